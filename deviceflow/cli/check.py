@@ -1,0 +1,87 @@
+"""`deviceflow check FILE`: tell whether the server would start with this configuration."""
+
+import os
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import click
+
+from deviceflow.config import ConfigError, Settings, load
+from deviceflow.core.values import is_loopback
+
+RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
+RECOMMENDED_USER_CODE_BITS = 29
+SHORT_GRANT_S = 60
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check the configuration FILE, with the environment, and start nothing.
+
+    Prints one line for each problem and ends with status 1, or prints what is in the file.
+    Warnings are about what is allowed but risky; they do not change the status.
+    """
+    try:
+        settings = load(file, environ=os.environ)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from error
+    for warning in warnings(settings):
+        click.echo(f"{file}: warning: {warning}", err=True)
+    clients = _counted(len(settings.clients), "client")
+    click.echo(f"{file}: ok ({clients}, {_counted(len(settings.users), 'user')})")
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """List what is allowed but risky, one line each: path, what it means, what to do."""
+    yield from _reach(settings)
+    yield from _grants(settings)
+    if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
+        yield (
+            "tokens.access_token_lifetime_s: who steals a token can use it until it expires;"
+            " RFC 6750 5.3 recommends at most 3600"
+        )
+
+
+def _reach(settings: Settings) -> Iterator[str]:
+    # Plain http is only ever accepted for an issuer on loopback, so http means loopback here.
+    if settings.issuer_url.startswith("http:") and not is_loopback(settings.server.host):
+        yield (
+            f"issuer: {settings.issuer_url} is only good on this machine, but server.host"
+            f" {settings.server.host} lets others in; set issuer to the https:// URL they use"
+        )
+    for network in settings.server.trusted_proxies:
+        if ip_network(network).prefixlen == 0:
+            yield (
+                f"server.trusted_proxies: {network} lets everybody choose the address that limits"
+                " and logs see; name only your own proxies"
+            )
+
+
+def _grants(settings: Settings) -> Iterator[str]:
+    if not any(client.enabled for client in settings.clients):
+        yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
+    if settings.device.lifetime_s < SHORT_GRANT_S:
+        yield (
+            f"device.lifetime_s: {settings.device.lifetime_s} s is too short for a person to find"
+            " a phone, sign in and type a code; 600 is usual"
+        )
+    codes = [("device.user_code", settings.device.user_code)]
+    for i, client in enumerate(settings.clients):
+        if client.user_code is not None:
+            codes.append((f"clients[{i}].user_code", client.user_code))
+        for scope in client.scopes:
+            if scope not in settings.scopes:
+                yield f'clients[{i}].scopes: "{scope}" has no words for people; add it to [scopes]'
+    for path, code in codes:
+        if code.bits < RECOMMENDED_USER_CODE_BITS:
+            yield (
+                f"{path}: {code.bits:.1f} bits are easier to guess than the examples of RFC 8628"
+                " 6.1 (29.9 and 34.5); make length greater"
+            )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

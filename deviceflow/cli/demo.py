@@ -1,0 +1,71 @@
+"""`deviceflow demo`: the whole flow on this machine, in a minute."""
+
+import click
+import msgspec
+from argon2 import PasswordHasher
+
+from deviceflow.app import Demo
+from deviceflow.cli.options import fail, settings_from
+from deviceflow.config import Log, Settings, User
+from deviceflow.core.client import Client
+from deviceflow.ops import logging
+from deviceflow.supervisor import StartError, Supervisor
+
+CLIENT = Client(
+    client_id="demo-tv",
+    name="Living-room TV",
+    scopes=("openid", "profile", "offline_access"),
+)
+USERNAME = "demo"
+PASSWORD = "television"  # noqa: S105, everybody may know it: it opens this demo only
+
+
+@click.command()
+@click.option("--port", default=8628, show_default=True, help="Port to listen on.")
+@click.option("--admin-port", default=8629, show_default=True, help="Port of /healthz.")
+@click.option("--data-dir", default=".demo", show_default=True, help="Where the data is kept.")
+def demo(port: int, admin_port: int, data_dir: str) -> None:
+    """Show the whole flow: a server, a television that waits, and the page for a person.
+
+    Everything runs on this machine and ends with Ctrl-C.
+    """
+    overrides: dict[str, object] = {
+        "server.port": port,
+        "server.admin_port": admin_port,
+        "server.data_dir": data_dir,
+    }
+    settings = _for_demo(settings_from(None, overrides))
+    logging.configure(settings.log.level, settings.log.format)
+    supervisor = Supervisor(settings, Demo(CLIENT.client_id, USERNAME, PASSWORD))
+    try:
+        supervisor.run(ready=_welcome)
+    except StartError as error:
+        fail(str(error))
+
+
+def _for_demo(settings: Settings) -> Settings:
+    user = User(
+        username=USERNAME, password_hash=PasswordHasher().hash(PASSWORD), name="Demo Person"
+    )
+    return msgspec.structs.replace(
+        settings, clients=(CLIENT,), users=(user,), log=Log(level="warning")
+    )
+
+
+def _welcome(settings: Settings) -> None:
+    click.echo(
+        f"""
+  deviceflow is running.
+
+    1. Open        {settings.issuer_url}/demo
+       a television shows a code and waits; beside it you see every message.
+    2. Approve at  {settings.issuer_url}/device
+       username  {USERNAME}
+       password  {PASSWORD}
+
+  In a second terminal, the same from a command line:
+       .venv/bin/deviceflow login {settings.issuer_url} --client-id {CLIENT.client_id}
+
+  Ctrl-C ends it.
+"""
+    )

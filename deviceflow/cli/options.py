@@ -1,0 +1,44 @@
+"""Options and errors that several commands share."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import click
+
+from deviceflow.config import ConfigError, Settings, load
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="DEVICEFLOW_CONFIG",
+    help="The TOML file with the settings (see config/deviceflow.toml).",
+)
+data_dir_option = click.option(
+    "--data-dir", help="Where the embedded store keeps its data.  [default: deviceflow-data]"
+)
+redis_url_option = click.option(
+    "--redis-url", help="redis://, rediss:// or unix://; without it an embedded Valkey is used."
+)
+
+
+def settings_from(config_file: Path | None, overrides: dict[str, object]) -> Settings:
+    """The settings, with what the command line gave on top; ends the program if they are wrong."""
+    given = {path: value for path, value in overrides.items() if value is not None}
+    try:
+        return load(config_file, environ=os.environ, overrides=given)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"deviceflow: {problem}", err=True)
+        sys.exit(1)
+
+
+def fail(message: str) -> NoReturn:
+    """End the program with one line."""
+    click.echo(f"deviceflow: {message}", err=True)
+    sys.exit(1)

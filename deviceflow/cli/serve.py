@@ -1,0 +1,55 @@
+"""`deviceflow serve`: run the server."""
+
+from pathlib import Path
+
+import click
+
+from deviceflow.cli.options import (
+    config_option,
+    data_dir_option,
+    fail,
+    redis_url_option,
+    settings_from,
+)
+from deviceflow.ops import logging
+from deviceflow.supervisor import StartError, Supervisor
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on, 0 for any free one.  [default: 8628]")
+@click.option("--workers", type=int, help="Worker processes.  [default: 1]")
+@redis_url_option
+@data_dir_option
+@click.option("--admin-port", type=int, help="Port of /healthz and /readyz.  [default: 8629]")
+def serve(
+    config_file: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    redis_url: str | None,
+    data_dir: str | None,
+    admin_port: int | None,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM.
+
+    Settings come from the command line, else from DEVICEFLOW_* variables, else from the file,
+    else they have their defaults.
+    """
+    settings = settings_from(
+        config_file,
+        {
+            "server.host": host,
+            "server.port": port,
+            "server.workers": workers,
+            "server.data_dir": data_dir,
+            "server.admin_port": admin_port,
+            "redis.url": redis_url,
+        },
+    )
+    logging.configure(settings.log.level, settings.log.format)
+    try:
+        Supervisor(settings).run()
+    except StartError as error:
+        fail(str(error))

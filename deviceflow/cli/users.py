@@ -1,0 +1,181 @@
+"""`deviceflow users`: people in the store, beside those in the configuration file."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import msgspec
+
+from deviceflow.app import connect
+from deviceflow.cli.options import (
+    config_option,
+    data_dir_option,
+    fail,
+    redis_url_option,
+    settings_from,
+)
+from deviceflow.config import Settings
+from deviceflow.store.embedded import EmbeddedValkey
+from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.store.users import Account, Users
+
+MIN_PASSWORD = 8
+
+Work = Callable[[Users], Awaitable[None]]
+
+
+@click.group()
+@config_option
+@redis_url_option
+@data_dir_option
+@click.pass_context
+def users(
+    context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
+) -> None:
+    """Add, list and disable people who may approve devices.
+
+    Works while the server runs and while it does not. A user of the same name in the
+    configuration file stands back behind the one in the store.
+    """
+    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
+    context.obj = settings_from(config_file, overrides)
+
+
+@users.command()
+@click.argument("username")
+@click.option("--name", help="The name that devices may be told.")
+@click.option("--email", help="The address that devices may be told.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.pass_obj
+def add(
+    settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
+) -> None:
+    """Add a user; asks for the password."""
+    password = _ask_password(stdin=password_stdin)
+
+    async def work(store: Users) -> None:
+        if await store.find(username):
+            fail(f"there is a user {username} already; `users passwd` changes the password")
+        await store.put(
+            Account(
+                username=username,
+                sub=f"user_{secrets.token_hex(12)}",
+                password_hash=await store.hash(password),
+                name=name,
+                email=email,
+            )
+        )
+        click.echo(f"added {username}")
+
+    _with_store(settings, work)
+
+
+@users.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, without password hashes.")
+@click.pass_obj
+def list_users(settings: Settings, as_json: bool) -> None:
+    """List all users."""
+
+    async def work(store: Users) -> None:
+        accounts = await store.all()
+        if as_json:
+            shown = [_without_hash(account) for account in accounts]
+            click.echo(msgspec.json.encode(shown).decode())
+            return
+        for account in accounts:
+            state = "disabled" if account.disabled else "enabled"
+            click.echo(f"{account.username:<24} {state:<9} {account.source:<6} {account.sub}")
+        if not accounts:
+            click.echo("There are no users yet: deviceflow users add NAME", err=True)
+
+    _with_store(settings, work)
+
+
+@users.command()
+@click.argument("username")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.pass_obj
+def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
+    """Give a user a new password."""
+    password = _ask_password(stdin=password_stdin)
+
+    async def work(store: Users) -> None:
+        account = await _existing(store, username)
+        hashed = await store.hash(password)
+        await store.put(msgspec.structs.replace(account, password_hash=hashed))
+        click.echo(f"changed the password of {username}")
+
+    _with_store(settings, work)
+
+
+@users.command()
+@click.argument("username")
+@click.pass_obj
+def disable(settings: Settings, username: str) -> None:
+    """Refuse a user: no sign-in, no tokens for what was approved, no refresh."""
+    _with_store(settings, lambda store: _set_disabled(store, username, disabled=True))
+
+
+@users.command()
+@click.argument("username")
+@click.pass_obj
+def enable(settings: Settings, username: str) -> None:
+    """Let a disabled user in again."""
+    _with_store(settings, lambda store: _set_disabled(store, username, disabled=False))
+
+
+async def _set_disabled(store: Users, username: str, *, disabled: bool) -> None:
+    account = await _existing(store, username)
+    await store.put(msgspec.structs.replace(account, disabled=disabled))
+    click.echo(f"{'disabled' if disabled else 'enabled'} {username}")
+
+
+async def _existing(store: Users, username: str) -> Account:
+    account = await store.find(username)
+    if account is None:
+        fail(f"there is no user {username}; `users list` shows those that there are")
+    return account
+
+
+def _without_hash(account: Account) -> dict[str, object]:
+    fields = msgspec.structs.asdict(account)
+    del fields["password_hash"]
+    return fields
+
+
+def _ask_password(*, stdin: bool) -> str:
+    if stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(password) < MIN_PASSWORD:
+        fail(f"the password needs at least {MIN_PASSWORD} characters")
+    return password
+
+
+def _with_store(settings: Settings, work: Work) -> None:
+    """Do `work` on the store of the settings, whether its server runs or not."""
+    with ExitStack() as stack:
+        try:
+            url = settings.redis.url or stack.enter_context(
+                EmbeddedValkey(Path(settings.server.data_dir)).shared()
+            )
+            asyncio.run(_work(settings, url, work))
+        except StoreSetupError as error:
+            fail(str(error))
+        except StoreUnavailable:
+            fail("cannot reach the store; is it running, and is redis.url right?")
+
+
+async def _work(settings: Settings, url: str, work: Work) -> None:
+    connection = connect(settings, url)
+    store = Users(connection, settings.users)
+    try:
+        await work(store)
+    finally:
+        store.close()
+        await connection.close()

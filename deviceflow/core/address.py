@@ -1,0 +1,64 @@
+"""Where a request comes from, behind proxies or not.
+
+Limits are counted by address, so an address must not be whatever a client says it is:
+`X-Forwarded-For` is believed only from a configured proxy, and only as far to the left as the
+proxies are our own (RFC 9700 4.13).
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+IPV6_PREFIX = 64
+"""One IPv6 customer has at least a /64, so an address of its own for every guess."""
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+    """Tell the address that a request comes from, as text.
+
+    `peer` is the other end of the connection (empty on a Unix socket), `forwarded_for` the
+    values of the `X-Forwarded-For` lines in their order, `trusted` the networks of our proxies.
+    The answer is the rightmost address that is not a proxy's; what stands to the left of it was
+    written by the client and proves nothing. An entry that is no address ends the search.
+    """
+    nearest = _parse(peer)
+    if nearest is None:
+        return peer
+    for entry in reversed(",".join(forwarded_for).split(",")):
+        if not _within(nearest, trusted):
+            break
+        further = _parse(entry)
+        if further is None:
+            break
+        nearest = further
+    return str(nearest)
+
+
+def rate_key(address: str) -> str:
+    """Tell what to count `address` under: itself, or the /64 of an IPv6 address."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _parse(entry: str) -> Address | None:
+    """Read `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`, `fe80::1%eth0`."""
+    text = entry.strip().partition("%")[0]
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped  # a dual-stack socket writes ::ffff:192.0.2.1
+    return address

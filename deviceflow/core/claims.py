@@ -1,0 +1,81 @@
+"""What the tokens say: RFC 9068 access tokens and OpenID Connect ID tokens."""
+
+import msgspec
+
+ClaimValue = str | int | list[str]
+Claims = dict[str, ClaimValue]
+
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105, the `typ` of RFC 9068 2.1
+ID_TOKEN_TYPE = "JWT"  # noqa: S105, the `typ` of RFC 7519 5.1
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who approved. `auth_time` in s; `amr`: RFC 8176 names."""
+
+    sub: str
+    username: str
+    auth_time: int
+    amr: tuple[str, ...] = ()
+    name: str | None = None
+    email: str | None = None
+
+
+class Lifetime(msgspec.Struct, frozen=True):
+    """From `issued_at` to `expires_at`, both in s since the epoch."""
+
+    issued_at: int
+    expires_at: int
+
+
+def access_token(
+    subject: Subject,
+    *,
+    issuer: str,
+    audience: str,
+    client_id: str,
+    scope: str,
+    jti: str,
+    lifetime: Lifetime,
+) -> Claims:
+    """RFC 9068 2.2 (required claims), 2.2.1 (authentication), 2.2.3 (scope)."""
+    return {
+        "iss": issuer,
+        "sub": subject.sub,
+        "aud": audience,
+        "client_id": client_id,
+        "scope": scope,
+        "jti": jti,
+        "iat": lifetime.issued_at,
+        "exp": lifetime.expires_at,
+        "auth_time": subject.auth_time,
+        "amr": list(subject.amr),
+    }
+
+
+def id_token(
+    subject: Subject, *, issuer: str, client_id: str, scope: str, lifetime: Lifetime
+) -> Claims:
+    """OpenID Connect Core 2, with the claims that `scope` asks for (5.4)."""
+    claims: Claims = {
+        "iss": issuer,
+        "sub": subject.sub,
+        "aud": client_id,
+        "iat": lifetime.issued_at,
+        "exp": lifetime.expires_at,
+        "auth_time": subject.auth_time,
+        "amr": list(subject.amr),
+    }
+    return claims | profile(subject, scope)
+
+
+def profile(subject: Subject, scope: str) -> Claims:
+    """The claims about the person that `scope` allows (OpenID Connect Core 5.4)."""
+    scopes = scope.split()
+    claims: Claims = {}
+    if "profile" in scopes:
+        claims["preferred_username"] = subject.username
+        if subject.name:
+            claims["name"] = subject.name
+    if "email" in scopes and subject.email:
+        claims["email"] = subject.email
+    return claims

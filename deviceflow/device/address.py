@@ -1,0 +1,42 @@
+"""Which addresses codes, secrets and tokens may be sent to: https, and http on this machine."""
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from deviceflow.device.answers import printable
+from deviceflow.device.errors import InsecureAddressError
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine by definition (RFC 6761 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked(url: str, what: str) -> SplitResult:
+    """Split an address, or raise InsecureAddressError in words that name it as `what`.
+
+    RFC 8628 3.1 and RFC 6749 3.2 require TLS; http is good enough where no network is crossed.
+    """
+    shown = printable(url)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InsecureAddressError(f"The {what} {shown!r} is not an address: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise InsecureAddressError(f"The {what} {shown!r} is not an address. Write https://...")
+    if parts.username is not None or parts.fragment or shown != url or " " in url:
+        raise InsecureAddressError(
+            f"The {what} {shown!r} must have no user name, fragment or space (RFC 8414 2)."
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        raise InsecureAddressError(
+            f"The {what} {shown} is not encrypted, so anyone on the way could take the tokens. "
+            "Use https:// (http:// is for this machine only)."
+        )
+    return parts

@@ -1,0 +1,167 @@
+"""The client of a device: asks for codes, polls, and hands over the tokens (RFC 8628 3)."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from deviceflow.device.answers import DeviceAuthorization, Reply, Tokens, read_authorization
+from deviceflow.device.client_auth import AuthMethod, Credentials
+from deviceflow.device.errors import DeviceFlowError
+from deviceflow.device.events import Decided, Event
+from deviceflow.device.metadata import Metadata, check_endpoints, discover, well_known
+from deviceflow.device.polling import Time, poll
+from deviceflow.device.schedule import Schedule
+from deviceflow.device.transport import fetch
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+class DeviceClient:
+    """One OAuth client on one server; runs any number of grants, one after another or at once.
+
+    `server` is the issuer's address, whose metadata is fetched once, or Metadata. `session` is used
+    if given and left open; else the client makes one and closes it: use `async with`, or `close`.
+    `timeout_s` is for one answer, in seconds; a held poll gets the time of the hold on top.
+    `clock`, `sleep` and `jitter` are for tests. Raises InsecureAddressError for an http address
+    that is not on this machine, ValueError for a secret and an `auth_method` that do not match.
+    """
+
+    def __init__(
+        self,
+        server: str | Metadata,
+        client_id: str,
+        client_secret: str | None = None,
+        *,
+        auth_method: AuthMethod | None = None,
+        session: aiohttp.ClientSession | None = None,
+        timeout_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        if isinstance(server, Metadata):
+            check_endpoints(server)
+        else:
+            well_known(server)
+        self._server = server
+        self._credentials = Credentials(
+            client_id=client_id, client_secret=client_secret, auth_method=auth_method
+        )
+        self._session = session
+        self._owns_session = session is None
+        self._timeout_s = timeout_s
+        self._time = Time(clock=clock, sleep=sleep)
+        self._jitter = jitter
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session, unless it was given."""
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def metadata(self) -> Metadata:
+        """Return the server's metadata; fetched on first use.
+
+        Raises DiscoveryError, InsecureAddressError, UnreachableError.
+        """
+        if not isinstance(self._server, Metadata):
+            self._server = await discover(
+                self._open_session(), self._server, timeout_s=self._timeout_s
+            )
+        return self._server
+
+    async def authorize(
+        self, scope: str = "", *, extra: Mapping[str, str] | None = None
+    ) -> DeviceAuthorization:
+        """Ask for a device code and a user code (RFC 8628 3.1, 3.2).
+
+        `scope` is separated by spaces; empty asks for the server's default. `extra` are parameters
+        that some servers want, such as `audience`. Raises ServerError (a client or scope that the
+        server refuses), UnavailableError (5xx, 429), MalformedAnswerError, UnreachableError, and
+        what `metadata` raises.
+        """
+        endpoint = check_endpoints(await self.metadata())
+        form = {**(extra or {}), **({"scope": scope} if scope else {})}
+        return read_authorization(await self._post(endpoint, form))
+
+    async def poll_until_decided(
+        self,
+        authorization: DeviceAuthorization,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        hold: bool = True,
+    ) -> Tokens:
+        """Poll until the person has decided, and return the tokens (RFC 8628 3.4, 3.5).
+
+        The lifetime counts from this call. `on_event` is called with every event; `hold=False` does
+        plain polling even if the server can hold polls. Raises AccessDenied, ExpiredToken,
+        ServerError (any other error code), MalformedAnswerError. A server that cannot be reached is
+        asked again, less and less often, until the lifetime is over.
+        """
+        async with aclosing(self.events(authorization, hold=hold)) as events:
+            async for event in events:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Decided):
+                    return _tokens(event)
+        raise DeviceFlowError("Polling ended without a decision.")  # pragma: no cover
+
+    async def events(
+        self, authorization: DeviceAuthorization, *, hold: bool = True
+    ) -> AsyncGenerator[Event, None]:
+        """Poll like `poll_until_decided`, as an iterator; the last event is Decided."""
+        metadata = await self.metadata()
+        max_wait = metadata.device_poll_max_wait if hold else 0
+        schedule = Schedule(authorization.interval, max(0, max_wait), self._jitter)
+        form = {"grant_type": GRANT_TYPE, "device_code": authorization.device_code}
+
+        async def ask(wait: int) -> Reply:
+            return await self._post(metadata.token_endpoint, form, wait=wait)
+
+        lifetime = authorization.expires_in
+        async with aclosing(poll(ask, schedule, expires_in=lifetime, time=self._time)) as found:
+            async for event in found:
+                yield event
+
+    async def _post(self, endpoint: str, form: Mapping[str, str], *, wait: int = 0) -> Reply:
+        metadata = await self.metadata()
+        headers, fields = self._credentials.apply(metadata.token_endpoint_auth_methods_supported)
+        if wait:
+            headers["Prefer"] = f"wait={wait}"
+        return await fetch(
+            self._open_session(),
+            endpoint,
+            form={**form, **fields},
+            headers=headers,
+            timeout_s=self._timeout_s + wait,
+        )
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+
+def _tokens(event: Decided) -> Tokens:
+    if event.refusal is not None:
+        raise event.refusal
+    if event.tokens is None:  # pragma: no cover - Decided has one of the two
+        raise DeviceFlowError("The decision carries neither tokens nor a refusal.")
+    return event.tokens

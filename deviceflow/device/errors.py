@@ -1,0 +1,59 @@
+"""What can end the device's side of the flow; every message is one line for a person."""
+
+
+class DeviceFlowError(Exception):
+    """The flow cannot go on; the text says what happened and what to do next."""
+
+
+class InsecureAddressError(DeviceFlowError):
+    """An address is not one that codes and tokens may be sent to (RFC 8628 3.1: TLS)."""
+
+
+class DiscoveryError(DeviceFlowError):
+    """The issuer's metadata is missing, is not usable, or is another issuer's (RFC 8414 3.3)."""
+
+
+class UnreachableError(DeviceFlowError):
+    """No answer came: a name that is not known, a refused connection, a time-out, a broken TLS.
+
+    `reason` is the short cause in words.
+    """
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"Cannot reach {address}: {reason}.")
+        self.reason = reason
+
+
+class UnavailableError(DeviceFlowError):
+    """The server answered that it cannot serve now (5xx or 429); the same request may work later.
+
+    `retry_after` is in seconds, None when the server did not say.
+    """
+
+    def __init__(self, status: int, retry_after: float | None) -> None:
+        when = "in a while" if retry_after is None else f"in {retry_after:.0f} s"
+        super().__init__(f"The server cannot answer now (HTTP {status}). Try again {when}.")
+        self.status = status
+        self.retry_after = retry_after
+
+
+class MalformedAnswerError(DeviceFlowError):
+    """The server's answer is not what RFC 6749 5 or RFC 8628 3.2 describe."""
+
+
+class ServerError(DeviceFlowError):
+    """An OAuth error answer (RFC 6749 5.2): `code`, `description` and the HTTP `status`."""
+
+    def __init__(self, code: str, description: str = "", *, status: int = 400) -> None:
+        super().__init__(f"{code}: {description}" if description else code)
+        self.code = code
+        self.description = description
+        self.status = status
+
+
+class AccessDenied(ServerError):  # noqa: N818 - RFC 8628 3.5 names the end state, not a fault
+    """`access_denied`: the person, or the operator, said no. Final."""
+
+
+class ExpiredToken(ServerError):  # noqa: N818 - RFC 8628 3.5 names the end state, not a fault
+    """`expired_token`: nobody decided in time. Start again with a new authorization request."""

@@ -1,0 +1,99 @@
+"""The server's metadata: RFC 8414, and OIDC Discovery where that is all there is."""
+
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from deviceflow.device.address import checked
+from deviceflow.device.answers import OK, printable, read_object
+from deviceflow.device.errors import DiscoveryError, InsecureAddressError
+from deviceflow.device.transport import fetch
+
+# RFC 8414 2: the default where token_endpoint_auth_methods_supported is absent.
+_DEFAULT_AUTH_METHODS: Final = ("client_secret_basic",)
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device needs of a server's metadata (RFC 8414 2, RFC 8628 4).
+
+    `device_poll_max_wait` is an extension: the longest time in seconds for which the token endpoint
+    holds a poll that asks so with `Prefer: wait=N` (RFC 7240 4.3).
+    """
+
+    issuer: str
+    token_endpoint: str
+    device_authorization_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = _DEFAULT_AUTH_METHODS
+    device_poll_max_wait: int = 0
+
+
+def well_known(issuer: str) -> tuple[str, str]:
+    """Return the two addresses of an issuer's metadata, in the order of asking.
+
+    RFC 8414 3.1 inserts its suffix before the issuer's path, OIDC Discovery 4.1 appends it; both
+    drop a slash at the end. Raises InsecureAddressError.
+    """
+    parts = checked(issuer, "issuer")
+    if parts.query:
+        raise InsecureAddressError(f"The issuer {issuer} must have no query (RFC 8414 2).")
+    base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return (
+        f"{base}/.well-known/oauth-authorization-server{path}",
+        f"{base}{path}/.well-known/openid-configuration",
+    )
+
+
+async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: float) -> Metadata:
+    """Fetch and check the issuer's metadata.
+
+    Raises DiscoveryError, InsecureAddressError, UnreachableError.
+    """
+    answers = []
+    for address in well_known(issuer):
+        reply = await fetch(session, address, timeout_s=timeout_s)
+        document = read_object(reply.body) if reply.status == OK else None
+        if document is not None:
+            return read_metadata(issuer, document)
+        answers.append("no JSON object" if reply.status == OK else f"HTTP {reply.status}")
+    raise DiscoveryError(
+        f"{issuer} is not an OAuth server: it has neither /.well-known/oauth-authorization-server "
+        f"({answers[0]}) nor /.well-known/openid-configuration ({answers[1]}). Check the issuer."
+    )
+
+
+def read_metadata(issuer: str, document: dict[str, object]) -> Metadata:
+    """Make Metadata of a document; raise DiscoveryError or InsecureAddressError.
+
+    RFC 8414 3.3: an issuer that is not identical means that the document MUST NOT be used.
+    """
+    found = document.get("issuer")
+    if found != issuer:
+        says = printable(str(found)) if found else "no issuer"
+        raise DiscoveryError(
+            f"The metadata of {issuer} names another issuer: {says}. "
+            "The two must be the same to the last character (RFC 8414 3.3); use that address if "
+            "you trust it."
+        )
+    try:
+        metadata = msgspec.convert(document, Metadata)
+    except msgspec.ValidationError as error:
+        raise DiscoveryError(f"The metadata of {issuer} is not usable: {error}.") from error
+    check_endpoints(metadata)
+    return metadata
+
+
+def check_endpoints(metadata: Metadata) -> str:
+    """Return the device authorization endpoint after both endpoints were found good.
+
+    Raises DiscoveryError (the server has no device flow), InsecureAddressError.
+    """
+    checked(metadata.token_endpoint, "token endpoint")
+    endpoint = metadata.device_authorization_endpoint
+    if endpoint is None:
+        raise DiscoveryError(
+            f"{metadata.issuer} does not offer the device flow: its metadata has no "
+            "device_authorization_endpoint (RFC 8628 4). Ask its operator to turn it on."
+        )
+    checked(endpoint, "device authorization endpoint")
+    return endpoint

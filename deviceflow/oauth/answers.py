@@ -1,0 +1,61 @@
+"""JSON answers, good ones and errors (RFC 6749 sections 5.1 and 5.2)."""
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from deviceflow.core.errors import OAuthError, invalid_request, temporarily_unavailable
+from deviceflow.core.messages import ErrorResponse
+from deviceflow.store.errors import StoreUnavailable
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""RFC 6749 5.1: nothing with a token or a code in it may be kept by a cache."""
+
+CHALLENGE = 'Basic realm="deviceflow"'
+
+log = structlog.get_logger()
+
+HTTP_ERRORS = {
+    404: "There is no such endpoint.",
+    405: "This endpoint does not answer that method.",
+    413: "The body is too large.",
+}
+
+
+def answer(message: object, *, status: int = 200, **headers: str) -> web.Response:
+    """`message` as JSON that nobody may keep."""
+    return web.Response(
+        body=msgspec.json.encode(message),
+        status=status,
+        content_type="application/json",
+        headers=NO_STORE | headers,
+    )
+
+
+def answer_error(error: OAuthError, *, interval: int = 0) -> web.Response:
+    """An error of RFC 6749 5.2, with the headers that belong to it."""
+    message = ErrorResponse(
+        error=error.code, error_description=error.description, interval=interval
+    )
+    response = answer(message, status=error.status)
+    if error.retry_after:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.challenge:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response
+
+
+def answer_exception(error: Exception) -> web.Response:
+    """Whatever an endpoint raised, as an answer; what nobody foresaw is logged."""
+    if isinstance(error, OAuthError):
+        return answer_error(error)
+    if isinstance(error, StoreUnavailable):
+        return answer_error(temporarily_unavailable())
+    if isinstance(error, web.HTTPException):
+        text = HTTP_ERRORS.get(error.status, "The request cannot be answered.")
+        response = answer_error(invalid_request(text, status=error.status))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    log.error("request.failed", exc_info=error)
+    return answer_error(OAuthError("server_error", "The server made a mistake.", status=500))

@@ -1,0 +1,99 @@
+"""The device_code grant type (RFC 8628 sections 3.4 and 3.5): polls and redemption."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from deviceflow.core.client import Client
+from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.errors import OAuthError, invalid_grant, invalid_request
+from deviceflow.core.grant import POLL_ANSWERS, Outcome, Poll, State
+from deviceflow.oauth.answers import answer, answer_error
+from deviceflow.oauth.client_auth import ClientRequest
+from deviceflow.oauth.issuing import Issuer
+from deviceflow.oauth.polls import Polls, Verdict
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.mirror import Mirror
+from deviceflow.store.users import Users
+
+DESCRIPTIONS = {
+    Poll.AUTHORIZATION_PENDING: "Nobody has decided yet. Keep polling.",
+    Poll.SLOW_DOWN: "Too fast. Wait for the interval between polls.",
+    Poll.ACCESS_DENIED: "The request was denied.",
+    Poll.EXPIRED_TOKEN: "The device code has expired. Start again.",
+    Poll.INVALID_GRANT: "The device code is not valid for this client.",
+}
+
+log = structlog.get_logger()
+
+
+class DeviceCodeGrant:
+    """Answers polls; gives tokens for an approved grant, once."""
+
+    def __init__(
+        self,
+        *,
+        polls: Polls,
+        mirror: Mirror,
+        grants: Grants,
+        users: Users,
+        issuer: Issuer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._polls = polls
+        self._mirror = mirror
+        self._grants = grants
+        self._users = users
+        self._issuer = issuer
+        self._clock = clock
+
+    async def __call__(self, asked: ClientRequest) -> web.Response:
+        """Answer a poll."""
+        device_code = asked.parameters.get("device_code")
+        if device_code is None:
+            raise invalid_request("The parameter device_code is missing.")
+        verdict = self._polls.judge(device_code.encode(), asked.client.client_id.encode())
+        if verdict.answer is None and verdict.code is not None:
+            return await self._ask_store(verdict.code, asked.client)
+        return answer_poll(verdict)
+
+    async def _ask_store(self, code: DeviceCode, client: Client) -> web.Response:
+        try:
+            grant = await self._grants.read(code.grant_id)
+        except StoreUnavailable:
+            # Nothing was tried yet. The approval is safe in the store; the device polls on.
+            return answer_poll(self._polls.keep_pace(code, self._clock()))
+        if grant is None:
+            return answer_poll(Verdict(Poll.EXPIRED_TOKEN))
+        if grant.state is State.PENDING:
+            return answer_poll(self._polls.keep_pace(code, self._clock()))
+        self._mirror.learn(grant.id, grant.state, grant.expires_at)
+        if grant.state is State.APPROVED:
+            return await self._redeem(grant, client)
+        return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
+
+    async def _redeem(self, grant: Grant, client: Client) -> web.Response:
+        """Everything that can fail comes before the flip."""
+        subject = grant.approval
+        if subject is None or not await self._users.may_sign_in(subject):
+            log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
+            raise OAuthError("access_denied", DESCRIPTIONS[Poll.ACCESS_DENIED])
+        name = self._grants.family_name(grant.id)
+        tokens = self._issuer.first(client, subject, grant.scope, name)
+        outcome = await self._grants.redeem(grant, tokens.redemption)
+        if outcome is Outcome.EXPIRED:
+            return answer_poll(Verdict(Poll.EXPIRED_TOKEN))
+        if outcome is not Outcome.CHANGED:
+            raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
+        log.info("grant.redeemed", client_id=client.client_id, sub=subject.sub)
+        return answer(tokens.response)
+
+
+def answer_poll(verdict: Verdict) -> web.Response:
+    """An error of RFC 8628 3.5; slow_down tells the interval now in force."""
+    code = verdict.answer or Poll.INVALID_GRANT
+    error = OAuthError(code, DESCRIPTIONS[code], retry_after=verdict.interval)
+    return answer_error(error, interval=verdict.interval)

@@ -1,0 +1,15 @@
+"""What people see: sign in, enter or confirm a code, approve or deny, sign out.
+
+Contract:
+- the person signs in before a code is looked up, and a code that cannot be used gets one and the
+  same answer, whatever is wrong with it;
+- GET changes nothing; every change is a POST that carries the session's CSRF token and comes
+  from our own origin;
+- every answer, an error page too, carries the same security headers (`headers.py`), works
+  without JavaScript, and an error says what happened, what it means and what to do next;
+- no page continues to an address that a request names: only to a user code, read and written anew.
+"""
+
+from deviceflow.pages.render import setup
+
+__all__ = ["setup"]

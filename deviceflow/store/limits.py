@@ -1,0 +1,28 @@
+"""Limits on how often something may be tried, counted for all servers together."""
+
+from math import ceil
+from typing import NamedTuple
+
+from deviceflow.store.connection import Connection
+from deviceflow.store.keys import Installation
+
+
+class Verdict(NamedTuple):
+    """Whether this try is within the limit; if not, after how many s the next one may be."""
+
+    allowed: bool
+    retry_after_s: int
+
+
+class Limits:
+    """The door to counters. Every method raises StoreUnavailable."""
+
+    def __init__(self, connection: Connection, installation: Installation) -> None:
+        self._connection = connection
+        self._installation = installation
+
+    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> Verdict:
+        """Count a try of `name` by `key` (an account, an address): `limit` in `window_s` s."""
+        counter = f"df:l:{name}:{self._installation.name(b'limit', key.encode())}"
+        tries, left_ms = await self._connection.run("hit", [counter], window_s * 1000)
+        return Verdict(tries <= limit, 0 if tries <= limit else ceil(left_ms / 1000))

@@ -1,0 +1,147 @@
+"""The mirror: what one worker knows, in its own memory, of the decisions of live grants.
+
+Pending is the absence of a decision. Three ways lead into the mirror:
+- the push message that follows every decision;
+- the tail of the decision log, read once a second and after every reconnection, in case a
+  message was lost; the log only hints that a grant may have been decided, so the next poll
+  of that grant asks the store;
+- what that poll was told.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from deviceflow.core.grant import State
+from deviceflow.store.connection import Connection, translated
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.keys import INSTALL_KEY, Installation
+
+CHANNEL = "df:decided"
+LOG_KEY = "df:decisions"
+CATCH_UP_S = 1.0
+PAGE = 5000
+# A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
+_BUCKET_S = 16
+
+log = structlog.get_logger()
+
+
+class Mirror:
+    """Decisions of live grants: `state_of` answers in memory, `run` keeps it fed."""
+
+    def __init__(
+        self, connection: Connection, installation: Installation, clock: Callable[[], float]
+    ) -> None:
+        self._connection = connection
+        self._installation = installation
+        self._clock = clock
+        self._states: dict[int, State | None] = {}
+        self._ends: dict[int, list[int]] = {}
+        self._watchers: dict[int, list[Callable[[], None]]] = {}
+        self._last = "0"
+        self._reading = asyncio.Lock()
+        self.reachable = False
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def state_of(self, grant_id: int) -> State | None:
+        """What is known of an unexpired grant; None means: ask the store."""
+        return self._states.get(grant_id, State.PENDING)
+
+    def learn(self, grant_id: int, state: State | None, expires_at: int) -> None:
+        """Note a decision (or, for None, the hint of one) and tell who waits for it."""
+        if state is None and grant_id in self._states:
+            return
+        if grant_id not in self._states:
+            self._ends.setdefault(expires_at // _BUCKET_S, []).append(grant_id)
+        self._states[grant_id] = state
+        for watcher in self._watchers.pop(grant_id, ()):
+            watcher()
+
+    async def run(self) -> None:
+        """Feed the mirror until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._catch_up_regularly())
+
+    async def catch_up(self) -> None:
+        """Read what was added to the decision log. Raises StoreUnavailable."""
+        async with self._reading:
+            while True:
+                async with self._connection.pipeline() as pipe:
+                    pipe.hget(INSTALL_KEY, "epoch")
+                    pipe.xrange(LOG_KEY, min=f"({self._last}", count=PAGE)
+                    epoch, entries = await pipe.execute()
+                if epoch != self._installation.epoch:
+                    await self._start_over()
+                    continue
+                for entry_id, fields in entries:
+                    self._last = entry_id.decode()
+                    self.learn(int(fields[b"g"], 16), None, int(fields[b"x"]))
+                if len(entries) < PAGE:
+                    return
+
+    def forget_expired(self) -> None:
+        """Give back the memory of grants that have ended."""
+        current = int(self._clock()) // _BUCKET_S
+        for bucket in [bucket for bucket in self._ends if bucket < current]:
+            for grant_id in self._ends.pop(bucket):
+                self._states.pop(grant_id, None)
+
+    async def _start_over(self) -> None:
+        """The store lost its data: nothing known of it holds any more."""
+        if await self._installation.refresh(self._connection):
+            log.warning("store.data_lost", consequence="grants issued before have expired")
+        self._states.clear()
+        self._ends.clear()
+        self._last = "0"
+
+    async def _catch_up_regularly(self) -> None:
+        while True:
+            try:
+                await self.catch_up()
+                self._note_reachable(reachable=True)
+            except StoreUnavailable:
+                self._note_reachable(reachable=False)
+            self.forget_expired()
+            await asyncio.sleep(CATCH_UP_S)
+
+    def _note_reachable(self, *, reachable: bool) -> None:
+        if reachable != self.reachable:
+            self.reachable = reachable
+            if reachable:
+                log.info("store.reachable")
+            else:
+                log.warning("store.unreachable", consequence="pending polls go on; no decisions")
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(StoreUnavailable):
+                await self._listen_once()
+            await asyncio.sleep(CATCH_UP_S / 10)
+
+    async def _listen_once(self) -> None:
+        with translated():
+            async with self._connection.pubsub() as pubsub:
+                await pubsub.subscribe(CHANNEL)
+                async for message in pubsub.listen():
+                    await self._hear(message)
+
+    async def _hear(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            # What was decided while nobody listened is in the log.
+            with suppress(StoreUnavailable):
+                await self.catch_up()
+        elif message["type"] == "message":
+            grant_id, state, expires_at = message["data"].split()
+            self.learn(int(grant_id, 16), State(state.decode()), int(expires_at))
+
+
+def announcement(grant_id: int, state: State, expires_at: int) -> str:
+    """The push message of a decision."""
+    return f"{grant_id:x} {state} {expires_at}"

@@ -1,0 +1,44 @@
+-- One event in the life of a grant, by the table of core/grant.py.
+-- KEYS[1] grant, KEYS[2] token family (redeem only)
+-- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
+-- ARGV[5] when the family ends (ms) or '', ARGV[6..] its fields and values
+-- Returns {outcome, state}
+local transitions = {{TRANSITIONS}}
+local needs_claim = {{NEEDS_CLAIM}}
+local event, request, account, approval = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+local grant = redis.call('HMGET', KEYS[1], 'state', 'expires', 'account', event)
+local state, expires, claimed = grant[1], grant[2], grant[3] or ''
+if not state then
+  return { 'missing', '' }
+end
+-- The client repeats a command whose answer was lost: this is our own success.
+if grant[4] == request then
+  return { 'changed', state }
+end
+if tonumber(redis.call('TIME')[1]) >= tonumber(expires) then
+  return { 'expired', state }
+end
+local after = transitions[state .. ':' .. event]
+if not after then
+  return { 'refused', state }
+end
+if event == 'claim' and claimed ~= '' and claimed ~= account then
+  return { 'claimed', state }
+end
+if needs_claim[event] and claimed ~= account then
+  return { 'claimed', state }
+end
+
+redis.call('HSET', KEYS[1], 'state', after, event, request)
+if event == 'claim' then
+  redis.call('HSET', KEYS[1], 'account', account)
+end
+if approval ~= '' then
+  redis.call('HSET', KEYS[1], 'approval', approval)
+end
+if KEYS[2] then
+  redis.call('HSET', KEYS[2], unpack(ARGV, 6))
+  redis.call('PEXPIREAT', KEYS[2], ARGV[5])
+end
+return { 'changed', after }

@@ -1,0 +1,250 @@
+"""The supervisor: sockets, shared memory, workers, signals.
+
+It has no event loop and no threads, so that it can fork. Each worker has a listening socket of
+its own on the same port (SO_REUSEPORT), which the supervisor keeps open: while a worker is
+being replaced, new connections wait in its queue instead of being refused.
+"""
+
+import asyncio
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from deviceflow import worker
+from deviceflow.app import Demo, prepare
+from deviceflow.config import Settings
+from deviceflow.store.embedded import EmbeddedValkey
+from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.worker import Equipment, Listening
+
+BACKLOG = 1024
+RESTART_DELAY_S = 0.1
+MAX_RESTART_DELAY_S = 5.0
+HEALTHY_AFTER_S = 10.0
+GRACE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The server cannot start. The text is one line for the operator."""
+
+
+class Place(NamedTuple):
+    """Where one worker listens; it outlives the worker."""
+
+    public: socket.socket
+    admin: socket.socket
+
+
+class Supervisor:
+    """Runs the server in this process and its children until SIGTERM or SIGINT."""
+
+    def __init__(self, settings: Settings, demo: Demo | None = None) -> None:
+        self.settings = settings
+        self._demo = demo
+        self._places: list[Place] = []
+        self._workers: dict[int, tuple[Place, float]] = {}
+        self._delay = RESTART_DELAY_S
+        self._signals, self._wakeup = os.pipe()
+        self._lifeline, self._held = os.pipe()
+
+    def run(self, ready: Callable[[Settings], None] | None = None) -> None:
+        """Serve. Calls `ready` once it listens; returns after a clean stop. Raises StartError."""
+        with ExitStack() as stack:
+            self._listen(stack)
+            equipment = self._equip(self._open_store(stack))
+            stack.enter_context(_handled_signals(self._wakeup))
+            for place in self._places:
+                self._fork(equipment, place)
+            self._say_ready()
+            if ready:
+                ready(self.settings)
+            self._watch(equipment)
+            self._stop()
+
+    def _listen(self, stack: ExitStack) -> None:
+        server = self.settings.server
+        public = bind(server.host, server.port, server.workers)
+        admin = bind(server.admin_host, server.admin_port, server.workers)
+        for sock in (*public, *admin):
+            stack.callback(sock.close)
+        self._places = [Place(*pair) for pair in zip(public, admin, strict=True)]
+        server = msgspec.structs.replace(
+            server,
+            port=public[0].getsockname()[1],
+            admin_port=admin[0].getsockname()[1],
+        )
+        self.settings = msgspec.structs.replace(self.settings, server=server)
+
+    def _open_store(self, stack: ExitStack) -> str:
+        if self.settings.redis.url:
+            return self.settings.redis.url
+        embedded = EmbeddedValkey(Path(self.settings.server.data_dir))
+        try:
+            return stack.enter_context(embedded).url
+        except StoreSetupError as error:
+            raise StartError(str(error)) from error
+
+    def _equip(self, redis_url: str) -> Equipment:
+        try:
+            prepared = asyncio.run(prepare(self.settings, redis_url))
+        except StoreUnavailable as error:
+            raise StartError(
+                "cannot reach Redis at redis.url; is it running, and is the address right?"
+            ) from error
+        # Anonymous and shared: all workers see one table, and the kernel gives a page of it
+        # only when somebody writes there.
+        size = self.settings.device.pace_slots * 8
+        return Equipment(
+            self.settings, redis_url, prepared, memoryview(mmap.mmap(-1, size)), self._demo
+        )
+
+    def _fork(self, equipment: Equipment, place: Place) -> None:
+        pid = os.fork()
+        if pid:
+            self._workers[pid] = (place, time.monotonic())
+            return
+        status = 1
+        try:
+            self._become_worker(equipment, place)
+            status = 0
+        except BaseException:
+            log.critical("worker.failed", exc_info=True)
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _become_worker(self, equipment: Equipment, place: Place) -> None:
+        signal.set_wakeup_fd(-1)
+        # Ctrl-C reaches every process of the terminal: the supervisor decides when to stop.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._held)
+        for other in self._places:
+            if other is not place:
+                other.public.close()
+                other.admin.close()
+        worker.run(equipment, Listening(place.public, place.admin, self._lifeline))
+
+    def _watch(self, equipment: Equipment) -> None:
+        while not {signal.SIGTERM, signal.SIGINT} & self._heard(timeout=None):
+            for place, started in self._reap():
+                self._pause_before_restart(started)
+                self._fork(equipment, place)
+
+    def _pause_before_restart(self, started: float) -> None:
+        if time.monotonic() - started >= HEALTHY_AFTER_S:
+            self._delay = RESTART_DELAY_S
+        log.error("worker.died", restart_in_s=self._delay)
+        time.sleep(self._delay)
+        self._delay = min(self._delay * 2, MAX_RESTART_DELAY_S)
+
+    def _stop(self) -> None:
+        log.info("server.stopping")
+        for place in self._places:
+            place.public.close()
+            place.admin.close()
+        self._signal_workers(signal.SIGTERM)
+        deadline = time.monotonic() + self.settings.server.shutdown_s + GRACE_S
+        self._reap()
+        while self._workers and time.monotonic() < deadline:
+            self._heard(timeout=0.1)
+            self._reap()
+        self._signal_workers(signal.SIGKILL)
+        log.info("server.stopped")
+
+    def _signal_workers(self, number: signal.Signals) -> None:
+        for pid in self._workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _reap(self) -> list[tuple[Place, float]]:
+        """The places and start times of the workers that have ended."""
+        ended = []
+        while self._workers:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid in self._workers:
+                ended.append(self._workers.pop(pid))
+        return ended
+
+    def _heard(self, timeout: float | None) -> set[int]:
+        """Wait for signals, at most `timeout` s; the numbers of those that came."""
+        readable, _, _ = select.select([self._signals], [], [], timeout)
+        return set(os.read(self._signals, 512)) if readable else set()
+
+    def _say_ready(self) -> None:
+        server = self.settings.server
+        log.info(
+            "server.listening",
+            address=self.settings.issuer_url,
+            admin=f"http://{server.admin_host}:{server.admin_port}",
+            workers=server.workers,
+            store=_kind(self.settings.redis.url),
+        )
+
+
+def bind(host: str, port: int, count: int) -> list[socket.socket]:
+    """`count` listening sockets on one address. Raises StartError."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # SO_REUSEPORT would let us in beside another server of this user: look first.
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            port = probe.getsockname()[1]
+        return [_listening(family, kind, (address[0], port, *address[2:])) for _ in range(count)]
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}. "
+            "Is another server running there? Choose another port with --port "
+            "(or server.admin_port)."
+        ) from error
+
+
+def _listening(family: int, kind: int, address: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(address)
+    sock.listen(BACKLOG)
+    sock.settimeout(0)
+    return sock
+
+
+@contextmanager
+def _handled_signals(wakeup: int) -> Iterator[None]:
+    """Have SIGTERM, SIGINT and SIGCHLD written into `wakeup` instead of acting."""
+    os.set_blocking(wakeup, False)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    former = signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(former)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _kind(redis_url: str | None) -> str:
+    return redis_url.partition(":")[0] if redis_url else "embedded"

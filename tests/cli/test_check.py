@@ -1,0 +1,128 @@
+"""`deviceflow check`: what it prints, where, and how it ends."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.cli.check import check, warnings
+from deviceflow.config import Device, Server, Settings, Tokens
+from deviceflow.core.client import Client
+from deviceflow.core.user_code import NUMERIC, UserCodeFormat
+
+SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
+CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only looked at
+
+
+def run(file: Path, **environ: str) -> Result:
+    return CliRunner().invoke(check, [str(file)], env=environ)
+
+
+def test_the_shipped_file_is_ok_without_a_warning() -> None:
+    result = run(SHIPPED)
+    assert result.stdout == f"{SHIPPED}: ok (1 client, 0 users)\n"
+    assert result.stderr == ""
+    assert result.exit_code == 0
+
+
+def test_problems_go_to_stderr_one_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text('[server]\nport = "abc"\nprot = 1\n')
+    result = run(file)
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        f'{file}: server.prot: unknown key; did you mean "port"?',
+        f'{file}: server.port: got "abc"; expected a whole number from 0 to 65535',
+    ]
+    assert result.exit_code == 1
+
+
+def test_a_missing_file_is_a_problem_like_others(tmp_path: Path) -> None:
+    result = run(tmp_path / "none.toml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{tmp_path / 'none.toml'}: cannot be read: ")
+
+
+def test_the_environment_is_checked_too() -> None:
+    result = run(SHIPPED, DEVICEFLOW_SERVER_PORT="abc")
+    assert result.exit_code == 1
+    assert result.stderr.startswith('DEVICEFLOW_SERVER_PORT: server.port: got "abc"; ')
+
+
+def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
+    file = tmp_path / "empty.toml"
+    file.write_text("")
+    result = run(file)
+    assert result.stdout == f"{file}: ok (0 clients, 0 users)\n"
+    assert result.stderr == (
+        f"{file}: warning: clients: none is enabled, so no device can ask for a code;"
+        " add [[clients]]\n"
+    )
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(), "clients: none is enabled"),
+        (
+            Settings(clients=(Client(client_id="tv", name="TV", enabled=False),)),
+            "clients: none is enabled",
+        ),
+        (
+            Settings(clients=(CLIENT,), server=Server(host=EVERYWHERE)),
+            "issuer: http://127.0.0.1:8628 is only good on this machine",
+        ),
+        (
+            Settings(
+                clients=(CLIENT,), server=Server(host="192.0.2.1"), issuer="http://localhost:80"
+            ),
+            "issuer: http://localhost:80 is only good on this machine",
+        ),
+        (
+            Settings(clients=(CLIENT,), tokens=Tokens(access_token_lifetime_s=3601)),
+            "tokens.access_token_lifetime_s: ",
+        ),
+        (
+            Settings(clients=(CLIENT,), server=Server(trusted_proxies=("10.0.0.0/8", "::/0"))),
+            "server.trusted_proxies: ::/0 lets everybody",
+        ),
+        (
+            Settings(clients=(CLIENT,), device=Device(lifetime_s=59)),
+            "device.lifetime_s: 59 s is too short",
+        ),
+        (
+            Settings(clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC))),
+            "device.user_code: 26.6 bits",
+        ),
+        (
+            Settings(
+                clients=(Client(client_id="a", name="A", user_code=UserCodeFormat(length=6)),)
+            ),
+            "clients[0].user_code: 25.9 bits",
+        ),
+        (
+            Settings(clients=(CLIENT, Client(client_id="a", name="A", scopes=("tv:watch",)))),
+            'clients[1].scopes: "tv:watch" has no words for people',
+        ),
+    ],
+)
+def test_what_is_warned_about(settings: Settings, expected: str) -> None:
+    (warning,) = warnings(settings)
+    assert warning.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(clients=(CLIENT,)),
+        Settings(clients=(CLIENT,), server=Server(host=EVERYWHERE), issuer="https://a.example"),
+        Settings(clients=(CLIENT,), tokens=Tokens(access_token_lifetime_s=3600)),
+        Settings(
+            clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC, length=9))
+        ),
+    ],
+)
+def test_what_is_not_warned_about(settings: Settings) -> None:
+    assert list(warnings(settings)) == []

@@ -1,0 +1,72 @@
+"""Addresses: whose word about a request's origin counts (9700-4.13-a)."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from deviceflow.core.address import client_address, rate_key
+
+PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
+
+
+def test_a_stranger_s_header_changes_nothing() -> None:
+    """9700-4.13-a: a forged X-Forwarded-For changes no limit."""
+    assert client_address("198.51.100.7", ["203.0.113.1"], PROXIES) == "198.51.100.7"
+    assert client_address("198.51.100.7", ["203.0.113.1"], ()) == "198.51.100.7"
+
+
+def test_without_a_header_a_proxy_speaks_for_itself() -> None:
+    assert client_address("10.0.0.1", [], PROXIES) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        (["203.0.113.1"], "203.0.113.1"),
+        (["192.0.2.66, 203.0.113.1"], "203.0.113.1"),
+        (["192.0.2.66, 203.0.113.1, 10.0.0.2"], "203.0.113.1"),
+        (["192.0.2.66", "203.0.113.1", "10.9.9.9 , 10.0.0.2"], "203.0.113.1"),
+        (["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        (["203.0.113.1:50000"], "203.0.113.1"),
+        (["2001:db8::7"], "2001:db8::7"),
+        (["[2001:db8::7]:50000"], "2001:db8::7"),
+        (["203.0.113.1, 2001:db8:ffff::1"], "203.0.113.1"),
+    ],
+)
+def test_the_rightmost_address_that_is_no_proxy_counts(lines: list[str], address: str) -> None:
+    """9700-4.13-a: what stands to the left of it is the client's own invention."""
+    assert client_address("10.0.0.1", lines, PROXIES) == address
+
+
+@pytest.mark.parametrize("line", ["", "unknown", "_hidden", "203.0.113.1, nonsense", "1.2.3"])
+def test_an_entry_that_is_no_address_ends_the_search(line: str) -> None:
+    assert client_address("10.0.0.1", [line], PROXIES) == "10.0.0.1"
+
+
+def test_a_mapped_address_is_the_ipv4_address_that_it_carries() -> None:
+    assert client_address("::ffff:10.0.0.1", ["203.0.113.1"], PROXIES) == "203.0.113.1"
+    assert client_address("::ffff:203.0.113.1", [], PROXIES) == "203.0.113.1"
+
+
+def test_a_unix_socket_has_no_address_and_is_no_proxy() -> None:
+    assert client_address("", ["203.0.113.1"], PROXIES) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("203.0.113.1", "203.0.113.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("not an address", "not an address"),
+    ],
+)
+def test_an_ipv6_network_is_counted_as_one(address: str, key: str) -> None:
+    """A limit on one address of a /64 is no limit: the next guess comes from its neighbour."""
+    assert rate_key(address) == key
+
+
+def test_neighbours_in_a_64_share_a_key() -> None:
+    assert rate_key("2001:db8::1") == rate_key("2001:db8::ffff:1")
+    assert rate_key("2001:db8::1") != rate_key("2001:db8:0:1::1")

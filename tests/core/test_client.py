@@ -1,0 +1,82 @@
+"""Clients and the scopes that their grants get."""
+
+import msgspec
+import pytest
+
+from deviceflow.core.client import Client, Clients
+
+TV = Client(client_id="tv-app", name="TV", scopes=("openid", "profile", "offline_access"))
+
+
+@pytest.mark.parametrize("requested", [None, ""])
+def test_absent_or_empty_scope_asks_for_all(requested: str | None) -> None:
+    """8628-3.1-b, 6749-3.3-a: an empty parameter is an omitted one, and has a default."""
+    assert TV.scopes_for(requested) == ("openid", "profile", "offline_access")
+
+
+def test_a_client_without_scopes_gets_a_grant_without_scopes() -> None:
+    bare = Client(client_id="bare", name="Bare")
+    assert bare.scopes_for(None) == ()
+    assert bare.scopes_for("openid") is None
+
+
+def test_requested_order_is_kept_and_doubles_are_dropped() -> None:
+    assert TV.scopes_for("profile openid profile") == ("profile", "openid")
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        "admin",
+        "openid admin",
+        "OPENID",  # RFC 6749 3.3: case-sensitive
+        " openid",
+        "openid ",
+        "openid  profile",
+        "openid\tprofile",
+        "openid\nprofile",
+        'open"id',
+        "openid,profile",
+        " ",
+    ],
+)
+def test_what_is_not_allowed_or_not_a_scope_token_is_refused(requested: str) -> None:
+    assert TV.scopes_for(requested) is None
+
+
+def test_an_empty_token_is_never_a_scope() -> None:
+    careless = Client(client_id="c", name="C", scopes=("", "openid"))
+    assert careless.scopes_for("openid  openid") is None
+
+
+def test_find() -> None:
+    clients = Clients((TV, Client(client_id="off", name="Off", enabled=False)))
+    assert clients.find("tv-app") is TV
+    off = clients.find("off")
+    assert off is not None
+    assert not off.enabled
+    assert clients.find("TV-APP") is None
+    assert clients.find("") is None
+
+
+@pytest.mark.parametrize("client_id", ["", "a b", "a\n", "é", "x" * 101, "a\x7f"])
+def test_client_id_is_printable_ascii_without_spaces(client_id: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"client_id": client_id, "name": "TV"}, Client)
+
+
+@pytest.mark.parametrize("scope", ["", "a b", 'a"', "a\\", "a\n", "é"])
+def test_scopes_are_scope_tokens(scope: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"client_id": "c", "name": "TV", "scopes": [scope]}, Client)
+
+
+@pytest.mark.parametrize("name", ["", " TV", "TV ", "T\nV", "x" * 101])
+def test_names_fit_on_one_line(name: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"client_id": "c", "name": name}, Client)
+
+
+@pytest.mark.parametrize("name", ["T", "TV", "Living-room TV", "Fernseher im Büro", "x" * 100])
+def test_good_names(name: str) -> None:
+    assert msgspec.convert({"client_id": "c", "name": name}, Client).name == name

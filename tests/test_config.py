@@ -1,0 +1,804 @@
+"""Settings: where they come from, what they may be, and what is said when they are wrong."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from deviceflow.config import (
+    ConfigError,
+    Server,
+    Settings,
+    User,
+    load,
+    setting_paths,
+    variable_for,
+)
+from deviceflow.core.client import Client
+from deviceflow.core.user_code import LETTERS, NUMERIC, UserCodeFormat
+
+SHIPPED = Path(__file__).parents[1] / "config" / "deviceflow.toml"
+DIGEST = "0" * 64
+CLIENT = '[[clients]]\nclient_id = "tv"\nname = "TV"\n'
+USER = '[[users]]\nusername = "demo"\npassword_hash = "$argon2id$v=19$x"\n'
+ISSUER = (
+    'expected an https:// URL without a query, a fragment or a "/" at the end'
+    " (http:// only for 127.0.0.1, [::1] or localhost)"
+)
+
+
+def read(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, environ=environ or {})
+
+
+def problems(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """What is said about a file, without the file's name in front."""
+    with pytest.raises(ConfigError) as caught:
+        read(text, tmp_path, environ)
+    name = f"{tmp_path / 'deviceflow.toml'}: "
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return [problem.removeprefix(name) for problem in caught.value.problems]
+
+
+# Where a setting comes from
+
+
+def test_without_anything_all_is_default() -> None:
+    assert load(None, environ={}) == Settings()
+    assert load(None, environ={"HOME": "/", "DEVICE": "x"}).server.port == 8628
+
+
+def test_environment_wins_over_file_and_command_line_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nport = 1\nworkers = 2\nkeepalive_s = 3\n")
+    loaded = load(
+        file,
+        environ={"DEVICEFLOW_SERVER_PORT": "10", "DEVICEFLOW_SERVER_WORKERS": "20"},
+        overrides={"server.port": 100, "server.host": None},
+    )
+    assert loaded.server == Server(port=100, workers=20, keepalive_s=3)
+
+
+def test_environment_names_the_file_unless_the_command_line_does(tmp_path: Path) -> None:
+    named, given_ = tmp_path / "a.toml", tmp_path / "b.toml"
+    named.write_text("[server]\nport = 1\n")
+    given_.write_text("[server]\nport = 2\n")
+    environ = {"DEVICEFLOW_CONFIG": str(named)}
+    assert load(None, environ=environ).server.port == 1
+    assert load(given_, environ=environ).server.port == 2
+
+
+def test_environment_values_have_the_settings_types(tmp_path: Path) -> None:
+    environ = {
+        "DEVICEFLOW_ISSUER": "https://login.example",
+        "DEVICEFLOW_SERVER_LANE": "false",
+        "DEVICEFLOW_SERVER_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::/32",
+        "DEVICEFLOW_REDIS_URL": "redis://:secret@redis:6379/0",
+        "DEVICEFLOW_DEVICE_USER_CODE_LENGTH": "9",
+        "DEVICEFLOW_DEVICE_USER_CODE_ALPHABET": "numeric",
+        "DEVICEFLOW_TOKENS_ALGORITHM": "Ed25519",
+        "DEVICEFLOW_PAGES_TITLE": "Müllers Geräte",
+    }
+    loaded = read(CLIENT, tmp_path, environ)
+    assert loaded.issuer == "https://login.example"
+    assert loaded.server.lane is False
+    assert loaded.server.trusted_proxies == ("10.0.0.0/8", "2001:db8::/32")
+    assert loaded.redis.url == "redis://:secret@redis:6379/0"
+    assert loaded.device.user_code == UserCodeFormat(alphabet=NUMERIC, length=9)
+    assert loaded.tokens.algorithm == "Ed25519"
+    assert loaded.pages.title == "Müllers Geräte"
+    assert loaded.clients[0].client_id == "tv"
+
+
+def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
+    environ = {"DEVICEFLOW_SERVER_PORT": "", "DEVICEFLOW_CONFIG": "", "DEVICEFLOW_NONSENSE": ""}
+    assert load(None, environ=environ) == Settings()
+    assert read("[server]\nport = 9\n", tmp_path, environ).server.port == 9
+
+
+def test_each_setting_has_a_variable_of_its_own() -> None:
+    variables = [variable_for(path) for path in setting_paths()]
+    assert len(set(variables)) == len(variables)
+    assert "DEVICEFLOW_ISSUER" in variables
+    assert "DEVICEFLOW_REDIS_REPLICA_TIMEOUT_MS" in variables
+    assert "DEVICEFLOW_DEVICE_USER_CODE_GROUP" in variables
+    assert not [name for name in variables if re.search("CLIENTS|USERS|SCOPES", name)]
+
+
+@pytest.mark.parametrize("path", setting_paths())
+def test_every_setting_can_come_from_the_environment_and_the_command_line(path: str) -> None:
+    value: Any = msgspec.to_builtins(Settings())
+    for key in path.split("."):
+        value = value[key]
+    samples = {
+        "issuer": "https://a.example",
+        "redis.url": "redis://r",
+        "server.trusted_proxies": "::1",
+    }
+    text = samples.get(path, str(value).lower() if isinstance(value, bool) else str(value))
+    by_environment = load(None, environ={variable_for(path): text})
+    assert load(None, environ={}, overrides={path: samples.get(path, value)}) == by_environment
+    assert (by_environment == Settings()) is (path not in samples)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEVICEFLOW_SERVICE_HOST", "10.0.0.1"),
+        ("DEVICEFLOW_SERVICE_PORT", "8628"),
+        ("DEVICEFLOW_SERVICE_PORT_HTTP", "8628"),
+        ("DEVICEFLOW_PORT", "tcp://10.0.0.1:8628"),
+        ("DEVICEFLOW_PORT_8628_TCP", "tcp://10.0.0.1:8628"),
+        ("DEVICEFLOW_PORT_8628_TCP_ADDR", "10.0.0.1"),
+    ],
+)
+def test_what_kubernetes_says_about_a_service_of_our_name_is_no_setting(
+    name: str, value: str
+) -> None:
+    assert load(None, environ={name: value}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {"DEVICEFLOW_SERVR_PORT": "1"},
+            (
+                "environment: DEVICEFLOW_SERVR_PORT: unknown variable;"
+                ' did you mean "DEVICEFLOW_SERVER_PORT"?'
+            ),
+        ),
+        (
+            {"DEVICEFLOW_PORT": "9000"},
+            (
+                "environment: DEVICEFLOW_PORT: unknown variable;"
+                ' did you mean "DEVICEFLOW_SERVER_PORT"?'
+            ),
+        ),
+        (
+            {"DEVICEFLOW_SERVER_PORT": "abc"},
+            (
+                'DEVICEFLOW_SERVER_PORT: server.port: got "abc";'
+                " expected a whole number from 0 to 65535"
+            ),
+        ),
+        (
+            {"DEVICEFLOW_SERVER_LANE": "maybe"},
+            'DEVICEFLOW_SERVER_LANE: server.lane: got "maybe"; expected true or false',
+        ),
+        (
+            {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "10.0.0.0/8,proxy"},
+            (
+                'DEVICEFLOW_SERVER_TRUSTED_PROXIES: server.trusted_proxies[1]: got "proxy";'
+                ' expected an address or network such as "10.0.0.0/8",'
+                ' with no bits set behind the "/8"'
+            ),
+        ),
+        (
+            {"DEVICEFLOW_DEVICE_INTERVAL_S": "90"},
+            (
+                "DEVICEFLOW_DEVICE_INTERVAL_S: device.interval_s: got 90;"
+                " expected at most device.max_interval_s, which is 60"
+            ),
+        ),
+    ],
+)
+def test_problems_of_the_environment_name_the_variable(
+    environ: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ=environ)
+    assert caught.value.problems == (expected,)
+
+
+def test_problems_of_the_command_line_say_so() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ={}, overrides={"server.port": 70_000, "server.prt": 1})
+    assert caught.value.problems == (
+        'command line: server.prt: unknown key; did you mean "port"?',
+        "command line: server.port: got 70000; expected a whole number from 0 to 65535",
+    )
+
+
+# What is said
+
+
+def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(
+        'issuer = "http://a.example"\n[server]\nport = "abc"\nworker = 2\n'
+        '[device.user_code]\nlength = 2\n[[clients]]\nname = "TV"\n[[users]]\nusername = 5\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file, environ={"DEVICEFLOW_LOG_LEVEL": "loud"})
+    assert set(caught.value.problems) == {
+        f'{file}: issuer: got "http://a.example"; {ISSUER}',
+        f'{file}: server.port: got "abc"; expected a whole number from 0 to 65535',
+        f'{file}: server.worker: unknown key; did you mean "workers"?',
+        (
+            f"{file}: device.user_code.length: got 2;"
+            " expected a whole number from 5 to 32 with 20 different characters"
+        ),
+        (
+            'DEVICEFLOW_LOG_LEVEL: log.level: got "loud";'
+            ' expected one of "critical", "debug", "error", "info", "warning"'
+        ),
+        (
+            f"{file}: clients[0].client_id: missing;"
+            " expected 1 to 100 printable ASCII characters without spaces"
+        ),
+        (
+            f"{file}: users[0].username: got 5;"
+            " expected 1 to 100 characters on one line, with no space at either end"
+        ),
+        (
+            f"{file}: users[0].password_hash: missing;"
+            ' expected an Argon2id hash, which starts with "$argon2id$"'
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("server = 5", "server: got 5; expected a table"),
+        ('server = "x"', 'server: got "x"; expected a table'),
+        ("clients = 5", "clients: got 5; expected a list"),
+        ("[clients]", "clients: got a table; expected a list"),
+        ("clients = [5]", "clients[0]: got 5; expected a table"),
+        ("scopes = []", "scopes: got a list; expected a table"),
+        (
+            "[server]\nport = 8080.0",
+            "server.port: got 8080.0; expected a whole number from 0 to 65535",
+        ),
+        ("[server]\nport = true", "server.port: got true; expected a whole number from 0 to 65535"),
+        ("[server]\nport = -1", "server.port: got -1; expected a whole number from 0 to 65535"),
+        (
+            "[server]\nport = 65536",
+            "server.port: got 65536; expected a whole number from 0 to 65535",
+        ),
+        ("[server]\nport = []", "server.port: got a list; expected a whole number from 0 to 65535"),
+        (
+            "[server]\nport = {}",
+            "server.port: got a table; expected a whole number from 0 to 65535",
+        ),
+        (
+            "[server]\nport = 1979-05-27",
+            "server.port: got 1979-05-27; expected a whole number from 0 to 65535",
+        ),
+        (
+            "[server]\nport = 0x" + "f" * 5000,
+            (
+                "server.port: got a number of more than 64 bits;"
+                " expected a whole number from 0 to 65535"
+            ),
+        ),
+        ("[server]\nlane = 1", "server.lane: got 1; expected true or false"),
+        ('[server]\nlane = "true"', 'server.lane: got "true"; expected true or false'),
+        ("[server]\ntrusted_proxies = 1", "server.trusted_proxies: got 1; expected a list"),
+        (
+            '[server]\nhost = "a b"',
+            'server.host: got "a b"; expected an address or host name, "0.0.0.0" for all',
+        ),
+        ('[server]\ndata_dir = ""', 'server.data_dir: got ""; expected the path of a folder'),
+        (
+            '[server]\nhost = "0.0.0.0"\nadmin_host = "0.0.0.0"\nadmin_port = 8628',
+            "server.admin_port: got 8628, which server.port is too; expected another port",
+        ),
+        (
+            '[server]\nhost = "192.0.2.1"',
+            (
+                'issuer: missing, with server.host "192.0.2.1";'
+                " expected the https:// URL under which devices and people reach this server"
+            ),
+        ),
+        (
+            '[redis]\ndurability = "replicated"',
+            (
+                'redis.durability: got "replicated" without redis.url;'
+                ' expected "local" for the embedded store'
+            ),
+        ),
+        (
+            '[redis]\ndurability = "both"',
+            'redis.durability: got "both"; expected one of "local", "replicated"',
+        ),
+        (
+            '[tokens]\nformat = "opaque"',
+            'tokens.format: got "opaque"; expected "jwt", the only format so far',
+        ),
+        (
+            '[tokens]\nalgorithm = "HS256"',
+            'tokens.algorithm: got "HS256"; expected one of "ES256", "Ed25519", "RS256"',
+        ),
+        (
+            "[tokens]\naccess_token_lifetime_s = 86401",
+            "tokens.access_token_lifetime_s: got 86401; expected a whole number from 1 to 86400",
+        ),
+        (
+            "[device]\nlifetime_s = 86401",
+            "device.lifetime_s: got 86401; expected a whole number from 1 to 86400",
+        ),
+        (
+            "[device]\ninterval_s = 0",
+            "device.interval_s: got 0; expected a whole number from 1 to 3600",
+        ),
+        (
+            "[device]\ninterval_s = 61",
+            "device.interval_s: got 61; expected at most device.max_interval_s, which is 60",
+        ),
+        ('[scopes]\n"a b" = "x"', 'scopes."a b": got "a b"; expected a scope:'),
+        (
+            '[scopes]\na = ""',
+            (
+                'scopes.a: got "";'
+                " expected 1 to 100 characters on one line, with no space at either end"
+            ),
+        ),
+        ("prot = 1", "prot: unknown key; expected one of issuer, server, redis,"),
+        ("port = 1", "port: unknown key; did you mean the setting server.port?"),
+        ("[server]\nissuer = 1", "server.issuer: unknown key; did you mean the setting issuer?"),
+        ("[servers]\n", 'servers: unknown key; did you mean "server"?'),
+        ('"a\\nb" = 1', '"a\\nb": unknown key; expected one of issuer, server,'),
+        ("[device.user_code]\nsize = 1", "device.user_code.size: unknown key; expected one of"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(text: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = problems(text, tmp_path)
+    assert problem.startswith(expected)
+    assert expected.endswith((",", ":", "of")) or problem == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("port =", "Invalid value"),
+        ("a = 1\na = 2", "Cannot overwrite a value"),
+        ("a = " + "9" * 5000, "integer string conversion"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+    ],
+)
+def test_what_is_not_toml_is_a_problem(text: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = problems(text, tmp_path)
+    assert expected in problem
+
+
+def test_what_is_not_utf_8_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "latin.toml"
+    file.write_bytes('issuer = "ü"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match="expected TOML in UTF-8"):
+        load(file, environ={})
+
+
+def test_a_file_that_cannot_be_loadedis_a_problem(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(ConfigError) as caught:
+        load(missing, environ={})
+    expected = f"{missing}: cannot be read: No such file or directory; expected a TOML file"
+    assert caught.value.problems == (expected,)
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(None, environ={"DEVICEFLOW_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[redis]\nurl = "http://:hunter2@redis"',
+        'issuer = "https://me:hunter2@a.example"',
+        USER.replace("$argon2id$v=19$x", "hunter2"),
+        '[[users]]\nusername = "a"\npassword = "hunter2"\n',
+        CLIENT + 'auth_method = "client_secret_basic"\nsecret_sha256 = "hunter2"\n',
+        CLIENT + 'auth_method = "client_secret_basic"\nsecret_sha256 = ["hunter2"]\n',
+    ],
+)
+def test_secrets_are_never_shown(text: str, tmp_path: Path) -> None:
+    assert "hunter2" not in "\n".join(problems(text, tmp_path))
+
+
+# What a value may be
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://login.example",
+        "https://login.example:8443/tenant/a",
+        "https://[2001:db8::1]",
+        "http://127.0.0.1:8628",
+        "http://127.8.9.1",
+        "http://[::1]:8628",
+        "http://localhost",
+    ],
+)
+def test_good_issuers_are_kept_byte_for_byte(issuer: str, tmp_path: Path) -> None:
+    """8414-2-a, 8414-3.3-a: the issuer is compared byte by byte."""
+    loaded = read(f'issuer = "{issuer}"', tmp_path)
+    assert loaded.issuer == loaded.issuer_url == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "login.example",
+        "http://login.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "http://10.0.0.1",
+        "https://login.example/",
+        "https://login.example?",
+        "https://login.example?a=b",
+        "https://login.example#",
+        "https://login.example/#a",
+        "https://me@login.example",
+        "https://login.example:",
+        "https://login.example:http",
+        "https://login.example:70000",
+        "https://[::1",
+        "https://",
+        "https://:443",
+        "https:login.example",
+        "https://login example",
+        "https://münchen.example",
+        "https://login.example\\n",
+        "ftp://login.example",
+    ],
+)
+def test_bad_issuers(issuer: str, tmp_path: Path) -> None:
+    """8628-3.1-a, 8414-2-a: TLS, but for loopback; no query and no fragment."""
+    (problem,) = problems(f'issuer = "{issuer}"', tmp_path)
+    assert problem.startswith("issuer: got ")
+    assert problem.endswith(ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8628"),
+        ("localhost", "http://localhost:8628"),
+        ("::1", "http://[::1]:8628"),
+        ("0.0.0.0", "http://127.0.0.1:8628"),  # noqa: S104 - only read
+        ("::", "http://[::1]:8628"),
+    ],
+)
+def test_without_an_issuer_it_is_where_the_server_listens(host: str, expected: str) -> None:
+    assert load(None, environ={"DEVICEFLOW_SERVER_HOST": host}).issuer_url == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://r", "redis://:pw@r:6379/0", "rediss://r", "redis://[::1]:1", "unix:///run/v.sock"],
+)
+def test_good_redis_urls(url: str, tmp_path: Path) -> None:
+    assert read(f'[redis]\nurl = "{url}"', tmp_path).redis.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "redis://",
+        "redis:r",
+        "redis",
+        "http://r",
+        "unix://",
+        "unix:///",
+        "redis://r:x",
+        "redis://[",
+    ],
+)
+def test_bad_redis_urls(url: str, tmp_path: Path) -> None:
+    assert problems(f'[redis]\nurl = "{url}"', tmp_path) == [
+        (
+            "redis.url: got a value that is not shown here;"
+            " expected redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
+        )
+    ]
+
+
+def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
+    loaded = read('[server]\ntrusted_proxies = ["10.0.0.0/8", "::1"]', tmp_path)
+    assert loaded.server.trusted_proxies == ("10.0.0.0/8", "::1")
+    text = '[server]\ntrusted_proxies = ["10.0.0.1/8", "proxy.example", "", 5]'
+    said = problems(text, tmp_path)
+    assert [line.partition(";")[0] for line in said] == [
+        'server.trusted_proxies[0]: got "10.0.0.1/8"',
+        'server.trusted_proxies[1]: got "proxy.example"',
+        'server.trusted_proxies[2]: got ""',
+        "server.trusted_proxies[3]: got 5",
+    ]
+
+
+def test_any_free_port_for_both(tmp_path: Path) -> None:
+    assert read("[server]\nport = 0\nadmin_port = 0", tmp_path).server.admin_port == 0
+
+
+def test_alphabets_have_names(tmp_path: Path) -> None:
+    text = '[device.user_code]\nalphabet = "letters"\n' + CLIENT
+    loaded = read(text + 'user_code = { alphabet = "numeric", length = 9, group = 3 }', tmp_path)
+    assert loaded.device.user_code == UserCodeFormat(alphabet=LETTERS)
+    assert loaded.clients[0].user_code == UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+
+
+@pytest.mark.parametrize(
+    "alphabet", ["", "ABC", "ABCDEFGHIA", "abcdefghijkl", "ABCDEFGHI-", "Numeric"]
+)
+def test_bad_alphabets(alphabet: str, tmp_path: Path) -> None:
+    assert problems(f'[device.user_code]\nalphabet = "{alphabet}"', tmp_path) == [
+        (
+            f'device.user_code.alphabet: got "{alphabet}"; expected at least 10 different capital'
+            ' letters or digits, or "letters" or "numeric"'
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "length", "good"),
+    [
+        ("letters", 4, False),
+        ("letters", 5, True),
+        ("numeric", 6, False),
+        ("numeric", 7, True),
+        ("numeric", 32, True),
+        ("numeric", 33, False),
+        ("numeric", -1, False),
+    ],
+)
+def test_user_codes_have_20_bits(alphabet: str, length: int, good: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a column
+    """8628-5.1-a: enough entropy, weighed against the number of guesses."""
+    text = f'[device.user_code]\nalphabet = "{alphabet}"\nlength = {length}'
+    if good:
+        assert read(text, tmp_path).device.user_code.bits >= 20
+    else:
+        (problem,) = problems(text, tmp_path)
+        assert problem.startswith(f"device.user_code.length: got {length}; expected a whole number")
+
+
+@pytest.mark.parametrize("group", [-1, 33])
+def test_bad_groups(group: int, tmp_path: Path) -> None:
+    expected = f"device.user_code.group: got {group}; expected a whole number from 0 to 32"
+    assert problems(f"[device.user_code]\ngroup = {group}", tmp_path) == [expected]
+
+
+def test_scopes_are_added_to_those_that_have_words(tmp_path: Path) -> None:
+    scopes = read('[scopes]\nopenid = "Who?"\n"urn:x:tv" = "Watch"', tmp_path).scopes
+    assert scopes == Settings().scopes | {"openid": "Who?", "urn:x:tv": "Watch"}
+
+
+def test_changing_one_settings_scopes_changes_no_other() -> None:
+    one = Settings()
+    one.scopes["x"] = "y"
+    assert "x" not in Settings().scopes
+
+
+# Clients and users
+
+
+def test_one_secret_needs_no_list(tmp_path: Path) -> None:
+    text = CLIENT + f'auth_method = "client_secret_post"\nsecret_sha256 = "{DIGEST}"'
+    assert read(text, tmp_path).clients[0].secret_sha256 == (DIGEST,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f'secret_sha256 = "{DIGEST}"',
+            (
+                'clients[0].secret_sha256: set for a client with auth_method "none";'
+                " expected no secret, or another auth_method"
+            ),
+        ),
+        (
+            'auth_method = "client_secret_basic"',
+            (
+                "clients[0].secret_sha256: missing;"
+                ' expected at least one for auth_method "client_secret_basic"'
+            ),
+        ),
+        (
+            f'auth_method = "basic"\nsecret_sha256 = "{DIGEST}"',
+            (
+                'clients[0].auth_method: got "basic"; expected one of'
+                ' "client_secret_basic", "client_secret_post", "none"'
+            ),
+        ),
+        (
+            'scopes = ["openid", "a b"]',
+            (
+                'clients[0].scopes[1]: got "a b";'
+                " expected a scope: printable ASCII without spaces, quotes and backslashes"
+            ),
+        ),
+        (
+            "interval_s = 61",
+            "clients[0].interval_s: got 61; expected at most device.max_interval_s, which is 60",
+        ),
+        ("user_code = { length = 4 }", "clients[0].user_code.length: got 4; expected"),
+        ("user_code = 4", "clients[0].user_code: got 4; expected a table"),
+        ("refresh_token = 4", "clients[0].refresh_token: got 4; expected true or false"),
+        ('audience = ""', 'clients[0].audience: got ""; expected the address or name of an API'),
+        ("secret = 1", "clients[0].secret: unknown key; "),
+        (
+            '[[clients]]\nclient_id = "tv"\nname = "TV 2"',
+            'clients[1].client_id: got "tv", which clients[0] has too; expected another',
+        ),
+    ],
+)
+def test_wrong_clients(text: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = problems(CLIENT + text, tmp_path)
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "0" * 65, "g" * 64, "A" * 64, ""])
+def test_a_digest_is_64_hexadecimal_digits(digest: str, tmp_path: Path) -> None:
+    text = CLIENT + f'auth_method = "client_secret_basic"\nsecret_sha256 = ["{digest}"]'
+    assert problems(text, tmp_path) == [
+        (
+            "clients[0].secret_sha256[0]: got a value that is not shown here; expected the SHA-256"
+            " of the secret: 64 digits and lower-case letters a to f"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (USER, 'users[1].username: got "demo", which users[0] has too; expected another'),
+        (
+            USER.replace("demo", "other") + 'sub = "1"',
+            'users[1].sub: got "1", which users[0] has too; expected another',
+        ),
+        ('email = "nobody"', 'users[0].email: got "nobody"; expected an e-mail address'),
+        ('name = " "', 'users[0].name: got " "; expected 1 to 100 characters on one line'),
+        ('disabled = "no"', 'users[0].disabled: got "no"; expected true or false'),
+    ],
+)
+def test_wrong_users(text: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = problems(USER + 'sub = "1"\n' + text, tmp_path)
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "password_hash", ["", "secret", "$argon2i$v=19$x", "$argon2id$", "$2b$12$x"]
+)
+def test_a_password_hash_is_argon2id(password_hash: str, tmp_path: Path) -> None:
+    text = USER.replace("$argon2id$v=19$x", password_hash)
+    assert problems(text, tmp_path) == [
+        (
+            "users[0].password_hash: got a value that is not shown here;"
+            ' expected an Argon2id hash, which starts with "$argon2id$"'
+        )
+    ]
+
+
+# The file that comes with the server
+
+
+def uncommented() -> str:
+    """Return the shipped file with every commented-out setting and table switched on."""
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    setting = re.compile(r"# ((\[\[[a-z]+\]\])|([a-z0-9_]+ = .*))")
+    return "\n".join(found[1] if (found := setting.fullmatch(line)) else line for line in lines)
+
+
+def test_the_shipped_file_is_the_defaults_and_one_public_client() -> None:
+    shipped = load(SHIPPED, environ={})
+    assert msgspec.structs.replace(shipped, clients=()) == Settings()
+    (client,) = shipped.clients
+    assert client.client_id == "tv-app"
+    assert client.auth_method == "none"
+
+
+def test_the_shipped_file_has_every_setting() -> None:
+    live = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    examples = tomllib.loads(uncommented())
+    defaults = msgspec.to_builtins(Settings())
+    for path in setting_paths():
+        in_live, in_examples, default = live, examples, defaults
+        *tables, name = path.split(".")
+        for table in tables:
+            in_live, in_examples = in_live[table], in_examples[table]
+            default = default[table]
+        assert name in in_examples, path
+        # What has a default stands there with it; what has none is an example.
+        assert (name in in_live) is (default[name] is not None), path
+    assert live["scopes"] == defaults["scopes"]
+    assert set(examples) == set(Settings.__struct_fields__)
+
+
+def test_the_shipped_examples_have_every_setting_and_are_right(tmp_path: Path) -> None:
+    examples = tomllib.loads(uncommented())
+    assert set(examples["clients"][1]) == set(Client.__struct_fields__)
+    assert set(examples["users"][0]) == set(User.__struct_fields__)
+    assert set(examples["clients"][1]["user_code"]) == set(UserCodeFormat.__struct_fields__)
+    loaded = read(uncommented(), tmp_path)
+    assert len(loaded.clients) == 2
+    assert len(loaded.users) == 1
+
+
+def test_the_shipped_file_lets_nobody_in() -> None:
+    assert load(SHIPPED, environ={}).users == ()
+
+
+# No document makes it fall over
+
+
+KEYS = sorted(
+    {part for path in setting_paths() for part in path.split(".")}
+    | {*Settings.__struct_fields__, *Client.__struct_fields__, *User.__struct_fields__}
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers()
+    | st.floats()
+    | TEXTS
+    | st.sampled_from(["numeric", "https://a.example", "tv", "$argon2id$x", "redis://r", DIGEST]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | TEXTS, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+DOCUMENTS = st.dictionaries(st.sampled_from(KEYS) | TEXTS, VALUES, max_size=6)
+
+
+def toml(value: object) -> str:
+    """Write a value as TOML, tables inline."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower()
+
+
+def tried(content: bytes, file: Path) -> None:
+    file.write_bytes(content)
+    said: tuple[str, ...] | None = None
+    try:
+        load(file, environ={})
+    except ConfigError as error:
+        said = error.problems
+    assert said != ()
+    for problem in said or ():
+        assert problem.startswith(str(file))
+        assert problem.splitlines() == [problem]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config") / "deviceflow.toml"
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=DOCUMENTS)
+@example(document={"server": {"port": 1}, "clients": [{"client_id": "a", "name": "b"}]})
+@example(document={"device": {"user_code": {"alphabet": []}}})
+@example(document={"device": {"user_code": []}, "clients": {"user_code": 1}})
+def test_no_document_raises_anything_else(document: dict[str, Any], file: Path) -> None:
+    text = "".join(f"{toml(key)} = {toml(value)}\n" for key, value in document.items())
+    assert len(tomllib.loads(text)) == len(document)
+    tried(text.encode(), file)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    content=st.binary(max_size=60)
+    | st.text("abc[]{}=\"'#.,\n 019-:T\\", max_size=60).map(str.encode)
+)
+@example(content=b"a" + b".a" * 3_000 + b" = 1")
+@example(content=b"issuer" + b".a" * 3_000 + b" = 1")
+def test_no_bytes_raise_anything_else(content: bytes, file: Path) -> None:
+    tried(content, file)
