@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,10 +16,12 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.pace import PaceTable
-from deviceflow.oauth.answers import answer_exception
+from deviceflow.oauth.answers import SERVER, answer_exception
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.device_code_grant import DeviceCodeGrant
+from deviceflow.oauth.held import HeldPolls
 from deviceflow.oauth.issuing import Issuer
+from deviceflow.oauth.lane import Lane
 from deviceflow.oauth.metadata import published_keys, published_metadata
 from deviceflow.oauth.polls import Polls
 from deviceflow.oauth.refresh_token_grant import RefreshTokenGrant
@@ -60,10 +62,12 @@ class Demo(NamedTuple):
 
 
 class Wired(NamedTuple):
-    """The two applications of a worker: for everybody, and for the operator."""
+    """What a worker serves: for everybody, for the operator; and what goes before aiohttp."""
 
     public: web.Application
     admin: web.Application
+    lane: Lane
+    held: HeldPolls
 
 
 def connect(settings: Settings, redis_url: str) -> Connection:
@@ -93,29 +97,40 @@ def wire(
     prepared: Prepared,
     pace_memory: memoryview,
     demo: Demo | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Wired:
-    """Build the applications of one worker."""
+    """Build the applications of one worker. `clock` gives s since the epoch."""
     installation = prepared.installation
     clients = Clients(settings.clients)
-    mirror = Mirror(connection, installation, time.time)
+    mirror = Mirror(connection, installation, clock)
     pace = PaceTable(pace_memory, settings.device.max_interval_s)
-    grants = Grants(connection, installation, mirror, Slots(connection))
+    grants = Grants(connection, installation, mirror, Slots(connection), clock)
     users = Users(connection, settings.users)
-    tokens = Tokens(connection, settings.tokens.refresh_token_idle_s)
+    tokens = Tokens(connection, settings.tokens.refresh_token_idle_s, clock)
     sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
     limits = Limits(connection, installation)
     signer = Signer(prepared.signing_keys, settings.tokens.algorithm)
-    issuer = Issuer(settings, signer, tokens)
-    polls = Polls(installation, mirror, pace, time.time)
+    issuer = Issuer(settings, signer, tokens, clock)
+    polls = Polls(installation, mirror, pace, clock)
+    limit_s = settings.device.max_wait_s
+    held = HeldPolls(mirror, clock, max_held=settings.device.max_held, max_wait=limit_s)
+    lane = Lane(polls, settings.clients, clock, max_wait=limit_s)
+    mirror.resolve = grants.state_of
     proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
     csrf_key = installation.csrf_key
 
-    device_authorization = DeviceAuthorizationEndpoint(settings, clients, grants, proxies)
+    device_authorization = DeviceAuthorizationEndpoint(settings, clients, grants, proxies, clock)
     token = TokenEndpoint(
         clients,
         {
             DEVICE_CODE_GRANT: DeviceCodeGrant(
-                polls=polls, mirror=mirror, grants=grants, users=users, issuer=issuer
+                polls=polls,
+                held=held,
+                mirror=mirror,
+                grants=grants,
+                users=users,
+                issuer=issuer,
+                clock=clock,
             ),
             "refresh_token": RefreshTokenGrant(tokens, users, issuer),
         },
@@ -138,11 +153,11 @@ def wire(
     pages.setup(public, settings, templates_dir())
     public.add_routes(
         [
-            web.post("/oauth2/device_authorization", device_authorization),
-            web.post("/oauth2/token", token),
-            web.get("/oauth2/jwks", published_keys(signer)),
-            web.get("/.well-known/oauth-authorization-server", metadata),
-            web.get("/.well-known/openid-configuration", metadata),
+            web.post("/oauth2/device_authorization", device_authorization.__call__),
+            web.post("/oauth2/token", token.__call__),
+            web.get("/oauth2/jwks", published_keys(signer).__call__),
+            web.get("/.well-known/oauth-authorization-server", metadata.__call__),
+            web.get("/.well-known/openid-configuration", metadata.__call__),
             *login.routes(),
             *device.routes(),
             *(DemoPages(settings, *demo).routes() if demo else ()),
@@ -159,9 +174,15 @@ def wire(
         await connection.close()
 
     public.cleanup_ctx.append(live)
+    public.on_response_prepare.append(name_server)
     admin = web.Application()
     admin.add_routes(Health(lambda: mirror.reachable).routes())
-    return Wired(public, admin)
+    return Wired(public, admin, lane, held)
+
+
+async def name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Say who answers, but not in which version."""
+    response.headers["Server"] = SERVER
 
 
 @web.middleware

@@ -3,13 +3,19 @@
 import asyncio
 import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import uvloop
 from aiohttp import web
 
-from deviceflow.app import Demo, Prepared, connect, wire
+from deviceflow.app import Demo, Prepared, Wired, connect, wire
 from deviceflow.config import Settings
+from deviceflow.oauth.lane_connection import Door
+
+BACKLOG = 4096
+NEVER_S = 10.0**8
 
 
 class Equipment(NamedTuple):
@@ -45,24 +51,48 @@ async def _serve(equipment: Equipment, listening: Listening) -> None:
 
     connection = connect(settings, equipment.redis_url)
     wired = wire(settings, connection, equipment.prepared, equipment.pace_memory, equipment.demo)
-    runners = [
-        await _start(wired.admin, listening.admin, settings),
-        await _start(wired.public, listening.public, settings),
-    ]
-    await stop.wait()
-    loop.remove_reader(listening.lifeline)
-    for runner in reversed(runners):
+    admin = await _runner(wired.admin, settings)
+    await web.SockSite(admin, listening.admin).start()
+    public = await _runner(wired.public, settings)
+    async with serving(wired, public, listening.public, settings):
+        await stop.wait()
+        loop.remove_reader(listening.lifeline)
+    await admin.cleanup()
+
+
+@asynccontextmanager
+async def serving(
+    wired: Wired, runner: web.AppRunner, sock: socket.socket, settings: Settings
+) -> AsyncIterator[Door]:
+    """Answer on `sock`, the lane before aiohttp; then finish what is in flight."""
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    door = Door(
+        wired.lane,
+        wired.held,
+        runner.server,
+        lane_is_on=settings.server.lane,
+        keepalive_s=settings.server.keepalive_s,
+    )
+    listener = await asyncio.get_running_loop().create_server(door, sock=sock, backlog=BACKLOG)
+    sweeping = asyncio.create_task(door.sweep_regularly())
+    try:
+        yield door
+    finally:
+        listener.close()
+        sweeping.cancel()
+        await door.drain()
         await runner.cleanup()
 
 
-async def _start(app: web.Application, sock: socket.socket, settings: Settings) -> web.AppRunner:
+async def _runner(app: web.Application, settings: Settings) -> web.AppRunner:
     runner = web.AppRunner(
         app,
         access_log=None,
-        keepalive_timeout=settings.server.keepalive_s,
+        # The door closes idle connections, those of the lane too.
+        keepalive_timeout=NEVER_S,
         shutdown_timeout=settings.server.shutdown_s,
         handle_signals=False,
     )
     await runner.setup()
-    await web.SockSite(runner, sock, backlog=1024).start()
     return runner

@@ -85,7 +85,8 @@ def apply(
         return record, Outcome.REFUSED
     if event is Event.CLAIM and record.claimed_by not in ("", account):
         return record, Outcome.CLAIMED
-    if event in NEEDS_CLAIM and record.claimed_by != account:
+    # Nobody has claimed it: then nobody, not even "nobody", may decide it.
+    if event in NEEDS_CLAIM and (not account or record.claimed_by != account):
         return record, Outcome.CLAIMED
     claimed_by = account if event is Event.CLAIM else record.claimed_by
     return msgspec.structs.replace(record, state=state, claimed_by=claimed_by), Outcome.CHANGED

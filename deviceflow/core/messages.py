@@ -37,7 +37,10 @@ class ErrorResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """RFC 8414 2 and OpenID Connect Discovery 3, the members that this server has."""
+    """RFC 8414 2 and OpenID Connect Discovery 3, the members that this server has.
+
+    `device_poll_max_wait`, an extension: the s that `Prefer: wait` may ask of a poll.
+    """
 
     issuer: str
     device_authorization_endpoint: str
@@ -50,4 +53,4 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     subject_types_supported: list[str]
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]
-    service_documentation: str | None = None
+    device_poll_max_wait: int = 0

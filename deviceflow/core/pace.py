@@ -26,6 +26,7 @@ SLOW_DOWN_S = 5
 """RFC 8628 3.5: the interval MUST be increased by 5 seconds."""
 
 MAX_INTERVAL_S = (1 << 10) - 1
+"""The longest interval that is held to; a longer one counts as this."""
 
 _CLOCK_BITS = 38
 _CLOCK = (1 << _CLOCK_BITS) - 1
@@ -80,6 +81,8 @@ def _grow(elapsed: int, in_force: int, interval: int, max_interval: int) -> int:
 
 
 def _pack(mark: int, interval: int, now_ms: int) -> int:
+    # A longer one would spill into the fingerprint; to hold a device to less harms nobody.
+    interval = min(interval, MAX_INTERVAL_S)
     return (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms
 
 

@@ -11,6 +11,9 @@ from deviceflow.store.errors import StoreUnavailable
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749 5.1: nothing with a token or a code in it may be kept by a cache."""
 
+SERVER = "deviceflow"
+"""What the Server header says, the same on every path."""
+
 CHALLENGE = 'Basic realm="deviceflow"'
 
 log = structlog.get_logger()

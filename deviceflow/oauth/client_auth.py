@@ -28,8 +28,9 @@ class Credentials(NamedTuple):
 
 
 class ClientRequest(NamedTuple):
-    """A request whose client is known: its parameters, and the client."""
+    """A request whose client is known."""
 
+    http: web.Request
     parameters: dict[str, str]
     client: Client
 
@@ -37,7 +38,7 @@ class ClientRequest(NamedTuple):
 async def read_client_request(request: web.Request, clients: Clients) -> ClientRequest:
     """The parameters and the authenticated client of `request`. Raises OAuthError."""
     parameters = await read_parameters(request)
-    return ClientRequest(parameters, authenticate(request, parameters, clients))
+    return ClientRequest(request, parameters, authenticate(request, parameters, clients))
 
 
 async def read_parameters(request: web.Request) -> dict[str, str]:

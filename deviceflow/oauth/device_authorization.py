@@ -42,7 +42,7 @@ class DeviceAuthorizationEndpoint:
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer with the codes. Raises OAuthError, StoreUnavailable."""
-        parameters, client = await read_client_request(request, self._clients)
+        _, parameters, client = await read_client_request(request, self._clients)
         scopes = client.scopes_for(parameters.get("scope"))
         if scopes is None:
             raise invalid_scope()

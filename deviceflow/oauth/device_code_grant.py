@@ -12,6 +12,7 @@ from deviceflow.core.errors import OAuthError, invalid_grant, invalid_request
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, Poll, State
 from deviceflow.oauth.answers import answer, answer_error
 from deviceflow.oauth.client_auth import ClientRequest
+from deviceflow.oauth.held import HeldPolls, applied, asked_wait
 from deviceflow.oauth.issuing import Issuer
 from deviceflow.oauth.polls import Polls, Verdict
 from deviceflow.store.errors import StoreUnavailable
@@ -37,6 +38,7 @@ class DeviceCodeGrant:
         self,
         *,
         polls: Polls,
+        held: HeldPolls,
         mirror: Mirror,
         grants: Grants,
         users: Users,
@@ -44,6 +46,7 @@ class DeviceCodeGrant:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._polls = polls
+        self._held = held
         self._mirror = mirror
         self._grants = grants
         self._users = users
@@ -55,21 +58,40 @@ class DeviceCodeGrant:
         device_code = asked.parameters.get("device_code")
         if device_code is None:
             raise invalid_request("The parameter device_code is missing.")
+        granted = self._held.take_granted(asked.http.transport)
         verdict = self._polls.judge(device_code.encode(), asked.client.client_id.encode())
-        if verdict.answer is None and verdict.code is not None:
-            return await self._ask_store(verdict.code, asked.client)
+        code = verdict.code
+        if code is None:
+            return answer_poll(verdict)
+        if verdict.answer is None:
+            response = await self._ask_store(code, asked.client)
+            if response is not None:
+                return _waited(response, granted)
+            verdict = self._polls.keep_pace(code, self._clock())
+        wait = min(asked_wait(asked.http.headers.getall("Prefer", ())), self._held.max_wait)
+        if wait and verdict.answer is Poll.AUTHORIZATION_PENDING:
+            return await self._hold(asked, code, wait)
         return answer_poll(verdict)
 
-    async def _ask_store(self, code: DeviceCode, client: Client) -> web.Response:
+    async def _hold(self, asked: ClientRequest, code: DeviceCode, wait: int) -> web.Response:
+        held = self._held.held_future(asked.http.transport, code, wait)
+        if held is None:
+            return answer_poll(Verdict(Poll.AUTHORIZATION_PENDING))
+        answer = await held
+        response = None if answer else await self._ask_store(code, asked.client)
+        return _waited(response or answer_poll(Verdict(answer or Poll.AUTHORIZATION_PENDING)), wait)
+
+    async def _ask_store(self, code: DeviceCode, client: Client) -> web.Response | None:
+        """The answer as the store knows it; None for pending, or where it cannot be asked."""
         try:
             grant = await self._grants.read(code.grant_id)
         except StoreUnavailable:
-            # Nothing was tried yet. The approval is safe in the store; the device polls on.
-            return answer_poll(self._polls.keep_pace(code, self._clock()))
+            # Nothing was tried yet. An approval is safe in the store; the device polls on.
+            return None
         if grant is None:
             return answer_poll(Verdict(Poll.EXPIRED_TOKEN))
         if grant.state is State.PENDING:
-            return answer_poll(self._polls.keep_pace(code, self._clock()))
+            return None
         self._mirror.learn(grant.id, grant.state, grant.expires_at)
         if grant.state is State.APPROVED:
             return await self._redeem(grant, client)
@@ -97,3 +119,10 @@ def answer_poll(verdict: Verdict) -> web.Response:
     code = verdict.answer or Poll.INVALID_GRANT
     error = OAuthError(code, DESCRIPTIONS[code], retry_after=verdict.interval)
     return answer_error(error, interval=verdict.interval)
+
+
+def _waited(response: web.Response, wait: int) -> web.Response:
+    """Say that the poll was held, if it was."""
+    if wait:
+        response.headers.update(applied(wait))
+    return response

@@ -29,6 +29,7 @@ def server_metadata(settings: Settings) -> ServerMetadata:
         token_endpoint_auth_methods_supported=list(methods) or ["none"],
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=[settings.tokens.algorithm],
+        device_poll_max_wait=settings.device.max_wait_s,
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
     )
 

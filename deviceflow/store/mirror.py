@@ -9,7 +9,7 @@ Pending is the absence of a decision. Three ways lead into the mirror:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,8 @@ PAGE = 5000
 # A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
 _BUCKET_S = 16
 
+Watcher = Callable[[State], None]
+
 log = structlog.get_logger()
 
 
@@ -41,7 +43,9 @@ class Mirror:
         self._clock = clock
         self._states: dict[int, State | None] = {}
         self._ends: dict[int, list[int]] = {}
-        self._watchers: dict[int, list[Callable[[], None]]] = {}
+        self._watchers: dict[int, list[Watcher]] = {}
+        self._unresolved: set[int] = set()
+        self.resolve: Callable[[int], Awaitable[State | None]] | None = None
         self._last = "0"
         self._reading = asyncio.Lock()
         self.reachable = False
@@ -60,8 +64,29 @@ class Mirror:
         if grant_id not in self._states:
             self._ends.setdefault(expires_at // _BUCKET_S, []).append(grant_id)
         self._states[grant_id] = state
-        for watcher in self._watchers.pop(grant_id, ()):
-            watcher()
+        watchers = self._watchers.get(grant_id)
+        if not watchers:
+            return
+        if state is None:
+            self._unresolved.add(grant_id)
+            return
+        for watcher in list(watchers):
+            watcher(state)
+
+    def watch(self, grant_id: int, watcher: "Watcher") -> None:
+        """Call `watcher` when the decision is known."""
+        self._watchers.setdefault(grant_id, []).append(watcher)
+        if self._states.get(grant_id, State.PENDING) is None:
+            self._unresolved.add(grant_id)
+
+    def unwatch(self, grant_id: int, watcher: "Watcher") -> None:
+        """Call `watcher` no more."""
+        watchers = self._watchers.get(grant_id, [])
+        if watcher in watchers:
+            watchers.remove(watcher)
+        if not watchers:
+            self._watchers.pop(grant_id, None)
+            self._unresolved.discard(grant_id)
 
     async def run(self) -> None:
         """Feed the mirror until cancelled."""
@@ -106,10 +131,19 @@ class Mirror:
             try:
                 await self.catch_up()
                 self._note_reachable(reachable=True)
+                await self._resolve_hints()
             except StoreUnavailable:
                 self._note_reachable(reachable=False)
             self.forget_expired()
             await asyncio.sleep(CATCH_UP_S)
+
+    async def _resolve_hints(self) -> None:
+        """Ask about grants that somebody waits for and a hint says may be decided."""
+        for grant_id in list(self._unresolved):
+            state = await self.resolve(grant_id) if self.resolve else None
+            if state not in (None, State.PENDING):
+                self._unresolved.discard(grant_id)
+                self.learn(grant_id, state, 0)
 
     def _note_reachable(self, *, reachable: bool) -> None:
         if reachable != self.reachable:

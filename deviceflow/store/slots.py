@@ -43,8 +43,11 @@ class Slots:
 
     def _note(self, count: int) -> None:
         now = self._clock()
-        # One sample a second is enough to tell the rate.
-        if not self._samples or now - self._samples[-1][0] >= 1:
+        if self._samples and count < self._samples[-1][1]:
+            # The store lost its data and counts from 0 again.
+            self._samples.clear()
+        # One sample a second is enough to tell the rate; the first stays, as what to count from.
+        if len(self._samples) <= 1 or now - self._samples[-1][0] >= 1:
             self._samples.append((now, count))
         else:
             self._samples[-1] = (self._samples[-1][0], count)

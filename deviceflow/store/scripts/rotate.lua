@@ -4,7 +4,7 @@
 -- current nor the next one was used before: the family ends (RFC 9700 4.14.2).
 -- KEYS[1] family; ARGV: request id, presented (hash), successor (hash), idle until (ms),
 -- client_id
--- Returns {outcome}: rotated, replayed, missing, foreign
+-- Returns rotated, replayed, missing, foreign
 local family = redis.call('HMGET', KEYS[1], 'current', 'next', 'rotate', 'expires', 'client')
 local current, successor = family[1], family[2]
 if not current then
@@ -14,6 +14,8 @@ if family[5] ~= ARGV[5] then
   return 'foreign'
 end
 if family[3] == ARGV[1] then
+  -- Our own success, written again for the WAIT that follows (see transition.lua).
+  redis.call('HSET', KEYS[1], 'rotate', ARGV[1])
   return 'rotated'
 end
 if ARGV[2] == successor then

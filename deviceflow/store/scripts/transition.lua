@@ -14,6 +14,9 @@ if not state then
 end
 -- The client repeats a command whose answer was lost: this is our own success.
 if grant[4] == request then
+  -- Written again, so that a WAIT after this one waits for it: WAIT knows only the writes of
+  -- its own connection, and the first try may have gone over another.
+  redis.call('HSET', KEYS[1], event, request)
   return { 'changed', state }
 end
 if tonumber(redis.call('TIME')[1]) >= tonumber(expires) then
@@ -26,7 +29,7 @@ end
 if event == 'claim' and claimed ~= '' and claimed ~= account then
   return { 'claimed', state }
 end
-if needs_claim[event] and claimed ~= account then
+if needs_claim[event] and (account == '' or claimed ~= account) then
   return { 'claimed', state }
 end
 

@@ -1,0 +1,234 @@
+"""The lane: a pending poll answered straight from the bytes that arrived.
+
+One complete, ordinary token request is recognised strictly, its device code opened, the mirror
+and the pace table consulted, and a prebuilt answer returned: no task, no request object, no
+await. Whatever is not recognised to the last byte is not the lane's business: it goes to the
+ordinary handler unharmed (`lane_connection.py`), which gives the very same answers.
+
+Devices send the same header block with every poll, so what a block means is remembered.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from typing import NamedTuple
+
+from aiohttp import web
+
+from deviceflow.core.client import Client
+from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.grant import Poll
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.oauth.answers import SERVER
+from deviceflow.oauth.device_code_grant import answer_poll
+from deviceflow.oauth.held import applied
+from deviceflow.oauth.polls import Polls, Verdict
+
+MAX_HEAD = 4096
+MAX_BODY = 1024
+MAX_HEADERS = 64
+REMEMBERED_HEADS = 1024
+
+_POLL_LINE = b"POST /oauth2/token HTTP/1.1"
+_LINE = re.compile(rb"(?:GET|POST) /[\x21-\x7e]* HTTP/1\.1")
+_HEADER = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?)[ \t]*"
+)
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
+_FORM = re.compile(rb"application/x-www-form-urlencoded(?:; ?charset=utf-8)?", re.IGNORECASE)
+_WAIT = re.compile(rb"wait=(0|[1-9][0-9]{0,4})")
+_PLAIN = re.compile(rb"[A-Za-z0-9._~-]+")
+
+# These change framing, authentication or meaning: their requests take the ordinary way.
+_ORDINARY_ONLY = frozenset(
+    {
+        b"authorization", b"content-encoding", b"dpop", b"expect", b"http2-settings",
+        b"proxy-authorization", b"proxy-connection", b"sec-websocket-key", b"te", b"trailer",
+        b"transfer-encoding", b"upgrade", b"x-http-method-override",
+    }
+)  # fmt: skip
+_ONCE = frozenset({b"connection", b"content-length", b"content-type", b"host", b"prefer"})
+
+_GRANT_TYPES = frozenset(
+    f"grant_type={DEVICE_CODE_GRANT}".replace(":", colon).encode() for colon in (":", "%3A", "%3a")
+)
+
+
+class Head(NamedTuple):
+    """What a header block says; `wait` (s) is 0 where nobody asked for a held poll."""
+
+    content_length: int
+    close: bool
+    is_poll: bool
+    wait: int
+
+
+class Reply(NamedTuple):
+    """An answer in bytes, and whether the connection ends with it."""
+
+    data: bytes
+    close: bool
+
+
+class Waiting(NamedTuple):
+    """A pending poll that asks to be held, for `wait` s at most."""
+
+    code: DeviceCode
+    wait: int
+    close: bool
+
+
+class Incomplete(NamedTuple):
+    """A poll of which `missing` bytes have not arrived yet."""
+
+    missing: int
+
+
+Taken = Reply | Waiting | Incomplete | None
+
+
+def read_head(block: bytes) -> Head | None:
+    """What `block` says: the bytes of a request up to its empty line, without that line.
+
+    None for anything unusual, in particular for whatever changes where the request ends.
+    """
+    line, *lines = block.split(b"\r\n")
+    if len(lines) > MAX_HEADERS or _LINE.fullmatch(line) is None:
+        return None
+    seen: dict[bytes, bytes] = {}
+    for text in lines:
+        header = _HEADER.fullmatch(text)
+        if header is None:
+            return None
+        name = header[1].lower()
+        if name in _ORDINARY_ONLY or (name in _ONCE and name in seen):
+            return None
+        seen[name] = header[2]
+    return _head(line, seen)
+
+
+def _head(line: bytes, seen: dict[bytes, bytes]) -> Head | None:
+    connection = seen.get(b"connection", b"keep-alive").lower()
+    length = seen.get(b"content-length", b"0")
+    if connection not in {b"keep-alive", b"close"} or _LENGTH.fullmatch(length) is None:
+        return None
+    prefer = seen.get(b"prefer")
+    wait = _WAIT.fullmatch(prefer) if prefer is not None else None
+    is_poll = (
+        line == _POLL_LINE
+        and b"host" in seen
+        and _FORM.fullmatch(seen.get(b"content-type", b"")) is not None
+        and (prefer is None or wait is not None)
+        and int(length) <= MAX_BODY
+    )
+    return Head(int(length), connection == b"close", is_poll, int(wait[1]) if wait else 0)
+
+
+def read_poll(body: bytes) -> tuple[bytes, bytes] | None:
+    """The device code and the client id of a body with just the three parameters of a poll.
+
+    Any order; no value that would have to be decoded (RFC 8628 3.4).
+    """
+    parts = body.split(b"&")
+    if len(parts) != 3:  # noqa: PLR2004, grant_type, device_code, client_id
+        return None
+    device_code = client_id = b""
+    is_poll = False
+    for part in parts:
+        if part.startswith(b"device_code="):
+            device_code = part[12:]
+        elif part.startswith(b"client_id="):
+            client_id = part[10:]
+        elif part in _GRANT_TYPES:
+            is_poll = True
+    if is_poll and _PLAIN.fullmatch(device_code) and client_id:
+        return device_code, client_id
+    return None
+
+
+class Lane:
+    """Answers polls of public clients in one worker; `max_wait` (s) is the cap on held polls."""
+
+    def __init__(
+        self, polls: Polls, clients: Iterable[Client], clock: Callable[[], float], max_wait: int
+    ) -> None:
+        self._polls = polls
+        # Only a client that needs no proof, and whose name needs no decoding.
+        self._clients = frozenset(
+            client.client_id.encode()
+            for client in clients
+            if client.enabled and client.auth_method == "none"
+        )
+        self._clock = clock
+        self._max_wait = max_wait
+        self._heads: dict[bytes, Head] = {}
+        self._answers: dict[tuple[Poll, int, bool, int], Reply] = {}
+        self._fresh_until = 0.0
+
+    def take(self, data: bytes) -> Taken:  # noqa: PLR0911, one way out a question
+        """What the lane makes of `data`, the first bytes after a finished request.
+
+        None: it is the ordinary handler's. Nothing has been done with it then.
+        """
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        block = data[:end]
+        head = self._heads.get(block) or self._learn(block, end)
+        if head is None:
+            return None
+        body = data[end + 4 :]
+        missing = head.content_length - len(body)
+        if missing:
+            return Incomplete(missing) if missing > 0 else None
+        poll = read_poll(body)
+        if poll is None or poll[1] not in self._clients:
+            return None
+        verdict = self._polls.judge(*poll)
+        answer = verdict.answer
+        if answer is None:
+            return None
+        if head.wait and answer is Poll.AUTHORIZATION_PENDING and verdict.code is not None:
+            return Waiting(verdict.code, min(head.wait, self._max_wait), head.close)
+        return self.reply(answer, verdict.interval, close=head.close)
+
+    def reply(self, answer: Poll, interval: int = 0, *, close: bool, held_for: int = 0) -> Reply:
+        """The answer in bytes; `held_for` (s) where a wait was granted (RFC 7240)."""
+        now = self._clock()
+        if now >= self._fresh_until:
+            # The Date header holds for the rest of this second.
+            self._answers.clear()
+            self._fresh_until = int(now) + 1.0
+        key = (answer, interval, close, held_for)
+        reply = self._answers.get(key)
+        if reply is None:
+            response = answer_poll(Verdict(answer, interval=interval))
+            if held_for:
+                response.headers.update(applied(held_for))
+            reply = self._answers[key] = Reply(_wire(response, now, close=close), close)
+        return reply
+
+    def _learn(self, block: bytes, end: int) -> Head | None:
+        head = read_head(block) if end <= MAX_HEAD else None
+        if head is None or not head.is_poll:
+            return None
+        if len(self._heads) >= REMEMBERED_HEADS:
+            self._heads.clear()
+        self._heads[block] = head
+        return head
+
+
+def _wire(response: web.Response, now: float, *, close: bool) -> bytes:
+    """`response` as aiohttp would send it, to the byte."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("an answer of the lane has its body at hand")
+    headers = dict(response.headers)
+    headers["Content-Length"] = str(len(body))
+    headers["Date"] = formatdate(now, usegmt=True)
+    headers["Server"] = SERVER
+    if close:
+        headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
