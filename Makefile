@@ -30,6 +30,9 @@ check: setup ## lint, types, import contracts and tests
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest
 
+picture: setup ## take the README's picture of the demo (needs Chromium)
+	@README_PICTURES=docs $(BIN)/pytest tests/browser/test_demo.py -k approves
+
 format: setup ## write the code in the one format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .

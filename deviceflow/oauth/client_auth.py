@@ -47,7 +47,7 @@ async def read_parameters(request: web.Request) -> dict[str, str]:
         raise invalid_request("Credentials do not belong into the address.")
     if request.content_type != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")
-    if request.charset not in (None, "utf-8", "UTF-8"):
+    if (request.charset or "utf-8").lower() != "utf-8":
         raise invalid_request("The body has to be UTF-8.")
     if "Content-Encoding" in request.headers:
         raise invalid_request("The body may not be compressed.")

@@ -57,9 +57,9 @@ def ago(then: int, now: int) -> str:
 
 
 def at(then: int) -> str:
-    """Say when `then` (s) was, in UTC: `5 November 2026, 14:03 UTC`."""
+    """Say when `then` (s) was, in UTC: `5 Nov 2026, 14:03 UTC`."""
     moment = datetime.fromtimestamp(then, UTC)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
 def device_in_words(user_agent: str) -> str:

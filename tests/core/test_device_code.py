@@ -82,7 +82,9 @@ def test_noise_opens_nothing(noise: bytes) -> None:
     assert CODES.open(noise, b"tv-app") is None
 
 
-@given(st.binary(min_size=43, max_size=43).map(lambda raw: bytes(ord(ALPHABET[b % 64]) for b in raw)))
+@given(
+    st.binary(min_size=43, max_size=43).map(lambda raw: bytes(ord(ALPHABET[b % 64]) for b in raw))
+)
 def test_noise_of_the_right_shape_opens_nothing(noise: bytes) -> None:
     assert CODES.open(noise, b"tv-app") is None
 

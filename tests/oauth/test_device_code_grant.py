@@ -15,7 +15,8 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 
 if TYPE_CHECKING:
-    from tests.oauth.conftest import Answer, Clock, People, Stage, Worker
+    from tests.conftest import Clock
+    from tests.oauth.conftest import Answer, People, Stage, Worker
 
 TOKEN = "/oauth2/token"
 PENDING = (400, "authorization_pending")
@@ -417,7 +418,7 @@ async def test_a_decision_whose_message_was_lost(
     await people.claim(grant.body["user_code"])
     found = await people.find(grant.body["user_code"])
     assert found is not None
-    await stage.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await stage.redis.client_kill_filter(_type="pubsub")
     await people.grants.decide(found, Event.DENY, await people.subject("ada"))
     await worker.knows(found.id, State.DENIED, None)
     assert (await worker.poll(grant.body["device_code"])).outcome == DENIED

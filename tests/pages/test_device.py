@@ -272,10 +272,10 @@ async def test_the_request_is_shown_truthfully(ada: "Browser", store: "Store") -
         "Know who you are",
         "See your name & picture",
         "For up to 1 hour",
-        "203.0.113.7 not the network that you are on now",
+        "203.0.113.7 not the network you are on now",
         "NebulaTV 4.2",
-        "2 minutes ago 5 November 2026, 14:01 UTC",
-        "8 minutes",
+        "2 minutes ago 5 Nov 2026, 14:01 UTC",
+        "The code ends in 8 minutes",
         "Signed in as Ada Lovelace (ada)",
     ):
         assert words in ada.text
@@ -304,7 +304,7 @@ async def test_a_request_without_scopes_and_from_the_same_network(
     store.grants.add(CODE, scope="", address="127.0.0.1", user_agent="")
     await ada.enter(SHOWN)
     assert "gets no other access" in ada.text
-    assert "127.0.0.1 the network that you are on now" in ada.text
+    assert "127.0.0.1 the network you are on now" in ada.text
     assert "Calls itself" not in ada.text
 
 

@@ -1,0 +1,145 @@
+"""The life of a grant: what the table allows, and what no sequence of events can do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deviceflow.core.grant import (
+    NEEDS_CLAIM,
+    POLL_ANSWERS,
+    TRANSITIONS,
+    Event,
+    Outcome,
+    Poll,
+    Record,
+    State,
+    apply,
+)
+
+NOW = 1_800_000_000
+FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED}
+
+accounts = st.sampled_from(["", "ada", "bob"])
+events = st.sampled_from(Event)
+records = st.builds(
+    Record,
+    state=st.sampled_from(State),
+    expires_at=st.integers(NOW - 2, NOW + 2),
+    claimed_by=accounts,
+)
+times = st.integers(NOW - 3, NOW + 3)
+steps = st.lists(st.tuples(events, accounts, times))
+
+
+def test_the_table_has_these_rows_and_no_others() -> None:
+    assert {(before, event, after) for (before, event), after in TRANSITIONS.items()} == {
+        ("pending", "claim", "pending"),
+        ("pending", "approve", "approved"),
+        ("pending", "deny", "denied"),
+        ("pending", "cancel", "cancelled"),
+        ("approved", "cancel", "cancelled"),
+        ("approved", "redeem", "redeemed"),
+    }
+
+
+def test_no_row_leaves_a_final_state() -> None:
+    assert {before for before, _ in TRANSITIONS} & FINAL == set()
+
+
+@given(records, events, accounts, times)
+def test_a_pair_that_is_not_in_the_table_changes_nothing(
+    record: Record, event: Event, account: str, now: int
+) -> None:
+    after, outcome = apply(record, event, account=account, now=now)
+    if (record.state, event) not in TRANSITIONS:
+        assert outcome in {Outcome.REFUSED, Outcome.EXPIRED}
+    assert (after == record) or outcome is Outcome.CHANGED
+
+
+@given(records, events, accounts, times)
+def test_nothing_happens_after_expiry(record: Record, event: Event, account: str, now: int) -> None:
+    after, outcome = apply(record, event, account=account, now=now)
+    assert (outcome is Outcome.EXPIRED) == (now >= record.expires_at)
+    if outcome is Outcome.EXPIRED:
+        assert after == record
+
+
+@given(events, accounts, times)
+def test_a_grant_that_is_gone_stays_gone(event: Event, account: str, now: int) -> None:
+    assert apply(None, event, account=account, now=now) == (None, Outcome.MISSING)
+
+
+@given(steps)
+def test_a_final_state_is_final(sequence: list[tuple[Event, str, int]]) -> None:
+    record = Record(State.PENDING, NOW)
+    for event, account, now in sequence:
+        after, outcome = apply(record, event, account=account, now=now)
+        assert after is not None
+        if record.state in FINAL:
+            assert after == record
+            assert outcome is not Outcome.CHANGED
+        record = after
+
+
+@given(steps)
+def test_who_claims_first_decides(sequence: list[tuple[Event, str, int]]) -> None:
+    """A second account neither claims, approves nor denies what the first has claimed."""
+    record = Record(State.PENDING, NOW)
+    for event, account, now in sequence:
+        after, outcome = apply(record, event, account=account, now=now)
+        assert after is not None
+        if outcome is Outcome.CHANGED and event in NEEDS_CLAIM:
+            assert account == record.claimed_by != ""
+        if record.claimed_by:
+            assert after.claimed_by == record.claimed_by
+        record = after
+
+
+@given(steps)
+def test_tokens_come_from_one_approval_and_only_once(
+    sequence: list[tuple[Event, str, int]],
+) -> None:
+    record, happened = Record(State.PENDING, NOW), []
+    for event, account, now in sequence:
+        after, outcome = apply(record, event, account=account, now=now)
+        assert after is not None
+        record = after
+        if outcome is Outcome.CHANGED and event is not Event.CLAIM:
+            happened.append(event)
+    assert happened.count(Event.REDEEM) <= 1
+    if Event.REDEEM in happened:
+        assert happened == [Event.APPROVE, Event.REDEEM]
+
+
+@pytest.mark.parametrize("event", sorted(NEEDS_CLAIM))
+@pytest.mark.parametrize("account", ["", "ada"])
+def test_what_nobody_has_claimed_nobody_decides(event: Event, account: str) -> None:
+    record = Record(State.PENDING, NOW)
+    assert apply(record, event, account=account, now=0) == (record, Outcome.CLAIMED)
+
+
+def test_who_has_claimed_may_claim_again() -> None:
+    """A page that is loaded twice is no second account."""
+    record, _ = apply(Record(State.PENDING, NOW), Event.CLAIM, account="ada", now=0)
+    assert record == Record(State.PENDING, NOW, "ada")
+    assert apply(record, Event.CLAIM, account="ada", now=0) == (record, Outcome.CHANGED)
+    assert apply(record, Event.CLAIM, account="bob", now=0) == (record, Outcome.CLAIMED)
+
+
+def test_the_operator_cancels_until_the_device_has_its_tokens() -> None:
+    for state in (State.PENDING, State.APPROVED):
+        record = Record(state, NOW, "ada")
+        after, outcome = apply(record, Event.CANCEL, account="", now=0)
+        assert (after, outcome) == (Record(State.CANCELLED, NOW, "ada"), Outcome.CHANGED)
+    assert apply(Record(State.REDEEMED, NOW), Event.CANCEL, account="", now=0)[1] is Outcome.REFUSED
+
+
+def test_every_state_has_an_answer_and_only_approval_gives_tokens() -> None:
+    """8628-3.5-a, 8628-3.5-c, 8628-3.5-e."""
+    assert POLL_ANSWERS == {
+        State.PENDING: Poll.AUTHORIZATION_PENDING,
+        State.APPROVED: None,
+        State.DENIED: Poll.ACCESS_DENIED,
+        State.CANCELLED: Poll.ACCESS_DENIED,
+        State.REDEEMED: Poll.INVALID_GRANT,
+    }

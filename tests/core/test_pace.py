@@ -1,0 +1,161 @@
+"""Pace: who polls too fast, and that nobody who obeys is caught in slow_down (RFC 8628 3.5)."""
+
+import mmap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deviceflow.core.device_code import NONCE_BITS
+from deviceflow.core.pace import MAX_INTERVAL_S, SLOW_DOWN_S, PaceTable, fingerprint, judge
+
+NOW_MS = 1_800_000_000_000
+CAP = 60
+MARK = 0xBEEF
+
+
+class Server:
+    """The pace of one grant; `now_ms` moves as the test says."""
+
+    def __init__(self, interval: int = 5, cap: int = CAP) -> None:
+        self.interval = interval
+        self.cap = cap
+        self.entry = 0
+        self.now_ms = NOW_MS
+
+    def poll(self, after_s: float) -> int:
+        """Poll `after_s` after the last poll: 0 for in time, else the interval told."""
+        self.now_ms += round(after_s * 1000)
+        self.entry, told = judge(self.entry, MARK, self.now_ms, self.interval, self.cap)
+        return told
+
+
+intervals = st.integers(1, CAP)
+
+
+@given(intervals, st.integers(0, NOW_MS * 2))
+def test_the_first_poll_is_free(interval: int, now_ms: int) -> None:
+    assert judge(0, MARK, now_ms, interval, CAP).slow_down == 0
+
+
+@given(intervals, st.floats(1, 1000), st.integers(1, 20))
+def test_who_keeps_the_interval_is_never_slowed(interval: int, slack: float, polls: int) -> None:
+    """8628-3.2-b."""
+    server = Server(interval)
+    assert [server.poll(interval * slack) for _ in range(polls)] == [0] * polls
+
+
+@pytest.mark.parametrize(
+    ("interval", "earliest_ms"), [(1, 750), (2, 1750), (5, 4500), (10, 9000), (60, 54_000)]
+)
+def test_jitter_is_allowed_for(interval: int, earliest_ms: int) -> None:
+    """10 %, at least 250 ms."""
+    for early_ms, in_time in ((earliest_ms, True), (earliest_ms - 1, False)):
+        server = Server(interval)
+        server.poll(0)
+        assert (server.poll(early_ms / 1000) == 0) is in_time
+
+
+def test_a_slow_down_adds_five_seconds_for_good() -> None:
+    """8628-3.5-b: fast, then at the interval, then at the interval plus 5."""
+    server = Server(interval=5)
+    assert server.poll(0) == 0
+    assert server.poll(1) == 10
+    assert server.poll(5) == 10
+    assert [server.poll(10) for _ in range(5)] == [0] * 5
+    assert server.poll(5) == 10
+
+
+@given(intervals, st.lists(st.floats(0, 0.7), min_size=20, max_size=60))
+def test_who_ignores_the_pace_is_held_to_the_cap(interval: int, waits: list[float]) -> None:
+    server = Server(interval)
+    server.poll(0)
+    told = [server.poll(wait) for wait in waits]
+    assert told == [min(interval + SLOW_DOWN_S * (i + 1), CAP) for i in range(len(waits))]
+    assert server.poll(CAP - 7) > 0
+    assert server.poll(CAP) == 0
+
+
+@given(intervals, st.lists(st.floats(0, 200), max_size=60), st.integers(1, CAP))
+def test_nobody_is_told_more_than_the_cap(interval: int, waits: list[float], cap: int) -> None:
+    server = Server(interval, cap)
+    for wait in waits:
+        told = server.poll(wait)
+        assert told == 0 or interval <= told <= max(cap, interval)
+
+
+@given(st.integers(1, 3600), st.integers(1, 3600), st.lists(st.floats(0, 4000), max_size=20))
+def test_an_interval_that_fits_no_entry_harms_nobody(
+    interval: int, cap: int, waits: list[float]
+) -> None:
+    """An interval may be an hour, an entry holds 1023 s: the fingerprint stays whole."""
+    server = Server(interval, cap)
+    for wait in waits:
+        told = server.poll(wait)
+        assert server.entry >> 48 == MARK
+        assert not (told and wait >= max(interval, min(cap, MAX_INTERVAL_S)))
+    server.poll(0)
+    assert server.poll(0) >= interval
+
+
+@pytest.mark.parametrize("behind_ms", [0, 1, 999, 60_000])
+def test_a_clock_that_is_a_little_behind_is_no_long_wait(behind_ms: int) -> None:
+    server = Server()
+    server.poll(0)
+    assert server.poll(-behind_ms / 1000) == 10
+    assert server.poll(10) == 0
+
+
+def test_the_clock_may_run_over() -> None:
+    """38 bits of milliseconds last for 8.7 years; then they begin again."""
+    server = Server()
+    server.now_ms = (1 << 38) * 7 - 2000
+    assert server.poll(0) == 0
+    assert server.poll(5) == 0
+    assert server.poll(1) == 10
+
+
+# The table
+
+
+@given(st.integers(0, (1 << 64) - 1))
+def test_a_fingerprint_is_never_that_of_an_unused_entry(grant_id: int) -> None:
+    assert 0 < fingerprint(grant_id) < 1 << 16
+
+
+@given(
+    st.integers(0, (1 << 40) - 1),
+    st.tuples(*[st.integers(0, (1 << NONCE_BITS) - 1)] * 2),
+    st.lists(st.floats(0, 20), min_size=1, max_size=20),
+)
+def test_a_reused_slot_never_punishes_a_stranger(
+    slot: int, nonces: tuple[int, int], waits: list[float]
+) -> None:
+    """Whatever the one before did, and at whatever instant the next begins."""
+    before, after = (slot << NONCE_BITS | nonce for nonce in nonces)
+    table, now = PaceTable(memoryview(bytearray(8 * 16)), CAP), NOW_MS
+    for wait in waits:
+        now += round(wait * 1000)
+        table.judge(before, slot, now, 5)
+    if fingerprint(before) != fingerprint(after):
+        assert table.judge(after, slot + 16, now, 5) == 0
+        assert table.judge(after, slot + 16, now + 5000, 5) == 0
+
+
+def test_slots_next_to_each_other_are_apart() -> None:
+    table = PaceTable(memoryview(bytearray(8 * 4)), CAP)
+    ids = [slot << NONCE_BITS | 1 for slot in range(4)]
+    assert [table.judge(ids[slot], slot, NOW_MS, 5) for slot in range(4)] == [0] * 4
+    assert [table.judge(ids[slot], slot, NOW_MS, 5) for slot in range(4)] == [10] * 4
+
+
+def test_workers_share_the_pace(tmp_path: Path) -> None:
+    """`slow_down` is exact whichever worker of a host a poll lands on."""
+    (tmp_path / "pace").write_bytes(bytes(8 * 1024))
+    with (tmp_path / "pace").open("r+b") as file:
+        tables = [PaceTable(memoryview(mmap.mmap(file.fileno(), 0)), CAP) for _ in range(2)]
+    one, other = tables
+    assert one.judge(77 << NONCE_BITS, 77, NOW_MS, 5) == 0
+    assert other.judge(77 << NONCE_BITS, 77, NOW_MS + 1000, 5) == 10
+    assert one.judge(77 << NONCE_BITS, 77, NOW_MS + 11_000, 5) == 0
