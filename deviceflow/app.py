@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -40,8 +41,11 @@ from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.survey import survey
 from deviceflow.store.tokens import Tokens
 from deviceflow.store.users import Users
+
+log = structlog.get_logger()
 
 MACHINE_PATHS = ("/oauth2/", "/.well-known/")
 
@@ -82,6 +86,8 @@ async def prepare(settings: Settings, redis_url: str) -> Prepared:
     connection = connect(settings, redis_url)
     try:
         installation = await Installation.open(connection)
+        for finding in await survey(connection):
+            log.warning("store.finding", finding=finding)
         signing_keys = await keys.read_signing_keys(connection)
         algorithm = settings.tokens.algorithm
         if not has_algorithm(signing_keys, algorithm):
@@ -117,7 +123,6 @@ def wire(
     lane = Lane(polls, settings.clients, clock, max_wait=limit_s)
     mirror.resolve = grants.state_of
     proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
-    csrf_key = installation.csrf_key
 
     device_authorization = DeviceAuthorizationEndpoint(settings, clients, grants, proxies, clock)
     token = TokenEndpoint(
@@ -136,7 +141,9 @@ def wire(
         },
     )
     metadata = published_metadata(settings)
-    login = LoginPages(settings, users=users, sessions=sessions, limits=limits, csrf_key=csrf_key)
+    login = LoginPages(
+        settings, users=users, sessions=sessions, limits=limits, csrf_key=installation.csrf_key
+    )
     device = DevicePages(
         settings,
         clients=clients,
@@ -144,7 +151,7 @@ def wire(
         users=users,
         sessions=sessions,
         limits=limits,
-        csrf_key=csrf_key,
+        csrf_key=installation.csrf_key,
     )
 
     public = web.Application(

@@ -59,7 +59,7 @@ _DEFAULT_SCOPES = {
     "openid": "Know who you are",
     "profile": "See your name",
     "email": "See your e-mail address",
-    "offline_access": "Stay signed in until you remove the device",
+    "offline_access": "Stay signed in without asking you again",
 }
 
 

@@ -1,6 +1,6 @@
-"""What a server's answers mean. Pure: bytes in, typed values out (RFC 8628 3.2, 3.5; RFC 6749 5)."""
+"""What a server's answers mean. Pure: bytes in, typed values out (RFC 8628 3.2 and 3.5)."""
 
-from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ OK = 200
 TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
 _PREVIEW_CHARS = 60
+
+_Answer = TypeVar("_Answer")
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +90,10 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
 
 
-type_of_end = {"access_denied": AccessDenied, "expired_token": ExpiredToken}
+_ENDS: Final[dict[str, type[ServerError]]] = {
+    "access_denied": AccessDenied,
+    "expired_token": ExpiredToken,
+}
 
 PollAnswer = Tokens | AccessDenied | ExpiredToken | StillPending | TooFast | Unanswered
 
@@ -99,7 +104,7 @@ def printable(text: str) -> str:
 
 
 def read_object(body: bytes) -> dict[str, object] | None:
-    """Decode a JSON object; None if the body is anything else. Members that are null are left out."""
+    """Decode a JSON object, without members that are null; None if the body is anything else."""
     try:
         found = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -153,13 +158,11 @@ def read_poll(reply: Reply) -> PollAnswer:
 
 
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
-    if answer is None or "error" not in answer:
+    code = (answer or {}).get("error")
+    if answer is None or not isinstance(code, str):
         return None
-    code, description = answer["error"], answer.get("error_description", "")
-    if not isinstance(code, str) or not isinstance(description, str):
-        raise MalformedAnswerError("The server's error answer is not text (RFC 6749 5.2).")
-    kind: Callable[..., ServerError] = type_of_end.get(code, ServerError)
-    return kind(printable(code), printable(description), status=status)
+    description = str(answer.get("error_description", ""))
+    return _ENDS.get(code, ServerError)(printable(code), printable(description), status=status)
 
 
 def _interval(answer: dict[str, object]) -> int | None:
@@ -179,7 +182,7 @@ def _accepted(reply: Reply, answer: dict[str, object] | None, endpoint: str) -> 
     )
 
 
-def _convert[T](found: dict[str, object], kind: type[T], name: str) -> T:
+def _convert(found: dict[str, object], kind: type[_Answer], name: str) -> _Answer:
     try:
         # Not strict: some servers send the numbers as strings.
         return msgspec.convert(found, kind, strict=False)

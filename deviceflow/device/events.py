@@ -1,7 +1,7 @@
 """What happens while a device polls; for progress displays, the demo and the benchmarks.
 
-Every event says how many polls were sent so far (`polls`); all but the last say in how many seconds the next one
-leaves (`retry_in`).
+Every event says how many polls were sent so far (`polls`); all but the last say in how many seconds
+the next one leaves (`retry_in`).
 """
 
 import msgspec

@@ -57,6 +57,6 @@ class Schedule:
         self._failures += 1
         if retry_after is not None:
             return max(self.interval, retry_after)
-        doublings = min(self._failures, 16)
-        pause = min(self.interval * 2**doublings, max(LONGEST_PAUSE_S, self.interval))
+        doubled = self.interval * 2.0 ** min(self._failures, 16)
+        pause = min(doubled, max(LONGEST_PAUSE_S, self.interval))
         return pause * (1 + _JITTER * self._jitter())

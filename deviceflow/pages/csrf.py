@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -14,17 +15,18 @@ _PERSON = b"deviceflow-csrf"
 class Csrf:
     """Two checks that do not depend on each other: a token bound to the cookie, and the origin.
 
-    `key`: 16 to 64 secret bytes, the same in all workers. `issuer`: the only origin whose
+    `key` gives 16 to 64 secret bytes, the same in all workers (they change when the store has
+    lost its data). `issuer`: the only origin whose
     forms count.
     """
 
-    def __init__(self, key: bytes, issuer: str) -> None:
+    def __init__(self, key: Callable[[], bytes], issuer: str) -> None:
         self._key = key
         self._origin = origin(issuer)
 
     def token(self, cookie: str) -> str:
         """Make the token of the forms that are shown to the bearer of `cookie`."""
-        digest = hashlib.blake2b(cookie.encode(), key=self._key, digest_size=32, person=_PERSON)
+        digest = hashlib.blake2b(cookie.encode(), key=self._key(), digest_size=32, person=_PERSON)
         return digest.hexdigest()
 
     def check(self, request: web.Request, cookie: str | None, token: str) -> None:

@@ -46,7 +46,7 @@ class DevicePages:
         users: Users,
         sessions: Sessions,
         limits: Limits,
-        csrf_key: bytes,
+        csrf_key: Callable[[], bytes],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings

@@ -37,7 +37,7 @@ class LoginPages:
         users: Users,
         sessions: Sessions,
         limits: Limits,
-        csrf_key: bytes,
+        csrf_key: Callable[[], bytes],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._max_bytes = settings.server.max_body_bytes

@@ -1,6 +1,6 @@
 """Who is looking at a page: an account with a session, or somebody who has not signed in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -39,7 +39,7 @@ class Visitors:
     """Recognises visitors and shows them pages. Raises `StoreUnavailable` when it cannot."""
 
     def __init__(
-        self, settings: Settings, sessions: Sessions, users: Users, csrf_key: bytes
+        self, settings: Settings, sessions: Sessions, users: Users, csrf_key: Callable[[], bytes]
     ) -> None:
         self.csrf = Csrf(csrf_key, settings.issuer_url)
         self.cookie = SessionCookie(https=settings.issuer_url.startswith("https://"))

@@ -8,7 +8,7 @@ SCOPES = {
     "openid": "Know who you are",
     "profile": "See your name",
     "email": "See your e-mail address",
-    "offline_access": "Stay signed in until you remove the device",
+    "offline_access": "Stay signed in without asking you again",
 }
 """Words for the scopes that everybody has, where the settings have none."""
 

@@ -23,7 +23,6 @@ class Installation:
 
     codes: DeviceCodes
     epoch: bytes
-    csrf_key: bytes
 
     def __init__(self, fields: dict[bytes, bytes]) -> None:
         self.codes = DeviceCodes(())
@@ -42,6 +41,10 @@ class Installation:
         self._adopt(fields)
         return True
 
+    def csrf_key(self) -> bytes:
+        """The key of the tokens in forms."""
+        return self._csrf_key
+
     def name(self, purpose: bytes, value: bytes) -> str:
         """A name for `value`, 16 characters of base64url, that does not tell it.
 
@@ -53,7 +56,7 @@ class Installation:
     def _adopt(self, fields: dict[bytes, bytes]) -> None:
         lost = [DeviceCodeKey(key.key_id, key.secret, lost=True) for key in self.codes.keys]
         self.epoch = fields[b"epoch"]
-        self.csrf_key = fields[b"csrf_key"]
+        self._csrf_key = fields[b"csrf_key"]
         self._name_key = fields[b"name_key"]
         key = DeviceCodeKey(self.epoch[0], fields[b"device_code_key"])
         self.codes = DeviceCodes([key, *lost[:LOST_KEYS_KEPT]])

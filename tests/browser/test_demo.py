@@ -23,6 +23,7 @@ async def test_a_newcomer_approves_the_television(
     await expect(television.locator("#tv-qr img")).to_be_visible()
     await television.locator("#hurry").click()
     await expect(television.locator("#log")).to_contain_text("slow_down", timeout=20 * SECOND)
+    await expect(television.locator("#pace")).to_contain_text("10")
     if pictures:
         await television.screenshot(path=pictures / "demo.png")
 

@@ -126,7 +126,9 @@ faulty = st.builds(
     copies_after=st.lists(st.floats(0, 30), max_size=3).map(tuple),
 )
 small_jitter = st.floats(0, 0.1)
-clean = st.builds(Passage, request_delay=small_jitter, answer_delay=small_jitter)
+clean = st.tuples(small_jitter, small_jitter).map(
+    lambda jitter: Passage(request_delay=jitter[0], answer_delay=jitter[1])
+)
 obediences = st.sampled_from(Obedience)
 
 
@@ -168,7 +170,7 @@ def test_it_converges_even_while_delayed_polls_still_arrive(
     assert answers[-CLEAN_POLLS:] == [0] * CLEAN_POLLS
 
 
-@given(st.integers(1, 30), obediences, st.lists(st.booleans(), max_size=40))
+@given(st.integers(1, 30), obediences, st.lists(st.booleans(), min_size=1, max_size=40))
 def test_lost_answers_alone_slow_nobody_down(
     interval: int, obedience: Obedience, lost: list[bool]
 ) -> None:
@@ -200,7 +202,7 @@ def test_a_poll_that_arrives_twice_costs_five_seconds_at_most(obedience: Obedien
     simulation = Simulation(5, obedience, passages)
     simulation.run()
     assert simulation.highest == 10
-    assert [a.told for a in simulation.received][3:] == [0] * (CLEAN_POLLS - 1)
+    assert [a.told for a in simulation.received][3:] == [0] * CLEAN_POLLS
 
 
 @given(
@@ -208,19 +210,12 @@ def test_a_poll_that_arrives_twice_costs_five_seconds_at_most(obedience: Obedien
     st.lists(faulty, min_size=1, max_size=12),
     st.lists(clean, min_size=CLEAN_POLLS, max_size=CLEAN_POLLS),
 )
-def test_it_is_never_more_than_one_step_above_what_the_network_made_of_it(
+def test_what_it_waits_in_the_end_is_bounded_by_what_the_network_did(
     interval: int, faults: list[Passage], rest: list[Passage]
 ) -> None:
-    """Each copy of a poll may cost 5 s; once the network behaves, two steps at most follow."""
+    """Each arrival of a poll may cost 5 s while there are faults; after them two steps may."""
     simulation = Simulation(interval, Obedience.ADDS_FIVE, [*faults, *rest])
     simulation.run()
-    slowed_by_faults = sum(
-        1 for answer in simulation.received if answer.told and answer.poll < len(faults)
-    )
-    needed = interval + SLOW_DOWN_S * slowed_by_faults
-    assert simulation.device_interval <= needed + SLOW_DOWN_S * STEPS_TO_CONVERGE + _late(faults)
-
-
-def _late(faults: Sequence[Passage]) -> int:
-    """What polls that arrive late, among the clean ones, may add: a step each."""
-    return SLOW_DOWN_S * sum(1 + len(fault.copies_after) for fault in faults)
+    arrivals = sum(1 + len(each.copies_after) for each in faults if not each.request_lost)
+    steps = arrivals + STEPS_TO_CONVERGE
+    assert simulation.device_interval <= interval + SLOW_DOWN_S * steps

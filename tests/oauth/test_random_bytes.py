@@ -38,7 +38,7 @@ fields = st.tuples(st.sampled_from(HEADERS), st.one_of(values, basic))
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies, headers=st.lists(fields, max_size=4), is_form=st.booleans())
 async def test_no_500(
     worker: "Worker",

@@ -243,7 +243,7 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
                 users=store.users,
                 sessions=store.sessions,
                 limits=store.limits,
-                csrf_key=KEY,
+                csrf_key=lambda: KEY,
                 clock=lambda: store.grants.now,
             ).routes()
         )
@@ -253,7 +253,7 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
                 users=store.users,
                 sessions=store.sessions,
                 limits=store.limits,
-                csrf_key=KEY,
+                csrf_key=lambda: KEY,
                 clock=lambda: store.grants.now,
             ).routes()
         )

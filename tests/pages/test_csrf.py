@@ -93,10 +93,10 @@ async def test_without_a_cookie_no_token_is_good(browser: "Browser") -> None:
 
 
 def test_the_token_depends_on_key_and_cookie_and_tells_neither() -> None:
-    token = Csrf(b"k" * 32, "https://a.example").token("cookie")
+    token = Csrf(lambda: b"k" * 32, "https://a.example").token("cookie")
     assert len(token) == 64
-    assert token != Csrf(b"l" * 32, "https://a.example").token("cookie")
-    assert token != Csrf(b"k" * 32, "https://a.example").token("other")
+    assert token != Csrf(lambda: b"l" * 32, "https://a.example").token("cookie")
+    assert token != Csrf(lambda: b"k" * 32, "https://a.example").token("other")
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ async def test_the_lifetime_of_a_refresh_token_is_told(ada: "Browser", store: "S
     """6749-10.2-a: lifetime."""
     store.grants.add(CODE, scope="openid offline_access")
     await ada.enter(SHOWN)
-    assert "Stay signed in until you remove the device" in ada.text
+    assert "Stay signed in without asking you again" in ada.text
     assert "For up to 180 days" in ada.text
 
 

@@ -1,0 +1,99 @@
+"""A plain aiohttp server, as one would write it: what the lane is measured against.
+
+Run as `python -m benchmarks.plain PORT [REDIS_URL]`. It answers polls with a constant after
+reading the form, and, given a store, device authorizations with as many round trips as ours.
+"""
+
+import secrets
+import socket
+import sys
+import time
+
+import uvloop
+from aiohttp import web
+from redis.asyncio import Redis
+
+BODY = (
+    b'{"error":"authorization_pending",'
+    b'"error_description":"Nobody has decided yet. Keep polling."}'
+)
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+LIFETIME_S = 600
+SLOTS_PER_TRIP = 16
+BACKLOG = 4096
+
+STORE = web.AppKey("store", Redis)
+
+
+async def poll(request: web.Request) -> web.Response:
+    """Read the form; say that nobody has decided."""
+    form = await request.post()
+    if "device_code" not in form:
+        raise web.HTTPBadRequest
+    return web.Response(
+        status=400, body=BODY, content_type="application/json", headers=NO_STORE
+    )
+
+
+class Authorizations:
+    """Device authorizations: two keys in one round trip, and a counter every sixteenth time."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Store a grant and its user code; answer with the codes."""
+        form = await request.post()
+        store = request.app[STORE]
+        if not self._left:
+            await store.incrby("plain:slots", SLOTS_PER_TRIP)
+            self._left = SLOTS_PER_TRIP
+        self._left -= 1
+        device_code, user_code = secrets.token_urlsafe(32), secrets.token_hex(4).upper()
+        await _store(store, device_code, user_code, str(form["client_id"]))
+        return web.json_response(
+            {
+                "device_code": device_code,
+                "user_code": user_code,
+                "verification_uri": "http://127.0.0.1/device",
+                "verification_uri_complete": f"http://127.0.0.1/device?user_code={user_code}",
+                "expires_in": LIFETIME_S,
+                "interval": 5,
+            },
+            headers=NO_STORE,
+        )
+
+
+async def _store(store: Redis, device_code: str, user_code: str, client_id: str) -> None:
+    grant = {
+        "state": "pending",
+        "expires": int(time.time()) + LIFETIME_S,
+        "client_id": client_id,
+    }
+    async with store.pipeline(transaction=False) as pipe:
+        pipe.set(f"plain:u:{user_code}", device_code, ex=LIFETIME_S, nx=True)
+        pipe.hset(f"plain:g:{device_code}", mapping=grant)  # type: ignore[arg-type]
+        pipe.expire(f"plain:g:{device_code}", LIFETIME_S)
+        await pipe.execute()
+
+
+def main(port: int, redis_url: str | None) -> None:
+    """Serve until SIGTERM."""
+    app = web.Application()
+    app.add_routes([web.post("/oauth2/token", poll)])
+    if redis_url:
+        app[STORE] = Redis.from_url(redis_url)
+        app.add_routes([web.post("/oauth2/device_authorization", Authorizations().__call__)])
+    sock = socket.create_server(("127.0.0.1", port), backlog=BACKLOG, reuse_port=True)
+    web.run_app(
+        app,
+        sock=sock,
+        access_log=None,
+        print=None,
+        backlog=BACKLOG,
+        loop=uvloop.new_event_loop(),
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)

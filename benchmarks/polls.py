@@ -1,0 +1,73 @@
+"""Polls as bytes: what a device sends, and the files of device codes that the load cycles through.
+
+A pending grant needs nothing but a sealed code (the server looks nothing up), so a million of
+them are sealed here with the installation's key instead of being asked for one by one.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from deviceflow.core.device_code import NONCE_BITS, DeviceCodes
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+
+CLIENT_ID = "tv-app"
+SCOPE = "openid profile offline_access"
+USER_AGENT = "ExampleTV/4.2 (Linux; armv8; de-DE) app/1.9"
+CODE_LENGTH = 43
+LIFETIME_S = 86_400
+REPORT_EVERY = 10_000
+
+_NONCES = 1 << NONCE_BITS
+
+
+def poll_start(port: int, *, close: bool = False, wait: int = 0) -> bytes:
+    """A poll up to its device code, which comes last."""
+    body = f"grant_type={quote(DEVICE_CODE_GRANT, safe='')}&client_id={CLIENT_ID}&device_code="
+    return _request(port, "/oauth2/token", body, CODE_LENGTH, close=close, wait=wait)
+
+
+def authorization_request(port: int) -> bytes:
+    """A device authorization request."""
+    body = f"client_id={CLIENT_ID}&scope={quote(SCOPE)}"
+    return _request(port, "/oauth2/device_authorization", body, 0)
+
+
+def _request(
+    port: int, path: str, body: str, more: int, *, close: bool = False, wait: int = 0
+) -> bytes:
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"User-Agent: {USER_AGENT}",
+        "Accept: application/json",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body) + more}",
+        *((f"Prefer: wait={wait}",) if wait else ()),
+        *(("Connection: close",) if close else ()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+def seal(
+    codes: DeviceCodes, count: int, *, interval: int = 1, done: Callable[[int], None] | None = None
+) -> list[str]:
+    """The device codes of `count` pending grants, in no order, as devices poll in none."""
+    drawn = random.Random(8628)
+    expires_at = int(time.time()) + LIFETIME_S
+    sealed = []
+    for slot in range(1, count + 1):
+        grant_id = slot << NONCE_BITS | drawn.randrange(_NONCES)
+        sealed.append(codes.seal(grant_id, expires_at, interval, CLIENT_ID))
+        if done and slot % REPORT_EVERY == 0:
+            done(REPORT_EVERY)
+    drawn.shuffle(sealed)
+    return sealed
+
+
+def write_codes(sealed: list[str], path: Path) -> Path:
+    """One after the other, with nothing between them."""
+    path.write_text("".join(sealed), encoding="ascii")
+    return path

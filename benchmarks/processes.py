@@ -1,0 +1,109 @@
+"""Processes: started on a core, watched, and always ended, by their own ids."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 20.0
+LOG_LINES = 15
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot go on. The text says why and what to do."""
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: Path, *, core: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` pinned to `core` for as long as the block lasts; its output goes to `log`."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            pinned(command, core),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C is for us alone: we end them in order.
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL for what does not go."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        for pid in family(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        process.wait()
+
+
+def pinned(command: Sequence[str], core: int | None) -> list[str]:
+    """`command` on one core only."""
+    return [*(("taskset", "-c", str(core)) if core is not None else ()), *command]
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when something answers on `port`. Raises BenchmarkError."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+    raise BenchmarkError(f"a server did not start; the end of its log:\n{tail}")
+
+
+def family(pid: int) -> list[int]:
+    """`pid` and its descendants, as far as /proc tells."""
+    found = [pid]
+    for process in found:
+        with suppress(OSError):
+            text = Path(f"/proc/{process}/task/{process}/children").read_text()
+            found.extend(int(child) for child in text.split())
+    return found
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """CPU time that `pids` and their descendants have used, 0 where /proc does not tell."""
+    ticks = 0
+    for root in pids:
+        for pid in family(root):
+            with suppress(OSError):
+                # The name in parentheses may hold anything; utime and stime are fields 14, 15.
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes(pid: int) -> int:
+    """Proportional set size of `pid` and its descendants: a shared page is counted once.
+
+    Raises BenchmarkError where the system does not tell.
+    """
+    total = 0
+    for process in family(pid):
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except OSError as error:
+            raise BenchmarkError("/proc/*/smaps_rollup cannot be read: Linux only") from error
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total

@@ -1,0 +1,71 @@
+"""What a person sees while it runs: what is measured now, and how long it will still take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class Steps:
+    """One line of progress: `total` steps of the same kind."""
+
+    def __init__(self, shown: Progress, task: TaskID) -> None:
+        self._shown = shown
+        self._task = task
+
+    def now(self, words: str) -> None:
+        """Say what is being done."""
+        self._shown.update(self._task, now=words)
+
+    def done(self, steps: float = 1) -> None:
+        """Go on by some steps."""
+        self._shown.advance(self._task, steps)
+
+
+class Screen:
+    """The terminal of one run. Where there is none, each part is announced in a line."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._shown = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[now]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    @classmethod
+    @contextmanager
+    def open(cls, console: Console) -> Iterator[Self]:
+        """Show progress for as long as the block lasts."""
+        screen = cls(console)
+        with screen._shown:  # noqa: SLF001, this class's own
+            yield screen
+
+    @contextmanager
+    def steps(self, title: str, total: int) -> Iterator[Steps]:
+        """A line for one part."""
+        if not self.console.is_terminal:
+            self.console.print(f"{title} ...", highlight=False)
+        task = self._shown.add_task(title, total=total, now="")
+        try:
+            yield Steps(self._shown, task)
+        finally:
+            self._shown.remove_task(task)

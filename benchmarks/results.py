@@ -1,0 +1,116 @@
+"""Results: what a benchmark measured, as JSON that holds every round's raw figure."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.machine import Machine
+from benchmarks.measure import Spread, ratios, spread
+
+FOLDER = Path(__file__).parent / "results"
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One competitor's figures, one a round. `server_us`: CPU time of the server per request."""
+
+    competitor: str
+    values: list[float]
+    server_us: list[float] = []
+    generator_busy: list[float] = []
+
+    @property
+    def spread(self) -> Spread:
+        """Of the figures."""
+        return spread(self.values)
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """The first competitor's figures over another's, round by round."""
+
+    competitor: str
+    other: str
+    values: list[float]
+
+    @property
+    def spread(self) -> Spread:
+        """Of the ratios."""
+        return spread(self.values)
+
+
+class Section(msgspec.Struct, frozen=True):
+    """Competitors that were measured in turns. `key` is for machines, `title` for people."""
+
+    key: str
+    title: str
+    unit: str
+    series: list[Series]
+    ratios: list[Ratio]
+    notes: list[str] = []
+
+    def of(self, competitor: str) -> Series:
+        """One competitor's series. Raises KeyError."""
+        for series in self.series:
+            if series.competitor == competitor:
+                return series
+        raise KeyError(competitor)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one benchmark wrote down. `figures`: single numbers, by name."""
+
+    benchmark: str
+    measured_on: str
+    took_s: float
+    machine: Machine
+    parameters: dict[str, float | int | str]
+    sections: list[Section]
+    figures: dict[str, float]
+    notes: list[str] = []
+
+    def section(self, key: str) -> Section | None:
+        """The section of that key, if it was measured."""
+        return next((section for section in self.sections if section.key == key), None)
+
+
+def section(
+    key: str,
+    title: str,
+    unit: str,
+    series: Sequence[Series],
+    pairs: Sequence[tuple[str, str]],
+    notes: Sequence[str] = (),
+) -> Section:
+    """A section with the ratios of `pairs` of competitors."""
+    values = {one.competitor: one.values for one in series}
+    compared = [Ratio(one, other, ratios(values[one], values[other])) for one, other in pairs]
+    return Section(key, title, unit, list(series), compared, list(notes))
+
+
+def write(result: Result, folder: Path) -> Path:
+    """Write `folder`/<benchmark>.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result.benchmark}.json"
+    text = json.dumps(msgspec.to_builtins(_rounded(result)), indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def read(benchmark: str, folder: Path) -> Result | None:
+    """What the last run of `benchmark` wrote, or None."""
+    path = folder / f"{benchmark}.json"
+    return msgspec.json.decode(path.read_bytes(), type=Result) if path.exists() else None
+
+
+def _rounded(value: object) -> object:
+    """Five significant digits: more would only look exact."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, msgspec.Struct):
+        return _rounded(msgspec.to_builtins(value))
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return value

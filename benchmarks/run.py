@@ -1,0 +1,59 @@
+"""One run of a benchmark: its folder, cores, screen and clock, and what it leaves behind."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.load import generator
+from benchmarks.machine import Cores, describe
+from benchmarks.progress import Screen
+from benchmarks.results import Result, Section, write
+from benchmarks.rounds import Turns
+from benchmarks.tables import number, show, show_section
+
+
+class Run(NamedTuple):
+    """What every benchmark is given. `folder`: for files of this run only."""
+
+    folder: Path
+    results: Path
+    cores: Cores
+    turns: Turns
+    screen: Screen
+    started: float
+
+    def finish(
+        self,
+        benchmark: str,
+        sections: Sequence[Section],
+        figures: dict[str, float],
+        parameters: dict[str, float | int | str],
+        notes: Sequence[str] = (),
+    ) -> Result:
+        """Print what was measured and write it down."""
+        common: dict[str, float | int | str] = {
+            "rounds": self.turns.rounds,
+            "seconds": self.turns.seconds,
+            "load": generator(),
+            "cores": self.cores.words,
+        }
+        result = Result(
+            benchmark=benchmark,
+            measured_on=datetime.now(UTC).date().isoformat(),
+            took_s=time.monotonic() - self.started,
+            machine=describe(),
+            parameters=common | parameters,
+            sections=list(sections),
+            figures=figures,
+            notes=list(notes),
+        )
+        console = self.screen.console
+        for section in sections:
+            show_section(console, section)
+        rows = [(name, number(value)) for name, value in figures.items()]
+        show(console, f"{benchmark}: figures", ("figure", "value"), rows)
+        path = write(result, self.results)
+        console.print(f"written: {path.name}", style="dim")
+        return result

@@ -1,0 +1,173 @@
+"""The competitors: deviceflow with and without its lane, plain aiohttp, a constant nginx."""
+
+import http.client
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from benchmarks.plain import BODY
+from benchmarks.polls import CLIENT_ID, LIFETIME_S, SCOPE
+from benchmarks.processes import BenchmarkError, free_port, running, wait_for_port
+
+LANE = "lane"
+LANE_OFF = "lane off"
+PLAIN = "plain aiohttp"
+NGINX = "nginx constant"
+
+_SERVE = "from deviceflow.__main__ import main; main()"
+
+CONFIG = Template("""\
+[server]
+port = $port
+admin_port = $admin_port
+workers = $workers
+lane = $lane
+[redis]
+url = "$redis_url"
+[device]
+max_wait_s = 600
+max_held = 100000
+[log]
+level = "$log_level"
+[[clients]]
+client_id = "$client_id"
+name = "Living-room TV"
+scopes = [$scopes]
+lifetime_s = $lifetime_s
+interval_s = 1
+[[users]]
+username = "demo"
+password_hash = "$password_hash"
+""")
+
+# Nobody signs in; the account only has to be there when a grant is redeemed.
+PASSWORD_HASH = (
+    "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+
+
+class Competitor(NamedTuple):
+    """A running server; `pids` are the processes that we started for it."""
+
+    name: str
+    port: int
+    pids: tuple[int, ...]
+
+
+class Place(NamedTuple):
+    """Where servers keep their files and run: on one core, or on all for None."""
+
+    folder: Path
+    core: int | None
+    workers: int = 1
+
+
+@contextmanager
+def deviceflow(
+    place: Place,
+    redis_url: str,
+    *,
+    name: str = LANE,
+    lane: bool = True,
+    log_level: str = "warning",
+) -> Iterator[Competitor]:
+    """Our server, as `deviceflow serve` runs it."""
+    port, admin_port = free_port(), free_port()
+    config = place.folder / f"{port}.toml"
+    config.write_text(
+        CONFIG.substitute(
+            port=port,
+            admin_port=admin_port,
+            workers=place.workers,
+            lane=str(lane).lower(),
+            redis_url=redis_url,
+            log_level=log_level,
+            client_id=CLIENT_ID,
+            scopes=", ".join(f'"{scope}"' for scope in SCOPE.split()),
+            lifetime_s=LIFETIME_S,
+            password_hash=PASSWORD_HASH,
+        )
+    )
+    command = [sys.executable, "-c", _SERVE, "serve", "--config", str(config)]
+    with _server(command, place, port) as pid:
+        yield Competitor(name, port, (pid,))
+
+
+@contextmanager
+def plain(place: Place, redis_url: str | None = None) -> Iterator[Competitor]:
+    """As many processes of plain.py as there are workers, on one port."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.plain", str(port)]
+    with ExitStack() as stack:
+        pids = [
+            stack.enter_context(
+                _server([*command, *((redis_url,) if redis_url else ())], place, port)
+            )
+            for _ in range(place.workers)
+        ]
+        yield Competitor(PLAIN, port, tuple(pids))
+
+
+@contextmanager
+def nginx(place: Place) -> Iterator[Competitor]:
+    """nginx with a constant answer."""
+    port = free_port()
+    folder = place.folder / f"nginx-{port}"
+    folder.mkdir()
+    template = Template((Path(__file__).parent / "nginx.conf").read_text())
+    config = folder / "nginx.conf"
+    config.write_text(
+        template.substitute(
+            workers=place.workers,
+            listen=f"127.0.0.1:{port} backlog=4096" + " reuseport" * (place.workers > 1),
+            body=BODY.decode(),
+            user="user root;" if os.getuid() == 0 else "",
+        )
+    )
+    command = [nginx_path() or "nginx", "-p", str(folder), "-c", str(config)]
+    with _server(command, place, port) as pid:
+        yield Competitor(NGINX, port, (pid,))
+
+
+def nginx_path() -> str | None:
+    """Debian puts nginx where only root looks."""
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+@contextmanager
+def _server(command: list[str], place: Place, port: int) -> Iterator[int]:
+    log = place.folder / f"{port}.log"
+    with running(command, log, core=place.core) as process:
+        wait_for_port(process, port, log)
+        yield process.pid
+
+
+def check_same_answer(competitors: Mapping[str, Competitor], body: bytes) -> None:
+    """All of them have to give the same bytes to a device. Raises BenchmarkError."""
+    answers = {name: _answer(one.port, body) for name, one in competitors.items()}
+    if len(set(answers.values())) > 1:
+        raise BenchmarkError(f"the competitors answer differently: {answers}")
+
+
+def _answer(port: int, body: bytes) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/oauth2/token", body=body, headers=headers)
+    response = connection.getresponse()
+    told = (response.status, response.read(), _compared(response.getheaders()))
+    connection.close()
+    return told
+
+
+def _compared(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Without the time, the server's name, and what nginx says although HTTP/1.1 implies it."""
+    apart = {"date", "server", "connection"}
+    return tuple(
+        sorted((name.lower(), value) for name, value in headers if name.lower() not in apart)
+    )

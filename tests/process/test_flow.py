@@ -1,0 +1,98 @@
+"""The flow from end to end: a device, a person's browser, and two workers between them."""
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.process.conftest import Answer, NewBrowser, NewDevice, Program
+
+
+def test_every_way_a_grant_can_go(
+    program: "Program", device: "NewDevice", browser: "NewBrowser"
+) -> None:
+    """8628-3.3-a, 8628-3.3.1-a, 8628-3.5-a, -c, -d: approve, deny, expire, refresh."""
+    brief = device("brief").authorize()
+    tv, denied, console = device().authorize(), device().authorize(), device("console").authorize()
+    assert [each.outcome() for each in (tv, denied, console)] == ["authorization_pending"] * 3
+
+    person = browser()
+    assert person.decide(tv.user_code, "approve").status == 200
+    assert person.decide(denied.user_code, "deny").status == 200
+    assert person.decide(console.user_code, "approve").status == 200
+
+    assert tv.wait() == "tokens"
+    assert tv.tokens["scope"] == "openid profile offline_access"
+    assert denied.wait() == "access_denied"
+    assert console.wait() == "tokens"
+    assert tv.outcome() == "invalid_grant"
+    assert tv.refresh().status == 200
+    assert tv.refresh(scope="openid").status == 200
+    assert brief.wait() == "expired_token"
+    assert program.log
+
+
+def test_a_code_can_be_typed_as_people_type(device: "NewDevice", browser: "NewBrowser") -> None:
+    """8628-3.3-a, 8628-6.1-a: without the complete URI; case and dashes do not matter."""
+    tv = device().authorize()
+    person = browser()
+    person.sign_in()
+    person.open("/device")
+    typed = tv.user_code.lower().replace("-", " ")
+    page = person.submit("/device", user_code=typed)
+    assert tv.user_code in page.page
+    assert tv.outcome() == "authorization_pending", "a look at the request decides nothing"
+    person.submit("/device", user_code=typed, decision="approve")
+    assert tv.wait() == "tokens"
+
+
+def test_the_pace_is_kept_for_all_workers(device: "NewDevice") -> None:
+    """8628-3.5-b: ten connections land on both workers, and each poll counts."""
+    tv = device().authorize()
+    answers = [tv.poll() for _ in range(10)]
+    assert answers[0].body["error"] == "authorization_pending"
+    intervals = [answer.body["interval"] for answer in answers[1:]]
+    assert intervals == [6, 11, 16, 21, 26, 31, 36, 41, 46]
+    assert answers[-1].headers["Retry-After"] == "46"
+
+
+def test_an_approval_overtakes_the_pace(device: "NewDevice", browser: "NewBrowser") -> None:
+    """Section 3: slow_down never blocks the pick-up, at whichever worker."""
+    tv = device().authorize()
+    for _ in range(4):
+        tv.poll()
+    browser().decide(tv.user_code, "approve")
+    deadline = time.monotonic() + 2
+    while (outcome := tv.outcome()) in {"authorization_pending", "slow_down"}:
+        assert time.monotonic() < deadline
+    assert outcome == "tokens"
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+def test_a_second_account_cannot_decide(
+    program: "Program", device: "NewDevice", browser: "NewBrowser", decision: str
+) -> None:
+    """Section 3: the account that entered the code first is the only one."""
+    tv = device().authorize()
+    ada, other = browser(), browser()
+    ada.sign_in()
+    ada.open("/device")
+    ada.submit("/device", user_code=tv.user_code)
+    other.sign_in("bob")
+    other.open("/device")
+    assert other.submit("/device", user_code=tv.user_code).status == 409
+    other.open("/device")
+    assert other.submit("/device", user_code=tv.user_code, decision=decision).status == 409
+    assert tv.outcome() == "authorization_pending"
+    assert program.workers
+
+
+def test_operators_see_health_on_their_port_only(
+    program: "Program", fetch: "Callable[[str], Answer]"
+) -> None:
+    assert fetch(program.admin_url + "/healthz").status == 200
+    assert fetch(program.admin_url + "/readyz").status == 200
+    assert fetch(program.url + "/healthz").status == 404

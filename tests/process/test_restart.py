@@ -1,0 +1,126 @@
+"""Processes that end, by order and by accident: no grant is lost, no device is refused."""
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.process.conftest import MakeProgram, NewBrowser, NewDevice, Program
+
+    Until = Callable[..., None]
+    IsRunning = Callable[[int], bool]
+
+
+def test_a_restart_loses_nothing(
+    program: "Program", device: "NewDevice", browser: "NewBrowser"
+) -> None:
+    """Grants that are pending, approved, denied and redeemed, sessions and refresh tokens."""
+    pending, approved, denied, redeemed = [device().authorize() for _ in range(4)]
+    person = browser()
+    person.decide(approved.user_code, "approve")
+    person.decide(denied.user_code, "deny")
+    person.decide(redeemed.user_code, "approve")
+    assert redeemed.wait() == "tokens"
+    assert pending.outcome() == "authorization_pending"
+
+    assert program.stop() == 0
+    program.start()
+
+    assert pending.outcome() == "authorization_pending", "the first poll is free again"
+    assert approved.wait() == "tokens"
+    assert denied.wait() == "access_denied"
+    assert redeemed.refresh().status == 200
+    person.decide(pending.user_code, "approve")
+    assert pending.wait() == "tokens"
+
+
+def test_a_worker_is_killed(
+    program: "Program", device: "NewDevice", browser: "NewBrowser", is_running: "IsRunning"
+) -> None:
+    """Another one takes its place; devices notice nothing, and the pace is remembered."""
+    tv, fast = device().authorize(), device().authorize()
+    assert [fast.poll().body.get("interval") for _ in range(3)] == [None, 6, 11]
+    victims = program.workers
+    known = len(program.log)
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+        started = time.monotonic()
+        polls = [tv.outcome() for _ in range(40)]
+        assert set(polls) <= {"authorization_pending", "slow_down"}
+        assert time.monotonic() - started < 5
+        program.wait_for("worker.died", known)
+        known = len(program.log)
+    assert fast.poll().body["interval"] == 16
+    browser().decide(tv.user_code, "approve")
+    assert tv.wait() == "tokens"
+    assert len(program.workers) == 2
+    assert not set(victims) & set(program.workers)
+    assert not any(map(is_running, victims))
+
+
+def test_sigterm_lets_a_request_finish(
+    program: "Program", browser: "NewBrowser", until: "Until", is_running: "IsRunning"
+) -> None:
+    """A sign-in that takes a while is answered; then nothing is left running."""
+    processes = [program.pid, program.store, *program.workers]
+    person = browser()
+    person.open("/login")
+    statuses: list[int] = []
+    signing_in = threading.Thread(
+        target=lambda: statuses.append(person.sign_in("sloth").status), daemon=True
+    )
+    signing_in.start()
+    with Redis(unix_socket_path=str(program.data_dir / "valkey.sock")) as store:
+        until(lambda: any(store.scan_iter(match="df:l:sign-in-*")))
+    assert program.stop() == 0
+    signing_in.join(10)
+    # The browser was sent on to a page of a server that has ended; the session was started.
+    assert any(cookie.value for cookie in person.cookies)
+    assert not any(map(is_running, processes))
+    assert [event["event"] for event in program.log][-2:] == ["server.stopping", "server.stopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_stop(program: "Program", number: signal.Signals, is_running: "IsRunning") -> None:
+    """Status 0 and no process left, for systemd and for Ctrl-C."""
+    processes = [program.pid, program.store, *program.workers]
+    started = time.monotonic()
+    assert program.stop(number) == 0
+    assert time.monotonic() - started < 5
+    assert not any(map(is_running, processes))
+
+
+def test_the_supervisor_is_killed(
+    program: "Program",
+    device: "NewDevice",
+    browser: "NewBrowser",
+    until: "Until",
+    is_running: "IsRunning",
+) -> None:
+    """The workers end by themselves, and the next start takes over the store that was left."""
+    tv = device().authorize()
+    browser().decide(tv.user_code, "approve")
+    workers, store = program.workers, program.store
+    assert program.stop(signal.SIGKILL) == -signal.SIGKILL
+    until(lambda: not any(map(is_running, workers)))
+    assert is_running(store)
+    program.start()
+    assert not is_running(store)
+    assert tv.wait() == "tokens"
+
+
+def test_one_worker_is_a_server_too(make_program: "MakeProgram", until: "Until") -> None:
+    """The default number of workers; a SIGTERM right after the start is heeded."""
+    program = make_program()
+    assert len(program.workers) == 1
+    (worker,) = program.workers
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: program.workers not in ([], [worker]))
+    assert program.stop() == 0
