@@ -14,8 +14,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 BODY = (
-    b'{"error":"authorization_pending",'
-    b'"error_description":"Nobody has decided yet. Keep polling."}'
+    b'{"error":"authorization_pending","error_description":"Nobody has decided yet. Keep polling."}'
 )
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 LIFETIME_S = 600
@@ -30,9 +29,7 @@ async def poll(request: web.Request) -> web.Response:
     form = await request.post()
     if "device_code" not in form:
         raise web.HTTPBadRequest
-    return web.Response(
-        status=400, body=BODY, content_type="application/json", headers=NO_STORE
-    )
+    return web.Response(status=400, body=BODY, content_type="application/json", headers=NO_STORE)
 
 
 class Authorizations:

@@ -2,26 +2,24 @@
 
 Four competitors give a device the same bytes: deviceflow with its lane, deviceflow without it,
 a plain aiohttp handler that reads the form and answers with a constant, and nginx with a
-constant. The first two check the device code, look for a decision and judge the pace.
+constant. Only the first two check the device code, look for a decision and judge the pace.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import plots
-from benchmarks.load import Load, Shot
+from benchmarks.load import CONNECTIONS, Load, Shot
 from benchmarks.machine import core_count
 from benchmarks.polls import poll_start, seal, write_codes
-from benchmarks.results import Result, Section, section
+from benchmarks.results import Result, Section, Series, section
 from benchmarks.rounds import Entry, take_turns
 from benchmarks.run import Run
 from benchmarks.servers import (
     LANE,
     LANE_OFF,
-    NGINX,
-    PLAIN,
     Competitor,
     Place,
     check_same_answer,
@@ -35,6 +33,7 @@ from benchmarks.stores import Store, asked_for_polls, store
 PENDING = 100_000
 FEW, MANY = 1_000, 1_000_000
 SAMPLE_S = 1.0
+OURS = {LANE, LANE_OFF}
 
 
 class Mode(NamedTuple):
@@ -49,52 +48,132 @@ class Mode(NamedTuple):
 MODES = (
     Mode("keepalive_1", "connections kept, 1 worker", close=False, workers=1),
     Mode("close_1", "a connection per poll, 1 worker", close=True, workers=1),
-    Mode("keepalive_n", "connections kept, {n} workers", close=False, workers=0),
-    Mode("close_n", "a connection per poll, {n} workers", close=True, workers=0),
+    Mode("keepalive_n", "connections kept, a worker per core", close=False, workers=0),
+    Mode("close_n", "a connection per poll, a worker per core", close=True, workers=0),
 )
+SCALE = "scale"
 
 
 class Codes(NamedTuple):
-    """A file of device codes, shuffled; `one` of them for a check."""
+    """A file of device codes in no order, and `one` of them for a check."""
 
     path: Path
     count: int
     one: str
 
     def shots(self, before: bytes, rounds: int) -> Callable[[int], Shot]:
-        """Each round goes on in another part of the file."""
+        """Each round begins in another part of the file."""
         return lambda number: Shot(before, self.path, number * (self.count // rounds))
 
 
-def run(
-    run: Run, *, pending: int = PENDING, few: int = FEW, many: int = MANY, all_workers: bool = True
-) -> Result:
-    """Measure all modes with `pending` grants, then the lane with `few` and `many`."""
-    figures: dict[str, float] = {}
+class Polling:
+    """The benchmark: one store, and servers that come and go."""
+
+    def __init__(self, run: Run, opened: Store) -> None:
+        self._run = run
+        self._store = opened
+        self._codes: dict[int, Codes] = {}
+        self.commands = 0
+        self.polls = 0
+
+    def compare(self, mode: Mode, pending: int) -> Section:
+        """All competitors with `pending` grants."""
+        codes = self._codes_of(pending)
+        load, place = self._places(mode)
+        with self._competitors(place) as servers:
+            one = codes.one.encode()
+            check_same_answer(servers, poll_start(0).partition(b"\r\n\r\n")[2] + one)
+            entries = [self._entry(name, one, codes, mode) for name, one in servers.items()]
+            series = self._take(mode.title, entries, load)
+            pairs = [(LANE, name) for name in servers if name != LANE]
+            notes = [self._mix(servers[LANE], codes, mode, load)]
+        return section(mode.key, f"Polls: {mode.title}", "polls/s", series, pairs, notes)
+
+    def scale(self, few: int, many: int) -> Section:
+        """The lane alone, with few and with many pending grants."""
+        mode = MODES[0]
+        load, place = self._places(mode)
+        with deviceflow(place, self._store.url) as server:
+            entries = [
+                self._entry(f"{count:,} pending", server, self._codes_of(count), mode)
+                for count in (many, few)
+            ]
+            series = self._take("many pending grants", entries, load)
+            notes = [self._mix(server, self._codes_of(count), mode, load) for count in (many, few)]
+        title = "Polls: as many grants pending, connections kept, 1 worker"
+        pairs = [(entries[0].name, entries[1].name)]
+        return section(SCALE, title, "polls/s", series, pairs, notes)
+
+    def _places(self, mode: Mode) -> tuple[Load, Place]:
+        folder, cores = self._run.folder, self._run.cores
+        if mode.workers:
+            return Load(folder, cores.generator), Place(folder, cores.server, mode.workers)
+        # Everybody shares all cores: that is what is asked here.
+        count = core_count()
+        return Load(folder, None, threads=count), Place(folder, None, count)
+
+    @contextmanager
+    def _competitors(self, place: Place) -> Iterator[dict[str, Competitor]]:
+        with ExitStack() as stack:
+            url = self._store.url
+            servers = [
+                stack.enter_context(deviceflow(place, url)),
+                stack.enter_context(deviceflow(place, url, name=LANE_OFF, lane=False)),
+                stack.enter_context(plain(place)),
+            ]
+            if nginx_path():
+                servers.append(stack.enter_context(nginx(place)))
+            yield {server.name: server for server in servers}
+
+    def _entry(self, name: str, server: Competitor, codes: Codes, mode: Mode) -> Entry:
+        before = poll_start(server.port, close=mode.close)
+        return Entry(name, server, codes.shots(before, self._run.turns.rounds))
+
+    def _take(self, title: str, entries: list[Entry], load: Load) -> list[Series]:
+        run = self._run
+        before = self._store.commands()
+        series = take_turns(title, entries, run.turns, load, run.screen)
+        self.commands += sum(asked_for_polls(before, self._store.commands()).values())
+        ours = {entry.name for entry in entries if entry.server.name in OURS}
+        self.polls += sum(sum(one.requests) for one in series if one.competitor in ours)
+        return series
+
+    def _mix(self, server: Competitor, codes: Codes, mode: Mode, load: Load) -> str:
+        """What kinds of answers there are; a pending one costs the same as a slow_down."""
+        shot = Shot(poll_start(server.port, close=mode.close), codes.path)
+        fired = load.fire(server.port, shot, SAMPLE_S, sample=True)
+        total = max(1, fired.requests)
+        return (
+            f"answers with {codes.count:,} pending, sampled apart: "
+            f"{fired.pending / total:.1%} authorization_pending, "
+            f"{fired.slow_down / total:.1%} slow_down, {fired.other / total:.1%} others"
+        )
+
+    def _codes_of(self, count: int) -> Codes:
+        if count not in self._codes:
+            installation = self._store.installation()
+            with self._run.screen.steps(f"sealing {count:,} device codes", count) as steps:
+                sealed = seal(installation.codes, count, done=steps.done)
+            path = write_codes(sealed, self._run.folder / f"codes-{count}")
+            self._codes[count] = Codes(path, count, sealed[0])
+        return self._codes[count]
+
+
+def run(run: Run, pending: int = PENDING, few: int = FEW, many: int = MANY) -> Result:
+    """All modes with `pending` grants, then the lane with `few` and `many`."""
     with store(run.folder, run.cores.generator) as opened:
-        codes = {count: _codes(run, opened, count) for count in {pending, few, many}}
-        before = opened.commands()
-        sections = []
-        for mode in MODES if all_workers else MODES[:2]:
-            sections.append(_compare(run, opened, mode, codes[pending]))
-        sections.append(_scale(run, opened, codes[few], codes[many]))
-        extra = asked_for_polls(before, opened.commands())
-    for one in sections:
-        for ratio in one.ratios:
-            figures[f"{one.key}: {ratio.competitor} / {ratio.other}"] = ratio.spread.median
-    polls = sum(
-        rate * run.turns.seconds
+        polling = Polling(run, opened)
+        sections = [polling.compare(mode, pending) for mode in MODES]
+        sections.append(polling.scale(few, many))
+    figures = {
+        f"{one.key}: {ratio.competitor} / {ratio.other}": ratio.spread.median
         for one in sections
-        for series in one.series
-        if series.competitor not in {PLAIN, NGINX}
-        for rate in series.values
-    )
-    figures["redis commands per poll"] = sum(extra.values()) / polls
-    result = run.finish(
-        "polling",
-        sections,
-        figures,
-        {"pending": pending, "few": few, "many": many, "connections": Load.__new__.__defaults__[0]},
-    )
+        for ratio in one.ratios
+        if one.key != SCALE
+    }
+    figures["scale: many / few"] = sections[-1].ratios[0].spread.median
+    figures["redis commands per poll"] = polling.commands / max(1, polling.polls)
+    parameters = {"pending": pending, "few": few, "many": many, "connections": CONNECTIONS}
+    result = run.finish("polling", sections, figures, dict(parameters))
     plots.polling(result, run.results)
     return result

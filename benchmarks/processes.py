@@ -54,6 +54,20 @@ def pinned(command: Sequence[str], core: int | None) -> list[str]:
     return [*(("taskset", "-c", str(core)) if core is not None else ()), *command]
 
 
+@contextmanager
+def here_on(core: int | None) -> Iterator[None]:
+    """Pin this process itself while the block lasts."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as sock:

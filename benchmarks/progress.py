@@ -56,7 +56,7 @@ class Screen:
     def open(cls, console: Console) -> Iterator[Self]:
         """Show progress for as long as the block lasts."""
         screen = cls(console)
-        with screen._shown:  # noqa: SLF001, this class's own
+        with screen._shown:
             yield screen
 
     @contextmanager

@@ -19,6 +19,7 @@ class Series(msgspec.Struct, frozen=True):
     values: list[float]
     server_us: list[float] = []
     generator_busy: list[float] = []
+    requests: list[int] = []
 
     @property
     def spread(self) -> Spread:

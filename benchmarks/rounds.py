@@ -72,4 +72,5 @@ def _series(name: str, rows: Sequence[Turn]) -> Series:
         [row.fired.rate for row in rows],
         [row.server_us for row in rows],
         [row.fired.busy for row in rows],
+        [row.fired.requests for row in rows],
     )

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import targets
 from benchmarks.load import generator
 from benchmarks.machine import Cores, describe
 from benchmarks.progress import Screen
 from benchmarks.results import Result, Section, write
 from benchmarks.rounds import Turns
-from benchmarks.tables import number, show, show_section
+from benchmarks.tables import show, show_section
 
 
 class Run(NamedTuple):
@@ -52,8 +53,7 @@ class Run(NamedTuple):
         console = self.screen.console
         for section in sections:
             show_section(console, section)
-        rows = [(name, number(value)) for name, value in figures.items()]
-        show(console, f"{benchmark}: figures", ("figure", "value"), rows)
+        show(console, "Targets", targets.HEAD, targets.rows({benchmark: result}))
         path = write(result, self.results)
         console.print(f"written: {path.name}", style="dim")
         return result

@@ -42,6 +42,7 @@ lifetime_s = $lifetime_s
 interval_s = 1
 [[users]]
 username = "demo"
+sub = "demo"
 password_hash = "$password_hash"
 """)
 
@@ -116,7 +117,7 @@ def plain(place: Place, redis_url: str | None = None) -> Iterator[Competitor]:
 
 @contextmanager
 def nginx(place: Place) -> Iterator[Competitor]:
-    """nginx with a constant answer."""
+    """Nginx with a constant answer."""
     port = free_port()
     folder = place.folder / f"nginx-{port}"
     folder.mkdir()

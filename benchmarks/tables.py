@@ -75,6 +75,8 @@ def show_section(console: Console, section: Section) -> None:
 def markdown(head: Row, rows: Sequence[Row]) -> str:
     """The same as Markdown."""
     lines = ["| " + " | ".join(head) + " |"]
-    lines.append("|" + "|".join(" --- " if place == 0 else " ---: " for place in range(len(head))) + "|")
+    lines.append(
+        "|" + "|".join(" --- " if place == 0 else " ---: " for place in range(len(head))) + "|"
+    )
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines)

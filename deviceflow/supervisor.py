@@ -34,6 +34,8 @@ MAX_RESTART_DELAY_S = 5.0
 HEALTHY_AFTER_S = 10.0
 GRACE_S = 5.0
 
+_STOPS = {signal.SIGTERM, signal.SIGINT}
+
 log = structlog.get_logger()
 
 
@@ -46,6 +48,15 @@ class Place(NamedTuple):
 
     public: socket.socket
     admin: socket.socket
+
+
+class Ended(NamedTuple):
+    """A worker that has ended. `status`: its exit status, or minus the signal that ended it."""
+
+    pid: int
+    place: Place
+    started: float
+    status: int
 
 
 class Supervisor:
@@ -64,8 +75,9 @@ class Supervisor:
         """Serve. Calls `ready` once it listens; returns after a clean stop. Raises StartError."""
         with ExitStack() as stack:
             self._listen(stack)
-            equipment = self._equip(self._open_store(stack))
+            # From here on a signal to stop waits for its turn: the store must not be left behind.
             stack.enter_context(_handled_signals(self._wakeup))
+            equipment = self._equip(self._open_store(stack))
             for place in self._places:
                 self._fork(equipment, place)
             self._say_ready()
@@ -112,9 +124,13 @@ class Supervisor:
         )
 
     def _fork(self, equipment: Equipment, place: Place) -> None:
+        # The child takes over our handlers with us: a signal that reached it before it has its
+        # own would be written into our pipe and heeded by nobody.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         pid = os.fork()
         if pid:
             self._workers[pid] = (place, time.monotonic())
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
             return
         status = 1
         try:
@@ -132,6 +148,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         os.close(self._held)
         for other in self._places:
             if other is not place:
@@ -140,15 +157,15 @@ class Supervisor:
         worker.run(equipment, Listening(place.public, place.admin, self._lifeline))
 
     def _watch(self, equipment: Equipment) -> None:
-        while not {signal.SIGTERM, signal.SIGINT} & self._heard(timeout=None):
-            for place, started in self._reap():
-                self._pause_before_restart(started)
-                self._fork(equipment, place)
+        while not _STOPS & self._heard(timeout=None):
+            for ended in self._reap():
+                self._pause_before_restart(ended)
+                self._fork(equipment, ended.place)
 
-    def _pause_before_restart(self, started: float) -> None:
-        if time.monotonic() - started >= HEALTHY_AFTER_S:
+    def _pause_before_restart(self, ended: Ended) -> None:
+        if time.monotonic() - ended.started >= HEALTHY_AFTER_S:
             self._delay = RESTART_DELAY_S
-        log.error("worker.died", restart_in_s=self._delay)
+        log.error("worker.died", pid=ended.pid, status=ended.status, restart_in_s=self._delay)
         time.sleep(self._delay)
         self._delay = min(self._delay * 2, MAX_RESTART_DELAY_S)
 
@@ -171,18 +188,19 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _reap(self) -> list[tuple[Place, float]]:
-        """The places and start times of the workers that have ended."""
+    def _reap(self) -> list[Ended]:
+        """The workers that have ended."""
         ended = []
         while self._workers:
             try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if pid == 0:
                 break
             if pid in self._workers:
-                ended.append(self._workers.pop(pid))
+                place, started = self._workers.pop(pid)
+                ended.append(Ended(pid, place, started, os.waitstatus_to_exitcode(status)))
         return ended
 
     def _heard(self, timeout: float | None) -> set[int]:
@@ -194,7 +212,8 @@ class Supervisor:
         server = self.settings.server
         log.info(
             "server.listening",
-            address=self.settings.issuer_url,
+            address=msgspec.structs.replace(self.settings, issuer=None).issuer_url,
+            issuer=self.settings.issuer_url,
             admin=f"http://{server.admin_host}:{server.admin_port}",
             workers=server.workers,
             store=_kind(self.settings.redis.url),

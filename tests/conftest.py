@@ -11,6 +11,7 @@ each must have a TTL, unless `deviceflow/store/__init__.py` calls it permanent.
 """
 
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -68,6 +69,10 @@ class Valkey:
     def kill(self) -> None:
         """SIGKILL."""
         self._server.terminate()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal: SIGSTOP makes a server that hangs, SIGCONT lets it go on."""
+        os.kill(self._server._process.pid, number)
 
     def client(self) -> Redis:
         """A plain client, for looking at what is stored. Close it."""

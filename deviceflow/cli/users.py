@@ -19,6 +19,9 @@ from deviceflow.cli.options import (
     settings_from,
 )
 from deviceflow.config import Settings
+from deviceflow.core.client import DisplayName
+from deviceflow.core.reading import expected, shown
+from deviceflow.core.values import Email
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.store.users import Account, Users
@@ -26,6 +29,15 @@ from deviceflow.store.users import Account, Users
 MIN_PASSWORD = 8
 
 Work = Callable[[Users], Awaitable[None]]
+
+
+def _decoded(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Refuse what a terminal with another encoding has made of a text."""
+    _refuse_undecodable(parameter.human_readable_name, text or "")
+    return text
+
+
+username_argument = click.argument("username", callback=_decoded)
 
 
 @click.group()
@@ -46,15 +58,18 @@ def users(
 
 
 @users.command()
-@click.argument("username")
-@click.option("--name", help="The name that devices may be told.")
-@click.option("--email", help="The address that devices may be told.")
+@username_argument
+@click.option("--name", help="The name that devices may be told.", callback=_decoded)
+@click.option("--email", help="The address that devices may be told.", callback=_decoded)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def add(
     settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
 ) -> None:
     """Add a user; asks for the password."""
+    _check("username", DisplayName, username)
+    _check("--name", DisplayName | None, name)
+    _check("--email", Email | None, email)
     password = _ask_password(stdin=password_stdin)
 
     async def work(store: Users) -> None:
@@ -96,7 +111,7 @@ def list_users(settings: Settings, as_json: bool) -> None:
 
 
 @users.command()
-@click.argument("username")
+@username_argument
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
@@ -113,7 +128,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
 
 
 @users.command()
-@click.argument("username")
+@username_argument
 @click.pass_obj
 def disable(settings: Settings, username: str) -> None:
     """Refuse a user: no sign-in, no tokens for what was approved, no refresh."""
@@ -121,11 +136,19 @@ def disable(settings: Settings, username: str) -> None:
 
 
 @users.command()
-@click.argument("username")
+@username_argument
 @click.pass_obj
 def enable(settings: Settings, username: str) -> None:
     """Let a disabled user in again."""
     _with_store(settings, lambda store: _set_disabled(store, username, disabled=False))
+
+
+def _check(what: str, kind: object, given: str | None) -> None:
+    """Refuse what the configuration file would refuse, too."""
+    try:
+        msgspec.convert(given, kind)
+    except msgspec.ValidationError:
+        fail(f"{what}: got {shown(given)}; expected {expected(kind)}")
 
 
 async def _set_disabled(store: Users, username: str, *, disabled: bool) -> None:
@@ -149,12 +172,21 @@ def _without_hash(account: Account) -> dict[str, object]:
 
 def _ask_password(*, stdin: bool) -> str:
     if stdin:
-        password = sys.stdin.readline().rstrip("\n")
+        line = sys.stdin.buffer.readline()
+        password = line.decode(errors="surrogateescape").rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    _refuse_undecodable("password", password)
     if len(password) < MIN_PASSWORD:
         fail(f"the password needs at least {MIN_PASSWORD} characters")
     return password
+
+
+def _refuse_undecodable(what: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail(f"{what}: these bytes are not UTF-8; expected text in UTF-8")
 
 
 def _with_store(settings: Settings, work: Work) -> None:

@@ -1,20 +1,10 @@
 """Which addresses codes, secrets and tokens may be sent to: https, and http on this machine."""
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from deviceflow.core.values import is_loopback
 from deviceflow.device.answers import printable
 from deviceflow.device.errors import InsecureAddressError
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine by definition (RFC 6761 6.3)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def checked(url: str, what: str) -> SplitResult:
@@ -26,6 +16,7 @@ def checked(url: str, what: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # what the look-up of a name would fail on
     except ValueError as error:
         raise InsecureAddressError(f"The {what} {shown!r} is not an address: {error}.") from error
     if parts.scheme not in {"http", "https"} or not host:

@@ -2,8 +2,8 @@
 
 - Two polls are never closer than the interval in force.
 - `slow_down` adds five seconds for this and all later polls; a larger interval in the answer wins.
-- No answer at all doubles the pause each time, up to a minute (or the interval, if that is longer);
-  a share of chance on top keeps a fleet from coming back in step. The first answer ends that.
+- No answer at all doubles the pause each time, up to a minute (or twice the interval, if that is
+  longer); a share of chance on top keeps a fleet from coming back in step. An answer ends that.
 - A server that asks for more patience (`Retry-After`) gets it.
 - A poll that the server held for the interval or longer may be followed by the next one at once.
 """
@@ -58,5 +58,5 @@ class Schedule:
         if retry_after is not None:
             return max(self.interval, retry_after)
         doubled = self.interval * 2.0 ** min(self._failures, 16)
-        pause = min(doubled, max(LONGEST_PAUSE_S, self.interval))
+        pause = min(doubled, max(LONGEST_PAUSE_S, 2 * self.interval))
         return pause * (1 + _JITTER * self._jitter())

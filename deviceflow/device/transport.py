@@ -80,7 +80,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {timeout_s:.0f} s"
+        return f"no answer within {timeout_s:g} s"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "no such host"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):

@@ -44,6 +44,11 @@ class Durability(NamedTuple):
     replicas: int = 0
     timeout_ms: int = 500
 
+    @property
+    def wait_s(self) -> float:
+        """How long a command may take because of it."""
+        return self.timeout_ms / 1000 if self.replicas else 0.0
+
 
 class Connection:
     """One worker's connections to the store. Close it with `close()`."""
@@ -64,8 +69,7 @@ class Connection:
             max_connections=MAX_CONNECTIONS,
             timeout=COMMAND_TIMEOUT_S,
             retry=retry,
-            # WAIT may take its whole time before it answers.
-            socket_timeout=COMMAND_TIMEOUT_S + durability.timeout_ms / 1000,
+            socket_timeout=COMMAND_TIMEOUT_S + durability.wait_s,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             health_check_interval=15,
             client_name="deviceflow",

@@ -134,6 +134,10 @@ class Mirror:
                 await self._resolve_hints()
             except StoreUnavailable:
                 self._note_reachable(reachable=False)
+            except Exception:
+                # A mirror that has stopped says "pending" for ever: rather try, and say so.
+                log.exception("mirror.failed")
+                self._note_reachable(reachable=False)
             self.forget_expired()
             await asyncio.sleep(CATCH_UP_S)
 
@@ -155,8 +159,11 @@ class Mirror:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(StoreUnavailable):
-                await self._listen_once()
+            try:
+                with suppress(StoreUnavailable):
+                    await self._listen_once()
+            except Exception:
+                log.exception("mirror.failed")
             await asyncio.sleep(CATCH_UP_S / 10)
 
     async def _listen_once(self) -> None:

@@ -80,6 +80,25 @@ class Watched(LaneConnection):
         return True
 
 
+class WatchedDoor(Door):
+    """A door that knows its connections by the client's port, and counts aiohttp's protocols."""
+
+    def __init__(self, *parts: Any, **options: Any) -> None:  # noqa: ANN401, as Door takes them
+        super().__init__(*parts, **options)
+        self.known: dict[int, Watched] = {}
+        self.made = 0
+        make_inner = self.make_inner
+
+        def counted() -> Any:  # noqa: ANN401, aiohttp's protocol
+            self.made += 1
+            return make_inner()
+
+        self.make_inner = counted  # type: ignore[assignment]
+
+    def __call__(self) -> Watched:
+        return Watched(self, self.known)
+
+
 class Peer:
     """The client's end of one connection, in bytes."""
 
@@ -101,9 +120,11 @@ class Peer:
         return self._known[self._port]
 
     async def send(self, *pieces: bytes) -> None:
-        """Send each piece once the server has read the one before it."""
+        """Send each piece once the server has read the one before it; nothing once it closes."""
         await turns_until(lambda: self._port in self._known)
         for piece in pieces:
+            if self.at_server.is_closing:
+                return
             self.sent += len(piece)
             self.writer.write(piece)
             await turns_until(self._has_arrived)
@@ -111,14 +132,14 @@ class Peer:
     async def settle(self) -> None:
         """Wait until the server does nothing any more before more bytes arrive."""
         quiet = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while quiet < QUIET_TURNS:
                 await asyncio.sleep(0)
                 quiet = quiet + 1 if self.at_server.is_settled else 0
 
     async def answer(self) -> "Reply":
         """The next whole answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", head)
             body = await self.reader.readexactly(int(length[1]) if length else 0)
@@ -131,16 +152,13 @@ class Peer:
 
     async def rest(self) -> bytes:
         """All that still comes, until the server closes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             return await self.reader.read()
 
     async def finish(self) -> bytes:
         """All that still comes when the client says that it sends no more."""
-        if self.writer.can_write_eof() and not self.writer.is_closing():
-            try:
-                self.writer.write_eof()
-            except OSError:
-                return b""
+        if not self.at_server.is_closing:
+            self.writer.write_eof()
         return await self.rest()
 
     def close(self) -> None:
@@ -190,19 +208,15 @@ class Reply(NamedTuple):
 class Served:
     """One worker behind its door."""
 
-    def __init__(self, wired: Wired, door: Door, port: int, known: dict[int, Watched]) -> None:
+    def __init__(self, wired: Wired, door: WatchedDoor, port: int) -> None:
         self.wired = wired
         self.door = door
         self.port = port
-        self.known = known
-        self.made = 0
-        make_inner = door.make_inner
 
-        def counted() -> Any:  # noqa: ANN401, aiohttp's protocol
-            self.made += 1
-            return make_inner()
-
-        door.make_inner = counted  # type: ignore[assignment]
+    @property
+    def made(self) -> int:
+        """How many of aiohttp's protocols were made."""
+        return self.door.made
 
     @property
     def mirror(self) -> Mirror:
@@ -210,7 +224,7 @@ class Served:
 
     async def connect(self) -> Peer:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        return Peer(reader, writer, self.known)
+        return Peer(reader, writer, self.door.known)
 
     async def knows(self, grant_id: int, state: State) -> None:
         await turns_until(lambda: self.mirror.state_of(grant_id) is state)
@@ -240,19 +254,19 @@ async def serve(
         clock=stage.clock,
     )
     wired.public.add_routes(routes)
-    known: dict[int, Watched] = {}
-    with (
-        socket.create_server(("127.0.0.1", 0)) as sock,
-        mock.patch(
-            "deviceflow.oauth.lane_connection.LaneConnection", lambda door: Watched(door, known)
-        ),
-    ):
-        sock.setblocking(False)  # noqa: FBT003, the socket module's own way
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.settimeout(0)
         runner = await _runner(wired.public, settings)
-        async with serving(wired, runner, sock, settings) as door:
-            served = Served(wired, door, sock.getsockname()[1], known)
+        with mock.patch("deviceflow.worker.Door", WatchedDoor):
+            opening = serving(wired, runner, sock, settings)
+            door = await opening.__aenter__()
+        try:
+            assert isinstance(door, WatchedDoor)
+            served = Served(wired, door, sock.getsockname()[1])
             await turns_until(lambda: served.mirror.reachable)
             yield served
+        finally:
+            await opening.__aexit__(None, None, None)
 
 
 class Issued(NamedTuple):
@@ -322,6 +336,6 @@ def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
 
 async def turns_until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until `condition` holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110, it may take a single turn
             await asyncio.sleep(0)

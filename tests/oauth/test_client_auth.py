@@ -116,7 +116,7 @@ async def test_refused_in_the_body(
 ) -> None:
     """8628-3.1-e, 6749-5.2-b: unknown, disabled, wrong secret, another method, a public client's.
 
-    No challenge, for no header was used.
+    No challenge, for no header was used. 6749-2.3-b: a secret makes nobody of a public client.
     """
     answer = await worker.post(path, form | credentials)
     assert answer.outcome == INVALID_CLIENT

@@ -87,6 +87,7 @@ async def test_the_pace_is_one_for_all_workers(
 async def test_a_claim_leaves_the_grant_pending(
     polled: "Worker", grant: "Answer", people: "People"
 ) -> None:
+    """OIDC-3.1.2.4-a: to enter the code is no decision yet."""
     await people.claim(grant.body["user_code"])
     assert (await polled.poll(grant.body["device_code"])).outcome == PENDING
 

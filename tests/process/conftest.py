@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 import pytest
 from argon2 import PasswordHasher
@@ -33,7 +33,7 @@ DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PASSWORD = "correct horse battery"
 CLIENT_SECRET = "s3cret of the console"
 START_S = 20
-COMMAND = (sys.executable, "/tmp/t2_main.py")
+COMMAND = (sys.executable, "-m", "deviceflow")
 
 CONFIG = f"""
 [device]
@@ -123,18 +123,23 @@ class Program:
 
     def start(self) -> None:
         """Start, on the port of the last time, and wait until it says that it listens."""
+        known = len(self.log)
+        self.launch()
+        event = self.wait_for("server.listening", known)
+        self.url, self.admin_url = event["address"], event["admin"]
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
         port = str(self.port) if self.url else "0"
+        self._join()
         self._process = subprocess.Popen(
             self.arguments("--port", port, "--admin-port", "0"),
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
         )
-        known = len(self.log)
         self._reader = threading.Thread(target=self._read, args=(self._process,))
         self._reader.start()
-        event = self.wait_for("server.listening", known)
-        self.url, self.admin_url = event["address"], event["admin"]
 
     def wait_for(self, name: str, since: int = 0) -> dict[str, Any]:
         """The first event of that name from number `since` on, as soon as it is logged."""
@@ -179,8 +184,9 @@ class Program:
         self._join()
 
     def _join(self) -> None:
-        assert self._process is not None
-        assert self._reader is not None
+        """Read standard error to its end; the workers of a killed supervisor hold it, too."""
+        if self._process is None or self._reader is None:
+            return
         self._reader.join(START_S)
         if self._process.stderr is not None:
             self._process.stderr.close()
@@ -273,10 +279,11 @@ class Device:
 class Browser:
     """A person's browser: keeps cookies, follows redirects, sends the hidden fields of forms."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, follows: bool = True) -> None:
         self._program = program
         self.cookies = CookieJar()
-        self._opener = build_opener(HTTPCookieProcessor(self.cookies))
+        handlers = [] if follows else [_Stay()]
+        self._opener = build_opener(HTTPCookieProcessor(self.cookies), *handlers)
         self.answer: Answer
 
     def open(self, path: str) -> Answer:
@@ -310,9 +317,14 @@ class Browser:
 
 
 NewDevice = Callable[..., Device]
-NewBrowser = Callable[[], Browser]
+NewBrowser = Callable[..., Browser]
 MakeProgram = Callable[..., Program]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+class _Stay(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Follow no redirect: the answer is the redirect itself."""
 
 
 class _Hidden(HTMLParser):
@@ -398,7 +410,7 @@ def user_tables() -> str:
     hashes = {
         "ada": quick,
         "bob": quick,
-        "sloth": PasswordHasher(time_cost=40, memory_cost=65536, parallelism=1).hash(PASSWORD),
+        "sloth": PasswordHasher(time_cost=12, memory_cost=65536, parallelism=1).hash(PASSWORD),
     }
     return "".join(
         f'\n[[users]]\nusername = "{name}"\npassword_hash = "{hashed}"\n'
@@ -457,7 +469,7 @@ def device(program: Program) -> NewDevice:
 @pytest.fixture
 def browser(program: Program) -> NewBrowser:
     """Makes a browser in which nobody has signed in."""
-    return lambda: Browser(program)
+    return lambda **options: Browser(program, **options)
 
 
 @pytest.fixture(name="until")

@@ -1,0 +1,106 @@
+"""Real grants in the store: made through `Grants.issue`, decided through `Grants.decide`."""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AsyncExitStack
+from typing import Self
+
+import uvloop
+
+from benchmarks.polls import CLIENT_ID, LIFETIME_S, SCOPE, USER_AGENT
+from deviceflow.core.claims import Subject
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store.connection import Connection
+from deviceflow.store.grants import Grant, GrantRequest, Grants, Issued
+from deviceflow.store.keys import Installation
+from deviceflow.store.mirror import Mirror
+from deviceflow.store.slots import Slots
+
+FORM = UserCodeFormat()
+APPROVER = "demo"
+CHUNK = 5_000
+AT_A_TIME = 50
+
+
+class TimedGrants(Grants):
+    """Grants that note when the decision was made: the script has returned, nobody was told."""
+
+    committed_at = 0.0
+
+    async def _announce(self, grant: Grant, state: State) -> None:
+        self.committed_at = time.monotonic()
+        await super()._announce(grant, state)
+
+
+class Person:
+    """Starts grants as the authorization endpoint does, and approves them as the pages do."""
+
+    def __init__(self, connection: Connection, installation: Installation) -> None:
+        mirror = Mirror(connection, installation, time.time)
+        self._grants = TimedGrants(connection, installation, mirror, Slots(connection))
+
+    @classmethod
+    async def open(cls, url: str, stack: AsyncExitStack) -> Self:
+        """With a connection that is closed with `stack`."""
+        connection = Connection.open(url)
+        stack.push_async_callback(connection.close)
+        return cls(connection, await Installation.open(connection))
+
+    async def issue(self) -> Issued:
+        """A grant as a television asks for it."""
+        asked = GrantRequest(CLIENT_ID, SCOPE, int(time.time()), "203.0.113.77", USER_AGENT)
+        return await self._grants.issue(asked, FORM, LIFETIME_S, 1)
+
+    async def claim(self, user_code: str) -> Grant:
+        """Look the code up and claim the grant. Raises LookupError."""
+        grant = await self._grants.find(user_code)
+        if grant is None or await self._grants.claim(grant, APPROVER) is not Outcome.CHANGED:
+            raise LookupError("a grant that was just made is gone")
+        return grant
+
+    async def approve(self, grant: Grant) -> float:
+        """Approve; when (time.monotonic) the decision was in the store. Raises LookupError."""
+        subject = Subject(sub=APPROVER, username=APPROVER, auth_time=int(time.time()), amr=("pwd",))
+        if await self._grants.decide(grant, Event.APPROVE, subject) is not Outcome.CHANGED:
+            raise LookupError("a grant that was just claimed is gone")
+        return self._grants.committed_at
+
+
+def issue_many(url: str, count: int, processes: int, done: Callable[[int], None]) -> list[str]:
+    """The device codes of `count` new grants, made by several processes at once."""
+    context = multiprocessing.get_context("spawn")
+    codes: list[str] = []
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+        jobs = [pool.submit(_issue_chunk, url, size) for size in sizes]
+        for job in as_completed(jobs):
+            codes += job.result()
+            done(len(job.result()))
+    return codes
+
+
+def _issue_chunk(url: str, count: int) -> list[str]:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_issue(url, count))
+
+
+async def _issue(url: str, count: int) -> list[str]:
+    codes: list[str] = []
+
+    async def some(person: Person) -> None:
+        while len(codes) < count:
+            # Others are under way too: take the place before waiting.
+            place = len(codes)
+            codes.append("")
+            codes[place] = (await person.issue()).device_code
+
+    async with AsyncExitStack() as stack:
+        person = await Person.open(url, stack)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_A_TIME):
+                tasks.create_task(some(person))
+    return codes

@@ -1,0 +1,185 @@
+"""Plots: one look for all, light, readable at the width of a page."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.results import Result, Section, Series
+from benchmarks.tables import number
+
+OURS, OURS_LIGHT, THEIRS, THEIRS_LIGHT = "#1f6feb", "#9cc3f8", "#6e7781", "#b9c0c7"
+BAD = "#cf222e"
+INK, FAINT = "#24292f", "#d8dee4"
+COLOURS = {
+    "lane": OURS,
+    "lane off": OURS_LIGHT,
+    "plain aiohttp": THEIRS,
+    "nginx constant": THEIRS_LIGHT,
+}
+
+STYLE = {
+    "axes.edgecolor": FAINT,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.axisbelow": True,
+    "axes.labelcolor": INK,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": FAINT,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "deviceflow",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "ytick.left": False,
+}
+
+
+@contextmanager
+def drawing(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+    """Axes of one picture, written to `path` as SVG at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(
+            rows, columns, figsize=size, squeeze=False, layout="constrained"
+        )
+        yield list(axes.flat)
+        _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # Without the date the same figures give the same file.
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def polling(result: Result, folder: Path) -> None:
+    """Polls per second of every competitor, a panel for every mode."""
+    shown = [one for one in result.sections if one.key != "scale"]
+    rows = (len(shown) + 1) // 2
+    columns = 1 if len(shown) == 1 else 2
+    with drawing(folder / "polling.svg", rows, columns, (9, 1.9 * rows)) as axes:
+        for axis, section in zip(axes, shown, strict=False):
+            bars(axis, section)
+
+
+def bars(axis: Axes, section: Section) -> None:
+    """A bar for each competitor's median, a line from its slowest to its fastest round."""
+    for place, series in enumerate(section.series):
+        measured = series.spread
+        axis.barh(place, measured.median, color=COLOURS.get(series.competitor, THEIRS), height=0.68)
+        axis.plot((measured.low, measured.high), (place, place), color=INK, linewidth=1)
+        axis.annotate(
+            _bar_words(section, series),
+            (measured.high, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+            fontsize=8,
+        )
+    axis.set_yticks(range(len(section.series)), [one.competitor for one in section.series])
+    axis.invert_yaxis()
+    axis.set_title(f"{section.title} ({section.unit})")
+    axis.set_xlim(0, max(one.spread.high for one in section.series) * 1.42)
+    axis.xaxis.set_major_formatter(lambda value, _: number(value))
+
+
+def _bar_words(section: Section, series: Series) -> str:
+    text = number(series.spread.median)
+    for ratio in section.ratios:
+        if ratio.other == series.competitor:
+            # How often the first competitor fits into this one.
+            text += f"   {ratio.competitor} is {number(ratio.spread.median)}x"
+    return text
+
+
+def percentiles(
+    path: Path, groups: Sequence[tuple[str, dict[str, dict[str, float]]]], unit: str
+) -> None:
+    """Latencies: a panel per group, a row of dots (p50, p99, max) per competitor."""
+    with drawing(path, 1, len(groups), (9, 2.3)) as axes:
+        for axis, (title, rows) in zip(axes, groups, strict=True):
+            for place, (name, marks) in enumerate(rows.items()):
+                colour = OURS if name.startswith("held") else THEIRS
+                values = list(marks.values())
+                axis.plot(values, [place] * len(values), color=FAINT, linewidth=3, zorder=1)
+                for mark, value in marks.items():
+                    axis.plot(value, place, "o", color=colour, markersize=6)
+                    axis.annotate(
+                        f"{mark} {number(value)}",
+                        (value, place),
+                        xytext=(0, 7),
+                        textcoords="offset points",
+                        horizontalalignment="center",
+                        fontsize=7,
+                    )
+            axis.set_xscale("log")
+            axis.set_yticks(range(len(rows)), list(rows) if axis is axes[0] else [""] * len(rows))
+            axis.set_ylim(len(rows) - 0.5, -0.7)
+            axis.set_title(title)
+            axis.set_xlabel(unit)
+
+
+def columns(path: Path, section: Section) -> None:
+    """One section as bars."""
+    with drawing(path, 1, 1, (9, 0.55 * len(section.series) + 0.8)) as axes:
+        bars(axes[0], section)
+
+
+def limits(path: Path, rows: Sequence[tuple[str, float, float]], unit: str) -> None:
+    """Figures beside the limits that they must not exceed."""
+    with drawing(path, 1, 1, (9, 0.5 * len(rows) + 0.9)) as axes:
+        axis = axes[0]
+        for place, (_, value, limit) in enumerate(rows):
+            axis.barh(place, value, color=OURS, height=0.55)
+            axis.plot((limit, limit), (place - 0.4, place + 0.4), color=BAD, linewidth=1.5)
+            axis.annotate(
+                f"{number(value)} (limit {number(limit)})",
+                (max(value, limit), place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=8,
+            )
+        axis.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+        axis.invert_yaxis()
+        axis.set_xlim(0, max(max(value, limit) for _, value, limit in rows) * 1.3)
+        axis.set_title(unit)
+
+
+def timeline(path: Path, title: str, counts: Sequence[tuple[float, int]], killed_at: float) -> None:
+    """Answers over time, with the moment at which a worker was killed."""
+    with drawing(path, 1, 1, (9, 2.4)) as axes:
+        axis = axes[0]
+        axis.grid(visible=True, axis="y")
+        axis.fill_between(
+            [at for at, _ in counts], [count for _, count in counts], color=OURS, step="post"
+        )
+        axis.axvline(killed_at, color=BAD, linewidth=1.5)
+        axis.annotate(
+            "killed",
+            (killed_at, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -9),
+            textcoords="offset points",
+            color=BAD,
+            fontsize=8,
+        )
+        axis.set_title(title)
+        axis.set_xlabel("seconds")
+        axis.set_ylim(bottom=0)

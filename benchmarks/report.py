@@ -1,0 +1,82 @@
+"""`report`: everything one after the other, and what came of it in words."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks import targets
+from benchmarks.processes import BenchmarkError
+from benchmarks.results import Result, read
+from benchmarks.tables import markdown, section_rows
+
+BENCHMARKS = ("polling", "push", "issue", "memory", "coldstart")
+DOCS = Path(__file__).parent.parent / "docs" / "performance.md"
+START, END = "<!-- figures: start -->", "<!-- figures: end -->"
+
+
+def read_all(folder: Path) -> dict[str, Result]:
+    """The results in `folder`, by benchmark."""
+    found = {name: read(name, folder) for name in BENCHMARKS}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def write_summary(folder: Path) -> Path:
+    """Write `folder`/summary.md from the JSON beside it."""
+    results = read_all(folder)
+    path = folder / "summary.md"
+    text = f"# Benchmarks: summary\n\n{summary(results)}\n\n{figures(results)}\n"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_docs(folder: Path, docs: Path = DOCS) -> None:
+    """Put the figures of `folder` between the two marks in `docs`. Raises BenchmarkError."""
+    results = read_all(folder)
+    text = docs.read_text(encoding="utf-8")
+    block = f"{START}\n\n{summary(results)}\n\n{figures(results)}\n\n{END}"
+    pattern = re.compile(re.escape(START) + ".*?" + re.escape(END), re.DOTALL)
+    changed, count = pattern.subn(lambda _: block, text)
+    if count != 1:
+        raise BenchmarkError(f"{docs.name} needs the marks {START} and {END} once each")
+    docs.write_text(changed, encoding="utf-8")
+
+
+def summary(results: Mapping[str, Result]) -> str:
+    """The machine and the table of targets. Raises BenchmarkError where there is no result."""
+    if not results:
+        raise BenchmarkError("there are no results yet: run `python -m benchmarks report`")
+    table = markdown(targets.HEAD, targets.rows(results))
+    return f"{_machine(next(iter(results.values())))}\n\n{table}"
+
+
+def figures(results: Mapping[str, Result]) -> str:
+    """Every section as a table, and the figures of memory."""
+    parts = []
+    for result in results.values():
+        for section in result.sections:
+            parts.append(f"**{section.title}**")
+            parts.append(markdown(*section_rows(section)))
+            parts += [f"- {note}" for note in section.notes]
+        if not result.sections:
+            parts.append(f"**{result.benchmark.capitalize()}**")
+            rows = [(name, f"{value:.1f}") for name, value in result.figures.items()]
+            parts.append(markdown(("", "bytes"), rows))
+    return _spaced(parts)
+
+
+def _spaced(parts: list[str]) -> str:
+    """An empty line between blocks, none between the points of a list."""
+    text = "\n\n".join(parts)
+    return re.sub(r"(?m)^(- .*)\n\n(?=- )", r"\1\n", text)
+
+
+def _machine(result: Result) -> str:
+    machine, parameters = result.machine, result.parameters
+    versions = ", ".join(f"{name} {text}" for name, text in machine.versions.items())
+    return (
+        f"Measured on {result.measured_on}: {machine.cpu}, {machine.cores} cores, "
+        f"{machine.memory_gb:g} GB, {machine.system}; {versions}. "
+        f"{parameters['rounds']} rounds of {parameters['seconds']} s, load by "
+        f"{parameters['load']}; {parameters['cores']}. "
+        "Ratios are medians over the rounds (smallest to greatest)."
+    )

@@ -1,0 +1,27 @@
+"""Things that may be used once: the ids of client assertions and of DPoP proofs.
+
+The memory is the store's, so an id stays used across workers, hosts and restarts.
+"""
+
+import secrets
+
+from deviceflow.store.connection import Connection
+from deviceflow.store.keys import Installation
+
+
+class Replay:
+    """The door to used ids. Every method raises StoreUnavailable."""
+
+    def __init__(self, connection: Connection, installation: Installation) -> None:
+        self._connection = connection
+        self._installation = installation
+
+    async def use(self, kind: str, who: str, jti: str, keep_s: int) -> bool:
+        """Use `jti` of `who`; False if it was used before. It is remembered for `keep_s` s."""
+        name = self._installation.name(b"jti", f"{len(who)}:{who}{jti}".encode())
+        mark = secrets.token_hex(8)
+        before = await self._connection.command(
+            "SET", f"df:j:{kind}:{name}", mark, "NX", "GET", "EX", max(1, keep_s)
+        )
+        # A command that the client repeated finds its own mark.
+        return before is None or before == mark.encode()

@@ -1,0 +1,117 @@
+"""`deviceflow serve`: where its settings come from, and what it says when it cannot start."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from deviceflow.config import Settings
+from deviceflow.supervisor import StartError
+
+Serve = Callable[..., Result]
+
+
+class Started:
+    """Stands in for the supervisor: notes the settings and starts nothing."""
+
+    settings: Settings
+    problem = ""
+
+    def __init__(self, settings: Settings) -> None:
+        Started.settings = settings
+
+    def run(self) -> None:
+        if Started.problem:
+            raise StartError(Started.problem)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Runs `deviceflow serve` with options and variables."""
+    monkeypatch.setattr("deviceflow.cli.serve.Supervisor", Started)
+    monkeypatch.setattr("deviceflow.cli.serve.logging.configure", lambda *_: None)
+    monkeypatch.setattr(Started, "problem", "")
+
+    def run(*options: str, **variables: str) -> Result:
+        return CliRunner(env=variables).invoke(main, ["serve", *options])
+
+    return run
+
+
+def test_defaults(serve: Serve) -> None:
+    assert serve().exit_code == 0
+    server = Started.settings.server
+    assert (server.host, server.port, server.workers) == ("127.0.0.1", 8628, 1)
+    assert (server.admin_host, server.admin_port) == ("127.0.0.1", 8629)
+    assert Started.settings.redis.url is None
+
+
+def test_options(serve: Serve) -> None:
+    options = [
+        *("--host", "127.0.0.2", "--port", "1", "--workers", "3", "--admin-port", "2"),
+        *("--redis-url", "redis://127.0.0.1:6379/0", "--data-dir", "elsewhere"),
+    ]
+    assert serve(*options).exit_code == 0
+    server = Started.settings.server
+    assert (server.host, server.port, server.workers) == ("127.0.0.2", 1, 3)
+    assert (server.admin_port, server.data_dir) == (2, "elsewhere")
+    assert Started.settings.redis.url == "redis://127.0.0.1:6379/0"
+
+
+def test_the_order_of_sources(serve: Serve, tmp_path: Path) -> None:
+    """DESIGN, outer surface: command line, then environment, then file, then default."""
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nport = 1\nworkers = 2\nkeepalive_s = 3\n", encoding="utf-8")
+    variables = {"DEVICEFLOW_SERVER_PORT": "10", "DEVICEFLOW_SERVER_WORKERS": "20"}
+    assert serve("--config", str(file), "--port", "100", **variables).exit_code == 0
+    server = Started.settings.server
+    assert (server.port, server.workers, server.keepalive_s) == (100, 20, 3)
+    assert server.shutdown_s == 15
+
+
+def test_the_file_may_be_named_by_a_variable(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nport = 1\n", encoding="utf-8")
+    assert serve(DEVICEFLOW_CONFIG=str(file)).exit_code == 0
+    assert Started.settings.server.port == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "hint"),
+    [
+        (["--port", "65536"], {}, "server.port"),
+        (["--workers", "0"], {}, "server.workers"),
+        (["--redis-url", "http://127.0.0.1"], {}, "redis.url"),
+        (["--config", "/nowhere.toml"], {}, "/nowhere.toml"),
+        ([], {"DEVICEFLOW_SERVER_PORT": "many"}, "DEVICEFLOW_SERVER_PORT"),
+        ([], {"DEVICEFLOW_SERVER_PROT": "1"}, "DEVICEFLOW_SERVER_PORT"),
+    ],
+)
+def test_wrong_settings(
+    serve: Serve, options: list[str], variables: dict[str, str], hint: str
+) -> None:
+    result = serve(*options, **variables)
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("deviceflow: ")
+    assert hint in line
+
+
+def test_a_password_in_a_wrong_redis_url_is_not_shown(serve: Serve) -> None:
+    result = serve("--redis-url", "reddis://user:hunter22@127.0.0.1:6379")
+    assert result.exit_code == 1
+    assert "hunter22" not in result.output
+
+
+def test_all_that_is_wrong_is_said_at_once(serve: Serve) -> None:
+    result = serve("--workers", "0", "--port", "-1")
+    assert len(result.output.splitlines()) == 2
+
+
+def test_it_cannot_start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Started, "problem", "the port is taken. Take another.")
+    result = serve()
+    assert result.exit_code == 1
+    assert result.output == "deviceflow: the port is taken. Take another.\n"

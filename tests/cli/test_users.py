@@ -1,0 +1,184 @@
+"""`deviceflow users` on a store that somebody else runs, command by command."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from argon2 import PasswordHasher
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from deviceflow.store.users import Account
+
+if TYPE_CHECKING:
+    from tests.conftest import Valkey
+
+PASSWORD = "correct horse battery"
+Users = Callable[..., Result]
+
+FILE = """
+[[users]]
+username = "ada"
+name = "Ada Lovelace"
+sub = "sub-ada"
+password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
+"""
+
+
+@pytest.fixture
+def users(valkey: "Valkey", tmp_path: Path) -> Users:
+    """Runs `deviceflow users`; `given` is what is typed or piped in."""
+    with valkey.client() as client:
+        client.flushall()
+    config = tmp_path / "deviceflow.toml"
+    config.write_text(FILE, encoding="utf-8")
+
+    def run(*arguments: str, given: str | bytes = "") -> Result:
+        places = ["users", "--config", str(config), "--redis-url", valkey.url]
+        return CliRunner().invoke(main, [*places, *arguments], input=given)
+
+    return run
+
+
+@pytest.fixture
+def stored(valkey: "Valkey") -> Callable[[str], Account | None]:
+    """Reads an account out of the store."""
+
+    def read(username: str) -> Account | None:
+        with valkey.client() as client:
+            record = client.hget("df:users", username)
+        assert record is None or isinstance(record, bytes)
+        return msgspec.json.decode(record, type=Account) if record else None
+
+    return read
+
+
+Stored = Callable[[str], Account | None]
+
+
+def test_add(users: Users, stored: Stored) -> None:
+    """The password is kept as an Argon2id hash, and the subject is not the name (9700-4.15-a)."""
+    arguments = ("--name", "Bob", "--email", "bob@example.com", "--password-stdin")
+    result = users("add", "bob", *arguments, given=PASSWORD + "\n")
+    assert (result.exit_code, result.output) == (0, "added bob\n")
+    account = stored("bob")
+    assert account is not None
+    assert (account.name, account.email, account.disabled) == ("Bob", "bob@example.com", False)
+    assert account.sub.startswith("user_")
+    assert "bob" not in account.sub
+    assert PasswordHasher().verify(account.password_hash, PASSWORD)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nanother line\n"])
+def test_the_password_is_the_first_line(users: Users, stored: Stored, end: str) -> None:
+    users("add", "bob", "--password-stdin", given=PASSWORD + end)
+    account = stored("bob")
+    assert account is not None
+    assert PasswordHasher().verify(account.password_hash, PASSWORD)
+
+
+def test_a_password_is_typed_twice_and_not_shown(users: Users, stored: Stored) -> None:
+    result = users("add", "bob", given=f"{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0
+    assert PASSWORD not in result.output
+    assert stored("bob") is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "hint"),
+    [
+        (("add", "ada", "--password-stdin"), PASSWORD, "already"),
+        (("add", "bob", "--password-stdin"), "short", "at least 8 characters"),
+        (("add", "bob", "--password-stdin"), "", "at least 8 characters"),
+        (("add", "bob", "--password-stdin"), b"\xff" * 10, "UTF-8"),
+        (("add", "", "--password-stdin"), PASSWORD, "username"),
+        (("add", " bob", "--password-stdin"), PASSWORD, "username"),
+        (("add", "b\nob", "--password-stdin"), PASSWORD, "username"),
+        (("add", "b" * 101, "--password-stdin"), PASSWORD, "username"),
+        (("add", "b\udcffob", "--password-stdin"), PASSWORD, "UTF-8"),
+        (("add", "bob", "--email", "nowhere", "--password-stdin"), PASSWORD, "--email"),
+        (("add", "bob", "--name", "", "--password-stdin"), PASSWORD, "--name"),
+        (("passwd", "nobody", "--password-stdin"), PASSWORD, "there is no user nobody"),
+        (("disable", "nobody"), "", "there is no user nobody"),
+        (("enable", "nobody"), "", "there is no user nobody"),
+    ],
+)
+def test_refused(
+    users: Users, stored: Stored, arguments: tuple[str, ...], given: str | bytes, hint: str
+) -> None:
+    """One line that says what to do, status 1, and nothing is stored."""
+    result = users(*arguments, given=given)
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("deviceflow: ")
+    assert hint in line
+    assert PASSWORD not in line
+    assert stored("bob") is None
+
+
+def test_passwd_changes_nothing_else(users: Users, stored: Stored) -> None:
+    """For a user of the file, who stands in the store from then on."""
+    assert users("passwd", "ada", "--password-stdin", given=PASSWORD).exit_code == 0
+    account = stored("ada")
+    assert account is not None
+    assert (account.sub, account.name, account.source) == ("sub-ada", "Ada Lovelace", "store")
+    assert PasswordHasher().verify(account.password_hash, PASSWORD)
+
+
+def test_disable_and_enable(users: Users, stored: Stored) -> None:
+    for command, disabled in (("disable", True), ("disable", True), ("enable", False)):
+        assert users(command, "ada").output == f"{command}d ada\n"
+        account = stored("ada")
+        assert account is not None
+        assert account.disabled is disabled
+
+
+def test_list(users: Users) -> None:
+    users("add", "bob", "--password-stdin", given=PASSWORD)
+    users("disable", "bob")
+    rows = [line.split() for line in users("list").output.splitlines()]
+    assert rows[0] == ["ada", "enabled", "file", "sub-ada"]
+    assert rows[1][:3] == ["bob", "disabled", "store"]
+
+
+def test_list_as_json(users: Users) -> None:
+    accounts = json.loads(users("list", "--json").output)
+    assert accounts == [
+        {
+            "username": "ada",
+            "sub": "sub-ada",
+            "name": "Ada Lovelace",
+            "email": None,
+            "disabled": False,
+            "source": "file",
+        }
+    ]
+
+
+def test_nobody_is_there(valkey: "Valkey") -> None:
+    with valkey.client() as client:
+        client.flushall()
+    result = CliRunner().invoke(main, ["users", "--redis-url", valkey.url, "list"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "users add" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("list",), ("disable", "ada")])
+def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
+    places = ["users", "--redis-url", "unix:///nowhere/valkey.sock"]
+    result = CliRunner().invoke(main, [*places, *command])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "redis.url" in line
+
+
+def test_the_data_directory_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="ascii")
+    places = ["users", "--data-dir", str(tmp_path / "file" / "data")]
+    result = CliRunner().invoke(main, [*places, "list"])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "server.data_dir" in line

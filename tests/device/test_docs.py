@@ -1,0 +1,33 @@
+"""docs/devices.md tells the truth."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from deviceflow.cli.login import login
+from tests.device.scripted import TOKENS, Say, ScriptedServer
+
+DOCS = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+
+
+async def test_the_python_example_runs(server: ScriptedServer) -> None:
+    server.metadata = {"device_poll_max_wait": 30}
+    server.polls = [Say(TOKENS)]
+    example = DOCS.split("```python\n")[1].split("```")[0]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", example.replace("http://127.0.0.1:8628", server.issuer)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert out.decode().splitlines() == [
+        "Open https://example.com/device and enter WDJB-MJHT",
+        "Connected, for 3600 s.",
+    ]
+
+
+def test_every_option_of_login_is_named() -> None:
+    offered = set(re.findall(r"--[a-z-]+", CliRunner().invoke(login, ["--help"]).stdout))
+    assert offered - {"--help"} == set(re.findall(r"^\| `(--[a-z-]+)", DOCS, re.MULTILINE))

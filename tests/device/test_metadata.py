@@ -1,0 +1,92 @@
+"""Where the metadata is looked for, and which document is believed."""
+
+import pytest
+
+from deviceflow.device import (
+    DeviceClient,
+    DiscoveryError,
+    InsecureAddressError,
+    UnreachableError,
+)
+from deviceflow.device.metadata import well_known
+from tests.device.scripted import OIDC, RFC8414, Say, ScriptedServer
+
+PATH = "/realms/home"
+
+
+def test_rfc_8414_inserts_and_oidc_appends() -> None:
+    """8414-3-a, OIDCD-4-a."""
+    assert well_known("https://example.com/realms/home/") == (
+        "https://example.com/.well-known/oauth-authorization-server/realms/home",
+        "https://example.com/realms/home/.well-known/openid-configuration",
+    )
+    assert well_known("https://example.com") == (
+        "https://example.com/.well-known/oauth-authorization-server",
+        "https://example.com/.well-known/openid-configuration",
+    )
+
+
+@pytest.mark.parametrize(
+    "first", [Say("no", status=404), Say("<html>our app"), Say("[]"), Say("", status=302)]
+)
+async def test_oidc_discovery_is_the_second_try(
+    client: DeviceClient, server: ScriptedServer, first: Say
+) -> None:
+    server.well_known[RFC8414] = first
+    assert (await client.metadata()).token_endpoint == f"{server.issuer}/token"
+    assert [heard.path for heard in server.heard] == [RFC8414, OIDC]
+
+
+@pytest.mark.parametrize("found", [RFC8414 + PATH, PATH + OIDC])
+async def test_an_issuer_with_a_path(server: ScriptedServer, found: str) -> None:
+    """8414-3-a, OIDCD-4-a."""
+    server.path, server.well_known = PATH, {found: None}
+    server.issuer += PATH
+    async with DeviceClient(server.issuer, "tv") as client:
+        assert (await client.metadata()).issuer == server.issuer
+
+
+@pytest.mark.parametrize("suffix", ["/", "/other", None])
+async def test_another_issuers_document_is_not_used(
+    client: DeviceClient, server: ScriptedServer, suffix: str | None
+) -> None:
+    """8414-3.3-a."""
+    server.metadata = {"issuer": None if suffix is None else server.issuer + suffix}
+    with pytest.raises(DiscoveryError, match="names another issuer"):
+        await client.metadata()
+
+
+async def test_a_server_without_the_device_flow(
+    client: DeviceClient, server: ScriptedServer
+) -> None:
+    """8628-4-a."""
+    server.metadata = {"device_authorization_endpoint": None}
+    with pytest.raises(DiscoveryError, match="does not offer the device flow"):
+        await client.authorize()
+
+
+async def test_not_an_oauth_server(client: DeviceClient, server: ScriptedServer) -> None:
+    server.well_known = {RFC8414: Say("<html>hello")}
+    with pytest.raises(DiscoveryError, match=r"not an OAuth server.*no JSON object.*HTTP 404"):
+        await client.metadata()
+
+
+async def test_endpoints_must_be_encrypted_too(
+    client: DeviceClient, server: ScriptedServer
+) -> None:
+    """8628-3.1-a."""
+    server.metadata = {"token_endpoint": "http://example.com/token"}
+    with pytest.raises(InsecureAddressError, match=r"token endpoint http://example\.com/token"):
+        await client.metadata()
+
+
+async def test_a_document_with_wrong_types(client: DeviceClient, server: ScriptedServer) -> None:
+    server.metadata = {"device_poll_max_wait": "long"}
+    with pytest.raises(DiscoveryError, match=r"not usable.*device_poll_max_wait"):
+        await client.metadata()
+
+
+async def test_nobody_listens() -> None:
+    async with DeviceClient("http://127.0.0.1:1", "tv") as client:
+        with pytest.raises(UnreachableError, match=r"Cannot reach .*: connection refused"):
+            await client.metadata()

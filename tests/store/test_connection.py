@@ -1,0 +1,160 @@
+"""What the failures of a real server mean, and that they pass."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from redis.exceptions import ResponseError
+
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.connection import Connection, Value
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.keys import Installation
+from tests.conftest import Clock, Valkey
+from tests.store.conftest import ADA, Store
+
+StartValkey = Callable[..., Valkey]
+
+# What Valkey says when it is there and cannot do what was asked just now.
+UNAVAILABLE = (
+    "LOADING Valkey is loading the dataset in memory",
+    "READONLY You can't write against a read only replica.",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "MISCONF Errors writing to the AOF file: No space left on device",
+    "NOREPLICAS Not enough good replicas to write.",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "CLUSTERDOWN Hash slot not served",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "BUSY Valkey is busy running a script.",
+    "NOSCRIPT No matching script.",
+    "NOAUTH Authentication required.",
+)
+
+
+@pytest.fixture
+def own_valkey(start_valkey: StartValkey) -> Valkey:
+    """A server that a test may stop."""
+    return start_valkey()
+
+
+@pytest.fixture
+async def own(own_valkey: Valkey, clock: Clock) -> AsyncIterator[Store]:
+    connection = Connection.open(own_valkey.url)
+    yield Store(connection, await Installation.open(connection), clock)
+    await connection.close()
+
+
+@pytest.mark.parametrize("refusal", UNAVAILABLE, ids=lambda refusal: str(refusal).split()[0])
+async def test_a_server_that_cannot_just_now_is_unavailable(
+    connection: Connection, refusal: str
+) -> None:
+    """Alone, in a pipeline, and out of a script."""
+    script = f'return redis.error_reply("{refusal}")'
+    with pytest.raises(StoreUnavailable):
+        await connection.command("EVAL", script, 0)
+    with pytest.raises(StoreUnavailable):
+        await in_a_pipeline(connection, "EVAL", script, 0)
+
+
+async def test_a_mistake_of_ours_is_no_outage(connection: Connection) -> None:
+    with pytest.raises(ResponseError):
+        await connection.command("GET")
+    await connection.command("SET", "text", "MISCONF", "EX", 9)
+    with pytest.raises(ResponseError):
+        await connection.command("HGET", "text", "field")
+    with pytest.raises(ResponseError):
+        await in_a_pipeline(connection, "HGET", "text", "BUSY")
+
+
+async def in_a_pipeline(connection: Connection, *command: Value) -> None:
+    """Run a command as the second of two."""
+    async with connection.pipeline() as pipe:
+        pipe.get("anything")
+        pipe.execute_command(*command)
+        await pipe.execute()
+
+
+async def test_scripts_that_the_server_forgot_are_loaded_again(store: Store) -> None:
+    """Catalogue, section 5: NOSCRIPT, alone and in a pipeline."""
+    grant = await store.grant()
+    await store.connection.command("SCRIPT", "FLUSH")
+    assert await store.grants.claim(grant, ADA.sub) is Outcome.CHANGED
+    await store.connection.command("SCRIPT", "FLUSH")
+    assert (await store.issue()).user_code
+
+
+async def test_a_full_server_refuses_and_recovers(own: Store) -> None:
+    grant = await own.approved()
+    _, redemption = own.redemption(grant)
+    await own.connection.command("CONFIG", "SET", "maxmemory", "1")
+    for refused in (own.issue(), own.grants.redeem(grant, redemption)):
+        with pytest.raises(StoreUnavailable):
+            await refused
+    assert await own.grants.state_of(grant.id) is State.APPROVED
+    await own.connection.command("CONFIG", "SET", "maxmemory", "0")
+    assert await own.grants.redeem(grant, redemption) is Outcome.CHANGED
+
+
+async def test_a_server_that_is_busy_is_unavailable(own: Store) -> None:
+    await own.connection.command("CONFIG", "SET", "busy-reply-threshold", "1")
+    stuck = asyncio.create_task(own.connection.command("EVAL", "while true do end", 0))
+    with pytest.raises(StoreUnavailable):
+        await ask_until_refused(own.connection)
+    await own.connection.client.script_kill()
+    with pytest.raises(ResponseError):
+        await stuck
+
+
+async def ask_until_refused(connection: Connection) -> None:
+    """The server takes a millisecond or so to notice that it is busy."""
+    async with asyncio.timeout(10):
+        while True:
+            await connection.command("GET", "anything")
+
+
+async def test_without_a_server_everything_is_unavailable(own: Store, own_valkey: Valkey) -> None:
+    grant = await own.grant()
+    session_id = await own.sessions.start("ada", "sub-ada", 1)
+    own_valkey.kill()
+    for attempt in (
+        own.issue(),
+        own.grants.find("BCDFGHJK"),
+        own.grants.read(grant.id),
+        own.grants.state_of(grant.id),
+        own.grants.claim(grant, ADA.sub),
+        own.grants.decide(grant, Event.CANCEL),
+        own.grants.redeem(grant, None),
+        own.sessions.get(session_id),
+        own.sessions.start("ada", "sub-ada", 1),
+        own.limits.hit("guess", "ada", limit=1, window_s=1),
+        own.mirror.catch_up(),
+        Installation.open(own.connection),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await attempt
+
+
+@pytest.mark.parametrize("stop", [Valkey.stop, Valkey.kill])
+async def test_when_it_is_back_everything_works(
+    own: Store, own_valkey: Valkey, stop: Callable[[Valkey], None]
+) -> None:
+    await own.issue()
+    stop(own_valkey)
+    with pytest.raises(StoreUnavailable):
+        await own.issue()
+    own_valkey.start()
+    assert (await own.issue()).user_code
+
+
+async def test_nobody_at_the_address(tmp_path_factory: pytest.TempPathFactory) -> None:
+    connection = Connection.open(f"unix://{tmp_path_factory.mktemp('no')}/valkey.sock")
+    with pytest.raises(StoreUnavailable):
+        await connection.command("PING")
+    await connection.close()
+
+
+async def test_the_error_tells_no_secret(own: Store, own_valkey: Valkey) -> None:
+    own_valkey.kill()
+    with pytest.raises(StoreUnavailable) as refused:
+        await own.connection.command("SET", "key", "hunter2")
+    assert "hunter2" not in str(refused.value)

@@ -1,0 +1,132 @@
+"""Durability "replicated", with a real replica: acknowledged is what a second server has."""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.connection import Connection, Durability
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.keys import Installation
+from deviceflow.store.tokens import RefreshToken, Rotation
+from tests.conftest import Clock, Valkey
+from tests.store.conftest import ADA, Store
+from tests.store.lossy import lossy_path
+
+StartValkey = Callable[..., Valkey]
+
+FAST_SYNC = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
+
+
+@pytest.fixture
+def primary(start_valkey: StartValkey) -> Valkey:
+    return start_valkey(FAST_SYNC, tcp=True)
+
+
+@pytest.fixture
+async def replicated(primary: Valkey, clock: Clock) -> AsyncIterator[Store]:
+    connection = Connection.open(primary.url, Durability(replicas=1, timeout_ms=200))
+    yield Store(connection, await Installation.open(connection), clock)
+    await connection.close()
+
+
+async def replica_of(primary: Valkey, start_valkey: StartValkey, store: Store) -> Valkey:
+    """A replica that has caught up."""
+    replica = start_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
+    async with store.connection.pipeline() as pipe:
+        pipe.set("written", "before", ex=60)
+        pipe.execute_command("WAIT", 1, 1900)
+        _, replicas = await pipe.execute()
+    assert replicas == 1
+    return replica
+
+
+async def test_with_a_replica_decisions_are_acknowledged(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey
+) -> None:
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant = await replicated.approved()
+    token, redemption = replicated.redemption(grant)
+    assert await replicated.grants.redeem(grant, redemption) is Outcome.CHANGED
+    successor = RefreshToken.new(token.name)
+    rotated = await replicated.tokens.rotate(token, successor, redemption.family)
+    assert rotated is Rotation.ROTATED
+    with replica.client() as client:
+        key = replicated.grants._key(grant.id)
+        assert client.hget(key, "state") == b"redeemed"
+        assert client.hget(f"df:f:{{{token.name}}}", "next") == successor.hash.encode()
+
+
+async def test_without_a_replica_nothing_is_acknowledged(replicated: Store) -> None:
+    """Too few replicas is a 503, not a token."""
+    grant = await replicated.grant()
+    _, redemption = replicated.redemption(grant)
+    for attempt in (
+        replicated.grants.claim(grant, ADA.sub),
+        replicated.grants.decide(grant, Event.APPROVE, ADA),
+        replicated.grants.redeem(grant, redemption),
+    ):
+        with pytest.raises(StoreUnavailable, match="too few replicas"):
+            await attempt
+
+
+async def test_what_was_not_acknowledged_is_announced_to_nobody(replicated: Store) -> None:
+    grant = await replicated.grant()
+    with pytest.raises(StoreUnavailable):
+        await replicated.grants.decide(grant, Event.CANCEL)
+    assert replicated.mirror.state_of(grant.id) is State.PENDING
+    await replicated.mirror.catch_up()
+    assert replicated.mirror.state_of(grant.id) is None, "it may have happened: ask"
+
+
+async def test_a_repeated_command_waits_for_the_replica_too(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey, clock: Clock
+) -> None:
+    """WAIT speaks of its own connection's writes; a repetition comes over a new one.
+
+    It finds the change made, and must not take "nothing written here" for "replicated".
+    """
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant, (token, family) = await replicated.approved(), await replicated.family()
+    async with lossy_path(primary.socket_path) as path:
+        far = Connection.open(path.url, replicated.connection.durability)
+        distant = Store(far, replicated.installation, clock)
+        await far.command("PING")
+        replica.signal(signal.SIGSTOP)
+        path.lose_answers(b"EVALSHA")
+        with pytest.raises(StoreUnavailable, match="too few replicas"):
+            await distant.grants.redeem(grant, None)
+        path.lose_answers(b"EVALSHA")
+        with pytest.raises(StoreUnavailable, match="too few replicas"):
+            await distant.tokens.rotate(token, RefreshToken.new(token.name), family)
+        assert path.lost == 2
+        await far.close()
+
+
+async def test_a_replica_that_stopped_counts_no_more(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey
+) -> None:
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant = await replicated.approved()
+    replica.kill()
+    with pytest.raises(StoreUnavailable):
+        await replicated.grants.redeem(grant, None)
+
+
+async def test_a_replica_takes_no_decisions(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey, clock: Clock
+) -> None:
+    """A failover that our side has not heard of: READONLY is a condition that passes."""
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant = await replicated.approved()
+    connection = Connection.open(replica.url)
+    store = Store(connection, await Installation.open(replicated.connection), clock)
+    with pytest.raises(StoreUnavailable):
+        await store.grants.redeem(grant, None)
+    with pytest.raises(StoreUnavailable):
+        await store.issue()
+    assert await store.grants.state_of(grant.id) is State.APPROVED
+    await connection.command("REPLICAOF", "NO", "ONE")
+    assert await store.grants.redeem(grant, None) is Outcome.CHANGED
+    await connection.close()

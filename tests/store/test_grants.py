@@ -1,0 +1,204 @@
+"""Grants, on fakeredis and on a real server alike."""
+
+from unittest import mock
+
+import pytest
+
+from deviceflow.core import user_code
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.core.user_code import LETTERS, UserCodeFormat
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.grants import COLLISION_TRIES
+from tests.store.conftest import ADA, BOB, Store
+
+
+async def test_a_new_grant_is_found_by_its_user_code(each_store: Store) -> None:
+    issued = await each_store.issue()
+    assert len(issued.user_code) == 8
+    assert set(issued.user_code) <= set(LETTERS)
+    grant = await each_store.grants.find(issued.user_code)
+    assert grant is not None
+    now = int(each_store.clock())
+    assert grant.state is State.PENDING
+    assert (grant.client_id, grant.scope) == ("tv-app", "openid profile")
+    assert (grant.requested_at, grant.expires_at) == (now, now + 600)
+    assert (grant.address, grant.user_agent) == ("203.0.113.7", "NebulaTV/4.2")
+    assert (grant.claimed_by, grant.approval) == (None, None)
+
+
+async def test_the_device_code_names_the_grant(each_store: Store) -> None:
+    issued = await each_store.issue()
+    grant = await each_store.grants.find(issued.user_code)
+    opened = each_store.installation.codes.open(issued.device_code.encode(), b"tv-app")
+    assert grant is not None
+    assert opened is not None
+    assert (opened.grant_id, opened.expires_at, opened.interval) == (grant.id, grant.expires_at, 5)
+
+
+async def test_no_two_grants_are_alike(each_store: Store) -> None:
+    """8628-3.2-a."""
+    issued = [await each_store.issue() for _ in range(50)]
+    assert len({each.device_code for each in issued}) == 50
+    assert len({each.user_code for each in issued}) == 50
+
+
+async def test_an_unknown_code_finds_nothing(each_store: Store) -> None:
+    await each_store.issue()
+    assert await each_store.grants.find("BBBBBBBB") is None
+    assert await each_store.grants.read(12345) is None
+    assert await each_store.grants.state_of(12345) is None
+
+
+async def test_an_expired_grant_is_not_found(each_store: Store) -> None:
+    issued = await each_store.issue(lifetime=30)
+    each_store.clock.advance(29)
+    assert await each_store.grants.find(issued.user_code) is not None
+    each_store.clock.advance(1)
+    assert await each_store.grants.find(issued.user_code) is None
+
+
+async def test_claim_approve_redeem(each_store: Store) -> None:
+    grant = await each_store.grant()
+    assert await each_store.grants.claim(grant, ADA.sub) is Outcome.CHANGED
+    assert (await each_store.read(grant)).claimed_by == ADA.sub
+    assert await each_store.grants.decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
+    approved = await each_store.read(grant)
+    assert (approved.state, approved.approval) == (State.APPROVED, ADA)
+    assert await each_store.grants.redeem(approved, None) is Outcome.CHANGED
+    assert await each_store.grants.state_of(grant.id) is State.REDEEMED
+    assert await each_store.grants.redeem(approved, None) is Outcome.REFUSED
+
+
+async def test_a_second_account_is_refused(each_store: Store) -> None:
+    """Catalogue, section 3: a second account decides what the first has claimed."""
+    grant = await each_store.grant()
+    await each_store.grants.claim(grant, ADA.sub)
+    assert await each_store.grants.claim(grant, BOB.sub) is Outcome.CLAIMED
+    for event in (Event.APPROVE, Event.DENY):
+        assert await each_store.grants.decide(grant, event, BOB) is Outcome.CLAIMED
+    after = await each_store.read(grant)
+    assert (after.state, after.claimed_by, after.approval) == (State.PENDING, ADA.sub, None)
+
+
+@pytest.mark.parametrize("event", [Event.APPROVE, Event.DENY])
+async def test_an_unclaimed_grant_is_decided_by_nobody(each_store: Store, event: Event) -> None:
+    grant = await each_store.grant()
+    for approval in (None, ADA):
+        assert await each_store.grants.decide(grant, event, approval) is Outcome.CLAIMED
+    assert (await each_store.read(grant)).state is State.PENDING
+
+
+async def test_a_denial_is_final(each_store: Store) -> None:
+    """Catalogue, section 3: a late approval does not revive a denied grant."""
+    grant = await each_store.grant()
+    await each_store.grants.claim(grant, ADA.sub)
+    assert await each_store.grants.decide(grant, Event.DENY, ADA) is Outcome.CHANGED
+    for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
+        assert await each_store.grants.decide(grant, event, ADA) is Outcome.REFUSED
+    assert await each_store.grants.claim(grant, ADA.sub) is Outcome.REFUSED
+    assert await each_store.grants.redeem(grant, None) is Outcome.REFUSED
+    after = await each_store.read(grant)
+    assert (after.state, after.approval) == (State.DENIED, None)
+
+
+async def test_the_operator_cancels_without_a_claim(each_store: Store) -> None:
+    approved = await each_store.approved()
+    assert await each_store.grants.decide(approved, Event.CANCEL) is Outcome.CHANGED
+    assert await each_store.grants.redeem(approved, None) is Outcome.REFUSED
+    assert await each_store.grants.state_of(approved.id) is State.CANCELLED
+
+
+async def test_after_expiry_nothing_happens(each_store: Store) -> None:
+    """The store's clock counts: this grant ended a second ago."""
+    request = each_store.request(int(each_store.clock()) - 601)
+    issued = await each_store.grants.issue(request, UserCodeFormat(), 600, 5)
+    assert await each_store.grants.find(issued.user_code) is None
+    opened = each_store.installation.codes.open(issued.device_code.encode(), b"tv-app")
+    assert opened is not None
+    grant = await each_store.grants.read(opened.grant_id)
+    assert grant is not None
+    assert await each_store.grants.claim(grant, ADA.sub) is Outcome.EXPIRED
+    for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
+        assert await each_store.grants.decide(grant, event, ADA) is Outcome.EXPIRED
+    assert await each_store.grants.redeem(grant, None) is Outcome.EXPIRED
+
+
+async def test_a_vanished_grant_is_refused_and_not_resurrected(each_store: Store) -> None:
+    """Catalogue, section 5: HSET must not bring back half a grant, without a TTL."""
+    grant = await each_store.approved()
+    for key in await each_store.connection.command("KEYS", "df:g:*"):
+        await each_store.connection.command("DEL", key)
+    _, redemption = each_store.redemption(grant)
+    assert await each_store.grants.claim(grant, ADA.sub) is Outcome.MISSING
+    for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
+        assert await each_store.grants.decide(grant, event, ADA) is Outcome.MISSING
+    assert await each_store.grants.redeem(grant, redemption) is Outcome.MISSING
+    assert await each_store.grants.read(grant.id) is None
+    assert await each_store.connection.command("KEYS", "df:[gf]:*") == []
+
+
+async def test_a_decision_is_in_the_decider_s_own_mirror_at_once(each_store: Store) -> None:
+    grant = await each_store.approved()
+    assert each_store.mirror.state_of(grant.id) is State.APPROVED
+    await each_store.grants.redeem(grant, None)
+    assert each_store.mirror.state_of(grant.id) is State.REDEEMED
+
+
+async def test_a_refused_decision_leaves_only_a_hint(each_store: Store) -> None:
+    """Another worker then asks the store, and hears what the state is."""
+    grant = await each_store.grant()
+    await each_store.grants.decide(grant, Event.APPROVE, BOB)
+    assert each_store.mirror.state_of(grant.id) is State.PENDING
+    await each_store.mirror.catch_up()
+    assert each_store.mirror.state_of(grant.id) is None
+    assert await each_store.grants.state_of(grant.id) is State.PENDING
+
+
+async def test_a_user_code_that_is_taken_is_drawn_again(each_store: Store) -> None:
+    taken = await each_store.issue()
+    draws = [taken.user_code, taken.user_code, "BCDFGHJK"]
+    with mock.patch.object(user_code, "generate", side_effect=draws):
+        issued = await each_store.issue()
+    assert issued.user_code == "BCDFGHJK"
+    before, after = [await each_store.grants.find(i.user_code) for i in (taken, issued)]
+    assert before is not None
+    assert after is not None
+    assert before.id != after.id
+
+
+async def test_two_letters_make_two_codes_and_no_third(each_store: Store) -> None:
+    """8628-3.2-a: no code has two grants. With nothing left the store says so."""
+    form = UserCodeFormat(alphabet="BC", length=1)
+
+    async def issue() -> str:
+        for _ in range(20):  # eight draws may all hit the same letter
+            try:
+                return (await each_store.grants.issue(each_store.request(), form, 60, 5)).user_code
+            except StoreUnavailable:
+                continue
+        return ""
+
+    assert sorted([await issue(), await issue()]) == ["B", "C"]
+    with mock.patch.object(user_code, "generate", wraps=user_code.generate) as drawn:
+        with pytest.raises(StoreUnavailable):
+            await each_store.grants.issue(each_store.request(), form, 60, 5)
+        assert drawn.call_count == COLLISION_TRIES
+
+
+async def test_the_code_grows_with_the_fleet(each_store: Store) -> None:
+    """8628-5.1-a."""
+    await each_store.issue()
+    await each_store.connection.command("INCRBY", "df:slots", 100_000)
+    lengths = {len((await each_store.issue()).user_code) for _ in range(40)}
+    assert lengths == {8, 12}
+
+
+async def test_grant_and_user_code_outlive_expiry_by_a_minute_and_no_more(
+    each_store: Store,
+) -> None:
+    issued = await each_store.issue(lifetime=100)
+    assert await each_store.grants.find(issued.user_code) is not None
+    for pattern in ("df:g:*", "df:u:*"):
+        (key,) = await each_store.connection.command("KEYS", pattern)
+        left = await each_store.connection.command("PTTL", key)
+        assert 158_000 <= left <= 160_000

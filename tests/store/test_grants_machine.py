@@ -1,0 +1,153 @@
+"""The script in the store and the table in Python, step by step on a real server.
+
+A state machine does at random whatever accounts, the operator, the device and time can do to
+a few grants, compares each outcome and each resulting grant with `core.grant.apply`, and looks
+after every step that a family of refresh tokens exists for redeemed grants only.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from deviceflow.core.claims import Subject
+from deviceflow.core.grant import Event, Outcome, Record, State, apply
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store.connection import Connection
+from deviceflow.store.grants import Grant
+from deviceflow.store.keys import Installation
+from tests.conftest import Clock, Valkey
+from tests.store.conftest import Store
+
+T = TypeVar("T")
+
+accounts = st.sampled_from(["", "sub-ada", "sub-bob"])
+
+
+class GrantLife(RuleBasedStateMachine):
+    """Every grant that was issued, in the store and as a Record."""
+
+    grants = Bundle[int]("grants")
+
+    def __init__(self, valkey: Valkey, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.runner = asyncio.Runner()
+        self.connection = Connection.open(valkey.url)
+        self.issued: dict[int, Grant] = {}
+        self.records: dict[int, Record | None] = {}
+        self.redeemed_with_family: set[int] = set()
+        self.redemptions: dict[int, int] = {}
+
+    def teardown(self) -> None:
+        self.wait_for(self.connection.close())
+        self.runner.close()
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    @initialize()
+    def begin(self) -> None:
+        self.wait_for(self.connection.command("FLUSHALL"))
+        self.store = self.wait_for(self._open())
+
+    async def _open(self) -> Store:
+        return Store(self.connection, await Installation.open(self.connection), self.clock)
+
+    @rule(target=grants, expires_in=st.sampled_from([-30, -1, 0, 600, 600, 600]))
+    def issue(self, expires_in: int) -> int:
+        """A grant that has ended already, or has not."""
+        request = self.store.request(int(self.clock()) + expires_in - 600)
+        issued = self.wait_for(self.store.grants.issue(request, UserCodeFormat(), 600, 5))
+        opened = self.store.installation.codes.open(issued.device_code.encode(), b"tv-app")
+        assert opened is not None
+        grant = self.wait_for(self.store.grants.read(opened.grant_id))
+        assert grant is not None
+        self.issued[grant.id] = grant
+        self.records[grant.id] = Record(State.PENDING, opened.expires_at)
+        return opened.grant_id
+
+    @rule(grant_id=grants, account=accounts)
+    def claim(self, grant_id: int, account: str) -> None:
+        outcome = self.wait_for(self.store.grants.claim(self.issued[grant_id], account))
+        self._compare(grant_id, Event.CLAIM, account, outcome)
+
+    @rule(grant_id=grants, event=st.sampled_from([Event.APPROVE, Event.DENY]), account=accounts)
+    def decide(self, grant_id: int, event: Event, account: str) -> None:
+        subject = Subject(sub=account, username=account, auth_time=1) if account else None
+        outcome = self.wait_for(self.store.grants.decide(self.issued[grant_id], event, subject))
+        self._compare(grant_id, event, account, outcome)
+        if outcome is Outcome.CHANGED and event is Event.APPROVE:
+            assert self.wait_for(self.store.read(self.issued[grant_id])).approval == subject
+
+    @rule(grant_id=grants)
+    def cancel(self, grant_id: int) -> None:
+        grant = self.issued[grant_id]
+        outcome = self.wait_for(self.store.grants.decide(grant, Event.CANCEL))
+        self._compare(grant_id, Event.CANCEL, "", outcome)
+
+    @rule(grant_id=grants, with_family=st.booleans())
+    def redeem(self, grant_id: int, *, with_family: bool) -> None:
+        grant = self.issued[grant_id]
+        _, redemption = self.store.redemption(grant)
+        given = redemption if with_family else None
+        outcome = self.wait_for(self.store.grants.redeem(grant, given))
+        self._compare(grant_id, Event.REDEEM, "", outcome)
+        if outcome is Outcome.CHANGED:
+            self.redemptions[grant_id] = self.redemptions.get(grant_id, 0) + 1
+            if with_family:
+                self.redeemed_with_family.add(grant_id)
+
+    @rule(grant_id=grants)
+    def time_passes(self, grant_id: int) -> None:
+        """The grant's time is up: its stored end moves instead of the server's clock."""
+        record = self.records[grant_id]
+        if record is None:
+            return
+        ended = msgspec.structs.replace(record, expires_at=int(self.clock()) - 1)
+        key = self.store.grants._key(grant_id)
+        self.wait_for(self.connection.command("HSET", key, "expires", ended.expires_at))
+        self.records[grant_id] = ended
+
+    @rule(grant_id=grants)
+    def vanish(self, grant_id: int) -> None:
+        """The store forgets the grant."""
+        self.wait_for(self.connection.command("DEL", self.store.grants._key(grant_id)))
+        self.records[grant_id] = None
+
+    @invariant()
+    def the_store_says_what_the_table_says(self) -> None:
+        for grant_id, record in self.records.items():
+            grant = self.wait_for(self.store.grants.read(grant_id))
+            stored = grant and Record(grant.state, grant.expires_at, grant.claimed_by or "")
+            assert stored == record
+
+    @invariant()
+    def families_are_those_of_redeemed_grants(self) -> None:
+        families = self.wait_for(self.connection.command("KEYS", "df:f:*"))
+        names = {self.store.grants.family_name(each) for each in self.redeemed_with_family}
+        assert {key.decode() for key in families} == {f"df:f:{{{name}}}" for name in names}
+        assert set(self.redemptions.values()) <= {1}
+
+    def _compare(self, grant_id: int, event: Event, account: str, outcome: Outcome) -> None:
+        after, expected = apply(self.records[grant_id], event, account=account, now=self.clock())
+        assert outcome is expected
+        self.records[grant_id] = after
+
+
+def test_the_script_does_what_the_table_says(valkey: Valkey, clock: Clock) -> None:
+    run_state_machine_as_test(
+        lambda: GrantLife(valkey, clock),  # type: ignore[arg-type]  # any factory will do
+        settings=settings(max_examples=40, stateful_step_count=25, deadline=None),
+    )
