@@ -6,6 +6,7 @@ from deviceflow import __version__
 from deviceflow.cli.check import check
 from deviceflow.cli.clients import clients
 from deviceflow.cli.demo import demo
+from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
 from deviceflow.cli.serve import serve
 from deviceflow.cli.users import users
@@ -17,7 +18,7 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and its device's side."""
 
 
-for command in (serve, demo, login, users, clients, check):
+for command in (serve, demo, login, users, clients, keys, check):
     main.add_command(command)
 
 if __name__ == "__main__":

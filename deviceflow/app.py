@@ -17,29 +17,41 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.pace import PaceTable
+from deviceflow.core.signing_key import SigningKey
 from deviceflow.oauth.answers import SERVER, answer_exception
+from deviceflow.oauth.client_auth import ClientAuthentication
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.device_code_grant import DeviceCodeGrant
 from deviceflow.oauth.held import HeldPolls
+from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.issuing import Issuer
 from deviceflow.oauth.lane import Lane
 from deviceflow.oauth.metadata import published_keys, published_metadata
+from deviceflow.oauth.openapi import published_openapi
 from deviceflow.oauth.polls import Polls
+from deviceflow.oauth.presented import PresentedTokens
+from deviceflow.oauth.proofs import Proofs
 from deviceflow.oauth.refresh_token_grant import RefreshTokenGrant
+from deviceflow.oauth.registration import RegistrationEndpoint
+from deviceflow.oauth.revocation import RevocationEndpoint
 from deviceflow.oauth.token import TokenEndpoint
+from deviceflow.oauth.userinfo import UserinfoEndpoint
 from deviceflow.ops.health import Health
 from deviceflow.pages.demo import DemoPages
 from deviceflow.pages.device import DevicePages
 from deviceflow.pages.errors import answer_error
 from deviceflow.pages.login import LoginPages
-from deviceflow.signing import Signer, has_algorithm, new_key
-from deviceflow.store import keys
+from deviceflow.signing import Signer, new_key
+from deviceflow.store.access import AccessTokens
+from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.grants import Grants
 from deviceflow.store.keys import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
+from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.slots import Slots
 from deviceflow.store.survey import survey
 from deviceflow.store.tokens import Tokens
@@ -54,7 +66,7 @@ class Prepared(NamedTuple):
     """What is read from the store once, before the workers start."""
 
     installation: Installation
-    signing_keys: dict[str, bytes]
+    signing_keys: list[SigningKey]
 
 
 class Demo(NamedTuple):
@@ -81,6 +93,13 @@ def connect(settings: Settings, redis_url: str) -> Connection:
     return Connection.open(redis_url, Durability(replicas, redis.replica_timeout_ms))
 
 
+def open_signing_keys(settings: Settings, connection: Connection) -> SigningKeys:
+    """The door to the signing keys, for as long as what they sign may live."""
+    tokens = settings.tokens
+    longest = max(tokens.access_token_lifetime_s, tokens.id_token_lifetime_s)
+    return SigningKeys(connection, longest)
+
+
 async def prepare(settings: Settings, redis_url: str) -> Prepared:
     """Read the secrets, or make them at the first start. Raises StoreUnavailable."""
     connection = connect(settings, redis_url)
@@ -88,10 +107,11 @@ async def prepare(settings: Settings, redis_url: str) -> Prepared:
         installation = await Installation.open(connection)
         for finding in await survey(connection):
             log.warning("store.finding", finding=finding)
-        signing_keys = await keys.read_signing_keys(connection)
+        stored = open_signing_keys(settings, connection)
+        signing_keys = await stored.read()
         algorithm = settings.tokens.algorithm
-        if not has_algorithm(signing_keys, algorithm):
-            signing_keys = await keys.add_signing_key(connection, algorithm, new_key(algorithm))
+        if not any(key.algorithm == algorithm for key in signing_keys):
+            signing_keys = await stored.add_first(new_key(algorithm, int(time.time())))
         return Prepared(installation, signing_keys)
     finally:
         await connection.close()
@@ -106,85 +126,214 @@ def wire(
     clock: Callable[[], float] = time.time,
 ) -> Wired:
     """Build the applications of one worker. `clock` gives s since the epoch."""
-    installation = prepared.installation
-    clients = Clients(settings.clients)
-    mirror = Mirror(connection, installation, clock)
-    pace = PaceTable(pace_memory, settings.device.max_interval_s)
-    grants = Grants(connection, installation, mirror, Slots(connection), clock)
-    users = Users(connection, settings.users)
-    tokens = Tokens(connection, settings.tokens.refresh_token_idle_s, clock)
-    sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
-    limits = Limits(connection, installation)
-    signer = Signer(prepared.signing_keys, settings.tokens.algorithm)
-    issuer = Issuer(settings, signer, tokens, clock)
-    polls = Polls(installation, mirror, pace, clock)
-    limit_s = settings.device.max_wait_s
-    held = HeldPolls(mirror, clock, max_held=settings.device.max_held, max_wait=limit_s)
-    lane = Lane(polls, settings.clients, clock, max_wait=limit_s)
-    mirror.resolve = grants.state_of
-    proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
-
-    device_authorization = DeviceAuthorizationEndpoint(settings, clients, grants, proxies, clock)
-    token = TokenEndpoint(
-        clients,
-        {
-            DEVICE_CODE_GRANT: DeviceCodeGrant(
-                polls=polls,
-                held=held,
-                mirror=mirror,
-                grants=grants,
-                users=users,
-                issuer=issuer,
-                clock=clock,
-            ),
-            "refresh_token": RefreshTokenGrant(tokens, users, issuer),
-        },
-    )
-    metadata = published_metadata(settings)
-    login = LoginPages(
-        settings, users=users, sessions=sessions, limits=limits, csrf_key=installation.csrf_key
-    )
-    device = DevicePages(
-        settings,
-        clients=clients,
-        grants=grants,
-        users=users,
-        sessions=sessions,
-        limits=limits,
-        csrf_key=installation.csrf_key,
-    )
-
+    parts = Parts(settings, connection, prepared, pace_memory, clock)
     public = web.Application(
         middlewares=[answer_errors], client_max_size=settings.server.max_body_bytes
     )
     pages.setup(public, settings, templates_dir())
-    public.add_routes(
-        [
-            web.post("/oauth2/device_authorization", device_authorization.__call__),
-            web.post("/oauth2/token", token.__call__),
-            web.get("/oauth2/jwks", published_keys(signer).__call__),
-            web.get("/.well-known/oauth-authorization-server", metadata.__call__),
-            web.get("/.well-known/openid-configuration", metadata.__call__),
-            *login.routes(),
-            *device.routes(),
-            *(DemoPages(settings, *demo).routes() if demo else ()),
-        ]
-    )
+    demo_routes = DemoPages(settings, *demo).routes() if demo else []
+    public.add_routes([*machine_routes(parts), *_below(settings, page_routes(parts) + demo_routes)])
+    public.cleanup_ctx.append(parts.live)
+    public.on_response_prepare.append(name_server)
+    admin = web.Application()
+    admin.add_routes(Health(lambda: parts.mirror.reachable).routes())
+    admin.add_routes([web.get("/openapi.json", published_openapi(settings).handle)])
+    return Wired(public, admin, parts.lane, parts.held)
 
-    async def live(_: web.Application) -> AsyncIterator[None]:
-        feeding = asyncio.create_task(mirror.run())
+
+class Parts:
+    """What the endpoints and pages of one worker are made of."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection,
+        prepared: Prepared,
+        pace_memory: memoryview,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.connection = connection
+        self.installation = installation = prepared.installation
+        self.clients = Clients(settings.clients)
+        self.stored_clients = StoredClients(connection)
+        self.signing_keys = open_signing_keys(settings, connection)
+        self.signer = Signer(prepared.signing_keys, settings.tokens.algorithm)
+        self.mirror = Mirror(connection, installation, clock)
+        self.grants = Grants(connection, installation, self.mirror, Slots(connection), clock)
+        self.mirror.resolve = self.grants.state_of
+        self.mirror.reload = self.reload
+        self.users = Users(connection, settings.users)
+        self.tokens = Tokens(connection, installation, settings.tokens.refresh_token_idle_s, clock)
+        self.access_tokens = AccessTokens(connection, settings.tokens.access_token_lifetime_s)
+        self.sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
+        self.limits = Limits(connection, installation)
+        self.replay = Replay(connection, installation)
+        self.proofs = Proofs(settings.issuer_url, installation, self.replay, clock)
+        self.proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
+        self.authentication = ClientAuthentication(
+            settings,
+            clients=self.clients,
+            replay=self.replay,
+            limits=self.limits,
+            trusted_proxies=self.proxies,
+            clock=clock,
+        )
+        max_wait = settings.device.max_wait_s
+        pace = PaceTable(pace_memory, settings.device.max_interval_s)
+        self.polls = Polls(installation, self.mirror, pace, clock)
+        self.held = HeldPolls(
+            self.mirror, clock, max_held=settings.device.max_held, max_wait=max_wait
+        )
+        self.lane = Lane(
+            self.polls, self.clients, clock, max_wait=max_wait, base=settings.base_path
+        )
+
+    async def reload(self) -> None:
+        """Read clients and keys as they are now. Raises StoreUnavailable."""
+        self.clients.adopt(await self.stored_clients.all())
+        signing_keys = await self.signing_keys.read()
+        if any(key.algorithm == self.signer.algorithm for key in signing_keys):
+            self.signer.adopt(signing_keys)
+
+    async def live(self, _: web.Application) -> AsyncIterator[None]:
+        """Feed the mirror while the application runs; let everything go at its end."""
+        feeding = asyncio.create_task(self.mirror.run())
         yield
         feeding.cancel()
         with suppress(asyncio.CancelledError):
             await feeding
-        users.close()
-        await connection.close()
+        self.users.close()
+        await self.connection.close()
 
-    public.cleanup_ctx.append(live)
-    public.on_response_prepare.append(name_server)
-    admin = web.Application()
-    admin.add_routes(Health(lambda: mirror.reachable).routes())
-    return Wired(public, admin, lane, held)
+
+def machine_routes(parts: Parts) -> list[web.RouteDef]:
+    """What machines call."""
+    settings, clock = parts.settings, parts.clock
+    issuer = Issuer(
+        settings,
+        signer=parts.signer,
+        tokens=parts.tokens,
+        access_tokens=parts.access_tokens,
+        clock=clock,
+    )
+    presented = PresentedTokens(
+        settings,
+        signer=parts.signer,
+        access_tokens=parts.access_tokens,
+        users=parts.users,
+        clients=parts.clients,
+        clock=clock,
+    )
+    device_authorization = DeviceAuthorizationEndpoint(
+        settings,
+        authentication=parts.authentication,
+        proofs=parts.proofs,
+        grants=parts.grants,
+        trusted_proxies=parts.proxies,
+        clock=clock,
+    )
+    device_code = DeviceCodeGrant(
+        polls=parts.polls,
+        held=parts.held,
+        mirror=parts.mirror,
+        grants=parts.grants,
+        users=parts.users,
+        issuer=issuer,
+        proofs=parts.proofs,
+        clock=clock,
+    )
+    refresh_token = RefreshTokenGrant(
+        tokens=parts.tokens,
+        access_tokens=parts.access_tokens,
+        users=parts.users,
+        issuer=issuer,
+        proofs=parts.proofs,
+    )
+    grant_types = {DEVICE_CODE_GRANT: device_code.handle, "refresh_token": refresh_token.handle}
+    token = TokenEndpoint(parts.authentication, parts.proofs, grant_types)
+    revocation = RevocationEndpoint(
+        settings,
+        authentication=parts.authentication,
+        presented=presented,
+        tokens=parts.tokens,
+        access_tokens=parts.access_tokens,
+    )
+    introspection = IntrospectionEndpoint(
+        settings,
+        authentication=parts.authentication,
+        presented=presented,
+        tokens=parts.tokens,
+        access_tokens=parts.access_tokens,
+        users=parts.users,
+        signer=parts.signer,
+        clock=clock,
+    )
+    userinfo = UserinfoEndpoint(presented, parts.proofs)
+    metadata = published_metadata(settings, parts.clients)
+    below = _below(
+        settings,
+        [
+            web.post("/oauth2/device_authorization", device_authorization.handle),
+            web.post("/oauth2/token", token.handle),
+            web.post("/oauth2/revoke", revocation.handle),
+            web.post("/oauth2/introspect", introspection.handle),
+            web.get("/oauth2/userinfo", userinfo.handle),
+            web.post("/oauth2/userinfo", userinfo.handle),
+            web.get("/oauth2/jwks", published_keys(parts.signer).handle),
+            # OpenID Connect Discovery 4 appends the well-known path to the issuer's ...
+            web.get("/.well-known/openid-configuration", metadata.handle),
+            *_registration_routes(parts),
+        ],
+    )
+    # ... RFC 8414 3 inserts it before.
+    inserted = f"/.well-known/oauth-authorization-server{settings.base_path}"
+    return [*below, web.get(inserted, metadata.handle)]
+
+
+def _registration_routes(parts: Parts) -> list[web.RouteDef]:
+    if not parts.settings.registration.enabled:
+        return []
+    registration = RegistrationEndpoint(parts.settings, parts.stored_clients)
+    one = "/oauth2/register/{client_id}"
+    return [
+        web.post("/oauth2/register", registration.register),
+        web.get(one, registration.show),
+        web.put(one, registration.update),
+        web.delete(one, registration.delete),
+    ]
+
+
+def page_routes(parts: Parts) -> list[web.RouteDef]:
+    """What people open."""
+    csrf_key = parts.installation.csrf_key
+    login = LoginPages(
+        parts.settings,
+        users=parts.users,
+        sessions=parts.sessions,
+        limits=parts.limits,
+        csrf_key=csrf_key,
+    )
+    device = DevicePages(
+        parts.settings,
+        clients=parts.clients,
+        grants=parts.grants,
+        users=parts.users,
+        sessions=parts.sessions,
+        limits=parts.limits,
+        csrf_key=csrf_key,
+    )
+    return [*login.routes(), *device.routes()]
+
+
+def _below(settings: Settings, routes: list[web.RouteDef]) -> list[web.RouteDef]:
+    """The routes below the issuer's path."""
+    base = settings.base_path
+    return [
+        web.RouteDef(route.method, base + route.path, route.handler, route.kwargs)
+        for route in routes
+    ]
 
 
 async def name_server(_: web.Request, response: web.StreamResponse) -> None:
@@ -198,7 +347,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001, the last door: it is logged and answered
-        if request.path.startswith(MACHINE_PATHS):
+        if any(part in request.path for part in MACHINE_PATHS):
             return answer_exception(error)
         return await answer_error(request, error)
 

@@ -12,11 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, UnsetType
 
-from deviceflow.core.client import Client, DisplayName, Interval, Lifetime, ScopeToken
+from deviceflow.core.client import (
+    Client,
+    DisplayName,
+    Interval,
+    Lifetime,
+    ScopeToken,
+    SecretDigest,
+)
 from deviceflow.core.reading import (
     Finding,
     Reading,
@@ -55,6 +63,7 @@ MAX_USER_CODE_LENGTH = 32
 
 _VARIABLE = "DEVICEFLOW_"
 _FILE_VARIABLE = "DEVICEFLOW_CONFIG"
+_SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 _DEFAULT_SCOPES = {
     "openid": "Know who you are",
     "profile": "See your name",
@@ -123,6 +132,18 @@ class Tokens(Section, frozen=True, kw_only=True):
     algorithm: Literal["ES256", "Ed25519", "RS256"] = "ES256"
 
 
+class Registration(Section, frozen=True, kw_only=True):
+    """Dynamic client registration (RFC 7591), off unless `enabled`.
+
+    `initial_access_token_sha256`: digests of the tokens that allow it; `scopes`: all that a
+    client registered that way may ask for.
+    """
+
+    enabled: bool = False
+    initial_access_token_sha256: tuple[SecretDigest, ...] = ()
+    scopes: tuple[ScopeToken, ...] = ("openid", "profile", "offline_access")
+
+
 class Pages(Section, frozen=True, kw_only=True):
     """What people see."""
 
@@ -156,11 +177,17 @@ class Settings(Section, frozen=True, kw_only=True):
     redis: Redis = Redis()
     device: Device = Device()
     tokens: Tokens = Tokens()
+    registration: Registration = Registration()
     pages: Pages = Pages()
     log: Log = Log()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=_DEFAULT_SCOPES.copy)
     clients: tuple[Client, ...] = ()
     users: tuple[User, ...] = ()
+
+    @property
+    def base_path(self) -> str:
+        """The path of the issuer, empty for none: all public paths begin with it."""
+        return urlsplit(self.issuer_url).path
 
     @property
     def issuer_url(self) -> str:
@@ -208,8 +235,18 @@ def _client_rules(client: Client) -> Iterator[Finding]:
             'set for a client with auth_method "none"',
             "no secret, or another auth_method",
         )
-    if client.auth_method != "none" and not client.secret_sha256:
+    if client.auth_method in _SECRET_METHODS and not client.secret_sha256:
         yield "secret_sha256", "missing", f'at least one for auth_method "{client.auth_method}"'
+    if client.auth_method == "private_key_jwt" and not client.public_keys:
+        yield "jwks", "no keys", 'at least one public key for auth_method "private_key_jwt"'
+    if client.auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:
+        yield (
+            "tls_client_auth_subject_dn",
+            "missing",
+            'the name in the certificate, for auth_method "tls_client_auth"',
+        )
+    if client.introspect and client.auth_method == "none":
+        yield "introspect", "set for a public client", "a client that authenticates (RFC 7662 2.1)"
 
 
 def _server_rules(server: Server) -> Iterator[Finding]:
@@ -231,9 +268,13 @@ def _device_rules(device: Device) -> Iterator[Finding]:
         )
 
 
-def _token_rules(tokens: Tokens) -> Iterator[Finding]:
-    if tokens.format == "opaque":
-        yield "format", 'got "opaque"', '"jwt", the only format so far'
+def _registration_rules(registration: Registration) -> Iterator[Finding]:
+    if registration.enabled and not registration.initial_access_token_sha256:
+        yield (
+            "initial_access_token_sha256",
+            "missing",
+            "at least one, or anybody could register clients",
+        )
 
 
 def _settings_rules(settings: Settings) -> Iterator[Finding]:
@@ -270,7 +311,7 @@ _RULES: Rules = {
     Server: _server_rules,
     Redis: _redis_rules,
     Device: _device_rules,
-    Tokens: _token_rules,
+    Registration: _registration_rules,
     Settings: _settings_rules,
 }
 

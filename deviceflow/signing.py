@@ -1,27 +1,50 @@
-"""Signing tokens. The only importer of the JOSE library.
+"""Signing and verifying. The only importer of the JOSE library.
 
 A key is stored as a private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint. The newest
 key of the configured algorithm signs; all keys are published, so that what an earlier one
 signed can still be verified.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
-from joserfc import jwt
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from deviceflow.core.claims import Claims
+from deviceflow.core.dpop import Proof, ProofError
+from deviceflow.core.signing_key import SigningKey
 
 RSA_BITS = 2048
 ALGORITHMS = ("ES256", "Ed25519", "RS256")
 
+ASYMMETRIC = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "RS384", "RS512", "PS256")
+"""What assertions and proofs may be signed with: nothing symmetric, and never `none`."""
+
+MAX_HEADER = 2048
+MAX_CLAIMS = 8192
+DPOP_TYPE = "dpop+jwt"
+
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
 _Key = ECKey | OKPKey | RSAKey
 
 
-def new_key(algorithm: str) -> dict[str, bytes]:
-    """A new private key, as its key id and its JWK (JSON)."""
+class Verified(NamedTuple):
+    """A JWT whose signature was good."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+
+class BadToken(Exception):  # noqa: N818, it describes the token
+    """Not a JWT, or not signed by one of the keys it should be signed by."""
+
+
+def new_key(algorithm: str, now: int) -> SigningKey:
+    """A new private key, made at `now` (s)."""
     key: _Key
     if algorithm == "ES256":
         key = ECKey.generate_key(
@@ -35,32 +58,124 @@ def new_key(algorithm: str) -> dict[str, bytes]:
         key = RSAKey.generate_key(
             RSA_BITS, {"use": "sig", "alg": algorithm}, private=True, auto_kid=True
         )
-    return {str(key.kid): msgspec.json.encode(key.as_dict(private=True))}
+    return SigningKey(jwk=dict(key.as_dict(private=True)), created_at=now)
 
 
 class Signer:
-    """Signs with one algorithm, and publishes every key it was given."""
+    """Signs with the newest key of one algorithm; verifies with and publishes every key."""
 
-    def __init__(self, keys: Mapping[str, bytes], algorithm: str) -> None:
+    def __init__(self, keys: Iterable[SigningKey], algorithm: str) -> None:
         self.algorithm = algorithm
-        self._keys = {key_id: _import(jwk) for key_id, jwk in keys.items()}
-        self._signing_id, self._signing_key = next(
-            (key_id, key) for key_id, key in self._keys.items() if key.alg == algorithm
-        )
+        self.adopt(keys)
 
-    def sign(self, claims: Claims, token_type: str) -> str:
+    def adopt(self, keys: Iterable[SigningKey]) -> None:
+        """Take the keys as they are in the store now."""
+        stored = sorted(keys, key=lambda key: key.created_at)
+        self._keys = {key.key_id: _import_jwk(key.jwk) for key in stored}
+        self._signing_id = [key.key_id for key in stored if key.algorithm == self.algorithm][-1]
+        self._signing_key = self._keys[self._signing_id]
+
+    def sign(self, claims: Mapping[str, Any], token_type: str) -> str:
         """A signed JWT (RFC 7519) of that `typ`."""
         header = {"alg": self.algorithm, "typ": token_type, "kid": self._signing_id}
         return jwt.encode(header, dict(claims), self._signing_key, algorithms=[self.algorithm])
+
+    def verify(self, token: str) -> Verified:
+        """The header and claims of a token that one of these keys signed. Raises BadToken."""
+        header = _header(token)
+        key = self._keys.get(str(header.get("kid")))
+        if key is None:
+            raise BadToken
+        return _verify(token, key, (str(key.alg),))
 
     def jwks(self) -> dict[str, list[Any]]:
         """The public keys (RFC 7517 5); never a private member."""
         return {"keys": [key.as_dict(private=False) for key in self._keys.values()]}
 
 
-def has_algorithm(keys: Mapping[str, bytes], algorithm: str) -> bool:
-    """Whether one of the keys can sign with `algorithm`."""
-    return any(_import(jwk).alg == algorithm for jwk in keys.values())
+def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> Verified:
+    """The header and claims of a token that one of a client's keys signed (RFC 7523).
+
+    Raises BadToken.
+    """
+    header = _header(token)
+    for jwk in jwks:
+        if "kid" in header and jwk.get("kid", header["kid"]) != header["kid"]:
+            continue
+        try:
+            return _verify(token, _import_jwk(jwk), ASYMMETRIC)
+        except BadToken:
+            continue
+    raise BadToken
+
+
+def unverified_subject(token: str) -> str:
+    """The `sub` that a JWT claims, before it is known whose it is; empty where it has none."""
+    try:
+        payload = jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC)).payload
+        claims = msgspec.json.decode(payload)
+    except (JoseError, ValueError, TypeError):
+        return ""
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    return subject if isinstance(subject, str) else ""
+
+
+def read_proof(token: str) -> Proof:
+    """A DPoP proof whose signature is good, by the key that it brings (RFC 9449 4.2, 4.3).
+
+    Raises ProofError.
+    """
+    try:
+        header = _header(token)
+        jwk = header.get("jwk")
+        if header.get("typ") != DPOP_TYPE or not isinstance(jwk, dict):
+            raise ProofError("This is not a DPoP proof.")
+        if _PRIVATE_MEMBERS & jwk.keys():
+            raise ProofError("The DPoP proof carries a private key.")
+        key = _import_jwk(jwk)
+        return Proof(key.thumbprint(), _verify(token, key, ASYMMETRIC).claims)
+    except BadToken:
+        raise ProofError("The DPoP proof is not signed as it should be.") from None
+
+
+def is_public_jwk(jwk: Mapping[str, Any]) -> bool:
+    """Whether `jwk` is a public key that a signature can be checked with."""
+    try:
+        return not _PRIVATE_MEMBERS & jwk.keys() and bool(_import_jwk(jwk).thumbprint())
+    except BadToken:
+        return False
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return dict(jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC)).headers())
+    except (JoseError, ValueError, TypeError) as error:
+        raise BadToken from error
+
+
+def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> Verified:
+    try:
+        with warnings.catch_warnings():
+            # RFC 9864 renames EdDSA; clients that use the older name are not to blame.
+            warnings.simplefilter("ignore")
+            found = jwt.decode(token, key, registry=_registry(algorithms))
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise BadToken from error
+    return Verified(dict(found.header), dict(found.claims))
+
+
+def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
+    registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
+    registry.max_header_length = MAX_HEADER
+    registry.max_payload_length = MAX_CLAIMS
+    return registry
+
+
+def _import_jwk(jwk: Mapping[str, Any]) -> _Key:
+    try:
+        return _import(msgspec.json.encode(jwk))
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise BadToken from error
 
 
 def _import(jwk: bytes) -> _Key:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-ClaimValue = str | int | list[str]
+ClaimValue = str | int | list[str] | dict[str, str]
 Claims = dict[str, ClaimValue]
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105, the `typ` of RFC 9068 2.1
@@ -10,12 +10,16 @@ ID_TOKEN_TYPE = "JWT"  # noqa: S105, the `typ` of RFC 7519 5.1
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """The person who approved. `auth_time` in s; `amr`: RFC 8176 names."""
+    """The person who approved, and how sure of that we are.
+
+    `auth_time` in s; `amr`: RFC 8176 names; `acr`: the level that they add up to.
+    """
 
     sub: str
     username: str
     auth_time: int
     amr: tuple[str, ...] = ()
+    acr: str | None = None
     name: str | None = None
     email: str | None = None
 
@@ -31,14 +35,19 @@ def access_token(
     subject: Subject,
     *,
     issuer: str,
-    audience: str,
+    audience: str | list[str],
     client_id: str,
     scope: str,
     jti: str,
+    grant_id: str = "",
+    jkt: str = "",
     lifetime: Lifetime,
 ) -> Claims:
-    """RFC 9068 2.2 (required claims), 2.2.1 (authentication), 2.2.3 (scope)."""
-    return {
+    """RFC 9068 2.2 (required claims), 2.2.1 (authentication), 2.2.3 (scope).
+
+    `jkt`: RFC 9449 6.1. `grant_id` is what all tokens of one approval share.
+    """
+    claims: Claims = {
         "iss": issuer,
         "sub": subject.sub,
         "aud": audience,
@@ -50,6 +59,13 @@ def access_token(
         "auth_time": subject.auth_time,
         "amr": list(subject.amr),
     }
+    if subject.acr:
+        claims["acr"] = subject.acr
+    if grant_id:
+        claims["grant_id"] = grant_id
+    if jkt:
+        claims["cnf"] = {"jkt": jkt}
+    return claims
 
 
 def id_token(
@@ -65,6 +81,8 @@ def id_token(
         "auth_time": subject.auth_time,
         "amr": list(subject.amr),
     }
+    if subject.acr:
+        claims["acr"] = subject.acr
     return claims | profile(subject, scope)
 
 

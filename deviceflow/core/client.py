@@ -1,7 +1,7 @@
 """Clients (RFC 6749 section 2): the applications whose devices may ask for a grant."""
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -46,6 +46,23 @@ Audience = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="the address or name of an API")
 ]
 
+Resource = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z][A-Za-z0-9+.-]*:[\x21\x22\x24-\x7e]+\Z",
+        description="an absolute URI without a fragment",
+    ),
+]
+"""RFC 8707 2."""
+
+SubjectName = Annotated[
+    str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,500}\Z", description="a distinguished name (RFC 4514)")
+]
+
+AuthMethod = Literal[
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"
+]
+
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
@@ -58,13 +75,17 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `lifetime_s`, `interval_s`, `user_code`: of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
     `verification_uri_complete`: False makes the person type the code (RFC 8628 5.4).
-    `audience`: the `aud` of its access tokens (RFC 9068 2.2).
+    `audience`: the `aud` of its access tokens (RFC 9068 2.2), and, for a client that may
+    `introspect` (a resource server), the only one that it is told about.
+    `resources`: what it may name in `resource` (RFC 8707). `token_format`: "jwt" or "opaque".
+    `jwks`: public keys for private_key_jwt (RFC 7523); `tls_client_auth_subject_dn`: RFC 8705.
+    `pkce`, `dpop`: whether the device has to bind its code and tokens (RFC 7636, RFC 9449).
     """
 
     client_id: ClientId
     name: DisplayName
     scopes: tuple[ScopeToken, ...] = ()
-    auth_method: Literal["none", "client_secret_basic", "client_secret_post"] = "none"
+    auth_method: AuthMethod = "none"
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None
     interval_s: Interval | None = None
@@ -73,6 +94,19 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     enabled: bool = True
     verification_uri_complete: bool = True
     audience: Audience | None = None
+    resources: tuple[Resource, ...] = ()
+    token_format: Literal["jwt", "opaque"] | None = None
+    jwks: dict[str, Any] | None = None
+    tls_client_auth_subject_dn: SubjectName | None = None
+    pkce: Literal["optional", "required"] = "optional"
+    dpop: Literal["optional", "required"] = "optional"
+    introspect: bool = False
+
+    @property
+    def public_keys(self) -> list[dict[str, Any]]:
+        """The keys of `jwks` (RFC 7517 5)."""
+        keys = (self.jwks or {}).get("keys", [])
+        return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
 
     def scopes_for(self, requested: str | None) -> tuple[str, ...] | None:
         """Choose the scopes of a grant for the parameter `scope`, or None for `invalid_scope`.
@@ -89,10 +123,25 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Clients:
-    """The clients by their id."""
+    """The clients by their id: those of the file, and above them those of the store."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
-        self._by_id = {client.client_id: client for client in clients}
+        self._from_file = {client.client_id: client for client in clients}
+        self._by_id = self._from_file
+        self._listeners: list[Callable[[], None]] = []
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(self._by_id.values())
+
+    def adopt(self, stored: Iterable[Client]) -> None:
+        """Take the clients of the store as they are now."""
+        self._by_id = self._from_file | {client.client_id: client for client in stored}
+        for listener in self._listeners:
+            listener()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change."""
+        self._listeners.append(listener)
 
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""

@@ -4,9 +4,15 @@ One class, one constant a code. A description is fixed text: it never repeats wh
 so it stays inside the character set of RFC 6749 5.2 and tells a stranger nothing.
 """
 
+from collections.abc import Mapping
+
 
 class OAuthError(Exception):
-    """An answer with an error code. `status` is HTTP's; `retry_after` in s, 0 for none."""
+    """An answer with an error code.
+
+    `status` is HTTP's; `retry_after` in s, 0 for none; `challenge`: the client used the
+    Authorization header; `headers` come on top.
+    """
 
     def __init__(
         self,
@@ -16,6 +22,7 @@ class OAuthError(Exception):
         status: int = 400,
         retry_after: int = 0,
         challenge: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -23,6 +30,7 @@ class OAuthError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.challenge = challenge
+        self.headers = dict(headers or {})
 
 
 def invalid_request(description: str, status: int = 400) -> OAuthError:
@@ -49,6 +57,27 @@ def invalid_scope() -> OAuthError:
 def unsupported_grant_type() -> OAuthError:
     """RFC 6749 5.2."""
     return OAuthError("unsupported_grant_type", "This server does not offer that grant type.")
+
+
+def invalid_target() -> OAuthError:
+    """RFC 8707 2: a resource that is malformed, unknown or not for this client."""
+    return OAuthError("invalid_target", "This client may not ask for that resource.")
+
+
+def unauthorized_client(description: str) -> OAuthError:
+    """RFC 6749 5.2: the client is known, but may not do this."""
+    return OAuthError("unauthorized_client", description)
+
+
+def invalid_dpop_proof(description: str) -> OAuthError:
+    """RFC 9449 5."""
+    return OAuthError("invalid_dpop_proof", description)
+
+
+def use_dpop_nonce(nonce: str) -> OAuthError:
+    """RFC 9449 8: try again with the nonce of this answer."""
+    text = "The DPoP proof needs the nonce that this answer brings."
+    return OAuthError("use_dpop_nonce", text, headers={"DPoP-Nonce": nonce})
 
 
 def temporarily_unavailable(retry_after: int = 5) -> OAuthError:

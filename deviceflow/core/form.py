@@ -5,6 +5,7 @@ parameter MUST NOT be sent twice. What cannot be decoded exactly is refused, not
 """
 
 import re
+from collections.abc import Container
 from urllib.parse import unquote_to_bytes
 
 MAX_FIELDS = 64
@@ -16,8 +17,10 @@ class FormError(ValueError):
     """The body is not a form, or says a thing twice. The text is fit for an answer."""
 
 
-def parse_form(body: bytes) -> dict[str, str]:
+def parse_form(body: bytes, repeatable: Container[str] = ()) -> dict[str, str]:
     """The fields of `body`, without the empty ones.
+
+    A field of `repeatable` may be given several times; its values are joined by spaces.
 
     Raises FormError for broken percent-encoding, bytes that are not UTF-8, a field given
     twice, or more than MAX_FIELDS fields.
@@ -31,9 +34,12 @@ def parse_form(body: bytes) -> dict[str, str]:
     for pair in pairs:
         name, _, value = pair.partition(b"=")
         key = decode_component(name)
+        text = decode_component(value)
         if key in fields:
-            raise FormError("A parameter is given more than once.")
-        fields[key] = decode_component(value)
+            if key not in repeatable:
+                raise FormError("A parameter is given more than once.")
+            text = f"{fields[key]} {text}".strip()
+        fields[key] = text
     return {key: value for key, value in fields.items() if value}
 
 

@@ -1,5 +1,7 @@
 """What goes over the wire as JSON, one Struct a message (field names are the RFCs')."""
 
+from typing import Any
+
 import msgspec
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -45,12 +47,54 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     issuer: str
     device_authorization_endpoint: str
     token_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    userinfo_endpoint: str
     jwks_uri: str
+    registration_endpoint: str | None = None
     grant_types_supported: list[str]
     response_types_supported: list[str]
     scopes_supported: list[str]
     token_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    revocation_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    introspection_endpoint_auth_methods_supported: list[str] | None = None
+    introspection_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    code_challenge_methods_supported: list[str]
+    dpop_signing_alg_values_supported: list[str]
+    tls_client_certificate_bound_access_tokens: bool = False
     subject_types_supported: list[str]
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]
     device_poll_max_wait: int = 0
+
+
+class RegistrationRequest(msgspec.Struct, kw_only=True):
+    """RFC 7591 2, the metadata that means something to this server; the rest is ignored."""
+
+    client_name: str | None = None
+    scope: str | None = None
+    grant_types: list[str] | None = None
+    token_endpoint_auth_method: str | None = None
+    application_type: str | None = None
+    jwks: dict[str, Any] | None = None
+    dpop_bound_access_tokens: bool = False
+    client_id: str | None = None
+    client_secret: str | None = None
+
+
+class RegistrationResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """RFC 7591 3.2.1, RFC 7592 3. `client_secret_expires_at` 0 means never."""
+
+    client_id: str
+    client_name: str
+    scope: str
+    grant_types: list[str]
+    token_endpoint_auth_method: str
+    registration_client_uri: str
+    registration_access_token: str | None = None
+    client_secret: str | None = None
+    client_secret_expires_at: int | None = None
+    jwks: dict[str, Any] | None = None
+    dpop_bound_access_tokens: bool = False

@@ -40,9 +40,12 @@ def answer_error(error: OAuthError, *, interval: int = 0) -> web.Response:
     message = ErrorResponse(
         error=error.code, error_description=error.description, interval=interval
     )
-    response = answer(message, status=error.status)
+    # RFC 6750 3: who has shown no token is told no error code.
+    bare = web.Response(status=error.status, headers=NO_STORE)
+    response = answer(message, status=error.status) if error.code else bare
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
+    response.headers.update(error.headers)
     if error.challenge:
         response.headers["WWW-Authenticate"] = CHALLENGE
     return response

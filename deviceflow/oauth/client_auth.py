@@ -1,29 +1,50 @@
 """Reading a client's request and telling which client it is (RFC 6749 sections 2.3, 3.2).
 
 Methods: none (a public client names itself with `client_id`), client_secret_basic,
-client_secret_post. A client must use the method that it is registered with.
+client_secret_post, private_key_jwt (RFC 7523) and tls_client_auth (RFC 8705). A client must
+use the method that it is registered with, and one only.
 """
 
+import time
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
+from ipaddress import ip_address
+from math import ceil
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from aiohttp import web
 
+from deviceflow.config import Settings
+from deviceflow.core import assertion
+from deviceflow.core.address import Network, client_address, rate_key
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.errors import OAuthError, invalid_client, invalid_request
 from deviceflow.core.form import FormError, decode_component, parse_form
+from deviceflow.signing import BadToken, unverified_subject, verify_with
+from deviceflow.store.limits import Limits
+from deviceflow.store.replay import Replay
 
 FORM = "application/x-www-form-urlencoded"
+REPEATABLE = frozenset({"resource"})
+"""RFC 8707 2: the one parameter that may be given several times."""
+
+SUBJECT_DN_HEADER = "X-SSL-Client-S-DN"
+"""What a proxy that has verified a client's certificate says of it (RFC 4514)."""
+
+FAILURES_PER_WINDOW = 30
+FAILURE_WINDOW_S = 60
+SHUT_OUT_REMEMBERED = 10_000
 
 
 class Credentials(NamedTuple):
-    """What a request says of its client."""
+    """What a request says of its client; `proof` is a secret, an assertion or a name."""
 
     client_id: str
-    secret: str
+    proof: str
     method: str
 
 
@@ -35,52 +56,146 @@ class ClientRequest(NamedTuple):
     client: Client
 
 
-async def read_client_request(request: web.Request, clients: Clients) -> ClientRequest:
-    """The parameters and the authenticated client of `request`. Raises OAuthError."""
-    parameters = await read_parameters(request)
-    return ClientRequest(request, parameters, authenticate(request, parameters, clients))
+class ClientAuthentication:
+    """Tells the client of a request. Raises OAuthError, StoreUnavailable."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clients: Clients,
+        replay: Replay,
+        limits: Limits,
+        trusted_proxies: tuple[Network, ...],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = settings.issuer_url
+        self._clients = clients
+        self._replay = replay
+        self._limits = limits
+        self._trusted_proxies = trusted_proxies
+        self._clock = clock
+        self._shut_out: dict[str, float] = {}
+
+    async def read(self, request: web.Request) -> ClientRequest:
+        """The parameters and the authenticated client of `request`."""
+        parameters = await read_parameters(request)
+        header = request.headers.getall("Authorization", [])
+        credentials = self._credentials(request, header, parameters)
+        guesser = self._guesser(request, credentials)
+        self._check_not_shut_out(guesser)
+        client = self._clients.find(credentials.client_id)
+        if client is None or not await self._proves(client, credentials):
+            await self._count_failure(guesser)
+            raise invalid_client(challenge=bool(header))
+        return ClientRequest(request, parameters, client)
+
+    def _credentials(
+        self, request: web.Request, header: list[str], parameters: dict[str, str]
+    ) -> Credentials:
+        """RFC 6749 2.3: a client uses one method in a request."""
+        client_id = parameters.get("client_id", "")
+        secret = parameters.get("client_secret", "")
+        proof = parameters.get("client_assertion", "")
+        if bool(header) + bool(secret) + bool(proof) > 1:
+            raise invalid_request("A client authenticates in one way only.")
+        if header:
+            return _basic(header, client_id)
+        if proof:
+            return _assertion(parameters, client_id)
+        if not client_id:
+            raise invalid_request("The parameter client_id is missing.")
+        if secret:
+            return Credentials(client_id, secret, "client_secret_post")
+        return Credentials(client_id, self._certificate_subject(request), "none")
+
+    async def _proves(self, client: Client, credentials: Credentials) -> bool:
+        if not client.enabled:
+            return False
+        method = credentials.method
+        if client.auth_method == "tls_client_auth" and method == "none":
+            expected = client.tls_client_auth_subject_dn or ""
+            return bool(expected) and compare_digest(credentials.proof.encode(), expected.encode())
+        if method != client.auth_method:
+            return False
+        if method == "private_key_jwt":
+            return await self._asserts(client, credentials.proof)
+        return method == "none" or _knows_secret(client, credentials.proof)
+
+    async def _asserts(self, client: Client, text: str) -> bool:
+        try:
+            claims = verify_with(text, client.public_keys).claims
+        except BadToken:
+            return False
+        found = assertion.check(
+            claims, client_id=client.client_id, issuer=self._issuer, now=self._clock()
+        )
+        if found is None:
+            return False
+        return await self._replay.use("assertion", client.client_id, found.jti, found.keep_s)
+
+    def _certificate_subject(self, request: web.Request) -> str:
+        """Believed only from a proxy of ours (RFC 9700 4.13)."""
+        if not _is_trusted(request.remote or "", self._trusted_proxies):
+            return ""
+        names = request.headers.getall(SUBJECT_DN_HEADER, [])
+        return unquote(names[0]) if len(names) == 1 else ""
+
+    def _guesser(self, request: web.Request, credentials: Credentials) -> str:
+        """Whose failures count together; empty where there is nothing to guess.
+
+        A client at an address, so that nobody can shut out a client from elsewhere.
+        """
+        if credentials.method == "none":
+            return ""
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        address = client_address(request.remote or "", forwarded, self._trusted_proxies)
+        return f"{rate_key(address)} {credentials.client_id}"
+
+    def _check_not_shut_out(self, guesser: str) -> None:
+        left = self._shut_out.get(guesser, 0.0) - self._clock()
+        if left > 0:
+            raise _too_many_failures(ceil(left))
+        self._shut_out.pop(guesser, None)
+
+    async def _count_failure(self, guesser: str) -> None:
+        """RFC 6749 2.3.1: a secret has to be protected against guessing."""
+        if not guesser:
+            return
+        verdict = await self._limits.hit(
+            "client", guesser, limit=FAILURES_PER_WINDOW, window_s=FAILURE_WINDOW_S
+        )
+        if not verdict.allowed:
+            if len(self._shut_out) >= SHUT_OUT_REMEMBERED:
+                self._shut_out.clear()
+            # Remembered here too, so that the next guess is not even looked at.
+            self._shut_out[guesser] = self._clock() + verdict.retry_after_s
+            raise _too_many_failures(verdict.retry_after_s)
+
+
+def _too_many_failures(retry_after: int) -> OAuthError:
+    text = "Too many failed attempts. Try again later."
+    return OAuthError("invalid_client", text, status=429, retry_after=retry_after)
 
 
 async def read_parameters(request: web.Request) -> dict[str, str]:
     """The form in the body, and nothing else: credentials in a URI are refused (2.3.1)."""
-    if "client_secret" in request.query:
+    if "client_secret" in request.query or "client_assertion" in request.query:
         raise invalid_request("Credentials do not belong into the address.")
     if request.content_type != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")
-    if (request.charset or "utf-8").lower() != "utf-8":
+    if request.charset not in (None, "utf-8", "UTF-8"):
         raise invalid_request("The body has to be UTF-8.")
     if "Content-Encoding" in request.headers:
         raise invalid_request("The body may not be compressed.")
     try:
-        return parse_form(await request.read())
+        return parse_form(await request.read(), REPEATABLE)
     except FormError as error:
         raise invalid_request(str(error)) from None
 
 
-def authenticate(request: web.Request, parameters: dict[str, str], clients: Clients) -> Client:
-    """The client that sent `request`. Raises invalid_client or invalid_request."""
-    header = request.headers.getall("Authorization", [])
-    credentials = _credentials(header, parameters)
-    client = clients.find(credentials.client_id)
-    if client is None or not _proves(client, credentials):
-        raise invalid_client(challenge=bool(header))
-    return client
-
-
-def _credentials(header: list[str], parameters: dict[str, str]) -> Credentials:
-    client_id = parameters.get("client_id", "")
-    secret = parameters.get("client_secret", "")
-    if header:
-        return _basic(header, client_id, secret)
-    if not client_id:
-        raise invalid_request("The parameter client_id is missing.")
-    if secret:
-        return Credentials(client_id, secret, "client_secret_post")
-    return Credentials(client_id, "", "none")
-
-
-def _basic(header: list[str], client_id: str, secret: str) -> Credentials:
-    if len(header) > 1 or secret:
+def _basic(header: list[str], client_id: str) -> Credentials:
+    if len(header) > 1:
         raise invalid_request("A client authenticates in one way only.")
     scheme, _, token = header[0].partition(" ")
     if scheme.lower() != "basic":
@@ -106,10 +221,22 @@ def _decode_basic(token: str) -> Credentials:
     return credentials
 
 
-def _proves(client: Client, credentials: Credentials) -> bool:
-    if not client.enabled or credentials.method != client.auth_method:
-        return False
-    if client.auth_method == "none":
-        return True
-    presented = sha256(credentials.secret.encode()).hexdigest()
+def _assertion(parameters: dict[str, str], client_id: str) -> Credentials:
+    """RFC 7521 4.2: the client is the assertion's `sub`; `client_id` is optional, and the same."""
+    if parameters.get("client_assertion_type") != assertion.TYPE:
+        raise invalid_request("The parameter client_assertion_type is missing or unknown.")
+    text = parameters["client_assertion"]
+    named = client_id or unverified_subject(text)
+    return Credentials(named, text, "private_key_jwt")
+
+
+def _knows_secret(client: Client, secret: str) -> bool:
+    presented = sha256(secret.encode()).hexdigest()
     return any(compare_digest(presented, known.lower()) for known in client.secret_sha256)
+
+
+def _is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        return any(ip_address(peer) in network for network in trusted)
+    except ValueError:
+        return False

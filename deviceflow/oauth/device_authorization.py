@@ -8,13 +8,21 @@ import structlog
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.core import pkce, resources
 from deviceflow.core import user_code as codes
 from deviceflow.core.address import client_address
-from deviceflow.core.client import Clients
-from deviceflow.core.errors import invalid_scope
+from deviceflow.core.client import Client
+from deviceflow.core.dpop import is_thumbprint
+from deviceflow.core.errors import (
+    invalid_dpop_proof,
+    invalid_request,
+    invalid_scope,
+    invalid_target,
+)
 from deviceflow.core.messages import DeviceAuthorizationResponse
 from deviceflow.oauth.answers import answer
-from deviceflow.oauth.client_auth import read_client_request
+from deviceflow.oauth.client_auth import ClientAuthentication
+from deviceflow.oauth.proofs import Proofs
 from deviceflow.store.grants import GrantRequest, Grants
 
 USER_AGENT_KEPT = 80
@@ -28,24 +36,30 @@ class DeviceAuthorizationEndpoint:
     def __init__(
         self,
         settings: Settings,
-        clients: Clients,
+        *,
+        authentication: ClientAuthentication,
+        proofs: Proofs,
         grants: Grants,
         trusted_proxies: tuple[IPv4Network | IPv6Network, ...],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._device = settings.device
         self._verification_uri = f"{settings.issuer_url}/device"
-        self._clients = clients
+        self._authentication = authentication
+        self._proofs = proofs
         self._grants = grants
         self._trusted_proxies = trusted_proxies
         self._clock = clock
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client = await read_client_request(request, self._clients)
+        _, parameters, client = await self._authentication.read(request)
         scopes = client.scopes_for(parameters.get("scope"))
         if scopes is None:
             raise invalid_scope()
+        wanted_resources = resources.requested(parameters.get("resource"), client)
+        if wanted_resources is None:
+            raise invalid_target()
 
         form = client.user_code or self._device.user_code
         lifetime = client.lifetime_s or self._device.lifetime_s
@@ -56,6 +70,9 @@ class DeviceAuthorizationEndpoint:
             requested_at=int(self._clock()),
             address=self._address(request),
             user_agent=_user_agent(request),
+            code_challenge=_code_challenge(parameters, client),
+            dpop_jkt=self._key(request, parameters, client),
+            resources=" ".join(wanted_resources),
         )
         issued = await self._grants.issue(wanted, form, lifetime, interval)
         log.info("grant.issued", client_id=client.client_id, scope=wanted.scope)
@@ -73,9 +90,40 @@ class DeviceAuthorizationEndpoint:
             )
         )
 
+    def _key(self, request: web.Request, parameters: dict[str, str], client: Client) -> str:
+        """The key that the tokens will be bound to: `dpop_jkt`, or the one behind a proof.
+
+        RFC 9449 10 has this for authorization requests; here it makes a device code that was
+        stolen worthless from the start.
+        """
+        jkt = parameters.get("dpop_jkt", "")
+        if jkt and not is_thumbprint(jkt):
+            raise invalid_request("The parameter dpop_jkt is not a SHA-256 thumbprint.")
+        possession = self._proofs.read(request)
+        if possession is not None:
+            if jkt and jkt != possession.jkt:
+                raise invalid_dpop_proof("The DPoP proof is of another key than dpop_jkt.")
+            jkt = possession.jkt
+        if not jkt and client.dpop == "required":
+            raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
+        return jkt
+
     def _address(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote or "", forwarded, self._trusted_proxies)
+
+
+def _code_challenge(parameters: dict[str, str], client: Client) -> str:
+    """RFC 7636 4.3, for the device grant; plain, which hides nothing, is not offered."""
+    challenge = parameters.get("code_challenge", "")
+    method = parameters.get("code_challenge_method", "")
+    if not challenge:
+        if client.pkce == "required" or method:
+            raise invalid_request("The parameter code_challenge is missing.")
+        return ""
+    if method != pkce.METHOD or not pkce.is_challenge(challenge):
+        raise invalid_request("The code_challenge has to be of the method S256.")
+    return challenge
 
 
 def _user_agent(request: web.Request) -> str:

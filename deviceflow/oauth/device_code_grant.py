@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Callable
+from hmac import compare_digest
 
 import structlog
 from aiohttp import web
 
-from deviceflow.core.client import Client
+from deviceflow.core import pkce, resources
 from deviceflow.core.device_code import DeviceCode
-from deviceflow.core.errors import OAuthError, invalid_grant, invalid_request
+from deviceflow.core.errors import OAuthError, invalid_grant, invalid_request, invalid_target
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, Poll, State
 from deviceflow.oauth.answers import answer, answer_error
-from deviceflow.oauth.client_auth import ClientRequest
 from deviceflow.oauth.held import HeldPolls, applied, asked_wait
-from deviceflow.oauth.issuing import Issuer
+from deviceflow.oauth.issuing import Entitlement, Issuer
 from deviceflow.oauth.polls import Polls, Verdict
+from deviceflow.oauth.proofs import Proofs
+from deviceflow.oauth.token import TokenRequest
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
@@ -43,6 +45,7 @@ class DeviceCodeGrant:
         grants: Grants,
         users: Users,
         issuer: Issuer,
+        proofs: Proofs,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._polls = polls
@@ -51,9 +54,10 @@ class DeviceCodeGrant:
         self._grants = grants
         self._users = users
         self._issuer = issuer
+        self._proofs = proofs
         self._clock = clock
 
-    async def __call__(self, asked: ClientRequest) -> web.Response:
+    async def handle(self, asked: TokenRequest) -> web.Response:
         """Answer a poll."""
         device_code = asked.parameters.get("device_code")
         if device_code is None:
@@ -64,7 +68,7 @@ class DeviceCodeGrant:
         if code is None:
             return answer_poll(verdict)
         if verdict.answer is None:
-            response = await self._ask_store(code, asked.client)
+            response = await self._ask_store(code, asked)
             if response is not None:
                 return _waited(response, granted)
             verdict = self._polls.keep_pace(code, self._clock())
@@ -73,15 +77,15 @@ class DeviceCodeGrant:
             return await self._hold(asked, code, wait)
         return answer_poll(verdict)
 
-    async def _hold(self, asked: ClientRequest, code: DeviceCode, wait: int) -> web.Response:
+    async def _hold(self, asked: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
         held = self._held.held_future(asked.http.transport, code, wait)
         if held is None:
             return answer_poll(Verdict(Poll.AUTHORIZATION_PENDING))
         answer = await held
-        response = None if answer else await self._ask_store(code, asked.client)
+        response = None if answer else await self._ask_store(code, asked)
         return _waited(response or answer_poll(Verdict(answer or Poll.AUTHORIZATION_PENDING)), wait)
 
-    async def _ask_store(self, code: DeviceCode, client: Client) -> web.Response | None:
+    async def _ask_store(self, code: DeviceCode, asked: TokenRequest) -> web.Response | None:
         """The answer as the store knows it; None for pending, or where it cannot be asked."""
         try:
             grant = await self._grants.read(code.grant_id)
@@ -94,17 +98,25 @@ class DeviceCodeGrant:
             return None
         self._mirror.learn(grant.id, grant.state, grant.expires_at)
         if grant.state is State.APPROVED:
-            return await self._redeem(grant, client)
+            return await self._redeem(grant, asked)
         return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
 
-    async def _redeem(self, grant: Grant, client: Client) -> web.Response:
+    async def _redeem(self, grant: Grant, asked: TokenRequest) -> web.Response:
         """Everything that can fail comes before the flip."""
+        client = asked.client
+        _check_binding(grant, asked)
         subject = grant.approval
         if subject is None or not await self._users.may_sign_in(subject):
             log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
             raise OAuthError("access_denied", DESCRIPTIONS[Poll.ACCESS_DENIED])
+        narrowed = resources.narrowed(asked.parameters.get("resource"), grant.resources)
+        if narrowed is None:
+            raise invalid_target()
+        await self._proofs.spend(asked.possession)
         name = self._grants.family_name(grant.id)
-        tokens = self._issuer.first(client, subject, grant.scope, name)
+        tokens = await self._issuer.first(
+            Entitlement(client, subject, grant.scope, narrowed, asked.jkt, name), grant.resources
+        )
         outcome = await self._grants.redeem(grant, tokens.redemption)
         if outcome is Outcome.EXPIRED:
             return answer_poll(Verdict(Poll.EXPIRED_TOKEN))
@@ -112,6 +124,19 @@ class DeviceCodeGrant:
             raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
         log.info("grant.redeemed", client_id=client.client_id, sub=subject.sub)
         return answer(tokens.response)
+
+
+def _check_binding(grant: Grant, asked: TokenRequest) -> None:
+    """Whoever has no more than the device code gets nothing; the approval stays for the owner.
+
+    RFC 7636 4.6 for the verifier; the key is the one that the authorization request named.
+    """
+    verifier = asked.parameters.get("code_verifier", "")
+    expected = grant.code_challenge
+    if (expected and not pkce.proves(verifier, expected)) or (verifier and not expected):
+        raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
+    if grant.dpop_jkt and not compare_digest(grant.dpop_jkt, asked.jkt):
+        raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
 
 
 def answer_poll(verdict: Verdict) -> web.Response:

@@ -6,15 +6,31 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deviceflow.config import Settings
-from deviceflow.core import claims
+from deviceflow.core import claims, resources
 from deviceflow.core.claims import Lifetime, Subject
 from deviceflow.core.client import Client
 from deviceflow.core.messages import TokenResponse
 from deviceflow.signing import Signer
+from deviceflow.store.access import AccessTokens
 from deviceflow.store.grants import Redemption
 from deviceflow.store.tokens import Family, RefreshToken, Tokens
 
 OFFLINE_ACCESS = "offline_access"
+
+
+class Entitlement(NamedTuple):
+    """What tokens are made for.
+
+    `scope` and `resources`: space separated, of the access token; `jkt`: the key that it is
+    bound to, or empty; `family`: the name of the grant's family of refresh tokens.
+    """
+
+    client: Client
+    subject: Subject
+    scope: str
+    resources: str
+    jkt: str
+    family: str
 
 
 class FirstTokens(NamedTuple):
@@ -25,76 +41,91 @@ class FirstTokens(NamedTuple):
 
 
 class Issuer:
-    """Signs the tokens that a grant or a refresh token stands for."""
+    """Makes the tokens that a grant or a refresh token stands for. Raises StoreUnavailable."""
 
     def __init__(
         self,
         settings: Settings,
+        *,
         signer: Signer,
         tokens: Tokens,
+        access_tokens: AccessTokens,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = settings.issuer_url
-        self._lifetimes = settings.tokens
+        self._settings = settings.tokens
         self._signer = signer
         self._tokens = tokens
+        self._access_tokens = access_tokens
         self._clock = clock
 
-    def first(self, client: Client, subject: Subject, scope: str, family: str) -> FirstTokens:
-        """The tokens of a redemption; a refresh token only where one was granted."""
-        response = self._response(client, subject, scope)
-        if not _wants_refresh_token(client, scope):
+    async def first(self, entitled: Entitlement, granted_resources: str) -> FirstTokens:
+        """The tokens of a redemption; a refresh token only where one was granted.
+
+        The refresh token stands for all `granted_resources`, the access token perhaps for fewer.
+        """
+        response = await self._response(entitled, entitled.scope)
+        if not _wants_refresh_token(entitled.client, entitled.scope):
             return FirstTokens(response, None)
-        token = RefreshToken.new(family)
+        token = RefreshToken.new(entitled.family)
         response.refresh_token = token.text
         record = Family(
-            client_id=client.client_id,
-            scope=scope,
-            subject=subject,
-            expires_at=int(self._clock()) + self._lifetimes.refresh_token_lifetime_s,
+            client_id=entitled.client.client_id,
+            scope=entitled.scope,
+            subject=entitled.subject,
+            expires_at=int(self._clock()) + self._settings.refresh_token_lifetime_s,
+            dpop_jkt=entitled.jkt,
+            resources=granted_resources,
         )
         redemption = Redemption(record, token.hash, self._tokens.idle_until_ms(record))
         return FirstTokens(response, redemption)
 
-    def next(
-        self, client: Client, family: Family, scope: str, successor: RefreshToken
-    ) -> TokenResponse:
+    async def next(self, entitled: Entitlement, successor: RefreshToken) -> TokenResponse:
         """The tokens of a refresh (RFC 6749 6)."""
-        response = self._response(client, family.subject, scope)
+        response = await self._response(entitled, entitled.scope)
         response.refresh_token = successor.text
         return response
 
-    def _response(self, client: Client, subject: Subject, scope: str) -> TokenResponse:
-        now = int(self._clock())
-        lifetime_s = self._lifetimes.access_token_lifetime_s
-        access_token = claims.access_token(
-            subject,
-            issuer=self._issuer,
-            audience=client.audience or self._issuer,
-            client_id=client.client_id,
-            scope=scope,
-            jti=secrets.token_urlsafe(16),
-            lifetime=Lifetime(now, now + lifetime_s),
-        )
+    async def _response(self, entitled: Entitlement, scope: str) -> TokenResponse:
         return TokenResponse(
-            access_token=self._signer.sign(access_token, claims.ACCESS_TOKEN_TYPE),
-            token_type="Bearer",  # noqa: S106, RFC 6750's name
-            expires_in=lifetime_s,
+            access_token=await self._access_token(entitled),
+            token_type="DPoP" if entitled.jkt else "Bearer",
+            expires_in=self._settings.access_token_lifetime_s,
             scope=scope,
-            id_token=self._id_token(client, subject, scope, now),
+            id_token=self._id_token(entitled),
         )
 
-    def _id_token(self, client: Client, subject: Subject, scope: str, now: int) -> str | None:
-        if "openid" not in scope.split():
-            return None
-        id_token = claims.id_token(
-            subject,
+    async def _access_token(self, entitled: Entitlement) -> str:
+        client = entitled.client
+        lifetime_s = self._settings.access_token_lifetime_s
+        now = int(self._clock())
+        content = claims.access_token(
+            entitled.subject,
             issuer=self._issuer,
+            audience=resources.audience(entitled.resources, client, self._issuer),
             client_id=client.client_id,
-            scope=scope,
-            lifetime=Lifetime(now, now + self._lifetimes.id_token_lifetime_s),
+            scope=entitled.scope,
+            jti=secrets.token_urlsafe(16),
+            grant_id=self._tokens.grant_id(entitled.family),
+            jkt=entitled.jkt,
+            lifetime=Lifetime(now, now + lifetime_s),
         )
-        return self._signer.sign(id_token, claims.ID_TOKEN_TYPE)
+        if (client.token_format or self._settings.format) == "opaque":
+            return await self._access_tokens.store(content, lifetime_s)
+        return self._signer.sign(content, claims.ACCESS_TOKEN_TYPE)
+
+    def _id_token(self, entitled: Entitlement) -> str | None:
+        if "openid" not in entitled.scope.split():
+            return None
+        now = int(self._clock())
+        content = claims.id_token(
+            entitled.subject,
+            issuer=self._issuer,
+            client_id=entitled.client.client_id,
+            scope=entitled.scope,
+            lifetime=Lifetime(now, now + self._settings.id_token_lifetime_s),
+        )
+        return self._signer.sign(content, claims.ID_TOKEN_TYPE)
 
 
 def _wants_refresh_token(client: Client, scope: str) -> bool:

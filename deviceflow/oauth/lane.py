@@ -9,13 +9,13 @@ Devices send the same header block with every poll, so what a block means is rem
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import NamedTuple
 
 from aiohttp import web
 
-from deviceflow.core.client import Client
+from deviceflow.core.client import Clients
 from deviceflow.core.device_code import DeviceCode
 from deviceflow.core.grant import Poll
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -29,7 +29,6 @@ MAX_BODY = 1024
 MAX_HEADERS = 64
 REMEMBERED_HEADS = 1024
 
-_POLL_LINE = b"POST /oauth2/token HTTP/1.1"
 _LINE = re.compile(rb"(?:GET|POST) /[\x21-\x7e]* HTTP/1\.1")
 _HEADER = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?)[ \t]*"
@@ -37,6 +36,7 @@ _HEADER = re.compile(
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 _FORM = re.compile(rb"application/x-www-form-urlencoded(?:; ?charset=utf-8)?", re.IGNORECASE)
 _WAIT = re.compile(rb"wait=(0|[1-9][0-9]{0,4})")
+_VERIFIER = re.compile(rb"code_verifier=[A-Za-z0-9._~-]+")
 _PLAIN = re.compile(rb"[A-Za-z0-9._~-]+")
 
 # These change framing, authentication or meaning: their requests take the ordinary way.
@@ -57,6 +57,7 @@ _GRANT_TYPES = frozenset(
 class Head(NamedTuple):
     """What a header block says; `wait` (s) is 0 where nobody asked for a held poll."""
 
+    line: bytes
     content_length: int
     close: bool
     is_poll: bool
@@ -115,23 +116,24 @@ def _head(line: bytes, seen: dict[bytes, bytes]) -> Head | None:
     prefer = seen.get(b"prefer")
     wait = _WAIT.fullmatch(prefer) if prefer is not None else None
     is_poll = (
-        line == _POLL_LINE
+        line.startswith(b"POST ")
         and b"host" in seen
         and _FORM.fullmatch(seen.get(b"content-type", b"")) is not None
         and (prefer is None or wait is not None)
         and int(length) <= MAX_BODY
     )
-    return Head(int(length), connection == b"close", is_poll, int(wait[1]) if wait else 0)
+    return Head(line, int(length), connection == b"close", is_poll, int(wait[1]) if wait else 0)
 
 
 def read_poll(body: bytes) -> tuple[bytes, bytes] | None:
-    """The device code and the client id of a body with just the three parameters of a poll.
+    """The device code and the client id of a body with just the parameters of a poll.
 
-    Any order; no value that would have to be decoded (RFC 8628 3.4).
+    Any order; no value that would have to be decoded (RFC 8628 3.4). A code_verifier may be
+    there: it counts at redemption, which is not the lane's.
     """
     parts = body.split(b"&")
     if len(parts) != 3:  # noqa: PLR2004, grant_type, device_code, client_id
-        return None
+        parts = _without_verifier(parts)
     device_code = client_id = b""
     is_poll = False
     for part in parts:
@@ -146,19 +148,33 @@ def read_poll(body: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
+def _without_verifier(parts: list[bytes]) -> list[bytes]:
+    """The three other parameters of a poll with a code_verifier; nothing if there are more."""
+    rest = [part for part in parts if _VERIFIER.fullmatch(part) is None]
+    return rest if len(parts) == 4 and len(rest) == 3 else []  # noqa: PLR2004, as said
+
+
 class Lane:
-    """Answers polls of public clients in one worker; `max_wait` (s) is the cap on held polls."""
+    """Answers polls of public clients in one worker.
+
+    `max_wait` (s) is the cap on held polls, `base` what stands before the endpoint's path.
+    """
 
     def __init__(
-        self, polls: Polls, clients: Iterable[Client], clock: Callable[[], float], max_wait: int
+        self,
+        polls: Polls,
+        clients: Clients,
+        clock: Callable[[], float],
+        *,
+        max_wait: int,
+        base: str = "",
     ) -> None:
         self._polls = polls
-        # Only a client that needs no proof, and whose name needs no decoding.
-        self._clients = frozenset(
-            client.client_id.encode()
-            for client in clients
-            if client.enabled and client.auth_method == "none"
-        )
+        self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
+        self._registered = clients
+        self._clients: frozenset[bytes] = frozenset()
+        clients.on_change(self._read_clients)
+        self._read_clients()
         self._clock = clock
         self._max_wait = max_wait
         self._heads: dict[bytes, Head] = {}
@@ -208,9 +224,17 @@ class Lane:
             reply = self._answers[key] = Reply(_wire(response, now, close=close), close)
         return reply
 
+    def _read_clients(self) -> None:
+        """Only clients that need no proof, and whose names need no decoding."""
+        self._clients = frozenset(
+            client.client_id.encode()
+            for client in self._registered
+            if client.enabled and client.auth_method == "none" and client.dpop == "optional"
+        )
+
     def _learn(self, block: bytes, end: int) -> Head | None:
         head = read_head(block) if end <= MAX_HEAD else None
-        if head is None or not head.is_poll:
+        if head is None or not head.is_poll or head.line != self._line:
             return None
         if len(self._heads) >= REMEMBERED_HEADS:
             self._heads.clear()

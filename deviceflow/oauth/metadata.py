@@ -1,37 +1,58 @@
 """Metadata (RFC 8414; OpenID Connect Discovery) and keys (RFC 7517), true to the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.core import pkce
+from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT, ServerMetadata
-from deviceflow.signing import Signer
+from deviceflow.signing import ASYMMETRIC, Signer
 
 CACHED_S = 300
 
 
-def server_metadata(settings: Settings) -> ServerMetadata:
-    """What this server offers."""
+def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMetadata:
+    """What this server offers, to the clients that it has now."""
     issuer = settings.issuer_url
-    scopes = {scope: None for client in settings.clients for scope in client.scopes}
-    methods = {client.auth_method: None for client in settings.clients}
+    known = list(clients)
+    scopes = {scope: None for client in known for scope in client.scopes}
+    methods = list({client.auth_method: None for client in known}) or ["none"]
+    asking = list({client.auth_method: None for client in known if client.introspect})
+    registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,
         device_authorization_endpoint=f"{issuer}/oauth2/device_authorization",
         token_endpoint=f"{issuer}/oauth2/token",
+        revocation_endpoint=f"{issuer}/oauth2/revoke",
+        introspection_endpoint=f"{issuer}/oauth2/introspect",
+        userinfo_endpoint=f"{issuer}/oauth2/userinfo",
         jwks_uri=f"{issuer}/oauth2/jwks",
+        registration_endpoint=registration,
         grant_types_supported=[DEVICE_CODE_GRANT, "refresh_token"],
         # Required by both documents, though a device-only server answers no such request.
         response_types_supported=["none"],
         scopes_supported=list(scopes),
-        token_endpoint_auth_methods_supported=list(methods) or ["none"],
+        token_endpoint_auth_methods_supported=list(methods),
+        token_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
+        revocation_endpoint_auth_methods_supported=list(methods),
+        revocation_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
+        introspection_endpoint_auth_methods_supported=list(asking) or None,
+        introspection_endpoint_auth_signing_alg_values_supported=_algorithms(asking),
+        code_challenge_methods_supported=[pkce.METHOD],
+        dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=[settings.tokens.algorithm],
-        device_poll_max_wait=settings.device.max_wait_s,
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
+        device_poll_max_wait=settings.device.max_wait_s,
     )
+
+
+def _algorithms(methods: Iterable[str]) -> list[str] | None:
+    """RFC 8414 2: listed where private_key_jwt is, and never `none`."""
+    return list(ASYMMETRIC) if "private_key_jwt" in methods else None
 
 
 class Published:
@@ -40,7 +61,7 @@ class Published:
     def __init__(self, document: Callable[[], object]) -> None:
         self._document = document
 
-    async def __call__(self, _: web.Request) -> web.Response:
+    async def handle(self, _: web.Request) -> web.Response:
         """Answer with the document as it is now."""
         return web.Response(
             body=msgspec.json.encode(self._document()),
@@ -54,7 +75,6 @@ def published_keys(signer: Signer) -> Published:
     return Published(signer.jwks)
 
 
-def published_metadata(settings: Settings) -> Published:
+def published_metadata(settings: Settings, clients: Iterable[Client]) -> Published:
     """GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration."""
-    document = server_metadata(settings)
-    return Published(lambda: document)
+    return Published(lambda: server_metadata(settings, clients))

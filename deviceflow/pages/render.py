@@ -20,6 +20,9 @@ from deviceflow.pages.headers import security_headers
 HTTPS = web.AppKey("https", bool)
 """Whether people reach the issuer over TLS."""
 
+BASE = web.AppKey("base", str)
+"""What stands before every path of ours: the path of the issuer."""
+
 _KEEP_FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -28,7 +31,9 @@ def setup(app: web.Application, settings: Settings, templates_dir: Path) -> None
 
     Raises `OSError` when `templates_dir/static` cannot be read.
     """
-    static = StaticFiles(templates_dir / "static", https=_is_https(settings))
+    base = settings.base_path
+    static = StaticFiles(templates_dir / "static", base, https=_is_https(settings))
+    app[BASE] = base
     app[HTTPS] = _is_https(settings)
     aiohttp_jinja2.setup(
         app,
@@ -41,8 +46,8 @@ def setup(app: web.Application, settings: Settings, templates_dir: Path) -> None
         default_helpers=False,
     )
     environment = aiohttp_jinja2.get_env(app)
-    environment.globals.update(title=settings.pages.title, static=static.address)
-    app.router.add_get("/static/{name}", static.get)
+    environment.globals.update(title=settings.pages.title, static=static.address, base=base)
+    app.router.add_get(base + "/static/{name}", static.get)
 
 
 def render(
@@ -69,14 +74,16 @@ def render(
 
 def see_other(request: web.Request, location: str) -> web.Response:
     """Continue at `location`, a path of ours, by GET: 303, never 307 (RFC 9700 4.12)."""
-    headers = security_headers(https=request.app[HTTPS]) | {"Location": location}
+    address = request.app[BASE] + location
+    headers = security_headers(https=request.app[HTTPS]) | {"Location": address}
     return web.Response(status=303, headers=headers)
 
 
 class StaticFiles:
     """The files of one folder, held in memory and named by what is in them."""
 
-    def __init__(self, folder: Path, *, https: bool) -> None:
+    def __init__(self, folder: Path, base: str, *, https: bool) -> None:
+        self._base = base
         self._bodies = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         self._versions = {
             name: hashlib.sha256(body).hexdigest()[:12] for name, body in self._bodies.items()
@@ -88,7 +95,7 @@ class StaticFiles:
 
         Raises `KeyError` for a file that was not there at start.
         """
-        return f"/static/{name}?v={self._versions[name]}"
+        return f"{self._base}/static/{name}?v={self._versions[name]}"
 
     async def get(self, request: web.Request) -> web.Response:
         """Answer with one file, or 404."""

@@ -20,8 +20,9 @@ PREFIX = "dfa_"
 class AccessTokens:
     """The door to access tokens. Every method raises StoreUnavailable."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, lifetime_s: int) -> None:
         self._connection = connection
+        self._lifetime_s = lifetime_s
 
     async def store(self, claims: Claims, ttl_s: int) -> str:
         """A new opaque token that stands for `claims`."""
@@ -40,6 +41,10 @@ class AccessTokens:
     async def revoke(self, name: str, ttl_s: int) -> None:
         """End what `name` names, a `jti` or a `grant`, for the `ttl_s` s that it could live."""
         await self._connection.command("SET", f"df:r:{name}", "1", "EX", max(1, ttl_s))
+
+    async def revoke_grant(self, grant_id: str, family_ttl_s: int = 0) -> None:
+        """End all tokens of a grant; `family_ttl_s`: as long as its refresh token could live."""
+        await self.revoke(grant_id, max(self._lifetime_s, family_ttl_s))
 
     async def is_revoked(self, *names: str) -> bool:
         """Whether one of `names`, `jti`s and `grant`s, was ended."""

@@ -17,10 +17,11 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.keys import Installation
-from deviceflow.store.mirror import CHANNEL, LOG_KEY, Mirror, announcement
+from deviceflow.store.mirror import LOG_KEY, Mirror, announcement
 from deviceflow.store.slots import Slots
 from deviceflow.store.tokens import Family, family_fields
 
@@ -31,13 +32,20 @@ GUESSES_PER_LIFETIME = 8
 
 
 class GrantRequest(msgspec.Struct, frozen=True, array_like=True):
-    """What the device asked for. `scope`: space separated; `requested_at` in s."""
+    """What the device asked for. `requested_at` in s.
+
+    `scope` and `resources`: space separated; `code_challenge`: S256 (RFC 7636); `dpop_jkt`: the
+    thumbprint of the key that the tokens will be bound to (RFC 9449).
+    """
 
     client_id: str
     scope: str
     requested_at: int
     address: str
     user_agent: str
+    code_challenge: str = ""
+    dpop_jkt: str = ""
+    resources: str = ""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +61,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
     claimed_by: str | None = None
     approval: Subject | None = None
+    code_challenge: str = ""
+    dpop_jkt: str = ""
+    resources: str = ""
 
 
 class Issued(NamedTuple):
@@ -222,4 +233,7 @@ def _grant(grant_id: int, fields: dict[bytes, bytes]) -> Grant:
         user_agent=request.user_agent,
         claimed_by=fields[b"account"].decode() if b"account" in fields else None,
         approval=msgspec.json.decode(approval, type=Subject) if approval else None,
+        code_challenge=request.code_challenge,
+        dpop_jkt=request.dpop_jkt,
+        resources=request.resources,
     )

@@ -6,7 +6,6 @@ new secrets and keeps the old device code key as a lost one: its grants are `exp
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -14,7 +13,6 @@ from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
 from deviceflow.store.connection import Connection
 
 INSTALL_KEY = "df:install"
-SIGNING_KEY = "df:signing"
 LOST_KEYS_KEPT = 8
 
 
@@ -45,6 +43,10 @@ class Installation:
         """The key of the tokens in forms."""
         return self._csrf_key
 
+    def nonce_key(self) -> bytes:
+        """The key of the nonces of DPoP."""
+        return self._csrf_key
+
     def name(self, purpose: bytes, value: bytes) -> str:
         """A name for `value`, 16 characters of base64url, that does not tell it.
 
@@ -67,24 +69,6 @@ async def _read_or_make(connection: Connection) -> dict[bytes, bytes]:
     for field in ("epoch", "device_code_key", "name_key", "csrf_key"):
         proposal += [field, secrets.token_bytes(KEY_BYTES)]
     return pairs(await connection.run("install", [INSTALL_KEY], *proposal))
-
-
-async def read_signing_keys(connection: Connection) -> dict[str, bytes]:
-    """The token signing keys, key id -> private JWK (JSON). Raises StoreUnavailable."""
-    stored = await connection.command("HGETALL", SIGNING_KEY)
-    return {key_id.decode(): jwk for key_id, jwk in stored.items()}
-
-
-async def add_signing_key(
-    connection: Connection, algorithm: str, proposal: Mapping[str, bytes]
-) -> dict[str, bytes]:
-    """Add the first key of `algorithm`, unless another process just did; the keys after that.
-
-    Raises StoreUnavailable.
-    """
-    key_id, jwk = next(iter(proposal.items()))
-    await connection.run("add_signing_key", [SIGNING_KEY], f'"alg":"{algorithm}"', key_id, jwk)
-    return await read_signing_keys(connection)
 
 
 def pairs(answer: Any) -> dict[bytes, bytes]:  # noqa: ANN401, a Lua table

@@ -16,11 +16,11 @@ from typing import Any
 import structlog
 
 from deviceflow.core.grant import State
+from deviceflow.store.changes import CHANGED, CHANNEL, REVISION_KEY
 from deviceflow.store.connection import Connection, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.keys import INSTALL_KEY, Installation
 
-CHANNEL = "df:decided"
 LOG_KEY = "df:decisions"
 CATCH_UP_S = 1.0
 PAGE = 5000
@@ -46,6 +46,8 @@ class Mirror:
         self._watchers: dict[int, list[Watcher]] = {}
         self._unresolved: set[int] = set()
         self.resolve: Callable[[int], Awaitable[State | None]] | None = None
+        self.reload: Callable[[], Awaitable[None]] = _nothing_to_reload
+        self._revision: bytes | None = None
         self._last = "0"
         self._reading = asyncio.Lock()
         self.reachable = False
@@ -100,11 +102,15 @@ class Mirror:
             while True:
                 async with self._connection.pipeline() as pipe:
                     pipe.hget(INSTALL_KEY, "epoch")
+                    pipe.get(REVISION_KEY)
                     pipe.xrange(LOG_KEY, min=f"({self._last}", count=PAGE)
-                    epoch, entries = await pipe.execute()
+                    epoch, revision, entries = await pipe.execute()
                 if epoch != self._installation.epoch:
                     await self._start_over()
                     continue
+                if revision != self._revision:
+                    await self.reload()
+                    self._revision = revision
                 for entry_id, fields in entries:
                     self._last = entry_id.decode()
                     self.learn(int(fields[b"g"], 16), None, int(fields[b"x"]))
@@ -178,9 +184,16 @@ class Mirror:
             # What was decided while nobody listened is in the log.
             with suppress(StoreUnavailable):
                 await self.catch_up()
+        elif message["type"] == "message" and message["data"] == CHANGED.encode():
+            with suppress(StoreUnavailable):
+                await self.catch_up()
         elif message["type"] == "message":
             grant_id, state, expires_at = message["data"].split()
             self.learn(int(grant_id, 16), State(state.decode()), int(expires_at))
+
+
+async def _nothing_to_reload() -> None:
+    """What a mirror alone has to read again when clients or keys have changed."""
 
 
 def announcement(grant_id: int, state: State, expires_at: int) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from deviceflow.core.claims import Subject
 from deviceflow.store.connection import Connection
+from deviceflow.store.keys import Installation
 
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
 
@@ -28,6 +29,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     subject: Subject
     expires_at: int
+    dpop_jkt: str = ""
+    resources: str = ""
 
 
 class RefreshToken(NamedTuple):
@@ -71,11 +74,20 @@ class Tokens:
     """The door to families of refresh tokens. Every method raises StoreUnavailable."""
 
     def __init__(
-        self, connection: Connection, idle_s: int, clock: Callable[[], float] = time.time
+        self,
+        connection: Connection,
+        installation: Installation,
+        idle_s: int,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
+        self._installation = installation
         self._idle_s = idle_s
         self._clock = clock
+
+    def grant_id(self, name: str) -> str:
+        """What all tokens of the family's grant share; it does not tell the family's name."""
+        return self._installation.name(b"grant id", name.encode())
 
     def idle_until_ms(self, family: Family) -> int:
         """When the family ends if nobody uses it."""
@@ -100,6 +112,11 @@ class Tokens:
             family.client_id,
         )
         return Rotation(outcome.decode())
+
+    async def holds(self, presented: RefreshToken) -> bool:
+        """Whether `presented` may be used now: it is the current token or its successor."""
+        known = await self._connection.command("HMGET", _key(presented.name), "current", "next")
+        return presented.hash.encode() in known
 
     async def revoke(self, name: str) -> None:
         """End the family."""

@@ -20,6 +20,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.store.connection import Connection
 
 USERS_KEY = "df:users"
+SUBJECTS_KEY = "df:subjects"
 HASHING_THREADS = 2
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Users:
     def __init__(self, connection: Connection, from_file: Iterable[User] = ()) -> None:
         self._connection = connection
         self._from_file = {user.username: _account(user) for user in from_file}
+        self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._hasher = PasswordHasher()
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
         self._nobody: str | None = None
@@ -53,6 +55,13 @@ class Users:
         if record is None:
             return self._from_file.get(username)
         return msgspec.json.decode(record, type=Account)
+
+    async def find_subject(self, sub: str) -> Account | None:
+        """The user with that subject, or None."""
+        name = await self._connection.command("HGET", SUBJECTS_KEY, sub)
+        username = name.decode() if name else self._subjects.get(sub)
+        account = await self.find(username) if username else None
+        return account if account is not None and account.sub == sub else None
 
     async def all(self) -> list[Account]:
         """Every user, by name."""
@@ -65,6 +74,7 @@ class Users:
         """Store a user, or change one."""
         stored = msgspec.structs.replace(account, source="store")
         record = msgspec.json.encode(stored)
+        await self._connection.command("HSET", SUBJECTS_KEY, account.sub, account.username)
         await self._connection.command("HSET", USERS_KEY, account.username, record)
 
     async def verify(self, username: str, password: str) -> Account | None:

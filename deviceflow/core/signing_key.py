@@ -1,0 +1,40 @@
+"""A key that signs tokens, and its life: made, used, published a while longer, gone."""
+
+from typing import Any
+
+import msgspec
+
+
+class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint.
+
+    `created_at` in s. `expires_at` (s, 0 for not yet decided): when the last token that it
+    signed has expired, and nobody needs it any more.
+    """
+
+    jwk: dict[str, Any]
+    created_at: int
+    expires_at: int = 0
+
+    @property
+    def key_id(self) -> str:
+        """The `kid` in the header of what it signed."""
+        return str(self.jwk["kid"])
+
+    @property
+    def algorithm(self) -> str:
+        """What it signs with."""
+        return str(self.jwk["alg"])
+
+    def is_live(self, now: float) -> bool:
+        """Whether something that it signed may still be good."""
+        return not self.expires_at or now < self.expires_at
+
+
+def superseded(keys: list[SigningKey], algorithm: str, expires_at: int) -> list[SigningKey]:
+    """The keys of `algorithm` that a newer one replaces, as they are to be stored then."""
+    return [
+        msgspec.structs.replace(key, expires_at=expires_at)
+        for key in keys
+        if key.algorithm == algorithm and not key.expires_at
+    ]

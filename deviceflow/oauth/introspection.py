@@ -1,0 +1,124 @@
+"""POST /oauth2/introspect (RFC 7662; signed answers, RFC 9701).
+
+Only clients with `introspect = true` may ask: resource servers. One that has an `audience` or
+`resources` of its own is told about tokens for these only; about all others it hears just what
+it hears about garbage.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Client
+from deviceflow.core.errors import invalid_request, unauthorized_client
+from deviceflow.oauth.answers import NO_STORE, answer
+from deviceflow.oauth.client_auth import ClientAuthentication
+from deviceflow.oauth.presented import ActiveToken, PresentedTokens
+from deviceflow.signing import Signer
+from deviceflow.store.access import AccessTokens
+from deviceflow.store.tokens import RefreshToken, Tokens
+from deviceflow.store.users import Users
+
+SIGNED = "application/token-introspection+jwt"
+SIGNED_TYPE = "token-introspection+jwt"
+INACTIVE: dict[str, Any] = {"active": False}
+"""RFC 7662 2.2: nothing is said about a token that is not active."""
+
+_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "jti", "iat", "exp", "auth_time", "cnf")
+
+
+class IntrospectionEndpoint:
+    """Tells resource servers what a token stands for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        authentication: ClientAuthentication,
+        presented: PresentedTokens,
+        tokens: Tokens,
+        access_tokens: AccessTokens,
+        users: Users,
+        signer: Signer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = settings.issuer_url
+        self._authentication = authentication
+        self._presented = presented
+        self._tokens = tokens
+        self._access_tokens = access_tokens
+        self._users = users
+        self._signer = signer
+        self._clock = clock
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with the token's state. Raises OAuthError, StoreUnavailable."""
+        _, parameters, client = await self._authentication.read(request)
+        if client.auth_method == "none" or not client.introspect:
+            raise unauthorized_client("This client may not introspect tokens.")
+        token = parameters.get("token")
+        if token is None:
+            raise invalid_request("The parameter token is missing.")
+        # RFC 7662 2.1: a hint that is wrong widens the search; the token tells what it is.
+        state = await self._refresh_token(token, client)
+        if state is None:
+            state = await self._access_token(token, client)
+        if SIGNED in request.headers.get("Accept", ""):
+            return self._signed(state, client)
+        return answer(state)
+
+    async def _access_token(self, token: str, client: Client) -> dict[str, Any]:
+        active = await self._presented.active(token)
+        if active is None or not _concerns(client, active.claims["aud"]):
+            return INACTIVE
+        return _state(active)
+
+    async def _refresh_token(self, token: str, client: Client) -> dict[str, Any] | None:
+        """None if it does not look like a refresh token."""
+        presented = RefreshToken.parse(token)
+        if presented is None:
+            return None
+        family = await self._tokens.read(presented.name)
+        if family is None or client.audience or client.resources:
+            return INACTIVE
+        revoked = await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name))
+        good = await self._tokens.holds(presented) and not revoked
+        if not good or not await self._users.may_sign_in(family.subject):
+            return INACTIVE
+        return {
+            "active": True,
+            "scope": family.scope,
+            "client_id": family.client_id,
+            "sub": family.subject.sub,
+            "exp": family.expires_at,
+            "iss": self._issuer,
+        }
+
+    def _signed(self, state: dict[str, Any], client: Client) -> web.Response:
+        """RFC 9701 5: the answer as a JWT for this caller."""
+        claims = {
+            "iss": self._issuer,
+            "aud": client.client_id,
+            "iat": int(self._clock()),
+            "token_introspection": state,
+        }
+        body = self._signer.sign(claims, SIGNED_TYPE)
+        return web.Response(text=body, content_type=SIGNED, headers=NO_STORE)
+
+
+def _state(active: ActiveToken) -> dict[str, Any]:
+    claims = active.claims
+    state: dict[str, Any] = {"active": True, "username": active.account.username}
+    state |= {member: claims[member] for member in _MEMBERS if member in claims}
+    # RFC 9449 6.2.
+    return state | {"token_type": "DPoP" if "cnf" in claims else "Bearer"}
+
+
+def _concerns(client: Client, audience: str | list[str]) -> bool:
+    """Whether a token for `audience` is this resource server's business (RFC 7662 2.2, 4)."""
+    own = {*client.resources, *([client.audience] if client.audience else [])}
+    audiences = {audience} if isinstance(audience, str) else set(audience)
+    return not own or bool(own & audiences)

@@ -1,0 +1,74 @@
+"""What an access token that somebody presents says, if it is still good.
+
+RFC 7662 4 lists the checks: issued by us, signed, not expired, not revoked; and the client and
+the person who approved are still allowed. Opaque tokens are looked up, JWTs verified.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from deviceflow.config import Settings
+from deviceflow.core.claims import ACCESS_TOKEN_TYPE
+from deviceflow.core.client import Clients
+from deviceflow.signing import BadToken, Signer
+from deviceflow.store.access import PREFIX, AccessTokens
+from deviceflow.store.users import Account, Users
+
+
+class ActiveToken(NamedTuple):
+    """An access token that may be used, and whose it is."""
+
+    claims: dict[str, Any]
+    account: Account
+
+
+class PresentedTokens:
+    """Reads access tokens. Every method raises StoreUnavailable."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        signer: Signer,
+        access_tokens: AccessTokens,
+        users: Users,
+        clients: Clients,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = settings.issuer_url
+        self._signer = signer
+        self._access_tokens = access_tokens
+        self._users = users
+        self._clients = clients
+        self._clock = clock
+
+    async def read(self, token: str) -> dict[str, Any] | None:
+        """The claims of an unexpired access token of ours, revoked or not."""
+        claims = await self._claims(token)
+        if claims is None or claims.get("iss") != self._issuer:
+            return None
+        return claims if self._clock() < claims["exp"] else None
+
+    async def active(self, token: str) -> ActiveToken | None:
+        """The token, if it may be used now."""
+        claims = await self.read(token)
+        if claims is None:
+            return None
+        if await self._access_tokens.is_revoked(claims["jti"], claims["grant_id"]):
+            return None
+        client = self._clients.find(claims["client_id"])
+        account = await self._users.find_subject(claims["sub"])
+        if client is None or not client.enabled or account is None or account.disabled:
+            return None
+        return ActiveToken(claims, account)
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        if token.startswith(PREFIX):
+            return await self._access_tokens.read(token)
+        try:
+            header, claims = self._signer.verify(token)
+        except BadToken:
+            return None
+        # RFC 9068 4: an ID token is signed by the same key, and is no access token.
+        return claims if header.get("typ") == ACCESS_TOKEN_TYPE else None

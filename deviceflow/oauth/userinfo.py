@@ -1,0 +1,92 @@
+"""GET and POST /oauth2/userinfo (OpenID Connect Core 5.3; RFC 6750; RFC 9449 7)."""
+
+from hmac import compare_digest
+
+from aiohttp import web
+
+from deviceflow.core import claims
+from deviceflow.core.claims import Claims, Subject
+from deviceflow.core.errors import OAuthError, invalid_request
+from deviceflow.oauth.answers import answer
+from deviceflow.oauth.presented import ActiveToken, PresentedTokens
+from deviceflow.oauth.proofs import Proofs
+
+
+class UserinfoEndpoint:
+    """Tells a device about the person who approved it, as far as the scope allows."""
+
+    def __init__(self, presented: PresentedTokens, proofs: Proofs) -> None:
+        self._presented = presented
+        self._proofs = proofs
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with claims. Raises OAuthError, StoreUnavailable."""
+        scheme, token = _presented_token(request)
+        active = await self._presented.active(token)
+        if active is None:
+            raise _challenge("invalid_token", 401, scheme)
+        await self._check_possession(request, scheme, token, active)
+        scope = active.claims["scope"]
+        if "openid" not in scope.split():
+            raise _challenge("insufficient_scope", 403, scheme)
+        return answer(_about(active, scope))
+
+    async def _check_possession(
+        self, request: web.Request, scheme: str, token: str, active: ActiveToken
+    ) -> None:
+        """RFC 9449 7.1, 7.2: a bound token needs its key, and is no bearer token."""
+        bound_to = active.claims.get("cnf", {}).get("jkt")
+        if bound_to is None and scheme == "bearer":
+            return
+        if bound_to is None or scheme != "dpop":
+            raise _challenge("invalid_token", 401, scheme)
+        try:
+            possession = self._proofs.read(request, token)
+            if possession is None or not compare_digest(possession.jkt, bound_to):
+                raise _challenge("invalid_token", 401, scheme)
+            await self._proofs.spend(possession)
+        except OAuthError as error:
+            raise _challenge(error.code, 401, scheme, error.headers) from None
+
+
+def _about(active: ActiveToken, scope: str) -> Claims:
+    account = active.account
+    person = Subject(
+        sub=account.sub,
+        username=account.username,
+        auth_time=0,
+        name=account.name,
+        email=account.email,
+    )
+    return {"sub": account.sub} | claims.profile(person, scope)
+
+
+def _presented_token(request: web.Request) -> tuple[str, str]:
+    """RFC 6750 2.1: the Authorization header, and no second way beside it."""
+    if "access_token" in request.query:
+        raise invalid_request("A token does not belong into the address.")
+    headers = request.headers.getall("Authorization", [])
+    if not headers:
+        raise _bare_challenge()
+    scheme, _, token = headers[0].partition(" ")
+    scheme, token = scheme.lower(), token.strip()
+    if len(headers) > 1:
+        raise invalid_request("A request carries one access token.")
+    if scheme not in {"bearer", "dpop"} or not token:
+        raise _bare_challenge()
+    return scheme, token
+
+
+def _bare_challenge() -> OAuthError:
+    """RFC 6750 3: who has shown no token is told no error code."""
+    header = {"WWW-Authenticate": 'Bearer realm="deviceflow", DPoP algs="ES256 Ed25519 RS256"'}
+    return OAuthError("", status=401, headers=header)
+
+
+def _challenge(
+    code: str, status: int, scheme: str, headers: dict[str, str] | None = None
+) -> OAuthError:
+    name = "DPoP" if scheme == "dpop" else "Bearer"
+    challenge = {"WWW-Authenticate": f'{name} realm="deviceflow", error="{code}"'}
+    text = "The access token cannot be used for this."
+    return OAuthError(code, text, status=status, headers=challenge | (headers or {}))
