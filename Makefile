@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format picture clean
+.PHONY: help setup demo test check bench bench-quick bench-tools format picture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "deviceflow needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -32,6 +32,21 @@ check: setup ## lint, types, import contracts and tests
 
 picture: setup ## take the README's picture of the demo (needs Chromium)
 	@README_PICTURES=docs $(BIN)/pytest tests/browser/test_demo.py -k approves
+
+bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
+	@$(BIN)/python -m benchmarks report
+
+bench-quick: setup bench-tools ## the same in a few minutes; the committed results stay
+	@$(BIN)/python -m benchmarks report --quick --results benchmarks/results/raw
+
+# RUNLEVEL keeps Debian from starting an nginx on port 80.
+bench-tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! { command -v wrk && PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null; then \
+		echo "Installing wrk and nginx ..."; \
+		get() { RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends wrk nginx-light >/dev/null; }; \
+		get 2>/dev/null || { apt-get update --quiet >/dev/null && get; } || true; fi
+	@PATH="$$PATH:/usr/sbin"; for tool in wrk nginx taskset; do \
+		command -v $$tool >/dev/null || echo "$$tool is not installed: the benchmarks go on without it." >&2; done
 
 format: setup ## write the code in the one format
 	@$(BIN)/ruff check --fix .

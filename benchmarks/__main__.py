@@ -56,12 +56,16 @@ def turned(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def screen_console() -> Console:
+    """The terminal; where there is none, as wide as the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
 @contextmanager
 def prepared(rounds: int, seconds: int, results: Path) -> Iterator[Run]:
     """A run with a folder of its own. What goes wrong ends in one message."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = screen_console()
     # A socket's path is short, so the folder is not under the results.
     with tempfile.TemporaryDirectory(prefix="df-") as folder, Screen.open(console) as screen:
         turns, started = Turns(rounds, seconds), time.monotonic()
@@ -166,7 +170,7 @@ def report_command(
         with prepared(rounds, seconds, results) as run:
             measure(run)
     report.write_summary(results)
-    show(Console(), "Targets", targets.HEAD, targets.rows(report.read_all(results)))
+    show(screen_console(), "Targets", targets.HEAD, targets.rows(report.read_all(results)))
 
 
 def _full() -> list[Callable[[Run], object]]:

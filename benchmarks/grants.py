@@ -10,6 +10,7 @@ from typing import Self
 
 import uvloop
 
+from benchmarks.batching import BatchingConnection
 from benchmarks.polls import CLIENT_ID, LIFETIME_S, SCOPE, USER_AGENT
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, State
@@ -22,8 +23,8 @@ from deviceflow.store.slots import Slots
 
 FORM = UserCodeFormat()
 APPROVER = "demo"
-CHUNK = 5_000
-AT_A_TIME = 50
+CHUNK = 20_000
+AT_A_TIME = 500
 
 
 class TimedGrants(Grants):
@@ -44,9 +45,11 @@ class Person:
         self._grants = TimedGrants(connection, installation, mirror, Slots(connection))
 
     @classmethod
-    async def open(cls, url: str, stack: AsyncExitStack) -> Self:
+    async def open(
+        cls, url: str, stack: AsyncExitStack, kind: type[Connection] = Connection
+    ) -> Self:
         """With a connection that is closed with `stack`."""
-        connection = Connection.open(url)
+        connection = kind.open(url)
         stack.push_async_callback(connection.close)
         return cls(connection, await Installation.open(connection))
 
@@ -99,7 +102,7 @@ async def _issue(url: str, count: int) -> list[str]:
             codes[place] = (await person.issue()).device_code
 
     async with AsyncExitStack() as stack:
-        person = await Person.open(url, stack)
+        person = await Person.open(url, stack, BatchingConnection)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(AT_A_TIME):
                 tasks.create_task(some(person))

@@ -62,7 +62,8 @@ class Load(NamedTuple):
         before.write_bytes(shot.before)
         arguments = [str(before), str(shot.codes or "-"), str(shot.first)]
         if shutil.which("wrk"):
-            command = self._wrk(port, seconds, [*arguments, *(("sample",) if sample else ())])
+            more = [str(self.threads), *(("sample",) if sample else ())]
+            command = self._wrk(port, seconds, [*arguments, *more])
         else:
             given = [str(port), str(self.connections), str(seconds)]
             command = [sys.executable, "-m", "benchmarks.generator", *given, *arguments]

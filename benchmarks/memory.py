@@ -2,8 +2,8 @@
 
 The grants are made through `Grants.issue`, as the authorization endpoint makes them; then each
 is polled, because a grant takes room in the server only when its pace is noted. The server's
-memory is the growth of the proportional set size of all its processes, in which the pace table
-that they share counts once; the store's is the growth of what Valkey has allocated.
+memory is the growth of what all its processes have, in which the pace table that they share
+counts once; the store's is the growth of what Valkey has allocated.
 """
 
 from benchmarks import plots
@@ -63,8 +63,8 @@ class Memory:
         """What Valkey says of single keys, as a check on the growth."""
         client = self._store.client
         for name, pattern in (("grant", GRANT_KEY), ("user code", USER_CODE_KEY)):
-            _, found = client.scan(match=pattern, count=4 * SAMPLED)  # type: ignore[misc]
-            sizes = [client.memory_usage(key, samples=0) or 0 for key in found[:SAMPLED]]  # type: ignore[misc]
+            _, found = client.scan(match=pattern, count=4 * SAMPLED)
+            sizes = [client.memory_usage(key, samples=0) or 0 for key in found[:SAMPLED]]
             self.figures[f"store, bytes of a {name} key"] = sum(sizes) / max(1, len(sizes))
 
     def _make(self, count: int) -> list[str]:

@@ -50,6 +50,12 @@ STYLE = {
 }
 
 
+def colour(competitor: str) -> str:
+    """Blue is ours, grey is theirs."""
+    ours = OURS if competitor == "deviceflow" else OURS_LIGHT
+    return COLOURS.get(competitor, ours if competitor.startswith("deviceflow") else THEIRS)
+
+
 @contextmanager
 def drawing(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
     """Axes of one picture, written to `path` as SVG at the end."""
@@ -82,7 +88,7 @@ def bars(axis: Axes, section: Section) -> None:
     """A bar for each competitor's median, a line from its slowest to its fastest round."""
     for place, series in enumerate(section.series):
         measured = series.spread
-        axis.barh(place, measured.median, color=COLOURS.get(series.competitor, THEIRS), height=0.68)
+        axis.barh(place, measured.median, color=colour(series.competitor), height=0.68)
         axis.plot((measured.low, measured.high), (place, place), color=INK, linewidth=1)
         axis.annotate(
             _bar_words(section, series),
@@ -94,8 +100,8 @@ def bars(axis: Axes, section: Section) -> None:
         )
     axis.set_yticks(range(len(section.series)), [one.competitor for one in section.series])
     axis.invert_yaxis()
-    axis.set_title(f"{section.title} ({section.unit})")
-    axis.set_xlim(0, max(one.spread.high for one in section.series) * 1.42)
+    axis.set_title(f"{section.title.partition(': ')[2] or section.title} ({section.unit})")
+    axis.set_xlim(0, max(one.spread.high for one in section.series) * 1.6)
     axis.xaxis.set_major_formatter(lambda value, _: number(value))
 
 
@@ -115,15 +121,15 @@ def percentiles(
     with drawing(path, 1, len(groups), (9, 2.3)) as axes:
         for axis, (title, rows) in zip(axes, groups, strict=True):
             for place, (name, marks) in enumerate(rows.items()):
-                colour = OURS if name.startswith("held") else THEIRS
+                shade = OURS if name.startswith("held") else THEIRS
                 values = list(marks.values())
                 axis.plot(values, [place] * len(values), color=FAINT, linewidth=3, zorder=1)
                 for mark, value in marks.items():
-                    axis.plot(value, place, "o", color=colour, markersize=6)
+                    axis.plot(value, place, "o", color=shade, markersize=6)
                     axis.annotate(
                         f"{mark} {number(value)}",
                         (value, place),
-                        xytext=(0, 7),
+                        xytext=(0, -13 if mark == "max" else 7),
                         textcoords="offset points",
                         horizontalalignment="center",
                         fontsize=7,

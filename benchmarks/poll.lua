@@ -1,7 +1,7 @@
 -- wrk: one request after another, each with the next device code of a file.
 -- After "--": the file with everything before the code, the file of codes (43 characters each;
--- "-" for requests that are all the same), the number of the first one, and "sample" to count
--- what is answered (which costs wrk time, so it is never done in a measured run).
+-- "-" for requests that are all the same), the number of the first one, the number of threads,
+-- and "sample" to count what is answered (which costs wrk time, so no measured run does it).
 local LENGTH = 43
 local threads = {}
 
@@ -21,10 +21,11 @@ function init(args)
   before = read(args[1])
   codes = args[2] ~= "-" and read(args[2]) or ""
   count = #codes / LENGTH
-  -- Threads begin in different places.
-  at = count > 0 and (tonumber(args[3]) + number * math.floor(count / 7)) % count or 0
+  -- Threads begin as far from one another as can be.
+  local apart = math.floor(count / tonumber(args[4]))
+  at = count > 0 and (tonumber(args[3]) + number * apart) % count or 0
   pending, slow_down, other = 0, 0, 0
-  if args[4] == "sample" then
+  if args[5] == "sample" then
     function response(_, _, body)
       if body:find("authorization_pending", 1, true) then
         pending = pending + 1

@@ -58,12 +58,12 @@ class Codes(NamedTuple):
     """A file of device codes in no order, and `one` of them for a check."""
 
     path: Path
-    count: int
+    size: int
     one: str
 
     def shots(self, before: bytes, rounds: int) -> Callable[[int], Shot]:
         """Each round begins in another part of the file."""
-        return lambda number: Shot(before, self.path, number * (self.count // rounds))
+        return lambda number: Shot(before, self.path, number * (self.size // rounds))
 
 
 class Polling:
@@ -140,11 +140,14 @@ class Polling:
 
     def _mix(self, server: Competitor, codes: Codes, mode: Mode, load: Load) -> str:
         """What kinds of answers there are; a pending one costs the same as a slow_down."""
-        shot = Shot(poll_start(server.port, close=mode.close), codes.path)
+        # Codes that were not polled just now.
+        before = poll_start(server.port, close=mode.close)
+        rounds = self._run.turns.rounds
+        shot = codes.shots(before, rounds)(rounds // 2)
         fired = load.fire(server.port, shot, SAMPLE_S, sample=True)
         total = max(1, fired.requests)
         return (
-            f"answers with {codes.count:,} pending, sampled apart: "
+            f"answers with {codes.size:,} pending, sampled apart: "
             f"{fired.pending / total:.1%} authorization_pending, "
             f"{fired.slow_down / total:.1%} slow_down, {fired.other / total:.1%} others"
         )
@@ -171,7 +174,7 @@ def run(run: Run, pending: int = PENDING, few: int = FEW, many: int = MANY) -> R
         for ratio in one.ratios
         if one.key != SCALE
     }
-    figures["scale: many / few"] = sections[-1].ratios[0].spread.median
+    figures[f"scale: {many:,} / {few:,}"] = sections[-1].ratios[0].spread.median
     figures["redis commands per poll"] = polling.commands / max(1, polling.polls)
     parameters = {"pending": pending, "few": few, "many": many, "connections": CONNECTIONS}
     result = run.finish("polling", sections, figures, dict(parameters))

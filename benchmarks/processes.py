@@ -12,6 +12,8 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
 LOG_LINES = 15
 
+_OWN = ("Pss_Anon:", "Pss_Shmem:")
+
 
 class BenchmarkError(Exception):
     """A benchmark cannot go on. The text says why and what to do."""
@@ -109,8 +111,10 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 def memory_bytes(pid: int) -> int:
-    """Proportional set size of `pid` and its descendants: a shared page is counted once.
+    """Memory of `pid` and its descendants; a page that they share is counted once.
 
+    It is the proportional set size without files: code that other processes have mapped too
+    would make it depend on who else is running.
     Raises BenchmarkError where the system does not tell.
     """
     total = 0
@@ -119,5 +123,5 @@ def memory_bytes(pid: int) -> int:
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError as error:
             raise BenchmarkError("/proc/*/smaps_rollup cannot be read: Linux only") from error
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_OWN))
     return total

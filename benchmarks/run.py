@@ -12,7 +12,7 @@ from benchmarks.machine import Cores, describe
 from benchmarks.progress import Screen
 from benchmarks.results import Result, Section, write
 from benchmarks.rounds import Turns
-from benchmarks.tables import show, show_section
+from benchmarks.tables import number, show, show_section
 
 
 class Run(NamedTuple):
@@ -53,7 +53,11 @@ class Run(NamedTuple):
         console = self.screen.console
         for section in sections:
             show_section(console, section)
-        show(console, "Targets", targets.HEAD, targets.rows({benchmark: result}))
+        if not sections:
+            rows = [(name, number(value)) for name, value in figures.items()]
+            show(console, benchmark.capitalize(), ("", "value"), rows)
+        if told := targets.rows({benchmark: result}):
+            show(console, "Targets", targets.HEAD, told)
         path = write(result, self.results)
         console.print(f"written: {path.name}", style="dim")
         return result

@@ -19,8 +19,6 @@ LANE_OFF = "lane off"
 PLAIN = "plain aiohttp"
 NGINX = "nginx constant"
 
-_SERVE = "from deviceflow.__main__ import main; main()"
-
 CONFIG = Template("""\
 [server]
 port = $port
@@ -95,7 +93,7 @@ def deviceflow(
             password_hash=PASSWORD_HASH,
         )
     )
-    command = [sys.executable, "-c", _SERVE, "serve", "--config", str(config)]
+    command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
     with _server(command, place, port) as pid:
         yield Competitor(name, port, (pid,))
 

@@ -194,8 +194,10 @@ class Parts:
         """Read clients and keys as they are now. Raises StoreUnavailable."""
         self.clients.adopt(await self.stored_clients.all())
         signing_keys = await self.signing_keys.read()
-        if any(key.algorithm == self.signer.algorithm for key in signing_keys):
-            self.signer.adopt(signing_keys)
+        if not any(key.algorithm == self.signer.algorithm for key in signing_keys):
+            # The store lost its data: what this key has signed can still be verified.
+            signing_keys = await self.signing_keys.add_first(self.signer.signing_key)
+        self.signer.adopt(signing_keys)
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:
         """Feed the mirror while the application runs; let everything go at its end."""

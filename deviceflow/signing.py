@@ -72,7 +72,8 @@ class Signer:
         """Take the keys as they are in the store now."""
         stored = sorted(keys, key=lambda key: key.created_at)
         self._keys = {key.key_id: _import_jwk(key.jwk) for key in stored}
-        self._signing_id = [key.key_id for key in stored if key.algorithm == self.algorithm][-1]
+        self.signing_key = [key for key in stored if key.algorithm == self.algorithm][-1]
+        self._signing_id = self.signing_key.key_id
         self._signing_key = self._keys[self._signing_id]
 
     def sign(self, claims: Mapping[str, Any], token_type: str) -> str:

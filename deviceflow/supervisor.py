@@ -32,6 +32,7 @@ BACKLOG = 1024
 RESTART_DELAY_S = 0.1
 MAX_RESTART_DELAY_S = 5.0
 HEALTHY_AFTER_S = 10.0
+STORE_RETRY_S = 2.0
 GRACE_S = 5.0
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
@@ -68,6 +69,7 @@ class Supervisor:
         self._places: list[Place] = []
         self._workers: dict[int, tuple[Place, float]] = {}
         self._delay = RESTART_DELAY_S
+        self._embedded: EmbeddedValkey | None = None
         self._signals, self._wakeup = os.pipe()
         self._lifeline, self._held = os.pipe()
 
@@ -103,9 +105,9 @@ class Supervisor:
     def _open_store(self, stack: ExitStack) -> str:
         if self.settings.redis.url:
             return self.settings.redis.url
-        embedded = EmbeddedValkey(Path(self.settings.server.data_dir))
+        self._embedded = EmbeddedValkey(Path(self.settings.server.data_dir))
         try:
-            return stack.enter_context(embedded).url
+            return stack.enter_context(self._embedded).url
         except StoreSetupError as error:
             raise StartError(str(error)) from error
 
@@ -157,7 +159,8 @@ class Supervisor:
         worker.run(equipment, Listening(place.public, place.admin, self._lifeline))
 
     def _watch(self, equipment: Equipment) -> None:
-        while not _STOPS & self._heard(timeout=None):
+        while not _STOPS & self._heard(timeout=self._store_check_s()):
+            self._revive_store()
             for ended in self._reap():
                 self._pause_before_restart(ended)
                 self._fork(equipment, ended.place)
@@ -166,8 +169,23 @@ class Supervisor:
         if time.monotonic() - ended.started >= HEALTHY_AFTER_S:
             self._delay = RESTART_DELAY_S
         log.error("worker.died", pid=ended.pid, status=ended.status, restart_in_s=self._delay)
-        time.sleep(self._delay)
+        # A signal to stop is heeded at once: it is read when this returns.
+        select.select([self._signals], [], [], self._delay)
         self._delay = min(self._delay * 2, MAX_RESTART_DELAY_S)
+
+    def _store_check_s(self) -> float | None:
+        """How long to wait for signals: the end of a child is one, a store that is down is not."""
+        is_down = self._embedded is not None and self._embedded.has_died()
+        return STORE_RETRY_S if is_down else None
+
+    def _revive_store(self) -> None:
+        if self._embedded is None or not self._embedded.has_died():
+            return
+        try:
+            self._embedded.revive()
+            log.error("store.died", consequence="started again with the data on disk")
+        except StoreSetupError as error:
+            log.critical("store.died", problem=str(error), retry_in_s=STORE_RETRY_S)
 
     def _stop(self) -> None:
         log.info("server.stopping")

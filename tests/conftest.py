@@ -72,7 +72,9 @@ class Valkey:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGSTOP makes a server that hangs, SIGCONT lets it go on."""
-        os.kill(self._server._process.pid, number)
+        process = self._server._process
+        assert process is not None
+        os.kill(process.pid, number)
 
     def client(self) -> Redis:
         """A plain client, for looking at what is stored. Close it."""

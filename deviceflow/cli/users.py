@@ -1,16 +1,13 @@
 """`deviceflow users`: people in the store, beside those in the configuration file."""
 
-import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import msgspec
 
-from deviceflow.app import connect
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -18,12 +15,12 @@ from deviceflow.cli.options import (
     redis_url_option,
     settings_from,
 )
+from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import DisplayName
 from deviceflow.core.reading import expected, shown
 from deviceflow.core.values import Email
-from deviceflow.store.embedded import EmbeddedValkey
-from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.store.connection import Connection
 from deviceflow.store.users import Account, Users
 
 MIN_PASSWORD = 8
@@ -86,7 +83,7 @@ def add(
         )
         click.echo(f"added {username}")
 
-    _with_store(settings, work)
+    _with_users(settings, work)
 
 
 @users.command(name="list")
@@ -107,7 +104,7 @@ def list_users(settings: Settings, as_json: bool) -> None:
         if not accounts:
             click.echo("There are no users yet: deviceflow users add NAME", err=True)
 
-    _with_store(settings, work)
+    _with_users(settings, work)
 
 
 @users.command()
@@ -124,7 +121,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {username}")
 
-    _with_store(settings, work)
+    _with_users(settings, work)
 
 
 @users.command()
@@ -132,7 +129,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
 @click.pass_obj
 def disable(settings: Settings, username: str) -> None:
     """Refuse a user: no sign-in, no tokens for what was approved, no refresh."""
-    _with_store(settings, lambda store: _set_disabled(store, username, disabled=True))
+    _with_users(settings, lambda store: _set_disabled(store, username, disabled=True))
 
 
 @users.command()
@@ -140,7 +137,7 @@ def disable(settings: Settings, username: str) -> None:
 @click.pass_obj
 def enable(settings: Settings, username: str) -> None:
     """Let a disabled user in again."""
-    _with_store(settings, lambda store: _set_disabled(store, username, disabled=False))
+    _with_users(settings, lambda store: _set_disabled(store, username, disabled=False))
 
 
 def _check(what: str, kind: object, given: str | None) -> None:
@@ -189,25 +186,12 @@ def _refuse_undecodable(what: str, text: str) -> None:
         fail(f"{what}: these bytes are not UTF-8; expected text in UTF-8")
 
 
-def _with_store(settings: Settings, work: Work) -> None:
-    """Do `work` on the store of the settings, whether its server runs or not."""
-    with ExitStack() as stack:
+def _with_users(settings: Settings, work: Work) -> None:
+    async def connected(connection: Connection) -> None:
+        store = Users(connection, settings.users)
         try:
-            url = settings.redis.url or stack.enter_context(
-                EmbeddedValkey(Path(settings.server.data_dir)).shared()
-            )
-            asyncio.run(_work(settings, url, work))
-        except StoreSetupError as error:
-            fail(str(error))
-        except StoreUnavailable:
-            fail("cannot reach the store; is it running, and is redis.url right?")
+            await work(store)
+        finally:
+            store.close()
 
-
-async def _work(settings: Settings, url: str, work: Work) -> None:
-    connection = connect(settings, url)
-    store = Users(connection, settings.users)
-    try:
-        await work(store)
-    finally:
-        store.close()
-        await connection.close()
+    with_store(settings, connected)

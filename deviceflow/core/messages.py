@@ -25,7 +25,7 @@ class TokenResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
     access_token: str
     token_type: str
     expires_in: int
-    scope: str
+    scope: str = ""
     refresh_token: str | None = None
     id_token: str | None = None
 

@@ -17,15 +17,20 @@ from deviceflow.store.mirror import Mirror
 Finish = Callable[[Poll | None], None]
 """Called once, with the answer; None means: approved, go and redeem."""
 
-_WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,5})\"?", re.IGNORECASE)
+# What follows a semicolon is a parameter of the preference, and means nothing to this one.
+_WAIT = re.compile(r"\s*wait\s*(?:=\s*(\"?)([0-9]{1,5})\1\s*)?(?:;.*)?", re.IGNORECASE)
+_NAMED_WAIT = re.compile(r"\s*wait\s*(?:[=;]|$)", re.IGNORECASE)
 
 
 def asked_wait(preferences: Iterable[str]) -> int:
-    """The seconds that the values of the Prefer headers ask for, 0 for none. The first counts."""
-    for preference in re.split(r"[,;]", ",".join(preferences)):
-        found = _WAIT.fullmatch(preference.strip())
-        if found:
-            return int(found[1])
+    """The seconds that the values of the Prefer headers ask for, 0 for none.
+
+    Of a preference that is given twice the first counts, whatever it says (RFC 7240 2).
+    """
+    for preference in ",".join(preferences).split(","):
+        if _NAMED_WAIT.match(preference):
+            found = _WAIT.fullmatch(preference)
+            return int(found[2] or 0) if found else 0
     return 0
 
 
@@ -51,8 +56,11 @@ class HeldPolls:
         return len(self._held)
 
     def hold(self, connection: object, code: DeviceCode, wait: int, finish: Finish) -> bool:
-        """Hold the poll that came over `connection`; False where there is no room for it."""
-        if len(self._held) >= self._max_held or connection in self._held:
+        """Hold the poll that came over `connection`; False where there is no room for it.
+
+        `connection` is None where the device has gone meanwhile.
+        """
+        if len(self._held) >= self._max_held or connection in self._held or connection is None:
             return False
         left = min(wait, code.expires_at - self._clock())
         held = _Held(self, connection, code, finish)
@@ -66,7 +74,13 @@ class HeldPolls:
     ) -> "asyncio.Future[Poll | None] | None":
         """Hold a poll of the ordinary handler: its answer to come, or None for no room."""
         future: asyncio.Future[Poll | None] = asyncio.get_running_loop().create_future()
-        return future if self.hold(connection, code, wait, future.set_result) else None
+
+        def finish(answer: Poll | None) -> None:
+            # Whoever waited for it may have been cancelled.
+            if not future.done():
+                future.set_result(answer)
+
+        return future if self.hold(connection, code, wait, finish) else None
 
     def note_granted(self, connection: object, wait: int) -> None:
         """The lane held a poll and leaves its answer to the ordinary handler."""
@@ -84,7 +98,8 @@ class HeldPolls:
             self.finish(held, Poll.AUTHORIZATION_PENDING)
 
     def drop_all(self) -> None:
-        """Answer every held poll: the server is about to stop."""
+        """Answer every held poll, and hold no more: the server is about to stop."""
+        self._max_held = 0
         for connection in list(self._held):
             self.drop(connection)
 

@@ -35,8 +35,8 @@ class LaneConnection(asyncio.Protocol):
     """The protocol of one accepted connection (the methods are asyncio.Protocol's)."""
 
     __slots__ = (
-        "_door", "_handed_waiter", "_held", "_inner", "_kept", "_missing", "_sent_ahead",
-        "quiet", "stuck", "transport",
+        "_door", "_handed_waiter", "_held", "_inner", "_is_unread", "_kept", "_missing",
+        "_sent_ahead", "quiet", "stuck", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -50,7 +50,9 @@ class LaneConnection(asyncio.Protocol):
         # A poll whose body is still to come, or the one that is being held.
         self._kept = b""
         self._held: Waiting | None = None
-        self._sent_ahead = b""
+        # The segments that came while it is held, as they came.
+        self._sent_ahead: tuple[bytes, ...] = ()
+        self._is_unread = False
         self.quiet = 0
         self.stuck = 0
 
@@ -67,7 +69,7 @@ class LaneConnection(asyncio.Protocol):
         elif self._held is not None:
             self._keep_for_later(data)
         else:
-            self._take(self._kept + data if self._kept else data)
+            self._take(data)
 
     def eof_received(self) -> bool | None:
         """The client sends no more."""
@@ -81,16 +83,23 @@ class LaneConnection(asyncio.Protocol):
             self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Stop reading from a client that does not read its answers."""
-        self.transport.pause_reading()
+        """Stop reading from a client that does not read its answers.
+
+        Where there is aiohttp, it does that itself; two at one tap would undo each other.
+        """
+        self._is_unread = True
         if self._inner is not None:
             self._inner.pause_writing()
+        else:
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
-        self.transport.resume_reading()
+        self._is_unread = False
         if self._inner is not None:
             self._inner.resume_writing()
+        else:
+            self.transport.resume_reading()
 
     def is_idle(self) -> bool:
         """Between two requests, with nothing half sent and nothing to answer."""
@@ -98,28 +107,43 @@ class LaneConnection(asyncio.Protocol):
             return False
         return self._inner is None or _waits(self._inner)
 
+    def is_lane_only(self) -> bool:
+        """Aiohttp has never seen this connection, and will not close it."""
+        return self._inner is None
+
     def is_stuck(self) -> bool:
-        """In the middle of a request that the client does not finish."""
+        """In the middle of a request or an answer that the client does not finish."""
+        if self._is_unread or self.transport.is_closing():
+            return True
         if self._held is not None:
             return False
-        if self._inner is None:
-            return bool(self._kept)
-        request = self._inner._current_request  # noqa: SLF001, see the test of aiohttp's names
+        return bool(self._kept) or (self._inner is not None and self._is_unfinished(self._inner))
+
+    def _is_unfinished(self, inner: Any) -> bool:  # noqa: ANN401, aiohttp's protocol
+        request = inner._current_request  # noqa: SLF001, see the test of aiohttp's names
         if request is not None:
             return not request.content.is_eof()
-        return self._missing != 0
+        if self._missing != _UNKNOWN:
+            return self._missing > 0
+        # Half a head: no request came of the bytes that arrived while aiohttp waited for one.
+        is_first = inner._request_count == 0  # noqa: SLF001
+        return _waits(inner) and (is_first or inner._waiter is self._handed_waiter)  # noqa: SLF001
 
     def _take(self, data: bytes) -> None:
-        taken = self._door.take(data)
-        self._kept = b""
+        kept, self._kept = self._kept, b""
+        whole = kept + data if kept else data
+        taken = self._door.take(whole)
         if taken is None:
+            # In the segments in which it came: what aiohttp makes of an error depends on them.
+            if kept:
+                self._hand_over(kept)
             self._hand_over(data)
         elif isinstance(taken, Incomplete):
-            self._kept = data
+            self._kept = whole
         elif isinstance(taken, Reply):
             self._send(taken)
         else:
-            self._hold(taken, data)
+            self._hold(taken, whole)
 
     def _send(self, reply: Reply) -> None:
         self.transport.write(reply.data)
@@ -144,14 +168,15 @@ class LaneConnection(asyncio.Protocol):
         else:
             reply = self._door.reply(answer, close=waiting.close, held_for=waiting.wait)
             self._send(reply)
-        if self._sent_ahead:
-            ahead, self._sent_ahead = self._sent_ahead, b""
-            self.data_received(ahead)
+        ahead, self._sent_ahead = self._sent_ahead, ()
+        for data in ahead:
+            if not self.transport.is_closing():
+                self.data_received(data)
 
     def _keep_for_later(self, data: bytes) -> None:
         """What comes while a poll is held is read after its answer."""
-        self._sent_ahead += data
-        if len(self._sent_ahead) > MAX_SENT_AHEAD:
+        self._sent_ahead += (data,)
+        if sum(map(len, self._sent_ahead)) > MAX_SENT_AHEAD:
             self.transport.close()
 
     def _hand_over(self, data: bytes) -> None:
@@ -159,6 +184,9 @@ class LaneConnection(asyncio.Protocol):
         if self._inner is None:
             self._inner = self._door.make_inner()
             self._inner.connection_made(self.transport)
+            if self._is_unread:
+                self.transport.resume_reading()
+                self._inner.pause_writing()
         if self._missing == 0:
             self._missing = missing_after(data)
         elif self._missing > 0:
@@ -170,7 +198,10 @@ class LaneConnection(asyncio.Protocol):
         inner = self._inner
         # The waiter that was there when bytes were handed over may still belong to them.
         return (
-            self._missing == 0 and _waits(inner) and inner._waiter is not self._handed_waiter  # noqa: SLF001
+            self._missing == 0
+            and _waits(inner)
+            and inner._waiter is not self._handed_waiter  # noqa: SLF001
+            and not self._is_unread
         )
 
 
@@ -221,11 +252,11 @@ class Door:
     def sweep(self, period: float) -> None:
         """Look at every connection; `period` s have passed since the last time."""
         for connection in list(self.connections):
-            connection.quiet += 1
+            connection.quiet = connection.quiet + 1 if connection.is_idle() else 0
             connection.stuck = connection.stuck + 1 if connection.is_stuck() else 0
             if connection.stuck * period > REQUEST_TIMEOUT_S:
                 connection.transport.abort()
-            elif connection.quiet * period > self._keepalive_s and connection.is_idle():
+            elif connection.quiet * period > self._keepalive_s:
                 connection.transport.close()
 
     async def drain(self) -> None:
@@ -234,7 +265,7 @@ class Door:
         # What had arrived before the socket was closed is still answered.
         await asyncio.sleep(DRAIN_S)
         for connection in list(self.connections):
-            if connection.is_idle():
+            if connection.is_idle() or connection.is_lane_only():
                 connection.transport.close()
 
 

@@ -1,7 +1,8 @@
 """The connection to Redis or Valkey: commands, scripts, and what their failures mean."""
 
+import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ from deviceflow.store.errors import StoreUnavailable
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
 RETRIES = 2
+# redis-py repeats a command, and for each repetition the connecting: 18 s with a store that hangs.
+DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
 
 # What a server that is there says when it cannot do what was asked just now. redis-py has
@@ -82,12 +85,12 @@ class Connection:
 
     async def command(self, *command: Value) -> Any:  # noqa: ANN401, whatever Redis says
         """Run one command. Raises StoreUnavailable."""
-        with translated():
+        async with self._bounded():
             return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def run(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run script `name`. Raises StoreUnavailable."""
-        with translated():
+        async with self._bounded():
             return await self._script(name)(keys=list(keys), args=list(args))
 
     async def run_durably(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
@@ -109,9 +112,8 @@ class Connection:
     @asynccontextmanager
     async def pipeline(self) -> Any:  # noqa: ANN401
         """Several commands in one round trip, on one connection. Raises StoreUnavailable."""
-        with translated():
-            async with self.client.pipeline(transaction=False) as pipe:
-                yield pipe
+        async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
+            yield pipe
 
     async def queue(self, pipe: "Pipeline", name: str, keys: Sequence[str], *args: Value) -> None:
         """Put script `name` into `pipe`."""
@@ -120,6 +122,12 @@ class Connection:
     def pubsub(self) -> PubSub:
         """A subscriber. It blocks for as long as nothing is said."""
         return self.client.pubsub(ignore_subscribe_messages=False)
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        with translated():
+            async with asyncio.timeout(DEADLINE_S + self.durability.wait_s):
+                yield
 
     def _script(self, name: str) -> AsyncScript:
         script = self._scripts.get(name)

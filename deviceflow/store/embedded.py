@@ -82,6 +82,14 @@ class EmbeddedValkey:
             self._server = None
         self._unlock()
 
+    def has_died(self) -> bool:
+        """Whether our server has ended though nobody stopped it."""
+        return self._server is not None and not self._server.is_running()
+
+    def revive(self) -> None:
+        """Start the server again; its data is on disk. Raises StoreSetupError."""
+        self._launch()
+
     @contextmanager
     def shared(self) -> Iterator[str]:
         """The URL of the server, somebody else's if one runs, else our own for a while.
@@ -114,6 +122,14 @@ class EmbeddedValkey:
         # The lock is ours, so whoever listens there has lost its owner.
         _shut_down(self.socket_path)
         try:
+            self._launch()
+        except StoreSetupError:
+            self._server = None
+            self._unlock()
+            raise
+
+    def _launch(self) -> None:
+        try:
             self._make_socket_dir()
             self._server = ValkeyServer(
                 port=0,
@@ -122,7 +138,8 @@ class EmbeddedValkey:
                 unix_socket_path=self.socket_path,
                 config={
                     "appendonly": "yes",
-                    "appendfsync": "everysec",
+                    # What was acknowledged is on disk, also when the power goes.
+                    "appendfsync": "always",
                     "maxmemory-policy": "noeviction",
                     "loglevel": "warning",
                 },
@@ -130,8 +147,6 @@ class EmbeddedValkey:
             with _interrupts_blocked(), _private_files():
                 self._server.start(timeout=_START_TIMEOUT_S)
         except (ValkeyServerError, OSError) as error:
-            self._server = None
-            self._unlock()
             raise StoreSetupError(
                 f"the embedded Valkey did not start in {self.data_dir}; "
                 f"see {self.data_dir / 'valkey.log'}"

@@ -76,10 +76,13 @@ class Mirror:
             watcher(state)
 
     def watch(self, grant_id: int, watcher: "Watcher") -> None:
-        """Call `watcher` when the decision is known."""
+        """Call `watcher` when the decision is known; at once if it is."""
         self._watchers.setdefault(grant_id, []).append(watcher)
-        if self._states.get(grant_id, State.PENDING) is None:
+        state = self._states.get(grant_id, State.PENDING)
+        if state is None:
             self._unresolved.add(grant_id)
+        elif state is not State.PENDING:
+            watcher(state)
 
     def unwatch(self, grant_id: int, watcher: "Watcher") -> None:
         """Call `watcher` no more."""
@@ -92,9 +95,17 @@ class Mirror:
 
     async def run(self) -> None:
         """Feed the mirror until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
-            tasks.create_task(self._catch_up_regularly())
+        feeds = (self._listen(), self._catch_up_regularly())
+        tasks = {asyncio.create_task(feed) for feed in feeds}
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            # redis-py writes through `asyncio.wait_for`, which before Python 3.12 may swallow a
+            # cancellation (gh-86296): once is not enough.
+            while tasks:
+                for task in tasks:
+                    task.cancel()
+                _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
     async def catch_up(self) -> None:
         """Read what was added to the decision log. Raises StoreUnavailable."""
@@ -111,9 +122,12 @@ class Mirror:
                 if revision != self._revision:
                     await self.reload()
                     self._revision = revision
+                now = self._clock()
                 for entry_id, fields in entries:
                     self._last = entry_id.decode()
-                    self.learn(int(fields[b"g"], 16), None, int(fields[b"x"]))
+                    # The log reaches back further than the lives of most grants.
+                    if (expires_at := int(fields[b"x"])) > now:
+                        self.learn(int(fields[b"g"], 16), None, expires_at)
                 if len(entries) < PAGE:
                     return
 
@@ -188,8 +202,14 @@ class Mirror:
             with suppress(StoreUnavailable):
                 await self.catch_up()
         elif message["type"] == "message":
-            grant_id, state, expires_at = message["data"].split()
-            self.learn(int(grant_id, 16), State(state.decode()), int(expires_at))
+            try:
+                grant_id, state, expires_at = message["data"].split()
+                decision = int(grant_id, 16), State(state.decode()), int(expires_at)
+            except ValueError:
+                # Of a later version, perhaps. The log has the same decision as a hint.
+                log.warning("store.message_ignored", reason="not an announcement")
+                return
+            self.learn(*decision)
 
 
 async def _nothing_to_reload() -> None:

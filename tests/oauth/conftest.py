@@ -83,7 +83,7 @@ CLIENTS = (
         verification_uri_complete=False,
         audience="https://api.example.com",
     ),
-    Client(client_id="brief", name="Brief", scopes=("profile",), lifetime_s=1),
+    Client(client_id="brief", name="Brief", scopes=("profile",), lifetime_s=2),
 )
 PEOPLE = ("ada", "bob")
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 from unittest import mock
 
 import msgspec
@@ -21,6 +21,8 @@ from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.oauth.lane import Reply as Answered
+from deviceflow.oauth.lane import Taken, Waiting
 from deviceflow.oauth.lane_connection import Door, LaneConnection
 from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
@@ -35,8 +37,29 @@ FORM = b"Content-Type: application/x-www-form-urlencoded"
 METADATA = b"GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
+class Recording(asyncio.Transport):
+    """A transport that keeps what is written to it, even if the client reads no more."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self.said = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.said += data
+        self._transport.write(data)
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401, of any method
+        if name in {"_transport", "said", "write", "writelines"}:
+            return super().__getattribute__(name)
+        return getattr(self._transport, name)
+
+
 class Watched(LaneConnection):
-    """A connection that counts the bytes it got."""
+    """A connection that counts the bytes it got, and keeps those it said."""
 
     def __init__(self, door: Door, known: "dict[int, Watched]") -> None:
         super().__init__(door)
@@ -46,7 +69,7 @@ class Watched(LaneConnection):
         self._known = known
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        super().connection_made(Recording(cast("asyncio.Transport", transport)))
         self._known[transport.get_extra_info("peername")[1]] = self
 
     def data_received(self, data: bytes) -> None:
@@ -57,6 +80,12 @@ class Watched(LaneConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         super().connection_lost(exc)
+
+    @property
+    def said(self) -> bytes:
+        """All that the server wrote."""
+        said: bytes = self.transport.said  # type: ignore[attr-defined]
+        return said
 
     @property
     def inner(self) -> Any:  # noqa: ANN401, aiohttp's protocol, whose names are private
@@ -72,27 +101,35 @@ class Watched(LaneConnection):
         inner = self._inner
         if self.is_closing or inner is None:
             return True
-        if inner._messages:
-            return False
         request = inner._current_request
-        if inner._request_in_progress:
-            return request is not None and not request.content.is_eof()
-        return True
+        if request is not None:
+            return not request.content.is_eof()
+        return not inner._messages and not inner._request_in_progress
 
 
 class WatchedDoor(Door):
-    """A door that knows its connections by the client's port, and counts aiohttp's protocols."""
+    """A door that knows its connections by the client's port, and counts.
+
+    `made`: aiohttp's protocols; `lane_answers`: polls that the lane answered or holds.
+    """
 
     def __init__(self, *parts: Any, **options: Any) -> None:  # noqa: ANN401, as Door takes them
         super().__init__(*parts, **options)
         self.known: dict[int, Watched] = {}
         self.made = 0
-        make_inner = self.make_inner
+        self.lane_answers = 0
+        take, make_inner = self.take, self.make_inner
+
+        def counted_take(data: bytes) -> Taken:
+            taken = take(data)
+            self.lane_answers += isinstance(taken, (Answered, Waiting))
+            return taken
 
         def counted() -> Any:  # noqa: ANN401, aiohttp's protocol
             self.made += 1
             return make_inner()
 
+        self.take = counted_take
         self.make_inner = counted  # type: ignore[assignment]
 
     def __call__(self) -> Watched:
@@ -155,12 +192,6 @@ class Peer:
         async with asyncio.timeout(5):
             return await self.reader.read()
 
-    async def finish(self) -> bytes:
-        """All that still comes when the client says that it sends no more."""
-        if not self.at_server.is_closing:
-            self.writer.write_eof()
-        return await self.rest()
-
     def close(self) -> None:
         self.writer.close()
 
@@ -217,6 +248,11 @@ class Served:
     def made(self) -> int:
         """How many of aiohttp's protocols were made."""
         return self.door.made
+
+    @property
+    def lane_answers(self) -> int:
+        """How many polls the lane answered or holds."""
+        return self.door.lane_answers
 
     @property
     def mirror(self) -> Mirror:

@@ -1,5 +1,6 @@
 """What devices get while the store is idle, out of reach, or has lost its data."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -141,6 +142,34 @@ async def test_the_operator_is_told(own_store: "tuple[Valkey, Stage]", until: "U
     valkey.kill()
     await until(lambda: not worker.mirror.reachable)
     assert await worker.readiness() == (200, {"status": "degraded", "store": "unreachable"})
+
+
+async def test_the_mirror_ends_though_a_cancellation_was_swallowed(
+    stage: "Stage", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As redis-py does under Python 3.11 while it writes: the worker has to end all the same."""
+    cancelled = 0
+    busy = asyncio.Event()
+
+    async def swallow_once() -> None:
+        nonlocal cancelled
+        busy.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled += 1
+            if cancelled > 1:
+                raise
+
+    mirror = stage.people.grants._mirror
+    monkeypatch.setattr(mirror, "catch_up", swallow_once)
+    feeding = asyncio.create_task(mirror.run())
+    await busy.wait()
+    feeding.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([feeding])
+    assert feeding.cancelled()
+    assert cancelled > 1
 
 
 async def _redeemed(stage: "Stage", worker: "Worker") -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_every_way_a_grant_can_go(
     program: "Program", device: "NewDevice", browser: "NewBrowser"
 ) -> None:
-    """8628-3.3-a, 8628-3.3.1-a, 8628-3.5-a, 8628-3.5-c, 8628-3.5-d: approve, deny, expire, refresh."""
+    """8628-3.3-a, 8628-3.3.1-a, 8628-3.5-a, 8628-3.5-c, 8628-3.5-d, and refresh."""
     brief = device("brief").authorize()
     tv, denied, console = device().authorize(), device().authorize(), device("console").authorize()
     assert [each.outcome() for each in (tv, denied, console)] == ["authorization_pending"] * 3

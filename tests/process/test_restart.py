@@ -80,7 +80,8 @@ def test_sigterm_lets_a_request_finish(
     signing_in.join(10)
     assert person.answer.status == 303
     assert not any(map(is_running, processes))
-    assert [event["event"] for event in program.log][-2:] == ["server.stopping", "server.stopped"]
+    said = [event["event"] for event in program.log if event["event"].startswith("server.")]
+    assert said[-2:] == ["server.stopping", "server.stopped"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -100,7 +101,7 @@ def test_a_stop_before_it_listens(
     program.stop()
     known = len(program.log)
     program.launch()
-    until(lambda: (program.data_dir / "valkey.sock").exists())
+    until((program.data_dir / "valkey.sock").exists)
     store = program.store
     assert program.stop() == 0
     assert not is_running(store)
@@ -124,6 +125,21 @@ def test_the_supervisor_is_killed(
     program.start()
     assert not is_running(store)
     assert tv.wait() == "tokens"
+
+
+def test_the_embedded_store_is_killed(
+    program: "Program", device: "NewDevice", browser: "NewBrowser"
+) -> None:
+    """It is started again with its data; pending polls went on meanwhile, the approval is there."""
+    pending, approved = device().authorize(), device().authorize()
+    browser().decide(approved.user_code, "approve")
+    known = len(program.log)
+    os.kill(program.store, signal.SIGKILL)
+    assert pending.outcome() == "authorization_pending"
+    program.wait_for("store.died", known)
+    assert approved.wait() == "tokens"
+    browser().decide(pending.user_code, "approve")
+    assert pending.wait() == "tokens"
 
 
 def test_one_worker_is_a_server_too(make_program: "MakeProgram", until: "Until") -> None:

@@ -3,6 +3,7 @@
 `store`       on the real server
 `each_store`  the same twice: on fakeredis and on the real server
 `another`     makes one more worker's view of the real server
+`own`         on a server of the test's own, `own_valkey`, which it may stop
 """
 
 import asyncio
@@ -136,3 +137,15 @@ async def another(valkey: Valkey, clock: Clock) -> AsyncIterator[Callable[[], Aw
             return Store(connection, await Installation.open(connection), clock)
 
         yield make
+
+
+@pytest.fixture
+def own_valkey(start_valkey: Callable[..., Valkey]) -> Valkey:
+    return start_valkey()
+
+
+@pytest.fixture
+async def own(own_valkey: Valkey, clock: Clock) -> AsyncIterator[Store]:
+    connection = Connection.open(own_valkey.url)
+    yield Store(connection, await Installation.open(connection), clock)
+    await connection.close()

@@ -1,7 +1,7 @@
 """What the failures of a real server mean, and that they pass."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 from redis.exceptions import ResponseError
@@ -10,10 +10,8 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Value
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.keys import Installation
-from tests.conftest import Clock, Valkey
+from tests.conftest import Valkey
 from tests.store.conftest import ADA, Store
-
-StartValkey = Callable[..., Valkey]
 
 # What Valkey says when it is there and cannot do what was asked just now.
 UNAVAILABLE = (
@@ -29,19 +27,6 @@ UNAVAILABLE = (
     "NOSCRIPT No matching script.",
     "NOAUTH Authentication required.",
 )
-
-
-@pytest.fixture
-def own_valkey(start_valkey: StartValkey) -> Valkey:
-    """A server that a test may stop."""
-    return start_valkey()
-
-
-@pytest.fixture
-async def own(own_valkey: Valkey, clock: Clock) -> AsyncIterator[Store]:
-    connection = Connection.open(own_valkey.url)
-    yield Store(connection, await Installation.open(connection), clock)
-    await connection.close()
 
 
 @pytest.mark.parametrize("refusal", UNAVAILABLE, ids=lambda refusal: str(refusal).split()[0])

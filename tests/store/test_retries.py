@@ -125,3 +125,22 @@ async def test_a_create_script_that_runs_twice_is_one_grant_s(store: Store) -> N
         return made
 
     assert [await create("ours"), await create("ours"), await create("theirs")] == [1, 1, 0]
+
+
+async def test_a_rotation_that_is_repeated_late_is_no_replay(store: Store) -> None:
+    """The successor is in use already when our own repetition arrives."""
+    first, family = await store.family()
+    second, third = RefreshToken.new(first.name), RefreshToken.new(first.name)
+
+    async def rotate(request_id: str, presented: RefreshToken, successor: RefreshToken) -> bytes:
+        hashes = presented.hash, successor.hash
+        until = store.tokens.idle_until_ms(family)
+        outcome: bytes = await store.connection.run(
+            "rotate", [f"df:f:{{{first.name}}}"], request_id, *hashes, until, family.client_id
+        )
+        return outcome
+
+    assert await rotate("one", first, second) == b"rotated"
+    assert await rotate("two", second, third) == b"rotated"
+    assert await rotate("two", second, third) == b"rotated"
+    assert await rotate("one", first, second) == b"replayed"

@@ -17,8 +17,13 @@ async def until(condition: Callable[[], object], within_s: float = 10.0) -> None
 async def decision(mirror: Mirror, grant_id: int, within_s: float = 10.0) -> State:
     """Wait until `mirror` is told the decision of a grant."""
     told: asyncio.Future[State] = asyncio.get_running_loop().create_future()
-    mirror.watch(grant_id, told.set_result)
+
+    def tell(state: State) -> None:
+        if not told.done():
+            told.set_result(state)
+
+    mirror.watch(grant_id, tell)
     try:
         return await asyncio.wait_for(told, within_s)
     finally:
-        mirror.unwatch(grant_id, told.set_result)
+        mirror.unwatch(grant_id, tell)

@@ -1,0 +1,103 @@
+"""Signing: what others verify with the published keys, and nothing more is published."""
+
+import base64
+import json
+
+import pytest
+from joserfc import jwt
+from joserfc.errors import BadSignatureError
+from joserfc.jwk import KeySet
+
+from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
+from deviceflow.signing import ALGORITHMS, Signer, has_algorithm, new_key
+
+CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000_000_000}
+# RFC 7518 6.2.2, 6.3.2; RFC 8037 2
+PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+KEY_TYPES = {"ES256": "EC", "Ed25519": "OKP", "RS256": "RSA"}
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, dict[str, bytes]]:
+    """One key of each algorithm; an RSA key takes its time."""
+    return {algorithm: new_key(algorithm) for algorithm in ALGORITHMS}
+
+
+@pytest.fixture(params=ALGORITHMS)
+def signer(request: pytest.FixtureRequest, keys: dict[str, dict[str, bytes]]) -> Signer:
+    """A signer of each algorithm, among keys of all."""
+    every = keys["RS256"] | keys["ES256"] | keys["Ed25519"]
+    return Signer(every, request.param)
+
+
+def header_of(token: str) -> dict[str, object]:
+    raw = token.split(".", maxsplit=1)[0]
+    header: dict[str, object] = json.loads(base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)))
+    return header
+
+
+def published(signer: Signer) -> KeySet:
+    """The keys as somebody else reads them."""
+    return KeySet.import_key_set(json.loads(json.dumps(signer.jwks())))
+
+
+def test_a_token_verifies_with_the_published_keys(signer: Signer) -> None:
+    """9068-2.1-a."""
+    token = signer.sign(CLAIMS, ACCESS_TOKEN_TYPE)
+    verified = jwt.decode(token, published(signer), algorithms=[signer.algorithm])
+    assert verified.claims == CLAIMS
+
+
+def test_a_changed_token_does_not(signer: Signer) -> None:
+    head, body, signature = signer.sign(CLAIMS, ACCESS_TOKEN_TYPE).split(".")
+    _, other_body, _ = signer.sign(CLAIMS | {"sub": "user_2"}, ACCESS_TOKEN_TYPE).split(".")
+    assert body != other_body
+    with pytest.raises(BadSignatureError):
+        jwt.decode(
+            f"{head}.{other_body}.{signature}", published(signer), algorithms=[signer.algorithm]
+        )
+
+
+@pytest.mark.parametrize("token_type", [ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE])
+def test_the_header_says_what_it_is_and_which_key_to_take(signer: Signer, token_type: str) -> None:
+    """9068-2.1-a: at+jwt; OIDC-10.1.1-a: a kid."""
+    header = header_of(signer.sign(CLAIMS, token_type))
+    assert header == {"alg": signer.algorithm, "typ": token_type, "kid": header["kid"]}
+    (key,) = [key for key in signer.jwks()["keys"] if key["kid"] == header["kid"]]
+    assert (key["alg"], key["kty"]) == (signer.algorithm, KEY_TYPES[signer.algorithm])
+
+
+def test_the_published_keys_are_public(signer: Signer) -> None:
+    """OIDCD-3-a: no private keys."""
+    keys = signer.jwks()["keys"]
+    assert len(keys) == 3
+    for key in keys:
+        assert set(key) & PRIVATE_MEMBERS == set()
+        assert key["use"] == "sig"
+        assert key["alg"] in ALGORITHMS
+    assert len({key["kid"] for key in keys}) == 3
+
+
+def test_all_keys_are_published_so_that_old_tokens_verify(
+    keys: dict[str, dict[str, bytes]],
+) -> None:
+    """OIDC-10.1.1-a: after a change of the algorithm too."""
+    before = Signer(keys["ES256"], "ES256")
+    token = before.sign(CLAIMS, ACCESS_TOKEN_TYPE)
+    after = Signer(keys["Ed25519"] | keys["ES256"], "Ed25519")
+    assert header_of(after.sign(CLAIMS, ACCESS_TOKEN_TYPE))["alg"] == "Ed25519"
+    assert jwt.decode(token, published(after), algorithms=["ES256"]).claims == CLAIMS
+
+
+def test_it_is_known_which_algorithms_have_a_key(keys: dict[str, dict[str, bytes]]) -> None:
+    for algorithm in ALGORITHMS:
+        assert not has_algorithm({}, algorithm)
+        assert [other for other in ALGORITHMS if has_algorithm(keys[algorithm], other)] == [
+            algorithm
+        ]
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519"])
+def test_each_new_key_is_another(algorithm: str) -> None:
+    (first,), (second,) = new_key(algorithm), new_key(algorithm)
+    assert first != second
