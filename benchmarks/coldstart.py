@@ -164,7 +164,7 @@ async def kill_once(server: Competitor, opened: Store, requests: list[bytes]) ->
         max(log.recovered) - killed,
         log.longest_gap,
         len(later),
-        asked_for_polls(before, after),
+        asked_for_polls(before, after, starts=1),
         list(histogram(log.answered, started)),
     )
 

@@ -69,14 +69,21 @@ BACKGROUND = frozenset(
 )
 
 
-def asked_for_polls(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+def asked_for_polls(
+    before: dict[str, int], after: dict[str, int], starts: int = 0
+) -> dict[str, int]:
     """The commands between two looks that are neither the catch-up's nor connection set-up.
 
     Each worker reads the tail of the decision log once a second, whether anybody polls or not:
-    one XRANGE and one HGET in one round trip. Whatever else ran can only be due to requests.
+    one XRANGE, one HGET and one GET in one round trip. Each of the `starts` of a worker reads
+    the clients and the signing keys, one HVALS each. Whatever else ran can only be due to
+    requests.
     """
     grown = {name: calls - before.get(name, 0) for name, calls in after.items()}
-    grown["hget"] = grown.get("hget", 0) - grown.pop("xrange", 0)
+    catch_ups = grown.pop("xrange", 0)
+    grown["hget"] = grown.get("hget", 0) - catch_ups
+    grown["get"] = grown.get("get", 0) - catch_ups
+    grown["hvals"] = grown.get("hvals", 0) - 2 * starts
     return {
         name: calls
         for name, calls in grown.items()

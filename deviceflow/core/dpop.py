@@ -63,7 +63,8 @@ def check(proof: Proof, expected: Expected) -> str:
         raise ProofError("The DPoP proof is for another method.")
     if not _same_url(claims.get("htu"), expected.url):
         raise ProofError("The DPoP proof is for another address.")
-    if not -CLOCK_SKEW_S <= expected.now - issued_at <= MAX_AGE_S:
+    # Compared, not subtracted: a whole number in JSON may be too large for a float.
+    if not expected.now - MAX_AGE_S <= issued_at <= expected.now + CLOCK_SKEW_S:
         raise ProofError("The DPoP proof is too old, or from the future.")
     if expected.access_token is not None and claims.get("ath") != token_hash(expected.access_token):
         raise ProofError("The DPoP proof is for another access token.")
@@ -84,7 +85,8 @@ def nonce(key: bytes, now: float, steps_back: int = 0) -> str:
 
 def check_nonce(proof: Proof, key: bytes, now: float) -> None:
     """Accept the nonce of this moment and of the one before. Raises NonceError."""
-    presented = str(proof.claims.get("nonce", "")).encode()
+    # JSON can spell half a surrogate pair, which is no UTF-8.
+    presented = str(proof.claims.get("nonce", "")).encode(errors="surrogatepass")
     good = [compare_digest(presented, nonce(key, now, back).encode()) for back in (0, 1)]
     if not any(good):
         raise NonceError("The DPoP proof needs the nonce that this answer brings.")

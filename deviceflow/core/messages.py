@@ -61,6 +61,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     revocation_endpoint_auth_signing_alg_values_supported: list[str] | None = None
     introspection_endpoint_auth_methods_supported: list[str] | None = None
     introspection_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    introspection_signing_alg_values_supported: list[str]
     code_challenge_methods_supported: list[str]
     dpop_signing_alg_values_supported: list[str]
     tls_client_certificate_bound_access_tokens: bool = False

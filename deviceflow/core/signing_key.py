@@ -31,6 +31,14 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
         return not self.expires_at or now < self.expires_at
 
 
+def age(key: SigningKey) -> tuple[bool, int, str]:
+    """Sorts keys, the one that signs last: what was superseded never signs again.
+
+    The time alone does not tell: it is in whole seconds, and hosts differ on it.
+    """
+    return not key.expires_at, key.created_at, key.key_id
+
+
 def superseded(keys: list[SigningKey], algorithm: str, expires_at: int) -> list[SigningKey]:
     """The keys of `algorithm` that a newer one replaces, as they are to be stored then."""
     return [

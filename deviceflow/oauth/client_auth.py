@@ -90,6 +90,17 @@ class ClientAuthentication:
             raise invalid_client(challenge=bool(header))
         return ClientRequest(request, parameters, client)
 
+    async def read_confidential(self, request: web.Request) -> ClientRequest:
+        """As `read`, where nobody may be anonymous or public (RFC 7662 2.1)."""
+        parameters = await read_parameters(request)
+        is_named = "client_id" in parameters or "client_assertion" in parameters
+        if not is_named and "Authorization" not in request.headers:
+            raise invalid_client(challenge=True)
+        found = await self.read(request)
+        if found.client.auth_method == "none":
+            raise invalid_client(challenge=True)
+        return found
+
     def _credentials(
         self, request: web.Request, header: list[str], parameters: dict[str, str]
     ) -> Credentials:
@@ -115,7 +126,7 @@ class ClientAuthentication:
         method = credentials.method
         if client.auth_method == "tls_client_auth" and method == "none":
             expected = client.tls_client_auth_subject_dn or ""
-            return bool(expected) and compare_digest(credentials.proof.encode(), expected.encode())
+            return bool(expected) and _is_same(credentials.proof, expected)
         if method != client.auth_method:
             return False
         if method == "private_key_jwt":
@@ -184,7 +195,7 @@ async def read_parameters(request: web.Request) -> dict[str, str]:
         raise invalid_request("Credentials do not belong into the address.")
     if request.content_type != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")
-    if request.charset not in (None, "utf-8", "UTF-8"):
+    if (request.charset or "utf-8").lower() != "utf-8":
         raise invalid_request("The body has to be UTF-8.")
     if "Content-Encoding" in request.headers:
         raise invalid_request("The body may not be compressed.")
@@ -233,6 +244,11 @@ def _assertion(parameters: dict[str, str], client_id: str) -> Credentials:
 def _knows_secret(client: Client, secret: str) -> bool:
     presented = sha256(secret.encode()).hexdigest()
     return any(compare_digest(presented, known.lower()) for known in client.secret_sha256)
+
+
+def _is_same(presented: str, expected: str) -> bool:
+    # A header may hold bytes that are no UTF-8.
+    return compare_digest(presented.encode(errors="surrogateescape"), expected.encode())
 
 
 def _is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:

@@ -56,8 +56,8 @@ class IntrospectionEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the token's state. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client = await self._authentication.read(request)
-        if client.auth_method == "none" or not client.introspect:
+        _, parameters, client = await self._authentication.read_confidential(request)
+        if not client.introspect:
             raise unauthorized_client("This client may not introspect tokens.")
         token = parameters.get("token")
         if token is None:
@@ -83,6 +83,8 @@ class IntrospectionEndpoint:
             return None
         family = await self._tokens.read(presented.name)
         if family is None or client.audience or client.resources:
+            return INACTIVE
+        if not self._presented.serves(family.client_id):
             return INACTIVE
         revoked = await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name))
         good = await self._tokens.holds(presented) and not revoked

@@ -9,6 +9,7 @@ from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT, ServerMetadata
+from deviceflow.oauth.registration import METHODS as REGISTERED_METHODS
 from deviceflow.signing import ASYMMETRIC, Signer
 
 CACHED_S = 300
@@ -19,7 +20,9 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     issuer = settings.issuer_url
     known = list(clients)
     scopes = {scope: None for client in known for scope in client.scopes}
-    methods = list({client.auth_method: None for client in known}) or ["none"]
+    methods: list[str] = list({client.auth_method: None for client in known}) or ["none"]
+    if settings.registration.enabled:
+        methods = list(dict.fromkeys([*methods, *REGISTERED_METHODS]))
     asking = list({client.auth_method: None for client in known if client.introspect})
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
@@ -41,6 +44,7 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         revocation_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
         introspection_endpoint_auth_methods_supported=list(asking) or None,
         introspection_endpoint_auth_signing_alg_values_supported=_algorithms(asking),
+        introspection_signing_alg_values_supported=[settings.tokens.algorithm],
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],

@@ -57,11 +57,15 @@ class PresentedTokens:
             return None
         if await self._access_tokens.is_revoked(claims["jti"], claims["grant_id"]):
             return None
-        client = self._clients.find(claims["client_id"])
         account = await self._users.find_subject(claims["sub"])
-        if client is None or not client.enabled or account is None or account.disabled:
+        if not self.serves(claims["client_id"]) or account is None or account.disabled:
             return None
         return ActiveToken(claims, account)
+
+    def serves(self, client_id: str) -> bool:
+        """Whether the client of a token is still there, and enabled."""
+        client = self._clients.find(client_id)
+        return client is not None and client.enabled
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
         if token.startswith(PREFIX):

@@ -56,7 +56,7 @@ class RegistrationEndpoint:
     async def show(self, request: web.Request) -> web.Response:
         """Tell what is registered (RFC 7592 2.1)."""
         client = await self._managed(request)
-        return answer(self._response(client, None, None))
+        return answer(self._response(client, None, _bearer(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         """Replace what is registered (RFC 7592 2.2); the secret stays as it is."""
@@ -64,9 +64,11 @@ class RegistrationEndpoint:
         wanted = await self._read(request)
         if wanted.client_id != client.client_id:
             raise _invalid_metadata("client_id has to be the one in the address.")
+        if wanted.client_secret and _digest(wanted.client_secret) not in client.secret_sha256:
+            raise _invalid_metadata("A client does not choose its secret.")
         changed, secret = self._client(client.client_id, wanted, client)
         await self._stored.put(changed)
-        return answer(self._response(changed, secret, None))
+        return answer(self._response(changed, secret, _bearer(request)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Forget the client (RFC 7592 2.3)."""
@@ -90,7 +92,7 @@ class RegistrationEndpoint:
             raise _invalid_metadata("The body has to be of type application/json.")
         try:
             return msgspec.json.decode(await request.read(), type=RegistrationRequest)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _invalid_metadata("The body is not the JSON that RFC 7591 asks for.") from None
 
     def _client(
@@ -114,8 +116,10 @@ class RegistrationEndpoint:
             "dpop": "required" if wanted.dpop_bound_access_tokens else "optional",
             "refresh_token": "refresh_token" in (wanted.grant_types or GRANT_TYPES) and None,
         }
+        # What only the operator sets, above all `enabled`, stays as it is.
+        kept = msgspec.to_builtins(before) if before else {}
         try:
-            return msgspec.convert(proposal, type=Client), secret
+            return msgspec.convert(kept | proposal, type=Client), secret
         except msgspec.ValidationError:
             raise _invalid_metadata("client_name is not fit for people to read.") from None
 
@@ -162,7 +166,7 @@ class RegistrationEndpoint:
 def _bearer(request: web.Request) -> str:
     headers = request.headers.getall("Authorization", [])
     scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or not token.isascii():
         raise _invalid_token()
     return token.strip()
 

@@ -23,6 +23,7 @@ class Csrf:
     def __init__(self, key: Callable[[], bytes], issuer: str) -> None:
         self._key = key
         self._origin = origin(issuer)
+        self._start = f"{issuer}/device"
 
     def token(self, cookie: str) -> str:
         """Make the token of the forms that are shown to the bearer of `cookie`."""
@@ -37,7 +38,7 @@ class Csrf:
                 "This form came from somewhere else",
                 "The form was sent by another site, or by an address that is not this server's. "
                 "Nothing was changed.",
-                f"Open {self._origin}/device yourself and start there.",
+                f"Open {self._start} yourself and start there.",
             )
         if cookie is None:
             raise PageError(

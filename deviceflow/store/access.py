@@ -33,7 +33,7 @@ class AccessTokens:
 
     async def read(self, token: str) -> Claims | None:
         """What an opaque token stands for, or None."""
-        if not token.startswith(PREFIX):
+        if not token.startswith(PREFIX) or not token.isascii():
             return None
         record = await self._connection.command("GET", _token_key(token))
         return msgspec.json.decode(record) if record else None

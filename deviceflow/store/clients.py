@@ -5,6 +5,7 @@ within a second.
 """
 
 import msgspec
+import structlog
 
 from deviceflow.core.client import Client
 from deviceflow.store.changes import announce_change
@@ -12,6 +13,8 @@ from deviceflow.store.connection import Connection
 
 CLIENTS_KEY = "df:clients"
 REGISTRATIONS_KEY = "df:registrations"
+
+log = structlog.get_logger()
 
 
 class StoredClients:
@@ -21,9 +24,9 @@ class StoredClients:
         self._connection = connection
 
     async def all(self) -> list[Client]:
-        """Every stored client, by id."""
+        """Every stored client, by id, but for those that this version cannot read."""
         records = await self._connection.command("HVALS", CLIENTS_KEY)
-        clients = [msgspec.json.decode(record, type=Client) for record in records]
+        clients = [client for record in records if (client := _readable(record)) is not None]
         return sorted(clients, key=lambda client: client.client_id)
 
     async def find(self, client_id: str) -> Client | None:
@@ -52,3 +55,12 @@ class StoredClients:
     async def put_registration(self, client_id: str, token_hash: str) -> None:
         """Keep the hash of a registration access token."""
         await self._connection.command("HSET", REGISTRATIONS_KEY, client_id, token_hash)
+
+
+def _readable(record: bytes) -> Client | None:
+    """None for a record of a later version, perhaps: one client must not stop a worker."""
+    try:
+        return msgspec.json.decode(record, type=Client)
+    except msgspec.DecodeError as error:
+        log.error("client.ignored", reason=str(error))  # noqa: TRY400, its text says it all
+        return None

@@ -22,6 +22,7 @@ from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.keys import INSTALL_KEY, Installation
 
 LOG_KEY = "df:decisions"
+NEVER_READ = b""
 CATCH_UP_S = 1.0
 PAGE = 5000
 # A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
@@ -47,7 +48,7 @@ class Mirror:
         self._unresolved: set[int] = set()
         self.resolve: Callable[[int], Awaitable[State | None]] | None = None
         self.reload: Callable[[], Awaitable[None]] = _nothing_to_reload
-        self._revision: bytes | None = None
+        self._revision: bytes | None = NEVER_READ
         self._last = "0"
         self._reading = asyncio.Lock()
         self.reachable = False
@@ -145,6 +146,7 @@ class Mirror:
         self._states.clear()
         self._ends.clear()
         self._last = "0"
+        self._revision = NEVER_READ
 
     async def _catch_up_regularly(self) -> None:
         while True:

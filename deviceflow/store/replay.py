@@ -18,7 +18,9 @@ class Replay:
 
     async def use(self, kind: str, who: str, jti: str, keep_s: int) -> bool:
         """Use `jti` of `who`; False if it was used before. It is remembered for `keep_s` s."""
-        name = self._installation.name(b"jti", f"{len(who)}:{who}{jti}".encode())
+        # JSON can spell half a surrogate pair, which is no UTF-8.
+        value = f"{len(who)}:{who}{jti}".encode(errors="surrogatepass")
+        name = self._installation.name(b"jti", value)
         mark = secrets.token_hex(8)
         before = await self._connection.command(
             "SET", f"df:j:{kind}:{name}", mark, "NX", "GET", "EX", max(1, keep_s)

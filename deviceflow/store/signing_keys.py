@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from deviceflow.core.signing_key import SigningKey, superseded
+from deviceflow.core.signing_key import SigningKey, age, superseded
 from deviceflow.store.changes import announce_change
 from deviceflow.store.connection import Connection
 
@@ -26,11 +26,11 @@ class SigningKeys:
         self._clock = clock
 
     async def read(self) -> list[SigningKey]:
-        """The keys that are still of use, oldest first."""
+        """The keys that are still of use, the one that signs last."""
         stored = await self._connection.command("HVALS", SIGNING_KEY)
         keys = [msgspec.json.decode(record, type=SigningKey) for record in stored]
         now = self._clock()
-        return sorted((key for key in keys if key.is_live(now)), key=lambda key: key.created_at)
+        return sorted((key for key in keys if key.is_live(now)), key=age)
 
     async def add_first(self, key: SigningKey) -> list[SigningKey]:
         """Add the first key of its algorithm, unless another process just did."""

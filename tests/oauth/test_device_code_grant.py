@@ -310,16 +310,14 @@ async def test_what_another_account_has_claimed(
 async def test_nothing_in_the_token_request_changes_the_grant(
     worker: "Worker", people: "People"
 ) -> None:
-    """Section 3: scope, resource and user come from the grant alone."""
+    """Section 3: scope and user come from the grant alone; 8707-2.2-a: no resource is added."""
     grant = await worker.authorize(scope="openid")
     await people.approve(grant.body["user_code"])
-    answer = await worker.poll(
-        grant.body["device_code"],
-        scope="openid email offline_access",
-        resource="https://other.example.com",
-        username="bob",
-        sub="sub-bob",
-    )
+    changed = {"scope": "openid email offline_access", "username": "bob", "sub": "sub-bob"}
+    other = "https://other.example.com"
+    refused = await worker.poll(grant.body["device_code"], resource=other, **changed)
+    assert refused.outcome == (400, "invalid_target")
+    answer = await worker.poll(grant.body["device_code"], **changed)
     assert answer.status == 200
     assert answer.body["scope"] == "openid"
     assert "refresh_token" not in answer.body

@@ -47,7 +47,7 @@ class Store:
         self.grants = Grants(
             self.connection, self.installation, self.mirror, self.slots, self.clock
         )
-        self.tokens = Tokens(self.connection, IDLE_S, self.clock)
+        self.tokens = Tokens(self.connection, self.installation, IDLE_S, self.clock)
         self.sessions = Sessions(self.connection, self.installation, 100)
         self.limits = Limits(self.connection, self.installation)
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from deviceflow.signing import new_key
-from deviceflow.store import keys
 from deviceflow.store.keys import LOST_KEYS_KEPT, Installation
+from deviceflow.store.signing_keys import SigningKeys
 from tests.store.conftest import Store
 
 
@@ -65,11 +65,11 @@ async def test_many_losses_do_not_pile_up(each_store: Store) -> None:
 
 async def test_the_first_signing_key_of_an_algorithm_stays(each_store: Store) -> None:
     """Several hosts may start at once: they sign with one key."""
-    connection = each_store.connection
-    assert await keys.read_signing_keys(connection) == {}
-    first = new_key("ES256")
-    assert await keys.add_signing_key(connection, "ES256", first) == first
-    assert await keys.add_signing_key(connection, "ES256", new_key("ES256")) == first
-    other = new_key("Ed25519")
-    assert await keys.add_signing_key(connection, "Ed25519", other) == first | other
-    assert await keys.read_signing_keys(connection) == first | other
+    keys = SigningKeys(each_store.connection, 3600, each_store.clock)
+    assert await keys.read() == []
+    first = new_key("ES256", 1)
+    assert await keys.add_first(first) == [first]
+    assert await keys.add_first(new_key("ES256", 2)) == [first]
+    other = new_key("Ed25519", 3)
+    assert await keys.add_first(other) == [first, other]
+    assert await keys.read() == [first, other]

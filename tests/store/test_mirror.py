@@ -9,9 +9,10 @@ import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import mirror as mirror_module
+from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grants
-from deviceflow.store.mirror import CATCH_UP_S, CHANNEL, LOG_KEY, PAGE, Mirror, announcement
+from deviceflow.store.mirror import CATCH_UP_S, LOG_KEY, PAGE, Mirror, announcement
 from tests.conftest import Clock
 from tests.store.conftest import ADA, LIFETIME_S, Store
 from tests.store.waiting import decision, until

@@ -1,0 +1,195 @@
+"""private_key_jwt, tls_client_auth, and what becomes of those who guess."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from joserfc.jwk import ECKey
+
+from deviceflow.config import Server
+from deviceflow.oauth.client_auth import FAILURE_WINDOW_S, FAILURES_PER_WINDOW
+from tests.oauth.conftest import SECRET
+from tests.oauth.proving import (
+    AUTHORIZE,
+    INTROSPECT,
+    ISSUER,
+    KEY,
+    OTHER_KEY,
+    SUBJECT_DN,
+    assertion,
+    sign,
+    with_surface,
+)
+
+if TYPE_CHECKING:
+    from deviceflow.config import Settings
+    from tests.conftest import Clock
+    from tests.oauth.conftest import Stage, Worker
+
+INVALID_CLIENT = (401, "invalid_client")
+INVALID_REQUEST = (400, "invalid_request")
+TOO_MANY = (429, "invalid_client")
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return with_surface(settings)
+
+
+@pytest.fixture
+async def behind_proxy(stage: "Stage") -> "Worker":
+    """A worker that believes what its peer says of the caller."""
+    server = Server(trusted_proxies=("127.0.0.1/32",))
+    return await stage.start_worker(msgspec.structs.replace(stage.settings, server=server))
+
+
+@pytest.mark.parametrize("named", [{}, {"client_id": "asserting"}])
+@pytest.mark.parametrize("key", [KEY, OTHER_KEY])
+async def test_an_assertion(
+    worker: "Worker", clock: "Clock", named: dict[str, str], key: ECKey
+) -> None:
+    """7523-3-a, 9700-2.5-a: by any of its keys, with or without client_id."""
+    form = assertion(clock, key=key, header={"kid": key.as_dict()["kid"]}) | named
+    assert (await worker.post(AUTHORIZE, form)).status == 200
+
+
+WRONG: list[dict[str, Any]] = [
+    {"iss": "tv-app"},
+    {"sub": "tv-app"},
+    {"sub": "nobody"},
+    {"aud": f"{ISSUER}/oauth2/token"},
+    {"aud": "https://else.example.com"},
+    {"aud": [ISSUER, "https://else.example.com"]},
+    {"exp": 1},
+    {"exp": 10**400},
+    {"exp": 4_000_000_000},
+    {"nbf": 4_000_000_000},
+    {"drop": "iss"},
+    {"drop": "sub"},
+    {"drop": "aud"},
+    {"drop": "exp"},
+    {"drop": "jti"},
+    {"key": ECKey.generate_key("P-256")},
+    {"header": {"kid": "another"}},
+    {"header": {"alg": "none"}},
+    {"header": {"alg": "HS256"}},
+    {"header": {"alg": "RS256"}},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+async def test_a_wrong_assertion(worker: "Worker", clock: "Clock", wrong: dict[str, Any]) -> None:
+    """7523-3-a, 7523-3-b: invalid_client."""
+    answer = await worker.post(AUTHORIZE, assertion(clock, **wrong))
+    assert answer.outcome == INVALID_CLIENT
+    assert "device_code" not in answer.body
+
+
+@pytest.mark.parametrize("jti", ["one", "é", "\ud800"])
+async def test_a_replay_also_after_a_restart(
+    stage: "Stage", worker: "Worker", clock: "Clock", jti: str
+) -> None:
+    """OIDC-9-a: used once, at whichever worker."""
+    form = assertion(clock, jti=jti) | {"client_id": "asserting"}
+    assert (await worker.post(AUTHORIZE, form)).status == 200
+    restarted = await stage.start_worker()
+    for each in (worker, restarted):
+        assert (await each.post(AUTHORIZE, form)).outcome == INVALID_CLIENT
+    assert (await restarted.post(AUTHORIZE, assertion(clock))).status == 200
+
+
+@pytest.mark.parametrize("text", ["x", "..", "a.b.c", "é", "e30.e30.", "A" * 1000])
+async def test_what_is_no_assertion(worker: "Worker", clock: "Clock", text: str) -> None:
+    form = assertion(clock) | {"client_assertion": text}
+    for named in ({}, {"client_id": "asserting"}):
+        assert (await worker.post(AUTHORIZE, form | named)).outcome == INVALID_CLIENT
+
+
+@pytest.mark.parametrize("content", ["[" * 1100, '{"sub":' + "[" * 1100, "[]", "null", ""])
+async def test_json_that_is_nested_deep(worker: "Worker", clock: "Clock", content: str) -> None:
+    """However an assertion is broken, the answer is never a 500."""
+    form = assertion(clock) | {"client_assertion": sign({"alg": "ES256"}, content, KEY)}
+    for named in ({}, {"client_id": "asserting"}):
+        assert (await worker.post(AUTHORIZE, form | named)).outcome == INVALID_CLIENT
+
+
+async def test_other_clients_and_other_ways(worker: "Worker", clock: "Clock") -> None:
+    """6749-2.3-a: the registered method, and one only."""
+    good = assertion(clock)
+    for form, outcome in (
+        (good | {"client_id": "tv-app"}, INVALID_CLIENT),
+        (good | {"client_id": "box"}, INVALID_CLIENT),
+        ({"client_id": "asserting"}, INVALID_CLIENT),
+        (good | {"client_assertion_type": "x"}, INVALID_REQUEST),
+        (good | {"client_assertion_type": ""}, INVALID_REQUEST),
+        (good | {"client_id": "asserting", "client_secret": "x"}, INVALID_REQUEST),
+    ):
+        assert (await worker.post(AUTHORIZE, form)).outcome == outcome
+    answer = await worker.post(AUTHORIZE, good, headers={"Authorization": "Basic YTpi"})
+    assert answer.outcome == INVALID_REQUEST
+    assert (await worker.post(AUTHORIZE + "?client_assertion=x", {})).outcome == INVALID_REQUEST
+
+
+async def test_at_introspection(worker: "Worker", clock: "Clock") -> None:
+    """7662-2.1-a: an assertion is as good as a secret."""
+    answer = await worker.post(INTROSPECT, assertion(clock) | {"token": "x"})
+    assert answer.body == {"active": False}
+
+
+async def test_a_certificate(behind_proxy: "Worker") -> None:
+    """RFC 8705 2.1: the name that the proxy has verified, percent-encoded or not."""
+    for name in (SUBJECT_DN, "CN%3Dbox-17%2CO%3DExample"):
+        headers = {"X-SSL-Client-S-DN": name}
+        answer = await behind_proxy.post(AUTHORIZE, {"client_id": "tls"}, headers=headers)
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("name", ["", "CN=box-18,O=Example", SUBJECT_DN.lower(), "é", "\udcff"])
+async def test_another_certificate(behind_proxy: "Worker", name: str) -> None:
+    form = b"client_id=tls"
+    answer = await behind_proxy.raw(
+        b"POST %b HTTP/1.1\r\nHost: x\r\nX-SSL-Client-S-DN: %b\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%b"
+        % (AUTHORIZE.encode(), name.encode(errors="surrogateescape"), len(form), form)
+    )
+    assert answer.outcome == INVALID_CLIENT
+
+
+async def test_a_certificate_from_anybody(worker: "Worker", behind_proxy: "Worker") -> None:
+    """9700-4.13-a: only a trusted proxy may say it, and once."""
+    header = ("X-SSL-Client-S-DN", SUBJECT_DN)
+    form = {"client_id": "tls"}
+    assert (await worker.post(AUTHORIZE, form, headers=[header])).outcome == INVALID_CLIENT
+    twice = await behind_proxy.post(AUTHORIZE, form, headers=[header, header])
+    assert twice.outcome == INVALID_CLIENT
+    secret = form | {"client_secret": SUBJECT_DN}
+    assert (await worker.post(AUTHORIZE, secret)).outcome == INVALID_CLIENT
+
+
+async def test_who_guesses_is_throttled(behind_proxy: "Worker", clock: "Clock") -> None:
+    """6749-2.3.1-c, 7009-5-a: there, and nobody else: no other client, no other address."""
+
+    async def ask(secret: str, client_id: str = "box", address: str = "203.0.113.7") -> Any:  # noqa: ANN401
+        form = {"client_id": client_id, "client_secret": secret}
+        answer = await behind_proxy.post(AUTHORIZE, form, headers={"X-Forwarded-For": address})
+        return answer if answer.status == 429 else answer.outcome
+
+    for _ in range(FAILURES_PER_WINDOW):
+        assert await ask("guess") == INVALID_CLIENT
+    for secret in ("guess", SECRET):
+        refused = await ask(secret)
+        assert refused.outcome == TOO_MANY
+        assert 0 < int(refused.headers["Retry-After"]) <= FAILURE_WINDOW_S
+    assert await ask(SECRET, address="203.0.113.8") == (200, "")
+    assert await ask("wrong", client_id="rs") == INVALID_CLIENT
+    assert (await behind_proxy.authorize()).status == 200
+    clock.advance(FAILURE_WINDOW_S + 1)
+    assert await ask(SECRET) == (200, "")
+
+
+async def test_honest_clients_never_count(worker: "Worker") -> None:
+    """6749-2.3.1-c: good secrets, and public clients that nobody knows, fill no counter."""
+    for _ in range(FAILURES_PER_WINDOW + 5):
+        good = await worker.authorize("box", client_secret=SECRET)
+        assert good.status == 200
+        assert (await worker.authorize("nobody")).outcome == INVALID_CLIENT

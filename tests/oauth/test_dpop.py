@@ -1,0 +1,301 @@
+"""Tokens that are bound to a key (RFC 9449)."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from joserfc.jwk import OctKey
+
+from deviceflow.core import dpop
+from tests.oauth.proving import (
+    AUTHORIZE,
+    OTHER_KEY,
+    TOKEN,
+    USERINFO,
+    Holder,
+    claims_of,
+    introspect,
+    s256,
+    sign,
+    userinfo,
+    with_surface,
+)
+
+if TYPE_CHECKING:
+    from deviceflow.config import Settings
+    from tests.conftest import Clock
+    from tests.oauth.conftest import People, Stage, Worker
+
+INVALID_PROOF = (400, "invalid_dpop_proof")
+USE_NONCE = (400, "use_dpop_nonce")
+INVALID_GRANT = (400, "invalid_grant")
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return with_surface(settings)
+
+
+@pytest.fixture
+async def holder(worker: "Worker", clock: "Clock") -> Holder:
+    """Holds a key and a fresh nonce."""
+    made = Holder(clock)
+    await made.learn_nonce(worker)
+    return made
+
+
+@pytest.fixture
+def thief(holder: Holder, clock: "Clock") -> Holder:
+    """Holds another key, and knows the nonce."""
+    made = Holder(clock, OTHER_KEY)
+    made.nonce = holder.nonce
+    return made
+
+
+async def bound(worker: "Worker", people: "People", holder: Holder) -> dict[str, Any]:
+    """The tokens of a device that sent a proof with its poll."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    answer = await holder.poll(worker, grant.body["device_code"])
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+async def test_the_whole_life(worker: "Worker", people: "People", holder: Holder) -> None:
+    """9449-5-a, 9449-6.2-a, 9700-2.2.1-a: bound, of the type DPoP, and told at introspection."""
+    body = await bound(worker, people, holder)
+    assert body["token_type"] == "DPoP"
+    assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
+    again = await holder.refresh(worker, body["refresh_token"])
+    assert again.body["token_type"] == "DPoP"
+    assert claims_of(again.body["access_token"])["cnf"] == {"jkt": holder.jkt}
+    state = await introspect(worker, again.body["access_token"])
+    assert (state["token_type"], state["cnf"]) == ("DPoP", {"jkt": holder.jkt})
+
+
+async def test_the_refresh_token_stays_bound(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """9449-5-a: another key or none gets nothing, and the owner goes on."""
+    body = await bound(worker, people, holder)
+    token = body["refresh_token"]
+    assert (await thief.refresh(worker, token)).outcome == INVALID_GRANT
+    assert (await worker.refresh(token)).outcome == INVALID_GRANT
+    assert (await holder.refresh(worker, token)).status == 200
+
+
+async def test_a_stolen_device_code(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """9449, binding at the device authorization: worthless without the key."""
+    grant = await worker.authorize(dpop_jkt=holder.jkt)
+    await people.approve(grant.body["user_code"])
+    code = grant.body["device_code"]
+    assert (await thief.poll(worker, code)).outcome == INVALID_GRANT
+    assert (await worker.poll(code)).outcome == INVALID_GRANT
+    assert (await holder.poll(worker, code)).status == 200
+
+
+async def test_a_proof_at_the_device_authorization(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    headers = {"DPoP": holder.proof(AUTHORIZE)}
+    grant = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
+    assert grant.status == 200, grant.body
+    await people.approve(grant.body["user_code"])
+    assert (await thief.poll(worker, grant.body["device_code"])).outcome == INVALID_GRANT
+    assert (await holder.poll(worker, grant.body["device_code"])).status == 200
+
+
+async def test_two_keys_at_the_device_authorization(worker: "Worker", holder: Holder) -> None:
+    form = {"client_id": "tv-app", "dpop_jkt": OTHER_KEY.thumbprint()}
+    answer = await worker.post(AUTHORIZE, form, headers={"DPoP": holder.proof(AUTHORIZE)})
+    assert answer.outcome == INVALID_PROOF
+    assert (await worker.authorize(dpop_jkt="short")).outcome == (400, "invalid_request")
+
+
+async def test_a_client_that_has_to_prove(
+    worker: "Worker", people: "People", holder: Holder
+) -> None:
+    """9449-5.2-a: at each step, also while nobody has decided."""
+    assert (await worker.authorize("dpop")).outcome == (400, "invalid_request")
+    grant = await worker.authorize("dpop", dpop_jkt=holder.jkt)
+    code = grant.body["device_code"]
+    assert (await worker.poll(code, "dpop")).outcome == INVALID_PROOF
+    assert (await holder.poll(worker, code, "dpop")).error == "authorization_pending"
+    await people.approve(grant.body["user_code"])
+    assert (await worker.poll(code, "dpop")).outcome == INVALID_PROOF
+    answer = await holder.poll(worker, code, "dpop")
+    assert answer.status == 200
+    token = answer.body["refresh_token"]
+    assert (await worker.refresh(token, "dpop")).outcome == INVALID_PROOF
+
+
+async def test_nonces(worker: "Worker", people: "People", clock: "Clock") -> None:
+    """9449-8-a: 400 with one nonce; an old or invented one is not enough; answers bring more."""
+    holder = Holder(clock)
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    code = grant.body["device_code"]
+    for nonce in ("", "invented", "é", "\ud800"):
+        holder.nonce = nonce
+        answer = await holder.poll(worker, code)
+        assert answer.outcome == USE_NONCE
+        assert len(answer.headers.getall("DPoP-Nonce")) == 1
+    await holder.learn_nonce(worker)
+    clock.advance(2 * dpop.NONCE_STEP_S)
+    assert (await holder.poll(worker, code)).outcome == USE_NONCE
+    await holder.learn_nonce(worker)
+    answer = await holder.poll(worker, code)
+    assert answer.status == 200
+    assert answer.headers.getall("DPoP-Nonce") == [holder.nonce]
+
+
+NOT_FOR_US: list[dict[str, Any]] = [
+    {"header": {"typ": "JWT"}},
+    {"header": {"typ": None}},
+    {"header": {"alg": "none"}},
+    {"header": {"alg": "HS256"}},
+    {"header": {"alg": "RS256"}},
+    {"header": {"jwk": None}},
+    {"header": {"jwk": {}}},
+    {"header": {"jwk": OTHER_KEY.as_dict(private=False)}},
+    {"header": {"jwk": OTHER_KEY.as_dict(private=True)}},
+    {"header": {"jwk": OctKey.generate_key(256).as_dict(private=True)}},
+    {"drop": "jti"},
+    {"drop": "htm"},
+    {"drop": "htu"},
+    {"drop": "iat"},
+    {"jti": ""},
+    {"jti": 1},
+    {"htm": "GET"},
+    {"htu": "http://127.0.0.1:8628/oauth2/userinfo"},
+    {"htu": "https://127.0.0.1:8628/oauth2/token"},
+    {"htu": "http://localhost:8628/oauth2/token"},
+    {"htu": {}},
+    {"iat": 0},
+    {"iat": 10**400},
+    {"iat": 4_000_000_000},
+    {"iat": "now"},
+]
+
+
+@pytest.mark.parametrize("wrong", NOT_FOR_US, ids=str)
+async def test_a_proof_that_is_not_right(
+    worker: "Worker", people: "People", holder: Holder, wrong: dict[str, Any]
+) -> None:
+    """9449-4.3-a, 9449-11.1-a: refused; the approval waits for a good one."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    form = {
+        "client_id": "tv-app",
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": grant.body["device_code"],
+    }
+    proof = holder.proof(**wrong)
+    answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
+    assert answer.outcome == INVALID_PROOF
+    assert (await holder.poll(worker, grant.body["device_code"])).status == 200
+
+
+@pytest.mark.parametrize(
+    "proof", ["", "x", "a.b.c", "..", "é.é.é", "e30.e30.", "eyJhbGciOiJub25lIn0.e30.", "A" * 4000]
+)
+async def test_what_is_no_proof(worker: "Worker", proof: str) -> None:
+    """9449-4.3-a: a well-formed JWT."""
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
+    assert answer.outcome == INVALID_PROOF
+
+
+async def test_json_that_is_nested_deep(worker: "Worker", holder: Holder) -> None:
+    """9449-4.3-a: however a proof is broken, the answer is an error of ours and never a 500."""
+    deep = '{"jti":' + "[" * 2500 + "]" * 2500 + "}"
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": holder.key.as_dict(private=False)}
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    for content in (deep, "[" * 2500, "null", "[]", '"x"', ""):
+        proof = sign(header, content, holder.key)
+        answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
+        assert answer.outcome == INVALID_PROOF
+
+
+async def test_two_proofs(worker: "Worker", holder: Holder) -> None:
+    """9449-4.3-a: one header."""
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    headers = [("DPoP", holder.proof()), ("DPoP", holder.proof())]
+    assert (await worker.post(TOKEN, form, headers=headers)).outcome == INVALID_PROOF
+
+
+async def test_the_address_in_another_spelling(
+    worker: "Worker", people: "People", holder: Holder
+) -> None:
+    """9449-4.3-a: normalised before it is compared."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    form = {
+        "client_id": "tv-app",
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": grant.body["device_code"],
+    }
+    proof = holder.proof(htu="HTTP://127.0.0.1:8628/oauth2/token?x#y")
+    assert (await worker.post(TOKEN, form, headers={"DPoP": proof})).status == 200
+
+
+@pytest.mark.parametrize("jti", ["one", "\ud800"])
+async def test_a_replay_also_after_a_restart(
+    stage: "Stage", worker: "Worker", people: "People", holder: Holder, jti: str
+) -> None:
+    """9449-11.1-a: the same proof buys one answer, at any worker, now or later."""
+    body = await bound(worker, people, holder)
+    headers = {"DPoP": holder.proof(jti=jti)}
+    form = {
+        "client_id": "tv-app",
+        "grant_type": "refresh_token",
+        "refresh_token": body["refresh_token"],
+    }
+    assert (await worker.post(TOKEN, form, headers=headers)).status == 200
+    restarted = await stage.start_worker()
+    for each in (worker, restarted):
+        assert (await each.post(TOKEN, form, headers=headers)).outcome == INVALID_PROOF
+    assert (await holder.refresh(restarted, body["refresh_token"])).status == 200
+
+
+async def test_bound_at_userinfo(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """9449-7.2-a, 9449-4.3-a: not as Bearer, not without its key, not with another token's ath."""
+    token = (await bound(worker, people, holder))["access_token"]
+    ath = s256(token)
+
+    async def ask(scheme: str, proof: str | None) -> tuple[int, str]:
+        headers = {"DPoP": proof} if proof else {}
+        answer = await userinfo(worker, f"{scheme} {token}", headers=headers)
+        if answer.status != 200:
+            assert answer.headers["WWW-Authenticate"].startswith(scheme)
+        return answer.outcome
+
+    good = holder.proof(USERINFO, method="GET", ath=ath)
+    assert await ask("Bearer", None) == (401, "invalid_token")
+    assert await ask("Bearer", good) == (401, "invalid_token")
+    assert await ask("DPoP", None) == (401, "invalid_token")
+    assert await ask("DPoP", thief.proof(USERINFO, method="GET", ath=ath)) == (401, "invalid_token")
+    for proof in (
+        holder.proof(USERINFO, method="GET"),
+        holder.proof(USERINFO, method="GET", ath=s256("another")),
+        holder.proof(USERINFO, method="POST", ath=ath),
+    ):
+        assert await ask("DPoP", proof) == (401, "invalid_dpop_proof")
+    stale = holder.proof(USERINFO, method="GET", ath=ath, nonce="")
+    assert await ask("DPoP", stale) == (401, "use_dpop_nonce")
+    assert await ask("DPoP", good) == (200, "")
+    assert await ask("DPoP", good) == (401, "invalid_dpop_proof")
+
+
+async def test_an_unbound_token_with_the_scheme_dpop(
+    worker: "Worker", people: "People", holder: Holder
+) -> None:
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    token = (await worker.poll(grant.body["device_code"])).body["access_token"]
+    proof = holder.proof(USERINFO, method="GET", ath=s256(token))
+    answer = await userinfo(worker, f"DPoP {token}", headers={"DPoP": proof})
+    assert answer.outcome == (401, "invalid_token")

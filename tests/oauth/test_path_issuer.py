@@ -1,0 +1,131 @@
+"""An issuer with a path: everything is below it, for people and for machines."""
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from yarl import URL
+
+from deviceflow.config import User
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.store.users import Users
+from tests.oauth.proving import Holder, with_surface
+from tests.oauth.served import FORM, serve
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+    from deviceflow.config import Settings
+    from tests.conftest import Clock
+    from tests.oauth.conftest import People, Stage, Worker
+
+BASE = "/tenant"
+ISSUER = f"http://127.0.0.1:8628{BASE}"
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return msgspec.structs.replace(with_surface(settings), issuer=ISSUER)
+
+
+async def test_metadata(worker: "Worker") -> None:
+    """8414-3-a, OIDCD-4-a, 8414-3.3-a: inserted before the path, and appended to it."""
+    documents = []
+    for path in (
+        f"/.well-known/oauth-authorization-server{BASE}",
+        f"{BASE}/.well-known/openid-configuration",
+    ):
+        async with worker.client.get(path) as response:
+            assert response.status == 200
+            documents.append(await response.json())
+    document = documents[0]
+    assert documents[1] == document
+    assert document["issuer"] == ISSUER
+    for name, value in document.items():
+        if name.endswith(("_endpoint", "_uri")):
+            assert value.startswith(f"{ISSUER}/oauth2/")
+            path = URL(value).path
+            async with worker.client.request("PATCH", path) as response:
+                assert response.status == 405, name
+    for path in ("/.well-known/oauth-authorization-server", "/oauth2/jwks", "/device"):
+        async with worker.client.get(path) as response:
+            assert response.status == 404
+
+
+async def test_the_flow_of_a_machine(worker: "Worker", people: "People") -> None:
+    grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
+    assert grant.body["verification_uri"] == f"{ISSUER}/device"
+    await people.approve(grant.body["user_code"])
+    form = {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
+    answer = await worker.post(f"{BASE}/oauth2/token", form | {"client_id": "tv-app"})
+    assert answer.status == 200
+    headers = {"Authorization": f"Bearer {answer.body['access_token']}"}
+    async with worker.client.get(f"{BASE}/oauth2/userinfo", headers=headers) as response:
+        assert (await response.json())["sub"] == "sub-ada"
+
+
+async def test_a_proof(worker: "Worker", clock: "Clock") -> None:
+    """9449-4.3-a: htu has the path."""
+    holder = Holder(clock)
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    path = f"{BASE}/oauth2/token"
+    for htu, error in ((path, "use_dpop_nonce"), ("/oauth2/token", "invalid_dpop_proof")):
+        answer = await worker.post(path, form, headers={"DPoP": holder.proof(htu)})
+        assert answer.error == error
+
+
+async def test_the_lane(stage: "Stage") -> None:
+    """A pending poll below the path is the lane's; one above it is nobody's."""
+    worker = await stage.start_worker()
+    grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
+    code = grant.body["device_code"]
+    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={code}&client_id=tv-app".encode()
+    head = b"Host: x\r\n%b\r\nContent-Length: %d\r\n\r\n" % (FORM, len(body))
+    async with serve(stage) as served, await served.connect() as peer:
+        answer = await peer.ask(b"POST /tenant/oauth2/token HTTP/1.1\r\n" + head + body)
+        assert (answer.error, served.lane_answers) == ("authorization_pending", 1)
+        await peer.ask(b"POST /oauth2/token HTTP/1.1\r\n" + head + body)
+        assert served.lane_answers == 1
+
+
+async def test_the_pages(stage: "Stage") -> None:
+    """Sign in, type the code, approve: every link and every redirect stays below the path."""
+    users = Users(stage.people.users._connection)
+    hashed = await users.hash(PASSWORD)
+    users.close()
+    person = User(username="eve", sub="sub-eve", password_hash=hashed)
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, users=(person,)))
+    grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
+    page = await _open(worker, URL(grant.body["verification_uri_complete"]).path_qs)
+    page = await _send(worker, page, username="eve", password=PASSWORD)
+    page = await _send(worker, page, user_code=grant.body["user_code"])
+    await _send(worker, page, user_code=grant.body["user_code"], decision="approve")
+    form = {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
+    answer = await worker.post(f"{BASE}/oauth2/token", form | {"client_id": "tv-app"})
+    assert answer.status == 200
+
+
+async def _open(worker: "Worker", path: str) -> tuple[str, str]:
+    """The page at `path`, and where it was found after all redirects."""
+    async with worker.client.get(path) as response:
+        return await _checked(response)
+
+
+async def _send(worker: "Worker", page: tuple[str, str], **fields: str) -> tuple[str, str]:
+    path, text = page
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+    action = re.search(r'<form[^>]* action="([^"]*)"', text)
+    target = action[1] if action and action[1] else path
+    headers = {"Origin": "http://127.0.0.1:8628", "Sec-Fetch-Site": "same-origin"}
+    async with worker.client.post(target, data=hidden | fields, headers=headers) as response:
+        return await _checked(response)
+
+
+async def _checked(response: "ClientResponse") -> tuple[str, str]:
+    text = await response.text()
+    assert response.status == 200, text
+    for path in (response.url.path, *re.findall(r' (?:href|action|src)="(/[^"]*)"', text)):
+        assert path.startswith(f"{BASE}/")
+    return response.url.path_qs, text

@@ -1,0 +1,312 @@
+"""Dynamic client registration (RFC 7591, RFC 7592), in the store, known to all workers."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from deviceflow.core.client import Client
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection
+from tests.oauth.conftest import Answer
+from tests.oauth.proving import (
+    AUTHORIZE,
+    INITIAL,
+    ISSUER,
+    KEY,
+    REGISTER,
+    introspect,
+    tokens,
+    with_surface,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from deviceflow.config import Settings
+    from tests.conftest import Clock
+    from tests.oauth.conftest import People, Stage, Worker
+
+INVALID_TOKEN = (401, "invalid_token")
+INVALID_METADATA = (400, "invalid_client_metadata")
+PUBLIC = {"client_name": "Radio", "token_endpoint_auth_method": "none"}
+Metadata = dict[str, Any]
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return with_surface(settings)
+
+
+@pytest.fixture
+async def stored(stage: "Stage") -> "AsyncIterator[StoredClients]":
+    """The operator's way to the clients."""
+    connection = Connection.open(stage.url)
+    yield StoredClients(connection)
+    await connection.close()
+
+
+async def ask(
+    worker: "Worker", method: str, path: str, token: str, metadata: Metadata | None = None
+) -> Answer:
+    headers = {"Authorization": f"Bearer {token}"}
+    return await worker.send(method, path, json=metadata, headers=headers)
+
+
+async def register(worker: "Worker", **metadata: Any) -> Metadata:  # noqa: ANN401, as in JSON
+    answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
+    assert answer.status == 201, answer.body
+    return answer.body
+
+
+async def becomes(worker: "Worker", client_id: str, status: int) -> None:
+    """Wait for the answer to the client's requests; asked, for nobody tells."""
+    for _ in range(500):
+        if (await worker.authorize(client_id)).status == status:
+            return
+    pytest.fail(f"the worker never answered {status}")
+
+
+async def test_a_public_client(worker: "Worker", other_worker: "Worker", people: "People") -> None:
+    """RFC 7591 3.2.1; it starts the flow at every worker, and gets no secret."""
+    client = await register(worker)
+    assert client["registration_client_uri"] == f"{ISSUER}{REGISTER}/{client['client_id']}"
+    assert "client_secret" not in client
+    assert client["token_endpoint_auth_method"] == "none"
+    for each in (worker, other_worker):
+        await becomes(each, client["client_id"], 200)
+        body = await tokens(each, people, client["client_id"])
+        assert body["scope"] == client["scope"] == "openid profile offline_access"
+
+
+async def test_not_a_subject(worker: "Worker") -> None:
+    """9700-4.15-a: the server picks the id; a wish for one is not heard."""
+    client = await register(worker, client_id="sub-ada")
+    assert client["client_id"].startswith("client_")
+
+
+async def test_a_secret_is_shown_once(stage: "Stage", worker: "Worker", clock: "Clock") -> None:
+    """RFC 7591 3.2.1, 6749-10.3-a: the store has only hashes."""
+    client = await register(worker, token_endpoint_auth_method="client_secret_post")
+    assert client["client_secret_expires_at"] == 0
+    assert len(client["client_secret"]) >= 43
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    shown = await ask(worker, "GET", path, token)
+    assert "client_secret" not in shown.body
+    for secret in (client["client_secret"], token):
+        for key in await stage.keys("*"):
+            assert secret.encode() not in (await stage.redis.dump(key) or b"")
+    form = {"client_id": client["client_id"], "client_secret": client["client_secret"]}
+    for _ in range(500):
+        if (await worker.post(AUTHORIZE, form)).status == 200:
+            break
+    assert (await worker.post(AUTHORIZE, form | {"client_secret": "x"})).status == 401
+    assert clock() > 0
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Bearer x", "Basic eDp5"])
+async def test_the_initial_access_token(worker: "Worker", authorization: str | None) -> None:
+    """RFC 7591 3: without it or with another one nothing happens."""
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = await worker.send("POST", REGISTER, json=PUBLIC, headers=headers)
+    assert answer.outcome == INVALID_TOKEN
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+async def test_bytes_that_are_no_token(stage: "Stage", worker: "Worker") -> None:
+    for path in (b"/oauth2/register", b"/oauth2/register/x", b"/oauth2/register/%ff"):
+        method = b"POST" if path == b"/oauth2/register" else b"GET"
+        answer = await worker.raw(
+            b"%b %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n"
+            b"Content-Length: 0\r\n\r\n" % (method, path)
+        )
+        assert answer.outcome == INVALID_TOKEN
+    assert await stage.keys("df:clients") == []
+
+
+async def test_off_unless_enabled(stage: "Stage") -> None:
+    """The endpoint is not there, and the metadata says nothing of it (8414-2-a)."""
+    off = msgspec.structs.replace(stage.settings, registration=type(stage.settings.registration)())
+    worker = await stage.start_worker(off)
+    assert (await ask(worker, "POST", REGISTER, INITIAL, PUBLIC)).status == 404
+    async with worker.client.get("/.well-known/oauth-authorization-server") as response:
+        assert "registration_endpoint" not in await response.json()
+
+
+BAD: list[Metadata] = [
+    {"application_type": "native", "token_endpoint_auth_method": "client_secret_basic"},
+    {"application_type": "native", "token_endpoint_auth_method": "client_secret_post"},
+    {"application_type": "native", "token_endpoint_auth_method": None},
+    {"token_endpoint_auth_method": "tls_client_auth"},
+    {"token_endpoint_auth_method": "private_key_jwt"},
+    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}},
+    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "oct"}]}},
+    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": ["x"]}},
+    {"jwks": {"keys": [KEY.as_dict(private=True)]}},
+    {"jwks": {"keys": {}}},
+    {"jwks": []},
+    {"grant_types": ["authorization_code"]},
+    {"grant_types": ["refresh_token"]},
+    {"grant_types": "refresh_token"},
+    {"scope": "admin"},
+    {"scope": "openid admin"},
+    {"scope": 1},
+    {"client_name": "two\nlines"},
+    {"client_name": " x"},
+    {"client_name": "x" * 101},
+    {"client_name": {}},
+]
+
+
+@pytest.mark.parametrize("metadata", BAD, ids=str)
+async def test_refused(stage: "Stage", worker: "Worker", metadata: Metadata) -> None:
+    """RFC 7591 3.2.2; 6749-2.3-b: a native application asks for a secret in vain."""
+    answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
+    assert answer.outcome == INVALID_METADATA
+    assert await stage.keys("df:clients") == []
+    for name in {"scope", "client_name"} & metadata.keys():
+        assert str(metadata[name]) not in answer.body["error_description"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'"x"', b"\xff", b"[" * 1900, b'{"jwks":' * 200]
+)
+async def test_no_json(worker: "Worker", body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {INITIAL}", "Content-Type": "application/json"}
+    answer = await worker.post(REGISTER, body, headers=headers)
+    assert answer.outcome == INVALID_METADATA
+    form = await worker.post(REGISTER, {"a": "b"}, headers={"Authorization": f"Bearer {INITIAL}"})
+    assert form.outcome == INVALID_METADATA
+
+
+async def test_its_life(worker: "Worker") -> None:
+    """RFC 7592 2: shown, changed, forgotten, each time with the token that it got."""
+    client = await register(worker)
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    assert (await ask(worker, "GET", path, token)).body == client
+    wanted = PUBLIC | {"client_id": client["client_id"], "client_name": "Clock", "scope": "openid"}
+    changed = await ask(worker, "PUT", path, token, wanted)
+    assert changed.body == client | {"client_name": "Clock", "scope": "openid"}
+    assert (await ask(worker, "GET", path, token)).body == changed.body
+    await becomes(worker, client["client_id"], 200)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with worker.client.delete(path, headers=headers) as response:
+        assert response.status == 204
+    assert (await ask(worker, "GET", path, token)).outcome == INVALID_TOKEN
+    await becomes(worker, client["client_id"], 401)
+
+
+async def test_its_tokens_end_with_it(worker: "Worker", people: "People") -> None:
+    client = await register(worker)
+    await becomes(worker, client["client_id"], 200)
+    body = await tokens(worker, people, client["client_id"])
+    assert (await introspect(worker, body["access_token"]))["active"] is True
+    headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
+    await worker.client.delete(f"{REGISTER}/{client['client_id']}", headers=headers)
+    await becomes(worker, client["client_id"], 401)
+    for token in (body["access_token"], body["refresh_token"]):
+        assert await introspect(worker, token) == {"active": False}
+    assert (await worker.refresh(body["refresh_token"], client["client_id"])).status == 401
+
+
+async def test_another_clients_token(worker: "Worker") -> None:
+    """RFC 7592 2: nor the initial one; and who is unknown looks the same."""
+    one, two = await register(worker), await register(worker)
+    token = two["registration_access_token"]
+    for client_id in (one["client_id"], "tv-app", "nobody", "%00", "%ff"):
+        for wrong in (token, INITIAL, "x"):
+            path = f"{REGISTER}/{client_id}"
+            assert (await ask(worker, "GET", path, wrong)).outcome == INVALID_TOKEN
+            assert (await ask(worker, "PUT", path, wrong, PUBLIC)).outcome == INVALID_TOKEN
+            assert (await ask(worker, "DELETE", path, wrong)).outcome == INVALID_TOKEN
+
+
+@pytest.mark.parametrize(
+    "change", [{"client_id": None}, {"client_id": "tv-app"}, {"client_secret": "my own"}]
+)
+async def test_what_cannot_be_changed(worker: "Worker", change: Metadata) -> None:
+    """RFC 7592 2.2: neither the id nor the secret."""
+    method = {"token_endpoint_auth_method": "client_secret_basic"}
+    client = await register(worker, **method)
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    wanted = PUBLIC | method | {"client_id": client["client_id"]}
+    assert (await ask(worker, "PUT", path, token, wanted | change)).outcome == INVALID_METADATA
+    same = wanted | {"client_secret": client["client_secret"]}
+    assert (await ask(worker, "PUT", path, token, same)).status == 200
+
+
+async def test_what_only_the_operator_sets(worker: "Worker", stored: StoredClients) -> None:
+    """A client that was disabled does not enable itself; its audience stays, too."""
+    client = await register(worker)
+    record = await stored.find(client["client_id"])
+    assert record is not None
+    await stored.put(msgspec.structs.replace(record, enabled=False, audience="https://api.example"))
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    wanted = PUBLIC | {"client_id": client["client_id"], "client_name": "Clock"}
+    assert (await ask(worker, "PUT", path, token, wanted)).status == 200
+    changed = await stored.find(client["client_id"])
+    assert changed is not None
+    assert (changed.name, changed.enabled, changed.audience) == (
+        "Clock",
+        False,
+        "https://api.example",
+    )
+
+
+async def test_what_is_registered_counts(worker: "Worker", people: "People") -> None:
+    """9449-5.2-a; grant_types without refresh_token; scopes that were asked for."""
+    client = await register(worker, dpop_bound_access_tokens=True)
+    assert client["dpop_bound_access_tokens"] is True
+    await becomes(worker, client["client_id"], 400)
+    plain = await register(
+        worker,
+        grant_types=["urn:ietf:params:oauth:grant-type:device_code"],
+        scope="openid offline_access",
+    )
+    await becomes(worker, plain["client_id"], 200)
+    assert "refresh_token" not in await tokens(worker, people, plain["client_id"])
+
+
+async def test_a_client_of_the_operators(
+    worker: "Worker", other_worker: "Worker", stored: StoredClients
+) -> None:
+    """In the store, above the file; disabled, it is refused everywhere within a second."""
+    await stored.put(Client(client_id="new", name="New", scopes=("profile",)))
+    for each in (worker, other_worker):
+        await becomes(each, "new", 200)
+    await stored.put(Client(client_id="new", name="New", scopes=("profile",), enabled=False))
+    await stored.put(Client(client_id="tv-app", name="TV", scopes=("profile",), enabled=False))
+    for each in (worker, other_worker):
+        await becomes(each, "new", 401)
+        await becomes(each, "tv-app", 401)
+    assert await stored.remove("tv-app")
+    for each in (worker, other_worker):
+        await becomes(each, "tv-app", 200)
+
+
+async def test_disabled_at_every_step(
+    worker: "Worker", people: "People", stored: StoredClients
+) -> None:
+    """Section 3: refused at the token endpoint, at refresh and at introspection."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    body = await tokens(worker, people)
+    await stored.put(Client(client_id="tv-app", name="TV", scopes=("profile",), enabled=False))
+    await becomes(worker, "tv-app", 401)
+    assert (await worker.poll(grant.body["device_code"])).outcome == (401, "invalid_client")
+    assert (await worker.refresh(body["refresh_token"])).outcome == (401, "invalid_client")
+    for token in (body["access_token"], body["refresh_token"]):
+        assert await introspect(worker, token) == {"active": False}
+
+
+async def test_a_record_that_nobody_can_read(
+    stage: "Stage", worker: "Worker", stored: StoredClients
+) -> None:
+    """Of a later version, perhaps: that client is missing, all others and the worker go on."""
+    later = json.dumps({"client_id": "later", "name": "Later", "unheard_of": 1})
+    await stage.redis.hset("df:clients", "later", later)
+    await stored.put(Client(client_id="new", name="New", scopes=("profile",)))
+    await becomes(worker, "new", 200)
+    assert (await worker.authorize("later")).status == 401
+    assert (await worker.readiness())[0] == 200

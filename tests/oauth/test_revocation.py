@@ -1,0 +1,120 @@
+"""POST /oauth2/revoke (RFC 7009)."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oauth.proving import INACTIVE, REVOKE, SECRET, introspect, revoke, tokens, with_surface
+
+if TYPE_CHECKING:
+    from deviceflow.config import Settings
+    from tests.oauth.conftest import People, Stage, Worker
+
+INVALID_GRANT = (400, "invalid_grant")
+INVALID_CLIENT = (401, "invalid_client")
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return with_surface(settings)
+
+
+@pytest.mark.parametrize("hint", ["", "access_token", "refresh_token", "nonsense"])
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
+async def test_the_whole_grant_ends(
+    worker: "Worker", people: "People", client_id: str, which: str, hint: str
+) -> None:
+    """7009-2-a, 7009-2.1-a, 7009-2.1-c: refresh and access tokens, whatever the hint."""
+    body = await tokens(worker, people, client_id)
+    again = (await worker.refresh(body["refresh_token"], client_id)).body
+    await revoke(worker, {**body, **again}[which], client_id, token_type_hint=hint)
+    for answer in (body, again):
+        assert await introspect(worker, answer["access_token"]) == INACTIVE
+        assert await introspect(worker, answer["refresh_token"]) == INACTIVE
+        refused = await worker.refresh(answer["refresh_token"], client_id)
+        assert refused.outcome == INVALID_GRANT
+
+
+async def test_other_grants_go_on(worker: "Worker", people: "People") -> None:
+    body, other = await tokens(worker, people), await tokens(worker, people)
+    await revoke(worker, body["refresh_token"])
+    assert (await introspect(worker, other["access_token"]))["active"] is True
+    assert (await worker.refresh(other["refresh_token"])).status == 200
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+async def test_another_clients_token(worker: "Worker", people: "People", which: str) -> None:
+    """7009-2.1-b: still active."""
+    body = await tokens(worker, people)
+    await revoke(worker, body[which], "other-tv")
+    assert (await introspect(worker, body["access_token"]))["active"] is True
+    assert (await worker.refresh(body["refresh_token"])).status == 200
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "a.b.c", "dfa_x", "dfa_é", "A" * 16 + "." + "B" * 43, "é", "\x00", " "]
+)
+async def test_garbage(worker: "Worker", token: str) -> None:
+    """7009-2.2-a."""
+    await revoke(worker, token)
+
+
+async def test_twice_and_at_every_worker(
+    worker: "Worker", other_worker: "Worker", people: "People"
+) -> None:
+    """7009-2.2-a."""
+    body = await tokens(worker, people)
+    for each in (worker, other_worker, worker):
+        await revoke(each, body["access_token"])
+        await revoke(each, body["refresh_token"])
+    assert await introspect(other_worker, body["access_token"]) == INACTIVE
+
+
+async def test_half_of_a_refresh_token(worker: "Worker", people: "People") -> None:
+    """Who knows the family's name but no token of it ends nothing."""
+    body = await tokens(worker, people)
+    name, _, _ = body["refresh_token"].partition(".")
+    await revoke(worker, f"{name}.{'A' * 43}")
+    assert (await worker.refresh(body["refresh_token"])).status == 200
+
+
+async def test_the_client_authenticates(worker: "Worker", people: "People") -> None:
+    """RFC 7009 2.1: a confidential client's token needs its secret."""
+    grant = await worker.authorize("no-rs", client_secret=SECRET)
+    await people.approve(grant.body["user_code"])
+    answer = await worker.poll(grant.body["device_code"], "no-rs", client_secret=SECRET)
+    token = answer.body["access_token"]
+    form = {"client_id": "no-rs", "token": token}
+    assert (await worker.post(REVOKE, form)).outcome == INVALID_CLIENT
+    assert (await worker.post(REVOKE, form | {"client_secret": "x"})).outcome == INVALID_CLIENT
+    assert (await introspect(worker, token))["active"] is True
+    await revoke(worker, token, "no-rs", client_secret=SECRET)
+    assert await introspect(worker, token) == INACTIVE
+
+
+@pytest.mark.parametrize("form", [{}, {"token": ""}])
+async def test_no_token(worker: "Worker", form: dict[str, str]) -> None:
+    answer = await worker.post(REVOKE, {"client_id": "tv-app"} | form)
+    assert answer.outcome == (400, "invalid_request")
+    assert (await worker.post(REVOKE, {"token": "x"})).outcome == (400, "invalid_request")
+    assert (await worker.send("GET", REVOKE)).status == 405
+
+
+async def test_a_replay_ends_access_tokens_too(worker: "Worker", people: "People") -> None:
+    """9700-2.2.2-a: whoever has stolen a refresh token has an access token as well."""
+    first = await tokens(worker, people)
+    second = (await worker.refresh(first["refresh_token"])).body
+    third = (await worker.refresh(second["refresh_token"])).body
+    assert (await worker.refresh(first["refresh_token"])).outcome == INVALID_GRANT
+    for body in (first, second, third):
+        assert await introspect(worker, body["access_token"]) == INACTIVE
+
+
+async def test_remembered_for_as_long_as_it_matters(
+    stage: "Stage", worker: "Worker", people: "People"
+) -> None:
+    """7009-2-a: the mark outlives the tokens: by a refresh token the family's whole life."""
+    await revoke(worker, (await tokens(worker, people))["access_token"])
+    (key,) = await stage.keys("df:r:*")
+    assert await stage.redis.ttl(key) > stage.settings.tokens.refresh_token_lifetime_s - 10
