@@ -67,6 +67,9 @@ class DeviceCodeGrant:
             response = await self._ask_store(code, asked.client)
             if response is not None:
                 return _waited(response, granted)
+            if granted:
+                # It kept the pace when it came; that it was held for a while is not its doing.
+                return _waited(answer_poll(Verdict(Poll.AUTHORIZATION_PENDING)), granted)
             verdict = self._polls.keep_pace(code, self._clock())
         wait = min(asked_wait(asked.http.headers.getall("Prefer", ())), self._held.max_wait)
         if wait and verdict.answer is Poll.AUTHORIZATION_PENDING:
