@@ -116,7 +116,5 @@ class PaceTable:
         elif interval <= MAX_INTERVAL_S:
             self._entries[index] = (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms
             return 0
-        self._entries[index], slow_down = judge(
-            entry, mark, now_ms, interval, self._max_interval
-        )
+        self._entries[index], slow_down = judge(entry, mark, now_ms, interval, self._max_interval)
         return slow_down

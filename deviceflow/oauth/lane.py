@@ -222,13 +222,16 @@ class Lane:
         if poll is None or poll[1] not in self._clients:
             return None
         shape = Shape(poll[1], head.close, head.wait)
-        self._remember(data, poll[0], shape)
+        self._remember(data, len(data) - len(body), poll[0], shape)
         return self._answer(self._polls.judge(*poll), shape)
 
-    def _remember(self, data: bytes, device_code: bytes, shape: Shape) -> None:
+    def _remember(self, data: bytes, body_at: int, device_code: bytes, shape: Shape) -> None:
         start = data.find(b"device_code=") + 12
         end = start + CODE_LENGTH
         if data[start:end] != device_code or len(device_code) != CODE_LENGTH:
+            return
+        if start < body_at:
+            # A header repeats it. Cut out there, the next header's code would be read as the body's.
             return
         if len(self._shapes) >= REMEMBERED_SHAPES:
             self._shapes.clear()
