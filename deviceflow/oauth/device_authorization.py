@@ -80,6 +80,6 @@ class DeviceAuthorizationEndpoint:
 
 
 def _user_agent(request: web.Request) -> str:
-    text = request.headers.get("User-Agent", "").encode(errors="replace")[:USER_AGENT_KEPT]
+    text = request.headers.get("User-Agent", "").encode(errors="ignore")[:USER_AGENT_KEPT]
     readable = text.decode(errors="ignore")
     return "".join(character for character in readable if character.isprintable())
