@@ -231,7 +231,7 @@ class Lane:
         if data[start:end] != device_code or len(device_code) != CODE_LENGTH:
             return
         if start < body_at:
-            # A header repeats it. Cut out there, the next header's code would be read as the body's.
+            # A header has it too: the code would be cut out, and later read, there.
             return
         if len(self._shapes) >= REMEMBERED_SHAPES:
             self._shapes.clear()

@@ -453,7 +453,7 @@ async def test_the_code_is_read_where_the_body_has_it(
 
 
 async def test_a_known_shape_with_something_else_in_the_place_of_the_code(
-    served: Served, peer: Peer, mint: Mint
+    peer: Peer, mint: Mint
 ) -> None:
     """Of the same length, and never a code."""
     request = poll(mint.code())
