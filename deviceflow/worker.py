@@ -1,6 +1,7 @@
 """One worker: an event loop that answers on the sockets it was given."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -38,6 +39,8 @@ class Listening(NamedTuple):
 
 def run(equipment: Equipment, listening: Listening) -> None:
     """Serve until SIGTERM, or until the supervisor is gone."""
+    # libuv would make a system call more for each connection (docs/performance.md).
+    os.environ.setdefault("UV_USE_IO_URING", "0")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(equipment, listening))
 

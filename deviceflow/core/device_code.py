@@ -17,8 +17,8 @@ evenly over the pace table) and a nonce (24 bits). The nonce keeps two grants ap
 store that failed over hands out the same slot twice.
 """
 
-import re
 from base64 import urlsafe_b64encode
+from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -31,11 +31,14 @@ NONCE_BITS = 24
 KEY_BYTES = 32
 
 _VERSION = 1
-_PAYLOAD = Layout(">QIHBB")
+_SEALED = Layout(">QQ16s")
+_HALVES = Layout(">QQ")
 # 43 characters carry 258 bits; the last one's two spare bits must be zero, or one code
 # would have four spellings.
-_SHAPE = re.compile(rb"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
-_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_LAST = frozenset(b"AEIMQUYcgkosw048")
+# To the ordinary alphabet, whose own two characters are none of a code's.
+_URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
+_LENGTH = 43
 
 
 class DeviceCode(NamedTuple):
@@ -68,16 +71,15 @@ class DeviceCodeKey:
     def tag(self, payload: bytes, client_id: bytes) -> bytes:
         """The 16 bytes that only this key's holder can make."""
         state = self._tag.copy()
-        state.update(payload)
-        state.update(client_id)
+        state.update(payload + client_id)
         return state.digest()
 
-    def mask(self, tag: bytes, payload: bytes) -> bytes:
-        """Lay the keystream that `tag` names over `payload`, or lift it off again."""
+    def stream(self, tag: bytes) -> tuple[int, int]:
+        """The keystream that `tag` names, as two 64-bit numbers to lay over the payload."""
         state = self._mask.copy()
         state.update(tag)
-        stream = int.from_bytes(state.digest())
-        return (stream ^ int.from_bytes(payload)).to_bytes(16)
+        high, low = _HALVES.unpack(state.digest())
+        return high, low
 
 
 class DeviceCodes:
@@ -89,20 +91,26 @@ class DeviceCodes:
     def seal(self, grant_id: int, expires_at: int, interval: int, client_id: str) -> str:
         """The device code of a new grant, 43 characters of base64url."""
         key = self.keys[0]
-        payload = _PAYLOAD.pack(grant_id, expires_at, interval, key.key_id, _VERSION)
-        tag = key.tag(payload, client_id.encode())
-        return urlsafe_b64encode(key.mask(tag, payload) + tag)[:43].decode()
+        rest = ((expires_at << 16 | interval) << 8 | key.key_id) << 8 | _VERSION
+        tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
+        high, low = key.stream(tag)
+        sealed = _SEALED.pack(grant_id ^ high, rest ^ low, tag)
+        return urlsafe_b64encode(sealed)[:_LENGTH].decode()
 
     def open(self, code: bytes, client_id: bytes) -> DeviceCode | None:
         """What `code` says if this server issued it to this client, else None."""
-        if _SHAPE.fullmatch(code) is None:
+        if len(code) != _LENGTH or code[-1] not in _LAST:
             return None
-        sealed = a2b_base64(code.translate(_URLSAFE) + b"=")
-        masked, tag = sealed[:16], sealed[16:]
+        try:
+            sealed = a2b_base64(code.translate(_URLSAFE) + b"=", strict_mode=True)
+        except Base64Error:
+            return None
+        masked_id, masked_rest, tag = _SEALED.unpack(sealed)
         for key in self.keys:
-            payload = key.mask(tag, masked)
-            if compare_digest(key.tag(payload, client_id), tag):
-                grant_id, expires_at, interval, key_id, _ = _PAYLOAD.unpack(payload)
+            high, low = key.stream(tag)
+            grant_id, rest = masked_id ^ high, masked_rest ^ low
+            if compare_digest(key.tag(_HALVES.pack(grant_id, rest), client_id), tag):
                 # The store lost this key's grants: nobody can approve them any more.
-                return DeviceCode(grant_id, 0 if key.lost else expires_at, interval, key_id)
+                expires_at = 0 if key.lost else rest >> 32
+                return DeviceCode(grant_id, expires_at, rest >> 16 & 0xFFFF, rest >> 8 & 0xFF)
         return None

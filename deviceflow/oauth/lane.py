@@ -5,7 +5,8 @@ and the pace table consulted, and a prebuilt answer returned: no task, no reques
 await. Whatever is not recognised to the last byte is not the lane's business: it goes to the
 ordinary handler unharmed (`lane_connection.py`), which gives the very same answers.
 
-Devices send the same header block with every poll, so what a block means is remembered.
+All devices of a kind send the same bytes but for the device code, so what those bytes mean is
+remembered, and a poll of a known shape is read by one look into a table.
 """
 
 import re
@@ -27,8 +28,10 @@ from deviceflow.oauth.polls import Polls, Verdict
 MAX_HEAD = 4096
 MAX_BODY = 1024
 MAX_HEADERS = 64
-REMEMBERED_HEADS = 1024
+REMEMBERED_SHAPES = 1024
+CODE_LENGTH = 43
 
+_PENDING = Poll.AUTHORIZATION_PENDING
 _LINE = re.compile(rb"(?:GET|POST) /[\x21-\x7e]* HTTP/1\.1")
 _HEADER = re.compile(
     # The blanks in front are not given back, or a value of nothing but blanks takes n^2 steps.
@@ -69,6 +72,14 @@ class Head(NamedTuple):
     content_length: int
     close: bool
     is_poll: bool
+    wait: int
+
+
+class Shape(NamedTuple):
+    """All that a poll says beside its device code; `wait` in s."""
+
+    client_id: bytes
+    close: bool
     wait: int
 
 
@@ -180,26 +191,41 @@ class Lane:
         self._polls = polls
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
         self._registered = clients
-        self._clients: frozenset[bytes] = frozenset()
-        clients.on_change(self._read_clients)
-        self._read_clients()
         self._clock = clock
         self._max_wait = max_wait
-        self._heads: dict[bytes, Head] = {}
-        self._answers: dict[tuple[Poll, int, bool, int], Reply] = {}
+        self._shapes: dict[bytes, Shape] = {}
+        self._prebuilt: dict[tuple[str, int, bool], Reply] = {}
         self._second = 0
+        clients.on_change(self._read_clients)
+        self._read_clients()
 
-    def take(self, data: bytes) -> Taken:  # noqa: PLR0911, one way out a question
+    def take(self, data: bytes) -> Taken:
         """What the lane makes of `data`, the first bytes after a finished request.
 
         None: it is the ordinary handler's. Nothing has been done with it then.
         """
+        # A request that was read before, but for the device code in it, needs no more reading.
+        start = data.find(b"device_code=") + 12
+        end = start + CODE_LENGTH
+        shape = self._shapes.get(data[:start] + data[end:])
+        if shape is not None:
+            verdict = self._polls.judge(data[start:end], shape.client_id)
+            # Not a code of ours: perhaps not even one value, so read on strictly.
+            if verdict.code is not None:
+                return self._answer(verdict, shape)
+        return self._take_unknown(data)
+
+    def reply(self, answer: Poll, interval: int = 0, *, close: bool, held_for: int = 0) -> Reply:
+        """The answer in bytes; `held_for` (s) where a wait was granted (RFC 7240)."""
+        response = answer_poll(Verdict(answer, interval=interval))
+        if held_for:
+            response.headers.update(applied(held_for))
+        return Reply(_wire(response, self._clock(), close=close), close)
+
+    def _take_unknown(self, data: bytes) -> Taken:
         end = data.find(b"\r\n\r\n")
-        if end < 0:
-            return None
-        block = data[:end]
-        head = self._heads.get(block) or self._learn(block, end)
-        if head is None:
+        head = read_head(data[:end]) if 0 < end <= MAX_HEAD else None
+        if head is None or not head.is_poll or head.line != self._line:
             return None
         body = data[end + 4 :]
         missing = head.content_length - len(body)
@@ -208,28 +234,41 @@ class Lane:
         poll = read_poll(body)
         if poll is None or poll[1] not in self._clients:
             return None
-        verdict = self._polls.judge(*poll)
-        answer = verdict.answer
+        shape = Shape(poll[1], head.close, head.wait)
+        # A code_verifier is one device's own: a shape with it would be no other's.
+        if b"code_verifier=" not in body:
+            self._remember(data, len(data) - len(body), poll[0], shape)
+        return self._answer(self._polls.judge(*poll), shape)
+
+    def _remember(self, data: bytes, body_at: int, device_code: bytes, shape: Shape) -> None:
+        start = data.find(b"device_code=") + 12
+        end = start + CODE_LENGTH
+        if data[start:end] != device_code or len(device_code) != CODE_LENGTH:
+            return
+        if start < body_at:
+            # A header has it too: the code would be cut out, and later read, there.
+            return
+        if len(self._shapes) >= REMEMBERED_SHAPES:
+            self._shapes.clear()
+        self._shapes[data[:start] + data[end:]] = shape
+
+    def _answer(self, verdict: Verdict, shape: Shape) -> Taken:
+        answer, code, interval = verdict
         if answer is None:
             return None
-        if head.wait and answer is Poll.AUTHORIZATION_PENDING and verdict.code is not None:
-            return Waiting(verdict.code, min(head.wait, self._max_wait), head.close)
-        return self.reply(answer, verdict.interval, close=head.close)
-
-    def reply(self, answer: Poll, interval: int = 0, *, close: bool, held_for: int = 0) -> Reply:
-        """The answer in bytes; `held_for` (s) where a wait was granted (RFC 7240)."""
-        now = self._clock()
-        if int(now) != self._second:
+        if answer is _PENDING and shape.wait and code is not None:
+            return Waiting(code, min(shape.wait, self._max_wait), shape.close)
+        second = int(self._clock())
+        if second != self._second:
             # The Date header holds for the rest of this second (which may be set back).
-            self._answers.clear()
-            self._second = int(now)
-        key = (answer, interval, close, held_for)
-        reply = self._answers.get(key)
+            self._prebuilt.clear()
+            self._second = second
+        # `_value_`: the member itself computes its hash anew, and `value` is a function call.
+        key = (answer._value_, interval, shape.close)
+        reply = self._prebuilt.get(key)
         if reply is None:
-            response = answer_poll(Verdict(answer, interval=interval))
-            if held_for:
-                response.headers.update(applied(held_for))
-            reply = self._answers[key] = Reply(_wire(response, now, close=close), close)
+            reply = self.reply(answer, interval, close=shape.close)
+            self._prebuilt[key] = reply
         return reply
 
     def _read_clients(self) -> None:
@@ -242,15 +281,7 @@ class Lane:
             and client.dpop == "optional"
             and not _ENCODED.search(client.client_id.encode())
         )
-
-    def _learn(self, block: bytes, end: int) -> Head | None:
-        head = read_head(block) if end <= MAX_HEAD else None
-        if head is None or not head.is_poll or head.line != self._line:
-            return None
-        if len(self._heads) >= REMEMBERED_HEADS:
-            self._heads.clear()
-        self._heads[block] = head
-        return head
+        self._shapes.clear()
 
 
 def _wire(response: web.Response, now: float, *, close: bool) -> bytes:

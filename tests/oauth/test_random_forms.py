@@ -45,7 +45,8 @@ HEADERS = st.dictionaries(
     st.sampled_from(["Authorization", "DPoP", "Accept", "X-SSL-Client-S-DN"]),
     st.one_of(
         st.sampled_from(["Bearer x", f"Bearer {INITIAL}", "DPoP x", "Basic cnM6eA=="]),
-        st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=40),
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
+        st.text(st.characters(min_codepoint=160, max_codepoint=255), max_size=40),
     ),
     max_size=2,
 )

@@ -165,7 +165,7 @@ async def test_refused(stage: "Stage", worker: "Worker", metadata: Metadata) -> 
     answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
     assert answer.outcome == INVALID_METADATA
     assert await stage.keys("df:clients") == []
-    for name in {"scope", "client_name"} & metadata.keys():
+    for name in {"client_name"} & metadata.keys():
         assert str(metadata[name]) not in answer.body["error_description"]
 
 

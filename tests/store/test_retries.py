@@ -120,8 +120,9 @@ async def test_another_request_s_success_is_not_ours(store: Store) -> None:
 async def test_a_create_script_that_runs_twice_is_one_grant_s(store: Store) -> None:
     expires = int(store.clock()) + 600
 
-    async def create(request: str) -> int:
-        made: int = await store.connection.run("create", ["df:g:{x}"], expires, 60_000, request)
+    async def create(client_id: str) -> int:
+        request = ("client", client_id, "scope", "profile")
+        made: int = await store.connection.run("create", ["df:g:{x}"], expires, 60_000, *request)
         return made
 
     assert [await create("ours"), await create("ours"), await create("theirs")] == [1, 1, 0]

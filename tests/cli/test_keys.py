@@ -1,0 +1,87 @@
+"""`deviceflow keys` on a store that somebody else runs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from deviceflow.core.signing_key import SigningKey
+from deviceflow.signing import new_key
+
+if TYPE_CHECKING:
+    from tests.conftest import Valkey
+
+Keys = Callable[..., Result]
+
+
+@pytest.fixture
+def keys(valkey: "Valkey") -> Keys:
+    """Runs `deviceflow keys`."""
+    with valkey.client() as client:
+        client.flushall()
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["keys", "--redis-url", valkey.url, *arguments])
+
+    return run
+
+
+@pytest.fixture
+def first(keys: Keys, valkey: "Valkey") -> SigningKey:
+    """The key that a server has made."""
+    assert keys
+    key = new_key("ES256", 1)
+    with valkey.client() as client:
+        client.hset("df:signing", key.key_id, msgspec.json.encode(key))
+    return key
+
+
+def test_none_yet(keys: Keys) -> None:
+    result = keys("list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "first start" in result.stderr
+
+
+def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: "Valkey") -> None:
+    """OIDC-10.1.1-a; the private key is never shown, and every worker hears of it."""
+    (line,) = keys("list").output.splitlines()
+    assert line.split()[:3] == [first.key_id, "ES256", "signs"]
+    result = keys("rotate")
+    assert result.exit_code == 0
+    new = result.output.split()[0]
+    rows = {line.split()[0]: line for line in keys("list").output.splitlines()}
+    assert rows.keys() == {first.key_id, new}
+    assert "verifies" in rows[first.key_id]
+    assert "published until" in rows[first.key_id]
+    assert "signs" in rows[new]
+    assert str(first.jwk["d"]) not in keys("list").output
+    assert keys("retire", first.key_id).output == f"{first.key_id} is withdrawn\n"
+    assert len(keys("list").output.splitlines()) == 1
+    with valkey.client() as client:
+        assert client.get("df:revision") == b"2"
+
+
+def test_the_key_that_signs_stays(keys: Keys, first: SigningKey) -> None:
+    result = keys("retire", first.key_id)
+    assert result.exit_code == 1
+    assert "rotate" in result.output
+    assert first.key_id in keys("list").output
+
+
+def test_an_unknown_key(keys: Keys, first: SigningKey) -> None:
+    assert first
+    result = keys("retire", "nothing")
+    assert result.exit_code == 1
+    assert "there is no key nothing" in result.output
+
+
+@pytest.mark.parametrize("command", [("list",), ("rotate",), ("retire", "x")])
+def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
+    places = ["keys", "--redis-url", "unix:///nowhere/valkey.sock"]
+    result = CliRunner().invoke(main, [*places, *command])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "redis.url" in line

@@ -1,0 +1,107 @@
+"""The pace across real workers: one table for all of them, and no command to the store."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from deviceflow.core.device_code import NONCE_BITS
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.store.connection import Connection
+from deviceflow.store.keys import Installation
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from tests.conftest import Valkey
+    from tests.process.conftest import MakeProgram, Program
+
+GRANTS = 200
+POLLS = 600
+AT_ONCE = 20
+# What four workers do on their own: read the log once a second, and greet the store when new.
+OF_THEIR_OWN = 100
+
+
+class Fleet(NamedTuple):
+    """Four workers over a store of their own, and device codes of pending grants."""
+
+    program: "Program"
+    store: "Redis"
+    codes: list[str]
+
+    def calls(self) -> int:
+        """How many commands the store has answered so far."""
+        stats = self.store.info("commandstats")
+        assert isinstance(stats, dict)
+        return sum(command["calls"] for command in stats.values())
+
+    def poll(self, codes: list[str]) -> list[str]:
+        """The errors that polls get, each over a connection of its own."""
+        return asyncio.run(_poll_all(self.program.port, codes))
+
+
+async def _poll_all(port: int, codes: list[str]) -> list[str]:
+    errors: list[str] = []
+    for first in range(0, len(codes), AT_ONCE):
+        batch = codes[first : first + AT_ONCE]
+        errors += await asyncio.gather(*(_poll(port, code) for code in batch))
+    return errors
+
+
+async def _poll(port: int, code: str) -> str:
+    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={code}&client_id=tv"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["error"])
+
+
+async def _mint(url: str, count: int) -> list[str]:
+    """Codes need no store to be pending: no decision is enough."""
+    connection = Connection.open(url)
+    try:
+        seal = (await Installation.open(connection)).codes.seal
+        ends = int(time.time()) + 600
+        return [seal((slot << NONCE_BITS) | 77 + slot, ends, 5, "tv") for slot in range(count)]
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def fleet(make_program: "MakeProgram", start_valkey: "Callable[..., Valkey]") -> Iterator[Fleet]:
+    valkey = start_valkey()
+    program = make_program("--workers", "4", "--redis-url", valkey.url)
+    with valkey.client() as store:
+        yield Fleet(program, store, asyncio.run(_mint(valkey.url, POLLS)))
+
+
+def test_too_fast_is_too_fast_at_whichever_worker(fleet: Fleet) -> None:
+    """8628-3.5-b: 200 of 200, with a new connection for each poll."""
+    codes = fleet.codes[:GRANTS]
+    assert fleet.poll(codes) == ["authorization_pending"] * GRANTS
+    assert fleet.poll(codes) == ["slow_down"] * GRANTS
+
+
+def test_no_command_for_a_pending_poll(fleet: Fleet, until: Callable[..., None]) -> None:
+    """Neither at workers that have known the grants for long, nor at one that has just begun."""
+    before = fleet.calls()
+    assert set(fleet.poll(fleet.codes)) == {"authorization_pending"}
+    assert fleet.calls() - before < OF_THEIR_OWN
+    workers = set(fleet.program.workers)
+    os.kill(workers.pop(), signal.SIGKILL)
+    until(lambda: len(set(fleet.program.workers) - workers) == 1)
+    before = fleet.calls()
+    # The pace is no worker's own: the new one knows that these come too soon.
+    assert set(fleet.poll(fleet.codes)) == {"slow_down"}
+    assert fleet.calls() - before < OF_THEIR_OWN

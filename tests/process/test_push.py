@@ -1,0 +1,118 @@
+"""Decisions reach the devices although the push messages are being lost all the time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from time import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from deviceflow.core.claims import Subject
+from deviceflow.core.grant import Event, Outcome
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store.connection import Connection
+from deviceflow.store.grants import Grant, GrantRequest, Grants
+from deviceflow.store.keys import Installation
+from deviceflow.store.mirror import Mirror
+from deviceflow.store.slots import Slots
+from deviceflow.store.users import new_subject
+
+if TYPE_CHECKING:
+    from tests.conftest import Valkey
+    from tests.process.conftest import MakeProgram, Notes, Program
+
+APPROVALS = 500
+APART_S = 0.008
+KILL_EVERY_S = 0.2
+AT_MOST_S = 1.5
+ADA = Subject(sub=new_subject("ada"), username="ada", auth_time=1_700_000_000, amr=("pwd",))
+
+
+class Waiting(NamedTuple):
+    """A grant and the code that its device polls with."""
+
+    grant: Grant
+    device_code: str
+
+
+@pytest.fixture
+def valkey_url(start_valkey: "Callable[..., Valkey]") -> str:
+    return start_valkey().url
+
+
+@pytest.fixture
+def program(make_program: "MakeProgram", valkey_url: str) -> "Program":
+    return make_program("--workers", "2", "--redis-url", valkey_url)
+
+
+async def test_tokens_at_the_next_poll(program: "Program", valkey_url: str, notes: "Notes") -> None:
+    connection = Connection.open(valkey_url)
+    grants = await _grants(connection)
+    waiting = [await _issue(grants) for _ in range(APPROVALS)]
+    devices = []
+    async with killed_subscriptions(valkey_url) as kills:
+        for one in waiting:
+            await grants.claim(one.grant, ADA.sub)
+            assert await grants.decide(one.grant, Event.APPROVE, ADA) is Outcome.CHANGED
+            devices.append(asyncio.create_task(_poll_in_time(program.port, one)))
+            await asyncio.sleep(APART_S)
+        answers = await asyncio.gather(*devices)
+    await connection.close()
+    notes.add(*(answer.get("access_token", "") for answer in answers))
+    assert [answer.get("error") for answer in answers] == [None] * APPROVALS
+    assert sum(kills) > 10
+
+
+async def _grants(connection: Connection) -> Grants:
+    installation = await Installation.open(connection)
+    mirror = Mirror(connection, installation, lambda: 0.0)
+    return Grants(connection, installation, mirror, Slots(connection))
+
+
+async def _issue(grants: Grants) -> Waiting:
+    asked = GrantRequest("tv", "profile", int(time()), "127.0.0.1", "test")
+    issued = await grants.issue(asked, UserCodeFormat(), 600, 1)
+    grant = await grants.find(issued.user_code)
+    assert grant is not None
+    return Waiting(grant, issued.device_code)
+
+
+async def _poll_in_time(port: int, one: Waiting) -> dict[str, Any]:
+    """The answer to the first poll after so many seconds, over a connection of its own."""
+    await asyncio.sleep(AT_MOST_S)
+    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={one.device_code}&client_id=tv"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    parsed: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return parsed
+
+
+@asynccontextmanager
+async def killed_subscriptions(url: str) -> AsyncIterator[list[int]]:
+    """Kill all subscriptions again and again; how many there were, each time."""
+    kills: list[int] = []
+    connection = Connection.open(url)
+
+    async def kill() -> None:
+        while True:
+            kills.append(await connection.command("CLIENT", "KILL", "TYPE", "pubsub"))
+            await asyncio.sleep(KILL_EVERY_S)
+
+    task = asyncio.create_task(kill())
+    try:
+        yield kills
+        assert not task.done()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await connection.close()

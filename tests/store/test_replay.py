@@ -1,0 +1,48 @@
+"""Ids that may be used once."""
+
+import asyncio
+
+import pytest
+
+from deviceflow.store.replay import Replay
+from tests.store.conftest import Store
+
+
+@pytest.fixture
+def replay(store: Store) -> Replay:
+    return Replay(store.connection, store.installation)
+
+
+async def test_once(replay: Replay) -> None:
+    """9449-11.1-a, OIDC-9-a: each kind and each owner has ids of its own."""
+    assert await replay.use("dpop", "key", "one", 60)
+    assert not await replay.use("dpop", "key", "one", 60)
+    for kind, who, jti in (("assertion", "key", "one"), ("dpop", "k", "eyone")):
+        assert await replay.use(kind, who, jti, 60)
+
+
+@pytest.mark.parametrize("jti", ["", "é", "\ud800", "\x00", "x" * 5000, "a:b c\r\n"])
+async def test_any_id(replay: Replay, jti: str) -> None:
+    """JSON can spell half a surrogate pair."""
+    assert await replay.use("dpop", "key", jti, 60)
+    assert not await replay.use("dpop", "key", jti, 60)
+
+
+async def test_one_of_many_at_once(replay: Replay) -> None:
+    used = await asyncio.gather(*(replay.use("dpop", "key", "one", 60) for _ in range(20)))
+    assert sorted(used) == [False] * 19 + [True]
+
+
+async def test_after_a_restart(store: Store, replay: Replay) -> None:
+    """OIDC-9-a: the memory is the store's, for as long as it was asked to be."""
+    assert await replay.use("assertion", "me", "one", 60)
+    again = Replay(store.connection, await store.installation.open(store.connection))
+    assert not await again.use("assertion", "me", "one", 60)
+    (key,) = await store.connection.command("KEYS", "df:j:assertion:*")
+    assert 50 < await store.connection.command("TTL", key) <= 60
+    assert b"one" not in key
+
+
+async def test_nothing_left_to_keep(replay: Replay) -> None:
+    assert await replay.use("assertion", "me", "one", 0)
+    assert not await replay.use("assertion", "me", "one", 0)

@@ -1,0 +1,82 @@
+"""Signing keys in the store: made once, rotated, withdrawn."""
+
+import asyncio
+
+import pytest
+
+from deviceflow.core.signing_key import SigningKey
+from deviceflow.signing import Signer, new_key
+from deviceflow.store.signing_keys import SIGNING_KEY, SigningKeys
+from tests.store.conftest import Store
+
+SIGNED_FOR_S = 3600
+
+
+@pytest.fixture
+def keys(store: Store) -> SigningKeys:
+    return SigningKeys(store.connection, SIGNED_FOR_S, store.clock)
+
+
+def ids(found: list[SigningKey]) -> set[str]:
+    return {key.key_id for key in found}
+
+
+async def test_the_first_of_its_algorithm(keys: SigningKeys) -> None:
+    """Of many starts at once one wins; another algorithm has a first key of its own."""
+    proposed = [new_key("ES256", 1) for _ in range(5)]
+    found = await asyncio.gather(*(keys.add_first(key) for key in proposed))
+    assert len({frozenset(ids(each)) for each in found}) == 1
+    assert len(found[0]) == 1
+    assert len(await keys.add_first(new_key("Ed25519", 1))) == 2
+
+
+async def test_rotation(keys: SigningKeys, store: Store) -> None:
+    """OIDC-10.1.1-a: the old key is there until all that it signed has expired."""
+    old, new = new_key("ES256", int(store.clock())), new_key("ES256", int(store.clock()))
+    other = new_key("Ed25519", 1)
+    for key in (old, other):
+        await keys.add_first(key)
+    await keys.rotate(new)
+    found = {key.key_id: key for key in await keys.read()}
+    assert found.keys() == {old.key_id, new.key_id, other.key_id}
+    assert found[old.key_id].expires_at == int(store.clock()) + SIGNED_FOR_S
+    assert found[other.key_id].expires_at == 0
+    store.clock.advance(SIGNED_FOR_S)
+    assert ids(await keys.read()) == {new.key_id, other.key_id}
+    await keys.rotate(new_key("ES256", int(store.clock())))
+    assert old.key_id.encode() not in await store.connection.command("HKEYS", SIGNING_KEY)
+
+
+@pytest.mark.parametrize("skew", [0, -100, 100])
+async def test_the_new_key_signs(keys: SigningKeys, skew: int) -> None:
+    """Also in the same second, and also where two hosts' clocks differ."""
+    for _ in range(8):
+        await keys.add_first(new_key("ES256", 1000))
+        new = new_key("ES256", 1000 + skew)
+        await keys.rotate(new)
+        found = await keys.read()
+        assert found[-1].key_id == new.key_id
+        assert Signer(found, "ES256").signing_key.key_id == new.key_id
+        assert Signer(reversed(found), "ES256").signing_key.key_id == new.key_id
+
+
+async def test_rotated_again_before_anything_expired(keys: SigningKeys, store: Store) -> None:
+    """The date of a key that was superseded before is not put off."""
+    first = new_key("ES256", 1)
+    await keys.add_first(first)
+    await keys.rotate(new_key("ES256", 2))
+    store.clock.advance(100)
+    await keys.rotate(new_key("ES256", 3))
+    found = {key.key_id: key for key in await keys.read()}
+    assert len(found) == 3
+    assert found[first.key_id].expires_at == int(store.clock()) - 100 + SIGNED_FOR_S
+
+
+async def test_withdrawn(keys: SigningKeys) -> None:
+    """At once, and every worker is told."""
+    old, new = new_key("ES256", 1), new_key("ES256", 2)
+    await keys.add_first(old)
+    await keys.rotate(new)
+    assert await keys.retire(old.key_id)
+    assert not await keys.retire(old.key_id)
+    assert ids(await keys.read()) == {new.key_id}

@@ -1,0 +1,137 @@
+"""The private names of aiohttp that `deviceflow/oauth/lane_connection.py` reads.
+
+aiohttp is pinned to a minor version because of them. When one of these tests fails after an
+update: read aiohttp's `web_protocol.py` again, and find what now tells (1) that a connection
+waits for its next request, (2) whether a request's body has arrived, (3) how many requests
+were read. Change `_is_between_requests` and `_is_unfinished` accordingly, then the pin in
+pyproject.toml, then these tests; `tests/oauth/test_lane_connection.py` has to pass as it is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+WHAT_TO_DO = "aiohttp has changed inside: see the top of tests/test_aiohttp_names.py"
+REQUEST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+
+
+class Connection:
+    """aiohttp's protocol on a connection, with a handler that a test releases."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.release = asyncio.Event()
+        self.inner: RequestHandler
+        self.writer: asyncio.StreamWriter
+        self.reader: asyncio.StreamReader
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        self.started.set()
+        await self.release.wait()
+        return web.Response(body=await request.read())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110, there is no event to wait for
+                await asyncio.sleep(0)
+
+    @property
+    def waits(self) -> bool:
+        waiter = self.inner._waiter
+        return waiter is not None and not waiter.done()
+
+    def current(self) -> web.BaseRequest | None:
+        return self.inner._current_request
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[Connection]:
+    made = Connection()
+    server = web.Server(made.handle)
+
+    def accept() -> RequestHandler:
+        made.inner = server()
+        return made.inner
+
+    listener = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+    made.reader, made.writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    await made.until(lambda: hasattr(made, "inner") and made.inner.transport is not None)
+    yield made
+    made.release.set()
+    made.writer.close()
+    listener.close()
+    await server.shutdown(1)
+
+
+async def test_the_names_exist(connection: Connection) -> None:
+    for name in ("_waiter", "_current_request", "_request_count"):
+        assert hasattr(connection.inner, name), f"{name}: {WHAT_TO_DO}"
+
+
+async def test_the_waiter_is_pending_between_requests_only(connection: Connection) -> None:
+    await connection.until(lambda: connection.waits)
+    first = connection.inner._waiter
+    connection.writer.write(REQUEST)
+    await connection.started.wait()
+    assert connection.inner._waiter is None, WHAT_TO_DO
+    connection.release.set()
+    await connection.until(lambda: connection.waits)
+    assert connection.inner._waiter is not first, WHAT_TO_DO
+
+
+async def test_the_waiter_is_done_as_soon_as_a_head_is_complete(connection: Connection) -> None:
+    """In data_received itself, not a turn of the loop later."""
+    await connection.until(lambda: connection.waits)
+    waiter = connection.inner._waiter
+    connection.inner.data_received(REQUEST[:10])
+    assert waiter is not None
+    assert not waiter.done(), WHAT_TO_DO
+    assert connection.inner._waiter is waiter, WHAT_TO_DO
+    connection.inner.data_received(REQUEST[10:])
+    assert waiter.done(), WHAT_TO_DO
+    await connection.started.wait()
+
+
+async def test_the_waiter_is_unset_while_a_body_is_unread(connection: Connection) -> None:
+    """After an early answer aiohttp lingers over the rest of the body."""
+    await connection.until(lambda: connection.waits)
+
+    async def early(_: web.BaseRequest) -> web.Response:
+        return web.Response()
+
+    connection.inner._request_handler = early
+    connection.writer.write(REQUEST[:-2])
+    await connection.reader.readuntil(b"\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0)
+        assert not connection.waits, WHAT_TO_DO
+    connection.writer.write(REQUEST[-2:])
+    await connection.until(lambda: connection.waits)
+
+
+async def test_the_current_request_and_its_body(connection: Connection) -> None:
+    await connection.until(lambda: connection.waits)
+    assert connection.current() is None, WHAT_TO_DO
+    connection.writer.write(REQUEST[:-2])
+    await connection.started.wait()
+    request = connection.current()
+    assert request is not None, WHAT_TO_DO
+    assert not request.content.is_eof(), WHAT_TO_DO
+    connection.writer.write(REQUEST[-2:])
+    await connection.until(request.content.is_eof)
+    connection.release.set()
+    await connection.until(lambda: connection.waits)
+    assert connection.current() is None, WHAT_TO_DO
+
+
+async def test_the_count_of_requests_is_of_heads_that_were_read(connection: Connection) -> None:
+    await connection.until(lambda: connection.waits)
+    connection.inner.data_received(REQUEST[:10])
+    assert connection.inner._request_count == 0, WHAT_TO_DO
+    connection.inner.data_received(REQUEST[10:-2])
+    assert connection.inner._request_count == 1, WHAT_TO_DO
+    connection.inner.data_received(REQUEST[-2:] + REQUEST)
+    assert connection.inner._request_count == 2, WHAT_TO_DO
