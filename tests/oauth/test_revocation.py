@@ -1,14 +1,28 @@
 """POST /oauth2/revoke (RFC 7009)."""
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oauth.proving import INACTIVE, REVOKE, SECRET, introspect, revoke, tokens, with_surface
+from tests.oauth.proving import (
+    INACTIVE,
+    INTROSPECT,
+    REVOKE,
+    SECRET,
+    USERINFO,
+    introspect,
+    revoke,
+    tokens,
+    with_surface,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deviceflow.config import Settings
-    from tests.oauth.conftest import People, Stage, Worker
+    from tests.conftest import Clock, Valkey
+    from tests.oauth.conftest import People, Stage, StageAt, Worker
 
 INVALID_GRANT = (400, "invalid_grant")
 INVALID_CLIENT = (401, "invalid_client")
@@ -118,3 +132,28 @@ async def test_remembered_for_as_long_as_it_matters(
     await revoke(worker, (await tokens(worker, people))["access_token"])
     (key,) = await stage.keys("df:r:*")
     assert await stage.redis.ttl(key) > stage.settings.tokens.refresh_token_lifetime_s - 10
+
+
+async def test_the_store_is_out_of_reach(
+    start_valkey: "Callable[..., Valkey]",
+    stage_at: "StageAt",
+    settings: "Settings",
+    clock: "Clock",
+) -> None:
+    """7009-2.2.1-a: 503 and Retry-After, never the answer of a success; nor at the others."""
+    own = start_valkey()
+    async with AsyncExitStack() as stack:
+        stage = await stage_at(own.url, settings, clock, stack)
+        worker = await stage.start_worker()
+        body = await tokens(worker, stage.people)
+        own.kill()
+        bearer = {"Authorization": f"Bearer {body['access_token']}"}
+        secret = {"client_id": "rs", "client_secret": SECRET, "token": body["access_token"]}
+        for answer in (
+            await worker.post(REVOKE, {"client_id": "tv-app", "token": body["access_token"]}),
+            await worker.post(REVOKE, {"client_id": "tv-app", "token": body["refresh_token"]}),
+            await worker.post(INTROSPECT, secret),
+            await worker.send("GET", USERINFO, headers=bearer),
+        ):
+            assert answer.outcome == (503, "temporarily_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
