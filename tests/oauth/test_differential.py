@@ -253,6 +253,8 @@ HEADERS = [
     b"If-None-Match: *",
     b"DPoP: x",
     b"Priority: u=1, i",
+    b"Referer: /?device_code=" + stand_in("pending"),
+    b"Referer: /?device_code=" + stand_in("denied"),
 ]
 BROKEN = [
     b"Expect: 100-continue",
