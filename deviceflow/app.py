@@ -348,6 +348,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Machines get JSON, people get pages; nobody gets a bare error."""
     try:
         return await handler(request)
+    except ConnectionError:
+        # The client has gone, and nobody is left to answer.
+        raise
     except Exception as error:  # noqa: BLE001, the last door: it is logged and answered
         if any(part in request.path for part in MACHINE_PATHS):
             return answer_exception(error)

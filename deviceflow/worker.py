@@ -16,7 +16,6 @@ from deviceflow.config import Settings
 from deviceflow.oauth.lane_connection import Door
 
 BACKLOG = 4096
-NEVER_S = 10.0**8
 
 
 class Equipment(NamedTuple):
@@ -92,8 +91,7 @@ async def _runner(app: web.Application, settings: Settings) -> web.AppRunner:
     runner = web.AppRunner(
         app,
         access_log=None,
-        # The door closes idle connections, those of the lane too.
-        keepalive_timeout=NEVER_S,
+        keepalive_timeout=settings.server.keepalive_s,
         shutdown_timeout=settings.server.shutdown_s,
         handle_signals=False,
     )

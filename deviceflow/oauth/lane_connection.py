@@ -19,7 +19,9 @@ from typing import Any
 
 from aiohttp import web
 
+from deviceflow.core.errors import invalid_request
 from deviceflow.core.grant import Poll
+from deviceflow.oauth.answers import SERVER, answer_error
 from deviceflow.oauth.held import HeldPolls
 from deviceflow.oauth.lane import Incomplete, Lane, Reply, Taken, Waiting, read_head
 
@@ -27,6 +29,8 @@ REQUEST_TIMEOUT_S = 30.0
 SWEEPS = 4
 MAX_SENT_AHEAD = 16_384
 DRAIN_S = 0.05
+
+NEVER_S = 10.0**8
 
 _UNKNOWN = -1
 
@@ -219,6 +223,28 @@ def _waits(inner: Any) -> bool:  # noqa: ANN401, aiohttp's protocol, whose names
     return waiter is not None and not waiter.done()
 
 
+class Inner(web.RequestHandler):
+    """aiohttp's protocol, but for what it says of a request that it cannot read.
+
+    It would repeat the bytes, which may hold a code or a secret, and tell its version.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002, aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """Answer as the endpoints do; nothing of the request is repeated or logged."""
+        response = answer_error(invalid_request("The request is no proper HTTP.", status=status))
+        response.headers["Server"] = SERVER
+        response.force_close()
+        return response
+
+
 class Door:
     """All connections of one worker: makes them, closes idle ones, drains them at the end."""
 
@@ -234,13 +260,18 @@ class Door:
         self.take: Callable[[bytes], Taken] = lane.take if lane_is_on else _take_nothing
         self.reply = lane.reply
         self.held = held
-        self.make_inner = server
+        self._server = server
         self.connections: set[LaneConnection] = set()
         self._keepalive_s = keepalive_s
 
     def __call__(self) -> LaneConnection:
         """The protocol of a new connection."""
         return LaneConnection(self)
+
+    def make_inner(self) -> Inner:
+        """Aiohttp's protocol for a connection. The door closes idle ones, not aiohttp."""
+        loop = asyncio.get_running_loop()
+        return Inner(self._server, loop=loop, keepalive_timeout=NEVER_S, access_log=None)  # type: ignore[arg-type]
 
     async def sweep_regularly(self) -> None:
         """Close what has been idle or stuck for too long, until cancelled."""

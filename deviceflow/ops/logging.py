@@ -32,4 +32,6 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
         cache_logger_on_first_use=True,
     )
     # What the libraries say goes the same way; aiohttp's access log stays off.
+    # It logs the very bytes that it could not parse, and those may hold codes and secrets.
+    logging.getLogger("aiohttp.server").disabled = True
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")

@@ -24,7 +24,9 @@ from deviceflow.store.keys import INSTALL_KEY, Installation
 LOG_KEY = "df:decisions"
 NEVER_READ = b""
 CATCH_UP_S = 1.0
-PAGE = 5000
+PAGE = 1000
+# How far back the log is read again after a reconnection: a new primary's clock may be behind.
+REREAD_MS = 10_000
 # A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
 _BUCKET_S = 16
 
@@ -174,6 +176,10 @@ class Mirror:
                 self._unresolved.discard(grant_id)
                 self.learn(grant_id, state, 0)
 
+    def _step_back(self) -> None:
+        milliseconds = int(self._last.partition("-")[0])
+        self._last = str(max(0, milliseconds - REREAD_MS))
+
     def _note_reachable(self, *, reachable: bool) -> None:
         if reachable != self.reachable:
             self.reachable = reachable
@@ -201,6 +207,7 @@ class Mirror:
     async def _hear(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
             # What was decided while nobody listened is in the log.
+            self._step_back()
             with suppress(StoreUnavailable):
                 await self.catch_up()
         elif message["type"] == "message" and message["data"] == CHANGED.encode():

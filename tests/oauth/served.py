@@ -130,7 +130,7 @@ class WatchedDoor(Door):
             return make_inner()
 
         self.take = counted_take
-        self.make_inner = counted  # type: ignore[assignment]
+        self.make_inner = counted  # type: ignore[method-assign]
 
     def __call__(self) -> Watched:
         return Watched(self, self.known)

@@ -313,7 +313,9 @@ def test_a_head() -> None:
     assert read_head(head_of(*FIELDS)) == Head(LINE, 5, close=False, is_poll=True, wait=0)
     closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20")
     assert read_head(closing) == Head(LINE, 5, close=True, is_poll=True, wait=20)
-    assert read_head(b"GET / HTTP/1.1") == Head(b"GET / HTTP/1.1", 0, close=False, is_poll=False, wait=0)
+    assert read_head(b"GET / HTTP/1.1") == Head(
+        b"GET / HTTP/1.1", 0, close=False, is_poll=False, wait=0
+    )
     long = head_of(*FIELDS[:2], b"Content-Length: %d" % (MAX_BODY + 1))
     assert read_head(long) == Head(LINE, MAX_BODY + 1, close=False, is_poll=False, wait=0)
 

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from deviceflow.core.grant import State
+from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
-from deviceflow.store.mirror import CATCH_UP_S, CHANNEL, LOG_KEY, announcement
+from deviceflow.store.mirror import CATCH_UP_S, LOG_KEY, announcement
 from tests.conftest import Clock, Valkey
 from tests.store.conftest import LIFETIME_S, Store
 from tests.store.waiting import until
