@@ -31,7 +31,7 @@ from deviceflow.worker import Equipment, Listening
 BACKLOG = 1024
 RESTART_DELAY_S = 0.1
 MAX_RESTART_DELAY_S = 5.0
-HEALTHY_AFTER_S = 10.0
+HEALTHY_AFTER_S = 5.0
 STORE_RETRY_S = 2.0
 GRACE_S = 5.0
 
