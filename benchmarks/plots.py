@@ -102,6 +102,7 @@ def bars(axis: Axes, section: Section) -> None:
     axis.invert_yaxis()
     axis.set_title(f"{section.title.partition(': ')[2] or section.title} ({section.unit})")
     axis.set_xlim(0, max(one.spread.high for one in section.series) * 1.6)
+    axis.locator_params(axis="x", nbins=5)
     axis.xaxis.set_major_formatter(lambda value, _: number(value))
 
 
