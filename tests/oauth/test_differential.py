@@ -5,7 +5,7 @@ without. Hypothesis makes requests that are ordinary, odd and broken, cuts them 
 and puts several into one; what both workers say on the whole connection, up to its end, has to
 be the same, but for the date and what is random in tokens and codes.
 
-`DEVICEFLOW_FUZZ` is the number of examples.
+`FUZZ_EXAMPLES` is the number of examples.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.conftest import Clock
     from tests.oauth.conftest import Stage
 
-EXAMPLES = int(os.environ.get("DEVICEFLOW_FUZZ", "250"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
 
 # Clients whose names mean something else once they are decoded.
 ODD_CLIENTS = tuple(

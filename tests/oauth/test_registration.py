@@ -161,7 +161,7 @@ BAD: list[Metadata] = [
 
 @pytest.mark.parametrize("metadata", BAD, ids=str)
 async def test_refused(stage: "Stage", worker: "Worker", metadata: Metadata) -> None:
-    """RFC 7591 3.2.2; 6749-2.3-b: a native application asks for a secret in vain."""
+    """RFC 7591 3.2.2; 6749-2.3-b, 6749-10.1-a: a native application asks for a secret in vain."""
     answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
     assert answer.outcome == INVALID_METADATA
     assert await stage.keys("df:clients") == []
