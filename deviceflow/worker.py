@@ -11,9 +11,10 @@ from typing import NamedTuple
 import uvloop
 from aiohttp import web
 
-from deviceflow.app import Demo, Prepared, Wired, connect, wire
+from deviceflow.app import Demo, Wired, connect, wire
 from deviceflow.config import Settings
 from deviceflow.oauth.lane_connection import Door
+from deviceflow.parts import Prepared
 
 BACKLOG = 4096
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from deviceflow.app import open_signing_keys
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -16,6 +15,7 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
+from deviceflow.parts import open_signing_keys
 from deviceflow.signing import new_key
 from deviceflow.store.connection import Connection
 

@@ -2,15 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 
 from deviceflow.config import ConfigError, Settings, load
-
-Command = TypeVar("Command", bound=Callable[..., object])
 
 config_option = click.option(
     "--config",

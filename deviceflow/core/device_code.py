@@ -29,6 +29,7 @@ from typing import NamedTuple
 SLOT_BITS = 40
 NONCE_BITS = 24
 KEY_BYTES = 32
+CODE_LENGTH = 43
 
 _VERSION = 1
 _SEALED = Layout(">QQ16s")
@@ -38,7 +39,6 @@ _HALVES = Layout(">QQ")
 _LAST = frozenset(b"AEIMQUYcgkosw048")
 # To the ordinary alphabet, whose own two characters are none of a code's.
 _URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
-_LENGTH = 43
 
 
 class DeviceCode(NamedTuple):
@@ -95,11 +95,11 @@ class DeviceCodes:
         tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
         high, low = key.stream(tag)
         sealed = _SEALED.pack(grant_id ^ high, rest ^ low, tag)
-        return urlsafe_b64encode(sealed)[:_LENGTH].decode()
+        return urlsafe_b64encode(sealed)[:CODE_LENGTH].decode()
 
     def open(self, code: bytes, client_id: bytes) -> DeviceCode | None:
         """What `code` says if this server issued it to this client, else None."""
-        if len(code) != _LENGTH or code[-1] not in _LAST:
+        if len(code) != CODE_LENGTH or code[-1] not in _LAST:
             return None
         try:
             sealed = a2b_base64(code.translate(_URLSAFE) + b"=", strict_mode=True)

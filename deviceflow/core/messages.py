@@ -64,7 +64,6 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     introspection_signing_alg_values_supported: list[str]
     code_challenge_methods_supported: list[str]
     dpop_signing_alg_values_supported: list[str]
-    tls_client_certificate_bound_access_tokens: bool = False
     subject_types_supported: list[str]
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]

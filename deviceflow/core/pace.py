@@ -105,7 +105,7 @@ class PaceTable:
         """0 for a poll that keeps the pace, else the interval (s) now in force."""
         index = slot % self._size
         entry = self._entries[index]
-        mark = (grant_id & _FINGERPRINT) or 1
+        mark = fingerprint(grant_id)
         now_ms &= _CLOCK
         # A poll in time, which most are, is judged here in short: the same as `judge` says.
         if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from deviceflow.core.client import Clients
-from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import Poll
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.oauth.answers import SERVER
@@ -29,7 +29,6 @@ MAX_HEAD = 4096
 MAX_BODY = 1024
 MAX_HEADERS = 64
 REMEMBERED_SHAPES = 1024
-CODE_LENGTH = 43
 
 _PENDING = Poll.AUTHORIZATION_PENDING
 _LINE = re.compile(rb"(?:GET|POST) /[\x21-\x7e]* HTTP/1\.1")

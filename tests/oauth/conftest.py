@@ -288,7 +288,7 @@ class Stage:
             mirrors.append(Mirror(*parts))
             return mirrors[0]
 
-        with mock.patch("deviceflow.app.Mirror", recorded):
+        with mock.patch("deviceflow.parts.Mirror", recorded):
             wired = wire(
                 settings,
                 connect(settings, self.url),

@@ -8,7 +8,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.process.conftest import Answer, NewBrowser, NewDevice, Program
+    from tests.process.conftest import NewBrowser, NewDevice
+    from tests.process.program import Program
+    from tests.process.wire import Answer
 
 
 def test_every_way_a_grant_can_go(

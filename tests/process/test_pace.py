@@ -15,13 +15,14 @@ from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.store.connection import Connection
 from deviceflow.store.keys import Installation
-from tests.process.conftest import children
+from tests.process.program import children
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from tests.conftest import Valkey
-    from tests.process.conftest import MakeProgram, Program
+    from tests.process.conftest import MakeProgram
+    from tests.process.program import Program
 
 GRANTS = 200
 POLLS = 600

@@ -22,7 +22,8 @@ from deviceflow.store.users import new_subject
 
 if TYPE_CHECKING:
     from tests.conftest import Valkey
-    from tests.process.conftest import MakeProgram, Notes, Program
+    from tests.process.conftest import MakeProgram
+    from tests.process.program import Notes, Program
 
 APPROVALS = 500
 APART_S = 0.008

@@ -12,7 +12,8 @@ from redis import Redis
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.process.conftest import MakeProgram, NewBrowser, NewDevice, Program
+    from tests.process.conftest import MakeProgram, NewBrowser, NewDevice
+    from tests.process.program import Program
 
     Until = Callable[..., None]
     IsRunning = Callable[[int], bool]

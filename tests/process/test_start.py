@@ -9,7 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.process.conftest import Command, Program
+    from tests.process.conftest import Command
+    from tests.process.program import Program
 
 Refused = Callable[..., str]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.process.conftest import Command, NewBrowser, NewDevice, Program
+    from tests.process.conftest import Command, NewBrowser, NewDevice
+    from tests.process.program import Program
 
 NEW_PASSWORD = "another long password"
 FIRST_PASSWORD = "a password of carol"

@@ -1,0 +1,116 @@
+"""What the endpoints and pages of one worker are made of, and how it hangs together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from ipaddress import ip_network
+from typing import NamedTuple
+
+from aiohttp import web
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Clients
+from deviceflow.core.pace import PaceTable
+from deviceflow.core.signing_key import SigningKey
+from deviceflow.oauth.client_auth import ClientAuthentication
+from deviceflow.oauth.held import HeldPolls
+from deviceflow.oauth.lane import Lane
+from deviceflow.oauth.polls import Polls
+from deviceflow.oauth.proofs import Proofs
+from deviceflow.signing import Signer
+from deviceflow.store.access import AccessTokens
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection
+from deviceflow.store.grants import Grants
+from deviceflow.store.keys import Installation
+from deviceflow.store.limits import Limits
+from deviceflow.store.mirror import Mirror
+from deviceflow.store.replay import Replay
+from deviceflow.store.sessions import Sessions
+from deviceflow.store.signing_keys import SigningKeys
+from deviceflow.store.slots import Slots
+from deviceflow.store.tokens import Tokens
+from deviceflow.store.users import Users
+
+
+class Prepared(NamedTuple):
+    """What is read from the store once, before the workers start."""
+
+    installation: Installation
+    signing_keys: list[SigningKey]
+
+
+def open_signing_keys(settings: Settings, connection: Connection) -> SigningKeys:
+    """The door to the signing keys, for as long as what they sign may live."""
+    tokens = settings.tokens
+    longest = max(tokens.access_token_lifetime_s, tokens.id_token_lifetime_s)
+    return SigningKeys(connection, longest)
+
+
+class Parts:
+    """What the endpoints and pages of one worker are made of."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection,
+        prepared: Prepared,
+        pace_memory: memoryview,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.connection = connection
+        self.installation = installation = prepared.installation
+        self.clients = Clients(settings.clients)
+        self.stored_clients = StoredClients(connection)
+        self.signing_keys = open_signing_keys(settings, connection)
+        self.signer = Signer(prepared.signing_keys, settings.tokens.algorithm)
+        self.mirror = Mirror(connection, installation, clock)
+        self.grants = Grants(connection, installation, self.mirror, Slots(connection), clock)
+        self.mirror.resolve = self.grants.state_of
+        self.mirror.reload = self.reload
+        self.users = Users(connection, settings.users)
+        self.tokens = Tokens(connection, installation, settings.tokens.refresh_token_idle_s, clock)
+        self.access_tokens = AccessTokens(connection, settings.tokens.access_token_lifetime_s)
+        self.sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
+        self.limits = Limits(connection, installation)
+        self.replay = Replay(connection, installation)
+        self.proofs = Proofs(settings.issuer_url, installation, self.replay, clock)
+        self.proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
+        self.authentication = ClientAuthentication(
+            settings,
+            clients=self.clients,
+            replay=self.replay,
+            limits=self.limits,
+            trusted_proxies=self.proxies,
+            clock=clock,
+        )
+        max_wait = settings.device.max_wait_s
+        pace = PaceTable(pace_memory, settings.device.max_interval_s)
+        self.polls = Polls(installation, self.mirror, pace, clock)
+        self.held = HeldPolls(
+            self.mirror, clock, max_held=settings.device.max_held, max_wait=max_wait
+        )
+        self.lane = Lane(
+            self.polls, self.clients, clock, max_wait=max_wait, base=settings.base_path
+        )
+
+    async def reload(self) -> None:
+        """Read clients and keys as they are now. Raises StoreUnavailable."""
+        self.clients.adopt(await self.stored_clients.all())
+        signing_keys = await self.signing_keys.read()
+        if not any(key.algorithm == self.signer.algorithm for key in signing_keys):
+            # The store lost its data: what this key has signed can still be verified.
+            signing_keys = await self.signing_keys.add_first(self.signer.signing_key)
+        self.signer.adopt(signing_keys)
+
+    async def live(self, _: web.Application) -> AsyncIterator[None]:
+        """Feed the mirror while the application runs; let everything go at its end."""
+        feeding = asyncio.create_task(self.mirror.run())
+        yield
+        feeding.cancel()
+        with suppress(asyncio.CancelledError):
+            await feeding
+        self.users.close()
+        await self.connection.close()
