@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-quick bench-tools format picture clean
+.PHONY: help setup demo test check interop interop-tools bench bench-quick bench-tools format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ check: setup ## lint, types, import contracts and tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest
+
+interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Python)
+	@$(BIN)/pytest tests/interop
+
+interop-tools: setup
+	@tests/interop/install
 
 picture: setup ## take the README's picture of the demo (needs Chromium)
 	@README_PICTURES=docs $(BIN)/pytest tests/browser/test_demo.py -k approves

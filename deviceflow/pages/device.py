@@ -123,6 +123,7 @@ class DevicePages:
         outcome = await self._claim_outcome(grant, person.account.sub)
         match outcome:
             case Outcome.CHANGED:
+                await self._throttle.forgive_code(person.account.sub, visitor.address)
                 now = int(self._clock())
                 facts = describe(grant, client, self._settings, visitor.address, now)
                 context = {"request": facts, "user_code": self._codes.show(code, client)}

@@ -2,7 +2,7 @@
 
 An address is given more room than an account, since many honest people may share it. Nothing
 is locked for good, the pause after a burst is short and after many of them long, and a success
-resets no count (RFC 8628 5.1).
+resets no count (RFC 8628 5.1); at most it is not counted itself.
 """
 
 from typing import NamedTuple
@@ -49,11 +49,18 @@ class Throttle:
             raise too_many("There were too many attempts to sign in.", wait)
 
     async def code(self, sub: str, address: str) -> None:
-        """Count a code that was submitted, right or wrong."""
+        """Count a code that was submitted, as long as it is not known to be right."""
         wait = await self._wait(self._code_account, sub)
         wait = max(wait, await self._wait(self._code_address, rate_key(address)))
         if wait:
             raise too_many("Too many codes were entered.", wait)
+
+    async def forgive_code(self, sub: str, address: str) -> None:
+        """Do not count a code that was right: who sets up a hundred devices guesses at none."""
+        for name, _, _ in self._code_account:
+            await self._limits.forgive(name, sub)
+        for name, _, _ in self._code_address:
+            await self._limits.forgive(name, rate_key(address))
 
     async def _wait(self, rules: tuple[Rule, ...], key: str) -> int:
         """Return the seconds to wait, 0 for none."""

@@ -23,6 +23,13 @@ class Limits:
 
     async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> Verdict:
         """Count a try of `name` by `key` (an account, an address): `limit` in `window_s` s."""
-        counter = f"df:l:{name}:{self._installation.name(b'limit', key.encode())}"
+        counter = self._counter(name, key)
         tries, left_ms = await self._connection.run("hit", [counter], window_s * 1000)
         return Verdict(tries <= limit, 0 if tries <= limit else ceil(left_ms / 1000))
+
+    async def forgive(self, name: str, key: str) -> None:
+        """Take one try back, for what turns out to have been none. The window goes on."""
+        await self._connection.run("forgive", [self._counter(name, key)])
+
+    def _counter(self, name: str, key: str) -> str:
+        return f"df:l:{name}:{self._installation.name(b'limit', key.encode())}"

@@ -143,6 +143,9 @@ class FakeLimits(Limits):
         allowed = self.counts[name, key] <= limit
         return Verdict(allowed, 0 if allowed else window_s)
 
+    async def forgive(self, name: str, key: str) -> None:
+        self.counts[name, key] -= 1
+
     def keys(self, name: str) -> set[str]:
         return {key for counted, key in self.counts if counted == name}
 

@@ -46,6 +46,21 @@ async def test_after_the_window_it_begins_anew(each_store: Store) -> None:
     assert (await each_store.limits.hit("guess", "ada", limit=1, window_s=1)).allowed
 
 
+async def test_a_try_that_was_none_is_taken_back(each_store: Store) -> None:
+    limits = each_store.limits
+    for _ in range(9):
+        assert (await limits.hit("guess", "ada", limit=1, window_s=60)).allowed
+        await limits.forgive("guess", "ada")
+    assert (await limits.hit("guess", "ada", limit=1, window_s=60)).allowed
+    assert not (await limits.hit("guess", "ada", limit=1, window_s=60)).allowed
+
+
+async def test_nothing_is_taken_back_from_a_window_that_has_ended(each_store: Store) -> None:
+    """Neither a credit for later tries, nor a counter that never ends."""
+    await each_store.limits.forgive("guess", "ada")
+    assert await each_store.connection.command("KEYS", "df:l:guess:*") == []
+
+
 async def test_hits_at_once_are_all_counted(store: Store) -> None:
     hits = [store.limits.hit("guess", "ada", limit=10, window_s=60) for _ in range(60)]
     verdicts = await asyncio.gather(*hits)

@@ -1,0 +1,162 @@
+"""A server, people who decide on its pages, and the devices of other people's libraries."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from argon2 import PasswordHasher
+from joserfc.jwk import ECKey
+
+from tests.interop.peer import Library, Peer, Step
+from tests.process.program import Notes, Program
+from tests.process.wire import PASSWORD, Browser
+
+SCOPE = "openid profile offline_access"
+SECRET = "a secret: 100% + Ångström & co"
+REGISTRATION_TOKEN = "initial access token of the tests"
+API = "https://api.example.com/print"
+PRIVATE_KEY = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
+
+Play = Callable[..., Peer]
+
+
+def settings(issuer: str) -> str:
+    """One client for each way to authenticate. Passwords are checked in no time."""
+    password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    digest = sha256(SECRET.encode()).hexdigest()
+    members = PRIVATE_KEY.as_dict(private=False)
+    key = ", ".join(f'{name} = "{members[name]}"' for name in ("kty", "crv", "x", "y", "kid"))
+    scopes = '["openid", "profile", "email", "offline_access"]'
+    return f"""
+issuer = "{issuer}"
+
+[device]
+interval_s = 1
+
+[log]
+format = "json"
+
+[registration]
+enabled = true
+initial_access_token_sha256 = ["{sha256(REGISTRATION_TOKEN.encode()).hexdigest()}"]
+scopes = ["openid", "profile", "offline_access"]
+
+[[clients]]
+client_id = "tv"
+name = "Living-room TV"
+scopes = {scopes}
+resources = ["{API}"]
+
+[[clients]]
+client_id = "brief"
+name = "Living-room TV, in a hurry"
+scopes = {scopes}
+lifetime_s = 2
+
+[[clients]]
+client_id = "bound"
+name = "Living-room TV with a key"
+scopes = {scopes}
+dpop = "required"
+pkce = "required"
+
+[[clients]]
+client_id = "basic"
+name = "Console"
+scopes = {scopes}
+auth_method = "client_secret_basic"
+secret_sha256 = "{digest}"
+
+[[clients]]
+client_id = "post"
+name = "Console with a form"
+scopes = {scopes}
+auth_method = "client_secret_post"
+secret_sha256 = "{digest}"
+
+[[clients]]
+client_id = "reader"
+name = "Resource server"
+auth_method = "client_secret_basic"
+secret_sha256 = "{digest}"
+introspect = true
+
+[[clients]]
+client_id = "signed"
+name = "Console with a key"
+scopes = {scopes}
+auth_method = "private_key_jwt"
+jwks = {{ keys = [{{ {key} }}] }}
+
+[[users]]
+username = "ada"
+name = "Ada Lovelace"
+email = "ada@example.com"
+password_hash = "{password_hash}"
+"""
+
+
+@pytest.fixture(scope="session")
+def notes() -> Notes:
+    notes = Notes()
+    notes.add(PASSWORD, SECRET, REGISTRATION_TOKEN)
+    return notes
+
+
+class Site:
+    """A running server. `issuer`: all that a library is told."""
+
+    def __init__(self, program: Program, issuer: str) -> None:
+        self.issuer = issuer
+        # Where people's pages are.
+        program.url = issuer
+        self.person = Browser(program)
+
+    def decide(self, authorized: Step, decision: str) -> None:
+        """Open the address that the device shows, look at the request, decide."""
+        assert authorized["verification_uri"] == f"{self.issuer}/device"
+        self.person.decide(authorized["user_code"], decision)
+
+
+def free_port() -> int:
+    """A port that nobody listens on: the issuer is named before the server runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Site]:
+    """A server; its issuer has the path that a test may name as the parameter."""
+    address = f"http://127.0.0.1:{free_port()}"
+    issuer = address + getattr(request, "param", "")
+    with TemporaryDirectory(prefix="df-") as name:
+        program = Program(Path(name), ("--workers", "2"), notes)
+        program.config.write_text(settings(issuer), encoding="utf-8")
+        program.url = address
+        try:
+            program.start()
+            yield Site(program, issuer)
+        finally:
+            program.end()
+        logged = json.dumps(program.log)
+        assert not notes.found_in(logged), "a secret was logged"
+        assert not program.stray
+
+
+@pytest.fixture
+def play(site: Site, notes: Notes) -> Iterator[Play]:
+    """Runs the program of a library, as the client "tv" unless it is told another."""
+    running: list[Peer] = []
+
+    def start(library: Library, **asked: object) -> Peer:
+        known = {"issuer": site.issuer, "client_id": "tv", "auth": "none", "scope": SCOPE}
+        running.append(Peer(library, known | asked, notes))
+        return running[-1]
+
+    yield start
+    for peer in running:
+        peer.end()

@@ -1,0 +1,54 @@
+"""The metadata and the tokens, read by libraries that are strict about them."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.interop.conftest import SECRET
+from tests.interop.peer import CLIENTS, OPENID_CLIENT, REQUESTS_OAUTHLIB, SPRING_SECURITY
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Play, Site
+    from tests.interop.peer import Library
+
+with_and_without_a_path = pytest.mark.parametrize(
+    "site", ["", "/tenants/north"], ids=["host", "path"], indirect=True
+)
+
+
+@with_and_without_a_path
+@pytest.mark.parametrize("library", [*CLIENTS, SPRING_SECURITY], ids=lambda library: library.name)
+def test_openid_discovery(play: "Play", site: "Site", library: "Library") -> None:
+    """8414-3.3-a, OIDCD-4-a: found behind the issuer, and taken as it is."""
+    peer = play(library, only_discover=True)
+    metadata = peer.step("discovered")["metadata"]
+    assert metadata["issuer"] == site.issuer
+    assert metadata["device_authorization_endpoint"].startswith(site.issuer)
+    peer.step("done")
+
+
+@with_and_without_a_path
+def test_oauth_discovery(play: "Play", site: "Site") -> None:
+    """8414-3-a, 8414-3.3-a: oauth4webapi looks before the issuer's path."""
+    peer = play(OPENID_CLIENT, only_discover=True, algorithm="oauth2")
+    assert peer.step("discovered")["metadata"]["issuer"] == site.issuer
+    peer.step("done")
+
+
+@with_and_without_a_path
+def test_a_resource_server(play: "Play", site: "Site") -> None:
+    """9068-4-a, 7662-2.1-a, OIDC-3.1.3.3-a: Spring Security, with its validators for each kind."""
+    device = play(REQUESTS_OAUTHLIB, scope="openid profile")
+    device.step("discovered")
+    site.decide(device.step("authorized"), "approve")
+    tokens: dict[str, Any] = device.step("tokens")
+
+    told = {name: tokens[name] for name in ("access_token", "id_token")}
+    server = play(SPRING_SECURITY, **told, resource_server="reader", client_secret=SECRET)
+    server.step("discovered")
+    subject = tokens["claims"]["sub"]
+    assert server.step("signed in")["claims"]["sub"] == subject
+    claims = server.step("validated")["claims"]
+    assert (claims["sub"], claims["scope"]) == (subject, tokens["scope"])
+    assert server.step("introspected")["claims"] == {"sub": subject, "client_id": "tv"}
+    server.step("done")
