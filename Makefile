@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check interop interop-tools bench bench-quick bench-tools format picture clean
+.PHONY: help setup demo test check fuzz interop interop-tools bench bench-quick bench-tools format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: setup ## lint, types, import contracts and tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest
+
+fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/test_schemathesis.py
 
 interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Python)
 	@$(BIN)/pytest tests/interop

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import coldstart, issue, memory, polling, push, report, targets
+from benchmarks import before, coldstart, issue, memory, polling, push, report, targets
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -101,6 +101,15 @@ def polling_command(rounds: int, seconds: int, results: Path, pending: int) -> N
     """Polls per second: lane, lane off, plain aiohttp, nginx with a constant."""
     with prepared(rounds, seconds, results) as run:
         polling.run(run, pending)
+
+
+@main.command("before")
+@turned
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def before_command(rounds: int, seconds: int, results: Path, source: Path) -> None:
+    """Polls per second of this checkout and of another one, in the folder SOURCE."""
+    with prepared(rounds, seconds, results) as run:
+        before.run(run, source)
 
 
 @main.command("push")

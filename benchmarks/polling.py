@@ -69,21 +69,22 @@ class Codes(NamedTuple):
 class Polling:
     """The benchmark: one store, and servers that come and go."""
 
-    def __init__(self, run: Run, opened: Store) -> None:
+    def __init__(self, run: Run, opened: Store, folder: Path | None = None) -> None:
         self._run = run
         self._store = opened
+        self._folder = folder or run.folder
         self._codes: dict[int, Codes] = {}
         self.commands = 0
         self.polls = 0
 
     def compare(self, mode: Mode, pending: int) -> Section:
         """All competitors with `pending` grants."""
-        codes = self._codes_of(pending)
-        load, place = self._places(mode)
+        codes = self.codes_of(pending)
+        load, place = self.places(mode)
         with self._competitors(place) as servers:
             one = codes.one.encode()
             check_same_answer(servers, poll_start(0).partition(b"\r\n\r\n")[2] + one)
-            entries = [self._entry(name, one, codes, mode) for name, one in servers.items()]
+            entries = [self.entry(name, one, codes, mode) for name, one in servers.items()]
             series = self._take(mode.title, entries, load)
             pairs = [(LANE, name) for name in servers if name != LANE]
             notes = [self._mix(servers[LANE], codes, mode, load)]
@@ -92,19 +93,20 @@ class Polling:
     def scale(self, few: int, many: int) -> Section:
         """The lane alone, with few and with many pending grants."""
         mode = MODES[0]
-        load, place = self._places(mode)
+        load, place = self.places(mode)
         with deviceflow(place, self._store.url) as server:
             entries = [
-                self._entry(f"{count:,} pending", server, self._codes_of(count), mode)
+                self.entry(f"{count:,} pending", server, self.codes_of(count), mode)
                 for count in (many, few)
             ]
             series = self._take("many pending grants", entries, load)
-            notes = [self._mix(server, self._codes_of(count), mode, load) for count in (many, few)]
+            notes = [self._mix(server, self.codes_of(count), mode, load) for count in (many, few)]
         title = "Polls: as many grants pending, connections kept, 1 worker"
         pairs = [(entries[0].name, entries[1].name)]
         return section(SCALE, title, "polls/s", series, pairs, notes)
 
-    def _places(self, mode: Mode) -> tuple[Load, Place]:
+    def places(self, mode: Mode) -> tuple[Load, Place]:
+        """Where load and servers run."""
         folder, cores = self._run.folder, self._run.cores
         if mode.workers:
             return Load(folder, cores.generator), Place(folder, cores.server, mode.workers)
@@ -125,7 +127,8 @@ class Polling:
                 servers.append(stack.enter_context(nginx(place)))
             yield {server.name: server for server in servers}
 
-    def _entry(self, name: str, server: Competitor, codes: Codes, mode: Mode) -> Entry:
+    def entry(self, name: str, server: Competitor, codes: Codes, mode: Mode) -> Entry:
+        """A competitor that is polled with `codes`."""
         before = poll_start(server.port, close=mode.close)
         return Entry(name, server, codes.shots(before, self._run.turns.rounds))
 
@@ -152,12 +155,13 @@ class Polling:
             f"{fired.slow_down / total:.1%} slow_down, {fired.other / total:.1%} others"
         )
 
-    def _codes_of(self, count: int) -> Codes:
+    def codes_of(self, count: int) -> Codes:
+        """A file of `count` codes that this installation has sealed."""
         if count not in self._codes:
             installation = self._store.installation()
             with self._run.screen.steps(f"sealing {count:,} device codes", count) as steps:
                 sealed = seal(installation.codes, count, done=steps.done)
-            path = write_codes(sealed, self._run.folder / f"codes-{count}")
+            path = write_codes(sealed, self._folder / f"codes-{count}")
             self._codes[count] = Codes(path, count, sealed[0])
         return self._codes[count]
 

@@ -21,12 +21,13 @@ class BenchmarkError(Exception):
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, *, core: int | None = None
+    command: Sequence[str], log: Path, *, core: int | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` pinned to `core` for as long as the block lasts; its output goes to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             pinned(command, core),
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -75,8 +75,9 @@ def deviceflow(
     name: str = LANE,
     lane: bool = True,
     log_level: str = "warning",
+    source: Path | None = None,
 ) -> Iterator[Competitor]:
-    """Our server, as `deviceflow serve` runs it."""
+    """Our server, as `deviceflow serve` runs it; `source`: that of another checkout."""
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
     config.write_text(
@@ -94,7 +95,8 @@ def deviceflow(
         )
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
-    with _server(command, place, port) as pid:
+    # Python looks for the package in the working directory first.
+    with _server(command, place, port, source) as pid:
         yield Competitor(name, port, (pid,))
 
 
@@ -140,9 +142,9 @@ def nginx_path() -> str | None:
 
 
 @contextmanager
-def _server(command: list[str], place: Place, port: int) -> Iterator[int]:
+def _server(command: list[str], place: Place, port: int, cwd: Path | None = None) -> Iterator[int]:
     log = place.folder / f"{port}.log"
-    with running(command, log, core=place.core) as process:
+    with running(command, log, core=place.core, cwd=cwd) as process:
         wait_for_port(process, port, log)
         yield process.pid
 

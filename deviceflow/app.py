@@ -139,6 +139,7 @@ def machine_routes(parts: Parts) -> list[web.RouteDef]:
         held=parts.held,
         mirror=parts.mirror,
         grants=parts.grants,
+        clients=parts.clients,
         users=parts.users,
         issuer=issuer,
         proofs=parts.proofs,
@@ -210,6 +211,7 @@ def page_routes(parts: Parts) -> list[web.RouteDef]:
     csrf_key = parts.installation.csrf_key
     login = LoginPages(
         parts.settings,
+        clients=parts.clients,
         users=parts.users,
         sessions=parts.sessions,
         limits=parts.limits,

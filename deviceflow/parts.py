@@ -1,11 +1,13 @@
 """What the endpoints and pages of one worker are made of, and how it hangs together."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from ipaddress import ip_network
 from typing import NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from deviceflow.config import Settings
@@ -17,7 +19,7 @@ from deviceflow.oauth.held import HeldPolls
 from deviceflow.oauth.lane import Lane
 from deviceflow.oauth.polls import Polls
 from deviceflow.oauth.proofs import Proofs
-from deviceflow.signing import Signer
+from deviceflow.signing import Signer, is_usable, new_key
 from deviceflow.store.access import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
@@ -32,6 +34,8 @@ from deviceflow.store.slots import Slots
 from deviceflow.store.tokens import Tokens
 from deviceflow.store.users import Users
 
+FIRST_LOOK_S = 1.0
+
 
 class Prepared(NamedTuple):
     """What is read from the store once, before the workers start."""
@@ -40,11 +44,13 @@ class Prepared(NamedTuple):
     signing_keys: list[SigningKey]
 
 
-def open_signing_keys(settings: Settings, connection: Connection) -> SigningKeys:
+def open_signing_keys(
+    settings: Settings, connection: Connection, clock: Callable[[], float] = time.time
+) -> SigningKeys:
     """The door to the signing keys, for as long as what they sign may live."""
     tokens = settings.tokens
     longest = max(tokens.access_token_lifetime_s, tokens.id_token_lifetime_s)
-    return SigningKeys(connection, longest)
+    return SigningKeys(connection, longest, is_usable, clock)
 
 
 class Parts:
@@ -64,8 +70,9 @@ class Parts:
         self.installation = installation = prepared.installation
         self.clients = Clients(settings.clients)
         self.stored_clients = StoredClients(connection)
-        self.signing_keys = open_signing_keys(settings, connection)
-        self.signer = Signer(prepared.signing_keys, settings.tokens.algorithm)
+        self.signing_keys = open_signing_keys(settings, connection, clock)
+        self.signer = Signer(prepared.signing_keys, settings.tokens.algorithm, clock)
+        self._keys_of = installation.epoch
         self.mirror = Mirror(connection, installation, clock)
         self.grants = Grants(connection, installation, self.mirror, Slots(connection), clock)
         self.mirror.resolve = self.grants.state_of
@@ -81,6 +88,7 @@ class Parts:
         self.authentication = ClientAuthentication(
             settings,
             clients=self.clients,
+            stored_clients=self.stored_clients,
             replay=self.replay,
             limits=self.limits,
             trusted_proxies=self.proxies,
@@ -101,12 +109,21 @@ class Parts:
         self.clients.adopt(await self.stored_clients.all())
         signing_keys = await self.signing_keys.read()
         if not any(key.algorithm == self.signer.algorithm for key in signing_keys):
-            # The store lost its data: what this key has signed can still be verified.
-            signing_keys = await self.signing_keys.add_first(self.signer.signing_key)
+            signing_keys = await self.signing_keys.add_first(await self._first_key())
         self.signer.adopt(signing_keys)
+        self._keys_of = self.installation.epoch
+
+    async def _first_key(self) -> SigningKey:
+        """What to sign with where the store has no key for it any more."""
+        if self._keys_of != self.installation.epoch:
+            # The store lost its data: what this key has signed can still be verified.
+            return msgspec.structs.replace(self.signer.signing_key, expires_at=0)
+        # It was withdrawn, perhaps after a leak, and stays so.
+        return await asyncio.to_thread(new_key, self.signer.algorithm, int(self.clock()))
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:
         """Feed the mirror while the application runs; let everything go at its end."""
+        await self._look_around()
         feeding = asyncio.create_task(self.mirror.run())
         yield
         feeding.cancel()
@@ -114,3 +131,13 @@ class Parts:
             await feeding
         self.users.close()
         await self.connection.close()
+
+    async def _look_around(self) -> None:
+        """Know clients and keys as they are now before the first request is answered.
+
+        A worker that replaces another one was handed the keys of the server's start. It has to
+        start without a store, too; the mirror tries again, and says what is wrong.
+        """
+        with suppress(Exception):
+            async with asyncio.timeout(FIRST_LOOK_S):
+                await self.mirror.catch_up()

@@ -5,8 +5,9 @@ key of the configured algorithm signs; all keys are published, so that what an e
 signed can still be verified.
 """
 
+import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from deviceflow.core.dpop import Proof, ProofError
-from deviceflow.core.signing_key import SigningKey, age
+from deviceflow.core.signing_key import PRIVATE_MEMBERS, SigningKey, age
 
 RSA_BITS = 2048
 ALGORITHMS = ("ES256", "Ed25519", "RS256")
@@ -26,8 +27,6 @@ ASYMMETRIC = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "RS384", "
 MAX_HEADER = 2048
 MAX_CLAIMS = 8192
 DPOP_TYPE = "dpop+jwt"
-
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 # What parsing raises; brackets that are nested too deep are a RecursionError.
 _BAD_JSON = (JoseError, ValueError, TypeError, RecursionError)
@@ -65,16 +64,30 @@ def new_key(algorithm: str, now: int) -> SigningKey:
 
 
 class Signer:
-    """Signs with the newest key of one algorithm; verifies with and publishes every key."""
+    """Signs with the newest key of one algorithm; verifies with and publishes every key.
 
-    def __init__(self, keys: Iterable[SigningKey], algorithm: str) -> None:
+    A key that was superseded is neither published nor believed once its time is over.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[SigningKey],
+        algorithm: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.algorithm = algorithm
+        self._clock = clock
+        self._keys: dict[str, _Key] = {}
         self.adopt(keys)
 
     def adopt(self, keys: Iterable[SigningKey]) -> None:
         """Take the keys as they are in the store now."""
         stored = sorted(keys, key=age)
-        self._keys = {key.key_id: _import_jwk(key.jwk) for key in stored}
+        # An id is a thumbprint. To read an RSA key takes long, and everybody would wait.
+        self._keys = {
+            key.key_id: self._keys.get(key.key_id) or _import_jwk(key.jwk) for key in stored
+        }
+        self._stored = {key.key_id: key for key in stored}
         self.signing_key = [key for key in stored if key.algorithm == self.algorithm][-1]
         self._signing_id = self.signing_key.key_id
         self._signing_key = self._keys[self._signing_id]
@@ -87,14 +100,20 @@ class Signer:
     def verify(self, token: str) -> Verified:
         """The header and claims of a token that one of these keys signed. Raises BadToken."""
         header = _header(token)
-        key = self._keys.get(str(header.get("kid")))
-        if key is None:
+        key_id = str(header.get("kid"))
+        key = self._keys.get(key_id)
+        if key is None or not self._is_live(key_id):
             raise BadToken
         return _verify(token, key, (str(key.alg),))
 
     def jwks(self) -> dict[str, list[Any]]:
         """The public keys (RFC 7517 5); never a private member."""
-        return {"keys": [key.as_dict(private=False) for key in self._keys.values()]}
+        live = [key for key_id, key in self._keys.items() if self._is_live(key_id)]
+        return {"keys": [key.as_dict(private=False) for key in live]}
+
+    def _is_live(self, key_id: str) -> bool:
+        """What still signs is needed, whatever its date."""
+        return key_id == self._signing_id or self._stored[key_id].is_live(self._clock())
 
 
 def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> Verified:
@@ -134,7 +153,7 @@ def read_proof(token: str) -> Proof:
         jwk = header.get("jwk")
         if header.get("typ") != DPOP_TYPE or not isinstance(jwk, dict):
             raise ProofError("This is not a DPoP proof.")
-        if _PRIVATE_MEMBERS & jwk.keys():
+        if not jwk.keys().isdisjoint(PRIVATE_MEMBERS):
             raise ProofError("The DPoP proof carries a private key.")
         key = _import_jwk(jwk)
         return Proof(key.thumbprint(), _verify(token, key, ASYMMETRIC).claims)
@@ -142,10 +161,18 @@ def read_proof(token: str) -> Proof:
         raise ProofError("The DPoP proof is not signed as it should be.") from None
 
 
+def is_usable(key: SigningKey) -> bool:
+    """Whether a key of the store is a private key with a name and an algorithm."""
+    try:
+        return {"kid", "alg"} <= key.jwk.keys() and _import_jwk(key.jwk).is_private
+    except BadToken:
+        return False
+
+
 def is_public_jwk(jwk: Mapping[str, Any]) -> bool:
     """Whether `jwk` is a public key that a signature can be checked with."""
     try:
-        return not _PRIVATE_MEMBERS & jwk.keys() and bool(_import_jwk(jwk).thumbprint())
+        return jwk.keys().isdisjoint(PRIVATE_MEMBERS) and bool(_import_jwk(jwk).thumbprint())
     except BadToken:
         return False
 

@@ -3,6 +3,7 @@
 import base64
 import json
 
+import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
@@ -10,7 +11,8 @@ from joserfc.jwk import KeySet
 
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import ALGORITHMS, Signer, new_key
+from deviceflow.signing import ALGORITHMS, BadToken, Signer, new_key
+from tests.conftest import Clock
 
 CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000_000_000}
 # RFC 7518 6.2.2, 6.3.2; RFC 8037 2
@@ -99,3 +101,26 @@ def test_each_new_key_is_another(algorithm: str) -> None:
     first, second = new_key(algorithm, NOW), new_key(algorithm, NOW)
     assert first.key_id != second.key_id
     assert first.jwk != second.jwk
+
+
+def test_a_superseded_key_goes_when_its_time_is_over(clock: Clock) -> None:
+    """OIDC-10.1.1-a: neither published nor believed, though nobody reads the keys again."""
+    old, new = new_key("ES256", NOW), new_key("ES256", NOW)
+    token = Signer([old], "ES256").sign(CLAIMS, ACCESS_TOKEN_TYPE)
+    ending = msgspec.structs.replace(old, expires_at=int(clock()) + 10)
+    signer = Signer([ending, new], "ES256", clock)
+    clock.advance(9)
+    assert signer.verify(token).claims == CLAIMS
+    assert len(signer.jwks()["keys"]) == 2
+    clock.advance(1)
+    with pytest.raises(BadToken):
+        signer.verify(token)
+    assert [key["kid"] for key in signer.jwks()["keys"]] == [new.key_id]
+
+
+def test_a_key_that_still_signs_is_published(clock: Clock) -> None:
+    """Its successor was withdrawn: whoever verifies needs it, whatever its date."""
+    only = msgspec.structs.replace(new_key("ES256", NOW), expires_at=int(clock()) - 1)
+    signer = Signer([only], "ES256", clock)
+    assert signer.verify(signer.sign(CLAIMS, ACCESS_TOKEN_TYPE)).claims == CLAIMS
+    assert len(signer.jwks()["keys"]) == 1

@@ -38,6 +38,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     """List what is allowed but risky, one line each: path, what it means, what to do."""
     yield from _reach(settings)
     yield from _grants(settings)
+    yield from _resources(settings)
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
         yield (
             "tokens.access_token_lifetime_s: who steals a token can use it until it expires;"
@@ -80,6 +81,26 @@ def _grants(settings: Settings) -> Iterator[str]:
             yield (
                 f"{path}: {code.bits:.1f} bits are easier to guess than the examples of RFC 8628"
                 " 6.1 (29.9 and 34.5); make length greater"
+            )
+
+
+def _resources(settings: Settings) -> Iterator[str]:
+    registered = settings.registration.scopes if settings.registration.enabled else ()
+    asked = {*registered, *(scope for client in settings.clients for scope in client.scopes)}
+    owners: dict[str, str] = {}
+    for i, known in enumerate(settings.resources):
+        owners |= dict.fromkeys(known.scopes, known.resource)
+        for scope in known.scopes:
+            if scope not in asked:
+                yield (
+                    f'resources[{i}].scopes: no client of this file may ask for "{scope}"; if that'
+                    " is a typing mistake, tokens with the right scope are not for this resource"
+                )
+    for i, client in enumerate(settings.clients):
+        if len({owners[scope] for scope in client.scopes if scope in owners}) > 1:
+            yield (
+                f"clients[{i}].scopes: belong to several resources, so a request with neither"
+                " scope nor resource is refused; the device has to send one of them"
             )
 
 

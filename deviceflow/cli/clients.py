@@ -3,10 +3,18 @@
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
+from deviceflow.cli.client_fields import changed, check_credentials, checked, named, warn
+from deviceflow.cli.client_options import (
+    SECRET_METHODS,
+    ClientCommand,
+    client_options,
+    unset_option,
+)
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -21,7 +29,6 @@ from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
 SECRETS_KEPT = 2
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 
 
 @click.group()
@@ -32,7 +39,7 @@ SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 def clients(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
 ) -> None:
-    """Add, show and disable the applications that may start the flow.
+    """Add, show, change and disable the applications that may start the flow.
 
     Clients are kept in the store, beside those in the file. Every worker knows of a change
     within a second, with no restart.
@@ -48,7 +55,7 @@ def list_clients(settings: Settings) -> None:
 
     async def work(connection: Connection) -> None:
         stored = {client.client_id: client for client in await StoredClients(connection).all()}
-        known = {client.client_id: client for client in settings.clients} | stored
+        known = _of_file(settings) | stored
         for client_id, client in sorted(known.items()):
             state = "enabled" if client.enabled else "disabled"
             source = "store" if client_id in stored else "file"
@@ -63,50 +70,94 @@ def list_clients(settings: Settings) -> None:
     with_store(settings, work)
 
 
-@clients.command()
+@clients.command(cls=ClientCommand, params=client_options(new=True))
 @click.argument("client_id")
-@click.option("--name", required=True, help="What people read when they decide.")
-@click.option("--scope", default="openid profile offline_access", show_default=True)
-@click.option(
-    "--auth-method",
-    type=click.Choice(["none", *SECRET_METHODS]),
-    default="none",
-    show_default=True,
-    help="none for what is installed on devices; a secret is made and shown for the others.",
-)
-@click.option("--introspect", is_flag=True, help="A resource server that may introspect tokens.")
 @click.pass_obj
-def add(
-    settings: Settings, client_id: str, name: str, scope: str, auth_method: str, introspect: bool
-) -> None:
-    """Add a client; prints its secret, once, if it has one."""
-    secret = secrets.token_urlsafe(32) if auth_method != "none" else None
-    if introspect and secret is None:
-        fail("a client that introspects has to authenticate: choose an --auth-method")
-    try:
-        client = msgspec.convert(
-            {
-                "client_id": client_id,
-                "name": name,
-                "scopes": scope.split(),
-                "auth_method": auth_method,
-                "secret_sha256": [_digest(secret)] if secret else [],
-                "introspect": introspect,
-            },
-            type=Client,
-        )
-    except msgspec.ValidationError as error:
-        fail(str(error))
+def add(settings: Settings, /, client_id: str, **given: object) -> None:
+    """Add a client; prints its secret, once, if it has one.
+
+    It is held to the rules of the file: see config/deviceflow.toml, where each option is a
+    field, and docs/configuration.md.
+    """
+    fields = named(given)
+    document = {"client_id": client_id, **fields}
+    secret = _add_secret(document)
+    client = checked(document, settings)
+    check_credentials(client, fields)
 
     async def work(connection: Connection) -> None:
         stored = StoredClients(connection)
-        if client_id in {known.client_id for known in settings.clients} or await stored.find(
-            client_id
-        ):
-            fail(f"there is a client {client_id} already")
+        if client_id in _of_file(settings) or await stored.find(client_id):
+            fail(f"there is a client {client_id} already; `clients set` changes it")
         await stored.put(client)
         click.echo(f"added {client_id}", err=True)
+        warn(client, settings)
         _show_secret(secret)
+
+    with_store(settings, work)
+
+
+@clients.command(name="set", cls=ClientCommand, params=[*client_options(new=False), unset_option()])
+@click.argument("client_id")
+@click.pass_obj
+def set_client(
+    settings: Settings, /, client_id: str, unset: tuple[str, ...], **given: object
+) -> None:
+    """Change a client: what is named becomes as it says, all else stays.
+
+    --scope and --resource name all that there shall be. With another --auth-method the secrets or
+    keys of the one before are forgotten; a secret that is needed is made and shown.
+
+    A refresh token with a scope that the client no longer has is refused: the person has to
+    approve the device again.
+
+    A client of the file is copied into the store, and the file's entry has no effect from then
+    on; `clients remove` takes the copy away again.
+    """
+    fields = named(given)
+    if not fields and not unset:
+        fail("nothing to change: name an option; `clients set --help` shows them")
+
+    async def work(connection: Connection) -> None:
+        stored = StoredClients(connection)
+        document = changed(await _existing(settings, stored, client_id), fields, unset)
+        secret = _add_secret(document)
+        client = checked(document, settings)
+        check_credentials(client, fields)
+        await stored.put(client)
+        overrides = "; it overrides the one in the file" if client_id in _of_file(settings) else ""
+        click.echo(f"changed {client_id}{overrides}", err=True)
+        warn(client, settings)
+        _show_secret(secret)
+
+    with_store(settings, work)
+
+
+@clients.command()
+@click.argument("client_id")
+@click.pass_obj
+def remove(settings: Settings, client_id: str) -> None:
+    """Remove a client from the store; what it was given stops working.
+
+    Its devices are refused (invalid_client), whether they wait for a decision or have a refresh
+    token. Its access tokens are refused by this server (introspection, userinfo); an API that
+    verifies JWTs by itself takes them until they expire.
+
+    What has not expired works again if a client of that id comes back. One that shall never
+    come back is better disabled.
+
+    If the file has a client of that id, that one is in force again, as the file has it.
+    """
+
+    async def work(connection: Connection) -> None:
+        in_file = client_id in _of_file(settings)
+        if await StoredClients(connection).remove(client_id):
+            again = "; the one in the file is in force again" if in_file else ""
+            click.echo(f"removed {client_id}{again}")
+        elif in_file:
+            fail(f"{client_id} is in the file only; remove it there, or `clients disable` it")
+        else:
+            _fail_unknown(client_id)
 
     with_store(settings, work)
 
@@ -173,11 +224,27 @@ def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
 
 
 async def _existing(settings: Settings, stored: StoredClients, client_id: str) -> Client:
-    from_file = {client.client_id: client for client in settings.clients}
-    client = await stored.find(client_id) or from_file.get(client_id)
+    client = await stored.find(client_id) or _of_file(settings).get(client_id)
     if client is None:
-        fail(f"there is no client {client_id}; `clients list` shows those that there are")
+        _fail_unknown(client_id)
     return client
+
+
+def _of_file(settings: Settings) -> dict[str, Client]:
+    return {client.client_id: client for client in settings.clients}
+
+
+def _fail_unknown(client_id: str) -> NoReturn:
+    fail(f"there is no client {client_id}; `clients list` shows those that there are")
+
+
+def _add_secret(fields: dict[str, Any]) -> str | None:
+    """Give a client a secret if it needs one and has none."""
+    if fields["auth_method"] not in SECRET_METHODS or fields.get("secret_sha256"):
+        return None
+    secret = secrets.token_urlsafe(32)
+    fields["secret_sha256"] = [_digest(secret)]
+    return secret
 
 
 def _show_secret(secret: str | None) -> None:

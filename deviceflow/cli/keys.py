@@ -68,7 +68,8 @@ def rotate(settings: Settings) -> None:
     with_store(settings, work)
 
 
-@keys.command()
+# One id in 64 begins with a hyphen, and one of those with -h.
+@keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("key_id")
 @click.pass_obj
 def retire(settings: Settings, key_id: str) -> None:

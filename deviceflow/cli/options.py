@@ -35,6 +35,14 @@ def settings_from(config_file: Path | None, overrides: dict[str, object]) -> Set
         sys.exit(1)
 
 
+def refuse_undecodable(what: str, text: str) -> None:
+    """End the program where a terminal with another encoding has made bytes of a text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail(f"{what}: these bytes are not UTF-8; expected text in UTF-8")
+
+
 def fail(message: str) -> NoReturn:
     """End the program with one line."""
     click.echo(f"deviceflow: {message}", err=True)

@@ -13,6 +13,7 @@ from deviceflow.cli.options import (
     data_dir_option,
     fail,
     redis_url_option,
+    refuse_undecodable,
     settings_from,
 )
 from deviceflow.cli.store_access import with_store
@@ -30,7 +31,7 @@ Work = Callable[[Users], Awaitable[None]]
 
 def _decoded(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     """Refuse what a terminal with another encoding has made of a text."""
-    _refuse_undecodable(parameter.human_readable_name, text or "")
+    refuse_undecodable(parameter.human_readable_name, text or "")
     return text
 
 
@@ -173,17 +174,10 @@ def _ask_password(*, stdin: bool) -> str:
         password = line.decode(errors="surrogateescape").rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    _refuse_undecodable("password", password)
+    refuse_undecodable("password", password)
     if len(password) < MIN_PASSWORD:
         fail(f"the password needs at least {MIN_PASSWORD} characters")
     return password
-
-
-def _refuse_undecodable(what: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        fail(f"{what}: these bytes are not UTF-8; expected text in UTF-8")
 
 
 def _with_users(settings: Settings, work: Work) -> None:

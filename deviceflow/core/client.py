@@ -75,8 +75,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `lifetime_s`, `interval_s`, `user_code`: of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
     `verification_uri_complete`: False makes the person type the code (RFC 8628 5.4).
-    `audience`: the `aud` of its access tokens (RFC 9068 2.2), and, for a client that may
-    `introspect` (a resource server), the only one that it is told about.
+    `audience`: the `aud` of its access tokens where neither `resource` nor the scope tells it
+    (RFC 9068 3), and, for a client that may `introspect` (a resource server), the only one
+    that it is told about.
     `resources`: what it may name in `resource` (RFC 8707). `token_format`: "jwt" or "opaque".
     `jwks`: public keys for private_key_jwt (RFC 7523); `tls_client_auth_subject_dn`: RFC 8705.
     `pkce`, `dpop`: whether the device has to bind its code and tokens (RFC 7636, RFC 9449).

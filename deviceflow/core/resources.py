@@ -1,40 +1,106 @@
-"""Resource indicators (RFC 8707): which APIs an access token is for."""
+"""Which APIs an access token is for, and with which scopes (RFC 8707; RFC 9068 2.2.3, 3, 5).
 
+1. A scope belongs to one resource of the settings, or to none.
+2. `openid` belongs to the issuer, for its userinfo endpoint: a token with that scope has the
+   issuer among its audience, unless the device names other resources at the token endpoint.
+3. An access token has no scope that belongs to a resource outside its audience. A grant of
+   two resources' scopes that is older than these settings keeps the audience that it had.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from deviceflow.core.client import Client
+import msgspec
+
+from deviceflow.core.client import Client, Resource, ScopeToken
+
+OPENID = "openid"
 
 
-def requested(parameter: str | None, client: Client) -> tuple[str, ...] | None:
-    """The resources that `parameter` (space separated) names, or None for `invalid_target`.
+class ProtectedResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An API (`resource`: its `aud`), and the scopes that belong to it and to no other."""
 
-    Each has to be an absolute URI without a fragment, and one that the client may name.
-    """
-    names = tuple(dict.fromkeys((parameter or "").split()))
-    good = all(_is_resource(name) and name in client.resources for name in names)
-    return names if good else None
+    resource: Resource
+    scopes: tuple[ScopeToken, ...] = ()
 
 
-def narrowed(parameter: str | None, granted: str) -> str | None:
-    """The resources (space separated) of one access token, within what was granted (2.2).
+class Access(NamedTuple):
+    """What one access token opens: `scope` (space separated), at each of `audience`."""
 
-    None for `invalid_target`.
-    """
-    if not parameter:
-        return granted
-    names = dict.fromkeys(parameter.split())
-    return " ".join(names) if set(names) <= set(granted.split()) else None
+    scope: str
+    audience: tuple[str, ...]
 
 
-def audience(resources: str, client: Client, issuer: str) -> str | list[str]:
-    """The `aud` of an access token (RFC 9068 3)."""
-    names = resources.split()
-    if len(names) > 1:
-        return names
-    return names[0] if names else client.audience or issuer
+class Resources:
+    """The resources of one issuer: those of the settings, and the issuer itself."""
+
+    def __init__(self, issuer: str, known: Iterable[ProtectedResource] = ()) -> None:
+        self._issuer = issuer
+        self._owners = {scope: one.resource for one in known for scope in one.scopes}
+
+    def named(self, parameter: str | None, client: Client) -> tuple[str, ...] | None:
+        """The resources that `parameter` (space separated) names, or None for `invalid_target`.
+
+        Each has to be an absolute URI without a fragment (RFC 8707 2), and one that the client
+        may name. The issuer may always be named.
+        """
+        names = tuple(dict.fromkeys((parameter or "").split()))
+        allowed = {self._issuer, *client.resources}
+        return names if all(_is_uri(name) and name in allowed for name in names) else None
+
+    def scopes(
+        self, scopes: tuple[str, ...], named: tuple[str, ...], *, are_default: bool
+    ) -> tuple[str, ...] | None:
+        """The scopes of a grant, or None for `invalid_scope`.
+
+        They belong to the resources that were `named`, or, where none was, to one and the same
+        (RFC 9068 3). Of those that nobody asked for, the named choose (RFC 6749 3.3: a default).
+        """
+        owners = self._owners_of(scopes)
+        if owners <= {*named} or (len(owners) == 1 and not named):
+            return scopes
+        if not named or not are_default:
+            return None
+        return tuple(one for one in scopes if self._owners.get(one) in {None, *named}) or None
+
+    def access(
+        self, scope: str, granted: str, client: Client, parameter: str | None
+    ) -> Access | None:
+        """What the next access token of a grant opens, or None for `invalid_target`.
+
+        `granted`: the resources that the device authorization request named. `parameter`: the
+        `resource` of a token request; the token is for these only. It keeps the scopes that are
+        good where it is for (RFC 8707 2.2); one that would keep none is refused, for no answer
+        could say so (RFC 6749 5.1).
+        """
+        audience = self._audience(scope.split(), granted.split(), client)
+        names = tuple(dict.fromkeys((parameter or "").split()))
+        if not all(_is_uri(name) and name in audience for name in names):
+            return None
+        if not names and not granted:
+            return Access(scope, audience)
+        opened = names or audience
+        kept = " ".join(one for one in scope.split() if self._home(one) in {None, *opened})
+        return Access(kept, opened) if kept or not scope else None
+
+    def _audience(self, scopes: list[str], granted: list[str], client: Client) -> tuple[str, ...]:
+        """Without a resource the default, inferred from the scopes where they tell it (9068 3)."""
+        owners = self._owners_of(scopes)
+        default = client.audience or self._issuer
+        names = granted or (list(owners) if len(owners) == 1 else [default])
+        if OPENID in scopes and self._issuer not in names:
+            names = [*names, self._issuer]
+        return tuple(names)
+
+    def _home(self, scope: str) -> str | None:
+        return self._issuer if scope == OPENID else self._owners.get(scope)
+
+    def _owners_of(self, scopes: Iterable[str]) -> set[str]:
+        return {self._owners[one] for one in scopes if one in self._owners}
 
 
-def _is_resource(name: str) -> bool:
+def _is_uri(name: str) -> bool:
     try:
         parts = urlsplit(name)
     except ValueError:

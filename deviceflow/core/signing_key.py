@@ -4,6 +4,9 @@ from typing import Any
 
 import msgspec
 
+PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+"""RFC 7518 6.2.2, 6.3.2, 6.4: what a JWK has that its owner alone may know."""
+
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """A private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint.

@@ -25,6 +25,8 @@ from deviceflow.core.client import Client, Clients
 from deviceflow.core.errors import OAuthError, invalid_client, invalid_request
 from deviceflow.core.form import FormError, decode_component, parse_form
 from deviceflow.signing import BadToken, unverified_subject, verify_with
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.limits import Limits
 from deviceflow.store.replay import Replay
 
@@ -64,6 +66,7 @@ class ClientAuthentication:
         settings: Settings,
         *,
         clients: Clients,
+        stored_clients: StoredClients,
         replay: Replay,
         limits: Limits,
         trusted_proxies: tuple[Network, ...],
@@ -71,6 +74,7 @@ class ClientAuthentication:
     ) -> None:
         self._issuer = settings.issuer_url
         self._clients = clients
+        self._stored_clients = stored_clients
         self._replay = replay
         self._limits = limits
         self._trusted_proxies = trusted_proxies
@@ -84,7 +88,7 @@ class ClientAuthentication:
         credentials = self._credentials(request, header, parameters)
         guesser = self._guesser(request, credentials)
         self._check_not_shut_out(guesser)
-        client = self._clients.find(credentials.client_id)
+        client = await self._find(credentials.client_id)
         if client is None or not await self._proves(client, credentials):
             await self._count_failure(guesser)
             raise invalid_client(challenge=bool(header))
@@ -119,6 +123,16 @@ class ClientAuthentication:
         if secret:
             return Credentials(client_id, secret, "client_secret_post")
         return Credentials(client_id, self._certificate_subject(request), "none")
+
+    async def _find(self, client_id: str) -> Client | None:
+        """One that has just been added may be asking before this worker has heard of it."""
+        known = self._clients.find(client_id)
+        if known is not None:
+            return known
+        try:
+            return await self._stored_clients.find(client_id)
+        except RecordUnreadable:
+            return None
 
     async def _proves(self, client: Client, credentials: Credentials) -> bool:
         if not client.enabled:
@@ -155,9 +169,11 @@ class ClientAuthentication:
     def _guesser(self, request: web.Request, credentials: Credentials) -> str:
         """Whose failures count together; empty where there is nothing to guess.
 
-        A client at an address, so that nobody can shut out a client from elsewhere.
+        A client at an address, so that nobody can shut out a client from elsewhere. An empty
+        secret is none (RFC 6749 2.3.1): some libraries send it for a public client with each
+        poll, and try again without.
         """
-        if credentials.method == "none":
+        if credentials.method == "none" or not credentials.proof:
             return ""
         forwarded = request.headers.getall("X-Forwarded-For", [])
         address = client_address(request.remote or "", forwarded, self._trusted_proxies)

@@ -8,18 +8,20 @@ import structlog
 from aiohttp import web
 
 from deviceflow.config import Settings
-from deviceflow.core import pkce, resources
+from deviceflow.core import pkce
 from deviceflow.core import user_code as codes
 from deviceflow.core.address import client_address
 from deviceflow.core.client import Client
 from deviceflow.core.dpop import is_thumbprint
 from deviceflow.core.errors import (
+    OAuthError,
     invalid_dpop_proof,
     invalid_request,
     invalid_scope,
     invalid_target,
 )
 from deviceflow.core.messages import DeviceAuthorizationResponse
+from deviceflow.core.resources import Resources
 from deviceflow.oauth.answers import answer
 from deviceflow.oauth.client_auth import ClientAuthentication
 from deviceflow.oauth.proofs import Proofs
@@ -27,6 +29,8 @@ from deviceflow.store.grants import GrantRequest, Grants
 
 USER_AGENT_KEPT = 64
 """Bytes; a longer value would cost every grant a third more memory in the store."""
+
+SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 
 log = structlog.get_logger()
 
@@ -45,6 +49,7 @@ class DeviceAuthorizationEndpoint:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._device = settings.device
+        self._resources = Resources(settings.issuer_url, settings.resources)
         self._verification_uri = f"{settings.issuer_url}/device"
         self._authentication = authentication
         self._proofs = proofs
@@ -55,12 +60,7 @@ class DeviceAuthorizationEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. Raises OAuthError, StoreUnavailable."""
         _, parameters, client = await self._authentication.read(request)
-        scopes = client.scopes_for(parameters.get("scope"))
-        if scopes is None:
-            raise invalid_scope()
-        wanted_resources = resources.requested(parameters.get("resource"), client)
-        if wanted_resources is None:
-            raise invalid_target()
+        scopes, named = self._entitlement(parameters, client)
 
         form = client.user_code or self._device.user_code
         lifetime = client.lifetime_s or self._device.lifetime_s
@@ -73,7 +73,7 @@ class DeviceAuthorizationEndpoint:
             user_agent=_user_agent(request),
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
-            resources=" ".join(wanted_resources),
+            resources=" ".join(named),
         )
         issued = await self._grants.issue(wanted, form, lifetime, interval)
         log.info("grant.issued", client_id=client.client_id, scope=wanted.scope)
@@ -90,6 +90,22 @@ class DeviceAuthorizationEndpoint:
                 interval=interval,
             )
         )
+
+    def _entitlement(
+        self, parameters: dict[str, str], client: Client
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The scopes of the grant, and the resources that were named (RFC 8707 2)."""
+        wanted = parameters.get("scope")
+        asked = client.scopes_for(wanted)
+        if asked is None:
+            raise invalid_scope()
+        named = self._resources.named(parameters.get("resource"), client)
+        if named is None:
+            raise invalid_target()
+        scopes = self._resources.scopes(asked, named, are_default=not wanted)
+        if scopes is None:
+            raise OAuthError("invalid_scope", SEVERAL_RESOURCES)
+        return scopes, named
 
     def _key(self, request: web.Request, parameters: dict[str, str], client: Client) -> str:
         """The key that the tokens will be bound to: `dpop_jkt`, or the one behind a proof.

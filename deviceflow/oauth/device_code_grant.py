@@ -7,9 +7,10 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
-from deviceflow.core import pkce, resources
+from deviceflow.core import pkce
+from deviceflow.core.client import Clients
 from deviceflow.core.device_code import DeviceCode
-from deviceflow.core.errors import OAuthError, invalid_grant, invalid_request, invalid_target
+from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, invalid_request
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, Poll, State
 from deviceflow.oauth.answers import answer, answer_error
 from deviceflow.oauth.held import HeldPolls, applied, asked_wait
@@ -43,6 +44,7 @@ class DeviceCodeGrant:
         held: HeldPolls,
         mirror: Mirror,
         grants: Grants,
+        clients: Clients,
         users: Users,
         issuer: Issuer,
         proofs: Proofs,
@@ -52,6 +54,7 @@ class DeviceCodeGrant:
         self._held = held
         self._mirror = mirror
         self._grants = grants
+        self._clients = clients
         self._users = users
         self._issuer = issuer
         self._proofs = proofs
@@ -85,8 +88,20 @@ class DeviceCodeGrant:
         if held is None:
             return answer_poll(Verdict(Poll.AUTHORIZATION_PENDING))
         answer = await held
-        response = None if answer else await self._ask_store(code, asked)
+        response = None
+        if answer is None and self._is_unchanged(asked):
+            response = await self._ask_store(code, asked)
         return _waited(response or answer_poll(Verdict(answer or Poll.AUTHORIZATION_PENDING)), wait)
+
+    def _is_unchanged(self, asked: TokenRequest) -> bool:
+        """Whether the client is what it was when the poll came; if not, it has to poll again.
+
+        Raises OAuthError where another poll would not help.
+        """
+        client = self._clients.find(asked.client.client_id)
+        if client is not None and not client.enabled:
+            raise invalid_client(challenge="Authorization" in asked.http.headers)
+        return client == asked.client
 
     async def _ask_store(self, code: DeviceCode, asked: TokenRequest) -> web.Response | None:
         """The answer as the store knows it; None for pending, or where it cannot be asked."""
@@ -108,17 +123,18 @@ class DeviceCodeGrant:
         """Everything that can fail comes before the flip."""
         client = asked.client
         _check_binding(grant, asked)
+        if client.scopes_for(grant.scope) is None:
+            # The operator took a scope away since; a refresh would be refused, too.
+            raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
         subject = grant.approval
         if subject is None or not await self._users.may_sign_in(subject):
             log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
             raise OAuthError("access_denied", DESCRIPTIONS[Poll.ACCESS_DENIED])
-        narrowed = resources.narrowed(asked.parameters.get("resource"), grant.resources)
-        if narrowed is None:
-            raise invalid_target()
+        access = self._issuer.access(asked, grant.scope, grant.resources)
         await self._proofs.spend(asked.possession)
         name = self._grants.family_name(grant.id)
         tokens = await self._issuer.first(
-            Entitlement(client, subject, grant.scope, narrowed, asked.jkt, name), grant.resources
+            Entitlement(client, subject, grant.scope, access, asked.jkt, name), grant.resources
         )
         outcome = await self._grants.redeem(grant, tokens.redemption)
         if outcome is Outcome.EXPIRED:

@@ -7,13 +7,14 @@ it hears about garbage.
 
 import time
 from collections.abc import Callable
-from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.errors import invalid_request, unauthorized_client
+from deviceflow.core.messages import ActiveTokenResponse, InactiveTokenResponse
 from deviceflow.oauth.answers import NO_STORE, answer
 from deviceflow.oauth.client_auth import ClientAuthentication
 from deviceflow.oauth.presented import ActiveToken, PresentedTokens
@@ -24,10 +25,9 @@ from deviceflow.store.users import Users
 
 SIGNED = "application/token-introspection+jwt"
 SIGNED_TYPE = "token-introspection+jwt"
-INACTIVE: dict[str, Any] = {"active": False}
-"""RFC 7662 2.2: nothing is said about a token that is not active."""
+INACTIVE = InactiveTokenResponse(active=False)
 
-_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "jti", "iat", "exp", "auth_time", "cnf")
+State = ActiveTokenResponse | InactiveTokenResponse
 
 
 class IntrospectionEndpoint:
@@ -70,13 +70,13 @@ class IntrospectionEndpoint:
             return self._signed(state, client)
         return answer(state)
 
-    async def _access_token(self, token: str, client: Client) -> dict[str, Any]:
-        active = await self._presented.active(token)
-        if active is None or not _concerns(client, active.claims["aud"]):
-            return INACTIVE
-        return _state(active)
+    async def _access_token(self, token: str, client: Client) -> State:
+        # Whose business a token is (RFC 7662 2.2, 4).
+        own = [*client.resources, *([client.audience] if client.audience else [])]
+        active = await self._presented.active(token, own)
+        return INACTIVE if active is None else _state(active)
 
-    async def _refresh_token(self, token: str, client: Client) -> dict[str, Any] | None:
+    async def _refresh_token(self, token: str, client: Client) -> State | None:
         """None if it does not look like a refresh token."""
         presented = RefreshToken.parse(token)
         if presented is None:
@@ -90,37 +90,34 @@ class IntrospectionEndpoint:
         good = await self._tokens.holds(presented) and not revoked
         if not good or not await self._users.may_sign_in(family.subject):
             return INACTIVE
-        return {
-            "active": True,
-            "scope": family.scope,
-            "client_id": family.client_id,
-            "sub": family.subject.sub,
-            "exp": family.expires_at,
-            "iss": self._issuer,
-        }
+        return ActiveTokenResponse(
+            active=True,
+            scope=family.scope,
+            client_id=family.client_id,
+            sub=family.subject.sub,
+            exp=family.expires_at,
+            iss=self._issuer,
+        )
 
-    def _signed(self, state: dict[str, Any], client: Client) -> web.Response:
+    def _signed(self, state: State, client: Client) -> web.Response:
         """RFC 9701 5: the answer as a JWT for this caller."""
         claims = {
             "iss": self._issuer,
             "aud": client.client_id,
             "iat": int(self._clock()),
-            "token_introspection": state,
+            "token_introspection": msgspec.to_builtins(state),
         }
         body = self._signer.sign(claims, SIGNED_TYPE)
         return web.Response(text=body, content_type=SIGNED, headers=NO_STORE)
 
 
-def _state(active: ActiveToken) -> dict[str, Any]:
+def _state(active: ActiveToken) -> State:
+    """The claims that RFC 7662 2.2 has a name for; the rest is between us and ourselves."""
     claims = active.claims
-    state: dict[str, Any] = {"active": True, "username": active.account.username}
-    state |= {member: claims[member] for member in _MEMBERS if member in claims}
-    # RFC 9449 6.2.
-    return state | {"token_type": "DPoP" if "cnf" in claims else "Bearer"}
-
-
-def _concerns(client: Client, audience: str | list[str]) -> bool:
-    """Whether a token for `audience` is this resource server's business (RFC 7662 2.2, 4)."""
-    own = {*client.resources, *([client.audience] if client.audience else [])}
-    audiences = {audience} if isinstance(audience, str) else set(audience)
-    return not own or bool(own & audiences)
+    about = {
+        "active": True,
+        "username": active.account.username,
+        # RFC 9449 6.2.
+        "token_type": "DPoP" if "cnf" in claims else "Bearer",
+    }
+    return msgspec.convert(claims | about, ActiveTokenResponse)

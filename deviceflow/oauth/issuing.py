@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deviceflow.config import Settings
-from deviceflow.core import claims, resources
+from deviceflow.core import claims
 from deviceflow.core.claims import Lifetime, Subject
 from deviceflow.core.client import Client
+from deviceflow.core.errors import invalid_grant, invalid_target
 from deviceflow.core.messages import TokenResponse
+from deviceflow.core.resources import OPENID, Access, Resources
+from deviceflow.oauth.token import TokenRequest
 from deviceflow.signing import Signer
 from deviceflow.store.access import AccessTokens
 from deviceflow.store.grants import Redemption
@@ -21,14 +24,15 @@ OFFLINE_ACCESS = "offline_access"
 class Entitlement(NamedTuple):
     """What tokens are made for.
 
-    `scope` and `resources`: space separated, of the access token; `jkt`: the key that it is
-    bound to, or empty; `family`: the name of the grant's family of refresh tokens.
+    `scope`: what the device is allowed; `access`: the part of it that this access token opens;
+    `jkt`: the key that it is bound to, or empty; `family`: the name of the grant's family of
+    refresh tokens.
     """
 
     client: Client
     subject: Subject
     scope: str
-    resources: str
+    access: Access
     jkt: str
     family: str
 
@@ -54,17 +58,32 @@ class Issuer:
     ) -> None:
         self._issuer = settings.issuer_url
         self._settings = settings.tokens
+        self._resources = Resources(settings.issuer_url, settings.resources)
         self._signer = signer
         self._tokens = tokens
         self._access_tokens = access_tokens
         self._clock = clock
 
+    def access(self, asked: TokenRequest, scope: str, granted_resources: str) -> Access:
+        """What the access token opens of a grant, if not all of it (RFC 8707 2.2).
+
+        Raises OAuthError.
+        """
+        if self._resources.named(granted_resources, asked.client) is None:
+            # The operator took a resource away since.
+            raise invalid_grant("The client may no longer use a resource of this grant.")
+        parameter = asked.parameters.get("resource")
+        access = self._resources.access(scope, granted_resources, asked.client, parameter)
+        if access is None:
+            raise invalid_target()
+        return access
+
     async def first(self, entitled: Entitlement, granted_resources: str) -> FirstTokens:
         """The tokens of a redemption; a refresh token only where one was granted.
 
-        The refresh token stands for all `granted_resources`, the access token perhaps for fewer.
+        The refresh token stands for the whole grant, the access token perhaps for less.
         """
-        response = await self._response(entitled, entitled.scope)
+        response = await self._response(entitled)
         if not _wants_refresh_token(entitled.client, entitled.scope):
             return FirstTokens(response, None)
         token = RefreshToken.new(entitled.family)
@@ -82,29 +101,30 @@ class Issuer:
 
     async def next(self, entitled: Entitlement, successor: RefreshToken) -> TokenResponse:
         """The tokens of a refresh (RFC 6749 6)."""
-        response = await self._response(entitled, entitled.scope)
+        response = await self._response(entitled)
         response.refresh_token = successor.text
         return response
 
-    async def _response(self, entitled: Entitlement, scope: str) -> TokenResponse:
+    async def _response(self, entitled: Entitlement) -> TokenResponse:
         return TokenResponse(
             access_token=await self._access_token(entitled),
             token_type="DPoP" if entitled.jkt else "Bearer",
             expires_in=self._settings.access_token_lifetime_s,
-            scope=scope,
+            scope=entitled.access.scope,
             id_token=self._id_token(entitled),
         )
 
     async def _access_token(self, entitled: Entitlement) -> str:
         client = entitled.client
+        scope, audience = entitled.access
         lifetime_s = self._settings.access_token_lifetime_s
         now = int(self._clock())
         content = claims.access_token(
             entitled.subject,
             issuer=self._issuer,
-            audience=resources.audience(entitled.resources, client, self._issuer),
+            audience=audience[0] if len(audience) == 1 else list(audience),
             client_id=client.client_id,
-            scope=entitled.scope,
+            scope=scope,
             jti=secrets.token_urlsafe(16),
             grant_id=self._tokens.grant_id(entitled.family),
             jkt=entitled.jkt,
@@ -115,7 +135,7 @@ class Issuer:
         return self._signer.sign(content, claims.ACCESS_TOKEN_TYPE)
 
     def _id_token(self, entitled: Entitlement) -> str | None:
-        if "openid" not in entitled.scope.split():
+        if OPENID not in entitled.scope.split():
             return None
         now = int(self._clock())
         content = claims.id_token(

@@ -8,8 +8,7 @@ from aiohttp import web
 from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core.client import Client
-from deviceflow.core.messages import DEVICE_CODE_GRANT, ServerMetadata
-from deviceflow.oauth.registration import METHODS as REGISTERED_METHODS
+from deviceflow.core.messages import GRANT_TYPES, REGISTERED_METHODS, ServerMetadata
 from deviceflow.signing import ASYMMETRIC, Signer
 
 CACHED_S = 300
@@ -34,7 +33,7 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         userinfo_endpoint=f"{issuer}/oauth2/userinfo",
         jwks_uri=f"{issuer}/oauth2/jwks",
         registration_endpoint=registration,
-        grant_types_supported=[DEVICE_CODE_GRANT, "refresh_token"],
+        grant_types_supported=list(GRANT_TYPES),
         # Required by both documents, though a device-only server answers no such request.
         response_types_supported=["none"],
         scopes_supported=list(scopes),

@@ -1,77 +1,77 @@
 """The OpenAPI document of the machine endpoints, made from the messages themselves.
 
-Served on the admin port: it is for operators and for tests, devices have the metadata.
+Served on the admin port: it is for operators and for tests, devices have the metadata. It tells
+every answer of an endpoint; 405 is none of these, for it answers a method that is not there.
 """
 
 from typing import Any
 
-import msgspec
-
 from deviceflow import __version__
 from deviceflow.config import Settings
+from deviceflow.core.grant import Poll
 from deviceflow.core.messages import (
     DEVICE_CODE_GRANT,
     DeviceAuthorizationResponse,
-    ErrorResponse,
-    RegistrationRequest,
-    RegistrationResponse,
+    PublicKeySet,
     ServerMetadata,
     TokenResponse,
+    UserinfoResponse,
 )
+from deviceflow.oauth import openapi_answers as answers
+from deviceflow.oauth import openapi_registration as registration
+from deviceflow.oauth import openapi_requests as requests
 from deviceflow.oauth.metadata import Published
+from deviceflow.oauth.openapi_requests import Schema
 
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
-REFERENCE = "#/components/schemas/{name}"
-
-_CLIENT = {
-    "client_id": "The client, where it does not say so in another way.",
-    "client_secret": "For client_secret_post (RFC 6749 2.3.1).",
-    "client_assertion_type": "For private_key_jwt (RFC 7523 2.2).",
-    "client_assertion": "For private_key_jwt (RFC 7523 2.2).",
+_SECURITY_SCHEMES = {
+    "client_secret_basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "RFC 6749 2.3.1. The other ways to authenticate are in the form.",
+    },
+    "tls_client_auth": {
+        "type": "mutualTLS",
+        "description": "RFC 8705 2.1, at a proxy that verifies certificates.",
+    },
+    "access_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "RFC 6750 2.1: an access token with the scope openid.",
+    },
+    "dpop_access_token": {
+        "type": "http",
+        "scheme": "DPoP",
+        "description": "RFC 9449 7.1: the same, bound to a key; with a proof in the header DPoP.",
+    },
 }
-_DEVICE_AUTHORIZATION = {
-    "scope": "RFC 8628 3.1.",
-    "resource": "RFC 8707 2; may be given several times.",
-    "code_challenge": "RFC 7636 4.3.",
-    "code_challenge_method": "S256.",
-    "dpop_jkt": "The thumbprint of the key that the tokens will be bound to (RFC 9449 10).",
-}
-_TOKEN = {
-    "grant_type": f"{DEVICE_CODE_GRANT} or refresh_token.",
-    "device_code": "RFC 8628 3.4.",
-    "code_verifier": "RFC 7636 4.5.",
-    "refresh_token": "RFC 6749 6.",
-    "scope": "Narrower than was granted (RFC 6749 6).",
-    "resource": "Within what was granted (RFC 8707 2.2).",
-}
-_ABOUT_A_TOKEN = {"token": "The token.", "token_type_hint": "Not needed."}
+_OF_A_CLIENT: list[dict[str, list[str]]] = [
+    {"client_secret_basic": []},
+    {"tls_client_auth": []},
+    {},
+]
+_SAME_CLIENT = "$request.body#/client_id"
+_PROOF_ERRORS = ("invalid_dpop_proof", "use_dpop_nonce")
 
 
 def document(settings: Settings) -> dict[str, Any]:
     """The document for these settings (OpenAPI 3.1)."""
-    _, schemas = msgspec.json.schema_components(
-        [
-            DeviceAuthorizationResponse,
-            TokenResponse,
-            ErrorResponse,
-            RegistrationRequest,
-            RegistrationResponse,
-            ServerMetadata,
-        ],
-        ref_template=REFERENCE,
-    )
+    paths = _client_endpoints() | {"/oauth2/userinfo": _userinfo()} | _documents(settings)
+    schemas = answers.answer_schemas() | requests.FORMS
+    schemes: Schema = _SECURITY_SCHEMES
+    if settings.registration.enabled:
+        paths |= registration.registration_paths()
+        schemas |= registration.registration_schemas(settings)
+        schemes = schemes | registration.SECURITY_SCHEMES
     return {
         "openapi": "3.1.0",
         "info": {"title": "deviceflow", "version": __version__},
         "servers": [{"url": settings.issuer_url}],
-        "paths": _paths(settings),
+        "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "basic": {"type": "http", "scheme": "basic"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-            },
+            "headers": answers.HEADERS,
+            "responses": answers.SHARED,
+            "securitySchemes": schemes,
         },
     }
 
@@ -82,107 +82,151 @@ def published_openapi(settings: Settings) -> Published:
     return Published(lambda: made)
 
 
-def _paths(settings: Settings) -> dict[str, Any]:
-    any_json = {"description": "The document.", "content": {JSON: {"schema": {"type": "object"}}}}
-    paths: dict[str, Any] = {
+def _client_endpoints() -> Schema:
+    """The four endpoints where a client authenticates."""
+    return {
         "/oauth2/device_authorization": _form_endpoint(
+            "device_authorization",
             "Start a grant (RFC 8628 3.1).",
-            _CLIENT | _DEVICE_AUTHORIZATION,
-            _answer(DeviceAuthorizationResponse),
+            requests.form_body("DeviceAuthorizationRequest"),
+            _device_authorization_answers(),
+            parameters=[requests.PROOF],
         ),
         "/oauth2/token": _form_endpoint(
+            "token",
             "Poll, or refresh (RFC 8628 3.4, RFC 6749 6).",
-            _CLIENT | _TOKEN,
-            _answer(TokenResponse),
+            requests.form_body("DeviceCodeRequest", "RefreshTokenRequest"),
+            _token_answers(),
+            parameters=[requests.PROOF, requests.PREFER],
         ),
         "/oauth2/revoke": _form_endpoint(
-            "End a token (RFC 7009).",
-            _CLIENT | _ABOUT_A_TOKEN,
-            {"description": "It is of no use any more."},
+            "revoke",
+            "End a token, and its whole grant with it (RFC 7009).",
+            requests.form_body("RevocationRequest"),
+            {
+                "200": answers.empty("The token is of no use (any more)."),
+                "400": answers.error("invalid_request"),
+            },
         ),
         "/oauth2/introspect": _form_endpoint(
-            "Ask what a token stands for (RFC 7662).", _CLIENT | _ABOUT_A_TOKEN, any_json
-        ),
-        "/oauth2/userinfo": {
-            method: {
-                "summary": "About the person (OpenID Connect Core 5.3).",
-                "security": [{"bearer": []}],
-                "responses": {"200": any_json, **_errors("400", "401", "403", "405", "503")},
-            }
-            for method in ("get", "post")
-        },
-        "/oauth2/jwks": _get("The keys (RFC 7517).", any_json),
-        "/.well-known/openid-configuration": _get(
-            "Metadata (OpenID Connect Discovery).", _answer(ServerMetadata)
-        ),
-        "/.well-known/oauth-authorization-server": _get(
-            "Metadata (RFC 8414).", _answer(ServerMetadata)
-        ),
-    }
-    return paths | (_registration() if settings.registration.enabled else {})
-
-
-def _form_endpoint(summary: str, fields: dict[str, str], success: dict[str, Any]) -> dict[str, Any]:
-    properties = {
-        name: {"type": "string", "description": description} for name, description in fields.items()
-    }
-    body = {"schema": {"type": "object", "properties": properties}}
-    return {
-        "post": {
-            "summary": summary,
-            "security": [{"basic": []}, {}],
-            "requestBody": {"required": True, "content": {FORM: body}},
-            "responses": {
-                "200": success,
-                **_errors("400", "401", "405", "413", "429", "503"),
+            "introspect",
+            "Ask what a token stands for (RFC 7662).",
+            requests.form_body("IntrospectionRequest"),
+            {
+                "200": answers.introspected(),
+                "400": answers.error("invalid_request", "unauthorized_client"),
             },
-        }
+            description="For clients with `introspect = true`; none of them is public.",
+        ),
     }
 
 
-def _registration() -> dict[str, Any]:
-    body = {"required": True, "content": {JSON: {"schema": _reference(RegistrationRequest)}}}
-    named = {"name": "client_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    security: list[dict[str, list[str]]] = [{"bearer": []}]
-    errors = _errors("400", "401", "404", "405", "413", "503")
-    gone = {"204": {"description": "It is forgotten."}, **errors}
-    known = {"200": _answer(RegistrationResponse), **errors}
-    made = {"201": _answer(RegistrationResponse), **errors}
+def _form_endpoint(
+    name: str, summary: str, body: Schema, told: answers.Answers, **more: object
+) -> Schema:
+    endpoint = {
+        "operationId": name,
+        "summary": summary,
+        "security": _OF_A_CLIENT,
+        "requestBody": body,
+        "responses": told | answers.CLIENT_REFUSED,
+    }
+    return {"post": endpoint | more}
+
+
+def _device_authorization_answers() -> answers.Answers:
+    codes = ("invalid_request", "invalid_scope", "invalid_target", *_PROOF_ERRORS)
+    poll = _link(
+        "token",
+        grant_type=DEVICE_CODE_GRANT,
+        device_code="$response.body#/device_code",
+        client_id=_SAME_CLIENT,
+    )
     return {
-        "/oauth2/register": {
-            "post": {
-                "summary": "Register a client (RFC 7591).",
-                "security": security,
-                "requestBody": body,
-                "responses": made,
-            }
-        },
-        "/oauth2/register/{client_id}": {
-            "parameters": [named],
-            "get": {"summary": "RFC 7592 2.1.", "security": security, "responses": known},
-            "put": {
-                "summary": "RFC 7592 2.2.",
-                "security": security,
-                "requestBody": body,
-                "responses": known,
-            },
-            "delete": {"summary": "RFC 7592 2.3.", "security": security, "responses": gone},
-        },
+        "200": answers.answer(DeviceAuthorizationResponse, links={"poll": poll}),
+        "400": answers.error(*codes, **answers.NONCE),
     }
 
 
-def _get(summary: str, success: dict[str, Any]) -> dict[str, Any]:
-    return {"get": {"summary": summary, "responses": {"200": success, **_errors("405")}}}
+def _token_answers() -> answers.Answers:
+    codes = (
+        *("invalid_request", "invalid_scope", "invalid_target", "unsupported_grant_type"),
+        *Poll,
+        *_PROOF_ERRORS,
+    )
+    refresh_token, access_token = "$response.body#/refresh_token", "$response.body#/access_token"
+    links = {
+        "refresh": _link(
+            "token",
+            grant_type="refresh_token",
+            refresh_token=refresh_token,
+            client_id=_SAME_CLIENT,
+        ),
+        "revoke": _link("revoke", token=refresh_token, client_id=_SAME_CLIENT),
+        "introspect": _link("introspect", token=access_token),
+    }
+    headers = answers.NONCE | answers.HELD
+    return {
+        "200": answers.answer(TokenResponse, links=links, **headers),
+        "400": answers.error(*codes, **headers, **answers.SLOWER),
+    }
 
 
-def _answer(message: type[msgspec.Struct]) -> dict[str, Any]:
-    return {"description": "Done.", "content": {JSON: {"schema": _reference(message)}}}
+def _link(operation: str, **form: str) -> Schema:
+    return {"operationId": operation, "requestBody": form}
 
 
-def _errors(*statuses: str) -> dict[str, Any]:
-    content = {JSON: {"schema": _reference(ErrorResponse)}}
-    return {status: {"description": "An error.", "content": content} for status in statuses}
+def _userinfo() -> Schema:
+    told: Schema = {
+        "summary": "About the person (OpenID Connect Core 5.3).",
+        "security": [{"access_token": []}, {"dpop_access_token": []}],
+        "parameters": [requests.PROOF_OF_TOKEN],
+        "responses": _userinfo_answers(),
+    }
+    posted: Schema = {"responses": told["responses"] | answers.TOO_LARGE}
+    return {
+        "get": told | {"operationId": "userinfo"},
+        "post": told | posted | {"operationId": "userinfo_post"},
+    }
 
 
-def _reference(message: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": REFERENCE.format(name=message.__name__)}
+def _userinfo_answers() -> answers.Answers:
+    return {
+        "200": answers.answer(UserinfoResponse),
+        "400": answers.error("invalid_request"),
+        "401": answers.error(
+            "invalid_token",
+            *_PROOF_ERRORS,
+            description="The token cannot be used. Who has shown none gets no body (RFC 6750 3).",
+            **answers.CHALLENGE,
+            **answers.NONCE,
+        ),
+        "403": answers.error(
+            "insufficient_scope",
+            description="The token lacks the scope openid.",
+            **answers.CHALLENGE,
+        ),
+        **answers.AWAY,
+    }
+
+
+def _documents(settings: Settings) -> Schema:
+    """What anybody may read. RFC 8414 3 puts one of them beside the issuer's path, not below."""
+    base = settings.base_path
+    inserted = _document("metadata", "Metadata (RFC 8414).", ServerMetadata)
+    if base:
+        inserted["servers"] = [{"url": settings.issuer_url.removesuffix(base)}]
+    return {
+        "/oauth2/jwks": _document(
+            "jwks", "The keys that tokens are signed with (RFC 7517).", PublicKeySet
+        ),
+        "/.well-known/openid-configuration": _document(
+            "discovery", "Metadata (OpenID Connect Discovery).", ServerMetadata
+        ),
+        f"/.well-known/oauth-authorization-server{base}": inserted,
+    }
+
+
+def _document(name: str, summary: str, message: answers.Message) -> Schema:
+    told = {"operationId": name, "summary": summary, "security": []}
+    return {"get": told | {"responses": {"200": answers.published(message)}}}

@@ -5,7 +5,7 @@ the person who approved are still allowed. Opaque tokens are looked up, JWTs ver
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from deviceflow.config import Settings
@@ -50,10 +50,14 @@ class PresentedTokens:
             return None
         return claims if self._clock() < claims["exp"] else None
 
-    async def active(self, token: str) -> ActiveToken | None:
-        """The token, if it may be used now."""
+    async def active(self, token: str, audience: Collection[str] = ()) -> ActiveToken | None:
+        """The token, if it may be used now, at one of `audience` (empty: anywhere).
+
+        One for somewhere else is turned away like an unknown one: with the same answer, after
+        the same look-ups.
+        """
         claims = await self.read(token)
-        if claims is None:
+        if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
             return None
         if await self._access_tokens.is_revoked(claims["jti"], claims["grant_id"]):
             return None
@@ -61,6 +65,10 @@ class PresentedTokens:
         if not self.serves(claims["client_id"]) or account is None or account.disabled:
             return None
         return ActiveToken(claims, account)
+
+    async def active_here(self, token: str) -> ActiveToken | None:
+        """The token, if it may be used now, and at this server (RFC 9068 4: `aud` is checked)."""
+        return await self.active(token, [self._issuer])
 
     def serves(self, client_id: str) -> bool:
         """Whether the client of a token is still there, and enabled."""
@@ -76,3 +84,8 @@ class PresentedTokens:
             return None
         # RFC 9068 4: an ID token is signed by the same key, and is no access token.
         return claims if header.get("typ") == ACCESS_TOKEN_TYPE else None
+
+
+def _names(audience: str | list[str]) -> set[str]:
+    """RFC 7519 4.1.3: one, or a list."""
+    return {audience} if isinstance(audience, str) else {*audience}

@@ -5,8 +5,7 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
-from deviceflow.core import resources
-from deviceflow.core.errors import invalid_grant, invalid_request, invalid_scope, invalid_target
+from deviceflow.core.errors import invalid_grant, invalid_request, invalid_scope
 from deviceflow.oauth.answers import answer
 from deviceflow.oauth.issuing import Entitlement, Issuer
 from deviceflow.oauth.proofs import Proofs
@@ -49,14 +48,12 @@ class RefreshTokenGrant:
             raise invalid_grant(NOT_VALID)
         await self._check_still_allowed(presented, family, asked)
         scope = _narrowed(family.scope, asked)
-        narrowed = resources.narrowed(asked.parameters.get("resource"), family.resources)
-        if narrowed is None:
-            raise invalid_target()
+        access = self._issuer.access(asked, scope, family.resources)
         await self._proofs.spend(asked.possession)
 
         successor = RefreshToken.new(presented.name)
         entitled = Entitlement(
-            asked.client, family.subject, scope, narrowed, asked.jkt, presented.name
+            asked.client, family.subject, scope, access, asked.jkt, presented.name
         )
         response = await self._issuer.next(entitled, successor)
         await self._rotate(presented, successor, family)

@@ -7,6 +7,7 @@ which only a hash is stored.
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from hmac import compare_digest
 
 import msgspec
@@ -17,6 +18,8 @@ from deviceflow.core.client import Client
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import (
     DEVICE_CODE_GRANT,
+    GRANT_TYPES,
+    REGISTERED_METHODS,
     RegistrationRequest,
     RegistrationResponse,
 )
@@ -24,9 +27,10 @@ from deviceflow.oauth.answers import NO_STORE, answer
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.clients import StoredClients
 
-GRANT_TYPES = (DEVICE_CODE_GRANT, "refresh_token")
-METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
-SECRET_METHODS = METHODS[1:3]
+SECRET_METHODS = REGISTERED_METHODS[1:3]
+DEFAULT_METHOD = "client_secret_basic"
+"""RFC 7591 2. What is left out, or null, has its default; an empty value is an error."""
+
 CLIENT_ID_PREFIX = "client_"
 
 
@@ -77,13 +81,14 @@ class RegistrationEndpoint:
         return web.Response(status=204, headers=NO_STORE)
 
     async def _managed(self, request: web.Request) -> Client:
-        """The client that the token in the request may manage."""
+        """The client that the token in the request may manage. Raises StoreUnavailable."""
         client_id = request.match_info["client_id"]
         token = _bearer(request)
         expected = await self._stored.registration(client_id)
-        client = await self._stored.find(client_id)
         good = compare_digest(_digest(token), expected or _digest(""))
-        if not good or expected is None or client is None:
+        # Only who may manage it hears that its record cannot be read (503).
+        client = await self._stored.find(client_id) if good and expected else None
+        if client is None:
             raise _invalid_token()
         return client
 
@@ -99,22 +104,24 @@ class RegistrationEndpoint:
         self, client_id: str, wanted: RegistrationRequest, before: Client | None
     ) -> tuple[Client, str | None]:
         """The client as it is to be stored, and its new secret if it gets one."""
-        method = wanted.token_endpoint_auth_method or "client_secret_basic"
-        self._check(wanted, method)
-        scopes = (wanted.scope or " ".join(self._settings.scopes)).split()
+        method, grant_types = wanted.token_endpoint_auth_method, wanted.grant_types
+        method = DEFAULT_METHOD if method is None else method
+        grant_types = list(GRANT_TYPES) if grant_types is None else grant_types
+        scopes = wanted.scope.split(" ") if wanted.scope else self._settings.scopes
+        self._check(wanted, method, grant_types, scopes)
         secret, digests = None, before.secret_sha256 if before else ()
         if method in SECRET_METHODS and not digests:
             secret = secrets.token_urlsafe(32)
             digests = (_digest(secret),)
         proposal = {
             "client_id": client_id,
-            "name": wanted.client_name or client_id,
+            "name": client_id if wanted.client_name is None else wanted.client_name,
             "scopes": list(dict.fromkeys(scopes)),
             "auth_method": method,
             "secret_sha256": list(digests) if method in SECRET_METHODS else [],
             "jwks": wanted.jwks,
             "dpop": "required" if wanted.dpop_bound_access_tokens else "optional",
-            "refresh_token": "refresh_token" in (wanted.grant_types or GRANT_TYPES) and None,
+            "refresh_token": "refresh_token" in grant_types and None,
         }
         # What only the operator sets, above all `enabled`, stays as it is.
         kept = msgspec.to_builtins(before) if before else {}
@@ -123,12 +130,18 @@ class RegistrationEndpoint:
         except msgspec.ValidationError:
             raise _invalid_metadata("client_name is not fit for people to read.") from None
 
-    def _check(self, wanted: RegistrationRequest, method: str) -> None:
-        if not set(wanted.grant_types or GRANT_TYPES) <= set(GRANT_TYPES):
+    def _check(
+        self,
+        wanted: RegistrationRequest,
+        method: str,
+        grant_types: Sequence[str],
+        scopes: Sequence[str],
+    ) -> None:
+        if not set(grant_types) <= set(GRANT_TYPES):
             raise _invalid_metadata("This server offers device_code and refresh_token only.")
-        if DEVICE_CODE_GRANT not in (wanted.grant_types or GRANT_TYPES):
+        if DEVICE_CODE_GRANT not in grant_types:
             raise _invalid_metadata("A client of this server uses the device_code grant.")
-        if method not in METHODS:
+        if method not in REGISTERED_METHODS:
             raise _invalid_metadata("That token_endpoint_auth_method is not offered.")
         if wanted.application_type == "native" and method in SECRET_METHODS:
             # RFC 6749 10.1: what every copy of an application holds is no secret.
@@ -141,7 +154,7 @@ class RegistrationEndpoint:
         )
         if (method == "private_key_jwt" or wanted.jwks is not None) and not good:
             raise _invalid_metadata("jwks has to hold public keys.")
-        if not set((wanted.scope or "").split()) <= set(self._settings.scopes):
+        if not set(scopes) <= set(self._settings.scopes):
             raise _invalid_metadata("A scope is not offered to registered clients.")
 
     def _response(

@@ -25,7 +25,7 @@ class UserinfoEndpoint:
         scheme, token = _presented_token(request)
         if request.content_type == FORM and "access_token" in await read_parameters(request):
             raise invalid_request("A request carries one access token.")
-        active = await self._presented.active(token)
+        active = await self._presented.active_here(token)
         if active is None:
             raise _challenge("invalid_token", 401, scheme)
         await self._check_possession(request, scheme, token, active)

@@ -1,17 +1,17 @@
 """User codes on pages: read what a person typed, write what the device shows."""
 
-from deviceflow.config import Settings
-from deviceflow.core.client import Client
-from deviceflow.core.user_code import MAX_GROWTH, display, normalise
+from deviceflow.core.client import Client, Clients
+from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, normalise
 
 
 class Codes:
     """Knows the formats of all clients, for the page cannot know whose code is typed."""
 
-    def __init__(self, settings: Settings) -> None:
-        own = [client.user_code for client in settings.clients if client.user_code is not None]
-        self._default = settings.device.user_code
-        self._formats = [self._default, *own]
+    def __init__(self, default: UserCodeFormat, clients: Clients) -> None:
+        self._default = default
+        self._clients = clients
+        clients.on_change(self._read_clients)
+        self._read_clients()
 
     def read(self, text: str) -> list[str]:
         """List the codes that `text` may stand for, as the store has them; likeliest first."""
@@ -48,3 +48,7 @@ class Codes:
         alphabet = self._default.alphabet
         letters = (alphabet[(3 + 7 * i) % len(alphabet)] for i in range(self._default.length))
         return display("".join(letters), self._default.group)
+
+    def _read_clients(self) -> None:
+        own = [client.user_code for client in self._clients if client.user_code is not None]
+        self._formats = list(dict.fromkeys([self._default, *own]))

@@ -53,7 +53,7 @@ class DevicePages:
         self._clients = clients
         self._grants = grants
         self._visitors = Visitors(settings, sessions, users, csrf_key)
-        self._codes = Codes(settings)
+        self._codes = Codes(settings.device.user_code, clients)
         self._throttle = Throttle(limits, settings.device.lifetime_s)
         self._clock = clock
 
@@ -174,7 +174,7 @@ class DevicePages:
         Only a look-up tells whose code it is, and a look-up is a guess.
         """
         code = self._codes.carry(text)
-        if not code or all(client.verification_uri_complete for client in self._settings.clients):
+        if not code or all(client.verification_uri_complete for client in self._clients):
             return code
         try:
             await self._throttle.code(person.account.sub, visitor.address)

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.core.client import Clients
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.form import read_form
 from deviceflow.pages.render import see_other
@@ -34,6 +35,7 @@ class LoginPages:
         self,
         settings: Settings,
         *,
+        clients: Clients,
         users: Users,
         sessions: Sessions,
         limits: Limits,
@@ -42,7 +44,7 @@ class LoginPages:
     ) -> None:
         self._max_bytes = settings.server.max_body_bytes
         self._visitors = Visitors(settings, sessions, users, csrf_key)
-        self._codes = Codes(settings)
+        self._codes = Codes(settings.device.user_code, clients)
         self._users = users
         self._sessions = sessions
         self._throttle = Throttle(limits, settings.device.lifetime_s)

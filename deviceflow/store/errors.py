@@ -8,5 +8,9 @@ class StoreUnavailable(Exception):  # noqa: N818, it states a condition, not a m
     """
 
 
+class RecordUnreadable(StoreUnavailable):
+    """A record of another version, or a damaged one. The text is one line for the operator."""
+
+
 class StoreSetupError(Exception):
     """The store cannot be opened at start. The text is one line for the operator."""

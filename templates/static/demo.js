@@ -4,16 +4,16 @@
 // draw what happens. The last part of the file wires the buttons.
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code";
-const AUTHORIZATION = "/oauth2/device_authorization";
-const TOKEN = "/oauth2/token";
-const METADATA = "/.well-known/oauth-authorization-server";
+const { base, clientId, scope } = document.body.dataset; // base: the path of the issuer
+const AUTHORIZATION = `${base}/oauth2/device_authorization`;
+const TOKEN = `${base}/oauth2/token`;
+const METADATA = `/.well-known/oauth-authorization-server${base}`; // RFC 8414 3: it comes last
 const DEFAULT_INTERVAL = 5; // RFC 8628 3.2: where the answer names none
 const SLOW_DOWN = 5; // RFC 8628 3.5: added to the interval for every slow_down
 const FINAL = new Set(["access_denied", "expired_token"]);
 const LONGEST_BACK_OFF = 60;
 const PATIENCE = 15; // seconds without an answer that count as a network error
 
-const { clientId, scope } = document.body.dataset;
 const find = (id) => document.getElementById(id);
 const seconds = () => performance.now() / 1000;
 
@@ -361,7 +361,7 @@ const television = {
     find("tv-qr").hidden = !complete;
     if (complete) {
       const image = find("tv-qr").querySelector("img");
-      image.src = `/demo/qr.svg?user_code=${encodeURIComponent(grant.user_code)}`;
+      image.src = `${base}/demo/qr.svg?user_code=${encodeURIComponent(grant.user_code)}`;
     }
     find("approve").href = complete ?? grant.verification_uri;
     find("approve").removeAttribute("aria-disabled");
@@ -649,7 +649,7 @@ find("refresh").addEventListener("click", refresh);
 find("approve").addEventListener("click", () => {
   if (device.done) return;
   timeline.step(3);
-  timeline.note("person event", "⇢", "Person to server", "GET /device?user_code=…", WHY.opened);
+  timeline.note("person event", "⇢", "Person to server", `GET ${base}/device?user_code=…`, WHY.opened);
 });
 
 longestWait = await longestHold();

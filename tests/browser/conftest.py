@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,10 +31,30 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`deviceflow demo` as a process; the issuer it prints."""
-    data_dir = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "deviceflow", "demo", "--port", "0", "--admin-port", "0"]
+    with running_demo(tmp_path_factory.mktemp("demo"), 0) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def demo_below_a_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same, as one tenant of a host of several."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    named = f"http://127.0.0.1:{port}/tenant"
+    with running_demo(tmp_path_factory.mktemp("demo"), port, DEVICEFLOW_ISSUER=named) as issuer:
+        assert issuer == named
+        yield issuer
+
+
+@contextmanager
+def running_demo(data_dir: Path, port: int, **settings: str) -> Iterator[str]:
+    """The issuer that the demo prints; it ends with the block."""
+    command = [sys.executable, "-m", "deviceflow", "demo", "--port", str(port)]
     with subprocess.Popen(
-        [*command, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, text=True
+        [*command, "--admin-port", "0", "--data-dir", str(data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | settings,
     ) as process:
         assert process.stdout is not None
         issuer = None

@@ -56,6 +56,28 @@ async def test_a_newcomer_denies_the_television(demo: str, browser: Browser) -> 
     )
 
 
+async def test_below_the_path_of_an_issuer(demo_below_a_path: str, browser: Browser) -> None:
+    """The television finds every endpoint, the QR code and, of the metadata, how long to wait."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    errors = _page_errors(context)
+    television = await context.new_page()
+    await television.goto(f"{demo_below_a_path}/demo")
+    await expect(television.locator("#tv")).to_have_attribute("data-state", "code")
+    await expect(television.locator("#wait")).to_be_checked()
+    image = television.locator("#tv-qr img")
+    assert await image.evaluate(
+        "async (one) => { await one.decode(); return one.naturalWidth > 0 }"
+    )
+
+    phone = await _phone_signs_in(television)
+    await phone.get_by_role("button", name="Approve").click()
+
+    await expect(television.locator("#tv")).to_have_attribute(
+        "data-state", "approved", timeout=30 * SECOND
+    )
+    assert errors == []
+
+
 async def test_the_pages_work_without_javascript(demo: str, browser: Browser) -> None:
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()

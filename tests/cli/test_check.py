@@ -6,12 +6,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.check import check, warnings
-from deviceflow.config import Device, Server, Settings, Tokens
+from deviceflow.config import Device, Registration, Server, Settings, Tokens
 from deviceflow.core.client import Client
+from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 
 SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
+API = ProtectedResource(resource="https://api.example", scopes=("print",))
+FILES = ProtectedResource(resource="https://files.example", scopes=("files",))
+WORDS = {"openid": "Know who you are", "print": "Print", "files": "Read your files"}
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only looked at
 
 
@@ -106,6 +110,18 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
             Settings(clients=(CLIENT, Client(client_id="a", name="A", scopes=("tv:watch",)))),
             'clients[1].scopes: "tv:watch" has no words for people',
         ),
+        (
+            Settings(clients=(CLIENT,), resources=(API,)),
+            'resources[0].scopes: no client of this file may ask for "print"',
+        ),
+        (
+            Settings(
+                clients=(CLIENT, Client(client_id="a", name="A", scopes=("print", "files"))),
+                resources=(API, FILES),
+                scopes=WORDS,
+            ),
+            "clients[1].scopes: belong to several resources",
+        ),
     ],
 )
 def test_what_is_warned_about(settings: Settings, expected: str) -> None:
@@ -121,6 +137,16 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
         Settings(clients=(CLIENT,), tokens=Tokens(access_token_lifetime_s=3600)),
         Settings(
             clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC, length=9))
+        ),
+        Settings(
+            clients=(Client(client_id="a", name="A", scopes=("openid", "print")),),
+            resources=(API,),
+            scopes=WORDS,
+        ),
+        Settings(
+            clients=(CLIENT,),
+            resources=(API,),
+            registration=Registration(enabled=True, scopes=("print",)),
         ),
     ],
 )

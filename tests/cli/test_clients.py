@@ -1,57 +1,26 @@
 """`deviceflow clients` on a store that somebody else runs."""
 
 import json
-from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from msgspec import structs
 
 from deviceflow.__main__ import main
+from deviceflow.cli.client_options import UNSET
 from deviceflow.core.client import Client
+from deviceflow.core.user_code import NUMERIC, UserCodeFormat
+from deviceflow.signing import new_key
+from tests.cli.conftest import Clients, Stored
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Valkey
 
-FILE = """
-[[clients]]
-client_id = "tv-app"
-name = "Living-room TV"
-scopes = ["openid"]
-"""
-Clients = Callable[..., Result]
-Stored = Callable[[str], Client | None]
-
-
-@pytest.fixture
-def clients(valkey: "Valkey", tmp_path: Path) -> Clients:
-    """Runs `deviceflow clients`."""
-    with valkey.client() as client:
-        client.flushall()
-    config = tmp_path / "deviceflow.toml"
-    config.write_text(FILE, encoding="utf-8")
-
-    def run(*arguments: str) -> Result:
-        places = ["clients", "--config", str(config), "--redis-url", valkey.url]
-        return CliRunner().invoke(main, [*places, *arguments])
-
-    return run
-
-
-@pytest.fixture
-def stored(valkey: "Valkey") -> Stored:
-    """Reads a client out of the store."""
-
-    def read(client_id: str) -> Client | None:
-        with valkey.client() as client:
-            record = client.hget("df:clients", client_id)
-        assert record is None or isinstance(record, bytes)
-        return msgspec.json.decode(record, type=Client) if record else None
-
-    return read
+PRINT, FILES = "https://api.example/print", "https://files.example"
 
 
 def digest(secret: str) -> str:
@@ -99,11 +68,16 @@ def test_several_secrets(clients: Clients, stored: Stored) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("add", "tv-app", "--name", "TV"), "already"),
+        (("add", "tv-app", "--name", "TV"), "already; `clients set` changes it"),
         (("add", "two words", "--name", "TV"), "client_id"),
-        (("add", "radio", "--name", ""), "name"),
-        (("add", "radio", "--name", "Radio", "--scope", '"'), "scope"),
-        (("add", "radio", "--name", "Radio", "--introspect"), "--auth-method"),
+        (("set", "nobody", "--name", "Nobody"), "there is no client nobody"),
+        (("set", "tv-app"), "nothing to change: name an option"),
+        (
+            ("set", "tv-app", "--tls-subject", "CN=x"),
+            "expected it with --auth-method tls_client_auth",
+        ),
+        (("remove", "nobody"), "there is no client nobody"),
+        (("remove", "tv-app"), "tv-app is in the file only"),
         (("show", "nobody"), "there is no client nobody"),
         (("disable", "nobody"), "there is no client nobody"),
         (("enable", "nobody"), "there is no client nobody"),
@@ -118,7 +92,7 @@ def test_refused(clients: Clients, stored: Stored, arguments: tuple[str, ...], h
     (line,) = result.output.splitlines()
     assert line.startswith("deviceflow: ")
     assert hint in line
-    assert stored("radio") is None
+    assert [stored(client_id) for client_id in ("tv-app", "two words", "nobody")] == [None] * 3
 
 
 def test_disable_and_enable(clients: Clients, stored: Stored, valkey: "Valkey") -> None:
@@ -130,6 +104,115 @@ def test_disable_and_enable(clients: Clients, stored: Stored, valkey: "Valkey") 
         assert (client.name, client.enabled) == ("Living-room TV", enabled)
         with valkey.client() as inside:
             assert inside.get("df:revision") == str(number).encode()
+
+
+def test_set_leaves_what_it_does_not_name(clients: Clients, stored: Stored) -> None:
+    """What is named is replaced as a whole."""
+    kept = ("--audience", "a", "--lifetime", "60", "--dpop", "required", "--introspect")
+    method = ("--auth-method", "client_secret_basic")
+    clients("add", "radio", "--name", "Radio", "--resource", FILES, *method, *kept)
+    before = stored("radio")
+    result = clients("set", "radio", "--scope", "openid print", "--resource", PRINT)
+    assert (result.exit_code, result.output) == (0, "changed radio\n")
+    assert before is not None
+    changed = structs.replace(before, scopes=("openid", "print"), resources=(PRINT,))
+    assert stored("radio") == changed
+    clients("set", "radio", "--name", "Wireless", "--dpop", "optional", "--no-introspect")
+    assert stored("radio") == structs.replace(
+        changed, name="Wireless", dpop="optional", introspect=False
+    )
+
+
+def test_unset(clients: Clients, stored: Stored) -> None:
+    """All whose absence means something; what is named at the same time wins."""
+    clients(
+        *("add", "radio", "--name", "Radio", "--scope", "openid", "--audience", "a"),
+        *("--resource", PRINT, "--token-format", "jwt", "--refresh-token", "never"),
+        *("--lifetime", "60", "--interval", "6", "--user-code-length", "9"),
+    )
+    result = clients("set", "radio", *(f"--unset={name}" for name in UNSET), "--lifetime", "61")
+    assert result.exit_code == 0
+    assert stored("radio") == Client(
+        client_id="radio", name="Radio", scopes=("openid",), lifetime_s=61
+    )
+
+
+def test_user_codes_are_set_one_part_at_a_time(clients: Clients, stored: Stored) -> None:
+    """What is weak is said, as `check` says it of the file."""
+    clients("add", "radio", "--name", "Radio", "--user-code-alphabet", "numeric")
+    clients("set", "radio", "--user-code-group", "3")
+    client = stored("radio")
+    assert client is not None
+    assert client.user_code == UserCodeFormat(alphabet=NUMERIC, group=3)
+    said = clients("set", "radio", "--user-code-length", "7").stderr
+    assert "--user-code: 23.3 bits are easier to guess" in said
+
+
+def test_set_a_client_of_the_file(clients: Clients, stored: Stored) -> None:
+    """It is copied, and the answer says so."""
+    result = clients("set", "tv-app", "--scope", "openid profile")
+    assert result.output == "changed tv-app; it overrides the one in the file\n"
+    assert stored("tv-app") == Client(
+        client_id="tv-app", name="Living-room TV", scopes=("openid", "profile")
+    )
+    again = clients("set", "tv-app", "--name", "TV")
+    assert again.output == "changed tv-app; it overrides the one in the file\n"
+    client = stored("tv-app")
+    assert client is not None
+    assert (client.name, client.scopes) == ("TV", ("openid", "profile"))
+
+
+def test_set_is_held_to_the_rules(clients: Clients, stored: Stored) -> None:
+    """Those between what is named and what is there, too; and nothing is changed."""
+    clients("add", "radio", "--name", "Radio", "--scope", "openid print", "--resource", PRINT)
+    before = stored("radio")
+    result = clients("set", "radio", "--resource", FILES)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f'deviceflow: --resource: without "{PRINT}", to which')
+    assert stored("radio") == before
+    warned = clients("set", "radio", "--scope", "tv:watch").stderr
+    assert '--scope: "tv:watch" has no words for people' in warned
+
+
+def test_another_auth_method(clients: Clients, stored: Stored, tmp_path: "Path") -> None:
+    """What proved the client before is not good again when its method comes back."""
+    clients("add", "radio", "--name", "Radio")
+    secret = clients("set", "radio", "--auth-method", "client_secret_post").stdout.strip()
+    client = stored("radio")
+    assert client is not None
+    assert client.secret_sha256 == (digest(secret),)
+    # The secret is one and the same for both ways of sending it.
+    assert clients("set", "radio", "--auth-method", "client_secret_basic").stdout == ""
+    basic = stored("radio")
+    assert basic == structs.replace(client, auth_method="client_secret_basic")
+    jwk = {name: value for name, value in new_key("ES256", 0).jwk.items() if name != "d"}
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": [jwk]}))
+    clients("set", "radio", "--auth-method", "private_key_jwt", "--jwks", str(file))
+    keyed = stored("radio")
+    assert keyed is not None
+    assert (keyed.public_keys, keyed.secret_sha256) == ([jwk], ())
+    clients("set", "radio", "--auth-method", "none")
+    public = stored("radio")
+    assert public is not None
+    assert (public.auth_method, public.jwks) == ("none", None)
+
+
+def test_remove(clients: Clients, stored: Stored, valkey: "Valkey") -> None:
+    """The one of the file is there again; workers are told."""
+    clients("add", "radio", "--name", "Radio")
+    clients("disable", "tv-app")
+    with valkey.client() as inside:
+        inside.hset("df:registrations", "radio", "x")
+        assert clients("remove", "radio").output == "removed radio\n"
+        assert inside.get("df:revision") == b"3"
+        assert not inside.exists("df:registrations")
+    result = clients("remove", "tv-app")
+    assert result.output == "removed tv-app; the one in the file is in force again\n"
+    assert (stored("radio"), stored("tv-app")) == (None, None)
+    assert [line.split()[:3] for line in clients("list").output.splitlines()] == [
+        ["tv-app", "enabled", "file"]
+    ]
 
 
 def test_list(clients: Clients) -> None:
@@ -147,3 +230,31 @@ def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
     assert "redis.url" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("enable",), ("disable",), ("rotate-secret",), ("set", "--name", "TV")],
+)
+def test_a_record_that_cannot_be_read(
+    clients: Clients, valkey: "Valkey", command: tuple[str, ...]
+) -> None:
+    """It is not written over with what the file says; one line says what to do."""
+    record = b'{"client_id":"tv-app","unheard_of":1}'
+    with valkey.client() as client:
+        client.hset("df:clients", "tv-app", record)
+        result = clients(*command, "tv-app")
+        assert (result.exit_code, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        assert "tv-app cannot be read" in line
+        assert line.endswith("deviceflow clients remove tv-app")
+        assert client.hget("df:clients", "tv-app") == record
+    result = clients("list")
+    assert result.exit_code == 0
+    assert [line.split()[:3] for line in result.stdout.splitlines()] == [
+        ["tv-app", "disabled", "store"]
+    ]
+    assert "client.unreadable" in result.stderr
+    assert clients("remove", "tv-app").exit_code == 0
+    assert "tv-app" in clients("list").stdout.splitlines()[0]
+    assert "file" in clients("list").stdout

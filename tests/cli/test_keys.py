@@ -85,3 +85,28 @@ def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
     assert "redis.url" in line
+
+
+def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: "Valkey") -> None:
+    """It is named beside the list, keeps nobody from rotating, and can be withdrawn."""
+    with valkey.client() as client:
+        client.hset("df:signing", "later", b'{"unheard_of":1}')
+    result = keys("list")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [first.key_id]
+    assert "deviceflow keys retire later" in result.stderr
+    assert keys("rotate").exit_code == 0
+    result = keys("retire", "later")
+    assert (result.exit_code, result.stdout) == (0, "later is withdrawn\n")
+    assert keys("list").stderr == ""
+
+
+@pytest.mark.parametrize("key_id", ["-Q0", "-h0", "--0"])
+def test_an_id_that_begins_with_a_hyphen(keys: Keys, valkey: "Valkey", key_id: str) -> None:
+    """Thumbprints are base64url."""
+    key = new_key("Ed25519", 1)
+    key = msgspec.structs.replace(key, jwk=key.jwk | {"kid": key_id})
+    with valkey.client() as client:
+        client.hset("df:signing", key_id, msgspec.json.encode(key))
+    result = keys("retire", key_id)
+    assert (result.exit_code, result.stdout) == (0, f"{key_id} is withdrawn\n")
+    assert "KEY_ID" in keys("retire", "--help").stdout

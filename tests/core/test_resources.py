@@ -1,14 +1,26 @@
-"""Resource indicators (RFC 8707)."""
+"""Resource indicators (RFC 8707), and which scopes are good where (RFC 9068 2.2.3, 3)."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from deviceflow.core import resources
 from deviceflow.core.client import Client
+from deviceflow.core.resources import Access, ProtectedResource, Resources
 
 API = "https://api.example.com"
 FILES = "https://files.example.com/v1?a=b"
-CLIENT = Client(client_id="apis", name="APIs", resources=(API, FILES, "urn:example:api"))
+OPEN = "urn:example:open"
 ISSUER = "https://auth.example.com"
+CLIENT = Client(client_id="apis", name="APIs", resources=(API, FILES, OPEN))
+AUDIENCE = Client(client_id="own", name="Own", audience="own")
+UNKNOWN = Resources(ISSUER)
+KNOWN = Resources(
+    ISSUER,
+    (
+        ProtectedResource(resource=API, scopes=("print", "print:status")),
+        ProtectedResource(resource=FILES, scopes=("files",)),
+    ),
+)
 
 
 @pytest.mark.parametrize(
@@ -18,45 +30,202 @@ ISSUER = "https://auth.example.com"
         ("", ()),
         (API, (API,)),
         (f"{FILES} {API} {FILES}", (FILES, API)),
-        ("urn:example:api", ("urn:example:api",)),
+        (OPEN, (OPEN,)),
+        (f"{API} {ISSUER}", (API, ISSUER)),
     ],
 )
-def test_requested(parameter: str | None, names: tuple[str, ...]) -> None:
-    """8707-2-a."""
-    assert resources.requested(parameter, CLIENT) == names
+def test_named(parameter: str | None, names: tuple[str, ...]) -> None:
+    """8707-2-a: and the issuer, which is nobody's to forbid."""
+    assert UNKNOWN.named(parameter, CLIENT) == names
 
 
 @pytest.mark.parametrize(
     "parameter",
     ["api", "/api", "//api.example.com", f"{API}#x", f"{API}#", f"{API}/", "https://else.example",
-     f"{API} https://else.example", "https:", "https://[", "é"],
+     f"{API} https://else.example", "https:", "https://[", "é", f"{ISSUER}/"],
 )  # fmt: skip
 def test_refused(parameter: str) -> None:
     """8707-2-a: not absolute, with a fragment, or not for this client."""
-    assert resources.requested(parameter, CLIENT) is None
+    assert UNKNOWN.named(parameter, CLIENT) is None
 
 
 @pytest.mark.parametrize(
-    ("parameter", "granted", "found"),
+    ("scopes", "named", "allowed"),
     [
-        (None, f"{API} {FILES}", f"{API} {FILES}"),
-        (API, f"{API} {FILES}", API),
-        (f"{API} {API}", API, API),
-        (FILES, API, None),
-        (f"{API} {FILES}", API, None),
-        (API, "", None),
-        (None, "", ""),
+        ("", (), True),
+        ("openid profile offline_access", (), True),
+        ("print print:status", (), True),
+        ("openid profile offline_access files", (), True),
+        ("print files", (), False),
+        ("openid print offline_access files", (), False),
+        ("print files", (API, FILES), True),
+        ("print", (API, FILES), True),
+        ("print files", (API,), False),
+        ("files", (API,), False),
+        ("openid print", (API,), True),
+        ("openid profile", (API,), True),
+        ("openid profile", (ISSUER,), True),
+        ("print", (ISSUER,), False),
+        ("print", (OPEN,), False),
+        ("profile", (OPEN,), True),
     ],
 )
-def test_narrowed(parameter: str | None, granted: str, found: str | None) -> None:
-    """8707-2.2-a."""
-    assert resources.narrowed(parameter, granted) == found
+def test_scopes_that_were_asked_for(scopes: str, named: tuple[str, ...], allowed: bool) -> None:  # noqa: FBT001 - a column
+    """9068-3-a: of one resource, or of those that were named."""
+    asked = tuple(scopes.split())
+    assert KNOWN.scopes(asked, named, are_default=False) == (asked if allowed else None)
 
 
-def test_audience() -> None:
-    """8707-2-b, 9068-3-a: the resources, else the client's audience, else the issuer."""
-    own = Client(client_id="own", name="Own", audience="own")
-    assert resources.audience("", CLIENT, ISSUER) == ISSUER
-    assert resources.audience("", own, ISSUER) == "own"
-    assert resources.audience(API, own, ISSUER) == API
-    assert resources.audience(f"{API} {FILES}", own, ISSUER) == [API, FILES]
+@pytest.mark.parametrize(
+    ("scopes", "named", "granted"),
+    [
+        ("openid print", (), "openid print"),
+        ("print files", (), None),
+        ("openid print files", (API,), "openid print"),
+        ("openid print files", (ISSUER,), "openid"),
+        ("print files", (API, FILES), "print files"),
+        ("print files", (OPEN,), None),
+        ("", (API,), ""),
+    ],
+)
+def test_scopes_by_default(scopes: str, named: tuple[str, ...], granted: str | None) -> None:
+    """9068-3-a, 6749-3.3-a: the resources choose among those that nobody asked for."""
+    expected = None if granted is None else tuple(granted.split())
+    assert KNOWN.scopes(tuple(scopes.split()), named, are_default=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "granted", "client", "audience"),
+    [
+        ("profile", "", CLIENT, (ISSUER,)),
+        ("openid", "", CLIENT, (ISSUER,)),
+        ("profile", "", AUDIENCE, ("own",)),
+        ("openid", "", AUDIENCE, ("own", ISSUER)),
+        ("profile", API, AUDIENCE, (API,)),
+        ("openid", f"{API} {FILES}", CLIENT, (API, FILES, ISSUER)),
+        ("openid", f"{ISSUER} {API}", CLIENT, (ISSUER, API)),
+        ("profile", f"{ISSUER} {API}", CLIENT, (ISSUER, API)),
+    ],
+)
+@pytest.mark.parametrize("resources", [UNKNOWN, KNOWN])
+def test_the_audience(
+    resources: Resources, scope: str, granted: str, client: Client, audience: tuple[str, ...]
+) -> None:
+    """8707-2-b, 9068-3-a: what was named, else the client's, else the issuer; openid adds it."""
+    assert resources.access(scope, granted, client, None) == Access(scope, audience)
+
+
+@pytest.mark.parametrize(
+    ("scope", "client", "audience"),
+    [
+        ("print", CLIENT, (API,)),
+        ("profile print:status print", AUDIENCE, (API,)),
+        ("openid files offline_access", CLIENT, (FILES, ISSUER)),
+        # Granted before the settings had these resources: as it was then.
+        ("print files", AUDIENCE, ("own",)),
+    ],
+)
+def test_the_audience_that_the_scope_tells(
+    scope: str, client: Client, audience: tuple[str, ...]
+) -> None:
+    """9068-3-a: inferred from the scope."""
+    assert KNOWN.access(scope, "", client, None) == Access(scope, audience)
+    assert FILES not in (UNKNOWN.access(scope, "", client, None) or Access("", (FILES,))).audience
+
+
+ALL = "openid profile print files"
+BOTH = f"{API} {FILES}"
+
+
+@pytest.mark.parametrize(
+    ("scope", "granted", "parameter", "found"),
+    [
+        (ALL, BOTH, "", Access(ALL, (API, FILES, ISSUER))),
+        (ALL, BOTH, API, Access("profile print", (API,))),
+        (ALL, BOTH, f"{FILES} {FILES}", Access("profile files", (FILES,))),
+        (ALL, BOTH, f"{FILES} {API}", Access("profile print files", (FILES, API))),
+        (ALL, BOTH, ISSUER, Access("openid profile", (ISSUER,))),
+        (ALL, BOTH, f"{API} {ISSUER}", Access("openid profile print", (API, ISSUER))),
+        (ALL, BOTH, OPEN, None),
+        (ALL, API, FILES, None),
+        (ALL, API, f"{API} {FILES}", None),
+        (ALL, API, f"{API}#x", None),
+        ("openid print", "", API, Access("print", (API,))),
+        ("openid print", "", ISSUER, Access("openid", (ISSUER,))),
+        ("openid print", "", FILES, None),
+        ("print", API, ISSUER, None),
+        ("profile", "", API, None),
+        ("profile", "", ISSUER, Access("profile", (ISSUER,))),
+        # Nothing would be left, which no answer could say.
+        ("print", BOTH, FILES, None),
+        ("openid", API, API, None),
+        ("", API, API, Access("", (API,))),
+        # Granted before the settings had these resources.
+        (ALL, API, "", Access("openid profile print", (API, ISSUER))),
+        ("files", API, "", None),
+    ],
+)
+def test_narrowed(scope: str, granted: str, parameter: str, found: Access | None) -> None:
+    """8707-2.2-a: within what was granted, with the scopes that are good there."""
+    assert KNOWN.access(scope, granted, CLIENT, parameter) == found
+
+
+def test_a_name_that_is_no_uri_cannot_be_narrowed_to() -> None:
+    """8707-2-a: an `audience` of the settings need not be one."""
+    assert UNKNOWN.access("openid profile", "", AUDIENCE, "own") is None
+    assert UNKNOWN.access("openid", "", AUDIENCE, ISSUER) == Access("openid", (ISSUER,))
+
+
+NAMES = (API, FILES, OPEN, ISSUER)
+SCOPES = st.lists(
+    st.sampled_from(["openid", "profile", "offline_access", "a", "b", "c", "d"]), unique=True
+)
+NAMED = st.lists(st.sampled_from(NAMES), unique=True)
+OWNERS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(NAMES[:3]))
+CLIENTS = st.sampled_from([CLIENT, AUDIENCE, Client(client_id="bare", name="Bare")])
+
+
+def _known(owners: dict[str, str]) -> tuple[ProtectedResource, ...]:
+    return tuple(
+        ProtectedResource(
+            resource=name, scopes=tuple(scope for scope in owners if owners[scope] == name)
+        )
+        for name in NAMES[:3]
+    )
+
+
+@given(owners=OWNERS, asked=SCOPES, named=NAMED, narrow=NAMED, client=CLIENTS)
+def test_no_scope_without_its_resource(
+    owners: dict[str, str], asked: list[str], named: list[str], narrow: list[str], client: Client
+) -> None:
+    """9068-3-a, 9068-5-a, 8707-2.2-a: whatever is granted, and however it is narrowed."""
+    resources = Resources(ISSUER, _known(owners))
+    scopes = resources.scopes(tuple(asked), tuple(named), are_default=False)
+    assume(scopes is not None)
+    whole = resources.access(" ".join(asked), " ".join(named), client, None)
+    assert whole is not None
+    assert whole.scope.split() == asked
+    homes = owners | {"openid": ISSUER}
+    assert {homes[scope] for scope in asked if scope in homes} <= {*whole.audience}
+    part = resources.access(" ".join(asked), " ".join(named), client, " ".join(narrow))
+    if part is None:
+        # It reaches beyond the grant, or into a part of it where no scope is good.
+        assert not {*narrow} <= {*whole.audience} or not any(
+            homes.get(scope, narrow[0]) in narrow for scope in asked
+        )
+        return
+    assert part.audience == (tuple(narrow) or whole.audience)
+    assert {*part.audience} <= {*whole.audience}
+    kept = [one for one in asked if homes.get(one, part.audience[0]) in part.audience]
+    assert part.scope.split() == kept
+
+
+@given(asked=SCOPES, named=NAMED, client=CLIENTS)
+def test_without_the_table(asked: list[str], named: list[str], client: Client) -> None:
+    """9068-3-a: nothing is refused, and `aud` is what was named, or the default."""
+    assert UNKNOWN.scopes(tuple(asked), tuple(named), are_default=False) == tuple(asked)
+    access = UNKNOWN.access(" ".join(asked), " ".join(named), client, None)
+    expected = named or [client.audience or ISSUER]
+    if "openid" in asked and ISSUER not in expected:
+        expected = [*expected, ISSUER]
+    assert access == Access(" ".join(asked), tuple(expected))

@@ -1,5 +1,6 @@
 """private_key_jwt, tls_client_auth, and what becomes of those who guess."""
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -193,3 +194,6 @@ async def test_honest_clients_never_count(worker: "Worker") -> None:
         good = await worker.authorize("box", client_secret=SECRET)
         assert good.status == 200
         assert (await worker.authorize("nobody")).outcome == INVALID_CLIENT
+        # golang.org/x/oauth2 tries this before each poll of a public client.
+        header = {"Authorization": "Basic " + b64encode(b"tv-app:").decode()}
+        assert (await worker.post(AUTHORIZE, {}, headers=header)).outcome == INVALID_CLIENT

@@ -131,7 +131,10 @@ async def test_a_client_that_has_to_prove(
 
 
 async def test_nonces(worker: "Worker", people: "People", clock: "Clock") -> None:
-    """9449-8-a: 400 with one nonce; an old or invented one is not enough; answers bring more."""
+    """9449-8-a, 9449-11.2-a: 400 with one nonce; an old or invented one is not enough.
+
+    So there are no tokens, long-lived or not, for proofs without nonces. Answers bring more.
+    """
     holder = Holder(clock)
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 from urllib.parse import quote_plus
 
+import msgspec
 import pytest
 import uvloop
 
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.held import asked_wait
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
+from tests.oauth.proving import claims_of
 from tests.oauth.served import (
     METADATA,
     Issued,
@@ -216,6 +220,62 @@ async def test_the_store_away_at_the_approval(
 
 def _unavailable(*_: object) -> None:
     raise StoreUnavailable
+
+
+# The client
+
+
+async def test_a_client_that_is_disabled_meanwhile(
+    stage: "Stage", way: Way, served: Served, peer: Peer, issued: Issued
+) -> None:
+    """Section 3, 6749-5.2-a: who may not start a request any more does not end one either."""
+    await peer.send(way.poll(issued.code, PREFER % 20))
+    await held(served)
+    await change(stage, served, way, enabled=False)
+    await decide(stage, issued, Event.APPROVE)
+    answer = await peer.answer()
+    assert (answer.status, answer.error) == (401, "invalid_client")
+    challenge = 'Basic realm="deviceflow"' if way.client_id == "console" else None
+    assert answer.header("WWW-Authenticate") == challenge
+    await change(stage, served, way, enabled=True)
+    await peer.settle()
+    assert (await peer.ask(way.poll(issued.code))).status == 200
+
+
+async def test_a_client_that_is_changed_meanwhile(
+    stage: "Stage", way: Way, served: Served, peer: Peer, issued: Issued
+) -> None:
+    """Tokens are for the client as it is now: at the latest at the next poll."""
+    await peer.send(way.poll(issued.code, PREFER % 20))
+    await held(served)
+    await change(stage, served, way, audience="https://api.example")
+    await decide(stage, issued, Event.APPROVE)
+    answer = await peer.answer()
+    if answer.error == PENDING:
+        await peer.settle()
+        answer = await peer.ask(way.poll(issued.code))
+    assert claims_of(answer.json["access_token"])["aud"] == "https://api.example"
+
+
+async def test_a_scope_that_is_taken_away_meanwhile(
+    stage: "Stage", way: Way, served: Served, peer: Peer, issued: Issued
+) -> None:
+    """Section 3: what the client may not have any more is not issued, as at a refresh."""
+    await change(stage, served, way, scopes=("email",))
+    await decide(stage, issued, Event.APPROVE)
+    assert (await peer.ask(way.poll(issued.code))).error == "invalid_grant"
+
+
+async def change(stage: "Stage", served: Served, way: Way, **members: object) -> None:
+    """What the operator does; returns when the worker has heard of it."""
+    connection = Connection.open(stage.url)
+    known = served.wired.lane._registered
+    before = known.find(way.client_id)
+    assert before is not None
+    client = msgspec.structs.replace(before, **members)
+    await StoredClients(connection).put(client)
+    await connection.close()
+    await turns_until(lambda: known.find(way.client_id) == client)
 
 
 # Time

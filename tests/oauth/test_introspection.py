@@ -7,7 +7,7 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
-from deviceflow.signing import new_key
+from deviceflow.signing import is_usable, new_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.signing_keys import SigningKeys
 from tests.oauth.conftest import SECRET as CONSOLE_SECRET
@@ -217,7 +217,7 @@ async def test_keys_change_under_running_workers(
     """
     before = (await tokens(worker, people))["access_token"]
     connection = Connection.open(stage.url)
-    keys = SigningKeys(connection, 3600, stage.clock)
+    keys = SigningKeys(connection, 3600, is_usable, stage.clock)
     (old,) = await keys.read()
     new = new_key("ES256", old.created_at)
     await keys.rotate(new)

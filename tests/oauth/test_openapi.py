@@ -1,19 +1,27 @@
 """The OpenAPI document on the admin port, and what the metadata says, against what is there."""
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from yarl import URL
 
+from deviceflow import oauth
 from deviceflow.config import Registration
+from deviceflow.core import errors
+from deviceflow.core.grant import Poll
 from tests.oauth.proving import ISSUER, with_surface
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deviceflow.config import Settings
     from tests.oauth.conftest import Stage, Worker
 
 METADATA = "/.well-known/oauth-authorization-server"
+METHODS = {"get", "post", "put", "delete"}
 
 
 @pytest.fixture
@@ -28,41 +36,114 @@ async def document(worker: "Worker") -> dict[str, Any]:
         return dict(await response.json())
 
 
+def told(described: dict[str, Any]) -> set[tuple[str, str]]:
+    """Path, as the server sees it, and method of all operations."""
+    return {
+        (URL(item.get("servers", described["servers"])[0]["url"]).path.rstrip("/") + path, method)
+        for path, item in described["paths"].items()
+        for method in item.keys() & METHODS
+    }
+
+
+def routed(worker: "Worker") -> set[tuple[str, str]]:
+    app = worker.client.server.app  # type: ignore[attr-defined]
+    return {
+        (route.resource.canonical, route.method.lower())
+        for route in app.router.routes()
+        if route.resource is not None
+        and any(part in route.resource.canonical for part in ("/oauth2/", "/.well-known/"))
+        and route.method != "HEAD"
+    }
+
+
 async def test_every_route_and_no_other(worker: "Worker") -> None:
     described = await document(worker)
     assert described["openapi"].startswith("3.1")
     assert described["servers"] == [{"url": ISSUER}]
-    paths = described["paths"]
-    assert {"/oauth2/register", "/oauth2/register/{client_id}"} < paths.keys()
-    app = worker.client.server.app  # type: ignore[attr-defined]
-    routed = {
-        (route.resource.canonical, route.method.lower())
-        for route in app.router.routes()
-        if route.resource is not None
-        and route.resource.canonical.startswith(("/oauth2/", "/.well-known/"))
-        and route.method != "HEAD"
-    }
-    told = {(path, method) for path, item in paths.items() for method in item if len(method) < 7}
-    assert told == routed
+    assert {"/oauth2/register", "/oauth2/register/{client_id}"} < described["paths"].keys()
+    assert told(described) == routed(worker)
+
+
+async def test_an_issuer_with_a_path(stage: "Stage") -> None:
+    """8414-3-a: one of the documents is beside the issuer's path, all else is below it."""
+    issuer = f"{ISSUER}/tenant/a"
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, issuer=issuer))
+    described = await document(worker)
+    assert described["servers"] == [{"url": issuer}]
+    assert ("/.well-known/oauth-authorization-server/tenant/a", "get") in told(described)
+    assert told(described) == routed(worker)
+
+
+def walk(node: object) -> "Iterator[dict[str, Any]]":
+    """All objects in a document."""
+    if isinstance(node, dict):
+        yield node
+    for value in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from walk(value)
 
 
 async def test_every_reference_is_there(worker: "Worker") -> None:
     described = await document(worker)
-    schemas = described["components"]["schemas"]
-    references: list[str] = []
+    references = {node["$ref"] for node in walk(described) if "$ref" in node}
+    components = {
+        f"#/components/{kind}/{name}"
+        for kind, named in described["components"].items()
+        for name in named
+    }
+    assert {f"#/components/{kind}/" for kind in ("schemas", "headers", "responses")} <= {
+        reference.rpartition("/")[0] + "/" for reference in references
+    }
+    assert references <= components
+    operations = [node for node in walk(described["paths"]) if "responses" in node]
+    named = [node for node in walk(described["paths"]) if "operationId" in node]
+    ids = {operation["operationId"] for operation in operations}
+    assert len(ids) == len(operations)
+    assert {node["operationId"] for node in named} == ids, "a link leads nowhere"
+    schemes = {name for each in operations for way in each["security"] for name in way}
+    assert schemes == described["components"]["securitySchemes"].keys()
 
-    def walk(node: object) -> None:
-        if isinstance(node, dict):
-            references.extend(value for key, value in node.items() if key == "$ref")
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
 
-    walk(described)
-    assert references
-    assert {name.rpartition("/")[2] for name in references} <= schemas.keys()
+async def test_every_error_code_is_told(worker: "Worker") -> None:
+    """6749-5.2-b: and none that no endpoint has."""
+    described = await document(worker)
+    codes = {
+        code
+        for node in walk(described)
+        if isinstance(node.get("error"), dict)
+        for code in node["error"].get("enum", ())
+    }
+    sources = [Path(errors.__file__), *Path(oauth.__file__).parent.glob("*.py")]
+    raised = re.compile(r'(?:OAuthError|_challenge)\(\s*"(\w+)"')
+    known = {code for path in sources for code in raised.findall(path.read_text())} | set(Poll)
+    assert codes == known - {"server_error"}
+
+
+async def test_answers_have_no_null(worker: "Worker") -> None:
+    """What is not there is left out; of a request null is taken."""
+    schemas = (await document(worker))["components"]["schemas"]
+    nullable = {
+        name
+        for name, schema in schemas.items()
+        if any(node.get("type") == "null" for node in walk(schema))
+    }
+    assert nullable == {"RegistrationRequest"}
+
+
+async def test_the_offered_scopes(stage: "Stage") -> None:
+    """Any scope can be offered, whatever its characters mean in a pattern."""
+    scopes = ("openid", "https://x.example/a.b", "a+b", "read-only", "[x]", "$x^", "{y|z}", "(?")
+    offered = msgspec.structs.replace(stage.settings.registration, scopes=scopes)
+    changed = msgspec.structs.replace(stage.settings, registration=offered)
+    schemas = (await document(await stage.start_worker(changed)))["components"]["schemas"]
+    pattern = schemas["RegistrationRequest"]["properties"]["scope"]["pattern"]
+    for good in ("", *scopes, " ".join(scopes)):
+        assert re.fullmatch(pattern, good), good
+    for bad in ("https://x.example/aXb", "aab", "y", "openid  a+b", " openid", "no"):
+        assert not re.fullmatch(pattern, bad), bad
+    # Outside of a class, "\\-" is an error to ECMA-262.
+    assert "\\-" not in pattern
 
 
 async def test_not_on_the_public_port(worker: "Worker") -> None:
@@ -73,7 +154,9 @@ async def test_not_on_the_public_port(worker: "Worker") -> None:
 async def test_without_registration(stage: "Stage") -> None:
     off = msgspec.structs.replace(stage.settings, registration=Registration())
     described = await document(await stage.start_worker(off))
-    assert not any("register" in path for path in described["paths"])
+    assert "register" not in " ".join(described["paths"]).lower()
+    assert "regist" not in str(list(described["components"]["schemas"])).lower()
+    assert not any("registration" in name for name in described["components"]["securitySchemes"])
 
 
 async def test_the_metadata_is_true(worker: "Worker") -> None:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from deviceflow.app import Demo, connect, prepare, wire
 from deviceflow.config import User
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.store.users import Users
@@ -105,6 +107,38 @@ async def test_the_pages(stage: "Stage") -> None:
     form = {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
     answer = await worker.post(f"{BASE}/oauth2/token", form | {"client_id": "tv-app"})
     assert answer.status == 200
+
+
+async def test_the_demo(stage: "Stage") -> None:
+    """Whatever the demo's page and its script ask for is an address of ours, below the path."""
+    wired = wire(
+        stage.settings,
+        connect(stage.settings, stage.url),
+        await prepare(stage.settings, stage.url),
+        stage.pace,
+        Demo("tv-app", "demo", "television"),
+        stage.clock,
+    )
+    async with TestClient(TestServer(wired.public)) as client:
+        async with client.get(f"{BASE}/demo") as response:
+            _, page = await _checked(response)
+        base = re.search(r'<body data-base="([^"]*)"', page)
+        link = re.search(r'<script src="([^"]*)"', page)
+        assert base
+        assert link
+        async with client.get(link[1]) as response:
+            script = await response.text()
+        named = re.findall(r'[`"]((?:\$\{base\})?/[a-z.][a-z0-9_./-]*(?:\$\{base\})?)', script)
+        paths = {path.replace("${base}", base[1]) for path in named}
+        assert paths == {
+            f"{BASE}/oauth2/device_authorization",
+            f"{BASE}/oauth2/token",
+            f"/.well-known/oauth-authorization-server{BASE}",
+            f"{BASE}/demo/qr.svg",
+        }
+        for path in paths:
+            async with client.request("PATCH", path) as response:
+                assert response.status == 405, path
 
 
 async def _open(worker: "Worker", path: str) -> tuple[str, str]:

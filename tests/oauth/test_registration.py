@@ -9,6 +9,7 @@ import pytest
 from deviceflow.core.client import Client
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable
 from tests.oauth.conftest import Answer
 from tests.oauth.proving import (
     AUTHORIZE,
@@ -149,10 +150,15 @@ BAD: list[Metadata] = [
     {"grant_types": ["authorization_code"]},
     {"grant_types": ["refresh_token"]},
     {"grant_types": "refresh_token"},
+    {"grant_types": []},
+    {"token_endpoint_auth_method": ""},
+    {"scope": "openid  profile"},
+    {"scope": "openid\tprofile"},
     {"scope": "admin"},
     {"scope": "openid admin"},
     {"scope": 1},
     {"client_name": "two\nlines"},
+    {"client_name": ""},
     {"client_name": " x"},
     {"client_name": "x" * 101},
     {"client_name": {}},
@@ -165,8 +171,8 @@ async def test_refused(stage: "Stage", worker: "Worker", metadata: Metadata) -> 
     answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
     assert answer.outcome == INVALID_METADATA
     assert await stage.keys("df:clients") == []
-    for name in {"client_name"} & metadata.keys():
-        assert str(metadata[name]) not in answer.body["error_description"]
+    if metadata.get("client_name"):
+        assert metadata["client_name"] not in answer.body["error_description"]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +274,17 @@ async def test_what_is_registered_counts(worker: "Worker", people: "People") -> 
     assert "refresh_token" not in await tokens(worker, people, plain["client_id"])
 
 
+async def test_at_once_and_anywhere(worker: "Worker", other_worker: "Worker") -> None:
+    """A worker that has not heard of a client looks for it before it refuses."""
+
+    async def never() -> None:
+        raise StoreUnavailable
+
+    other_worker.mirror.reload = never
+    client = await register(worker)
+    assert (await other_worker.authorize(client["client_id"])).status == 200
+
+
 async def test_a_client_of_the_operators(
     worker: "Worker", other_worker: "Worker", stored: StoredClients
 ) -> None:
@@ -303,10 +320,29 @@ async def test_disabled_at_every_step(
 async def test_a_record_that_nobody_can_read(
     stage: "Stage", worker: "Worker", stored: StoredClients
 ) -> None:
-    """Of a later version, perhaps: that client is missing, all others and the worker go on."""
-    later = json.dumps({"client_id": "later", "name": "Later", "unheard_of": 1})
-    await stage.redis.hset("df:clients", "later", later)
+    """Of a later version, perhaps: that client is refused, all others and the worker go on.
+
+    Also where the file has an enabled client of that id: the stored one may be disabled.
+    """
+    for client_id in ("later", "tv-app"):
+        later = json.dumps({"client_id": client_id, "name": "Later", "unheard_of": 1})
+        await stage.redis.hset("df:clients", client_id, later)
     await stored.put(Client(client_id="new", name="New", scopes=("profile",)))
     await becomes(worker, "new", 200)
-    assert (await worker.authorize("later")).status == 401
+    for client_id in ("later", "tv-app"):
+        assert (await worker.authorize(client_id)).outcome == (401, "invalid_client")
     assert (await worker.readiness())[0] == 200
+
+
+async def test_a_registration_that_nobody_can_read(stage: "Stage", worker: "Worker") -> None:
+    """RFC 7592 2: a 401 would say that it is gone. Who may not manage it hears nothing new."""
+    client = await register(worker)
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    await stage.redis.hset("df:clients", client["client_id"], '{"unheard_of":1}')
+    wanted = PUBLIC | {"client_id": client["client_id"]}
+    for method, metadata in (("GET", None), ("PUT", wanted), ("DELETE", None)):
+        answer = await ask(worker, method, path, token, metadata)
+        assert answer.outcome == (503, "temporarily_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert (await ask(worker, method, path, INITIAL, metadata)).outcome == INVALID_TOKEN
+    assert await stage.redis.hget("df:clients", client["client_id"]) == b'{"unheard_of":1}'

@@ -1,32 +1,89 @@
 """Access tokens for the APIs that the device names (RFC 8707, RFC 9068 3)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+from deviceflow.core import claims
+from deviceflow.core.claims import Lifetime
+from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.resources import ProtectedResource
+from deviceflow.store.access import AccessTokens
+from deviceflow.store.connection import Connection
 from tests.oauth.proving import (
     API,
     AUTHORIZE,
     FILES,
+    INACTIVE,
     ISSUER,
     TOKEN,
     claims_of,
     introspect,
     tokens,
+    userinfo,
     with_surface,
 )
 
 if TYPE_CHECKING:
     from deviceflow.config import Settings
-    from tests.oauth.conftest import People, Worker
+    from tests.oauth.conftest import Answer, People, Stage, Worker
 
 INVALID_TARGET = (400, "invalid_target")
+INVALID_SCOPE = (400, "invalid_scope")
+RESOURCES = (
+    ProtectedResource(resource=API, scopes=("print", "print:status")),
+    ProtectedResource(resource=FILES, scopes=("files",)),
+)
+PRINTER = Client(
+    client_id="printer",
+    name="Prints files",
+    scopes=("openid", "profile", "offline_access", "print", "print:status", "files"),
+    resources=(API, FILES),
+)
+CLIENTS = (
+    PRINTER,
+    msgspec.structs.replace(PRINTER, client_id="opaque-printer", token_format="opaque"),
+    Client(
+        client_id="one-api",
+        name="Of one API",
+        scopes=("openid", "profile", "print"),
+        audience=API,
+    ),
+)
+BOTH_FORMATS = pytest.mark.parametrize("client_id", ["printer", "opaque-printer"])
 
 
 @pytest.fixture
 def settings(settings: "Settings") -> "Settings":
-    return with_surface(settings)
+    settings = with_surface(settings)
+    clients = (*settings.clients, *CLIENTS)
+    return msgspec.structs.replace(settings, clients=clients, resources=RESOURCES)
+
+
+async def ask(worker: "Worker", scope: str, resources: str, client_id: str = "printer") -> "Answer":
+    """A device authorization request; both space separated, and nothing is left out."""
+    named = [("resource", name) for name in resources.split()]
+    asked = [("scope", scope)] if scope else []
+    return await worker.post(AUTHORIZE, [("client_id", client_id), *asked, *named])
+
+
+async def first_tokens(
+    worker: "Worker",
+    people: "People",
+    scope: str,
+    resources: str = "",
+    client_id: str = "printer",
+    **narrowed: str,
+) -> dict[str, Any]:
+    """The first tokens of a grant; `narrowed`: the `resource` of the token request."""
+    grant = await ask(worker, scope, resources, client_id)
+    assert grant.status == 200, grant.body
+    await people.approve(grant.body["user_code"])
+    answer = await worker.poll(grant.body["device_code"], client_id, **narrowed)
+    assert answer.status == 200, answer.body
+    return answer.body
 
 
 async def test_one_audience_each(worker: "Worker", people: "People") -> None:
@@ -95,4 +152,200 @@ async def test_who_is_told(worker: "Worker", people: "People") -> None:
     """7662-2.3-a: the resource server that the token is for, and no other."""
     token = (await tokens(worker, people, "apis", resource=API))["access_token"]
     assert (await introspect(worker, token, "rs-api"))["active"] is True
-    assert await introspect(worker, token, "rs-else") == {"active": False}
+    assert await introspect(worker, token, "rs-else") == INACTIVE
+
+
+async def test_a_resource_that_was_taken_away(stage: "Stage", people: "People") -> None:
+    """8707-2.2-a: as a scope would be, of a code and of a refresh token."""
+    before = await stage.start_worker()
+    token = (await tokens(before, people, "apis", resource=API))["refresh_token"]
+    grant = await before.authorize("apis", resource=API)
+    await people.approve(grant.body["user_code"])
+    clients = tuple(
+        msgspec.structs.replace(client, resources=(FILES,))
+        if client.client_id == "apis"
+        else client
+        for client in stage.settings.clients
+    )
+    after = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
+    for answer in (
+        await after.refresh(token, "apis"),
+        await after.poll(grant.body["device_code"], "apis"),
+    ):
+        assert answer.outcome == (400, "invalid_grant")
+    assert (await before.refresh(token, "apis")).status == 200
+
+
+# Which scopes belong to which resource
+
+
+@pytest.mark.parametrize(
+    ("scope", "resources", "audience"),
+    [
+        ("profile", "", ISSUER),
+        ("openid profile offline_access", "", ISSUER),
+        ("print print:status", "", API),
+        ("profile offline_access files", "", FILES),
+        ("openid print", "", [API, ISSUER]),
+        ("print", API, API),
+        ("profile", API, API),
+        ("openid", API, [API, ISSUER]),
+        ("print files", f"{API} {FILES}", [API, FILES]),
+        ("print", f"{API} {ISSUER}", [API, ISSUER]),
+        ("openid profile", ISSUER, ISSUER),
+    ],
+)
+async def test_the_audience_of_scopes(
+    worker: "Worker", people: "People", scope: str, resources: str, audience: str | list[str]
+) -> None:
+    """9068-3-a, 9068-5-a: the resource that is named, or that the scopes belong to."""
+    body = await first_tokens(worker, people, scope, resources)
+    assert body["scope"] == scope
+    assert claims_of(body["access_token"])["aud"] == audience
+    assert claims_of(body["access_token"])["scope"] == scope
+
+
+@pytest.mark.parametrize(
+    ("scope", "resources"),
+    [
+        ("print files", ""),
+        ("openid print offline_access files", ""),
+        ("", ""),
+        ("print files", API),
+        ("files", API),
+        ("print", ISSUER),
+    ],
+)
+async def test_scopes_of_other_resources(worker: "Worker", scope: str, resources: str) -> None:
+    """9068-3-a: of two resources, or of one that was not named; by default too."""
+    assert (await ask(worker, scope, resources)).outcome == INVALID_SCOPE
+
+
+async def test_the_resource_chooses_among_all_scopes(worker: "Worker", people: "People") -> None:
+    """6749-3.3-a: a request without `scope` has a default, and the answer tells it."""
+    body = await first_tokens(worker, people, "", FILES)
+    assert body["scope"] == "openid profile offline_access files"
+    assert claims_of(body["access_token"])["aud"] == [FILES, ISSUER]
+
+
+async def test_downscoped(worker: "Worker", people: "People") -> None:
+    """8707-2.2-a, 6749-5.1-a: the answer tells; the refresh token keeps the whole grant."""
+    scope = "openid profile offline_access print files"
+    both = f"{API} {FILES}"
+    body = await first_tokens(worker, people, scope, both, resource=API)
+    assert body["scope"] == "profile offline_access print"
+    assert claims_of(body["access_token"])["scope"] == body["scope"]
+    assert claims_of(body["access_token"])["aud"] == API
+    # The ID token is the device's own, whatever the access token is for.
+    assert claims_of(body["id_token"])["sub"] == "sub-ada"
+    token = body["refresh_token"]
+    for resource, expected, audience in (
+        (FILES, "profile offline_access files", FILES),
+        (ISSUER, "openid profile offline_access", ISSUER),
+        ("", scope, [API, FILES, ISSUER]),
+    ):
+        answer = await worker.refresh(token, "printer", resource=resource)
+        assert answer.body["scope"] == expected
+        assert claims_of(answer.body["access_token"])["scope"] == expected
+        assert claims_of(answer.body["access_token"])["aud"] == audience
+        token = answer.body["refresh_token"]
+
+
+async def test_a_narrower_scope_tells_the_audience(worker: "Worker", people: "People") -> None:
+    """9068-3-a: of a refresh that names no resource."""
+    token = (await first_tokens(worker, people, "openid offline_access print"))["refresh_token"]
+    for scope, audience in (("print", API), ("openid", ISSUER), ("openid print", [API, ISSUER])):
+        answer = await worker.refresh(token, "printer", scope=scope)
+        assert claims_of(answer.body["access_token"])["aud"] == audience
+        token = answer.body["refresh_token"]
+
+
+async def test_nothing_would_be_left(worker: "Worker", people: "People") -> None:
+    """8707-2.2-a, 6749-5.1-a: no answer could say so; the refresh token is not used up."""
+    body = await first_tokens(worker, people, "offline_access print", f"{API} {FILES}")
+    token = body["refresh_token"]
+    refused = await worker.refresh(token, "printer", scope="print", resource=FILES)
+    assert refused.outcome == INVALID_TARGET
+    assert (await worker.refresh(token, "printer", resource=FILES)).status == 200
+
+
+# Userinfo beside an API
+
+
+@pytest.mark.parametrize(
+    ("client_id", "scope", "resources", "person"),
+    [
+        ("printer", "openid profile print", "", {"name": "Ada", "preferred_username": "ada"}),
+        ("opaque-printer", "openid print", API, {}),
+        ("one-api", "openid", "", {}),
+    ],
+)
+async def test_userinfo_with_the_token_of_the_answer(
+    worker: "Worker",
+    people: "People",
+    client_id: str,
+    scope: str,
+    resources: str,
+    person: dict[str, str],
+) -> None:
+    """OIDC-5.3.2-a, 9068-2.2-a: as ordinary libraries do, whatever API the token is for."""
+    token = (await first_tokens(worker, people, scope, resources, client_id))["access_token"]
+    answer = await userinfo(worker, f"Bearer {token}")
+    assert (answer.status, answer.body) == (200, {"sub": "sub-ada"} | person)
+    # 7662-4-a: the API is told about the token too, and nobody else.
+    assert (await introspect(worker, token, "rs-api"))["aud"] == [API, ISSUER]
+    assert await introspect(worker, token, "rs-else") == INACTIVE
+
+
+@BOTH_FORMATS
+async def test_one_token_for_each(worker: "Worker", people: "People", client_id: str) -> None:
+    """9068-5-a, 9700-2.3-a, 7662-4-a: the API's is no good at userinfo, nor the other way."""
+    scope = "openid offline_access print"
+    body = await first_tokens(worker, people, scope, API, client_id, resource=API)
+    answer = await userinfo(worker, f"Bearer {body['access_token']}")
+    assert answer.outcome == (401, "invalid_token")
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    state = await introspect(worker, body["access_token"], "rs-api")
+    assert (state["aud"], state["scope"]) == (API, "offline_access print")
+
+    own = await worker.refresh(body["refresh_token"], client_id, resource=ISSUER)
+    assert (await userinfo(worker, f"Bearer {own.body['access_token']}")).status == 200
+    assert await introspect(worker, own.body["access_token"], "rs-api") == INACTIVE
+
+
+@pytest.mark.parametrize(
+    ("audience", "status"),
+    [(API, 401), ([API, FILES], 401), (f"{ISSUER}/", 401), (ISSUER, 200), ([API, ISSUER], 200)],
+)
+async def test_a_token_with_openid_for_others(
+    stage: "Stage", worker: "Worker", people: "People", audience: str | list[str], status: int
+) -> None:
+    """9068-4-a: the audience is looked at, and not only the scope; byte for byte."""
+    now = int(stage.clock.now)
+    content = claims.access_token(
+        await people.subject("ada"),
+        issuer=ISSUER,
+        audience=audience,
+        client_id="printer",
+        scope="openid",
+        jti="by hand",
+        grant_id="g" * 16,
+        lifetime=Lifetime(now, now + 60),
+    )
+    connection = Connection.open(stage.url)
+    token = await AccessTokens(connection, 60).store(content, 60)
+    await connection.close()
+    assert (await userinfo(worker, f"Bearer {token}")).status == status
+
+
+async def test_a_token_of_before_the_table(stage: "Stage", people: "People") -> None:
+    """9068-3-a: a grant goes on under new settings, and its tokens are for the right API."""
+    before = await stage.start_worker(msgspec.structs.replace(stage.settings, resources=()))
+    scope = "offline_access print files"
+    body = await first_tokens(before, people, scope)
+    assert claims_of(body["access_token"])["aud"] == ISSUER
+    after = await stage.start_worker()
+    whole = await after.refresh(body["refresh_token"], "printer")
+    assert (whole.body["scope"], claims_of(whole.body["access_token"])["aud"]) == (scope, ISSUER)
+    one = await after.refresh(whole.body["refresh_token"], "printer", scope="print")
+    assert claims_of(one.body["access_token"])["aud"] == API

@@ -1,6 +1,8 @@
 """What the tokens say, and that they are signed (RFC 9068, OpenID Connect Core)."""
 
+import re
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -145,3 +147,28 @@ async def test_workers_sign_with_one_key(
     answer = await redeem(stage, other_worker)
     token = await verified(worker, answer.body["access_token"])
     assert token.claims["sub"] == "sub-ada"
+
+
+SIZE = re.compile(r"^\| ([^|\n]+) \|[^\d\n]*(\d+)(?: to (\d+))?", re.MULTILINE)
+
+
+async def test_the_documented_sizes(stage: "Stage", worker: "Worker") -> None:
+    """6749-3.3-b, 6749-5.1-a: what docs/conformance.md tells is true of a common client."""
+    text = (Path(__file__).parents[2] / "docs/conformance.md").read_text(encoding="utf-8")
+    sizes = {name: (int(low), int(high or low)) for name, low, high in SIZE.findall(text)}
+    grant = await worker.authorize()
+    await stage.people.approve(grant.body["user_code"])
+    answer = (await worker.poll(grant.body["device_code"])).body
+    assert answer["scope"].split() == list(stage.settings.clients[0].scopes), "the default"
+
+    opaque = msgspec.structs.replace(stage.settings, tokens=Tokens(format="opaque"))
+    other = await stage.start_worker(opaque)
+    for name, found in {
+        "device code": grant.body["device_code"],
+        "user code": grant.body["user_code"].replace("-", ""),
+        "refresh token": answer["refresh_token"],
+        "opaque access token": (await redeem(stage, other)).body["access_token"],
+        "JWT (access token, ID token)": answer["access_token"],
+    }.items():
+        low, high = sizes[name]
+        assert low <= len(found) <= high, name

@@ -158,6 +158,7 @@ class Store:
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
     limits: FakeLimits = field(default_factory=FakeLimits)
+    clients: Clients = field(default_factory=lambda: Clients(()))
 
 
 class Browser:
@@ -238,10 +239,11 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
     def make(settings: Settings) -> web.Application:
         app = web.Application(middlewares=[_errors_are_pages])
         pages.setup(app, settings, TEMPLATES)
+        clients = store.clients = Clients(settings.clients)
         app.add_routes(
             DevicePages(
                 settings,
-                clients=Clients(settings.clients),
+                clients=clients,
                 grants=store.grants,
                 users=store.users,
                 sessions=store.sessions,
@@ -253,6 +255,7 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
         app.add_routes(
             LoginPages(
                 settings,
+                clients=clients,
                 users=store.users,
                 sessions=store.sessions,
                 limits=store.limits,

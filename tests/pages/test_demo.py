@@ -68,7 +68,7 @@ async def test_the_page_tells_the_television_who_it_is_and_the_person_how_to_sig
     page = await answer.text()
     assert answer.status == 200
     assert answer.content_type == "text/html"
-    assert 'data-client-id="tv-app" data-scope="openid profile"' in page
+    assert '<body data-base="" data-client-id="tv-app" data-scope="openid profile"' in page
     assert "<code>demo &lt;one&gt;</code>" in page
     assert "<code>television</code>" in page
 

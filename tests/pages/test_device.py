@@ -122,6 +122,18 @@ async def test_a_code_of_a_strict_client_has_to_be_typed(
     assert ada.typed == "", "looking up for the form is a guess like any other"
 
 
+async def test_a_client_of_the_store_may_have_its_code_typed(
+    ada: "Browser", store: "Store"
+) -> None:
+    """From the moment that this worker knows of it."""
+    store.grants.add(CODE, client_id="bank")
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == SHOWN
+    store.clients.adopt([Client(client_id="bank", name="Bank", verification_uri_complete=False)])
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,6 +182,21 @@ async def test_a_client_may_have_a_code_format_of_its_own(
     assert SHOWN in ada.text
     await ada.open("/device")
     assert 'inputmode="text"' in ada.page
+
+
+async def test_a_client_of_the_store_may_have_a_code_format_of_its_own(
+    browser: "Browser", store: "Store"
+) -> None:
+    """The code is carried through the sign-in, too."""
+    store.grants.add("019450730", client_id="radio")
+    form = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+    store.clients.adopt([Client(client_id="radio", name="Radio", user_code=form)])
+    answer = await browser.open("/login?user_code=019450730")
+    assert answer.status == 200
+    assert "0194-5073-0" in browser.page
+    await browser.sign_in()
+    await browser.enter("019 450 730")
+    assert "019-450-730" in browser.text
 
 
 # Codes that cannot be used
@@ -300,7 +327,7 @@ async def test_deny_is_as_easy_as_approve(ada: "Browser", store: "Store") -> Non
 
 
 async def test_the_lifetime_of_a_refresh_token_is_told(ada: "Browser", store: "Store") -> None:
-    """6749-10.2-a: lifetime."""
+    """6749-10.2-a, OIDC-11-a: the consent to stay signed in, and its lifetime."""
     store.grants.add(CODE, scope="openid offline_access")
     await ada.enter(SHOWN)
     assert "Stay signed in without asking you again" in ada.text

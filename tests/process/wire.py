@@ -42,12 +42,18 @@ class Device:
         return str(self.grant["user_code"])
 
     def authorize(self, **parameters: str) -> "Device":
-        answer = self._post("device_authorization", parameters)
+        answer = self.request(**parameters)
         assert answer.status == 200, answer
-        self.grant = answer.body
-        code = self.user_code
-        self._program.notes.add(self.grant["device_code"], code, code.replace("-", ""))
         return self
+
+    def request(self, **parameters: str) -> Answer:
+        """Ask for codes, which may be refused."""
+        answer = self._post("device_authorization", parameters)
+        if answer.status == 200:
+            self.grant = answer.body
+            code = self.user_code
+            self._program.notes.add(self.grant["device_code"], code, code.replace("-", ""))
+        return answer
 
     def poll(self) -> Answer:
         form = {"grant_type": DEVICE_CODE_GRANT, "device_code": self.grant["device_code"]}

@@ -4,10 +4,13 @@ import asyncio
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.store.changes import REVISION_KEY
 from deviceflow.store.clients import CLIENTS_KEY, StoredClients
+from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.mirror import CATCH_UP_S
 from tests.store.conftest import Store
 
 TV = Client(client_id="tv", name="TV", scopes=("openid",), jwks={"keys": [{"kty": "EC"}]})
@@ -58,12 +61,35 @@ async def test_above_the_file() -> None:
     assert heard == [True, True]
 
 
-async def test_a_record_of_a_later_version(stored: StoredClients, store: Store) -> None:
-    """One client that cannot be read keeps nobody from reading the others."""
+LATER = b'{"client_id":"tv","name":"TV","enabled":false,"y":1}'
+
+
+@pytest.mark.parametrize("record", [LATER, b"{", b"", b'{"client_id":"tv","name":"\xff"}'])
+async def test_a_record_that_cannot_be_read(
+    stored: StoredClients, store: Store, record: bytes
+) -> None:
+    """Of a later version, perhaps: it keeps nobody from reading the others, and nobody in.
+
+    Were it passed over, the file's client would be back, which may have been disabled.
+    """
+    await stored.put(Client(client_id="a", name="A"))
+    await store.connection.command("HSET", CLIENTS_KEY, "tv", record)
+    known = Clients([TV])
+    with capture_logs() as logs:
+        for _ in range(3):
+            known.adopt(await stored.all())
+    found = known.find("tv")
+    assert found is not None
+    assert not found.enabled
+    assert [client.client_id for client in known if client.enabled] == ["a"]
+    (line,) = logs
+    assert (line["event"], line["client_id"]) == ("client.unreadable", "tv")
+    assert line["remedy"].endswith("deviceflow clients remove tv")
+    with pytest.raises(RecordUnreadable, match="client tv cannot be read"):
+        await stored.find("tv")
     await stored.put(TV)
-    for client_id, record in (("x", b'{"client_id":"x","name":"X","y":1}'), ("z", b"{")):
-        await store.connection.command("HSET", CLIENTS_KEY, client_id, record)
-    assert await stored.all() == [TV]
+    known.adopt(await stored.all())
+    assert known.find("tv") == TV
 
 
 async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> None:
@@ -80,6 +106,21 @@ async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> 
             await stored.put(TV)
             await reads.get()
             assert await store.connection.command("GET", REVISION_KEY) == str(number).encode()
+
+
+async def test_a_change_whose_message_was_lost(store: Store) -> None:
+    """The number is read once a second: whoever changed something may have died after it."""
+    reads: asyncio.Queue[None] = asyncio.Queue()
+
+    async def reload() -> None:
+        reads.put_nowait(None)
+
+    store.mirror.reload = reload
+    async with store.fed(), asyncio.timeout(5):
+        await reads.get()
+        await store.connection.command("INCR", REVISION_KEY)
+        async with asyncio.timeout(CATCH_UP_S + 0.5):
+            await reads.get()
 
 
 async def test_read_again_after_data_was_lost(store: Store) -> None:

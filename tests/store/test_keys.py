@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deviceflow.signing import new_key
+from deviceflow.signing import is_usable, new_key
 from deviceflow.store.keys import LOST_KEYS_KEPT, Installation
 from deviceflow.store.signing_keys import SigningKeys
 from tests.store.conftest import Store
@@ -65,7 +65,7 @@ async def test_many_losses_do_not_pile_up(each_store: Store) -> None:
 
 async def test_the_first_signing_key_of_an_algorithm_stays(each_store: Store) -> None:
     """Several hosts may start at once: they sign with one key."""
-    keys = SigningKeys(each_store.connection, 3600, each_store.clock)
+    keys = SigningKeys(each_store.connection, 3600, is_usable, each_store.clock)
     assert await keys.read() == []
     first = new_key("ES256", 1)
     assert await keys.add_first(first) == [first]

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import Signer, new_key
-from deviceflow.store.signing_keys import SIGNING_KEY, SigningKeys
+from deviceflow.signing import Signer, is_usable, new_key
+from deviceflow.store.changes import REVISION_KEY
+from deviceflow.store.signing_keys import LATE_S, SIGNING_KEY, SigningKeys
 from tests.store.conftest import Store
 
 SIGNED_FOR_S = 3600
@@ -14,7 +17,7 @@ SIGNED_FOR_S = 3600
 
 @pytest.fixture
 def keys(store: Store) -> SigningKeys:
-    return SigningKeys(store.connection, SIGNED_FOR_S, store.clock)
+    return SigningKeys(store.connection, SIGNED_FOR_S, is_usable, store.clock)
 
 
 def ids(found: list[SigningKey]) -> set[str]:
@@ -39,9 +42,9 @@ async def test_rotation(keys: SigningKeys, store: Store) -> None:
     await keys.rotate(new)
     found = {key.key_id: key for key in await keys.read()}
     assert found.keys() == {old.key_id, new.key_id, other.key_id}
-    assert found[old.key_id].expires_at == int(store.clock()) + SIGNED_FOR_S
+    assert found[old.key_id].expires_at == int(store.clock()) + SIGNED_FOR_S + LATE_S
     assert found[other.key_id].expires_at == 0
-    store.clock.advance(SIGNED_FOR_S)
+    store.clock.advance(SIGNED_FOR_S + LATE_S)
     assert ids(await keys.read()) == {new.key_id, other.key_id}
     await keys.rotate(new_key("ES256", int(store.clock())))
     assert old.key_id.encode() not in await store.connection.command("HKEYS", SIGNING_KEY)
@@ -69,7 +72,8 @@ async def test_rotated_again_before_anything_expired(keys: SigningKeys, store: S
     await keys.rotate(new_key("ES256", 3))
     found = {key.key_id: key for key in await keys.read()}
     assert len(found) == 3
-    assert found[first.key_id].expires_at == int(store.clock()) - 100 + SIGNED_FOR_S
+    expected = int(store.clock()) - 100 + SIGNED_FOR_S + LATE_S
+    assert found[first.key_id].expires_at == expected
 
 
 async def test_withdrawn(keys: SigningKeys) -> None:
@@ -80,3 +84,52 @@ async def test_withdrawn(keys: SigningKeys) -> None:
     assert await keys.retire(old.key_id)
     assert not await keys.retire(old.key_id)
     assert ids(await keys.read()) == {new.key_id}
+
+
+async def test_a_first_key_is_announced_and_no_second(keys: SigningKeys, store: Store) -> None:
+    """Workers that run have to publish it; one that reads the keys again must change nothing."""
+    for algorithm, revision in (("ES256", b"1"), ("ES256", b"1"), ("Ed25519", b"2")):
+        await keys.add_first(new_key(algorithm, 1))
+        assert await store.connection.command("GET", REVISION_KEY) == revision
+
+
+async def test_an_expired_key_is_no_first(keys: SigningKeys, store: Store) -> None:
+    """Its successor was withdrawn, say: without a new one nothing could be signed."""
+    old, new, third = [new_key("ES256", 1) for _ in range(3)]
+    await keys.add_first(old)
+    await keys.rotate(new)
+    await keys.retire(new.key_id)
+    assert ids(await keys.add_first(third)) == {old.key_id}
+    store.clock.advance(SIGNED_FOR_S + LATE_S)
+    assert ids(await keys.add_first(third)) == {third.key_id}
+
+
+PUBLIC = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        b'{"alg":"ES256"',
+        b'{"jwk":{"alg":"ES256","kid":"k"},"created_at":"later"}',
+        b'{"jwk":{"alg":"ES256","kid":"k","kty":"AKP"},"created_at":1}',
+        b'{"jwk":{"alg":"ES256","kty":"EC"},"created_at":1}',
+        b'{"jwk":{"alg":"ES256","kid":"\xff"},"created_at":1}',
+        msgspec.json.encode({"jwk": PUBLIC | {"alg": "ES256", "kid": "k"}, "created_at": 1}),
+    ],
+)
+async def test_a_record_that_cannot_be_read(keys: SigningKeys, store: Store, record: bytes) -> None:
+    """Of a later version, perhaps: one line says so, the others sign, and it stays where it is."""
+    await store.connection.command("HSET", SIGNING_KEY, "k", record)
+    with capture_logs() as logs:
+        first = new_key("ES256", 1)
+        assert await keys.add_first(first) == [first]
+        new = new_key("ES256", 2)
+        await keys.rotate(new)
+        assert ids(await keys.read()) == {first.key_id, new.key_id}
+    (line,) = logs
+    assert (line["event"], line["key_id"]) == ("signing_key.unreadable", "k")
+    assert line["remedy"].endswith("deviceflow keys retire k")
+    assert await store.connection.command("HGET", SIGNING_KEY, "k") == record
+    assert await keys.retire("k")

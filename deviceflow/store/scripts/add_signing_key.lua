@@ -1,7 +1,13 @@
 -- Add a signing key, unless there is one of its algorithm: the first of several starts wins.
--- KEYS[1] hash of key id -> JWK; ARGV[1] the algorithm as a JWK says it, ARGV[2] key id, ARGV[3] JWK
-for _, jwk in ipairs(redis.call('HVALS', KEYS[1])) do
-  if string.find(jwk, ARGV[1], 1, true) then
+-- KEYS[1] hash of key id -> record; ARGV[1] the algorithm as a record says it, ARGV[2] key id,
+-- ARGV[3] record, ARGV[4..] ids of keys that are of no use: expired, or not to be read
+local useless = {}
+for i = 4, #ARGV do
+  useless[ARGV[i]] = true
+end
+local stored = redis.call('HGETALL', KEYS[1])
+for i = 1, #stored, 2 do
+  if not useless[stored[i]] and string.find(stored[i + 1], ARGV[1], 1, true) then
     return 0
   end
 end

@@ -78,8 +78,8 @@ class Device:
                     raise
 
     def fetch(self, **form: str) -> Json:
-        address = self.metadata["token_endpoint"]
-        found: Json = self.session.fetch_token(address, timeout=TIMEOUT_S, **self.identity, **form)
+        address, asked = self.metadata["token_endpoint"], self.identity | form
+        found: Json = self.session.fetch_token(address, timeout=TIMEOUT_S, **asked)
         return found
 
     def refresh(self) -> Json:

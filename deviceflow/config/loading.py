@@ -1,0 +1,163 @@
+"""Reading the settings from the file, the environment and the command line."""
+
+import copy
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import UnsetType
+
+from deviceflow.config.rules import RULES
+from deviceflow.config.settings import DEFAULT_SCOPES, Settings
+from deviceflow.core.client import Client
+from deviceflow.core.reading import Reading, Text, join, struct_in, suggestion
+from deviceflow.core.user_code import LETTERS, NUMERIC
+
+ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
+"""Names that a file may give instead of an alphabet's characters."""
+
+_VARIABLE = "DEVICEFLOW_"
+_FILE_VARIABLE = "DEVICEFLOW_CONFIG"
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used. `problems`: one line for each thing that is wrong."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] = MappingProxyType({}),
+) -> Settings:
+    """Read the settings: defaults, then the file, then the environment, then `overrides`.
+
+    `path` None takes the file that DEVICEFLOW_CONFIG names, or none. `overrides` maps dotted
+    paths (`server.port`) to values from the command line; None there is "not given".
+    Raises ConfigError, which lists all that is wrong.
+    """
+    if path is None and environ.get(_FILE_VARIABLE):
+        path = Path(environ[_FILE_VARIABLE])
+    document = _document(path) if path else {}
+    origins: dict[str, str] = {}
+    reading = Reading(RULES, setting_paths(), str(path) if path else "", origins)
+    for variable, setting in _from_environment(environ, reading, origins):
+        _put(document, setting, Text(environ[variable]))
+        origins[setting] = variable
+    for setting, value in overrides.items():
+        if value is not None:
+            _put(document, setting, value)
+            origins[setting] = "command line"
+    _spell_out(document)
+    settings = reading.struct(Settings, document)
+    if reading.problems or isinstance(settings, UnsetType):
+        raise ConfigError(tuple(reading.problems.values()))
+    return settings
+
+
+def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
+    """Read one more client, by the rules for a client of the file that `settings` are from.
+
+    Raises ConfigError; each line begins with the name of a field.
+    """
+    path = "clients[0]"
+    fields = copy.deepcopy(dict(fields))
+    _spell_out({"clients": [fields]})
+    reading = Reading(RULES, (), "", {})
+    client = reading.struct(Client, fields, path)
+    if not reading.problems and not isinstance(client, UnsetType):
+        beside = msgspec.structs.replace(settings, clients=(client,))
+        for name, wrong, right in RULES[Settings](beside):
+            reading.refuse(name, wrong, f"expected {right}")
+    if reading.problems or isinstance(client, UnsetType):
+        lines = reading.problems.values()
+        raise ConfigError(tuple(line.removeprefix(f"{path}.") for line in lines))
+    return client
+
+
+def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tuple[str, ...]:
+    """List the dotted paths of all settings that have one value or a list of plain values.
+
+    That leaves out `scopes`, `resources`, `clients` and `users`, which only a file can hold.
+    """
+    paths: list[str] = []
+    for field in msgspec.structs.fields(kind):
+        path = join(above, field.name)
+        if nested := struct_in(field.type):
+            paths += setting_paths(nested, path)
+        elif get_origin(field.type) is not dict and not any(map(struct_in, get_args(field.type))):
+            paths.append(path)
+    return tuple(paths)
+
+
+def variable_for(setting: str) -> str:
+    """Name the environment variable of a setting: `DEVICEFLOW_SERVER_PORT`."""
+    return _VARIABLE + setting.replace(".", "_").upper()
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or "input/output error"
+        raise ConfigError((f"{path}: cannot be read: {reason}; expected a TOML file",)) from error
+    except RecursionError as error:
+        raise ConfigError((f"{path}: lists or tables nested too deeply; expected TOML",)) from error
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        raise ConfigError((f"{path}: {error}; expected TOML in UTF-8",)) from error
+    if isinstance(scopes := document.get("scopes"), dict):
+        document["scopes"] = DEFAULT_SCOPES | scopes
+    return document
+
+
+def _from_environment(
+    environ: Mapping[str, str], reading: Reading, origins: dict[str, str]
+) -> list[tuple[str, str]]:
+    """List the variables that are set, each with its setting; refuse those that mean nothing.
+
+    A variable that is set to nothing is not set: that is how compose files leave one out.
+    """
+    known = {variable_for(setting): setting for setting in setting_paths()}
+    given = [name for name in environ if name.startswith(_VARIABLE) and environ[name]]
+    for name in given:
+        if name not in known and name != _FILE_VARIABLE and not _is_service(name, environ[name]):
+            origins[name] = "environment"
+            reading.refuse(name, "unknown variable", suggestion(name, [*known, _FILE_VARIABLE]))
+    return [(name, known[name]) for name in given if name in known]
+
+
+def _is_service(name: str, value: str) -> bool:
+    # Kubernetes tells every container about a Service called "deviceflow" in such variables.
+    if re.fullmatch(r"DEVICEFLOW_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)", name):
+        return True
+    if re.fullmatch(r"DEVICEFLOW_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?", name):
+        return True
+    return name == "DEVICEFLOW_PORT" and "://" in value
+
+
+def _put(document: dict[str, Any], setting: str, value: object) -> None:
+    *tables, name = setting.split(".")
+    table = document
+    for key in tables:
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return  # the reading will say that it should be a table
+        table = inner
+    table[name] = value
+
+
+def _spell_out(document: Mapping[str, Any]) -> None:
+    """Put the characters of an alphabet in the place of its name."""
+    clients = document.get("clients")
+    for table in (document.get("device"), *(clients if isinstance(clients, list) else ())):
+        code = table.get("user_code") if isinstance(table, dict) else None
+        if isinstance(code, dict) and isinstance(name := code.get("alphabet"), str):
+            code["alphabet"] = ALPHABETS.get(name, name)

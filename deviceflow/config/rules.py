@@ -1,0 +1,176 @@
+"""What the values of settings must be to each other, where a type alone cannot tell."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from deviceflow.config.settings import (
+    DEFAULT_SCOPES,
+    Device,
+    Redis,
+    Registration,
+    Server,
+    Settings,
+)
+from deviceflow.core.client import Client
+from deviceflow.core.reading import Finding, Rules, shown
+from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.signing_key import PRIVATE_MEMBERS
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.core.values import is_issuer
+
+MIN_USER_CODE_BITS = 20
+"""The least entropy of a user code. RFC 8628 6.1 weighs it against the number of guesses: with
+five guesses, 20 bits leave a chance of one in 200,000 for each code that waits, and NIST SP
+800-63B accepts no look-up secret below it. The section's own examples have 34.5 and 29.9 bits.
+"""
+
+MAX_USER_CODE_LENGTH = 32
+"""Nobody types more, and a code still has room to grow."""
+
+_SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
+
+
+def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:
+    if not re.fullmatch(r"[A-Z0-9]{10,36}", code.alphabet) or len(set(code.alphabet)) < len(
+        code.alphabet
+    ):
+        yield (
+            "alphabet",
+            f"got {shown(code.alphabet)}",
+            'at least 10 different capital letters or digits, or "letters" or "numeric"',
+        )
+        return
+    least = math.ceil(MIN_USER_CODE_BITS / math.log2(len(code.alphabet)))
+    if not least <= code.length <= MAX_USER_CODE_LENGTH:
+        size = f"with {len(code.alphabet)} different characters"
+        right = f"a whole number from {least} to {MAX_USER_CODE_LENGTH} {size}"
+        yield "length", f"got {shown(code.length)}", right
+    if not 0 <= code.group <= MAX_USER_CODE_LENGTH:
+        yield (
+            "group",
+            f"got {shown(code.group)}",
+            f"a whole number from 0 to {MAX_USER_CODE_LENGTH}",
+        )
+
+
+def _client_rules(client: Client) -> Iterator[Finding]:
+    if client.auth_method == "none" and client.secret_sha256:
+        yield (
+            "secret_sha256",
+            'set for a client with auth_method "none"',
+            "no secret, or another auth_method",
+        )
+    if client.auth_method in _SECRET_METHODS and not client.secret_sha256:
+        yield "secret_sha256", "missing", f'at least one for auth_method "{client.auth_method}"'
+    if client.auth_method == "private_key_jwt" and not client.public_keys:
+        yield "jwks", "no keys", 'at least one public key for auth_method "private_key_jwt"'
+    for i, key in enumerate(client.public_keys):
+        if members := [member for member in PRIVATE_MEMBERS if member in key]:
+            wrong = f'a private key, for it has "{members[0]}"'
+            yield f"jwks.keys[{i}]", wrong, "its public half only; the client keeps the other"
+    if client.auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:
+        yield (
+            "tls_client_auth_subject_dn",
+            "missing",
+            'the name in the certificate, for auth_method "tls_client_auth"',
+        )
+    if client.introspect and client.auth_method == "none":
+        yield "introspect", "set for a public client", "a client that authenticates (RFC 7662 2.1)"
+
+
+def _resource_rules(resource: ProtectedResource) -> Iterator[Finding]:
+    if not resource.scopes:
+        yield "scopes", "missing", "at least one scope that belongs to this API"
+    for i, scope in enumerate(resource.scopes):
+        if scope in DEFAULT_SCOPES:
+            right = "a scope of the API, and not of OpenID Connect"
+            yield f"scopes[{i}]", f"got {shown(scope)}", right
+
+
+def _server_rules(server: Server) -> Iterator[Finding]:
+    if server.port == server.admin_port != 0 and server.host == server.admin_host:
+        yield "admin_port", f"got {server.port}, which server.port is too", "another port"
+
+
+def _redis_rules(redis: Redis) -> Iterator[Finding]:
+    if redis.durability == "replicated" and redis.url is None:
+        yield "durability", 'got "replicated" without redis.url', '"local" for the embedded store'
+
+
+def _device_rules(device: Device) -> Iterator[Finding]:
+    if device.interval_s > device.max_interval_s:
+        yield (
+            "interval_s",
+            f"got {device.interval_s}",
+            f"at most device.max_interval_s, which is {device.max_interval_s}",
+        )
+
+
+def _registration_rules(registration: Registration) -> Iterator[Finding]:
+    if registration.enabled and not registration.initial_access_token_sha256:
+        yield (
+            "initial_access_token_sha256",
+            "missing",
+            "at least one, or anybody could register clients",
+        )
+
+
+def _settings_rules(settings: Settings) -> Iterator[Finding]:
+    if not is_issuer(settings.issuer_url):
+        yield (
+            "issuer",
+            f"missing, with server.host {shown(settings.server.host)}",
+            "the https:// URL under which devices and people reach this server",
+        )
+    yield from _repeated("clients", "client_id", [one.client_id for one in settings.clients])
+    yield from _repeated("users", "username", [one.username for one in settings.users])
+    yield from _repeated("users", "sub", [one.sub for one in settings.users])
+    yield from _resources_rules(settings)
+    most = settings.device.max_interval_s
+    for i, client in enumerate(settings.clients):
+        if client.interval_s is not None and client.interval_s > most:
+            yield (
+                f"clients[{i}].interval_s",
+                f"got {client.interval_s}",
+                f"at most device.max_interval_s, which is {most}",
+            )
+
+
+def _resources_rules(settings: Settings) -> Iterator[Finding]:
+    known = settings.resources
+    yield from _repeated("resources", "resource", [one.resource for one in known])
+    owners: dict[str, int] = {}
+    for i, resource in enumerate(known):
+        if resource.resource == settings.issuer_url:
+            yield f"resources[{i}].resource", "got the issuer", "the address of another API"
+        for j, scope in enumerate(resource.scopes):
+            if owners.setdefault(scope, i) != i:
+                wrong = f"got {shown(scope)}, which resources[{owners[scope]}] has too"
+                yield f"resources[{i}].scopes[{j}]", wrong, "a scope of one resource only"
+    for i, client in enumerate(settings.clients):
+        for scope in client.scopes:
+            owner = known[owners[scope]].resource if scope in owners else None
+            if owner not in {None, client.audience, *client.resources}:
+                wrong = f"without {shown(owner)}, to which its scope {shown(scope)} belongs"
+                yield f"clients[{i}].resources", wrong, "that resource, or no such scope"
+
+
+def _repeated(tables: str, field: str, values: Sequence[str | None]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for i, value in enumerate(values):
+        if value is not None and first.setdefault(value, i) != i:
+            wrong = f"got {shown(value)}, which {tables}[{first[value]}] has too"
+            yield f"{tables}[{i}].{field}", wrong, "another"
+
+
+RULES: Rules = {
+    UserCodeFormat: _user_code_rules,
+    Client: _client_rules,
+    ProtectedResource: _resource_rules,
+    Server: _server_rules,
+    Redis: _redis_rules,
+    Device: _device_rules,
+    Registration: _registration_rules,
+    Settings: _settings_rules,
+}

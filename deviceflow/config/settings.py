@@ -1,0 +1,163 @@
+"""What can be set: the settings as records. A type carries its own rule and words."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from deviceflow.core.client import (
+    Client,
+    DisplayName,
+    Interval,
+    Lifetime,
+    ScopeToken,
+    SecretDigest,
+)
+from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.core.values import (
+    Email,
+    Folder,
+    Host,
+    Issuer,
+    Network,
+    PasswordHash,
+    Port,
+    RedisUrl,
+    Subject,
+)
+
+DEFAULT_SCOPES = {
+    "openid": "Know who you are",
+    "profile": "See your name",
+    "email": "See your e-mail address",
+    "offline_access": "Stay signed in without asking you again",
+}
+"""The scopes that have words for people without being told them."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all sections have in common."""
+
+
+class Server(Section, frozen=True, kw_only=True):
+    """Where it listens and how many processes answer. Port 0 is any free port."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8628
+    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    admin_host: Host = "127.0.0.1"
+    admin_port: Port = 8629
+    data_dir: Folder = "deviceflow-data"
+    trusted_proxies: tuple[Network, ...] = ()
+    lane: bool = True
+    keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
+    max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """The store; without a URL an embedded Valkey in `server.data_dir`."""
+
+    url: RedisUrl | None = None
+    durability: Literal["local", "replicated"] = "local"
+    replicas: Annotated[int, Meta(ge=1, le=16)] = 1
+    replica_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
+
+
+class Device(Section, frozen=True, kw_only=True):
+    """Grants and how they are polled (RFC 8628 3.2, 3.5)."""
+
+    lifetime_s: Lifetime = 600
+    interval_s: Interval = 5
+    max_interval_s: Interval = 60
+    max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
+    pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
+    user_code: UserCodeFormat = UserCodeFormat()
+
+
+class Tokens(Section, frozen=True, kw_only=True):
+    """What an approved device gets. RFC 6750 5.3 recommends one hour or less for access."""
+
+    access_token_lifetime_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
+    refresh_token_lifetime_s: Annotated[int, Meta(ge=1, le=315_360_000)] = 15_552_000
+    refresh_token_idle_s: Annotated[int, Meta(ge=1, le=315_360_000)] = 2_592_000
+    id_token_lifetime_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
+    format: Literal["jwt", "opaque"] = "jwt"
+    algorithm: Literal["ES256", "Ed25519", "RS256"] = "ES256"
+
+
+class Registration(Section, frozen=True, kw_only=True):
+    """Dynamic client registration (RFC 7591), off unless `enabled`.
+
+    `initial_access_token_sha256`: digests of the tokens that allow it; `scopes`: all that a
+    client registered that way may ask for.
+    """
+
+    enabled: bool = False
+    initial_access_token_sha256: tuple[SecretDigest, ...] = ()
+    scopes: tuple[ScopeToken, ...] = ("openid", "profile", "offline_access")
+
+
+class Pages(Section, frozen=True, kw_only=True):
+    """What people see."""
+
+    title: DisplayName = "Connect a device"
+    session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """What is logged and how. Format `auto` is `console` on a terminal and `json` elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class User(Section, frozen=True, kw_only=True):
+    """A person who may sign in, when no other store of people is used."""
+
+    username: DisplayName
+    password_hash: PasswordHash
+    name: DisplayName | None = None
+    email: Email | None = None
+    sub: Subject | None = None
+    disabled: bool = False
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Everything that can be set. `scopes`: a scope and what it means in words for people.
+
+    `resources`: the APIs that have scopes of their own (RFC 9068 3).
+    """
+
+    issuer: Issuer | None = None
+    server: Server = Server()
+    redis: Redis = Redis()
+    device: Device = Device()
+    tokens: Tokens = Tokens()
+    registration: Registration = Registration()
+    pages: Pages = Pages()
+    log: Log = Log()
+    scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
+    resources: tuple[ProtectedResource, ...] = ()
+    clients: tuple[Client, ...] = ()
+    users: tuple[User, ...] = ()
+
+    @property
+    def base_path(self) -> str:
+        """The path of the issuer, empty for none: all public paths begin with it."""
+        return urlsplit(self.issuer_url).path
+
+    @property
+    def issuer_url(self) -> str:
+        """The issuer as configured, byte for byte; else the address that the server listens on.
+
+        It never ends with a slash. Who listens on all addresses is reached on loopback.
+        """
+        if self.issuer is not None:
+            return self.issuer
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.server.host, self.server.host)  # noqa: S104 - compared
+        bracketed = f"[{host}]" if ":" in host else host
+        return f"http://{bracketed}:{self.server.port}"

@@ -1,0 +1,64 @@
+"""Fixtures for the commands."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from deviceflow.core.client import Client
+
+if TYPE_CHECKING:
+    from tests.conftest import Valkey
+
+FILE = """
+[scopes]
+print = "Print"
+files = "Read your files"
+
+[[resources]]
+resource = "https://api.example/print"
+scopes = ["print"]
+
+[[resources]]
+resource = "https://files.example"
+scopes = ["files"]
+
+[[clients]]
+client_id = "tv-app"
+name = "Living-room TV"
+scopes = ["openid"]
+"""
+Clients = Callable[..., Result]
+Stored = Callable[[str], Client | None]
+
+
+@pytest.fixture
+def clients(valkey: "Valkey", tmp_path: Path) -> Clients:
+    """Runs `deviceflow clients`."""
+    with valkey.client() as client:
+        client.flushall()
+    config = tmp_path / "deviceflow.toml"
+    config.write_text(FILE, encoding="utf-8")
+
+    def run(*arguments: str, stdin: str | None = None) -> Result:
+        places = ["clients", "--config", str(config), "--redis-url", valkey.url]
+        return CliRunner().invoke(main, [*places, *arguments], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def stored(valkey: "Valkey") -> Stored:
+    """Reads a client out of the store."""
+
+    def read(client_id: str) -> Client | None:
+        with valkey.client() as client:
+            record = client.hget("df:clients", client_id)
+        assert record is None or isinstance(record, bytes)
+        return msgspec.json.decode(record, type=Client) if record else None
+
+    return read

@@ -1,0 +1,36 @@
+"""Documents of settings: the shipped one, small ones, and what is said about them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from deviceflow.config import (
+    ConfigError,
+    Settings,
+    load,
+)
+
+SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
+DIGEST = "0" * 64
+CLIENT = '[[clients]]\nclient_id = "tv"\nname = "TV"\n'
+USER = '[[users]]\nusername = "demo"\npassword_hash = "$argon2id$v=19$x"\n'
+ISSUER = (
+    'expected an https:// URL without a query, a fragment or a "/" at the end'
+    " (http:// only for 127.0.0.1, [::1] or localhost)"
+)
+
+
+def read(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, environ=environ or {})
+
+
+def problems(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """What is said about a file, without the file's name in front."""
+    with pytest.raises(ConfigError) as caught:
+        read(text, tmp_path, environ)
+    name = f"{tmp_path / 'deviceflow.toml'}: "
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return [problem.removeprefix(name) for problem in caught.value.problems]

@@ -1,0 +1,66 @@
+"""The file that comes with the server."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from deviceflow.config import (
+    Settings,
+    User,
+    load,
+    setting_paths,
+)
+from deviceflow.core.client import Client
+from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.user_code import UserCodeFormat
+from tests.config.documents import SHIPPED, read
+
+
+def uncommented() -> str:
+    """Return the shipped file with every commented-out setting and table switched on."""
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    setting = re.compile(r"# ((\[\[[a-z]+\]\])|([a-z0-9_]+ = .*))")
+    return "\n".join(found[1] if (found := setting.fullmatch(line)) else line for line in lines)
+
+
+def test_the_shipped_file_is_the_defaults_and_one_public_client() -> None:
+    shipped = load(SHIPPED, environ={})
+    assert msgspec.structs.replace(shipped, clients=()) == Settings()
+    (client,) = shipped.clients
+    assert client.client_id == "tv-app"
+    assert client.auth_method == "none"
+
+
+def test_the_shipped_file_has_every_setting() -> None:
+    live = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    examples = tomllib.loads(uncommented())
+    defaults = msgspec.to_builtins(Settings())
+    for path in setting_paths():
+        in_live, in_examples, default = live, examples, defaults
+        *tables, name = path.split(".")
+        for table in tables:
+            in_live, in_examples = in_live[table], in_examples[table]
+            default = default[table]
+        assert name in in_examples, path
+        # What has a default stands there with it; what has none is an example.
+        assert (name in in_live) is (default[name] is not None), path
+    assert live["scopes"] == defaults["scopes"]
+    assert set(examples) == set(Settings.__struct_fields__)
+
+
+def test_the_shipped_examples_have_every_setting_and_are_right(tmp_path: Path) -> None:
+    examples = tomllib.loads(uncommented())
+    assert set(examples["clients"][1]) == set(Client.__struct_fields__)
+    assert set(examples["resources"][0]) == set(ProtectedResource.__struct_fields__)
+    assert set(examples["users"][0]) == set(User.__struct_fields__)
+    assert set(examples["clients"][1]["user_code"]) == set(UserCodeFormat.__struct_fields__)
+    loaded = read(uncommented(), tmp_path)
+    assert len(loaded.clients) == 2
+    assert len(loaded.resources) == 1
+    assert len(loaded.users) == 1
+
+
+def test_the_shipped_file_lets_nobody_in() -> None:
+    assert load(SHIPPED, environ={}).users == ()

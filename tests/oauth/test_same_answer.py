@@ -1,0 +1,139 @@
+"""Tokens and codes that are somebody else's: told apart from unknown ones by nobody.
+
+What is compared is the answer, byte for byte, and what the store was asked for, since that is
+what takes the time.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.oauth.proving import (
+    API,
+    INTROSPECT,
+    REVOKE,
+    SECRET,
+    TOKEN,
+    USERINFO,
+    sign,
+    tokens,
+    with_surface,
+)
+from tests.oauth.proving import OTHER_KEY as STRANGERS_KEY
+
+if TYPE_CHECKING:
+    from deviceflow.config import Settings
+    from tests.oauth.conftest import People, Stage, Worker
+
+VOLATILE = {"Date"}
+
+
+class Seen(NamedTuple):
+    """What a stranger sees of a request, and the commands that it cost."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    commands: dict[str, int]
+
+
+@pytest.fixture
+def settings(settings: "Settings") -> "Settings":
+    return with_surface(settings)
+
+
+async def commands(stage: "Stage") -> dict[str, int]:
+    told = await stage.redis.info("commandstats")
+    return {name: row["calls"] for name, row in told.items()}
+
+
+async def see(stage: "Stage", worker: "Worker", path: str, form: dict[str, str]) -> Seen:
+    while True:
+        before = await commands(stage)
+        bearer = {"Authorization": f"Bearer {form['bearer']}"} if "bearer" in form else {}
+        data = None if bearer else form
+        async with worker.client.post(path, data=data, headers=bearer) as answer:
+            body = await answer.read()
+        after = await commands(stage)
+        cost = {name: calls - before.get(name, 0) for name, calls in after.items()}
+        cost.pop("cmdstat_info")
+        if not cost.pop("cmdstat_xrange", 0):  # else the mirror has read in between, once a second
+            headers = {name: text for name, text in answer.headers.items() if name not in VOLATILE}
+            asked = {name: calls for name, calls in cost.items() if calls}
+            return Seen(answer.status, headers, body, asked)
+
+
+def like(token: str) -> str:
+    """Another token of the same shape, which nobody ever got."""
+    if token.startswith("ey"):
+        header, payload = token.split(".")[:2]
+        return f"{header}.{payload}.{'A' * 86}"
+    turned = token.translate(str.maketrans("abcdefghij", "bcdefghija"))
+    return token[:4] + turned[4:] if token.startswith("dfa_") else turned
+
+
+async def test_a_device_code(stage: "Stage", worker: "Worker", people: "People") -> None:
+    """6749-5.2-b: pending or approved, another client's is as good as invented."""
+    for is_approved in (False, True):
+        grant = (await worker.authorize("opaque")).body
+        if is_approved:
+            await people.approve(grant["user_code"])
+        code = grant["device_code"]
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "tv-app"}
+        foreign, unknown = [
+            await see(stage, worker, TOKEN, form | {"device_code": one})
+            for one in (code, like(code))
+        ]
+        assert foreign == unknown
+        assert (foreign.status, foreign.commands) == (400, {})
+
+
+async def test_a_refresh_token(stage: "Stage", worker: "Worker", people: "People") -> None:
+    """6749-6-a, 7009-2.1-b: refreshed or revoked by another client."""
+    token = (await tokens(worker, people, "opaque"))["refresh_token"]
+    refresh = {"grant_type": "refresh_token", "client_id": "tv-app"}
+    foreign, unknown = [
+        await see(stage, worker, TOKEN, refresh | {"refresh_token": one})
+        for one in (token, like(token))
+    ]
+    assert foreign == unknown
+    assert foreign.status == 400
+    foreign, unknown = [
+        await see(stage, worker, REVOKE, {"client_id": "tv-app", "token": one})
+        for one in (token, like(token))
+    ]
+    assert foreign == unknown
+    assert foreign.status == 200
+    assert (await worker.refresh(token, "opaque")).status == 200
+
+
+@pytest.mark.parametrize("client_id", ["always", "opaque"], ids=["jwt", "opaque"])
+async def test_an_access_token(
+    stage: "Stage", worker: "Worker", people: "People", client_id: str
+) -> None:
+    """7009-2.1-b, 7662-2.3-a: revoked by another client; asked for by another API."""
+    token = (await tokens(worker, people, client_id))["access_token"]
+    foreign, unknown = [
+        await see(stage, worker, REVOKE, {"client_id": "tv-app", "token": one})
+        for one in (token, like(token))
+    ]
+    assert foreign == unknown
+    server = {"client_id": "rs-else", "client_secret": SECRET}
+    foreign, unknown = [
+        await see(stage, worker, INTROSPECT, server | {"token": one})
+        for one in (token, like(token))
+    ]
+    assert foreign == unknown
+    assert foreign.body == b'{"active":false}'
+
+
+async def test_at_userinfo(stage: "Stage", worker: "Worker", people: "People") -> None:
+    """9068-4-a: for another API, or signed by a stranger."""
+    body = await tokens(worker, people, "apis", scope="profile", resource=API)
+    forged = sign({"alg": "ES256", "typ": "at+jwt"}, {"sub": "sub-ada"}, STRANGERS_KEY)
+    foreign, unknown, strange = [
+        await see(stage, worker, USERINFO, {"bearer": one})
+        for one in (body["access_token"], like(body["access_token"]), forged)
+    ]
+    assert foreign == unknown == strange
+    assert foreign.status == 401

@@ -1,0 +1,150 @@
+"""What a worker is made of: clients and keys as the store has them, from the first request on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from deviceflow.app import prepare
+from deviceflow.config import Device, Settings, Tokens
+from deviceflow.core.client import Client
+from deviceflow.parts import Parts
+from deviceflow.store.changes import REVISION_KEY
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection
+from deviceflow.store.mirror import CATCH_UP_S
+from deviceflow.store.signing_keys import SIGNING_KEY
+from tests.store.waiting import until
+
+if TYPE_CHECKING:
+    from tests.conftest import Clock, Valkey
+
+PACE_SLOTS = 1024
+TV = Client(client_id="tv", name="TV")
+SETTINGS = Settings(device=Device(pace_slots=PACE_SLOTS), clients=(TV,))
+AT_ONCE_S = CATCH_UP_S + 0.5
+
+MakeParts = Callable[..., Awaitable[Parts]]
+
+
+@pytest.fixture
+async def make_parts(
+    connection: Connection, valkey: "Valkey", clock: "Clock"
+) -> AsyncIterator[MakeParts]:
+    """The parts of another worker of another host, with an algorithm of its own."""
+    await connection.command("PING")
+    async with AsyncExitStack() as opened:
+
+        async def make(algorithm: str = "ES256", url: str = "") -> Parts:
+            tokens = Tokens(algorithm=algorithm)  # type: ignore[arg-type]
+            settings = msgspec.structs.replace(SETTINGS, tokens=tokens)
+            own = Connection.open(url or valkey.url)
+            opened.push_async_callback(own.close)
+            prepared = await prepare(settings, url or valkey.url)
+            parts = Parts(settings, own, prepared, memoryview(bytearray(8 * PACE_SLOTS)), clock)
+            opened.callback(parts.users.close)
+            return parts
+
+        yield make
+
+
+def published(parts: Parts) -> set[str]:
+    return {key["kid"] for key in parts.signer.jwks()["keys"]}
+
+
+async def settled(*workers: Parts) -> None:
+    """Every worker has read what there is to read."""
+    for _ in range(3):
+        for parts in workers:
+            await parts.mirror.catch_up()
+
+
+async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:
+    """OIDC-10.1.1-a: a worker that runs publishes it, as does one whose settings name it."""
+    running = await make_parts()
+    living = running.live(web.Application())
+    await anext(living)
+    other = await make_parts("Ed25519")
+    new = other.signer.signing_key.key_id
+    await until(lambda: new in published(running), AT_ONCE_S)
+    assert len(published(running)) == 2
+    await anext(living, None)
+
+
+async def test_keys_after_the_store_lost_its_data(
+    make_parts: MakeParts, connection: Connection
+) -> None:
+    """Put back once each, known to all, and nobody has the others read for ever."""
+    workers = [await make_parts(), await make_parts(), await make_parts("Ed25519")]
+    await settled(*workers)
+    before = {parts.signer.signing_key.key_id for parts in workers}
+    assert len(before) == 2
+    await connection.command("FLUSHALL")
+    await settled(*workers)
+    assert [published(parts) for parts in workers] == [before] * 3
+    assert await connection.command("GET", REVISION_KEY) == b"2"
+    await settled(*workers)
+    assert await connection.command("GET", REVISION_KEY) == b"2"
+
+
+async def test_a_withdrawn_key_is_not_put_back(make_parts: MakeParts) -> None:
+    """After a leak, say; also where it was the one that signed."""
+    workers = [await make_parts(), await make_parts()]
+    await settled(*workers)
+    leaked = workers[0].signer.signing_key.key_id
+    assert await workers[0].signing_keys.retire(leaked)
+    await settled(*workers)
+    (new,) = published(workers[0])
+    assert new != leaked
+    assert [parts.signer.signing_key.key_id for parts in workers] == [new, new]
+
+
+async def test_known_before_the_first_request(
+    make_parts: MakeParts, connection: Connection
+) -> None:
+    """What changed since the server's start: a worker may replace one that died."""
+    parts = await make_parts()
+    stored = StoredClients(connection)
+    await stored.put(msgspec.structs.replace(TV, enabled=False))
+    await stored.put(Client(client_id="new", name="New"))
+    living = parts.live(web.Application())
+    await anext(living)
+    assert {client.client_id: client.enabled for client in parts.clients} == {
+        "tv": False,
+        "new": True,
+    }
+    await anext(living, None)
+
+
+async def test_a_start_without_the_store(
+    make_parts: MakeParts, start_valkey: "Callable[..., Valkey]"
+) -> None:
+    """A worker that replaces another one while the store is away answers pending polls."""
+    own = start_valkey()
+    parts = await make_parts(url=own.url)
+    own.kill()
+    living = parts.live(web.Application())
+    async with asyncio.timeout(3):
+        await anext(living)
+    assert parts.clients.find("tv") == TV
+    await anext(living, None)
+
+
+async def test_a_start_with_a_key_that_cannot_be_read(
+    make_parts: MakeParts, connection: Connection
+) -> None:
+    """Of a later version, perhaps, and even of the algorithm in use: there is another one then."""
+    record = b'{"jwk":{"alg":"ES256","kid":"k","kty":"AKP"},"created_at":1,"expires_at":0}'
+    await connection.command("HSET", SIGNING_KEY, "k", record)
+    with capture_logs() as logs:
+        parts = await make_parts()
+        await settled(parts)
+    assert {line["event"] for line in logs} == {"signing_key.unreadable"}
+    (key_id,) = published(parts)
+    assert key_id != "k"
+    assert parts.signer.verify(parts.signer.sign({}, "jwt")).header["kid"] == key_id
