@@ -37,7 +37,7 @@ def test_oauth_discovery(play: "Play", site: "Site") -> None:
 
 @with_and_without_a_path
 def test_a_resource_server(play: "Play", site: "Site") -> None:
-    """9068-4-a, 7662-2.1-a, OIDC-3.1.3.3-a: Spring Security, with its validators for each kind."""
+    """9068-4-a, 7662-2.1-a, OIDC-3.1.3.3-a: an API made with Spring Security, or openid-client."""
     device = play(REQUESTS_OAUTHLIB, scope="openid profile")
     device.step("discovered")
     site.decide(device.step("authorized"), "approve")
@@ -51,4 +51,11 @@ def test_a_resource_server(play: "Play", site: "Site") -> None:
     claims = server.step("validated")["claims"]
     assert (claims["sub"], claims["scope"]) == (subject, tokens["scope"])
     assert server.step("introspected")["claims"] == {"sub": subject, "client_id": "tv"}
+    server.step("done")
+
+    told = {"client_id": "reader", "auth": "client_secret_basic", "client_secret": SECRET}
+    server = play(OPENID_CLIENT, introspect=tokens["access_token"], **told)
+    plain, signed = server.step("introspected"), server.step("introspected")
+    assert plain == signed
+    assert (plain["claims"]["sub"], plain["claims"]["active"]) == (subject, True)
     server.step("done")

@@ -53,6 +53,18 @@ const validate = async (config, tokens, DPoP) => {
   return oauth.validateJwtAccessToken(server, request, asked.resource ?? asked.issuer, insecure);
 };
 
+// As an API asks (RFC 7662), and for an answer that is signed (RFC 9701).
+const introspect = async () => {
+  const options = { execute: [client.allowInsecureRequests] };
+  const issuer = new URL(asked.issuer);
+  for (const metadata of [{}, { introspection_signed_response_alg: "ES256" }]) {
+    const method = await authentication();
+    const config = await client.discovery(issuer, asked.client_id, metadata, method, options);
+    client.enableNonRepudiationChecks(config);
+    tell("introspected", { claims: await client.tokenIntrospection(config, asked.introspect) });
+  }
+};
+
 const told = (tokens) => ({
   access_token: tokens.access_token,
   refresh_token: tokens.refresh_token,
@@ -104,7 +116,7 @@ const run = async () => {
 };
 
 try {
-  await run();
+  await (asked.introspect ? introspect() : run());
   tell("done");
 } catch (error) {
   const code = error.error ?? error.cause?.error ?? error.code ?? error.name;
