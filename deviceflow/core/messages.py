@@ -15,6 +15,10 @@ REGISTERED_METHODS = ("none", "client_secret_basic", "client_secret_post", "priv
 SCOPE = r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*"
 """RFC 6749 3.3: scope-tokens with one space between them."""
 
+JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+THUMBPRINT = "^[A-Za-z0-9_-]{43}$"
+"""A SHA-256 in base64url, as a thumbprint (RFC 7638) and an S256 challenge (RFC 7636) are."""
+
 
 def _told(**schema: object) -> Meta:
     """What the OpenAPI document says of a member, though nothing is checked against it here."""
@@ -32,8 +36,8 @@ GrantTypes = Annotated[
     list[Annotated[str, _told(enum=[*GRANT_TYPES])]],
     _told(contains={"const": DEVICE_CODE_GRANT}),
 ]
-Jwt = Annotated[str, _told(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
-Thumbprint = Annotated[str, _told(pattern="^[A-Za-z0-9_-]{43}$")]
+Jwt = Annotated[str, _told(pattern=JWT)]
+Thumbprint = Annotated[str, _told(pattern=THUMBPRINT)]
 ClientKeys = Annotated[
     dict[str, Any],
     _told(

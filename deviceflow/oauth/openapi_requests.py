@@ -8,7 +8,7 @@ from typing import Any
 
 from deviceflow.core.assertion import TYPE as ASSERTION_TYPE
 from deviceflow.core.form import MAX_FIELDS
-from deviceflow.core.messages import DEVICE_CODE_GRANT, SCOPE
+from deviceflow.core.messages import DEVICE_CODE_GRANT, JWT, SCOPE, THUMBPRINT
 from deviceflow.core.pkce import METHOD
 
 Schema = dict[str, Any]
@@ -16,9 +16,6 @@ Schema = dict[str, Any]
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{name}"
-
-_JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
-_THUMBPRINT = "^[A-Za-z0-9_-]{43}$"
 
 
 def _text(description: str, **more: object) -> Schema:
@@ -41,11 +38,11 @@ _RESOURCE = {
 _DEVICE_AUTHORIZATION = {
     "scope": _text("RFC 8628 3.1. Without it: all that the client may have.", pattern=f"^{SCOPE}$"),
     "resource": _RESOURCE,
-    "code_challenge": _text("RFC 7636 4.3.", pattern=_THUMBPRINT),
+    "code_challenge": _text("RFC 7636 4.3.", pattern=THUMBPRINT),
     "code_challenge_method": _text("RFC 7636 4.3.", enum=[METHOD]),
     "dpop_jkt": _text(
         "The thumbprint of the key that the tokens will be bound to (RFC 9449 10).",
-        pattern=_THUMBPRINT,
+        pattern=THUMBPRINT,
     ),
 }
 _DEVICE_CODE = {
@@ -137,7 +134,7 @@ def _header(name: str, description: str, **schema: object) -> Schema:
     }
 
 
-PROOF = _header("DPoP", "A proof of possession (RFC 9449 4), with our last nonce.", pattern=_JWT)
+PROOF = _header("DPoP", "A proof of possession (RFC 9449 4), with our last nonce.", pattern=JWT)
 PROOF_OF_TOKEN = _header("DPoP", "The proof that a token of the scheme DPoP needs (RFC 9449 7).")
 PREFER = _header(
     "Prefer",

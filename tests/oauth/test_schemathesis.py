@@ -201,6 +201,8 @@ def configuration() -> schemathesis.Config:
                 "with-security-parameters": False,
             },
             "checks": CHECKS,
+            # What an earlier run has learned makes no difference to this one.
+            "cache": {"enabled": False},
             # The secrets are a test's, and a request without them says little.
             "output": {"sanitization": {"enabled": False}},
             "operations": forms,
