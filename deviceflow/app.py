@@ -1,9 +1,9 @@
 """The composition root: what is wired to what, and the whole route table."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import structlog
 from aiohttp import web
@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from deviceflow import pages
 from deviceflow.config import Settings
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.signing_key import signing
 from deviceflow.oauth.answers import SERVER, answer_exception
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.device_code_grant import DeviceCodeGrant
@@ -77,7 +78,7 @@ async def prepare(settings: Settings, redis_url: str) -> Prepared:
         stored = open_signing_keys(settings, connection)
         signing_keys = await stored.read()
         algorithm = settings.tokens.algorithm
-        if not any(key.algorithm == algorithm for key in signing_keys):
+        if signing(signing_keys, algorithm) is None:
             signing_keys = await stored.add_first(new_key(algorithm, int(time.time())))
         return Prepared(installation, signing_keys)
     finally:
@@ -155,11 +156,7 @@ def machine_routes(parts: Parts) -> list[web.RouteDef]:
     grant_types = {DEVICE_CODE_GRANT: device_code.handle, "refresh_token": refresh_token.handle}
     token = TokenEndpoint(parts.authentication, parts.proofs, grant_types)
     revocation = RevocationEndpoint(
-        settings,
-        authentication=parts.authentication,
-        presented=presented,
-        tokens=parts.tokens,
-        access_tokens=parts.access_tokens,
+        authentication=parts.authentication, presented=presented, tokens=parts.tokens
     )
     introspection = IntrospectionEndpoint(
         settings,
@@ -252,9 +249,33 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         # The client has gone, and nobody is left to answer.
         raise
     except Exception as error:  # noqa: BLE001, the last door: it is logged and answered
-        if any(part in request.path for part in MACHINE_PATHS):
-            return answer_exception(error)
-        return await answer_error(request, error)
+        return await _answer(request, error)
+
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def answering_expectations(handle: Handle) -> Handle:
+    """`handle`, but a refused `Expect` (RFC 9110 10.1.1) gets an answer of ours too.
+
+    aiohttp looks at that header before any middleware, for paths that are not there as well, and
+    would repeat what it said.
+    """
+
+    async def answer_all(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handle(request)
+        except web.HTTPExpectationFailed as error:
+            # An application makes no other requests.
+            return await _answer(cast("web.Request", request), error)
+
+    return answer_all
+
+
+async def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
+    if any(part in request.path for part in MACHINE_PATHS):
+        return answer_exception(error)
+    return await answer_error(request, error)
 
 
 def templates_dir() -> Path:

@@ -13,7 +13,7 @@ from aiohttp import web
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.pace import PaceTable
-from deviceflow.core.signing_key import SigningKey
+from deviceflow.core.signing_key import SigningKey, signing
 from deviceflow.oauth.client_auth import ClientAuthentication
 from deviceflow.oauth.held import HeldPolls
 from deviceflow.oauth.lane import Lane
@@ -79,7 +79,7 @@ class Parts:
         self.mirror.reload = self.reload
         self.users = Users(connection, settings.users)
         self.tokens = Tokens(connection, installation, settings.tokens.refresh_token_idle_s, clock)
-        self.access_tokens = AccessTokens(connection, settings.tokens.access_token_lifetime_s)
+        self.access_tokens = AccessTokens(connection)
         self.sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
         self.limits = Limits(connection, installation)
         self.replay = Replay(connection, installation)
@@ -108,17 +108,18 @@ class Parts:
         """Read clients and keys as they are now. Raises StoreUnavailable."""
         self.clients.adopt(await self.stored_clients.all())
         signing_keys = await self.signing_keys.read()
-        if not any(key.algorithm == self.signer.algorithm for key in signing_keys):
+        if signing(signing_keys, self.signer.algorithm) is None:
             signing_keys = await self.signing_keys.add_first(await self._first_key())
         self.signer.adopt(signing_keys)
         self._keys_of = self.installation.epoch
 
     async def _first_key(self) -> SigningKey:
-        """What to sign with where the store has no key for it any more."""
+        """What to sign with where the store has no key for it (any more)."""
         if self._keys_of != self.installation.epoch:
             # The store lost its data: what this key has signed can still be verified.
             return msgspec.structs.replace(self.signer.signing_key, expires_at=0)
-        # It was withdrawn, perhaps after a leak, and stays so.
+        # It was withdrawn, perhaps after a leak, and stays so; or a rotation at a host with
+        # another algorithm superseded it, and what it signs from now on could not be verified.
         return await asyncio.to_thread(new_key, self.signer.algorithm, int(self.clock()))
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:

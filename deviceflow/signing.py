@@ -16,13 +16,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from deviceflow.core.dpop import Proof, ProofError
-from deviceflow.core.signing_key import PRIVATE_MEMBERS, SigningKey, age
+from deviceflow.core.public_key import ASYMMETRIC, PRIVATE_MEMBERS, RSA_BITS, fault
+from deviceflow.core.signing_key import SigningKey, age
 
-RSA_BITS = 2048
 ALGORITHMS = ("ES256", "Ed25519", "RS256")
-
-ASYMMETRIC = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "RS384", "RS512", "PS256")
-"""What assertions and proofs may be signed with: nothing symmetric, and never `none`."""
 
 MAX_HEADER = 2048
 MAX_CLAIMS = 8192
@@ -126,7 +123,7 @@ def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> Verified:
         if "kid" in header and jwk.get("kid", header["kid"]) != header["kid"]:
             continue
         try:
-            return _verify(token, _import_jwk(jwk), ASYMMETRIC)
+            return _verify(token, _import_public(jwk), ASYMMETRIC)
         except BadToken:
             continue
     raise BadToken
@@ -155,7 +152,7 @@ def read_proof(token: str) -> Proof:
             raise ProofError("This is not a DPoP proof.")
         if not jwk.keys().isdisjoint(PRIVATE_MEMBERS):
             raise ProofError("The DPoP proof carries a private key.")
-        key = _import_jwk(jwk)
+        key = _import_public(jwk)
         return Proof(key.thumbprint(), _verify(token, key, ASYMMETRIC).claims)
     except BadToken:
         raise ProofError("The DPoP proof is not signed as it should be.") from None
@@ -172,7 +169,7 @@ def is_usable(key: SigningKey) -> bool:
 def is_public_jwk(jwk: Mapping[str, Any]) -> bool:
     """Whether `jwk` is a public key that a signature can be checked with."""
     try:
-        return jwk.keys().isdisjoint(PRIVATE_MEMBERS) and bool(_import_jwk(jwk).thumbprint())
+        return bool(_import_public(jwk).thumbprint())
     except BadToken:
         return False
 
@@ -200,6 +197,13 @@ def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
     registry.max_header_length = MAX_HEADER
     registry.max_payload_length = MAX_CLAIMS
     return registry
+
+
+def _import_public(jwk: Mapping[str, Any]) -> _Key:
+    """The key of somebody else: whatever its way here, by the one rule."""
+    if fault(jwk) is not None:
+        raise BadToken
+    return _import_jwk(jwk)
 
 
 def _import_jwk(jwk: Mapping[str, Any]) -> _Key:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import uvloop
 from aiohttp import web
 
-from deviceflow.app import Demo, Wired, connect, wire
+from deviceflow.app import Demo, Wired, answering_expectations, connect, wire
 from deviceflow.config import Settings
 from deviceflow.oauth.lane_connection import Door
 from deviceflow.parts import Prepared
@@ -70,6 +70,7 @@ async def serving(
     """Answer on `sock`, the lane before aiohttp; then finish what is in flight."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
+    runner.server.request_handler = answering_expectations(runner.server.request_handler)
     door = Door(
         wired.lane,
         wired.held,

@@ -14,6 +14,7 @@ from deviceflow.app import prepare
 from deviceflow.config import Device, Settings, Tokens
 from deviceflow.core.client import Client
 from deviceflow.parts import Parts
+from deviceflow.signing import BadToken, new_key
 from deviceflow.store.changes import REVISION_KEY
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
@@ -74,6 +75,39 @@ async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:
     await until(lambda: new in published(running), AT_ONCE_S)
     assert len(published(running)) == 2
     await anext(living, None)
+
+
+async def test_two_algorithms_during_a_roll_out(make_parts: MakeParts, clock: "Clock") -> None:
+    """OIDC-10.1.1-a: a rotation at either host takes nothing from what the other one signs."""
+    old, new = await make_parts("ES256"), await make_parts("Ed25519")
+    await settled(old, new)
+    before = old.signer.sign({"jti": "before"}, "jwt")
+    await new.signing_keys.rotate(new_key("Ed25519", int(clock())))
+    await settled(old, new)
+    after = old.signer.sign({"jti": "after"}, "jwt")
+    for parts in (old, new):
+        assert parts.signer.verify(before).claims == {"jti": "before"}
+        assert parts.signer.verify(after).claims == {"jti": "after"}
+    # All that the old host's first key has signed is over; what it signs now is not.
+    clock.advance(2 * SETTINGS.tokens.access_token_lifetime_s)
+    late = old.signer.sign({"jti": "late"}, "jwt")
+    for parts in (old, new, await make_parts("Ed25519")):
+        assert parts.signer.verify(late).claims == {"jti": "late"}
+        with pytest.raises(BadToken):
+            parts.signer.verify(before)
+
+
+async def test_an_algorithm_that_is_used_no_more(make_parts: MakeParts, clock: "Clock") -> None:
+    """OIDC-10.1.1-a: its keys end with the next rotation; nobody makes another."""
+    for algorithm in ("ES256", "Ed25519"):
+        parts = await make_parts(algorithm)
+    assert len(published(parts)) == 2
+    key = new_key("Ed25519", int(clock()))
+    await parts.signing_keys.rotate(key)
+    await settled(parts)
+    assert len(published(parts)) == 3
+    clock.advance(2 * SETTINGS.tokens.access_token_lifetime_s)
+    assert published(parts) == published(await make_parts("Ed25519")) == {key.key_id}
 
 
 async def test_keys_after_the_store_lost_its_data(

@@ -7,11 +7,19 @@ import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
+from deviceflow.core.dpop import ProofError
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import ALGORITHMS, BadToken, Signer, new_key
+from deviceflow.signing import (
+    ALGORITHMS,
+    BadToken,
+    Signer,
+    new_key,
+    read_proof,
+    verify_with,
+)
 from tests.conftest import Clock
 
 CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000_000_000}
@@ -124,3 +132,20 @@ def test_a_key_that_still_signs_is_published(clock: Clock) -> None:
     signer = Signer([only], "ES256", clock)
     assert signer.verify(signer.sign(CLAIMS, ACCESS_TOKEN_TYPE)).claims == CLAIMS
     assert len(signer.jwks()["keys"]) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*2048:joserfc.errors.SecurityWarning")
+@pytest.mark.parametrize(("bits", "good"), [(1024, False), (2048, True)])
+def test_what_others_sign_with(bits: int, good: bool) -> None:  # noqa: FBT001 - a column
+    """RFC 7518 3.3, 9449-4.3-a, 7523-3-a: 2048 bits or more, in a proof and in an assertion."""
+    key = RSAKey.generate_key(bits, auto_kid=False)
+    public = key.as_dict(private=False)
+    header = {"alg": "RS256", "typ": "dpop+jwt", "jwk": public}
+    token = jwt.encode(header, CLAIMS, key, algorithms=["RS256"])
+    if good:
+        assert read_proof(token).claims == verify_with(token, [public]).claims == CLAIMS
+        return
+    with pytest.raises(ProofError):
+        read_proof(token)
+    with pytest.raises(BadToken):
+        verify_with(token, [public])

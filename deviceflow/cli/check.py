@@ -9,6 +9,7 @@ import click
 
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.values import is_loopback
+from deviceflow.signing import is_public_jwk
 
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
@@ -39,6 +40,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     yield from _reach(settings)
     yield from _grants(settings)
     yield from _resources(settings)
+    yield from _proofs(settings)
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
         yield (
             "tokens.access_token_lifetime_s: who steals a token can use it until it expires;"
@@ -102,6 +104,25 @@ def _resources(settings: Settings) -> Iterator[str]:
                 f"clients[{i}].scopes: belong to several resources, so a request with neither"
                 " scope nor resource is refused; the device has to send one of them"
             )
+
+
+def _proofs(settings: Settings) -> Iterator[str]:
+    """What will never prove a client, though nothing is wrong with its form."""
+    for i, client in enumerate(settings.clients):
+        if (
+            client.auth_method == "tls_client_auth"
+            and not settings.server.client_certificate_header
+        ):
+            yield (
+                f'clients[{i}].auth_method: "tls_client_auth" lets nobody in without'
+                " server.client_certificate_header; set it, and let the proxy write that header"
+            )
+        for j, key in enumerate(client.public_keys):
+            if not is_public_jwk(key):
+                yield (
+                    f"clients[{i}].jwks.keys[{j}]: no signature can be checked with it; copy the"
+                    " key again from whoever made it"
+                )
 
 
 def _counted(number: int, noun: str) -> str:

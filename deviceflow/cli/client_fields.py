@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from deviceflow.cli.check import warnings
-from deviceflow.cli.client_options import OPTION_OF, SECRET_METHODS
+from deviceflow.cli.client_options import OPTION_OF
 from deviceflow.cli.options import fail, refuse_undecodable
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import Client
+from deviceflow.core.client import SECRET_METHODS, Client
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.signing import is_public_jwk
 

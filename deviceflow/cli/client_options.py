@@ -6,8 +6,7 @@ import click
 import msgspec
 
 from deviceflow.cli.options import fail
-
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+from deviceflow.core.client import SECRET_METHODS
 
 PEOPLE = "What people decide about"
 PROOF = "How it authenticates"

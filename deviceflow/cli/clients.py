@@ -1,7 +1,6 @@
 """`deviceflow clients`: the applications that may start the flow."""
 
 import secrets
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,12 +8,7 @@ import click
 import msgspec
 
 from deviceflow.cli.client_fields import changed, check_credentials, checked, named, warn
-from deviceflow.cli.client_options import (
-    SECRET_METHODS,
-    ClientCommand,
-    client_options,
-    unset_option,
-)
+from deviceflow.cli.client_options import ClientCommand, client_options, unset_option
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -24,7 +18,7 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.core.client import Client
+from deviceflow.core.client import SECRET_METHODS, Client, secret_digest
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
@@ -86,10 +80,12 @@ def add(settings: Settings, /, client_id: str, **given: object) -> None:
     check_credentials(client, fields)
 
     async def work(connection: Connection) -> None:
-        stored = StoredClients(connection)
-        if client_id in _of_file(settings) or await stored.find(client_id):
-            fail(f"there is a client {client_id} already; `clients set` changes it")
-        await stored.put(client)
+        def new(before: Client | None) -> Client:
+            if before or client_id in _of_file(settings):
+                fail(f"there is a client {client_id} already; `clients set` changes it")
+            return client
+
+        await StoredClients(connection).change(client_id, new)
         click.echo(f"added {client_id}", err=True)
         warn(client, settings)
         _show_secret(secret)
@@ -119,12 +115,17 @@ def set_client(
         fail("nothing to change: name an option; `clients set --help` shows them")
 
     async def work(connection: Connection) -> None:
-        stored = StoredClients(connection)
-        document = changed(await _existing(settings, stored, client_id), fields, unset)
-        secret = _add_secret(document)
-        client = checked(document, settings)
-        check_credentials(client, fields)
-        await stored.put(client)
+        secret: str | None = None
+
+        def edit(before: Client | None) -> Client:
+            nonlocal secret
+            document = changed(_existing(settings, before, client_id), fields, unset)
+            secret = _add_secret(document)
+            client = checked(document, settings)
+            check_credentials(client, fields)
+            return client
+
+        client = await StoredClients(connection).change(client_id, edit)
         overrides = "; it overrides the one in the file" if client_id in _of_file(settings) else ""
         click.echo(f"changed {client_id}{overrides}", err=True)
         warn(client, settings)
@@ -169,9 +170,8 @@ def show(settings: Settings, client_id: str) -> None:
     """Show a client as JSON, without its secrets."""
 
     async def work(connection: Connection) -> None:
-        fields = msgspec.to_builtins(
-            await _existing(settings, StoredClients(connection), client_id)
-        )
+        found = await StoredClients(connection).find(client_id)
+        fields = msgspec.to_builtins(_existing(settings, found, client_id))
         fields["secret_sha256"] = f"{len(fields['secret_sha256'])} secrets"
         click.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
 
@@ -201,30 +201,35 @@ def rotate_secret(settings: Settings, client_id: str) -> None:
     """Make a new secret and print it, once. The one before it stays good until the next."""
     secret = secrets.token_urlsafe(32)
 
-    async def work(connection: Connection) -> None:
-        stored = StoredClients(connection)
-        client = await _existing(settings, stored, client_id)
+    def edit(before: Client | None) -> Client:
+        client = _existing(settings, before, client_id)
         if client.auth_method not in SECRET_METHODS:
             fail(f"{client_id} authenticates with {client.auth_method}, not with a secret")
-        digests = (_digest(secret), *client.secret_sha256)[:SECRETS_KEPT]
-        await stored.put(msgspec.structs.replace(client, secret_sha256=digests))
+        # Once only, also where this is done again because an answer of the store was lost.
+        digests = tuple(dict.fromkeys((secret_digest(secret), *client.secret_sha256)))
+        return msgspec.structs.replace(client, secret_sha256=digests[:SECRETS_KEPT])
+
+    async def work(connection: Connection) -> None:
+        await StoredClients(connection).change(client_id, edit)
         _show_secret(secret)
 
     with_store(settings, work)
 
 
 def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
+    def edit(before: Client | None) -> Client:
+        return msgspec.structs.replace(_existing(settings, before, client_id), enabled=enabled)
+
     async def work(connection: Connection) -> None:
-        stored = StoredClients(connection)
-        client = await _existing(settings, stored, client_id)
-        await stored.put(msgspec.structs.replace(client, enabled=enabled))
+        await StoredClients(connection).change(client_id, edit)
         click.echo(f"{'enabled' if enabled else 'disabled'} {client_id}")
 
     with_store(settings, work)
 
 
-async def _existing(settings: Settings, stored: StoredClients, client_id: str) -> Client:
-    client = await stored.find(client_id) or _of_file(settings).get(client_id)
+def _existing(settings: Settings, stored: Client | None, client_id: str) -> Client:
+    """The stored client, or else that of the file; ends the program where there is neither."""
+    client = stored or _of_file(settings).get(client_id)
     if client is None:
         _fail_unknown(client_id)
     return client
@@ -243,7 +248,7 @@ def _add_secret(fields: dict[str, Any]) -> str | None:
     if fields["auth_method"] not in SECRET_METHODS or fields.get("secret_sha256"):
         return None
     secret = secrets.token_urlsafe(32)
-    fields["secret_sha256"] = [_digest(secret)]
+    fields["secret_sha256"] = [secret_digest(secret)]
     return secret
 
 
@@ -251,7 +256,3 @@ def _show_secret(secret: str | None) -> None:
     if secret:
         click.echo("The secret, shown only now:", err=True)
         click.echo(secret)
-
-
-def _digest(secret: str) -> str:
-    return sha256(secret.encode()).hexdigest()

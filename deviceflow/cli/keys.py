@@ -15,6 +15,7 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
+from deviceflow.core.signing_key import signing
 from deviceflow.parts import open_signing_keys
 from deviceflow.signing import new_key
 from deviceflow.store.connection import Connection
@@ -39,14 +40,17 @@ def keys(
 @keys.command(name="list")
 @click.pass_obj
 def list_keys(settings: Settings) -> None:
-    """List the published keys; the newest of the algorithm in use signs."""
+    """List the published keys; the newest of the algorithm in use signs.
+
+    Keys of another algorithm end with the next rotation.
+    """
 
     async def work(connection: Connection) -> None:
         stored = await open_signing_keys(settings, connection).read()
-        signing = [key for key in stored if key.algorithm == settings.tokens.algorithm][-1:]
+        newest = signing(stored, settings.tokens.algorithm)
         for key in stored:
             until = f"published until {_moment(key.expires_at)}" if key.expires_at else ""
-            state = "signs" if key in signing else "verifies"
+            state = "signs" if key == newest else "verifies"
             made = _moment(key.created_at)
             click.echo(f"{key.key_id}  {key.algorithm:<8} {state:<9} made {made}  {until}".rstrip())
         if not stored:
@@ -58,7 +62,10 @@ def list_keys(settings: Settings) -> None:
 @keys.command()
 @click.pass_obj
 def rotate(settings: Settings) -> None:
-    """Sign with a new key. The old one stays published until all that it signed has expired."""
+    """Sign with a new key. The old one stays published until all that it signed has expired.
+
+    So do keys of other algorithms, after a change of tokens.algorithm.
+    """
     key = new_key(settings.tokens.algorithm, int(time.time()))
 
     async def work(connection: Connection) -> None:
@@ -81,8 +88,8 @@ def retire(settings: Settings, key_id: str) -> None:
     async def work(connection: Connection) -> None:
         stored = open_signing_keys(settings, connection)
         known = await stored.read()
-        signing = [key for key in known if key.algorithm == settings.tokens.algorithm][-1:]
-        if key_id in [key.key_id for key in signing]:
+        newest = signing(known, settings.tokens.algorithm)
+        if newest is not None and key_id == newest.key_id:
             fail("this key signs; run `deviceflow keys rotate` first")
         if not await stored.retire(key_id):
             fail(f"there is no key {key_id}; `keys list` shows those that there are")

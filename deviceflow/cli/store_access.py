@@ -13,7 +13,12 @@ from deviceflow.cli.options import fail
 from deviceflow.config import Settings
 from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
-from deviceflow.store.errors import RecordUnreadable, StoreSetupError, StoreUnavailable
+from deviceflow.store.errors import (
+    RecordContended,
+    RecordUnreadable,
+    StoreSetupError,
+    StoreUnavailable,
+)
 
 Work = Callable[[Connection], Awaitable[None]]
 
@@ -28,7 +33,7 @@ def with_store(settings: Settings, work: Work) -> None:
                 EmbeddedValkey(Path(settings.server.data_dir)).shared()
             )
             asyncio.run(_connected(settings, url, work))
-        except (StoreSetupError, RecordUnreadable) as error:
+        except (StoreSetupError, RecordUnreadable, RecordContended) as error:
             fail(str(error))
         except StoreUnavailable:
             fail("cannot reach the store; is it running, and is redis.url right?")

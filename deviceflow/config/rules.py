@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
@@ -12,10 +13,10 @@ from deviceflow.config.settings import (
     Server,
     Settings,
 )
-from deviceflow.core.client import Client
+from deviceflow.core.client import SECRET_METHODS, Client
+from deviceflow.core.public_key import fault
 from deviceflow.core.reading import Finding, Rules, shown
 from deviceflow.core.resources import ProtectedResource
-from deviceflow.core.signing_key import PRIVATE_MEMBERS
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.core.values import is_issuer
 
@@ -27,8 +28,6 @@ five guesses, 20 bits leave a chance of one in 200,000 for each code that waits,
 
 MAX_USER_CODE_LENGTH = 32
 """Nobody types more, and a code still has room to grow."""
-
-_SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 
 
 def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:
@@ -61,14 +60,13 @@ def _client_rules(client: Client) -> Iterator[Finding]:
             'set for a client with auth_method "none"',
             "no secret, or another auth_method",
         )
-    if client.auth_method in _SECRET_METHODS and not client.secret_sha256:
+    if client.auth_method in SECRET_METHODS and not client.secret_sha256:
         yield "secret_sha256", "missing", f'at least one for auth_method "{client.auth_method}"'
     if client.auth_method == "private_key_jwt" and not client.public_keys:
         yield "jwks", "no keys", 'at least one public key for auth_method "private_key_jwt"'
     for i, key in enumerate(client.public_keys):
-        if members := [member for member in PRIVATE_MEMBERS if member in key]:
-            wrong = f'a private key, for it has "{members[0]}"'
-            yield f"jwks.keys[{i}]", wrong, "its public half only; the client keeps the other"
+        if found := fault(key):
+            yield f"jwks.keys[{i}]", *found
     if client.auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:
         yield (
             "tls_client_auth_subject_dn",
@@ -91,6 +89,15 @@ def _resource_rules(resource: ProtectedResource) -> Iterator[Finding]:
 def _server_rules(server: Server) -> Iterator[Finding]:
     if server.port == server.admin_port != 0 and server.host == server.admin_host:
         yield "admin_port", f"got {server.port}, which server.port is too", "another port"
+    if server.client_certificate_header is None:
+        return
+    right = "only the proxies that verify the certificates of client_certificate_header"
+    if not server.trusted_proxies:
+        yield "trusted_proxies", "missing", right
+    for i, network in enumerate(server.trusted_proxies):
+        if ip_network(network).prefixlen == 0:
+            wrong = f"got {shown(network)}, so everybody could say to be any client"
+            yield f"trusted_proxies[{i}]", wrong, right
 
 
 def _redis_rules(redis: Redis) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.core.values import (
     Email,
     Folder,
+    HeaderName,
     Host,
     Issuer,
     Network,
@@ -42,7 +43,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Server(Section, frozen=True, kw_only=True):
-    """Where it listens and how many processes answer. Port 0 is any free port."""
+    """Where it listens and how many processes answer. Port 0 is any free port.
+
+    `client_certificate_header`: where a trusted proxy writes the subject of the certificate that
+    it has verified (RFC 8705 2.1); without it no client authenticates by a certificate.
+    """
 
     host: Host = "127.0.0.1"
     port: Port = 8628
@@ -51,6 +56,7 @@ class Server(Section, frozen=True, kw_only=True):
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
     trusted_proxies: tuple[Network, ...] = ()
+    client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15

@@ -27,13 +27,19 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
     if nearest is None:
         return peer
     for entry in reversed(",".join(forwarded_for).split(",")):
-        if not _within(nearest, trusted):
+        if not _is_within(nearest, trusted):
             break
         further = _parse(entry)
         if further is None:
             break
         nearest = further
     return str(nearest)
+
+
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Tell whether the other end of a connection is one of our proxies; a Unix socket is not."""
+    nearest = _parse(peer)
+    return nearest is not None and _is_within(nearest, trusted)
 
 
 def rate_key(address: str) -> str:
@@ -44,7 +50,7 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
-def _within(address: Address, networks: Sequence[Network]) -> bool:
+def _is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 
 

@@ -56,11 +56,8 @@ def access_token(
         "jti": jti,
         "iat": lifetime.issued_at,
         "exp": lifetime.expires_at,
-        "auth_time": subject.auth_time,
-        "amr": list(subject.amr),
     }
-    if subject.acr:
-        claims["acr"] = subject.acr
+    claims |= _authentication(subject)
     if grant_id:
         claims["grant_id"] = grant_id
     if jkt:
@@ -78,12 +75,19 @@ def id_token(
         "aud": client_id,
         "iat": lifetime.issued_at,
         "exp": lifetime.expires_at,
-        "auth_time": subject.auth_time,
-        "amr": list(subject.amr),
     }
+    claims |= _authentication(subject)
+    return claims | profile(subject, scope)
+
+
+def _authentication(subject: Subject) -> Claims:
+    """How the person signed in, as far as that is known (RFC 9068 2.2.1)."""
+    claims: Claims = {"auth_time": subject.auth_time}
+    if subject.amr:
+        claims["amr"] = list(subject.amr)
     if subject.acr:
         claims["acr"] = subject.acr
-    return claims | profile(subject, scope)
+    return claims
 
 
 def profile(subject: Subject, scope: str) -> Claims:

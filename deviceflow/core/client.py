@@ -1,6 +1,7 @@
 """Clients (RFC 6749 section 2): the applications whose devices may ask for a grant."""
 
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -62,6 +63,9 @@ SubjectName = Annotated[
 AuthMethod = Literal[
     "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"
 ]
+
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+"""The methods of a client that has a secret."""
 
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
@@ -147,3 +151,8 @@ class Clients:
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""
         return self._by_id.get(client_id)
+
+
+def secret_digest(secret: str) -> str:
+    """What is kept of a secret, or of a token as long and as random: a `SecretDigest`."""
+    return sha256(secret.encode()).hexdigest()

@@ -84,3 +84,16 @@ def temporarily_unavailable(retry_after: int = 5) -> OAuthError:
     """503: the store cannot be reached. RFC 6749 4.1.2.1 has the code; RFC 9110 the status."""
     text = "The server cannot do this just now. Please try again."
     return OAuthError("temporarily_unavailable", text, status=503, retry_after=retry_after)
+
+
+def too_many_failures(retry_after: int, *, is_poll: bool) -> OAuthError:
+    """Who guesses a client's secret has to wait, and so has whoever shares the address with it.
+
+    Never invalid_client: honest devices would give up. For a poll it is slow_down, with the
+    status of RFC 8628 3.5: libraries go on for this and for authorization_pending alone, some of
+    them only at a 400. No interval: it says nothing about the grant. Else 429 (RFC 6585 4).
+    """
+    text = "Too many failed attempts. Try again later."
+    if is_poll:
+        return OAuthError("slow_down", text, retry_after=retry_after)
+    return OAuthError("temporarily_unavailable", text, status=429, retry_after=retry_after)

@@ -6,6 +6,7 @@ parameter MUST NOT be sent twice. What cannot be decoded exactly is refused, not
 
 import re
 from collections.abc import Container
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MAX_FIELDS = 64
@@ -17,10 +18,18 @@ class FormError(ValueError):
     """The body is not a form, or says a thing twice. The text is fit for an answer."""
 
 
-def parse_form(body: bytes, repeatable: Container[str] = ()) -> dict[str, str]:
-    """The fields of `body`, without the empty ones.
+class Form(NamedTuple):
+    """What a form says, without its empty fields.
 
-    A field of `repeatable` may be given several times; its values are joined by spaces.
+    `fields`: those that have one value; `repeated`: those that may have several, in order.
+    """
+
+    fields: dict[str, str]
+    repeated: dict[str, list[str]]
+
+
+def parse_form(body: bytes, repeatable: Container[str] = ()) -> Form:
+    """The fields of `body`; those of `repeatable` may be given several times.
 
     Raises FormError for broken percent-encoding, bytes that are not UTF-8, a field given
     twice, or more than MAX_FIELDS fields.
@@ -31,16 +40,21 @@ def parse_form(body: bytes, repeatable: Container[str] = ()) -> dict[str, str]:
     if len(pairs) > MAX_FIELDS:
         raise FormError("The body has too many parameters.")
     fields: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
     for pair in pairs:
         name, _, value = pair.partition(b"=")
         key = decode_component(name)
         text = decode_component(value)
-        if key in fields:
-            if key not in repeatable:
-                raise FormError("A parameter is given more than once.")
-            text = f"{fields[key]} {text}".strip()
-        fields[key] = text
-    return {key: value for key, value in fields.items() if value}
+        if key in repeatable:
+            repeated.setdefault(key, []).append(text)
+        elif key in fields:
+            raise FormError("A parameter is given more than once.")
+        else:
+            fields[key] = text
+    return Form(
+        {key: value for key, value in fields.items() if value},
+        {key: [value for value in values if value] for key, values in repeated.items()},
+    )
 
 
 def decode_component(raw: bytes) -> str:

@@ -84,7 +84,7 @@ class TokenResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ErrorResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """RFC 6749 5.2. `interval` (s) comes with slow_down: the one now in force."""
+    """RFC 6749 5.2. `interval` (s) comes with a grant's slow_down: the one now in force."""
 
     error: Text
     error_description: Annotated[str, _told(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]+$")] = ""
@@ -104,7 +104,7 @@ class InactiveTokenResponse(msgspec.Struct, kw_only=True, forbid_unknown_fields=
 
 
 class ActiveTokenResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """RFC 7662 2.2. A refresh token has the required members only."""
+    """RFC 7662 2.2; RFC 9470 6.2 for `acr`. A refresh token has the required members only."""
 
     active: Yes
     client_id: Text
@@ -117,6 +117,8 @@ class ActiveTokenResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
     jti: Text | None = None
     iat: Time | None = None
     auth_time: Time | None = None
+    acr: Text | None = None
+    amr: Names | None = None
     cnf: Confirmation | None = None
     token_type: Literal["Bearer", "DPoP"] | None = None
 
@@ -166,7 +168,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     registration_endpoint: Uri | None = None
     grant_types_supported: Names
     response_types_supported: Names
-    scopes_supported: list[Scope]
+    scopes_supported: Annotated[list[Scope], _told(minItems=1, uniqueItems=True)] | None = None
     token_endpoint_auth_methods_supported: Names
     token_endpoint_auth_signing_alg_values_supported: Names | None = None
     revocation_endpoint_auth_methods_supported: Names
@@ -191,6 +193,7 @@ class RegistrationRequest(msgspec.Struct, kw_only=True):
     token_endpoint_auth_method: RegisteredMethod | None = None
     application_type: str | None = None
     jwks: ClientKeys | None = None
+    jwks_uri: Annotated[Any, _told(type="null", description="Not supported: send jwks.")] = None
     dpop_bound_access_tokens: bool = False
     client_id: str | None = None
     client_secret: str | None = None

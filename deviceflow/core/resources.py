@@ -5,9 +5,11 @@
    issuer among its audience, unless the device names other resources at the token endpoint.
 3. An access token has no scope that belongs to a resource outside its audience. A grant of
    two resources' scopes that is older than these settings keeps the audience that it had.
+4. A token that is narrowed, by `scope` or by `resource`, is never good where the grant's own
+   would not be. What only a scope has brought into the audience goes with that scope.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +27,13 @@ class ProtectedResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     scopes: tuple[ScopeToken, ...] = ()
 
 
+class Granted(NamedTuple):
+    """What a grant is for: its whole `scope` (space separated), and the resources it named."""
+
+    scope: str
+    resources: Sequence[str]
+
+
 class Access(NamedTuple):
     """What one access token opens: `scope` (space separated), at each of `audience`."""
 
@@ -39,13 +48,13 @@ class Resources:
         self._issuer = issuer
         self._owners = {scope: one.resource for one in known for scope in one.scopes}
 
-    def named(self, parameter: str | None, client: Client) -> tuple[str, ...] | None:
-        """The resources that `parameter` (space separated) names, or None for `invalid_target`.
+    def named(self, asked: Iterable[str], client: Client) -> tuple[str, ...] | None:
+        """The resources that were `asked` for, each once, or None for `invalid_target`.
 
         Each has to be an absolute URI without a fragment (RFC 8707 2), and one that the client
         may name. The issuer may always be named.
         """
-        names = tuple(dict.fromkeys((parameter or "").split()))
+        names = tuple(dict.fromkeys(asked))
         allowed = {self._issuer, *client.resources}
         return names if all(_is_uri(name) and name in allowed for name in names) else None
 
@@ -65,33 +74,39 @@ class Resources:
         return tuple(one for one in scopes if self._owners.get(one) in {None, *named}) or None
 
     def access(
-        self, scope: str, granted: str, client: Client, parameter: str | None
+        self, scope: str, grant: Granted, client: Client, asked: Iterable[str]
     ) -> Access | None:
         """What the next access token of a grant opens, or None for `invalid_target`.
 
-        `granted`: the resources that the device authorization request named. `parameter`: the
-        `resource` of a token request; the token is for these only. It keeps the scopes that are
-        good where it is for (RFC 8707 2.2); one that would keep none is refused, for no answer
-        could say so (RFC 6749 5.1).
+        `scope`: that of the token, within the grant's. `asked`: the `resource` of a token
+        request; the token is for these only. It keeps the scopes that are good where it is for
+        (RFC 8707 2.2); one that would keep none is refused, for no answer could say so (RFC 6749
+        5.1).
         """
-        audience = self._audience(scope.split(), granted.split(), client)
-        names = tuple(dict.fromkeys((parameter or "").split()))
+        audience = self._audience(scope.split(), grant, client)
+        names = tuple(dict.fromkeys(asked))
         if not all(_is_uri(name) and name in audience for name in names):
             return None
-        if not names and not granted:
+        if not names and not grant.resources:
             return Access(scope, audience)
         opened = names or audience
         kept = " ".join(one for one in scope.split() if self._home(one) in {None, *opened})
         return Access(kept, opened) if kept or not scope else None
 
-    def _audience(self, scopes: list[str], granted: list[str], client: Client) -> tuple[str, ...]:
-        """Without a resource the default, inferred from the scopes where they tell it (9068 3)."""
-        owners = self._owners_of(scopes)
+    def _audience(self, scopes: list[str], grant: Granted, client: Client) -> tuple[str, ...]:
+        """Where the grant is good, without what a scope had brought that is gone; never nothing.
+
+        Without a resource the default, inferred from the scopes where they tell it (RFC 9068 3).
+        """
+        granted = grant.scope.split()
+        owners = self._owners_of(granted)
         default = client.audience or self._issuer
-        names = granted or (list(owners) if len(owners) == 1 else [default])
-        if OPENID in scopes and self._issuer not in names:
+        names = [*grant.resources] or (list(owners) if len(owners) == 1 else [default])
+        if OPENID in granted and self._issuer not in names:
             names = [*names, self._issuer]
-        return tuple(names)
+        gone = {self._home(one) for one in granted} - {self._home(one) for one in scopes}
+        left = [name for name in names if name in grant.resources or name not in gone]
+        return tuple(left or names)
 
     def _home(self, scope: str) -> str | None:
         return self._issuer if scope == OPENID else self._owners.get(scope)

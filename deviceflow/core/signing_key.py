@@ -1,11 +1,9 @@
 """A key that signs tokens, and its life: made, used, published a while longer, gone."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-
-PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-"""RFC 7518 6.2.2, 6.3.2, 6.4: what a JWK has that its owner alone may know."""
 
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +40,21 @@ def age(key: SigningKey) -> tuple[bool, int, str]:
     return not key.expires_at, key.created_at, key.key_id
 
 
-def superseded(keys: list[SigningKey], algorithm: str, expires_at: int) -> list[SigningKey]:
-    """The keys of `algorithm` that a newer one replaces, as they are to be stored then."""
+def signing(keys: Iterable[SigningKey], algorithm: str) -> SigningKey | None:
+    """Find the key that signs with `algorithm`, where one may: what has a date never does.
+
+    Of what it signed after that date, nobody could tell any more that it is good.
+    """
+    fit = [key for key in keys if key.algorithm == algorithm and not key.expires_at]
+    return max(fit, key=age, default=None)
+
+
+def superseded(keys: Iterable[SigningKey], expires_at: int) -> list[SigningKey]:
+    """The keys that a newer one replaces, as they are to be stored then.
+
+    Those of all algorithms: one that was changed in the settings is not used again. A host whose
+    settings still have it makes itself a new key.
+    """
     return [
-        msgspec.structs.replace(key, expires_at=expires_at)
-        for key in keys
-        if key.algorithm == algorithm and not key.expires_at
+        msgspec.structs.replace(key, expires_at=expires_at) for key in keys if not key.expires_at
     ]

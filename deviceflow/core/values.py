@@ -76,6 +76,13 @@ Network = Annotated[
         extra={"rule": _is_network},
     ),
 ]
+HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9](-?[A-Za-z0-9]){0,99}\Z",
+        description="the name of a header: letters, digits and hyphens",
+    ),
+]
 Host = Annotated[
     str,
     Meta(

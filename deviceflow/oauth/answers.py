@@ -22,6 +22,7 @@ HTTP_ERRORS = {
     404: "There is no such endpoint.",
     405: "This endpoint does not answer that method.",
     413: "The body is too large.",
+    417: "This server expects nothing but 100-continue.",
 }
 
 

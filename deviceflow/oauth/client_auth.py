@@ -9,21 +9,24 @@ import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from hashlib import sha256
 from hmac import compare_digest
-from ipaddress import ip_address
 from math import ceil
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import assertion
-from deviceflow.core.address import Network, client_address, rate_key
-from deviceflow.core.client import Client, Clients
-from deviceflow.core.errors import OAuthError, invalid_client, invalid_request
-from deviceflow.core.form import FormError, decode_component, parse_form
+from deviceflow.core.address import Network, client_address, is_trusted, rate_key
+from deviceflow.core.client import Client, Clients, secret_digest
+from deviceflow.core.errors import (
+    OAuthError,
+    invalid_client,
+    invalid_request,
+    too_many_failures,
+)
+from deviceflow.core.form import Form, FormError, decode_component, parse_form
+from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.signing import BadToken, unverified_subject, verify_with
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
@@ -33,9 +36,6 @@ from deviceflow.store.replay import Replay
 FORM = "application/x-www-form-urlencoded"
 REPEATABLE = frozenset({"resource"})
 """RFC 8707 2: the one parameter that may be given several times."""
-
-SUBJECT_DN_HEADER = "X-SSL-Client-S-DN"
-"""What a proxy that has verified a client's certificate says of it (RFC 4514)."""
 
 FAILURES_PER_WINDOW = 30
 FAILURE_WINDOW_S = 60
@@ -51,11 +51,12 @@ class Credentials(NamedTuple):
 
 
 class ClientRequest(NamedTuple):
-    """A request whose client is known."""
+    """A request whose client is known; `resources`: what it names in `resource` (RFC 8707 2)."""
 
     http: web.Request
     parameters: dict[str, str]
     client: Client
+    resources: list[str]
 
 
 class ClientAuthentication:
@@ -78,25 +79,29 @@ class ClientAuthentication:
         self._replay = replay
         self._limits = limits
         self._trusted_proxies = trusted_proxies
+        self._certificate_header = settings.server.client_certificate_header
         self._clock = clock
         self._shut_out: dict[str, float] = {}
 
     async def read(self, request: web.Request) -> ClientRequest:
         """The parameters and the authenticated client of `request`."""
-        parameters = await read_parameters(request)
+        parameters, repeated = await read_form(request)
         header = request.headers.getall("Authorization", [])
         credentials = self._credentials(request, header, parameters)
         guesser = self._guesser(request, credentials)
-        self._check_not_shut_out(guesser)
+        is_poll = parameters.get("grant_type") == DEVICE_CODE_GRANT
+        if left := self._shut_out_for(guesser):
+            raise too_many_failures(left, is_poll=is_poll)
         client = await self._find(credentials.client_id)
         if client is None or not await self._proves(client, credentials):
-            await self._count_failure(guesser)
+            if left := await self._count_failure(guesser):
+                raise too_many_failures(left, is_poll=is_poll)
             raise invalid_client(challenge=bool(header))
-        return ClientRequest(request, parameters, client)
+        return ClientRequest(request, parameters, client, repeated.get("resource", []))
 
     async def read_confidential(self, request: web.Request) -> ClientRequest:
         """As `read`, where nobody may be anonymous or public (RFC 7662 2.1)."""
-        parameters = await read_parameters(request)
+        parameters, _ = await read_form(request)
         is_named = "client_id" in parameters or "client_assertion" in parameters
         if not is_named and "Authorization" not in request.headers:
             raise invalid_client(challenge=True)
@@ -160,11 +165,16 @@ class ClientAuthentication:
         return await self._replay.use("assertion", client.client_id, found.jti, found.keep_s)
 
     def _certificate_subject(self, request: web.Request) -> str:
-        """Believed only from a proxy of ours (RFC 9700 4.13)."""
-        if not _is_trusted(request.remote or "", self._trusted_proxies):
+        """What the proxy says (RFC 8705 2.1), byte for byte: to decode a name could make another.
+
+        Believed only from a proxy of ours (RFC 9700 4.13), and only where the settings say so.
+        """
+        if not self._certificate_header:
             return ""
-        names = request.headers.getall(SUBJECT_DN_HEADER, [])
-        return unquote(names[0]) if len(names) == 1 else ""
+        if not is_trusted(request.remote or "", self._trusted_proxies):
+            return ""
+        names = request.headers.getall(self._certificate_header, [])
+        return names[0] if len(names) == 1 else ""
 
     def _guesser(self, request: web.Request, credentials: Credentials) -> str:
         """Whose failures count together; empty where there is nothing to guess.
@@ -179,33 +189,30 @@ class ClientAuthentication:
         address = client_address(request.remote or "", forwarded, self._trusted_proxies)
         return f"{rate_key(address)} {credentials.client_id}"
 
-    def _check_not_shut_out(self, guesser: str) -> None:
+    def _shut_out_for(self, guesser: str) -> int:
+        """How much longer its guesses are not looked at, in s."""
         left = self._shut_out.get(guesser, 0.0) - self._clock()
-        if left > 0:
-            raise _too_many_failures(ceil(left))
-        self._shut_out.pop(guesser, None)
+        if left <= 0:
+            self._shut_out.pop(guesser, None)
+        return max(0, ceil(left))
 
-    async def _count_failure(self, guesser: str) -> None:
-        """RFC 6749 2.3.1: a secret has to be protected against guessing."""
+    async def _count_failure(self, guesser: str) -> int:
+        """RFC 6749 2.3.1: protect a secret against guessing. Gives the s to be shut out for."""
         if not guesser:
-            return
+            return 0
         verdict = await self._limits.hit(
             "client", guesser, limit=FAILURES_PER_WINDOW, window_s=FAILURE_WINDOW_S
         )
-        if not verdict.allowed:
-            if len(self._shut_out) >= SHUT_OUT_REMEMBERED:
-                self._shut_out.clear()
-            # Remembered here too, so that the next guess is not even looked at.
-            self._shut_out[guesser] = self._clock() + verdict.retry_after_s
-            raise _too_many_failures(verdict.retry_after_s)
+        if verdict.allowed:
+            return 0
+        if len(self._shut_out) >= SHUT_OUT_REMEMBERED:
+            self._shut_out.clear()
+        # Remembered here too, so that the next guess is not even looked at.
+        self._shut_out[guesser] = self._clock() + verdict.retry_after_s
+        return verdict.retry_after_s
 
 
-def _too_many_failures(retry_after: int) -> OAuthError:
-    text = "Too many failed attempts. Try again later."
-    return OAuthError("invalid_client", text, status=429, retry_after=retry_after)
-
-
-async def read_parameters(request: web.Request) -> dict[str, str]:
+async def read_form(request: web.Request) -> Form:
     """The form in the body, and nothing else: credentials in a URI are refused (2.3.1)."""
     if "client_secret" in request.query or "client_assertion" in request.query:
         raise invalid_request("Credentials do not belong into the address.")
@@ -258,17 +265,10 @@ def _assertion(parameters: dict[str, str], client_id: str) -> Credentials:
 
 
 def _knows_secret(client: Client, secret: str) -> bool:
-    presented = sha256(secret.encode()).hexdigest()
+    presented = secret_digest(secret)
     return any(compare_digest(presented, known.lower()) for known in client.secret_sha256)
 
 
 def _is_same(presented: str, expected: str) -> bool:
     # A header may hold bytes that are no UTF-8.
     return compare_digest(presented.encode(errors="surrogateescape"), expected.encode())
-
-
-def _is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:
-    try:
-        return any(ip_address(peer) in network for network in trusted)
-    except ValueError:
-        return False

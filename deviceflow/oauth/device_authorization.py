@@ -59,8 +59,8 @@ class DeviceAuthorizationEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client = await self._authentication.read(request)
-        scopes, named = self._entitlement(parameters, client)
+        _, parameters, client, resources = await self._authentication.read(request)
+        scopes, named = self._entitlement(parameters.get("scope"), resources, client)
 
         form = client.user_code or self._device.user_code
         lifetime = client.lifetime_s or self._device.lifetime_s
@@ -92,14 +92,13 @@ class DeviceAuthorizationEndpoint:
         )
 
     def _entitlement(
-        self, parameters: dict[str, str], client: Client
+        self, wanted: str | None, resources: list[str], client: Client
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The scopes of the grant, and the resources that were named (RFC 8707 2)."""
-        wanted = parameters.get("scope")
         asked = client.scopes_for(wanted)
         if asked is None:
             raise invalid_scope()
-        named = self._resources.named(parameters.get("resource"), client)
+        named = self._resources.named(resources, client)
         if named is None:
             raise invalid_target()
         scopes = self._resources.scopes(asked, named, are_default=not wanted)

@@ -12,6 +12,7 @@ from deviceflow.core.client import Clients
 from deviceflow.core.device_code import DeviceCode
 from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, invalid_request
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, Poll, State
+from deviceflow.core.resources import Granted
 from deviceflow.oauth.answers import answer, answer_error
 from deviceflow.oauth.held import HeldPolls, applied, asked_wait
 from deviceflow.oauth.issuing import Entitlement, Issuer
@@ -130,7 +131,8 @@ class DeviceCodeGrant:
         if subject is None or not await self._users.may_sign_in(subject):
             log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
             raise OAuthError("access_denied", DESCRIPTIONS[Poll.ACCESS_DENIED])
-        access = self._issuer.access(asked, grant.scope, grant.resources)
+        granted = Granted(grant.scope, grant.resources.split())
+        access = self._issuer.access(asked, grant.scope, granted)
         await self._proofs.spend(asked.possession)
         name = self._grants.family_name(grant.id)
         tokens = await self._issuer.first(
@@ -148,14 +150,19 @@ class DeviceCodeGrant:
 def _check_binding(grant: Grant, asked: TokenRequest) -> None:
     """Whoever has no more than the device code gets nothing; the approval stays for the owner.
 
-    RFC 7636 4.6 for the verifier; the key is the one that the authorization request named.
+    RFC 7636 4.6 for the verifier; the key is the one that the authorization request named. What
+    is missing may be told: whoever comes here has the client and an approved code of its own.
     """
     verifier = asked.parameters.get("code_verifier", "")
     expected = grant.code_challenge
-    if (expected and not pkce.proves(verifier, expected)) or (verifier and not expected):
-        raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
+    if expected and not verifier:
+        raise invalid_grant("The parameter code_verifier is missing.")
+    if expected and not pkce.proves(verifier, expected):
+        raise invalid_grant("The code_verifier is not the one of the code_challenge.")
+    if verifier and not expected:
+        raise invalid_grant("This code was asked for without a code_challenge.")
     if grant.dpop_jkt and not compare_digest(grant.dpop_jkt, asked.jkt):
-        raise invalid_grant(DESCRIPTIONS[Poll.INVALID_GRANT])
+        raise invalid_grant("A DPoP proof of the key that the code is bound to is missing.")
 
 
 def answer_poll(verdict: Verdict) -> web.Response:

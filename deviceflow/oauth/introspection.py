@@ -56,7 +56,7 @@ class IntrospectionEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the token's state. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client = await self._authentication.read_confidential(request)
+        _, parameters, client, _ = await self._authentication.read_confidential(request)
         if not client.introspect:
             raise unauthorized_client("This client may not introspect tokens.")
         token = parameters.get("token")
@@ -81,14 +81,15 @@ class IntrospectionEndpoint:
         presented = RefreshToken.parse(token)
         if presented is None:
             return None
-        family = await self._tokens.read(presented.name)
-        if family is None or client.audience or client.resources:
+        found = await self._tokens.find(presented)
+        if found is None or not found.is_good or client.audience or client.resources:
             return INACTIVE
+        family = found.family
         if not self._presented.serves(family.client_id):
             return INACTIVE
-        revoked = await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name))
-        good = await self._tokens.holds(presented) and not revoked
-        if not good or not await self._users.may_sign_in(family.subject):
+        if await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name)):
+            return INACTIVE
+        if not await self._users.may_sign_in(family.subject):
             return INACTIVE
         return ActiveTokenResponse(
             active=True,
@@ -112,7 +113,7 @@ class IntrospectionEndpoint:
 
 
 def _state(active: ActiveToken) -> State:
-    """The claims that RFC 7662 2.2 has a name for; the rest is between us and ourselves."""
+    """The claims that a resource server has a use for; the rest is between us and ourselves."""
     claims = active.claims
     about = {
         "active": True,

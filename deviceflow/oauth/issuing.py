@@ -11,7 +11,7 @@ from deviceflow.core.claims import Lifetime, Subject
 from deviceflow.core.client import Client
 from deviceflow.core.errors import invalid_grant, invalid_target
 from deviceflow.core.messages import TokenResponse
-from deviceflow.core.resources import OPENID, Access, Resources
+from deviceflow.core.resources import OPENID, Access, Granted, Resources
 from deviceflow.oauth.token import TokenRequest
 from deviceflow.signing import Signer
 from deviceflow.store.access import AccessTokens
@@ -64,16 +64,15 @@ class Issuer:
         self._access_tokens = access_tokens
         self._clock = clock
 
-    def access(self, asked: TokenRequest, scope: str, granted_resources: str) -> Access:
+    def access(self, asked: TokenRequest, scope: str, granted: Granted) -> Access:
         """What the access token opens of a grant, if not all of it (RFC 8707 2.2).
 
         Raises OAuthError.
         """
-        if self._resources.named(granted_resources, asked.client) is None:
+        if self._resources.named(granted.resources, asked.client) is None:
             # The operator took a resource away since.
             raise invalid_grant("The client may no longer use a resource of this grant.")
-        parameter = asked.parameters.get("resource")
-        access = self._resources.access(scope, granted_resources, asked.client, parameter)
+        access = self._resources.access(scope, granted, asked.client, asked.resources)
         if access is None:
             raise invalid_target()
         return access
@@ -83,8 +82,8 @@ class Issuer:
 
         The refresh token stands for the whole grant, the access token perhaps for less.
         """
-        response = await self._response(entitled)
-        if not _wants_refresh_token(entitled.client, entitled.scope):
+        response = await self.fresh(entitled)
+        if not wants_refresh_token(entitled.client, entitled.scope):
             return FirstTokens(response, None)
         token = RefreshToken.new(entitled.family)
         response.refresh_token = token.text
@@ -93,19 +92,14 @@ class Issuer:
             scope=entitled.scope,
             subject=entitled.subject,
             expires_at=int(self._clock()) + self._settings.refresh_token_lifetime_s,
-            dpop_jkt=entitled.jkt,
+            dpop_jkt=entitled.jkt if is_bound_by_key(entitled.client) else "",
             resources=granted_resources,
         )
         redemption = Redemption(record, token.hash, self._tokens.idle_until_ms(record))
         return FirstTokens(response, redemption)
 
-    async def next(self, entitled: Entitlement, successor: RefreshToken) -> TokenResponse:
-        """The tokens of a refresh (RFC 6749 6)."""
-        response = await self._response(entitled)
-        response.refresh_token = successor.text
-        return response
-
-    async def _response(self, entitled: Entitlement) -> TokenResponse:
+    async def fresh(self, entitled: Entitlement) -> TokenResponse:
+        """A new access token, and an ID token where one was granted; no refresh token."""
         return TokenResponse(
             access_token=await self._access_token(entitled),
             token_type="DPoP" if entitled.jkt else "Bearer",
@@ -148,7 +142,13 @@ class Issuer:
         return self._signer.sign(content, claims.ID_TOKEN_TYPE)
 
 
-def _wants_refresh_token(client: Client, scope: str) -> bool:
+def is_bound_by_key(client: Client) -> bool:
+    """RFC 9449 5: a confidential client's refresh tokens are bound by its authentication."""
+    return client.auth_method == "none"
+
+
+def wants_refresh_token(client: Client, scope: str) -> bool:
+    """Whether a grant of `scope` is to have a refresh token, by the client's policy of today."""
     if client.refresh_token is None:
         return OFFLINE_ACCESS in scope.split()
     return client.refresh_token

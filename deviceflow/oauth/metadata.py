@@ -9,20 +9,26 @@ from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core.client import Client
 from deviceflow.core.messages import GRANT_TYPES, REGISTERED_METHODS, ServerMetadata
-from deviceflow.signing import ASYMMETRIC, Signer
+from deviceflow.core.public_key import ASYMMETRIC
+from deviceflow.signing import Signer
 
-CACHED_S = 300
+KEPT = "public, max-age=300"
+ASKED_AGAIN = "no-cache"
+"""A new key signs at once, and who meets an unknown `kid` reads the keys again (OpenID Connect
+Core 10.1.1): a cache in between must not then give it the old ones."""
 
 
 def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMetadata:
     """What this server offers, to the clients that it has now."""
     issuer = settings.issuer_url
-    known = list(clients)
-    scopes = {scope: None for client in known for scope in client.scopes}
-    methods: list[str] = list({client.auth_method: None for client in known}) or ["none"]
+    known = [client for client in clients if _is_served(client, settings)]
+    scopes = [scope for client in known for scope in client.scopes]
+    methods: list[str] = [client.auth_method for client in known]
     if settings.registration.enabled:
-        methods = list(dict.fromkeys([*methods, *REGISTERED_METHODS]))
-    asking = list({client.auth_method: None for client in known if client.introspect})
+        scopes += settings.registration.scopes
+        methods += REGISTERED_METHODS
+    methods = _each_once(methods) or ["none"]
+    asking = _each_once(client.auth_method for client in known if client.introspect)
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,
@@ -36,12 +42,13 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         grant_types_supported=list(GRANT_TYPES),
         # Required by both documents, though a device-only server answers no such request.
         response_types_supported=["none"],
-        scopes_supported=list(scopes),
-        token_endpoint_auth_methods_supported=list(methods),
+        # RFC 8414 3.2: what would be empty is left out.
+        scopes_supported=_each_once(scopes) or None,
+        token_endpoint_auth_methods_supported=methods,
         token_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
-        revocation_endpoint_auth_methods_supported=list(methods),
+        revocation_endpoint_auth_methods_supported=methods,
         revocation_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
-        introspection_endpoint_auth_methods_supported=list(asking) or None,
+        introspection_endpoint_auth_methods_supported=asking or None,
         introspection_endpoint_auth_signing_alg_values_supported=_algorithms(asking),
         introspection_signing_alg_values_supported=[settings.tokens.algorithm],
         code_challenge_methods_supported=[pkce.METHOD],
@@ -53,29 +60,39 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     )
 
 
+def _is_served(client: Client, settings: Settings) -> bool:
+    has_certificate = client.auth_method == "tls_client_auth"
+    return client.enabled and bool(settings.server.client_certificate_header or not has_certificate)
+
+
+def _each_once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 def _algorithms(methods: Iterable[str]) -> list[str] | None:
     """RFC 8414 2: listed where private_key_jwt is, and never `none`."""
     return list(ASYMMETRIC) if "private_key_jwt" in methods else None
 
 
 class Published:
-    """A document that anybody may read and keep for a while."""
+    """A document that anybody may read; `cache_control` says whether to keep it for a while."""
 
-    def __init__(self, document: Callable[[], object]) -> None:
+    def __init__(self, document: Callable[[], object], cache_control: str = KEPT) -> None:
         self._document = document
+        self._headers = {"Cache-Control": cache_control}
 
     async def handle(self, _: web.Request) -> web.Response:
         """Answer with the document as it is now."""
         return web.Response(
             body=msgspec.json.encode(self._document()),
             content_type="application/json",
-            headers={"Cache-Control": f"public, max-age={CACHED_S}"},
+            headers=self._headers,
         )
 
 
 def published_keys(signer: Signer) -> Published:
     """GET /oauth2/jwks."""
-    return Published(signer.jwks)
+    return Published(signer.jwks, ASKED_AGAIN)
 
 
 def published_metadata(settings: Settings, clients: Iterable[Client]) -> Published:

@@ -29,10 +29,6 @@ _SECURITY_SCHEMES = {
         "scheme": "basic",
         "description": "RFC 6749 2.3.1. The other ways to authenticate are in the form.",
     },
-    "tls_client_auth": {
-        "type": "mutualTLS",
-        "description": "RFC 8705 2.1, at a proxy that verifies certificates.",
-    },
     "access_token": {
         "type": "http",
         "scheme": "bearer",
@@ -44,20 +40,26 @@ _SECURITY_SCHEMES = {
         "description": "RFC 9449 7.1: the same, bound to a key; with a proof in the header DPoP.",
     },
 }
-_OF_A_CLIENT: list[dict[str, list[str]]] = [
-    {"client_secret_basic": []},
-    {"tls_client_auth": []},
-    {},
-]
+_CERTIFICATE = {
+    "tls_client_auth": {
+        "type": "mutualTLS",
+        "description": "RFC 8705 2.1, at a proxy that verifies certificates.",
+    },
+}
 _SAME_CLIENT = "$request.body#/client_id"
 _PROOF_ERRORS = ("invalid_dpop_proof", "use_dpop_nonce")
 
 
 def document(settings: Settings) -> dict[str, Any]:
     """The document for these settings (OpenAPI 3.1)."""
-    paths = _client_endpoints() | {"/oauth2/userinfo": _userinfo()} | _documents(settings)
+    certificate = _CERTIFICATE if settings.server.client_certificate_header else {}
+    paths = (
+        _client_endpoints(["client_secret_basic", *certificate])
+        | {"/oauth2/userinfo": _userinfo()}
+        | _documents(settings)
+    )
     schemas = answers.answer_schemas() | requests.FORMS
-    schemes: Schema = _SECURITY_SCHEMES
+    schemes: Schema = _SECURITY_SCHEMES | certificate
     if settings.registration.enabled:
         paths |= registration.registration_paths()
         schemas |= registration.registration_schemas(settings)
@@ -82,9 +84,10 @@ def published_openapi(settings: Settings) -> Published:
     return Published(lambda: made)
 
 
-def _client_endpoints() -> Schema:
-    """The four endpoints where a client authenticates."""
-    return {
+def _client_endpoints(schemes: list[str]) -> Schema:
+    """The four endpoints where a client authenticates: by one of `schemes`, or in the form."""
+    security: list[Schema] = [*({scheme: []} for scheme in schemes), {}]
+    endpoints = {
         "/oauth2/device_authorization": _form_endpoint(
             "device_authorization",
             "Start a grant (RFC 8628 3.1).",
@@ -119,19 +122,21 @@ def _client_endpoints() -> Schema:
             description="For clients with `introspect = true`; none of them is public.",
         ),
     }
+    return {
+        path: {"post": endpoint | {"security": security}} for path, endpoint in endpoints.items()
+    }
 
 
 def _form_endpoint(
     name: str, summary: str, body: Schema, told: answers.Answers, **more: object
 ) -> Schema:
-    endpoint = {
+    return {
         "operationId": name,
         "summary": summary,
-        "security": _OF_A_CLIENT,
         "requestBody": body,
         "responses": told | answers.CLIENT_REFUSED,
+        **more,
     }
-    return {"post": endpoint | more}
 
 
 def _device_authorization_answers() -> answers.Answers:
@@ -218,7 +223,7 @@ def _documents(settings: Settings) -> Schema:
         inserted["servers"] = [{"url": settings.issuer_url.removesuffix(base)}]
     return {
         "/oauth2/jwks": _document(
-            "jwks", "The keys that tokens are signed with (RFC 7517).", PublicKeySet
+            "jwks", "The keys that tokens are signed with (RFC 7517).", PublicKeySet, "AskedAgain"
         ),
         "/.well-known/openid-configuration": _document(
             "discovery", "Metadata (OpenID Connect Discovery).", ServerMetadata
@@ -227,6 +232,6 @@ def _documents(settings: Settings) -> Schema:
     }
 
 
-def _document(name: str, summary: str, message: answers.Message) -> Schema:
+def _document(name: str, summary: str, message: answers.Message, cached: str = "Kept") -> Schema:
     told = {"operationId": name, "summary": summary, "security": []}
-    return {"get": told | {"responses": {"200": answers.published(message)}}}
+    return {"get": told | {"responses": {"200": answers.published(message, cached)}}}

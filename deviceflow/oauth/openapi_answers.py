@@ -14,7 +14,7 @@ from deviceflow.core.messages import (
     UserinfoResponse,
 )
 from deviceflow.oauth.introspection import SIGNED
-from deviceflow.oauth.metadata import CACHED_S
+from deviceflow.oauth.metadata import ASKED_AGAIN, KEPT
 from deviceflow.oauth.openapi_requests import JSON, REFERENCE, Schema, reference
 
 Message = type[msgspec.Struct]
@@ -66,7 +66,8 @@ def _header(description: str, kind: str = "string", **schema: object) -> Schema:
 HEADERS = {
     "NotKept": _header("RFC 6749 5.1.", const="no-store") | {"required": True},
     "NotKeptEither": _header("RFC 6749 5.1.", const="no-cache") | {"required": True},
-    "Kept": _header("For a while.", const=f"public, max-age={CACHED_S}") | {"required": True},
+    "Kept": _header("For a while.", const=KEPT) | {"required": True},
+    "AskedAgain": _header("OpenID Connect Core 10.1.1.", const=ASKED_AGAIN) | {"required": True},
     "Nonce": _header(
         "For the next proof (RFC 9449 8): where a proof came, or one with a nonce is needed."
     ),
@@ -74,7 +75,7 @@ HEADERS = {
         "How long the poll could be held (RFC 7240 3), if it was.", pattern="^wait=[0-9]+$"
     ),
     "Later": _header("In s (RFC 9110 10.2.3).", "integer", minimum=1) | {"required": True},
-    "Slower": _header("With slow_down: the interval now in force, in s.", "integer", minimum=1),
+    "Slower": _header("With slow_down: how long to wait, in s.", "integer", minimum=1),
     "Authenticate": _header(
         "Where the client used the Authorization header, or has to (RFC 6749 5.2).",
         pattern="^Basic ",
@@ -106,9 +107,9 @@ def answer(message: Message, *, links: Schema | None = None, **headers: str) -> 
     return told | ({"links": links} if links else {})
 
 
-def published(message: Message) -> Schema:
-    """A document that anybody may keep for a while."""
-    return answer(message) | {"headers": _headers({"Cache-Control": "Kept"})}
+def published(message: Message, cached: str = "Kept") -> Schema:
+    """A document that anybody may read; `cached`: its Cache-Control, as in HEADERS."""
+    return answer(message) | {"headers": _headers({"Cache-Control": cached})}
 
 
 def empty(description: str, **headers: str) -> Schema:
@@ -136,11 +137,10 @@ def error(*codes: str, description: str = "Refused.", **headers: str) -> Schema:
     return empty(description, **headers) | {"content": {JSON: {"schema": schema}}}
 
 
-# The interval comes with slow_down, and with nothing else.
+# The interval comes with slow_down, and with nothing else; not where the client is shut out.
 _INTERVAL_RULE: Schema = {
-    "if": {"properties": {"error": {"const": Poll.SLOW_DOWN}}},
-    "then": {"required": ["interval"]},
-    "else": {"properties": {"interval": False}},
+    "if": {"properties": {"error": {"not": {"const": Poll.SLOW_DOWN}}}},
+    "then": {"properties": {"interval": False}},
 }
 
 _LATER = {"Retry-After": "Later"}
@@ -152,7 +152,9 @@ SHARED = {
     ),
     "TooLarge": error("invalid_request", description="The body is too large."),
     "TooManyFailures": error(
-        "invalid_client", description="Too many attempts to authenticate failed.", **_LATER
+        "temporarily_unavailable",
+        description="Too many attempts to authenticate failed. A poll gets slow_down (400).",
+        **_LATER,
     ),
     "Away": error(
         "temporarily_unavailable",

@@ -70,7 +70,9 @@ def _management() -> Schema:
         | {
             "operationId": "update_client",
             "summary": "Replace what is registered (RFC 7592 2.2).",
-            "description": "With the client_id of the address, and with the secret or without.",
+            "description": "With the client_id of the address, and with the secret or without."
+            " What would widen what the client may do stays as it is; the answer tells what is"
+            " in force.",
             "requestBody": _body({"allOf": [reference("RegistrationRequest"), own]}),
             "responses": _KNOWN | _UNREADABLE,
         },

@@ -59,7 +59,7 @@ class PresentedTokens:
         claims = await self.read(token)
         if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
             return None
-        if await self._access_tokens.is_revoked(claims["jti"], claims["grant_id"]):
+        if await self._access_tokens.is_revoked(claims["grant_id"]):
             return None
         account = await self._users.find_subject(claims["sub"])
         if not self.serves(claims["client_id"]) or account is None or account.disabled:

@@ -5,13 +5,25 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
-from deviceflow.core.errors import invalid_grant, invalid_request, invalid_scope
+from deviceflow.core.client import Client
+from deviceflow.core.errors import (
+    invalid_grant,
+    invalid_request,
+    invalid_scope,
+    unauthorized_client,
+)
+from deviceflow.core.resources import Granted
 from deviceflow.oauth.answers import answer
-from deviceflow.oauth.issuing import Entitlement, Issuer
+from deviceflow.oauth.issuing import (
+    Entitlement,
+    Issuer,
+    is_bound_by_key,
+    wants_refresh_token,
+)
 from deviceflow.oauth.proofs import Proofs
 from deviceflow.oauth.token import TokenRequest
 from deviceflow.store.access import AccessTokens
-from deviceflow.store.tokens import Family, RefreshToken, Rotation, Tokens
+from deviceflow.store.tokens import Found, RefreshToken, Tokens
 from deviceflow.store.users import Users
 
 NOT_VALID = "The refresh token is not valid for this client."
@@ -42,44 +54,61 @@ class RefreshTokenGrant:
         text = asked.parameters.get("refresh_token")
         if text is None:
             raise invalid_request("The parameter refresh_token is missing.")
-        presented = RefreshToken.parse(text)
-        family = await self._tokens.read(presented.name) if presented else None
-        if presented is None or family is None or family.client_id != asked.client.client_id:
-            raise invalid_grant(NOT_VALID)
-        await self._check_still_allowed(presented, family, asked)
+        presented, found = await self._find(text, asked.client)
+        await self._check_still_allowed(presented, found, asked)
+        family = found.family
         scope = _narrowed(family.scope, asked)
-        access = self._issuer.access(asked, scope, family.resources)
+        granted = Granted(family.scope, family.resources.split())
+        access = self._issuer.access(asked, scope, granted)
         await self._proofs.spend(asked.possession)
 
-        successor = RefreshToken.new(presented.name)
         entitled = Entitlement(
             asked.client, family.subject, scope, access, asked.jkt, presented.name
         )
-        response = await self._issuer.next(entitled, successor)
-        await self._rotate(presented, successor, family)
+        response = await self._issuer.fresh(entitled)
+        bind_to = asked.jkt if is_bound_by_key(asked.client) else ""
+        successor = await self._tokens.rotate(presented, family, bind_to)
+        if successor is None:
+            # The family went on, or ended, since `_find`: the device has another answer.
+            raise invalid_grant(NOT_VALID)
+        response.refresh_token = successor.text
         return answer(response)
 
-    async def _check_still_allowed(
-        self, presented: RefreshToken, family: Family, asked: TokenRequest
-    ) -> None:
-        # RFC 9449 5: a public client's refresh token stays bound to the key it was issued to.
-        if family.dpop_jkt and not compare_digest(family.dpop_jkt, asked.jkt):
+    async def _find(self, text: str, client: Client) -> tuple[RefreshToken, Found]:
+        """The token, if it is one of this client's and may be used.
+
+        Before anything else that the request asks for: no other answer shall tell a stranger
+        that a family lives, nor hide a replay.
+        """
+        presented = RefreshToken.parse(text)
+        found = await self._tokens.find(presented) if presented else None
+        if presented is None or found is None or found.family.client_id != client.client_id:
             raise invalid_grant(NOT_VALID)
-        if await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name)):
+        if not found.is_good:
+            # RFC 9700 4.14.2: somebody else has had a token of this family.
+            sub = found.family.subject.sub
+            log.warning("refresh_token.replayed", client_id=client.client_id, sub=sub)
+            await self._tokens.revoke(self._tokens.grant_id(presented.name))
+            raise invalid_grant(NOT_VALID)
+        return presented, found
+
+    async def _check_still_allowed(
+        self, presented: RefreshToken, found: Found, asked: TokenRequest
+    ) -> None:
+        family = found.family
+        is_bound = found.dpop_jkt and is_bound_by_key(asked.client)
+        if is_bound and not compare_digest(found.dpop_jkt, asked.jkt):
+            sub = family.subject.sub
+            log.warning("refresh_token.wrong_key", client_id=family.client_id, sub=sub)
+            raise invalid_grant(NOT_VALID)
+        if not wants_refresh_token(asked.client, family.scope):
+            raise unauthorized_client("This client may not use refresh tokens.")
+        grant_id = self._tokens.grant_id(presented.name)
+        if await self._access_tokens.is_revoked(grant_id):
+            # The store went away in the middle of a revocation.
+            await self._tokens.revoke(grant_id)
             raise invalid_grant(NOT_VALID)
         if not await self._users.may_sign_in(family.subject):
-            raise invalid_grant(NOT_VALID)
-
-    async def _rotate(
-        self, presented: RefreshToken, successor: RefreshToken, family: Family
-    ) -> None:
-        rotation = await self._tokens.rotate(presented, successor, family)
-        if rotation is Rotation.REPLAYED:
-            grant_id = self._tokens.grant_id(presented.name)
-            await self._access_tokens.revoke_grant(grant_id)
-            sub = family.subject.sub
-            log.warning("refresh_token.replayed", client_id=family.client_id, sub=sub)
-        if rotation is not Rotation.ROTATED:
             raise invalid_grant(NOT_VALID)
 
 

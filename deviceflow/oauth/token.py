@@ -16,11 +16,15 @@ from deviceflow.oauth.proofs import Possession, Proofs
 
 
 class TokenRequest(NamedTuple):
-    """A token request whose client is known, and the key that it has proved to hold."""
+    """A token request whose client is known, and the key that it has proved to hold.
+
+    `resources`: what it names in `resource` (RFC 8707 2.2).
+    """
 
     http: web.Request
     parameters: dict[str, str]
     client: Client
+    resources: list[str]
     possession: Possession | None
 
     @property
@@ -58,7 +62,7 @@ class TokenEndpoint:
         if possession is None and asked.client.dpop == "required":
             raise invalid_dpop_proof("This client has to send a DPoP proof.")
         response = await grant_type(
-            TokenRequest(request, asked.parameters, asked.client, possession)
+            TokenRequest(request, asked.parameters, asked.client, asked.resources, possession)
         )
         if possession is not None:
             response.headers["DPoP-Nonce"] = self._proofs.nonce()

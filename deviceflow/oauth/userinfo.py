@@ -8,7 +8,7 @@ from deviceflow.core import claims
 from deviceflow.core.claims import Claims, Subject
 from deviceflow.core.errors import OAuthError, invalid_request
 from deviceflow.oauth.answers import answer
-from deviceflow.oauth.client_auth import FORM, read_parameters
+from deviceflow.oauth.client_auth import FORM, read_form
 from deviceflow.oauth.presented import ActiveToken, PresentedTokens
 from deviceflow.oauth.proofs import Proofs
 
@@ -23,7 +23,7 @@ class UserinfoEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with claims. Raises OAuthError, StoreUnavailable."""
         scheme, token = _presented_token(request)
-        if request.content_type == FORM and "access_token" in await read_parameters(request):
+        if request.content_type == FORM and "access_token" in (await read_form(request)).fields:
             raise invalid_request("A request carries one access token.")
         active = await self._presented.active_here(token)
         if active is None:

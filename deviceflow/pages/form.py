@@ -17,7 +17,7 @@ async def read_form(request: web.Request, max_bytes: int) -> dict[str, str]:
     if request.content_type != _TYPE or (request.charset or "utf-8").lower() != "utf-8":
         raise wrong_type()
     try:
-        return parse_form(await _read_body(request, max_bytes))
+        return parse_form(await _read_body(request, max_bytes)).fields
     except FormError:
         raise unreadable() from None
 

@@ -1,8 +1,8 @@
-"""Access tokens that the store has to know: opaque ones, and revoked ones.
+"""Access tokens that the store has to know: opaque ones, and those of a grant that has ended.
 
 An opaque token is 43 random characters behind a prefix; the store keeps its claims under a
-hash of it. A JWT needs no record until it is revoked: then its `jti` is remembered until it
-would have expired. A grant's tokens share a name (`grant`), so that they can end together.
+hash of it. A JWT needs no record. A grant's access tokens share its id (`grant_id`) and end
+together, by one mark (`Tokens.revoke` sets it).
 """
 
 import hashlib
@@ -12,17 +12,20 @@ import msgspec
 
 from deviceflow.core.claims import Claims
 from deviceflow.store.connection import Connection
+from deviceflow.store.keys import NAME_CHARACTERS
 
 PREFIX = "dfa_"
 """Tells an opaque access token from a JWT and from a refresh token, also to secret scanners."""
+
+LONGEST_LIFE_S = 86_400
+"""No access token lives longer, whatever the settings are or were (`config` allows no more)."""
 
 
 class AccessTokens:
     """The door to access tokens. Every method raises StoreUnavailable."""
 
-    def __init__(self, connection: Connection, lifetime_s: int) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._lifetime_s = lifetime_s
 
     async def store(self, claims: Claims, ttl_s: int) -> str:
         """A new opaque token that stands for `claims`."""
@@ -38,21 +41,17 @@ class AccessTokens:
         record = await self._connection.command("GET", _token_key(token))
         return msgspec.json.decode(record) if record else None
 
-    async def revoke(self, name: str, ttl_s: int) -> None:
-        """End what `name` names, a `jti` or a `grant`, for the `ttl_s` s that it could live."""
-        await self._connection.command("SET", f"df:r:{name}", "1", "EX", max(1, ttl_s))
+    async def is_revoked(self, grant_id: str) -> bool:
+        """Whether the access tokens of that grant were ended."""
+        return bool(await self._connection.command("EXISTS", mark_key(grant_id)))
 
-    async def revoke_grant(self, grant_id: str, family_ttl_s: int = 0) -> None:
-        """End all tokens of a grant; `family_ttl_s`: as long as its refresh token could live."""
-        await self.revoke(grant_id, max(self._lifetime_s, family_ttl_s))
 
-    async def is_revoked(self, *names: str) -> bool:
-        """Whether one of `names`, `jti`s and `grant`s, was ended."""
-        # One command each: the keys need not live on one node of a cluster.
-        async with self._connection.pipeline() as pipe:
-            for name in names:
-                pipe.exists(f"df:r:{name}")
-            return any(await pipe.execute())
+def mark_key(grant_id: str) -> str:
+    """The key that is there if the access tokens of that grant were ended.
+
+    Its name is the half of the id that does not lead to the family.
+    """
+    return f"df:r:{grant_id[:NAME_CHARACTERS]}"
 
 
 def _token_key(token: str) -> str:

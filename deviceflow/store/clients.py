@@ -4,17 +4,26 @@ A client of the store stands before one of the same id in the file. Changes reac
 within a second.
 """
 
+from collections.abc import Callable
+from hmac import compare_digest
+from typing import TypeVar
+
 import msgspec
 import structlog
 
 from deviceflow.core.client import Client
 from deviceflow.store.changes import announce_change
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.records import read_record
 
 CLIENTS_KEY = "df:clients"
 REGISTRATIONS_KEY = "df:registrations"
+
+TRIES = 50
+"""How often a change is tried that others are faster than: more than ever happens by chance."""
+
+Changed = TypeVar("Changed", bound=Client | None)
 
 log = structlog.get_logger()
 
@@ -40,40 +49,76 @@ class StoredClients:
         }
         return sorted(self._known.values(), key=lambda client: client.client_id)
 
-    async def find(self, client_id: str) -> Client | None:
-        """The stored client of that id, or None. Raises RecordUnreadable."""
-        record = await self._connection.command("HGET", CLIENTS_KEY, client_id)
-        if record is None:
-            return None
-        try:
-            return read_record(record, Client)
-        except RecordUnreadable as error:
-            raise RecordUnreadable(
-                f"the record of the client {client_id} cannot be read: {error}. "
-                f"To go on, {_remedy(client_id)}"
-            ) from error
+    async def find(self, client_id: str, token_hash: str = "") -> Client | None:
+        """The stored client of that id, or None. Raises RecordUnreadable.
+
+        With `token_hash`, only the client that this registration access token manages.
+        """
+        record = await self._read(client_id, token_hash)
+        return None if record is None else _client(client_id, record)
 
     async def put(self, client: Client) -> None:
-        """Store a client, or change one."""
+        """Store a client whatever is there: for a new id, of which nobody else knows yet."""
         record = msgspec.json.encode(client)
         await self._connection.command("HSET", CLIENTS_KEY, client.client_id, record)
         await announce_change(self._connection)
 
+    async def change(
+        self, client_id: str, edit: Callable[[Client | None], Changed], token_hash: str = ""
+    ) -> Changed:
+        """Store what `edit` makes of the client, None for none; return it.
+
+        `edit` gets what `find` gives, and may raise, so that nothing changes. Where somebody
+        else was faster it is called again, with the client as it is by then: no other change is
+        lost, and a client that was removed is not brought back by a change that began before.
+        Raises RecordUnreadable, RecordContended.
+        """
+        for _ in range(TRIES):
+            record = await self._read(client_id, token_hash)
+            after = edit(None if record is None else _client(client_id, record))
+            wanted = b"" if after is None else msgspec.json.encode(after)
+            outcome = await self._connection.run(
+                "change_client", [CLIENTS_KEY], client_id, record or b"", wanted
+            )
+            if outcome == b"changed":
+                if after is None:
+                    await self._connection.command("HDEL", REGISTRATIONS_KEY, client_id)
+                await announce_change(self._connection)
+                return after
+        raise RecordContended(
+            f"the client {client_id} was changed by others again and again, and is as they left"
+            " it; try once more, or forget it: deviceflow clients remove " + client_id
+        )
+
     async def remove(self, client_id: str) -> bool:
         """Forget a client and its registration; False if there is none."""
-        removed = await self._connection.command("HDEL", CLIENTS_KEY, client_id)
+        # In this order: nobody manages a client that comes back under its id.
         await self._connection.command("HDEL", REGISTRATIONS_KEY, client_id)
+        removed = await self._connection.command("HDEL", CLIENTS_KEY, client_id)
         await announce_change(self._connection)
         return bool(removed)
 
-    async def registration(self, client_id: str) -> str | None:
-        """The hash of the registration access token (RFC 7592), or None."""
-        found = await self._connection.command("HGET", REGISTRATIONS_KEY, client_id)
-        return found.decode() if found else None
-
     async def put_registration(self, client_id: str, token_hash: str) -> None:
-        """Keep the hash of a registration access token."""
+        """Keep the hash of a registration access token (RFC 7592)."""
         await self._connection.command("HSET", REGISTRATIONS_KEY, client_id, token_hash)
+
+    async def _read(self, client_id: str, token_hash: str) -> bytes | None:
+        record: bytes | None = await self._connection.command("HGET", CLIENTS_KEY, client_id)
+        if token_hash:
+            known = await self._connection.command("HGET", REGISTRATIONS_KEY, client_id)
+            if not compare_digest(known or b"", token_hash.encode()):
+                return None
+        return record
+
+
+def _client(client_id: str, record: bytes) -> Client:
+    try:
+        return read_record(record, Client)
+    except RecordUnreadable as error:
+        raise RecordUnreadable(
+            f"the record of the client {client_id} cannot be read: {error}. "
+            f"To go on, {_remedy(client_id)}"
+        ) from error
 
 
 def _readable(name: bytes, record: bytes) -> Client:

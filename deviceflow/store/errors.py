@@ -12,5 +12,9 @@ class RecordUnreadable(StoreUnavailable):
     """A record of another version, or a damaged one. The text is one line for the operator."""
 
 
+class RecordContended(StoreUnavailable):
+    """A record that others change all the time. The text is one line for the operator."""
+
+
 class StoreSetupError(Exception):
     """The store cannot be opened at start. The text is one line for the operator."""

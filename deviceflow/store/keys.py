@@ -4,9 +4,11 @@ If the store has lost its data, the installation is a new one. `refresh` then go
 new secrets and keeps the old device code key as a lost one: its grants are `expired_token`.
 """
 
+import re
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
+from hmac import compare_digest
 from typing import Any
 
 from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
@@ -14,6 +16,9 @@ from deviceflow.store.connection import Connection
 
 INSTALL_KEY = "df:install"
 LOST_KEYS_KEPT = 8
+
+NAME_CHARACTERS = 16
+_NAME = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 class Installation:
@@ -54,6 +59,37 @@ class Installation:
         """
         digest = blake2b(value, digest_size=12, key=self._name_key, person=purpose).digest()
         return urlsafe_b64encode(digest).decode()
+
+    def seal(self, name: str) -> str:
+        """A name for what `name` made, 32 characters: with this installation it leads back to it.
+
+        Its first half is a name of `name`, its second half `name` under a mask that the first
+        half tells (as in SIV).
+        """
+        tag = self.name(b"grant id", name.encode())
+        return tag + self._masked(name, tag)
+
+    def unseal(self, sealed: str) -> str | None:
+        """What `sealed` stands for, or None if it was not sealed here."""
+        tag, masked = sealed[:NAME_CHARACTERS], sealed[NAME_CHARACTERS:]
+        if not _NAME.fullmatch(masked):
+            return None
+        name = self._masked(masked, tag)
+        expected = self.name(b"grant id", name.encode())
+        return name if compare_digest(expected.encode(), tag.encode()) else None
+
+    def successor(self, token: bytes) -> str:
+        """The secret that `token` leads to, 256 bits as 43 characters of base64url.
+
+        Who has the installation's keys but no token can make none.
+        """
+        digest = blake2b(token, digest_size=32, key=self._name_key, person=b"successor").digest()
+        return urlsafe_b64encode(digest)[:43].decode()
+
+    def _masked(self, name: str, tag: str) -> str:
+        mask = blake2b(tag.encode(), digest_size=12, key=self._name_key, person=b"grant id mask")
+        pairs = zip(urlsafe_b64decode(name), mask.digest(), strict=True)
+        return urlsafe_b64encode(bytes(one ^ other for one, other in pairs)).decode()
 
     def _adopt(self, fields: dict[bytes, bytes]) -> None:
         lost = [DeviceCodeKey(key.key_id, key.secret, lost=True) for key in self.codes.keys]

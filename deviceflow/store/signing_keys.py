@@ -47,7 +47,9 @@ class SigningKeys:
         return sorted((key for key in stored if key and self._is_live(key)), key=age)
 
     async def add_first(self, key: SigningKey) -> list[SigningKey]:
-        """Add the first key of its algorithm, unless another process just did; all keys then.
+        """Add a key of an algorithm with which none signs; all keys then.
+
+        Nothing is added if another process just did.
 
         Every worker hears of it if it was added, and only then: workers that read the keys
         again come here, too, and would call one another for ever.
@@ -57,7 +59,7 @@ class SigningKeys:
         useless = [
             name
             for name, stored in (await self._stored()).items()
-            if stored is None or not self._is_live(stored)
+            if stored is None or stored.expires_at
         ]
         added = await self._connection.run(
             "add_signing_key", [SIGNING_KEY], algorithm, key.key_id, record, *useless
@@ -69,7 +71,7 @@ class SigningKeys:
     async def rotate(self, key: SigningKey) -> None:
         """Sign with `key` from now on; its predecessors stay published while they are needed."""
         expires_at = int(self._clock()) + self._signed_for_s + LATE_S
-        for older in superseded(await self.read(), key.algorithm, expires_at):
+        for older in superseded(await self.read(), expires_at):
             await self._put(older)
         await self._put(key)
         await self._forget_expired()

@@ -1,8 +1,13 @@
 """Refresh tokens, in families: one family a redemption (RFC 6749 6, RFC 9700 4.14.2).
 
-A token is `<family name>.<43 random characters>`; the store keeps only a hash of the random
-part. The family's name is a keyed hash of the grant's id: both live under one hash tag, so a
-redemption stores the family in the step that redeems the grant.
+A token is `<family name>.<43 characters>`; the store keeps only a hash of the second part. The
+family's name is a keyed hash of the grant's id: both live under one hash tag, so a redemption
+stores the family in the step that redeems the grant.
+
+A use gives a token a successor. The successor is derived from the token, so that requests
+that are doubled get the same; one that comes later gets another, and the store knows them all
+until one of them is used. That one is the family's current token from then on, and whoever
+uses an earlier one, or another successor, replays (docs/decisions/0010).
 """
 
 import hashlib
@@ -10,20 +15,30 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from enum import StrEnum
+from hmac import compare_digest
 from typing import NamedTuple
 
 import msgspec
 
 from deviceflow.core.claims import Subject
+from deviceflow.store.access import LONGEST_LIFE_S, mark_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.keys import Installation
+
+SAME_SUCCESSOR_S = 10
+"""Uses of one token within such a step of time lead to one successor."""
+
+SUCCESSORS_KEPT = 16
 
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """What a refresh token stands for. `expires_at` in s: no rotation outlives it."""
+    """What a refresh token stands for.
+
+    `expires_at` in s: no rotation outlives it. `dpop_jkt`: the key of the first token, if it is
+    bound to one; how it is with its successors, `Found` tells.
+    """
 
     client_id: str
     scope: str
@@ -61,13 +76,16 @@ class RefreshToken(NamedTuple):
         return cls(found[1], found[2]) if found else None
 
 
-class Rotation(StrEnum):
-    """What became of a refresh token that was used."""
+class Found(NamedTuple):
+    """The family of a refresh token that somebody presents.
 
-    ROTATED = "rotated"
-    REPLAYED = "replayed"
-    MISSING = "missing"
-    FOREIGN = "foreign"
+    `is_good`: it may be used now; it is the current token or an unused successor. If not, it
+    was used before, or somebody tries secrets. `dpop_jkt`: the key that it is bound to, or ''.
+    """
+
+    family: Family
+    is_good: bool
+    dpop_jkt: str
 
 
 class Tokens:
@@ -86,52 +104,66 @@ class Tokens:
         self._clock = clock
 
     def grant_id(self, name: str) -> str:
-        """What all tokens of the family's grant share; it does not tell the family's name."""
-        return self._installation.name(b"grant id", name.encode())
+        """What all tokens of the family's grant share; it tells the family's name to us only."""
+        return self._installation.seal(name)
 
     def idle_until_ms(self, family: Family) -> int:
         """When the family ends if nobody uses it."""
         return min(family.expires_at, int(self._clock()) + self._idle_s) * 1000
 
-    async def read(self, name: str) -> Family | None:
-        """The family of that name, or None."""
-        record = await self._connection.command("HGET", _key(name), "family")
-        return msgspec.json.decode(record, type=Family) if record else None
+    async def find(self, presented: RefreshToken) -> Found | None:
+        """The family of that name, and how `presented` stands in it; None without one."""
+        record, current, following, jkt = await self._connection.command(
+            "HMGET", _key(presented.name), "family", "current", "next", "jkt"
+        )
+        if record is None:
+            return None
+        family = msgspec.json.decode(record, type=Family)
+        bound_to = family.dpop_jkt if jkt is None else jkt.decode()
+        for entry in (following or b"").decode().split():
+            successor, _, key = entry.partition(":")
+            if compare_digest(successor, presented.hash):
+                return Found(family, is_good=True, dpop_jkt=key or bound_to)
+        return Found(family, compare_digest(current.decode(), presented.hash), bound_to)
 
     async def rotate(
-        self, presented: RefreshToken, successor: RefreshToken, family: Family
-    ) -> Rotation:
-        """Make `successor` the next token of the family, if `presented` may be used."""
-        outcome = await self._connection.run_durably(
+        self, presented: RefreshToken, family: Family, jkt: str = ""
+    ) -> RefreshToken | None:
+        """Use `presented`: its successor, bound to the key `jkt` if there is one.
+
+        None if it may not be used any more: the family ended, or another request was faster.
+        """
+        successor = self._successor(presented, jkt)
+        is_rotated = await self._connection.run_durably(
             "rotate",
             [_key(presented.name)],
-            secrets.token_hex(8),
             presented.hash,
             successor.hash,
+            jkt,
             self.idle_until_ms(family),
-            family.client_id,
+            SUCCESSORS_KEPT,
         )
-        return Rotation(outcome.decode())
+        return successor if is_rotated else None
 
-    async def holds(self, presented: RefreshToken) -> bool:
-        """Whether `presented` may be used now: it is the current token or its successor."""
-        known = await self._connection.command("HMGET", _key(presented.name), "current", "next")
-        return presented.hash.encode() in known
+    async def revoke(self, grant_id: str) -> None:
+        """End all tokens of a grant, by what they share."""
+        # The access tokens first. If the store goes away in between, the caller tries again;
+        # at the latest the next refresh finds the mark, and ends the family.
+        await self._connection.command("SET", mark_key(grant_id), "1", "EX", LONGEST_LIFE_S)
+        name = self._installation.unseal(grant_id)
+        if name is not None:
+            await self._connection.command("DEL", _key(name))
 
-    async def revoke(self, name: str) -> None:
-        """End the family."""
-        await self._connection.command("DEL", _key(name))
+    def _successor(self, presented: RefreshToken, jkt: str) -> RefreshToken:
+        step = int(self._clock()) // SAME_SUCCESSOR_S
+        # The text has no space, so no two of these are spelt alike.
+        secret = self._installation.successor(f"{presented.text} {step} {jkt}".encode())
+        return RefreshToken(presented.name, secret)
 
 
 def family_fields(family: Family, token_hash: str) -> list[str | bytes | int]:
     """The fields of a new family, as the scripts store and read them."""
-    fields: dict[str, str | bytes | int] = {
-        "family": msgspec.json.encode(family),
-        "client": family.client_id,
-        "expires": family.expires_at,
-        "current": token_hash,
-    }
-    return [part for field in fields.items() for part in field]
+    return ["family", msgspec.json.encode(family), "current", token_hash]
 
 
 def _key(name: str) -> str:

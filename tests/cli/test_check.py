@@ -10,11 +10,27 @@ from deviceflow.config import Device, Registration, Server, Settings, Tokens
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
+from deviceflow.signing import new_key
 
 SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
 API = ProtectedResource(resource="https://api.example", scopes=("print",))
 FILES = ProtectedResource(resource="https://files.example", scopes=("files",))
+METER = Client(
+    client_id="meter",
+    name="Meter",
+    auth_method="tls_client_auth",
+    tls_client_auth_subject_dn="CN=meter",
+)
+POINT = {
+    member: value for member, value in new_key("ES256", 0).jwk.items() if member not in {"d", "kid"}
+}
+OFF_CURVE = Client(
+    client_id="signs",
+    name="Signs",
+    auth_method="private_key_jwt",
+    jwks={"keys": [POINT, POINT | {"x": POINT["y"]}]},
+)
 WORDS = {"openid": "Know who you are", "print": "Print", "files": "Read your files"}
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only looked at
 
@@ -122,6 +138,14 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
             ),
             "clients[1].scopes: belong to several resources",
         ),
+        (
+            Settings(clients=(METER,), server=Server(trusted_proxies=("10.0.0.1",))),
+            'clients[0].auth_method: "tls_client_auth" lets nobody in without',
+        ),
+        (
+            Settings(clients=(CLIENT, OFF_CURVE)),
+            "clients[1].jwks.keys[1]: no signature can be checked with it",
+        ),
     ],
 )
 def test_what_is_warned_about(settings: Settings, expected: str) -> None:
@@ -147,6 +171,10 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
             clients=(CLIENT,),
             resources=(API,),
             registration=Registration(enabled=True, scopes=("print",)),
+        ),
+        Settings(
+            clients=(METER,),
+            server=Server(trusted_proxies=("10.0.0.1",), client_certificate_header="X-Subject"),
         ),
     ],
 )

@@ -15,6 +15,7 @@ from tests.cli.conftest import Clients, Stored
 
 PRIVATE = new_key("ES256", 0).jwk
 PUBLIC = {member: value for member, value in PRIVATE.items() if member != "d"}
+WEAK = {"kty": "RSA", "n": "_" * 171, "e": "AQAB"}
 PRINT, FILES = "https://api.example/print", "https://files.example"
 KEY_METHOD = ("--auth-method", "private_key_jwt")
 
@@ -64,7 +65,9 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
 
 
 def test_a_certificate(clients: Clients, stored: Stored) -> None:
-    clients("add", "m", "--name", "M", "--auth-method", "tls_client_auth", "--tls-subject", "CN=m")
+    method = ("--auth-method", "tls_client_auth", "--tls-subject", "CN=m")
+    result = clients("add", "m", "--name", "M", *method)
+    assert '--auth-method: "tls_client_auth" lets nobody in without' in result.stderr
     client = stored("m")
     assert client is not None
     assert (client.auth_method, client.tls_client_auth_subject_dn) == ("tls_client_auth", "CN=m")
@@ -134,7 +137,12 @@ def test_all_that_is_wrong_is_said(clients: Clients) -> None:
     [
         ({"keys": [PUBLIC, PRIVATE]}, '--jwks keys[1]: a private key, for it has "d"; expected'),
         ({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, "--jwks keys[0]: a private key, for it has"),
-        ({"keys": [{**PUBLIC, "x": "A"}]}, "--jwks keys[0]: no signature can be checked with it"),
+        ({"keys": [{**PUBLIC, "x": "A"}]}, "--jwks keys[0]: a key without a good x; expected 32"),
+        ({"keys": [PUBLIC, WEAK]}, "--jwks keys[1]: an RSA key of 1024 bits; expected 2048"),
+        (
+            {"keys": [{**PUBLIC, "x": PUBLIC["y"]}]},
+            "--jwks keys[0]: no signature can be checked with it",
+        ),
         ({"keys": []}, "--jwks: no keys; expected at least one public key"),
         ({"keys": [1]}, "--jwks: not a JWK Set; expected the JSON"),
         ({"keys": PUBLIC}, "--jwks: not a JWK Set; expected the JSON"),

@@ -1,15 +1,19 @@
 """`deviceflow clients` on a store that somebody else runs."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 from msgspec import structs
+from msgspec.json import encode as json_bytes
 
 from deviceflow.__main__ import main
+from deviceflow.cli import clients as commands
 from deviceflow.cli.client_options import UNSET
+from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Valkey
 
+Meanwhile = Callable[..., None]
 PRINT, FILES = "https://api.example/print", "https://files.example"
 
 
@@ -258,3 +263,71 @@ def test_a_record_that_cannot_be_read(
     assert clients("remove", "tv-app").exit_code == 0
     assert "tv-app" in clients("list").stdout.splitlines()[0]
     assert "file" in clients("list").stdout
+
+
+CHANGES = [("enable",), ("disable",), ("rotate-secret",), ("set", "--name", "Wireless")]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch, valkey: "Valkey") -> Meanwhile:
+    """Has somebody else write a record (None: remove it) while a command is at work."""
+
+    def arrange(*records: bytes | None) -> None:
+        left = list(records)
+
+        def existing(settings: Settings, stored: Client | None, client_id: str) -> Client:
+            with valkey.client() as inside:
+                for record in left[:1]:
+                    inside.hdel("df:clients", client_id)
+                    if record is not None:
+                        inside.hset("df:clients", client_id, record)
+            del left[:1]
+            return before(settings, stored, client_id)
+
+        before = commands._existing
+        monkeypatch.setattr(commands, "_existing", existing)
+
+    return arrange
+
+
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_others_change_meanwhile_stays(
+    clients: Clients, stored: Stored, meanwhile: Meanwhile, command: tuple[str, ...]
+) -> None:
+    clients("add", "radio", "--name", "Radio", "--auth-method", "client_secret_post")
+    before = stored("radio")
+    assert before is not None
+    other = structs.replace(before, scopes=("openid",), enabled=False)
+    meanwhile(json_bytes(other))
+    assert clients(*command, "radio").exit_code == 0
+    after = stored("radio")
+    assert after is not None
+    assert after != other or command == ("disable",)
+    assert after.scopes == ("openid",)
+    assert after.enabled is (command == ("enable",))
+
+
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_was_removed_meanwhile_stays_away(
+    clients: Clients, stored: Stored, meanwhile: Meanwhile, command: tuple[str, ...]
+) -> None:
+    clients("add", "radio", "--name", "Radio", "--auth-method", "client_secret_post")
+    meanwhile(None)
+    result = clients(*command, "radio")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no client radio" in result.stderr
+    assert stored("radio") is None
+
+
+def test_others_are_always_faster(clients: Clients, stored: Stored, meanwhile: Meanwhile) -> None:
+    """One line, and the client is as they left it."""
+    clients("add", "radio", "--name", "Radio")
+    before = stored("radio")
+    assert before is not None
+    others = [structs.replace(before, lifetime_s=1 + i) for i in range(1000)]
+    meanwhile(*map(json_bytes, others))
+    result = clients("disable", "radio")
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "radio was changed by others again and again" in line
+    assert stored("radio") in others

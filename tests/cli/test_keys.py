@@ -64,6 +64,22 @@ def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: "Valkey") -> N
         assert client.get("df:revision") == b"2"
 
 
+def test_after_a_change_of_the_algorithm(
+    keys: Keys, first: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OIDC-10.1.1-a: the key of the one before has an end once there is a new key."""
+    monkeypatch.setenv("DEVICEFLOW_TOKENS_ALGORITHM", "Ed25519")
+    (line,) = keys("list").stdout.splitlines()
+    assert "verifies" in line
+    assert "published until" not in line
+    new = keys("rotate").output.split()[0]
+    rows = {line.split()[0]: line for line in keys("list").stdout.splitlines()}
+    assert "published until" in rows[first.key_id]
+    assert rows[new].split()[1:3] == ["Ed25519", "signs"]
+    assert keys("retire", new).exit_code == 1
+    assert keys("retire", first.key_id).exit_code == 0
+
+
 def test_the_key_that_signs_stays(keys: Keys, first: SigningKey) -> None:
     result = keys("retire", first.key_id)
     assert result.exit_code == 1

@@ -105,11 +105,16 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "issuer": "https://a.example",
         "redis.url": "redis://r",
         "server.trusted_proxies": "::1",
+        "server.client_certificate_header": "X-Subject",
         "registration.initial_access_token_sha256": DIGEST,
     }
+    # What another setting has to be for this one.
+    beside = {"server.trusted_proxies": "::1"} if path.endswith("certificate_header") else {}
     text = samples.get(path, _as_variable(value))
-    by_environment = load(None, environ={variable_for(path): text})
-    assert load(None, environ={}, overrides={path: samples.get(path, value)}) == by_environment
+    environ = {variable_for(one): needed for one, needed in beside.items()}
+    by_environment = load(None, environ=environ | {variable_for(path): text})
+    overrides = beside | {path: samples.get(path, value)}
+    assert load(None, environ={}, overrides=overrides) == by_environment
     assert (by_environment == Settings()) is (path not in samples)
 
 

@@ -12,6 +12,8 @@ from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import LETTERS, NUMERIC, UserCodeFormat
 from tests.config.documents import CLIENT, DIGEST, ISSUER, USER, problems, read
 
+GOOD_KEY = f'{{ kty = "EC", crv = "P-256", x = "{"A" * 43}", y = "{"A" * 43}" }}'
+
 
 @pytest.mark.parametrize(
     "issuer",
@@ -109,6 +111,32 @@ def test_bad_redis_urls(url: str, tmp_path: Path) -> None:
             " expected redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
         )
     ]
+
+
+def test_the_header_of_certificates(tmp_path: Path) -> None:
+    """9700-4.13-a: off by itself, and on only with proxies that not everybody is."""
+    assert read("", tmp_path).server.client_certificate_header is None
+    header = '[server]\nclient_certificate_header = "X-SSL-Client-S-DN"\n'
+    loaded = read(header + 'trusted_proxies = ["10.0.0.0/8"]', tmp_path)
+    assert loaded.server.client_certificate_header == "X-SSL-Client-S-DN"
+    right = "expected only the proxies that verify the certificates of client_certificate_header"
+    assert problems(header, tmp_path) == [f"server.trusted_proxies: missing; {right}"]
+    assert problems(header + 'trusted_proxies = ["10.0.0.0/8", "::/0"]', tmp_path) == [
+        f'server.trusted_proxies[1]: got "::/0", so everybody could say to be any client; {right}'
+    ]
+    (problem,) = problems(header + 'trusted_proxies = ["everybody"]', tmp_path)
+    assert problem.startswith('server.trusted_proxies[0]: got "everybody"; expected an address')
+    environ = {"DEVICEFLOW_SERVER_CLIENT_CERTIFICATE_HEADER": "X-Subject"}
+    loaded = read('[server]\ntrusted_proxies = ["10.0.0.0/8"]', tmp_path, environ)
+    assert loaded.server.client_certificate_header == "X-Subject"
+
+
+@pytest.mark.parametrize("name", ["X_Subject", "", "-", "X-", "X--Y", "X Y", "X:", "é"])
+def test_the_name_of_a_header(name: str, tmp_path: Path) -> None:
+    """With an underscore, a proxy may take another for it that it was not told to remove."""
+    text = f'[server]\ntrusted_proxies = ["::1"]\nclient_certificate_header = "{name}"'
+    (problem,) = problems(text, tmp_path)
+    assert problem.startswith(f'server.client_certificate_header: got "{name}"; expected the name')
 
 
 def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
@@ -327,15 +355,29 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             ),
         ),
         (
-            'jwks = { keys = [{ kty = "EC" }, { kty = "RSA", q = "SECRET", p = "SECRET" }] }',
+            'jwks = { keys = [{ kty = "RSA", q = "SECRET", p = "SECRET" }] }',
             (
-                'clients[0].jwks.keys[1]: a private key, for it has "p";'
+                'clients[0].jwks.keys[0]: a private key, for it has "p";'
                 " expected its public half only; the client keeps the other"
             ),
         ),
         (
             'jwks = { keys = [{ kty = "oct", k = "SECRET" }] }',
             'clients[0].jwks.keys[0]: a private key, for it has "k"; expected',
+        ),
+        (
+            'jwks = { keys = [{ kty = "EC" }] }',
+            (
+                "clients[0].jwks.keys[0]: a key of no kty and crv that is known here;"
+                " expected RSA, or EC with crv P-256 or"
+            ),
+        ),
+        (
+            f'jwks = {{ keys = [{GOOD_KEY}, {{ kty = "RSA", n = "{"_" * 171}", e = "AQAB" }}] }}',
+            (
+                "clients[0].jwks.keys[1]: an RSA key of 1024 bits;"
+                " expected 2048 to 16384 (RFC 7518 3.3)"
+            ),
         ),
         (
             'auth_method = "tls_client_auth"',

@@ -15,7 +15,7 @@ from deviceflow.config import (
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
-from tests.config.documents import SHIPPED, read
+from tests.config.documents import SHIPPED, problems, read
 
 
 def uncommented() -> str:
@@ -23,6 +23,17 @@ def uncommented() -> str:
     lines = SHIPPED.read_text(encoding="utf-8").splitlines()
     setting = re.compile(r"# ((\[\[[a-z]+\]\])|([a-z0-9_]+ = .*))")
     return "\n".join(found[1] if (found := setting.fullmatch(line)) else line for line in lines)
+
+
+def filled_in() -> str:
+    """The same, with a key and with the proxy that one of the settings needs."""
+    coordinate = "A" * 43
+    key, proxies = 'x = "REPLACE", y = "REPLACE"', "trusted_proxies = []"
+    text = uncommented()
+    assert key in text
+    assert proxies in text
+    text = text.replace(key, f'x = "{coordinate}", y = "{coordinate}"')
+    return text.replace(proxies, 'trusted_proxies = ["10.0.0.0/8"]')
 
 
 def test_the_shipped_file_is_the_defaults_and_one_public_client() -> None:
@@ -56,10 +67,16 @@ def test_the_shipped_examples_have_every_setting_and_are_right(tmp_path: Path) -
     assert set(examples["resources"][0]) == set(ProtectedResource.__struct_fields__)
     assert set(examples["users"][0]) == set(User.__struct_fields__)
     assert set(examples["clients"][1]["user_code"]) == set(UserCodeFormat.__struct_fields__)
-    loaded = read(uncommented(), tmp_path)
+    loaded = read(filled_in(), tmp_path)
     assert len(loaded.clients) == 2
     assert len(loaded.resources) == 1
     assert len(loaded.users) == 1
+
+
+def test_an_example_that_nobody_has_filled_in(tmp_path: Path) -> None:
+    """What says REPLACE is no key."""
+    (problem,) = problems(filled_in().replace("A" * 43, "REPLACE"), tmp_path)
+    assert problem.startswith("clients[1].jwks.keys[0]: a key without a good x; expected 32 bytes")
 
 
 def test_the_shipped_file_lets_nobody_in() -> None:

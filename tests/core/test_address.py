@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from deviceflow.core.address import client_address, rate_key
+from deviceflow.core.address import client_address, is_trusted, rate_key
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
 
@@ -50,6 +50,23 @@ def test_a_mapped_address_is_the_ipv4_address_that_it_carries() -> None:
 
 def test_a_unix_socket_has_no_address_and_is_no_proxy() -> None:
     assert client_address("", ["203.0.113.1"], PROXIES) == ""
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_ours"),
+    [
+        ("10.0.0.1", True),
+        ("::ffff:10.0.0.1", True),
+        ("2001:db8:ffff::1", True),
+        ("198.51.100.7", False),
+        ("::ffff:198.51.100.7", False),
+        ("", False),
+    ],
+)
+def test_who_is_a_proxy_of_ours(peer: str, is_ours: bool) -> None:  # noqa: FBT001 - a column
+    """9700-4.13-a: one rule, for the address and for all else that a proxy says."""
+    assert is_trusted(peer, PROXIES) is is_ours
+    assert (client_address(peer, ["203.0.113.1"], PROXIES) == "203.0.113.1") is is_ours
 
 
 @pytest.mark.parametrize(

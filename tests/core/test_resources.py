@@ -5,12 +5,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deviceflow.core.client import Client
-from deviceflow.core.resources import Access, ProtectedResource, Resources
+from deviceflow.core.resources import Access, Granted, ProtectedResource, Resources
 
 API = "https://api.example.com"
 FILES = "https://files.example.com/v1?a=b"
 OPEN = "urn:example:open"
 ISSUER = "https://auth.example.com"
+BILLING = "https://billing.example.com"
 CLIENT = Client(client_id="apis", name="APIs", resources=(API, FILES, OPEN))
 AUDIENCE = Client(client_id="own", name="Own", audience="own")
 UNKNOWN = Resources(ISSUER)
@@ -23,18 +24,31 @@ KNOWN = Resources(
 )
 
 
+def opened(
+    resources: Resources,
+    scope: str,
+    named: str,
+    client: Client,
+    narrow: str = "",
+    *,
+    granted: str | None = None,
+) -> Access | None:
+    """What a token of a grant of `scope` (or `granted`) opens; names are space separated here."""
+    grant = Granted(scope if granted is None else granted, named.split())
+    return resources.access(scope, grant, client, narrow.split())
+
+
 @pytest.mark.parametrize(
     ("parameter", "names"),
     [
-        (None, ()),
-        ("", ()),
-        (API, (API,)),
-        (f"{FILES} {API} {FILES}", (FILES, API)),
-        (OPEN, (OPEN,)),
-        (f"{API} {ISSUER}", (API, ISSUER)),
+        ([], ()),
+        ([API], (API,)),
+        ([FILES, API, FILES], (FILES, API)),
+        ([OPEN], (OPEN,)),
+        ([API, ISSUER], (API, ISSUER)),
     ],
 )
-def test_named(parameter: str | None, names: tuple[str, ...]) -> None:
+def test_named(parameter: list[str], names: tuple[str, ...]) -> None:
     """8707-2-a: and the issuer, which is nobody's to forbid."""
     assert UNKNOWN.named(parameter, CLIENT) == names
 
@@ -42,11 +56,12 @@ def test_named(parameter: str | None, names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "parameter",
     ["api", "/api", "//api.example.com", f"{API}#x", f"{API}#", f"{API}/", "https://else.example",
-     f"{API} https://else.example", "https:", "https://[", "é", f"{ISSUER}/"],
+     f"{API} {FILES}", f"{API} ", " ", "", "https:", "https://[", "é", f"{ISSUER}/"],
 )  # fmt: skip
 def test_refused(parameter: str) -> None:
-    """8707-2-a: not absolute, with a fragment, or not for this client."""
-    assert UNKNOWN.named(parameter, CLIENT) is None
+    """8707-2-a: not absolute, with a fragment, two in one, or not for this client."""
+    assert UNKNOWN.named([parameter], CLIENT) is None
+    assert UNKNOWN.named([API, parameter], CLIENT) is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +127,7 @@ def test_the_audience(
     resources: Resources, scope: str, granted: str, client: Client, audience: tuple[str, ...]
 ) -> None:
     """8707-2-b, 9068-3-a: what was named, else the client's, else the issuer; openid adds it."""
-    assert resources.access(scope, granted, client, None) == Access(scope, audience)
+    assert opened(resources, scope, granted, client) == Access(scope, audience)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +144,10 @@ def test_the_audience_that_the_scope_tells(
     scope: str, client: Client, audience: tuple[str, ...]
 ) -> None:
     """9068-3-a: inferred from the scope."""
-    assert KNOWN.access(scope, "", client, None) == Access(scope, audience)
-    assert FILES not in (UNKNOWN.access(scope, "", client, None) or Access("", (FILES,))).audience
+    assert opened(KNOWN, scope, "", client) == Access(scope, audience)
+    untold = opened(UNKNOWN, scope, "", client)
+    assert untold is not None
+    assert FILES not in untold.audience
 
 
 ALL = "openid profile print files"
@@ -167,13 +184,44 @@ BOTH = f"{API} {FILES}"
 )
 def test_narrowed(scope: str, granted: str, parameter: str, found: Access | None) -> None:
     """8707-2.2-a: within what was granted, with the scopes that are good there."""
-    assert KNOWN.access(scope, granted, CLIENT, parameter) == found
+    assert opened(KNOWN, scope, granted, CLIENT, parameter) == found
 
 
 def test_a_name_that_is_no_uri_cannot_be_narrowed_to() -> None:
     """8707-2-a: an `audience` of the settings need not be one."""
-    assert UNKNOWN.access("openid profile", "", AUDIENCE, "own") is None
-    assert UNKNOWN.access("openid", "", AUDIENCE, ISSUER) == Access("openid", (ISSUER,))
+    assert opened(UNKNOWN, "openid profile", "", AUDIENCE, "own") is None
+    assert opened(UNKNOWN, "openid", "", AUDIENCE, ISSUER) == Access("openid", (ISSUER,))
+    one = Granted("openid", [API, FILES])
+    assert UNKNOWN.access("openid", one, CLIENT, [f"{API} {FILES}"]) is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "named", "scope", "narrow", "found"),
+    [
+        # The default audience of the client is where the grant's own token was never good.
+        ("print pay", "", "pay", "", Access("pay", (API,))),
+        ("print pay", "", "print", "", Access("print", (API,))),
+        ("openid print pay", "", "pay", "", Access("pay", (API, ISSUER))),
+        ("openid print pay", "", "openid pay", "", Access("openid pay", (ISSUER,))),
+        ("openid print pay", "", "print pay", "", Access("print pay", (API,))),
+        ("openid print pay", "", "pay", BILLING, None),
+        ("openid print pay", "", "pay", ISSUER, Access("pay", (ISSUER,))),
+        ("openid pay", "", "pay", "", Access("pay", (BILLING,))),
+        # What the device has named is not inferred from a scope, and stays.
+        ("print files", f"{API} {FILES}", "print", "", Access("print", (API, FILES))),
+        ("openid print", f"{API} {ISSUER}", "print", "", Access("print", (API, ISSUER))),
+        ("openid print", API, "print", "", Access("print", (API,))),
+        # Granted before the settings had these resources: where it was good then.
+        ("print files", "", "print", "", Access("print", (BILLING,))),
+        ("print files", "", "print", API, None),
+    ],
+)
+def test_a_narrower_scope(
+    granted: str, named: str, scope: str, narrow: str, found: Access | None
+) -> None:
+    """8707-2.2-a: the token is for nothing that the grant's own is not for."""
+    client = Client(client_id="bill", name="Bill", resources=(API, FILES), audience=BILLING)
+    assert opened(KNOWN, scope, named, client, narrow, granted=granted) == found
 
 
 NAMES = (API, FILES, OPEN, ISSUER)
@@ -202,12 +250,12 @@ def test_no_scope_without_its_resource(
     resources = Resources(ISSUER, _known(owners))
     scopes = resources.scopes(tuple(asked), tuple(named), are_default=False)
     assume(scopes is not None)
-    whole = resources.access(" ".join(asked), " ".join(named), client, None)
+    whole = opened(resources, " ".join(asked), " ".join(named), client)
     assert whole is not None
     assert whole.scope.split() == asked
     homes = owners | {"openid": ISSUER}
     assert {homes[scope] for scope in asked if scope in homes} <= {*whole.audience}
-    part = resources.access(" ".join(asked), " ".join(named), client, " ".join(narrow))
+    part = opened(resources, " ".join(asked), " ".join(named), client, " ".join(narrow))
     if part is None:
         # It reaches beyond the grant, or into a part of it where no scope is good.
         assert not {*narrow} <= {*whole.audience} or not any(
@@ -224,8 +272,38 @@ def test_no_scope_without_its_resource(
 def test_without_the_table(asked: list[str], named: list[str], client: Client) -> None:
     """9068-3-a: nothing is refused, and `aud` is what was named, or the default."""
     assert UNKNOWN.scopes(tuple(asked), tuple(named), are_default=False) == tuple(asked)
-    access = UNKNOWN.access(" ".join(asked), " ".join(named), client, None)
+    access = opened(UNKNOWN, " ".join(asked), " ".join(named), client)
     expected = named or [client.audience or ISSUER]
     if "openid" in asked and ISSUER not in expected:
         expected = [*expected, ISSUER]
     assert access == Access(" ".join(asked), tuple(expected))
+
+
+@given(
+    owners=OWNERS.filter(bool),
+    asked=SCOPES.filter(lambda scopes: len(scopes) > 1),
+    named=st.just([]) | NAMED,
+    gone=st.sets(st.integers(0, 6)),
+    narrow=st.just([]) | NAMED,
+    client=CLIENTS,
+)
+def test_narrowing_widens_nothing(
+    owners: dict[str, str],
+    asked: list[str],
+    named: list[str],
+    gone: set[int],
+    narrow: list[str],
+    client: Client,
+) -> None:
+    """8707-2.2-a, 6749-6-b: neither audience nor scope, by scope or by resource; old grants too."""
+    resources = Resources(ISSUER, _known(owners))
+    grant = Granted(" ".join(asked), named)
+    whole = resources.access(grant.scope, grant, client, [])
+    assume(whole is not None)
+    assert whole is not None
+    scope = [one for i, one in enumerate(asked) if i not in gone]
+    part = resources.access(" ".join(scope), grant, client, narrow)
+    if part is not None:
+        assert part.audience
+        assert {*part.audience} <= {*whole.audience}
+        assert {*part.scope.split()} <= {*whole.scope.split()} & {*scope}

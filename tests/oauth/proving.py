@@ -36,6 +36,7 @@ SECRET = "a resource server's secret"
 VERIFIER = "v" * 43
 INACTIVE = {"active": False}
 SUBJECT_DN = "CN=box-17,O=Example"
+DN_HEADER = "X-SSL-Client-S-DN"
 
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 OTHER_KEY = ECKey.generate_key("P-256", auto_kid=True)
@@ -99,6 +100,14 @@ def with_surface(settings: Settings) -> Settings:
     registration = Registration(enabled=True, initial_access_token_sha256=(_digest(INITIAL),))
     clients = (*settings.clients, *CLIENTS)
     return msgspec.structs.replace(settings, clients=clients, registration=registration)
+
+
+def with_certificates(settings: Settings) -> Settings:
+    """`settings` that believe what the peer says of a certificate that it has verified."""
+    server = msgspec.structs.replace(
+        settings.server, trusted_proxies=("127.0.0.1/32",), client_certificate_header=DN_HEADER
+    )
+    return msgspec.structs.replace(settings, server=server)
 
 
 def s256(text: str) -> str:

@@ -2,34 +2,41 @@
 
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 import msgspec
 import pytest
-from joserfc.jwk import ECKey
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
 
 from deviceflow.config import Server
+from deviceflow.core.assertion import TYPE
+from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.oauth.client_auth import FAILURE_WINDOW_S, FAILURES_PER_WINDOW
 from tests.oauth.conftest import SECRET
 from tests.oauth.proving import (
     AUTHORIZE,
+    DN_HEADER,
     INTROSPECT,
     ISSUER,
     KEY,
     OTHER_KEY,
     SUBJECT_DN,
+    TOKEN,
     assertion,
     sign,
+    with_certificates,
     with_surface,
 )
 
 if TYPE_CHECKING:
     from deviceflow.config import Settings
     from tests.conftest import Clock
-    from tests.oauth.conftest import Stage, Worker
+    from tests.oauth.conftest import People, Stage, Worker
 
 INVALID_CLIENT = (401, "invalid_client")
 INVALID_REQUEST = (400, "invalid_request")
-TOO_MANY = (429, "invalid_client")
+TOO_MANY = (429, "temporarily_unavailable")
 
 
 @pytest.fixture
@@ -40,8 +47,7 @@ def settings(settings: "Settings") -> "Settings":
 @pytest.fixture
 async def behind_proxy(stage: "Stage") -> "Worker":
     """A worker that believes what its peer says of the caller."""
-    server = Server(trusted_proxies=("127.0.0.1/32",))
-    return await stage.start_worker(msgspec.structs.replace(stage.settings, server=server))
+    return await stage.start_worker(with_certificates(stage.settings))
 
 
 @pytest.mark.parametrize("named", [{}, {"client_id": "asserting"}])
@@ -138,14 +144,18 @@ async def test_at_introspection(worker: "Worker", clock: "Clock") -> None:
 
 
 async def test_a_certificate(behind_proxy: "Worker") -> None:
-    """RFC 8705 2.1: the name that the proxy has verified, percent-encoded or not."""
-    for name in (SUBJECT_DN, "CN%3Dbox-17%2CO%3DExample"):
-        headers = {"X-SSL-Client-S-DN": name}
-        answer = await behind_proxy.post(AUTHORIZE, {"client_id": "tls"}, headers=headers)
-        assert answer.status == 200
+    """RFC 8705 2.1: the name that the proxy has verified."""
+    headers = {DN_HEADER: SUBJECT_DN}
+    answer = await behind_proxy.post(AUTHORIZE, {"client_id": "tls"}, headers=headers)
+    assert answer.status == 200
 
 
-@pytest.mark.parametrize("name", ["", "CN=box-18,O=Example", SUBJECT_DN.lower(), "é", "\udcff"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "CN=box-18,O=Example", SUBJECT_DN.lower(), "é", "\udcff",
+     # A certificate whose common name has these characters in it is another's.
+     "CN=box-17%2CO=Example", "CN%3Dbox-17%2CO%3DExample", r"CN=box-17\,O=Example"],
+)  # fmt: skip
 async def test_another_certificate(behind_proxy: "Worker", name: str) -> None:
     form = b"client_id=tls"
     answer = await behind_proxy.raw(
@@ -158,13 +168,79 @@ async def test_another_certificate(behind_proxy: "Worker", name: str) -> None:
 
 async def test_a_certificate_from_anybody(worker: "Worker", behind_proxy: "Worker") -> None:
     """9700-4.13-a: only a trusted proxy may say it, and once."""
-    header = ("X-SSL-Client-S-DN", SUBJECT_DN)
+    header = (DN_HEADER, SUBJECT_DN)
     form = {"client_id": "tls"}
     assert (await worker.post(AUTHORIZE, form, headers=[header])).outcome == INVALID_CLIENT
     twice = await behind_proxy.post(AUTHORIZE, form, headers=[header, header])
     assert twice.outcome == INVALID_CLIENT
     secret = form | {"client_secret": SUBJECT_DN}
     assert (await worker.post(AUTHORIZE, secret)).outcome == INVALID_CLIENT
+
+
+async def test_a_certificate_where_none_is_expected(stage: "Stage") -> None:
+    """9700-4.13-a: a proxy that is trusted with addresses need not remove this header."""
+    proxies = ("127.0.0.1/32",)
+    form, headers = {"client_id": "tls"}, {DN_HEADER: SUBJECT_DN}
+    for server in (
+        Server(trusted_proxies=proxies),
+        Server(trusted_proxies=proxies, client_certificate_header="X-Subject"),
+    ):
+        worker = await stage.start_worker(msgspec.structs.replace(stage.settings, server=server))
+        assert (await worker.post(AUTHORIZE, form, headers=headers)).outcome == INVALID_CLIENT
+    named = await worker.post(AUTHORIZE, form, headers={"X-Subject": SUBJECT_DN})
+    assert named.status == 200
+
+
+async def test_honest_devices_of_a_client_that_is_guessed(
+    worker: "Worker", people: "People", clock: "Clock"
+) -> None:
+    """6749-2.3.1-c, 8628-3.5-b: at the same address, they go on polling, and get their tokens."""
+    client = {"client_id": "box", "client_secret": SECRET}
+    grant = await worker.post(AUTHORIZE, client)
+    for _ in range(FAILURES_PER_WINDOW + 1):
+        await worker.post(AUTHORIZE, client | {"client_secret": "guess"})
+    poll = {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
+    for secret in (SECRET, "guess"):
+        told = await worker.post(TOKEN, client | poll | {"client_secret": secret})
+        assert told.outcome == (400, "slow_down")
+        assert "interval" not in told.body
+        assert 0 < int(told.headers["Retry-After"]) <= FAILURE_WINDOW_S
+    refresh = client | {"grant_type": "refresh_token", "refresh_token": "x"}
+    assert (await worker.post(TOKEN, refresh)).outcome == TOO_MANY
+    await people.approve(grant.body["user_code"])
+    clock.advance(FAILURE_WINDOW_S + 1)
+    assert (await worker.post(TOKEN, client | poll)).status == 200
+
+
+async def test_the_poll_that_fails_once_too_often(worker: "Worker") -> None:
+    """6749-2.3.1-c: is answered like those that follow."""
+    poll = {"grant_type": DEVICE_CODE_GRANT, "device_code": "x" * 43}
+    guess = {"client_id": "box", "client_secret": "guess"} | poll
+    for _ in range(FAILURES_PER_WINDOW):
+        assert (await worker.post(TOKEN, guess)).outcome == INVALID_CLIENT
+    for _ in range(2):
+        assert (await worker.post(TOKEN, guess)).outcome == (400, "slow_down")
+
+
+async def test_keys_that_are_too_weak(stage: "Stage", clock: "Clock") -> None:
+    """7523-3-a: RFC 7518 3.3; a client that registered such a key before is refused."""
+    with catch_warnings():
+        simplefilter("ignore")  # about the length that this test is about
+        weak = RSAKey.generate_key(1024)
+    for key, status in ((weak, 401), (RSAKey.generate_key(2048), 200)):
+        clients = tuple(
+            msgspec.structs.replace(client, jwks={"keys": [key.as_dict(private=False)]})
+            for client in stage.settings.clients
+            if client.client_id == "asserting"
+        )
+        worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
+        claims = {"iss": "asserting", "sub": "asserting", "aud": ISSUER, "jti": str(status)}
+        content = claims | {"exp": int(clock()) + 60}
+        with catch_warnings():
+            simplefilter("ignore")
+            text = jwt.encode({"alg": "RS256"}, content, key, algorithms=["RS256"])
+        form = {"client_assertion_type": TYPE, "client_assertion": text}
+        assert (await worker.post(AUTHORIZE, form)).status == status
 
 
 async def test_who_guesses_is_throttled(behind_proxy: "Worker", clock: "Clock") -> None:

@@ -1,11 +1,14 @@
 """Tokens that are bound to a key (RFC 9449)."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from joserfc.jwk import OctKey
+from structlog.testing import capture_logs
 
 from deviceflow.core import dpop
+from deviceflow.core.messages import DEVICE_CODE_GRANT
 from tests.oauth.proving import (
     AUTHORIZE,
     OTHER_KEY,
@@ -81,6 +84,84 @@ async def test_the_refresh_token_stays_bound(
     assert (await thief.refresh(worker, token)).outcome == INVALID_GRANT
     assert (await worker.refresh(token)).outcome == INVALID_GRANT
     assert (await holder.refresh(worker, token)).status == 200
+
+
+async def test_a_key_that_comes_with_a_refresh(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """9449-5-a: the first refresh with a proof binds the token that it gives, and all later."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    unbound = (await worker.poll(grant.body["device_code"])).body["refresh_token"]
+    answer = await holder.refresh(worker, unbound)
+    assert answer.body["token_type"] == "DPoP"
+    for _ in range(2):
+        token = answer.body["refresh_token"]
+        assert (await worker.refresh(token)).outcome == INVALID_GRANT
+        with capture_logs() as logs:
+            assert (await thief.refresh(worker, token)).outcome == INVALID_GRANT
+        assert [log["event"] for log in logs] == ["refresh_token.wrong_key"]
+        answer = await holder.refresh(worker, token)
+        assert answer.status == 200
+    # The old one, which nothing binds, is found when somebody else uses it.
+    assert (await thief.refresh(worker, unbound)).outcome == INVALID_GRANT
+    newest = answer.body["refresh_token"]
+    assert (await holder.refresh(worker, newest)).outcome == INVALID_GRANT
+
+
+async def test_a_key_that_a_thief_brings(
+    worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """9449-5-a, 9700-2.2.2-a: it does not shut the owner out; the second of them is found."""
+    for owner_is_first in (True, False):
+        grant = await worker.authorize()
+        await people.approve(grant.body["user_code"])
+        stolen = (await worker.poll(grant.body["device_code"])).body["refresh_token"]
+        theirs = (await thief.refresh(worker, stolen)).body["refresh_token"]
+        ours = (await holder.refresh(worker, stolen)).body["refresh_token"]
+        uses = [(holder, ours), (thief, theirs)]
+        (one, token), (other, late) = uses if owner_is_first else uses[::-1]
+        newest = await one.refresh(worker, token)
+        assert newest.status == 200
+        assert (await other.refresh(worker, late)).outcome == INVALID_GRANT
+        assert (await one.refresh(worker, newest.body["refresh_token"])).outcome == INVALID_GRANT
+
+
+BOX = {"client_id": "box", "client_secret": "%:+ é&="}
+
+
+async def box_tokens(worker: "Worker", people: "People", holder: Holder) -> dict[str, Any]:
+    """The tokens of a confidential client that sent a proof."""
+    grant = await worker.post(AUTHORIZE, BOX)
+    await people.approve(grant.body["user_code"])
+    form = BOX | {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
+    answer = await worker.post(TOKEN, form, headers={"DPoP": holder.proof()})
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+async def test_a_confidential_clients_refresh_token(
+    stage: "Stage", worker: "Worker", people: "People", holder: Holder, thief: Holder
+) -> None:
+    """RFC 9449 5: its authentication binds it; each access token is bound to its request's key.
+
+    So it is with a family of before, in whose record there is a key.
+    """
+    body = await box_tokens(worker, people, holder)
+    assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
+    (family,) = await stage.keys("df:f:*")
+    record = json.loads(await stage.redis.hget(family, "family") or b"")
+    assert record["dpop_jkt"] == ""
+    await stage.redis.hset(family, "family", json.dumps(record | {"dpop_jkt": holder.jkt}))
+    token = body["refresh_token"]
+    for key in (holder, thief, None, holder):
+        headers = {"DPoP": key.proof()} if key else {}
+        form = BOX | {"grant_type": "refresh_token", "refresh_token": token}
+        answer = await worker.post(TOKEN, form, headers=headers)
+        assert answer.status == 200, answer.body
+        token = answer.body["refresh_token"]
+        bound_to = claims_of(answer.body["access_token"]).get("cnf")
+        assert bound_to == ({"jkt": key.jkt} if key else None)
 
 
 async def test_a_stolen_device_code(

@@ -262,8 +262,10 @@ async def test_a_scope_that_is_taken_away_meanwhile(
 ) -> None:
     """Section 3: what the client may not have any more is not issued, as at a refresh."""
     await change(stage, served, way, scopes=("email",))
+    await peer.send(way.poll(issued.code, PREFER % 20))
+    await held(served)
     await decide(stage, issued, Event.APPROVE)
-    assert (await peer.ask(way.poll(issued.code))).error == "invalid_grant"
+    assert (await peer.answer()).error == "invalid_grant"
 
 
 async def change(stage: "Stage", served: Served, way: Way, **members: object) -> None:

@@ -1,12 +1,13 @@
 """POST /oauth2/introspect (RFC 7662, RFC 9701)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
+from deviceflow.core.claims import Subject
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.signing_keys import SigningKeys
@@ -54,8 +55,39 @@ async def test_an_access_token(worker: "Worker", people: "People", client_id: st
         "aud": ISSUER,
         "iss": ISSUER,
         "auth_time": 1_700_000_000,
+        "amr": ["pwd"],
         "token_type": "Bearer",
     }
+
+
+@pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
+@pytest.mark.parametrize(
+    ("amr", "acr", "told"),
+    [
+        (("pwd", "otp"), "urn:example:two", {"amr": ["pwd", "otp"], "acr": "urn:example:two"}),
+        ((), None, {}),
+    ],
+    ids=["known", "unknown"],
+)
+async def test_how_sure_we_are_of_the_person(
+    worker: "Worker",
+    people: "People",
+    monkeypatch: pytest.MonkeyPatch,
+    client_id: str,
+    amr: tuple[str, ...],
+    acr: str | None,
+    told: dict[str, Any],
+) -> None:
+    """RFC 9470 6.2: what a resource server decides by whether to ask for more."""
+    known = people.subject
+
+    async def subject(username: str) -> Subject:
+        return msgspec.structs.replace(await known(username), amr=amr, acr=acr)
+
+    monkeypatch.setattr(people, "subject", subject)
+    body = await tokens(worker, people, client_id)
+    state = await introspect(worker, body["access_token"])
+    assert {name: state[name] for name in ("amr", "acr") if name in state} == told
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])

@@ -395,6 +395,32 @@ async def test_a_body_after_100_continue(served: Served, peer: Peer, mint: Mint)
     assert served.lane_answers == 0
 
 
+@pytest.mark.parametrize(
+    ("request_line", "status", "kind"),
+    [
+        (b"POST /oauth2/token", 417, "application/json"),
+        (b"GET /oauth2/jwks", 417, "application/json"),
+        (b"PATCH /oauth2/token", 417, "application/json"),
+        (b"GET /oauth2/nothing", 417, "application/json"),
+        (b"GET /device", 400, "text/html"),
+        (b"GET /nothing", 400, "text/html"),
+        (b"GET /static/nothing", 400, "text/html"),
+    ],
+)
+async def test_another_expectation(peer: Peer, request_line: bytes, status: int, kind: str) -> None:
+    """6749-5.2-c: refused (RFC 9110 10.1.1) in our own words, which repeat nothing of it."""
+    reply = await peer.ask(
+        b"%b HTTP/1.1\r\nHost: x\r\nExpect: mysecret\r\nContent-Length: 0\r\n\r\n" % request_line
+    )
+    assert reply.status == status
+    assert b"mysecret" not in reply.head + reply.body
+    assert (reply.header("Content-Type") or "").startswith(kind)
+    assert reply.header("Cache-Control") == "no-store"
+    assert reply.header("Server") == "deviceflow"
+    if status == 417:
+        assert reply.error == "invalid_request"
+
+
 @pytest.mark.parametrize("token", [b"websocket", b"h2c"])
 async def test_a_poll_after_an_upgrade(
     served: Served, peer: Peer, mint: Mint, token: bytes

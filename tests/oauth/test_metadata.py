@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from deviceflow.config import Registration
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from tests.oauth.proving import with_certificates
 
 if TYPE_CHECKING:
     from tests.oauth.conftest import Stage, Worker
 
 ISSUER = "http://127.0.0.1:8628"
 PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
+JWKS = "/oauth2/jwks"
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 
 
@@ -20,7 +23,8 @@ async def fetch(worker: "Worker", path: str) -> dict[str, Any]:
     async with worker.client.get(path) as response:
         assert response.status == 200
         assert response.headers["Content-Type"] == "application/json"
-        assert response.headers["Cache-Control"].startswith("public, max-age=")
+        kept = "no-cache" if path == JWKS else "public, max-age=300"
+        assert response.headers["Cache-Control"] == kept
         document: dict[str, Any] = await response.json()
         return document
 
@@ -70,15 +74,73 @@ async def test_the_host_of_the_request_is_nothing_to_us(worker: "Worker") -> Non
 
 
 async def test_the_keys_are_public(worker: "Worker") -> None:
-    """OIDCD-3-a: no private member; OIDC-10.1.1-a: every key has a kid."""
-    document = await fetch(worker, "/oauth2/jwks")
+    """OIDCD-3-a: no private member; OIDC-10.1.1-a: every key has a kid.
+
+    A cache has to ask again, for a new key signs at once.
+    """
+    document = await fetch(worker, JWKS)
     assert document["keys"]
     for key in document["keys"]:
         assert not PRIVATE & set(key)
         assert {"kty", "kid", "use", "alg"} <= set(key)
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/oauth2/jwks"])
+async def test_nothing_is_empty(stage: "Stage") -> None:
+    """8414-3.2-a: a member without elements is left out."""
+    none = msgspec.structs.replace(stage.settings, clients=())
+    document = await fetch(await stage.start_worker(none), PATHS[0])
+    assert "scopes_supported" not in document
+    assert [] not in document.values()
+    assert document["token_endpoint_auth_methods_supported"] == ["none"]
+
+
+async def test_what_a_registered_client_may_have(stage: "Stage") -> None:
+    """8414-2-a: the scopes too, though no client has them yet."""
+    registration = Registration(enabled=True, scopes=("openid", "later"))
+    settings = msgspec.structs.replace(
+        stage.settings, clients=stage.settings.clients[1:2], registration=registration
+    )
+    document = await fetch(await stage.start_worker(settings), PATHS[1])
+    assert document["scopes_supported"] == ["openid", "profile", "later"]
+    off = msgspec.structs.replace(registration, enabled=False)
+    settings = msgspec.structs.replace(settings, registration=off)
+    document = await fetch(await stage.start_worker(settings), PATHS[1])
+    assert document["scopes_supported"] == ["openid", "profile"]
+
+
+async def test_what_nobody_can_have(stage: "Stage") -> None:
+    """8414-2-a: of a client that is disabled, or that has a certificate nobody may tell of."""
+    tv = stage.settings.clients[0]
+    disabled = msgspec.structs.replace(
+        tv,
+        client_id="disabled",
+        enabled=False,
+        scopes=("secret-plan",),
+        auth_method="private_key_jwt",
+        introspect=True,
+    )
+    meter = msgspec.structs.replace(
+        disabled,
+        client_id="meter",
+        enabled=True,
+        scopes=("meter",),
+        auth_method="tls_client_auth",
+        tls_client_auth_subject_dn="CN=meter",
+    )
+    settings = msgspec.structs.replace(stage.settings, clients=(tv, disabled, meter))
+    document = await fetch(await stage.start_worker(settings), PATHS[0])
+    assert document["scopes_supported"] == [*tv.scopes]
+    assert document["token_endpoint_auth_methods_supported"] == ["none"]
+    assert "introspection_endpoint_auth_methods_supported" not in document
+
+    worker = await stage.start_worker(with_certificates(settings))
+    document = await fetch(worker, PATHS[0])
+    assert document["scopes_supported"] == [*tv.scopes, "meter"]
+    assert document["token_endpoint_auth_methods_supported"] == ["none", "tls_client_auth"]
+    assert document["introspection_endpoint_auth_methods_supported"] == ["tls_client_auth"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, JWKS])
 async def test_other_methods(worker: "Worker", path: str) -> None:
     assert (await worker.post(path, {})).outcome == (405, "invalid_request")
     async with worker.client.head(path) as response:

@@ -12,7 +12,7 @@ from deviceflow import oauth
 from deviceflow.config import Registration
 from deviceflow.core import errors
 from deviceflow.core.grant import Poll
-from tests.oauth.proving import ISSUER, with_surface
+from tests.oauth.proving import ISSUER, with_certificates, with_surface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ METHODS = {"get", "post", "put", "delete"}
 
 @pytest.fixture
 def settings(settings: "Settings") -> "Settings":
-    return with_surface(settings)
+    return with_certificates(with_surface(settings))
 
 
 async def document(worker: "Worker") -> dict[str, Any]:
@@ -149,6 +149,13 @@ async def test_the_offered_scopes(stage: "Stage") -> None:
 async def test_not_on_the_public_port(worker: "Worker") -> None:
     async with worker.client.get("/openapi.json") as response:
         assert response.status == 404
+
+
+async def test_without_certificates(stage: "Stage") -> None:
+    server = msgspec.structs.replace(stage.settings.server, client_certificate_header=None)
+    off = msgspec.structs.replace(stage.settings, server=server)
+    assert "tls_client_auth" not in str(await document(await stage.start_worker(off)))
+    assert "tls_client_auth" in str(await document(await stage.start_worker()))
 
 
 async def test_without_registration(stage: "Stage") -> None:

@@ -33,6 +33,23 @@ async def test_the_owner_gets_the_tokens(worker: "Worker", people: "People") -> 
     assert (await worker.poll(code, code_verifier=VERIFIER)).status == 200
 
 
+async def test_the_owner_is_told_what_is_wrong(worker: "Worker", people: "People") -> None:
+    """Nobody else is: without the client, or before the approval, all verifiers are alike."""
+    grant = await worker.authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
+    code = grant.body["device_code"]
+    assert (await worker.poll(code, code_verifier="w" * 43)).error == "authorization_pending"
+    await people.approve(grant.body["user_code"])
+    missing, wrong = await worker.poll(code), await worker.poll(code, code_verifier="w" * 43)
+    assert missing.body["error_description"] == "The parameter code_verifier is missing."
+    assert "is not the one of the code_challenge" in wrong.body["error_description"]
+    others = [
+        (await worker.poll(code, "opaque", code_verifier=verifier)).body
+        for verifier in ("", "w" * 43, VERIFIER)
+    ]
+    assert others == [others[0]] * 3
+    assert others[0]["error_description"] == "The device code is not valid for this client."
+
+
 async def test_a_verifier_that_nobody_announced(worker: "Worker", people: "People") -> None:
     """RFC 9700 4.8: or whoever strips the challenge would go unnoticed."""
     grant = await worker.authorize()

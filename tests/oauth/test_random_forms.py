@@ -17,6 +17,7 @@ from tests.oauth.proving import (
     SECRET,
     TOKEN,
     USERINFO,
+    with_certificates,
     with_surface,
 )
 
@@ -63,7 +64,7 @@ REGISTRATION_NAMES = (
 
 @pytest.fixture(name="settings")
 def settings_fixture(settings: "Settings") -> "Settings":
-    return with_surface(settings)
+    return with_certificates(with_surface(settings))
 
 
 quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

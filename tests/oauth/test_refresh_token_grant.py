@@ -1,12 +1,19 @@
 """The refresh_token grant type (RFC 6749 6, RFC 9700 4.14.2)."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from joserfc import jws
+from structlog.testing import capture_logs
+
+from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.tokens import SAME_SUCCESSOR_S
 
 if TYPE_CHECKING:
+    from deviceflow.config import Settings
     from tests.conftest import Clock
     from tests.oauth.conftest import Answer, People, Stage, Worker
 
@@ -62,13 +69,62 @@ async def test_a_replay_ends_the_family(worker: "Worker", first: "Answer") -> No
     assert (await worker.refresh(third.body["refresh_token"])).outcome == INVALID_GRANT
 
 
-async def test_an_answer_that_was_lost(worker: "Worker", first: "Answer") -> None:
-    """The device has only the old token; it is good until its successor is used."""
+async def test_two_refreshes_at_once(worker: "Worker", first: "Answer") -> None:
+    """They get one refresh token: neither half of the device makes a thief of the other."""
     old = first.body["refresh_token"]
-    lost = await worker.refresh(old)
-    again = await worker.refresh(old)
-    assert (lost.status, again.status) == (200, 200)
-    assert (await worker.refresh(again.body["refresh_token"])).status == 200
+    answers = await asyncio.gather(*(worker.refresh(old) for _ in range(4)))
+    (token,) = {answer.body["refresh_token"] for answer in answers}
+    assert len({answer.body["access_token"] for answer in answers}) == 4
+    assert (await worker.refresh(token)).status == 200
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+async def test_answers_that_were_lost(
+    worker: "Worker", first: "Answer", clock: "Clock", kept: int
+) -> None:
+    """9700-4.14.2-a: the device goes on with what it got, be it the first answer or the last.
+
+    Whoever comes with one of the others then is somebody else.
+    """
+    old = first.body["refresh_token"]
+    answers = []
+    for _ in range(3):
+        answers.append((await worker.refresh(old)).body["refresh_token"])
+        clock.advance(SAME_SUCCESSOR_S)
+    assert len(set(answers)) == 3
+    newest = (await worker.refresh(answers.pop(kept))).body["refresh_token"]
+    assert (await worker.refresh(answers[0])).outcome == INVALID_GRANT
+    assert (await worker.refresh(newest)).outcome == INVALID_GRANT
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+async def test_a_request_that_was_overtaken(
+    worker: "Worker",
+    first: "Answer",
+    clock: "Clock",
+    monkeypatch: pytest.MonkeyPatch,
+    is_used: bool,  # noqa: FBT001, a parameter of the test
+) -> None:
+    """It lands after its repetition, even after the successor is in use: nobody is stranded."""
+    old = first.body["refresh_token"]
+    run, held, release = Connection.run_durably, asyncio.Event(), asyncio.Event()
+
+    async def stalled(self: Connection, name: str, *rest: Any) -> Any:  # noqa: ANN401
+        if name == "rotate" and not held.is_set():
+            held.set()
+            await release.wait()
+        return await run(self, name, *rest)
+
+    monkeypatch.setattr(Connection, "run_durably", stalled)
+    late = asyncio.create_task(worker.refresh(old))
+    await held.wait()
+    clock.advance(SAME_SUCCESSOR_S)
+    token = (await worker.refresh(old)).body["refresh_token"]
+    if is_used:
+        token = (await worker.refresh(token)).body["refresh_token"]
+    release.set()
+    assert (await late).outcome == (INVALID_GRANT if is_used else (200, ""))
+    assert (await worker.refresh(token)).status == 200
 
 
 @pytest.mark.parametrize("scope", ["profile", "openid email", "offline_access", "profile profile"])
@@ -145,11 +201,61 @@ async def test_what_is_no_refresh_token(worker: "Worker", first: "Answer") -> No
     assert (await worker.refresh(token)).status == 200
 
 
-async def test_a_guess_at_the_secret_ends_the_family(worker: "Worker", first: "Answer") -> None:
-    """Who knows a family's name had a token of it: a wrong secret is a replay."""
-    name, _, _ = first.body["refresh_token"].partition(".")
-    assert (await worker.refresh(f"{name}.{'A' * 43}")).outcome == INVALID_GRANT
-    assert (await worker.refresh(first.body["refresh_token"])).outcome == INVALID_GRANT
+@pytest.mark.parametrize(
+    "asked", [{}, {"scope": "nope"}, {"scope": " "}, {"resource": "https://nope.example"}], ids=str
+)
+@pytest.mark.parametrize("is_guess", [False, True], ids=["used before", "guessed"])
+async def test_a_replay_whatever_else_is_asked(
+    worker: "Worker",
+    first: "Answer",
+    asked: dict[str, str],
+    is_guess: bool,  # noqa: FBT001, a parameter of the test
+) -> None:
+    """9700-2.2.2-a: it ends the family and is told to the operator.
+
+    Who knows a family's name had a token of it: a wrong secret is a replay, too.
+    """
+    used = first.body["refresh_token"]
+    second = await worker.refresh(used)
+    third = await worker.refresh(second.body["refresh_token"])
+    name, _, _ = used.partition(".")
+    with capture_logs() as logs:
+        answer = await worker.refresh(f"{name}.{'A' * 43}" if is_guess else used, **asked)
+    assert answer.outcome == INVALID_GRANT
+    assert [(log["event"], log["client_id"], log["sub"]) for log in logs] == [
+        ("refresh_token.replayed", "tv-app", "sub-ada")
+    ]
+    assert (await worker.refresh(third.body["refresh_token"])).outcome == INVALID_GRANT
+
+
+@pytest.mark.parametrize("lost", ["SET", "DEL"])
+async def test_the_store_goes_away_in_a_replay(
+    stage: "Stage",
+    worker: "Worker",
+    first: "Answer",
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+) -> None:
+    """9700-2.2.2-a: it is told all the same, and the next request ends what is left."""
+    used = first.body["refresh_token"]
+    second = await worker.refresh(used)
+    third = await worker.refresh(second.body["refresh_token"])
+    command = Connection.command
+
+    async def away(self: Connection, *words: Any) -> Any:  # noqa: ANN401
+        if words[0] == lost:
+            raise StoreUnavailable
+        return await command(self, *words)
+
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(Connection, "command", away)
+        answer = await worker.refresh(used)
+    assert answer.outcome == (503, "temporarily_unavailable")
+    assert "refresh_token.replayed" in [log["event"] for log in logs]
+    by = third.body["refresh_token"] if lost == "DEL" else used
+    assert (await worker.refresh(by)).outcome == INVALID_GRANT
+    assert await stage.keys("df:f:*") == []
+    assert len(await stage.keys("df:r:*")) == 1
 
 
 async def test_a_refresh_token_is_no_device_code(worker: "Worker", first: "Answer") -> None:
@@ -181,6 +287,25 @@ async def test_a_client_that_may_less_than_before(stage: "Stage", first: "Answer
     )
     changed = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
     assert (await changed.refresh(first.body["refresh_token"])).outcome == INVALID_GRANT
+
+
+def with_policy(settings: "Settings", *, refresh_token: bool | None) -> "Settings":
+    clients = [
+        msgspec.structs.replace(client, refresh_token=refresh_token) for client in settings.clients
+    ]
+    return msgspec.structs.replace(settings, clients=tuple(clients))
+
+
+async def test_a_client_that_may_refresh_no_more(stage: "Stage", people: "People") -> None:
+    """6749-5.2-b, 9700-4.14.2-a: by the policy of today; the grant waits for a better one."""
+    always = await stage.start_worker(with_policy(stage.settings, refresh_token=True))
+    grant = await always.authorize(scope="profile")
+    await people.approve(grant.body["user_code"])
+    token = (await always.poll(grant.body["device_code"])).body["refresh_token"]
+    for policy in (False, None):
+        changed = await stage.start_worker(with_policy(stage.settings, refresh_token=policy))
+        assert (await changed.refresh(token)).outcome == (400, "unauthorized_client")
+    assert (await always.refresh(token)).status == 200
 
 
 async def test_idle_and_absolute_lifetime(stage: "Stage", first: "Answer") -> None:

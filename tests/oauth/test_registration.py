@@ -1,22 +1,30 @@
 """Dynamic client registration (RFC 7591, RFC 7592), in the store, known to all workers."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.resources import ProtectedResource
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from tests.oauth.conftest import Answer
 from tests.oauth.proving import (
+    API,
     AUTHORIZE,
     INITIAL,
     ISSUER,
     KEY,
+    OTHER_KEY,
     REGISTER,
+    claims_of,
     introspect,
     tokens,
     with_surface,
@@ -79,6 +87,25 @@ async def test_a_public_client(worker: "Worker", other_worker: "Worker", people:
         await becomes(each, client["client_id"], 200)
         body = await tokens(each, people, client["client_id"])
         assert body["scope"] == client["scope"] == "openid profile offline_access"
+
+
+async def test_without_a_name(worker: "Worker") -> None:
+    """RFC 7591 2: client_name is optional; what people then read is no machine's id."""
+    answer = await ask(worker, "POST", REGISTER, INITIAL, {})
+    assert answer.status == 201
+    assert answer.body["client_name"] == "Unnamed application"
+
+
+async def test_keys_behind_an_address(worker: "Worker") -> None:
+    """RFC 7591 2: whoever sends jwks_uri is told what to send; null is nothing (RFC 7591 3.1)."""
+    metadata = PUBLIC | {"token_endpoint_auth_method": "private_key_jwt"}
+    jwks = {"keys": [KEY.as_dict(private=False)]}
+    for also in ({}, {"jwks": jwks}):
+        wanted = metadata | also | {"jwks_uri": "https://client.example.com/jwks"}
+        refused = await ask(worker, "POST", REGISTER, INITIAL, wanted)
+        assert refused.outcome == INVALID_METADATA
+        assert "jwks_uri is not supported" in refused.body["error_description"]
+    await register(worker, jwks=jwks, jwks_uri=None)
 
 
 async def test_not_a_subject(worker: "Worker") -> None:
@@ -242,22 +269,259 @@ async def test_what_cannot_be_changed(worker: "Worker", change: Metadata) -> Non
     assert (await ask(worker, "PUT", path, token, same)).status == 200
 
 
+async def change(worker: "Worker", client: Metadata, **metadata: Any) -> Answer:  # noqa: ANN401
+    """Answer of a PUT of what a public client has registered, with `metadata` for some of it."""
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    wanted = PUBLIC | {"client_id": client["client_id"]} | metadata
+    return await ask(worker, "PUT", path, token, wanted)
+
+
+async def operator_sets(stored: StoredClients, client: Metadata, **fields: object) -> Client:
+    """The client as the operator changes it."""
+
+    def edit(before: Client | None) -> Client:
+        assert before is not None
+        return msgspec.structs.replace(before, **fields)
+
+    return await stored.change(client["client_id"], edit)
+
+
 async def test_what_only_the_operator_sets(worker: "Worker", stored: StoredClients) -> None:
     """A client that was disabled does not enable itself; its audience stays, too."""
     client = await register(worker)
-    record = await stored.find(client["client_id"])
-    assert record is not None
-    await stored.put(msgspec.structs.replace(record, enabled=False, audience="https://api.example"))
-    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
-    wanted = PUBLIC | {"client_id": client["client_id"], "client_name": "Clock"}
-    assert (await ask(worker, "PUT", path, token, wanted)).status == 200
-    changed = await stored.find(client["client_id"])
-    assert changed is not None
-    assert (changed.name, changed.enabled, changed.audience) == (
-        "Clock",
-        False,
-        "https://api.example",
+    before = await operator_sets(
+        stored, client, enabled=False, audience="https://api.example", pkce="required"
     )
+    assert (await change(worker, client, client_name="Clock")).status == 200
+    assert await stored.find(client["client_id"]) == msgspec.structs.replace(before, name="Clock")
+
+
+KEYS = {"keys": [KEY.as_dict(private=False)]}
+OTHER_KEYS = {"keys": [OTHER_KEY.as_dict(private=False)]}
+
+
+async def test_what_the_operator_has_tightened(worker: "Worker", stored: StoredClients) -> None:
+    """RFC 7592 2.2, RFC 7591 3.2.1: it stays, and the answer says what is in force."""
+    client = await register(worker)
+    before = await operator_sets(
+        stored,
+        client,
+        scopes=("openid", "print"),
+        dpop="required",
+        refresh_token=False,
+        auth_method="private_key_jwt",
+        jwks=KEYS,
+    )
+    answer = await change(worker, client)
+    assert answer.status == 200
+    told = answer.body
+    assert await stored.find(client["client_id"]) == before
+    assert told["token_endpoint_auth_method"] == "private_key_jwt"
+    assert (told["scope"], told["dpop_bound_access_tokens"]) == ("openid print", True)
+    assert told["grant_types"] == [DEVICE_CODE_GRANT]
+    assert told["jwks"] == KEYS
+    # What was shown can be sent back (RFC 7592 2.2), and means no change either.
+    sent_back = {name: told[name] for name in told if not name.startswith("registration_")}
+    assert (await change(worker, client, **sent_back)).body == told
+    wider = await change(worker, client, scope="profile openid")
+    assert wider.body["scope"] == "openid"
+    assert (await change(worker, client, scope="openid admin")).outcome == INVALID_METADATA
+
+
+async def test_a_certificate_that_the_operator_asks_for(
+    worker: "Worker", stored: StoredClients
+) -> None:
+    """Nobody registers with tls_client_auth, and nobody leaves it by a change."""
+    client = await register(worker)
+    before = await operator_sets(
+        stored, client, auth_method="tls_client_auth", tls_client_auth_subject_dn="CN=x"
+    )
+    for metadata in (
+        {"token_endpoint_auth_method": "tls_client_auth"},
+        {"token_endpoint_auth_method": "client_secret_basic"},
+        {"token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS},
+    ):
+        answer = await change(worker, client, **metadata)
+        assert answer.body["token_endpoint_auth_method"] == "tls_client_auth"
+        assert "client_secret" not in answer.body
+    after = await stored.find(client["client_id"])
+    assert after == msgspec.structs.replace(before, jwks=KEYS)
+
+
+async def test_what_a_registrant_may_change(worker: "Worker", stored: StoredClients) -> None:
+    """Name and keys, and whatever narrows; a refresh policy of the operator's stays."""
+    client = await register(worker, scope="openid profile")
+    await operator_sets(stored, client, refresh_token=True)
+    post = await change(worker, client, token_endpoint_auth_method="client_secret_post")
+    assert len(post.body["client_secret"]) >= 43
+    basic = await change(worker, client, token_endpoint_auth_method="client_secret_basic")
+    assert "client_secret" not in basic.body
+    assert basic.body["token_endpoint_auth_method"] == "client_secret_basic"
+    for jwks in (KEYS, OTHER_KEYS):
+        keyed = {"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks}
+        assert (await change(worker, client, scope="openid", **keyed)).status == 200
+        after = await stored.find(client["client_id"])
+        assert after == Client(
+            client_id=client["client_id"],
+            name="Radio",
+            scopes=("openid",),
+            auth_method="private_key_jwt",
+            jwks=jwks,
+            refresh_token=True,
+        )
+    await change(worker, client, grant_types=[DEVICE_CODE_GRANT], **keyed)
+    after = await stored.find(client["client_id"])
+    assert after is not None
+    assert after.refresh_token is False
+
+
+Between = Callable[[StoredClients, Metadata], Awaitable[object]]
+
+
+async def disable(stored: StoredClients, client: Metadata) -> None:
+    await operator_sets(stored, client, enabled=False)
+
+
+async def remove(stored: StoredClients, client: Metadata) -> None:
+    assert await stored.remove(client["client_id"])
+
+
+async def rotate_secret(stored: StoredClients, client: Metadata) -> None:
+    await operator_sets(stored, client, secret_sha256=("a" * 64,))
+
+
+async def put_slowly(
+    worker: "Worker", client: Metadata, metadata: Metadata, between: Awaitable[object]
+) -> int:
+    """The status of a PUT whose sender waits for `between` before the end of its body."""
+    body = json.dumps(metadata | {"client_id": client["client_id"]}).encode()
+    head = (
+        f"PUT {REGISTER}/{client['client_id']} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {client['registration_access_token']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
+    async with asyncio.timeout(5):
+        writer.write(head.encode())
+        # The request is being handled.
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(body[:5])
+        await between
+        writer.write(body[5:])
+        answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return int(answer.split()[1])
+
+
+SECRET_METADATA = {"client_name": "Clock", "token_endpoint_auth_method": "client_secret_basic"}
+
+
+@pytest.mark.parametrize("between", [disable, rotate_secret])
+async def test_a_slow_change_undoes_nothing(
+    worker: "Worker", stored: StoredClients, between: Between
+) -> None:
+    """Whoever manages a client and holds the body back: what the operator does meanwhile stays."""
+    client = await register(worker, **SECRET_METADATA)
+    assert await put_slowly(worker, client, SECRET_METADATA, between(stored, client)) == 200
+    after = await stored.find(client["client_id"])
+    assert after is not None
+    assert after.name == "Clock"
+    assert after.enabled is (between is not disable)
+    assert (after.secret_sha256 == ("a" * 64,)) is (between is rotate_secret)
+
+
+async def test_a_slow_change_brings_nothing_back(worker: "Worker", stored: StoredClients) -> None:
+    client = await register(worker)
+    assert await put_slowly(worker, client, PUBLIC, remove(stored, client)) == 401
+    assert await stored.find(client["client_id"]) is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("between", [disable, remove])
+async def test_the_operator_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+    worker: "Worker",
+    stored: StoredClients,
+    between: Between,
+    method: str,
+) -> None:
+    """Between the reading and the writing of a change: it is made anew of what is there then."""
+    client = await register(worker)
+    run = Connection.run
+    done: list[bool] = []
+
+    async def delayed(self: Connection, name: str, *rest: Any) -> Any:  # noqa: ANN401
+        if name == "change_client" and not done:
+            done.append(True)
+            await between(stored, client)
+        return await run(self, name, *rest)
+
+    monkeypatch.setattr(Connection, "run", delayed)
+    headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
+    path, wanted = f"{REGISTER}/{client['client_id']}", PUBLIC | {"client_id": client["client_id"]}
+    async with worker.client.request(method, path, headers=headers, json=wanted) as response:
+        assert done
+        good = 200 if method == "PUT" else 204
+        # Who deletes what is gone is told that it is: the answer may be to a repetition.
+        assert response.status == (401 if (between, method) == (remove, "PUT") else good)
+    after = await stored.find(client["client_id"])
+    assert (after is None) is (between is remove or method == "DELETE")
+    assert after is None or not after.enabled
+
+
+async def test_held_to_the_rules(worker: "Worker", stored: StoredClients) -> None:
+    """Those for a client of the file; of what breaks one nothing is repeated."""
+    client = await register(worker)
+    before = await operator_sets(stored, client, interval_s=3333)
+    answer = await change(worker, client)
+    assert answer.outcome == INVALID_METADATA
+    assert "3333" not in answer.body["error_description"]
+    assert await stored.find(client["client_id"]) == before
+
+
+async def test_scopes_of_an_api(stage: "Stage", people: "People", stored: StoredClients) -> None:
+    """RFC 8707: who may ask for an API's scopes may name the API."""
+    settings = msgspec.structs.replace(
+        stage.settings,
+        resources=(ProtectedResource(resource=API, scopes=("print",)),),
+        registration=msgspec.structs.replace(
+            stage.settings.registration, scopes=("openid", "print")
+        ),
+    )
+    worker = await stage.start_worker(settings)
+    client = await register(worker, scope="print")
+    found = await stored.find(client["client_id"])
+    assert found is not None
+    assert found.resources == (API,)
+    body = await tokens(worker, people, client["client_id"], resource=API)
+    assert claims_of(body["access_token"])["aud"] == API
+    # One that was registered before there were resources.
+    await operator_sets(stored, client, resources=())
+    assert (await change(worker, client)).status == 200
+    assert await stored.find(client["client_id"]) == found
+    before = await operator_sets(stored, client, resources=(), audience=API)
+    assert (await change(worker, client)).status == 200
+    assert await stored.find(client["client_id"]) == before
+
+
+async def test_what_is_logged(worker: "Worker") -> None:
+    """Registering, changing, removing; never a secret, and nothing where it is refused."""
+    secret = {"token_endpoint_auth_method": "client_secret_basic"}
+    with capture_logs() as logs:
+        client = await register(worker, scope="openid profile", **secret)
+        await change(worker, client, scope="openid", **secret)
+        await change(worker, client, scope="admin", **secret)
+        path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+        async with worker.client.delete(path, headers={"Authorization": f"Bearer {token}"}) as gone:
+            assert gone.status == 204
+        await ask(worker, "DELETE", path, token)
+    told = {"client_id": client["client_id"], "log_level": "info"}
+    method = {"auth_method": "client_secret_basic"}
+    assert logs == [
+        told | method | {"event": "client.registered", "scope": "openid profile"},
+        told | method | {"event": "client.changed", "scope": "openid"},
+        told | {"event": "client.removed"},
+    ]
 
 
 async def test_what_is_registered_counts(worker: "Worker", people: "People") -> None:

@@ -3,8 +3,11 @@
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from deviceflow.config import Tokens
+from deviceflow.store.tokens import SAME_SUCCESSOR_S
 from tests.oauth.proving import (
     INACTIVE,
     INTROSPECT,
@@ -125,13 +128,56 @@ async def test_a_replay_ends_access_tokens_too(worker: "Worker", people: "People
         assert await introspect(worker, body["access_token"]) == INACTIVE
 
 
-async def test_remembered_for_as_long_as_it_matters(
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+async def test_under_other_settings_than_it_was_issued(
+    stage: "Stage", worker: "Worker", people: "People", which: str
+) -> None:
+    """7009-2-a: what was revoked is gone, or remembered for as long as it could live."""
+    body = await tokens(worker, people)
+    brief = Tokens(access_token_lifetime_s=1, refresh_token_lifetime_s=1)
+    changed = await stage.start_worker(msgspec.structs.replace(stage.settings, tokens=brief))
+    await revoke(changed, body[which])
+    assert await stage.keys("df:f:*") == []
+    (mark,) = await stage.keys("df:r:*")
+    assert await stage.redis.ttl(mark) > body["expires_in"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_successor_that_nobody_has_used(
+    stage: "Stage", worker: "Worker", people: "People", which: int
+) -> None:
+    """7009-2-a: of a request that was sent again, whichever answer the device has."""
+    body = await tokens(worker, people)
+    answers = []
+    for _ in range(2):
+        answers.append((await worker.refresh(body["refresh_token"])).body)
+        stage.clock.advance(SAME_SUCCESSOR_S)
+    for answer in (body, *answers):
+        assert (await introspect(worker, answer["refresh_token"]))["active"] is True
+    await revoke(worker, answers[which]["refresh_token"])
+    for answer in (body, *answers):
+        assert await introspect(worker, answer["access_token"]) == INACTIVE
+        assert await introspect(worker, answer["refresh_token"]) == INACTIVE
+
+
+async def test_a_refresh_token_that_was_used(worker: "Worker", people: "People") -> None:
+    """7009-2.2-a: it is good for nothing any more, and ends nothing."""
+    used = (await tokens(worker, people))["refresh_token"]
+    second = (await worker.refresh(used)).body["refresh_token"]
+    third = (await worker.refresh(second)).body["refresh_token"]
+    await revoke(worker, used)
+    assert (await worker.refresh(third)).status == 200
+
+
+async def test_a_key_for_each_grant_that_was_revoked(
     stage: "Stage", worker: "Worker", people: "People"
 ) -> None:
-    """7009-2-a: the mark outlives the tokens: by a refresh token the family's whole life."""
-    await revoke(worker, (await tokens(worker, people))["access_token"])
-    (key,) = await stage.keys("df:r:*")
-    assert await stage.redis.ttl(key) > stage.settings.tokens.refresh_token_lifetime_s - 10
+    """7009-5-a: not one for each token, nor for each request."""
+    body = await tokens(worker, people)
+    again = (await worker.refresh(body["refresh_token"])).body
+    for token in (body["access_token"], again["access_token"], again["refresh_token"]):
+        await revoke(worker, token)
+    assert len(await stage.keys("df:r:*")) == 1
 
 
 async def test_the_store_is_out_of_reach(

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from tests.oauth.conftest import People, Stage, Worker
 
 VOLATILE = {"Date"}
+# What else a token request may ask for; each is refused where the refresh token is good.
+ASKED: tuple[dict[str, str], ...] = (
+    {},
+    {"scope": "nope"},
+    {"resource": "https://nope.example"},
+)
 
 
 class Seen(NamedTuple):
@@ -92,19 +98,53 @@ async def test_a_refresh_token(stage: "Stage", worker: "Worker", people: "People
     """6749-6-a, 7009-2.1-b: refreshed or revoked by another client."""
     token = (await tokens(worker, people, "opaque"))["refresh_token"]
     refresh = {"grant_type": "refresh_token", "client_id": "tv-app"}
-    foreign, unknown = [
-        await see(stage, worker, TOKEN, refresh | {"refresh_token": one})
-        for one in (token, like(token))
-    ]
-    assert foreign == unknown
-    assert foreign.status == 400
-    foreign, unknown = [
+    guess = f"{token[:16]}.{'A' * 43}"
+    for asked in ASKED:
+        foreign, guessed, unknown = [
+            await see(stage, worker, TOKEN, refresh | asked | {"refresh_token": one})
+            for one in (token, guess, like(token))
+        ]
+        assert foreign == guessed == unknown
+        assert foreign.status == 400
+    foreign, guessed, unknown = [
         await see(stage, worker, REVOKE, {"client_id": "tv-app", "token": one})
-        for one in (token, like(token))
+        for one in (token, guess, like(token))
     ]
-    assert foreign == unknown
+    assert foreign == guessed == unknown
     assert foreign.status == 200
     assert (await worker.refresh(token, "opaque")).status == 200
+
+
+async def test_half_of_a_refresh_token(stage: "Stage", worker: "Worker", people: "People") -> None:
+    """The name of a family that lives, and a secret that nobody ever got."""
+    token = (await tokens(worker, people, "opaque"))["refresh_token"]
+    guess = f"{token[:16]}.{'A' * 43}"
+    for path, form in (
+        (REVOKE, {"client_id": "opaque"}),
+        (INTROSPECT, {"client_id": "rs", "client_secret": SECRET}),
+    ):
+        half, unknown = [
+            await see(stage, worker, path, form | {"token": one}) for one in (guess, like(token))
+        ]
+        assert half == unknown
+        assert half.status == 200
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+async def test_a_guess_that_ends_a_family(
+    stage: "Stage", worker: "Worker", people: "People", asked: dict[str, str]
+) -> None:
+    """9700-2.2.2-a: the answer does not tell; the store does what a replay asks for, no more."""
+    token = (await tokens(worker, people, "opaque"))["refresh_token"]
+    form = {"grant_type": "refresh_token", "client_id": "opaque"} | asked
+    guess = form | {"refresh_token": f"{token[:16]}.{'A' * 43}"}
+    wrong, unknown, again = [
+        await see(stage, worker, TOKEN, one)
+        for one in (guess, form | {"refresh_token": like(token)}, guess)
+    ]
+    assert wrong[:3] == unknown[:3]
+    assert wrong.commands == unknown.commands | {"cmdstat_set": 1, "cmdstat_del": 1}
+    assert again == unknown
 
 
 @pytest.mark.parametrize("client_id", ["always", "opaque"], ids=["jwt", "opaque"])

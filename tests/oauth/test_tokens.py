@@ -43,7 +43,7 @@ async def test_the_access_token(stage: "Stage", worker: "Worker") -> None:
     assert token.header["typ"] == "at+jwt"
     assert token.header["alg"] == "ES256"
     assert len(token.claims.pop("jti")) >= 20
-    assert len(token.claims.pop("grant_id")) == 16
+    assert len(token.claims.pop("grant_id")) == 32
     assert token.claims == {
         "iss": ISSUER,
         "sub": "sub-ada",

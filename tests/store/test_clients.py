@@ -1,6 +1,8 @@
 """Clients in the store."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,10 +10,15 @@ from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.store.changes import REVISION_KEY
-from deviceflow.store.clients import CLIENTS_KEY, StoredClients
-from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.clients import CLIENTS_KEY, TRIES, StoredClients
+from deviceflow.store.connection import Connection, Value
+from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.mirror import CATCH_UP_S
+from tests.conftest import Valkey
 from tests.store.conftest import Store
+from tests.store.lossy import lossy_path
+
+MakeStore = Callable[[], Awaitable[Store]]
 
 TV = Client(client_id="tv", name="TV", scopes=("openid",), jwks={"keys": [{"kty": "EC"}]})
 
@@ -37,13 +44,28 @@ async def test_its_life(stored: StoredClients) -> None:
 
 
 async def test_registrations(stored: StoredClients) -> None:
-    """RFC 7592: the token's hash goes with the client."""
-    assert await stored.registration("tv") is None
-    await stored.put(TV)
+    """RFC 7592: the token's hash goes with the client, and leads to no other."""
     await stored.put_registration("tv", "hash")
-    assert await stored.registration("tv") == "hash"
+    assert await stored.find("tv", "hash") is None
+    await stored.put(TV)
+    await stored.put(Client(client_id="a", name="A"))
+    assert await stored.find("tv", "hash") == TV
+    assert await stored.find("tv", "another") is None
+    assert await stored.find("a", "hash") is None
     await stored.remove("tv")
-    assert await stored.registration("tv") is None
+    await stored.put(TV)
+    assert await stored.find("tv", "hash") is None
+
+
+async def test_a_registration_ends_with_a_change_to_none(stored: StoredClients) -> None:
+    await stored.put_registration("tv", "hash")
+    await stored.put(TV)
+    with pytest.raises(LookupError):
+        await stored.change("tv", renamed, "another")
+    await stored.change("tv", lambda _: None, "hash")
+    assert await stored.find("tv") is None
+    await stored.put(TV)
+    assert await stored.find("tv", "hash") is None
 
 
 async def test_above_the_file() -> None:
@@ -59,6 +81,127 @@ async def test_above_the_file() -> None:
     known.adopt([])
     assert list(known) == [TV]
     assert heard == [True, True]
+
+
+def renamed(client: Client | None) -> Client:
+    """An edit."""
+    if client is None:
+        raise LookupError
+    return msgspec.structs.replace(client, name=f"{client.name} 2")
+
+
+def before_writing(
+    connection: Connection, then: Callable[[], Awaitable[object]], times: int = 1
+) -> None:
+    """Have somebody else do `then` between the reading and the writing of a change."""
+    run = connection.run
+    left = [times]
+
+    async def delayed(name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401, as run
+        if name == "change_client" and left[0]:
+            left[0] -= 1
+            await then()
+        return await run(name, keys, *args)
+
+    connection.run = delayed  # type: ignore[method-assign]
+
+
+async def test_another_change_in_between_is_not_lost(
+    stored: StoredClients, another: MakeStore
+) -> None:
+    other = await another()
+    await stored.put(TV)
+    disabled = msgspec.structs.replace(TV, enabled=False)
+    before_writing(other.connection, lambda: stored.put(disabled))
+    after = await StoredClients(other.connection).change("tv", renamed)
+    assert after == await stored.find("tv") == msgspec.structs.replace(disabled, name="TV 2")
+
+
+async def test_a_removed_client_is_not_brought_back(
+    stored: StoredClients, another: MakeStore
+) -> None:
+    """Its edit sees that it is gone, and the registration with it."""
+    other = await another()
+    await stored.put(TV)
+    before_writing(other.connection, lambda: stored.remove("tv"))
+    with pytest.raises(LookupError):
+        await StoredClients(other.connection).change("tv", renamed)
+    assert await stored.find("tv") is None
+
+
+async def test_a_new_client_is_not_written_over(stored: StoredClients, another: MakeStore) -> None:
+    other = await another()
+    before_writing(other.connection, lambda: stored.put(TV))
+    seen: list[Client | None] = []
+
+    def new(before: Client | None) -> Client:
+        seen.append(before)
+        return before or Client(client_id="tv", name="Mine")
+
+    assert await StoredClients(other.connection).change("tv", new) == TV
+    assert seen == [None, TV]
+
+
+async def test_many_writers_at_once(another: MakeStore) -> None:
+    """Each on a connection of its own: every change is there in the end."""
+    doors = [StoredClients((await another()).connection) for _ in range(4)]
+    await doors[0].put(Client(client_id="tv", name="TV"))
+
+    def adding(scope: str) -> Callable[[Client | None], Client]:
+        def edit(before: Client | None) -> Client:
+            assert before is not None
+            return msgspec.structs.replace(before, scopes=(*before.scopes, scope))
+
+        return edit
+
+    async def write(number: int) -> None:
+        for each in range(20):
+            await doors[number].change("tv", adding(f"{number}:{each}"))
+
+    await asyncio.gather(*map(write, range(4)))
+    found = await doors[0].find("tv")
+    assert found is not None
+    assert sorted(found.scopes) == sorted(f"{n}:{each}" for n in range(4) for each in range(20))
+
+
+async def test_others_are_always_faster(stored: StoredClients, another: MakeStore) -> None:
+    """It ends, as the others left it, with a line for the operator."""
+    other = await another()
+    await stored.put(TV)
+
+    def later(before: Client | None) -> Client:
+        assert before is not None
+        return msgspec.structs.replace(before, lifetime_s=(before.lifetime_s or 0) + 1)
+
+    before_writing(other.connection, lambda: stored.change("tv", later), times=1000)
+    with pytest.raises(RecordContended, match="client tv was changed by others") as caught:
+        await StoredClients(other.connection).change(
+            "tv", lambda _: msgspec.structs.replace(TV, enabled=False)
+        )
+    assert "\n" not in str(caught.value)
+    assert await stored.find("tv") == msgspec.structs.replace(TV, lifetime_s=TRIES)
+
+
+async def test_a_change_whose_answer_was_lost(stored: StoredClients, valkey: Valkey) -> None:
+    """redis-py repeats it: it is found done, and not done again."""
+    await stored.put(TV)
+    async with lossy_path(valkey.socket_path) as path:
+        far = Connection.open(path.url)
+        await StoredClients(far).change("a", lambda _: None)  # loads the script
+        asked: list[Client | None] = []
+
+        def edit(before: Client | None) -> Client:
+            asked.append(before)
+            return renamed(before)
+
+        path.lose_answers(b"EVALSHA")
+        after = await StoredClients(far).change("tv", edit)
+        path.lose_answers(b"EVALSHA")
+        await StoredClients(far).change("tv", lambda _: None)
+        await far.close()
+    assert path.lost == 2
+    assert (after.name, asked) == ("TV 2", [TV])
+    assert await stored.find("tv") is None
 
 
 LATER = b'{"client_id":"tv","name":"TV","enabled":false,"y":1}'

@@ -34,6 +34,30 @@ async def test_a_name_depends_on_purpose_and_value(each_store: Store) -> None:
     assert {len(each) for each in names} == {16}
 
 
+async def test_a_sealed_name_leads_back_to_it(each_store: Store) -> None:
+    """Here, and nowhere else; it does not tell the name."""
+    installation = each_store.installation
+    names = [installation.name(b"grant", bytes([number])) for number in range(20)]
+    sealed = [installation.seal(name) for name in names]
+    assert [installation.unseal(one) for one in sealed] == names
+    assert {len(one) for one in sealed} == {32}
+    assert not any(part in names for one in sealed for part in (one[:16], one[16:]))
+    tag, masked = sealed[0][:16], sealed[0][16:]
+    for other in (
+        tag + sealed[1][16:],
+        tag,
+        sealed[0][:-1],
+        "",
+        "é" * 16 + masked,
+        sealed[0] + "A",
+    ):
+        assert installation.unseal(other) is None
+    await each_store.connection.command("FLUSHALL")
+    elsewhere = await Installation.open(each_store.connection)
+    assert elsewhere.unseal(sealed[0]) is None
+    assert elsewhere.successor(b"x") != installation.successor(b"x")
+
+
 async def test_while_nothing_is_lost_nothing_changes(each_store: Store) -> None:
     installation = each_store.installation
     before = (installation.epoch, installation.csrf_key(), installation.codes)

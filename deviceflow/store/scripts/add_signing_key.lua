@@ -1,6 +1,6 @@
--- Add a signing key, unless there is one of its algorithm: the first of several starts wins.
+-- Add a signing key, unless one of its algorithm signs: the first of several starts wins.
 -- KEYS[1] hash of key id -> record; ARGV[1] the algorithm as a record says it, ARGV[2] key id,
--- ARGV[3] record, ARGV[4..] ids of keys that are of no use: expired, or not to be read
+-- ARGV[3] record, ARGV[4..] ids of keys that do not sign: superseded, or not to be read
 local useless = {}
 for i = 4, #ARGV do
   useless[ARGV[i]] = true

@@ -1,29 +1,36 @@
--- Use a refresh token: its successor becomes the family's next token.
--- A successor is confirmed by its first use; until then the old token stays good, so that a
--- device whose answer was lost is not stranded. A token of the family that is neither the
--- current nor the next one was used before: the family ends (RFC 9700 4.14.2).
--- KEYS[1] family; ARGV: request id, presented (hash), successor (hash), idle until (ms),
--- client_id
--- Returns rotated, replayed, missing, foreign
-local family = redis.call('HMGET', KEYS[1], 'current', 'next', 'rotate', 'expires', 'client')
-local current, successor = family[1], family[2]
+-- Use a refresh token: its successor becomes one of those that may come next.
+-- A successor is confirmed by its first use. Until then the old token stays good, and so does
+-- every other successor that it was given: whichever answer reached the device, and however
+-- late its other requests land here, it is not stranded.
+-- KEYS[1] family; ARGV: presented (hash), successor (hash), thumbprint of the key that the
+-- successor is bound to or '', idle until (ms), how many successors are kept
+-- Returns 1, or 0 if the family has ended, or went on while this request was on its way.
+local presented, successor, jkt = ARGV[1], ARGV[2], ARGV[3]
+local family = redis.call('HMGET', KEYS[1], 'current', 'next')
+local current, successors = family[1], family[2] or ''
 if not current then
-  return 'missing'
+  return 0
 end
-if family[5] ~= ARGV[5] then
-  return 'foreign'
+if presented ~= current then
+  local _, _, bound = string.find(' ' .. successors .. ' ', ' ' .. presented .. ':?([%w_-]*) ')
+  if not bound then
+    return 0
+  end
+  redis.call('HSET', KEYS[1], 'current', presented)
+  if bound ~= '' then
+    redis.call('HSET', KEYS[1], 'jkt', bound)
+  end
+  successors = ''
 end
-if family[3] == ARGV[1] then
-  -- Our own success, written again for the WAIT that follows (see transition.lua).
-  redis.call('HSET', KEYS[1], 'rotate', ARGV[1])
-  return 'rotated'
+if not string.find(successors, successor, 1, true) then
+  local entry = jkt == '' and successor or successor .. ':' .. jkt
+  local _, others = string.gsub(successors, '%S+', '')
+  if others >= tonumber(ARGV[5]) then
+    successors = string.gsub(successors, ' %S+$', '')
+  end
+  successors = successors == '' and entry or entry .. ' ' .. successors
 end
-if ARGV[2] == successor then
-  redis.call('HSET', KEYS[1], 'current', successor)
-elseif ARGV[2] ~= current then
-  redis.call('DEL', KEYS[1])
-  return 'replayed'
-end
-redis.call('HSET', KEYS[1], 'next', ARGV[3], 'rotate', ARGV[1])
-redis.call('PEXPIREAT', KEYS[1], math.min(tonumber(family[4]) * 1000, tonumber(ARGV[4])))
-return 'rotated'
+-- Written even where nothing changes: a WAIT after this one waits for it (see transition.lua).
+redis.call('HSET', KEYS[1], 'next', successors)
+redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+return 1

@@ -1,0 +1,134 @@
+"""Which public keys of others can be of use (RFC 7517, RFC 7518 3.3, 6; RFC 8037 2)."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from deviceflow.core.public_key import ASYMMETRIC, CURVES, fault
+from deviceflow.signing import is_public_jwk
+
+Jwk = dict[str, Any]
+
+
+def _public(key: ECKey | OKPKey | RSAKey) -> Jwk:
+    return dict(key.as_dict(private=False))
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about the lengths that are refused here
+    WEAK = [_public(RSAKey.generate_key(bits, auto_kid=False)) for bits in (1024, 2040)]
+RSA = _public(RSAKey.generate_key(2048, auto_kid=False))
+EC = _public(ECKey.generate_key("P-256", auto_kid=False))
+ED = _public(OKPKey.generate_key("Ed25519", auto_kid=False))
+
+
+def _without(jwk: Mapping[str, Any], member: str) -> Jwk:
+    return {name: value for name, value in jwk.items() if name != member}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(ECKey.generate_key(curve) for curve in ("P-256", "P-384", "P-521")),
+        *(OKPKey.generate_key(curve) for curve in ("Ed25519", "Ed448")),
+        RSAKey.generate_key(2048),
+    ],
+    ids=str,
+)
+def test_a_good_key_is_one_that_verifies(key: ECKey | OKPKey | RSAKey) -> None:
+    """RFC 7518 3.1: with one of the algorithms that are offered."""
+    public = _public(key)
+    assert fault(public) is None
+    assert is_public_jwk(public)
+    verified = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # EdDSA, an older name (RFC 9864)
+        for name in ASYMMETRIC:
+            registry = jws.JWSRegistry(algorithms=[name])
+            try:
+                token = jws.serialize_compact({"alg": name}, b"", key, registry=registry)
+            except Exception:  # noqa: BLE001, S112 - not with this key
+                continue
+            jws.deserialize_compact(token, key, registry=registry)
+            verified.add(name)
+            assert fault(public | {"alg": name}) is None
+    assert verified
+    assert {name for name in ASYMMETRIC if fault(public | {"alg": name}) is None} == verified
+
+
+@pytest.mark.parametrize(
+    ("jwk", "wrong"),
+    [
+        ({}, "a key of no kty"),
+        ({"kty": ["EC"]}, "a key of no kty"),
+        ({"kty": "EC"}, "a key of no kty"),
+        ({"kty": "oct"}, "a key of no kty"),
+        ({"kty": "AKP", "pub": "A"}, "a key of no kty"),
+        (_public(ECKey.generate_key("secp256k1")), "a key of no kty"),
+        (_public(OKPKey.generate_key("X25519")), "a key of no kty"),
+        (EC | {"kty": "OKP"}, "a key of no kty"),
+        (EC | {"crv": "P-384"}, "a key without a good x"),
+        (_without(EC, "x"), "a key without a good x"),
+        (_without(EC, "y"), "a key without a good y"),
+        (EC | {"y": 1}, "a key without a good y"),
+        (EC | {"x": "REPLACE"}, "a key without a good x"),
+        (EC | {"x": EC["x"] + "="}, "a key without a good x"),
+        (EC | {"x": EC["x"] + "\n"}, "a key without a good x"),
+        (ED | {"x": ED["x"][:-2]}, "a key without a good x"),
+        (WEAK[0], "an RSA key of 1024 bits"),
+        (WEAK[1], "an RSA key of 2040 bits"),
+        (RSA | {"n": "A" * 342}, "an RSA key of 0 bits"),
+        (RSA | {"n": "f" + "A" * 341}, "an RSA key of 2047 bits"),
+        (RSA | {"n": "_" * 4000}, "an RSA key of 24000 bits"),
+        (_without(RSA, "n"), "an RSA key of 0 bits"),
+        (_without(RSA, "e"), "an RSA key without e"),
+        (EC | {"use": "enc"}, "a key for another use"),
+        (EC | {"key_ops": ["sign"]}, "a key without verify"),
+        (EC | {"key_ops": "verify"}, "a key for another use"),
+        (EC | {"alg": "ES384"}, "a key whose alg"),
+        (EC | {"alg": "ECDH-ES"}, "a key whose alg"),
+        (RSA | {"alg": "ES256"}, "a key whose alg"),
+        (RSA | {"alg": ["RS256"]}, "a key whose alg"),
+        (EC | {"d": "A"}, "a private key"),
+    ],
+    ids=str,
+)
+def test_a_key_that_is_of_no_use(jwk: Jwk, wrong: str) -> None:
+    """RFC 7518 3.3: 2048 bits or more; 7523-3-a: nothing could be verified with the others."""
+    found = fault(jwk)
+    assert found is not None
+    assert found.wrong.startswith(wrong)
+    assert not is_public_jwk(jwk)
+
+
+def test_a_point_that_is_on_no_curve() -> None:
+    """What a key says of itself is right, and yet it is none."""
+    jwk = EC | {"y": EC["x"]}
+    assert fault(jwk) is None
+    assert not is_public_jwk(jwk)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+MEMBERS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "use", "alg", "key_ops", "kid"])
+
+
+@given(st.sampled_from([EC, ED, RSA]), st.dictionaries(MEMBERS, JSON, max_size=3))
+def test_anything_is_taken_or_refused(jwk: Jwk, changed: Jwk) -> None:
+    """Never a 500, whatever JSON is in a key; what is refused first is not imported."""
+    whole = jwk | changed
+    assert is_public_jwk(whole) in ({False} if fault(whole) else {True, False})
+
+
+def test_every_curve_is_for_something() -> None:
+    assert {name for kind in CURVES.values() for name in kind.algorithms} < set(ASYMMETRIC)
+    assert not {"none", "HS256"} & set(ASYMMETRIC)
