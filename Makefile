@@ -17,8 +17,8 @@ help: ## list the targets
 
 setup: .venv/installed ## make .venv with everything in it
 
-demo: setup ## run the whole flow on this machine: server, store, a television and a person's page
-	@$(BIN)/deviceflow demo
+demo: setup ## run the whole flow on this machine: server, store, a television and a person's page (PORT=8628)
+	@$(BIN)/deviceflow demo $(if $(PORT),--port $(PORT))
 
 test: setup ## run the tests
 	@$(BIN)/pytest
@@ -62,4 +62,4 @@ format: setup ## write the code in the one format
 	@$(BIN)/ruff format .
 
 clean: ## remove what the targets made
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .demo dist build

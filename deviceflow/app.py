@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from deviceflow import pages
 from deviceflow.config import Settings
+from deviceflow.core.client import Clients
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.signing_key import signing
 from deviceflow.oauth.answers import SERVER, answer_exception
@@ -32,9 +33,11 @@ from deviceflow.ops.health import Health
 from deviceflow.pages.demo import DemoPages
 from deviceflow.pages.device import DevicePages
 from deviceflow.pages.errors import answer_error
+from deviceflow.pages.headers import security_headers
 from deviceflow.pages.login import LoginPages
 from deviceflow.parts import Parts, Prepared, open_signing_keys
 from deviceflow.signing import new_key
+from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.keys import Installation
 from deviceflow.store.survey import survey
@@ -75,6 +78,7 @@ async def prepare(settings: Settings, redis_url: str) -> Prepared:
         installation = await Installation.open(connection)
         for finding in await survey(connection):
             log.warning("store.finding", finding=finding)
+        await _warn_without_clients(settings, connection)
         stored = open_signing_keys(settings, connection)
         signing_keys = await stored.read()
         algorithm = settings.tokens.algorithm
@@ -83,6 +87,17 @@ async def prepare(settings: Settings, redis_url: str) -> Prepared:
         return Prepared(installation, signing_keys)
     finally:
         await connection.close()
+
+
+async def _warn_without_clients(settings: Settings, connection: Connection) -> None:
+    known = Clients(settings.clients)
+    known.adopt(await StoredClients(connection).all())
+    if not settings.registration.enabled and not any(client.enabled for client in known):
+        log.warning(
+            "clients.none_enabled",
+            consequence="no device can ask for a code",
+            remedy="deviceflow clients add, or [[clients]] in the file",
+        )
 
 
 def wire(
@@ -101,6 +116,7 @@ def wire(
     pages.setup(public, settings, templates_dir())
     demo_routes = DemoPages(settings, *demo).routes() if demo else []
     public.add_routes([*machine_routes(parts), *_below(settings, page_routes(parts) + demo_routes)])
+    public.add_routes(root_routes(settings))
     public.cleanup_ctx.append(parts.live)
     public.on_response_prepare.append(name_server)
     admin = web.Application()
@@ -193,7 +209,7 @@ def machine_routes(parts: Parts) -> list[web.RouteDef]:
 def _registration_routes(parts: Parts) -> list[web.RouteDef]:
     if not parts.settings.registration.enabled:
         return []
-    registration = RegistrationEndpoint(parts.settings, parts.stored_clients)
+    registration = RegistrationEndpoint(parts.settings, parts.stored_clients, parts.refusals)
     one = "/oauth2/register/{client_id}"
     return [
         web.post("/oauth2/register", registration.register),
@@ -224,6 +240,18 @@ def page_routes(parts: Parts) -> list[web.RouteDef]:
         csrf_key=csrf_key,
     )
     return [*login.routes(), *device.routes()]
+
+
+def root_routes(settings: Settings) -> list[web.RouteDef]:
+    """Who types the host alone, from a television's screen, means the page for a code."""
+    base = settings.base_path
+    headers = security_headers(https=settings.issuer_url.startswith("https://"))
+    headers["Location"] = f"{base}/device"
+
+    async def lead_on(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers=headers)
+
+    return [web.get(path, lead_on) for path in sorted({"/", base or "/", f"{base}/"})]
 
 
 def _below(settings: Settings, routes: list[web.RouteDef]) -> list[web.RouteDef]:

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.signing_key import SigningKey, signing
 from deviceflow.oauth.client_auth import ClientAuthentication
@@ -19,6 +19,8 @@ from deviceflow.oauth.held import HeldPolls
 from deviceflow.oauth.lane import Lane
 from deviceflow.oauth.polls import Polls
 from deviceflow.oauth.proofs import Proofs
+from deviceflow.oauth.refusals import Refusals
+from deviceflow.ops.reloads import tell_clients, tell_keys
 from deviceflow.signing import Signer, is_usable, new_key
 from deviceflow.store.access import AccessTokens
 from deviceflow.store.clients import StoredClients
@@ -73,6 +75,7 @@ class Parts:
         self.signing_keys = open_signing_keys(settings, connection, clock)
         self.signer = Signer(prepared.signing_keys, settings.tokens.algorithm, clock)
         self._keys_of = installation.epoch
+        self._has_read = False
         self.mirror = Mirror(connection, installation, clock)
         self.grants = Grants(connection, installation, self.mirror, Slots(connection), clock)
         self.mirror.resolve = self.grants.state_of
@@ -85,12 +88,14 @@ class Parts:
         self.replay = Replay(connection, installation)
         self.proofs = Proofs(settings.issuer_url, installation, self.replay, clock)
         self.proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
+        self.refusals = Refusals(self.proxies, clock)
         self.authentication = ClientAuthentication(
             settings,
             clients=self.clients,
             stored_clients=self.stored_clients,
             replay=self.replay,
             limits=self.limits,
+            refusals=self.refusals,
             trusted_proxies=self.proxies,
             clock=clock,
         )
@@ -105,8 +110,20 @@ class Parts:
         )
 
     async def reload(self) -> None:
-        """Read clients and keys as they are now. Raises StoreUnavailable."""
+        """Read clients and keys as they are now, and say what changed. Raises StoreUnavailable."""
+        clients, keys = self._known_clients(), self.signer.known
         self.clients.adopt(await self.stored_clients.all())
+        if self._has_read:
+            tell_clients(clients, self._known_clients())
+        await self._reload_keys()
+        if self._has_read:
+            tell_keys(keys, self.signer.known, self.signer.signing_key.key_id)
+        self._has_read = True
+
+    def _known_clients(self) -> dict[str, Client]:
+        return {client.client_id: client for client in self.clients}
+
+    async def _reload_keys(self) -> None:
         signing_keys = await self.signing_keys.read()
         if signing(signing_keys, self.signer.algorithm) is None:
             signing_keys = await self.signing_keys.add_first(await self._first_key())

@@ -89,6 +89,11 @@ class Signer:
         self._signing_id = self.signing_key.key_id
         self._signing_key = self._keys[self._signing_id]
 
+    @property
+    def known(self) -> Mapping[str, SigningKey]:
+        """The keys by their ids, as they were in the store."""
+        return self._stored
+
     def sign(self, claims: Mapping[str, Any], token_type: str) -> str:
         """A signed JWT (RFC 7519) of that `typ`."""
         header = {"alg": self.algorithm, "typ": token_type, "kid": self._signing_id}

@@ -24,6 +24,7 @@ import structlog
 from deviceflow import worker
 from deviceflow.app import Demo, prepare
 from deviceflow.config import Settings
+from deviceflow.store.connection import address_of
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.worker import Equipment, Listening
@@ -90,8 +91,8 @@ class Supervisor:
 
     def _listen(self, stack: ExitStack) -> None:
         server = self.settings.server
-        public = bind(server.host, server.port, server.workers)
-        admin = bind(server.admin_host, server.admin_port, server.workers)
+        public = bind(server.host, server.port, server.workers, "port")
+        admin = bind(server.admin_host, server.admin_port, server.workers, "admin_port")
         for sock in (*public, *admin):
             stack.callback(sock.close)
         self._places = [Place(*pair) for pair in zip(public, admin, strict=True)]
@@ -116,7 +117,8 @@ class Supervisor:
             prepared = asyncio.run(prepare(self.settings, redis_url))
         except StoreUnavailable as error:
             raise StartError(
-                "cannot reach Redis at redis.url; is it running, and is the address right?"
+                f"cannot reach Redis at {address_of(redis_url)}; "
+                "is it running, and is redis.url right?"
             ) from error
         # Anonymous and shared: all workers see one table, and the kernel gives a page of it
         # only when somebody writes there.
@@ -235,11 +237,20 @@ class Supervisor:
             admin=f"http://{server.admin_host}:{server.admin_port}",
             workers=server.workers,
             store=_kind(self.settings.redis.url),
+            store_at=self._store_at(),
         )
 
+    def _store_at(self) -> str:
+        if self._embedded is not None:
+            return str(self._embedded.data_dir)
+        return address_of(self.settings.redis.url or "")
 
-def bind(host: str, port: int, count: int) -> list[socket.socket]:
-    """`count` listening sockets on one address. Raises StartError."""
+
+def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:
+    """`count` listening sockets on one address; `setting` is where `port` is from in [server].
+
+    Raises StartError.
+    """
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -253,8 +264,8 @@ def bind(host: str, port: int, count: int) -> list[socket.socket]:
     except OSError as error:
         raise StartError(
             f"cannot listen on {host} port {port}: {error.strerror or error}. "
-            "Is another server running there? Choose another port with --port "
-            "(or server.admin_port)."
+            "Is another server running there? Choose another port with "
+            f"--{setting.replace('_', '-')} (or server.{setting})."
         ) from error
 
 

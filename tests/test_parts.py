@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from deviceflow.app import prepare
 from deviceflow.config import Device, Settings, Tokens
 from deviceflow.core.client import Client
+from deviceflow.ops.reloads import MOST, tell_clients
 from deviceflow.parts import Parts
 from deviceflow.signing import BadToken, new_key
 from deviceflow.store.changes import REVISION_KEY
@@ -182,3 +183,69 @@ async def test_a_start_with_a_key_that_cannot_be_read(
     (key_id,) = published(parts)
     assert key_id != "k"
     assert parts.signer.verify(parts.signer.sign({}, "jwt")).header["kid"] == key_id
+
+
+async def test_what_changed_is_told_once(make_parts: MakeParts, connection: Connection) -> None:
+    """When the worker takes it up; not at its start, and not at each look."""
+    stored = StoredClients(connection)
+    await stored.put(Client(client_id="old", name="Old"))
+    parts = await make_parts()
+    with capture_logs() as logs:
+        await settled(parts)
+    assert logs == []
+    before = parts.signer.signing_key.key_id
+    await stored.put(msgspec.structs.replace(TV, enabled=False))
+    await stored.put(Client(client_id="new", name="New"))
+    await stored.remove("old")
+    key = new_key("ES256", int(parts.clock()) + 1)
+    await parts.signing_keys.rotate(key)
+    with capture_logs() as logs:
+        await settled(parts)
+    assert logs == [
+        {
+            "event": "clients.reloaded",
+            "log_level": "info",
+            "added": ["new"],
+            "disabled": ["tv"],
+            "removed": ["old"],
+        },
+        {
+            "event": "signing_keys.reloaded",
+            "log_level": "info",
+            "signs": key.key_id,
+            "added": [key.key_id],
+            "changed": [before],
+        },
+    ]
+    assert await parts.signing_keys.retire(before)
+    await stored.remove("tv")
+    await stored.put(Client(client_id="new", name="Newer"))
+    with capture_logs() as logs:
+        await settled(parts)
+    clients, keys = logs
+    assert (clients["enabled"], clients["changed"]) == (["tv"], ["new"])
+    assert (keys["event"], keys["removed"]) == ("signing_keys.reloaded", [before])
+
+
+def test_many_changes_are_one_short_line() -> None:
+    with capture_logs() as logs:
+        tell_clients({str(number): TV for number in range(MOST + 5)}, {})
+    (line,) = logs
+    assert len(line["removed"]) == MOST + 1
+    assert line["removed"][-1] == "and 5 more"
+
+
+async def test_a_start_without_clients(connection: Connection, valkey: "Valkey") -> None:
+    """Neither in the file nor in the store: then it is said, and only then."""
+    settings = msgspec.structs.replace(SETTINGS, clients=())
+
+    async def told() -> set[str]:
+        with capture_logs() as logs:
+            await prepare(settings, valkey.url)
+        return {line["event"] for line in logs}
+
+    assert await told() == {"clients.none_enabled"}
+    await StoredClients(connection).put(msgspec.structs.replace(TV, enabled=False))
+    assert await told() == {"clients.none_enabled"}
+    await StoredClients(connection).put(TV)
+    assert await told() == set()

@@ -1,12 +1,23 @@
-"""The README tells the truth."""
+"""The README tells the truth, and no page points to something that is not there."""
 
 import re
 from pathlib import Path
 
+import pytest
+
+from deviceflow.config import Registration, Settings
 from deviceflow.core.grant import TRANSITIONS, State
+from deviceflow.oauth.openapi import document
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+
+
+def headings(page: Path) -> set[str]:
+    """The places of a page's headings, as GitHub names them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
 
 
 def test_the_diagram_is_the_table() -> None:
@@ -16,10 +27,25 @@ def test_the_diagram_is_the_table() -> None:
     assert drawn == lines
 
 
-def test_every_file_it_points_to_is_there() -> None:
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)", README)
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_everything_that_a_page_points_to_is_there(page: str) -> None:
+    """Files, and headings as the place after a `#`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", text)
+    assert page != "README.md" or targets
+    for file, heading in targets:
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), file
+        assert not heading or heading in headings(target), f"{file}#{heading}"
+
+
+def test_every_endpoint_is_in_the_table() -> None:
+    digest = "0" * 64
+    registration = Registration(enabled=True, initial_access_token_sha256=(digest,))
+    paths = document(Settings(registration=registration))["paths"]
+    bases = {path.partition("/{")[0] for path in paths}
+    rows = "".join(line for line in README.splitlines() if line.startswith("| "))
+    assert {path for path in bases if f"`{path}`" not in rows} == set()
 
 
 def test_the_make_targets_it_names_exist() -> None:

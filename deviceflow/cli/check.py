@@ -37,6 +37,13 @@ def check(file: Path) -> None:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """List what is allowed but risky, one line each: path, what it means, what to do."""
+    if not any(client.enabled for client in settings.clients):
+        yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
+    yield from risks(settings)
+
+
+def risks(settings: Settings) -> Iterator[str]:
+    """List the same without what a running server, which knows the store, can tell better."""
     yield from _reach(settings)
     yield from _grants(settings)
     yield from _resources(settings)
@@ -64,8 +71,6 @@ def _reach(settings: Settings) -> Iterator[str]:
 
 
 def _grants(settings: Settings) -> Iterator[str]:
-    if not any(client.enabled for client in settings.clients):
-        yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
     if settings.device.lifetime_s < SHORT_GRANT_S:
         yield (
             f"device.lifetime_s: {settings.device.lifetime_s} s is too short for a person to find"

@@ -61,7 +61,7 @@ def list_clients(settings: Settings) -> None:
         if not known:
             click.echo("There are no clients yet: deviceflow clients add ID", err=True)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=False)
 
 
 @clients.command(cls=ClientCommand, params=client_options(new=True))
@@ -90,7 +90,7 @@ def add(settings: Settings, /, client_id: str, **given: object) -> None:
         warn(client, settings)
         _show_secret(secret)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 @clients.command(name="set", cls=ClientCommand, params=[*client_options(new=False), unset_option()])
@@ -131,7 +131,7 @@ def set_client(
         warn(client, settings)
         _show_secret(secret)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 @clients.command()
@@ -160,7 +160,7 @@ def remove(settings: Settings, client_id: str) -> None:
         else:
             _fail_unknown(client_id)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 @clients.command()
@@ -172,10 +172,10 @@ def show(settings: Settings, client_id: str) -> None:
     async def work(connection: Connection) -> None:
         found = await StoredClients(connection).find(client_id)
         fields = msgspec.to_builtins(_existing(settings, found, client_id))
-        fields["secret_sha256"] = f"{len(fields['secret_sha256'])} secrets"
+        fields["secrets"] = len(fields.pop("secret_sha256"))
         click.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
 
-    with_store(settings, work)
+    with_store(settings, work, changes=False)
 
 
 @clients.command()
@@ -213,7 +213,7 @@ def rotate_secret(settings: Settings, client_id: str) -> None:
         await StoredClients(connection).change(client_id, edit)
         _show_secret(secret)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
@@ -224,7 +224,7 @@ def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
         await StoredClients(connection).change(client_id, edit)
         click.echo(f"{'enabled' if enabled else 'disabled'} {client_id}")
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 def _existing(settings: Settings, stored: Client | None, client_id: str) -> Client:

@@ -21,8 +21,19 @@ PASSWORD = "television"  # noqa: S105, everybody may know it: it opens this demo
 
 
 @click.command()
-@click.option("--port", default=8628, show_default=True, help="Port to listen on.")
-@click.option("--admin-port", default=8629, show_default=True, help="Port of /healthz.")
+@click.option(
+    "--port",
+    default=8628,
+    show_default=True,
+    envvar="DEVICEFLOW_SERVER_PORT",
+    help="Port to listen on.",
+)
+@click.option(
+    "--admin-port",
+    default=0,
+    envvar="DEVICEFLOW_SERVER_ADMIN_PORT",
+    help="Port of /healthz.  [default: any free one]",
+)
 @click.option("--data-dir", default=".demo", show_default=True, help="Where the data is kept.")
 def demo(port: int, admin_port: int, data_dir: str) -> None:
     """Show the whole flow: a server, a television that waits, and the page for a person.

@@ -56,7 +56,7 @@ def list_keys(settings: Settings) -> None:
         if not stored:
             click.echo("There are no keys yet: the first start of the server makes one.", err=True)
 
-    with_store(settings, work)
+    with_store(settings, work, changes=False)
 
 
 @keys.command()
@@ -72,7 +72,7 @@ def rotate(settings: Settings) -> None:
         await open_signing_keys(settings, connection).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 # One id in 64 begins with a hyphen, and one of those with -h.
@@ -95,7 +95,7 @@ def retire(settings: Settings, key_id: str) -> None:
             fail(f"there is no key {key_id}; `keys list` shows those that there are")
         click.echo(f"{key_id} is withdrawn")
 
-    with_store(settings, work)
+    with_store(settings, work, changes=True)
 
 
 def _moment(seconds: int) -> str:

@@ -17,7 +17,9 @@ config_option = click.option(
     help="The TOML file with the settings (see config/deviceflow.toml).",
 )
 data_dir_option = click.option(
-    "--data-dir", help="Where the embedded store keeps its data.  [default: deviceflow-data]"
+    "--data-dir",
+    help="Where the embedded store keeps its data.  [default: deviceflow-data, beside the file of"
+    " --config if there is one]",
 )
 redis_url_option = click.option(
     "--redis-url", help="redis://, rediss:// or unix://; without it an embedded Valkey is used."

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import click
+import structlog
 
+from deviceflow.cli.check import risks
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -13,6 +15,8 @@ from deviceflow.cli.options import (
 )
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -49,6 +53,8 @@ def serve(
         },
     )
     logging.configure(settings.log.level, settings.log.format)
+    for warning in risks(settings):
+        log.warning("settings.warning", warning=warning)
     try:
         Supervisor(settings).run()
     except StartError as error:

@@ -1,8 +1,10 @@
 """`deviceflow users`: people in the store, beside those in the configuration file."""
 
+import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -64,7 +66,7 @@ def users(
 def add(
     settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
 ) -> None:
-    """Add a user; asks for the password."""
+    """Add a user; asks for the password, or reads it from a pipe (--password-stdin)."""
     _check("username", DisplayName, username)
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
@@ -84,7 +86,7 @@ def add(
         )
         click.echo(f"added {username}")
 
-    _with_users(settings, work)
+    _with_users(settings, work, changes=True)
 
 
 @users.command(name="list")
@@ -105,7 +107,7 @@ def list_users(settings: Settings, as_json: bool) -> None:
         if not accounts:
             click.echo("There are no users yet: deviceflow users add NAME", err=True)
 
-    _with_users(settings, work)
+    _with_users(settings, work, changes=False)
 
 
 @users.command()
@@ -122,7 +124,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {username}")
 
-    _with_users(settings, work)
+    _with_users(settings, work, changes=True)
 
 
 @users.command()
@@ -130,7 +132,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
 @click.pass_obj
 def disable(settings: Settings, username: str) -> None:
     """Refuse a user: no sign-in, no tokens for what was approved, no refresh."""
-    _with_users(settings, lambda store: _set_disabled(store, username, disabled=True))
+    _disable(settings, username, disabled=True)
 
 
 @users.command()
@@ -138,7 +140,7 @@ def disable(settings: Settings, username: str) -> None:
 @click.pass_obj
 def enable(settings: Settings, username: str) -> None:
     """Let a disabled user in again."""
-    _with_users(settings, lambda store: _set_disabled(store, username, disabled=False))
+    _disable(settings, username, disabled=False)
 
 
 def _check(what: str, kind: object, given: str | None) -> None:
@@ -149,10 +151,13 @@ def _check(what: str, kind: object, given: str | None) -> None:
         fail(f"{what}: got {shown(given)}; expected {expected(kind)}")
 
 
-async def _set_disabled(store: Users, username: str, *, disabled: bool) -> None:
-    account = await _existing(store, username)
-    await store.put(msgspec.structs.replace(account, disabled=disabled))
-    click.echo(f"{'disabled' if disabled else 'enabled'} {username}")
+def _disable(settings: Settings, username: str, *, disabled: bool) -> None:
+    async def work(store: Users) -> None:
+        account = await _existing(store, username)
+        await store.put(msgspec.structs.replace(account, disabled=disabled))
+        click.echo(f"{'disabled' if disabled else 'enabled'} {username}")
+
+    _with_users(settings, work, changes=True)
 
 
 async def _existing(store: Users, username: str) -> Account:
@@ -172,6 +177,8 @@ def _ask_password(*, stdin: bool) -> str:
     if stdin:
         line = sys.stdin.buffer.readline()
         password = line.decode(errors="surrogateescape").rstrip("\r\n")
+    elif not _has_terminal():
+        fail("there is no terminal to ask for the password at; pipe it in with --password-stdin")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     refuse_undecodable("password", password)
@@ -180,7 +187,15 @@ def _ask_password(*, stdin: bool) -> str:
     return password
 
 
-def _with_users(settings: Settings, work: Work) -> None:
+def _has_terminal() -> bool:
+    """Whether a person can be asked: where `getpass` looks, in its order."""
+    with suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        return True
+    return sys.stdin.isatty()
+
+
+def _with_users(settings: Settings, work: Work, *, changes: bool) -> None:
     async def connected(connection: Connection) -> None:
         store = Users(connection, settings.users)
         try:
@@ -188,4 +203,4 @@ def _with_users(settings: Settings, work: Work) -> None:
         finally:
             store.close()
 
-    with_store(settings, connected)
+    with_store(settings, connected, changes=changes)

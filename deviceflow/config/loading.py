@@ -42,6 +42,8 @@ def load(
 
     `path` None takes the file that DEVICEFLOW_CONFIG names, or none. `overrides` maps dotted
     paths (`server.port`) to values from the command line; None there is "not given".
+    Where there is a file, `server.data_dir` is below its folder, unless the environment or the
+    command line names it: whoever names the same file then means the same store.
     Raises ConfigError, which lists all that is wrong.
     """
     if path is None and environ.get(_FILE_VARIABLE):
@@ -60,7 +62,7 @@ def load(
     settings = reading.struct(Settings, document)
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
-    return settings
+    return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
 
 
 def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
@@ -103,6 +105,13 @@ def variable_for(setting: str) -> str:
     return _VARIABLE + setting.replace(".", "_").upper()
 
 
+def _beside(file: Path, settings: Settings) -> Settings:
+    # Not through a symbolic link: a mounted file may be one, into a folder that is swapped.
+    folder = str(file.absolute().parent / settings.server.data_dir)
+    server = msgspec.structs.replace(settings.server, data_dir=folder)
+    return msgspec.structs.replace(settings, server=server)
+
+
 def _document(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +121,8 @@ def _document(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError((f"{path}: lists or tables nested too deeply; expected TOML",)) from error
     except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
-        raise ConfigError((f"{path}: {error}; expected TOML in UTF-8",)) from error
+        hint = " (text needs quotes)" if str(error).startswith("Invalid value") else ""
+        raise ConfigError((f"{path}: {error}{hint}; expected TOML in UTF-8",)) from error
     if isinstance(scopes := document.get("scopes"), dict):
         document["scopes"] = DEFAULT_SCOPES | scopes
     return document

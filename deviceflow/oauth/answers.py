@@ -60,6 +60,9 @@ def answer_exception(error: Exception) -> web.Response:
         return answer_error(temporarily_unavailable())
     if isinstance(error, web.HTTPException):
         text = HTTP_ERRORS.get(error.status, "The request cannot be answered.")
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            # HEAD goes wherever GET does.
+            text += f" Use {' or '.join(sorted(error.allowed_methods - {'HEAD'}))}."
         response = answer_error(invalid_request(text, status=error.status))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]

@@ -9,7 +9,6 @@ import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from hmac import compare_digest
 from math import ceil
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import assertion
-from deviceflow.core.address import Network, client_address, is_trusted, rate_key
-from deviceflow.core.client import Client, Clients, secret_digest
+from deviceflow.core.address import Network, is_trusted, rate_key
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.errors import (
     OAuthError,
     invalid_client,
@@ -27,7 +26,9 @@ from deviceflow.core.errors import (
 )
 from deviceflow.core.form import Form, FormError, decode_component, parse_form
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from deviceflow.signing import BadToken, unverified_subject, verify_with
+from deviceflow.oauth.client_proof import ClientProof, Credentials
+from deviceflow.oauth.refusals import Refusals
+from deviceflow.signing import unverified_subject
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.limits import Limits
@@ -40,14 +41,7 @@ REPEATABLE = frozenset({"resource"})
 FAILURES_PER_WINDOW = 30
 FAILURE_WINDOW_S = 60
 SHUT_OUT_REMEMBERED = 10_000
-
-
-class Credentials(NamedTuple):
-    """What a request says of its client; `proof` is a secret, an assertion or a name."""
-
-    client_id: str
-    proof: str
-    method: str
+SHUT_OUT = "is shut out for a while after too many failures"
 
 
 class ClientRequest(NamedTuple):
@@ -70,14 +64,15 @@ class ClientAuthentication:
         stored_clients: StoredClients,
         replay: Replay,
         limits: Limits,
+        refusals: Refusals,
         trusted_proxies: tuple[Network, ...],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._issuer = settings.issuer_url
         self._clients = clients
         self._stored_clients = stored_clients
-        self._replay = replay
+        self._proof = ClientProof(settings.issuer_url, replay, clock)
         self._limits = limits
+        self._refusals = refusals
         self._trusted_proxies = trusted_proxies
         self._certificate_header = settings.server.client_certificate_header
         self._clock = clock
@@ -91,9 +86,13 @@ class ClientAuthentication:
         guesser = self._guesser(request, credentials)
         is_poll = parameters.get("grant_type") == DEVICE_CODE_GRANT
         if left := self._shut_out_for(guesser):
+            self._refusals.note(request, credentials.client_id, SHUT_OUT, known=False)
             raise too_many_failures(left, is_poll=is_poll)
         client = await self._find(credentials.client_id)
-        if client is None or not await self._proves(client, credentials):
+        reason = await self._proof.fault(client, credentials)
+        if client is None or reason:
+            known = client is not None
+            self._refusals.note(request, credentials.client_id, reason, known=known)
             if left := await self._count_failure(guesser):
                 raise too_many_failures(left, is_poll=is_poll)
             raise invalid_client(challenge=bool(header))
@@ -104,9 +103,12 @@ class ClientAuthentication:
         parameters, _ = await read_form(request)
         is_named = "client_id" in parameters or "client_assertion" in parameters
         if not is_named and "Authorization" not in request.headers:
+            self._refusals.note(request, "", "names no client", known=True)
             raise invalid_client(challenge=True)
         found = await self.read(request)
         if found.client.auth_method == "none":
+            reason = "is public, which this endpoint does not allow"
+            self._refusals.note(request, found.client.client_id, reason, known=True)
             raise invalid_client(challenge=True)
         return found
 
@@ -120,7 +122,7 @@ class ClientAuthentication:
         if bool(header) + bool(secret) + bool(proof) > 1:
             raise invalid_request("A client authenticates in one way only.")
         if header:
-            return _basic(header, client_id)
+            return self._basic(request, header, client_id)
         if proof:
             return _assertion(parameters, client_id)
         if not client_id:
@@ -128,6 +130,15 @@ class ClientAuthentication:
         if secret:
             return Credentials(client_id, secret, "client_secret_post")
         return Credentials(client_id, self._certificate_subject(request), "none")
+
+    def _basic(self, request: web.Request, header: list[str], client_id: str) -> Credentials:
+        try:
+            return _basic(header, client_id)
+        except OAuthError as error:
+            if error.code == "invalid_client":
+                reason = "sends an Authorization header that is not HTTP Basic"
+                self._refusals.note(request, client_id, reason, known=False)
+            raise
 
     async def _find(self, client_id: str) -> Client | None:
         """One that has just been added may be asking before this worker has heard of it."""
@@ -138,31 +149,6 @@ class ClientAuthentication:
             return await self._stored_clients.find(client_id)
         except RecordUnreadable:
             return None
-
-    async def _proves(self, client: Client, credentials: Credentials) -> bool:
-        if not client.enabled:
-            return False
-        method = credentials.method
-        if client.auth_method == "tls_client_auth" and method == "none":
-            expected = client.tls_client_auth_subject_dn or ""
-            return bool(expected) and _is_same(credentials.proof, expected)
-        if method != client.auth_method:
-            return False
-        if method == "private_key_jwt":
-            return await self._asserts(client, credentials.proof)
-        return method == "none" or _knows_secret(client, credentials.proof)
-
-    async def _asserts(self, client: Client, text: str) -> bool:
-        try:
-            claims = verify_with(text, client.public_keys).claims
-        except BadToken:
-            return False
-        found = assertion.check(
-            claims, client_id=client.client_id, issuer=self._issuer, now=self._clock()
-        )
-        if found is None:
-            return False
-        return await self._replay.use("assertion", client.client_id, found.jti, found.keep_s)
 
     def _certificate_subject(self, request: web.Request) -> str:
         """What the proxy says (RFC 8705 2.1), byte for byte: to decode a name could make another.
@@ -185,9 +171,7 @@ class ClientAuthentication:
         """
         if credentials.method == "none" or not credentials.proof:
             return ""
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        address = client_address(request.remote or "", forwarded, self._trusted_proxies)
-        return f"{rate_key(address)} {credentials.client_id}"
+        return f"{rate_key(self._refusals.address(request))} {credentials.client_id}"
 
     def _shut_out_for(self, guesser: str) -> int:
         """How much longer its guesses are not looked at, in s."""
@@ -262,13 +246,3 @@ def _assertion(parameters: dict[str, str], client_id: str) -> Credentials:
     text = parameters["client_assertion"]
     named = client_id or unverified_subject(text)
     return Credentials(named, text, "private_key_jwt")
-
-
-def _knows_secret(client: Client, secret: str) -> bool:
-    presented = secret_digest(secret)
-    return any(compare_digest(presented, known.lower()) for known in client.secret_sha256)
-
-
-def _is_same(presented: str, expected: str) -> bool:
-    # A header may hold bytes that are no UTF-8.
-    return compare_digest(presented.encode(errors="surrogateescape"), expected.encode())

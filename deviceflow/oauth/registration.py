@@ -6,6 +6,8 @@ which only a hash is stored.
 """
 
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from hmac import compare_digest
 
 import msgspec
@@ -18,21 +20,41 @@ from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import GRANT_TYPES, RegistrationRequest, RegistrationResponse
 from deviceflow.oauth.answers import NO_STORE, answer
 from deviceflow.oauth.client_metadata import Registered, invalid_metadata, registered
+from deviceflow.oauth.refusals import Refusals
 from deviceflow.store.clients import StoredClients
 
 CLIENT_ID_PREFIX = "client_"
 
 log = structlog.get_logger()
 
+Handle = Callable[["RegistrationEndpoint", web.Request], Awaitable[web.Response]]
+
+
+def _noted(handle: Handle) -> Handle:
+    """`handle`; where it refuses the token, the operator hears of it."""
+
+    @wraps(handle)
+    async def noted(self: "RegistrationEndpoint", request: web.Request) -> web.Response:
+        try:
+            return await handle(self, request)
+        except OAuthError as error:
+            if error.code == "invalid_token":
+                self.note_refusal(request)
+            raise
+
+    return noted
+
 
 class RegistrationEndpoint:
     """POST /oauth2/register; GET, PUT and DELETE /oauth2/register/{client_id}."""
 
-    def __init__(self, settings: Settings, stored: StoredClients) -> None:
+    def __init__(self, settings: Settings, stored: StoredClients, refusals: Refusals) -> None:
         self._settings = settings
         self._uri = f"{settings.issuer_url}/oauth2/register"
         self._stored = stored
+        self._refusals = refusals
 
+    @_noted
     async def register(self, request: web.Request) -> web.Response:
         """Make a client (RFC 7591 3). Raises OAuthError, StoreUnavailable."""
         digest = secret_digest(_bearer(request))
@@ -50,6 +72,7 @@ class RegistrationEndpoint:
         log.info("client.registered", **_audited(client))
         return answer(self._response(client, secret, management_token), status=201)
 
+    @_noted
     async def show(self, request: web.Request) -> web.Response:
         """Tell what is registered (RFC 7592 2.1)."""
         token = _bearer(request)
@@ -57,6 +80,7 @@ class RegistrationEndpoint:
         client = _managed(await self._stored.find(client_id, secret_digest(token)))
         return answer(self._response(client, None, token))
 
+    @_noted
     async def update(self, request: web.Request) -> web.Response:
         """Replace what is registered (RFC 7592 2.2); the secret stays as it is."""
         token = _bearer(request)
@@ -76,6 +100,7 @@ class RegistrationEndpoint:
         log.info("client.changed", **_audited(client))
         return answer(self._response(client, secret, token))
 
+    @_noted
     async def delete(self, request: web.Request) -> web.Response:
         """Forget the client (RFC 7592 2.3)."""
         token = _bearer(request)
@@ -83,6 +108,13 @@ class RegistrationEndpoint:
         await self._stored.change(client_id, _forget, secret_digest(token))
         log.info("client.removed", client_id=client_id)
         return web.Response(status=204, headers=NO_STORE)
+
+    def note_refusal(self, request: web.Request) -> None:
+        """Log that a token was refused, of whichever kind this address takes."""
+        managed = request.match_info.get("client_id", "")
+        kind = "registration" if managed else "initial"
+        reason = f"has no {kind} access token, or a wrong one"
+        self._refusals.note(request, managed, reason, known=not managed)
 
     def _changed(self, client: Client, wanted: RegistrationRequest) -> Registered:
         if wanted.client_id != client.client_id:

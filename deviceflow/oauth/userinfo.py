@@ -7,10 +7,13 @@ from aiohttp import web
 from deviceflow.core import claims
 from deviceflow.core.claims import Claims, Subject
 from deviceflow.core.errors import OAuthError, invalid_request
+from deviceflow.core.public_key import ASYMMETRIC
 from deviceflow.oauth.answers import answer
 from deviceflow.oauth.client_auth import FORM, read_form
 from deviceflow.oauth.presented import ActiveToken, PresentedTokens
 from deviceflow.oauth.proofs import Proofs
+
+_ALGORITHMS = " ".join(ASYMMETRIC)
 
 
 class UserinfoEndpoint:
@@ -82,7 +85,7 @@ def _presented_token(request: web.Request) -> tuple[str, str]:
 
 def _bare_challenge() -> OAuthError:
     """RFC 6750 3: who has shown no token is told no error code."""
-    header = {"WWW-Authenticate": 'Bearer realm="deviceflow", DPoP algs="ES256 Ed25519 RS256"'}
+    header = {"WWW-Authenticate": f'Bearer realm="deviceflow", DPoP algs="{_ALGORITHMS}"'}
     return OAuthError("", status=401, headers=header)
 
 

@@ -5,13 +5,14 @@ endpoints as every other device and is treated no differently.
 """
 
 import io
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import segno
 from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, normalise
+from deviceflow.core.values import is_loopback
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS, render
@@ -36,6 +37,7 @@ class DemoPages:
             "scope": " ".join((client and client.scopes) or _SCOPES),
             "username": username,
             "password": password,
+            "local": is_loopback(urlsplit(settings.issuer_url).hostname or ""),
         }
 
     def routes(self) -> list[web.RouteDef]:

@@ -110,7 +110,7 @@ class DevicePages:
         if client is None and event is Event.APPROVE:
             return self._end(request, visitor, results.client_unavailable())
         outcome = await self._grants.decide(grant, event, _subject(person))
-        _log.info("grant_decision", wanted=event, outcome=outcome, client_id=grant.client_id)
+        _log.info("grant.decided", wanted=event, outcome=outcome, client_id=grant.client_id)
         name = client.name if client else "The application"
         return self._end(request, visitor, await self._result(outcome, event, name, code))
 
@@ -131,7 +131,7 @@ class DevicePages:
             case Outcome.REFUSED:
                 return self._end(request, visitor, await self._refused(code))
             case Outcome.CLAIMED:
-                _log.warning("grant_claimed_by_another", client_id=grant.client_id)
+                _log.warning("grant.claimed_by_another", client_id=grant.client_id)
                 return self._end(request, visitor, results.claimed_by_another())
             case _:
                 return self._form(request, visitor, code, UNUSABLE)

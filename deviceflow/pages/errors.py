@@ -58,7 +58,7 @@ async def answer_error(request: web.Request, exc: Exception) -> web.Response:
     """Answer with the page for `exc`; what nobody expected is logged and becomes a 500."""
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:
-        _log.error("page_failed", method=request.method, path=request.path, exc_info=exc)
+        _log.error("page.failed", method=request.method, path=request.path, exc_info=exc)
     response = render(request, "error.html", {"error": error}, status=error.status)
     response.headers.update(error.headers)
     return response

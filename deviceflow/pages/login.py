@@ -79,7 +79,7 @@ class LoginPages:
         await self._throttle.sign_in(username, visitor.address)
         account = await self._users.verify(username, password)
         if account is None:
-            _log.info("sign_in_failed", address=visitor.address)
+            _log.info("sign_in.failed", address=visitor.address)
             return self._show(request, visitor, code, username, WRONG)
         if visitor.sent_cookie is not None:
             await self._sessions.end(visitor.sent_cookie)

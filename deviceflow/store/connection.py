@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline, PubSub
@@ -32,6 +33,7 @@ RETRIES = 2
 # redis-py repeats a command, and for each repetition the connecting: 18 s with a store that hangs.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
+REDIS_PORT = 6379
 
 # What a server that is there says when it cannot do what was asked just now. redis-py has
 # classes for some of it (whose text lacks the code), and in a pipeline puts words before it.
@@ -134,6 +136,19 @@ class Connection:
         if script is None:
             script = self._scripts[name] = self.client.register_script(scripts.load(name))
         return script
+
+
+def address_of(url: str) -> str:
+    """Where a store is, for people: `redis.example.com:6379` or a path. Never its password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # A password with a slash in it, not encoded: what looks like the host is a part of it.
+        return "redis.url"
+    host = parts.hostname or ""
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{bracketed}:{parts.port or REDIS_PORT}"
 
 
 @contextmanager

@@ -102,6 +102,16 @@ class EmbeddedValkey:
             with self:
                 yield self.url
 
+    def exists(self) -> bool:
+        """Whether a store was ever made here. True where that cannot be told: `start` says why."""
+        try:
+            (self.data_dir / "lock").stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def is_served(self) -> bool:
         """Whether somebody's server answers on the socket."""
         return _answers(self.socket_path)

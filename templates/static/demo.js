@@ -368,6 +368,12 @@ const television = {
     this.show("code", `Go to ${grant.verification_uri} and enter ${spelled}`);
   },
 
+  /** There is no code, or it is spent: the approval page has nothing to ask. */
+  noCode() {
+    find("approve").removeAttribute("href");
+    find("approve").setAttribute("aria-disabled", "true");
+  },
+
   tick(device) {
     if (device.done || !device.deadline) return;
     const left = device.deadline - seconds();
@@ -544,6 +550,7 @@ const on = {
 
   end(how, answer) {
     find("hurry").disabled = true;
+    television.noCode();
     const end = { tokens: this.approved, access_denied: this.denied, expired_token: this.expired, elapsed: this.elapsed };
     (end[how] ?? this.refused).call(this, answer);
   },
@@ -599,8 +606,7 @@ function start() {
   device?.stop();
   tokens = null;
   for (const id of ["hurry", "refresh"]) find(id).disabled = true;
-  find("approve").removeAttribute("href");
-  find("approve").setAttribute("aria-disabled", "true");
+  television.noCode();
   timeline.clear();
   television.show("starting", "Getting a code.");
   const next = new Device(on, () => (find("wait").checked ? longestWait : 0));
@@ -647,7 +653,7 @@ find("hurry").addEventListener("click", async () => {
 });
 find("refresh").addEventListener("click", refresh);
 find("approve").addEventListener("click", () => {
-  if (device.done) return;
+  if (!find("approve").href) return;
   timeline.step(3);
   timeline.note("person event", "⇢", "Person to server", `GET ${base}/device?user_code=…`, WHY.opened);
 });

@@ -1,5 +1,6 @@
 """A newcomer lives the whole flow in the demo, in a real browser."""
 
+import re
 from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -34,6 +35,7 @@ async def test_a_newcomer_approves_the_television(
     await expect(television.locator("#tv")).to_have_attribute(
         "data-state", "approved", timeout=30 * SECOND
     )
+    await _expect_no_way_to_approve(television)
     log = television.locator("#log")
     await expect(log).to_contain_text("at+jwt")
     await television.locator("#refresh").click()
@@ -54,6 +56,11 @@ async def test_a_newcomer_denies_the_television(demo: str, browser: Browser) -> 
     await expect(television.locator("#tv")).to_have_attribute(
         "data-state", "denied", timeout=30 * SECOND
     )
+    await _expect_no_way_to_approve(television)
+    await television.locator("#tv").get_by_role("button", name="Start again").click()
+    await expect(television.locator("#tv")).to_have_attribute("data-state", "code")
+    await expect(television.locator("#approve")).to_have_attribute("href", re.compile("user_code="))
+    await expect(television.locator("#approve")).not_to_have_attribute("aria-disabled", "true")
 
 
 async def test_below_the_path_of_an_issuer(demo_below_a_path: str, browser: Browser) -> None:
@@ -86,6 +93,13 @@ async def test_the_pages_work_without_javascript(demo: str, browser: Browser) ->
     await expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
     await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def _expect_no_way_to_approve(television: Page) -> None:
+    """A code that was decided upon is spent, and nothing leads to its page any more."""
+    approve = television.locator("#approve")
+    await expect(approve).to_have_attribute("aria-disabled", "true")
+    await expect(approve).not_to_have_attribute("href", re.compile(""))
 
 
 async def _phone_signs_in(television: Page) -> Page:

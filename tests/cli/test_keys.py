@@ -58,7 +58,7 @@ def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: "Valkey") -> N
     assert "published until" in rows[first.key_id]
     assert "signs" in rows[new]
     assert str(first.jwk["d"]) not in keys("list").output
-    assert keys("retire", first.key_id).output == f"{first.key_id} is withdrawn\n"
+    assert keys("retire", first.key_id).stdout == f"{first.key_id} is withdrawn\n"
     assert len(keys("list").output.splitlines()) == 1
     with valkey.client() as client:
         assert client.get("df:revision") == b"2"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from deviceflow.__main__ import main
 from deviceflow.config import Settings
@@ -108,6 +109,22 @@ def test_a_password_in_a_wrong_redis_url_is_not_shown(serve: Serve) -> None:
 def test_all_that_is_wrong_is_said_at_once(serve: Serve) -> None:
     result = serve("--workers", "0", "--port", "-1")
     assert len(result.output.splitlines()) == 2
+
+
+def test_what_is_risky_is_logged(serve: Serve, tmp_path: Path) -> None:
+    """As `check` says it, but for the clients: the store may have some."""
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[tokens]\naccess_token_lifetime_s = 7200\n", encoding="utf-8")
+    options = ("--host", "0.0.0.0", "--config", str(file))  # noqa: S104, that is the risk
+    with capture_logs() as logs:
+        assert serve(*options, DEVICEFLOW_ISSUER="http://127.0.0.1").exit_code == 0
+    assert [line["warning"].partition(":")[0] for line in logs] == [
+        "issuer",
+        "tokens.access_token_lifetime_s",
+    ]
+    assert {(line["event"], line["log_level"]) for line in logs} == {
+        ("settings.warning", "warning")
+    }
 
 
 def test_it_cannot_start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

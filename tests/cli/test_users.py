@@ -63,7 +63,7 @@ def test_add(users: Users, stored: Stored) -> None:
     """The password is kept as an Argon2id hash, and the subject is not the name (9700-4.15-a)."""
     arguments = ("--name", "Bob", "--email", "bob@example.com", "--password-stdin")
     result = users("add", "bob", *arguments, given=PASSWORD + "\n")
-    assert (result.exit_code, result.output) == (0, "added bob\n")
+    assert (result.exit_code, result.stdout) == (0, "added bob\n")
     account = stored("bob")
     assert account is not None
     assert (account.name, account.email, account.disabled) == ("Bob", "bob@example.com", False)
@@ -80,11 +80,31 @@ def test_the_password_is_the_first_line(users: Users, stored: Stored, end: str) 
     assert PasswordHasher().verify(account.password_hash, PASSWORD)
 
 
-def test_a_password_is_typed_twice_and_not_shown(users: Users, stored: Stored) -> None:
+def test_a_password_is_typed_twice_and_not_shown(
+    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
     result = users("add", "bob", given=f"{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0
     assert PASSWORD not in result.output
     assert stored("bob") is not None
+
+
+@pytest.mark.parametrize("command", ["add", "passwd"])
+def test_nobody_can_be_asked(
+    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """In a job or a container: one line, and no prompt into nothing."""
+    monkeypatch.setattr("deviceflow.cli.users.os.open", _no_terminal)
+    result = users(command, "ada", given=f"{PASSWORD}\n{PASSWORD}\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "--password-stdin" in line
+    assert stored("ada") is None
+
+
+def _no_terminal(*_: object) -> int:
+    raise OSError
 
 
 @pytest.mark.parametrize(
@@ -130,7 +150,7 @@ def test_passwd_changes_nothing_else(users: Users, stored: Stored) -> None:
 
 def test_disable_and_enable(users: Users, stored: Stored) -> None:
     for command, disabled in (("disable", True), ("disable", True), ("enable", False)):
-        assert users(command, "ada").output == f"{command}d ada\n"
+        assert users(command, "ada").stdout == f"{command}d ada\n"
         account = stored("ada")
         assert account is not None
         assert account.disabled is disabled

@@ -39,7 +39,47 @@ def test_environment_wins_over_file_and_command_line_over_both(tmp_path: Path) -
         environ={"DEVICEFLOW_SERVER_PORT": "10", "DEVICEFLOW_SERVER_WORKERS": "20"},
         overrides={"server.port": 100, "server.host": None},
     )
-    assert loaded.server == Server(port=100, workers=20, keepalive_s=3)
+    data_dir = str(tmp_path / "deviceflow-data")
+    assert loaded.server == Server(port=100, workers=20, keepalive_s=3, data_dir=data_dir)
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "overrides", "found"),
+    [
+        ("", {}, {}, "{file}/deviceflow-data"),
+        ('data_dir = "data"', {}, {}, "{file}/data"),
+        ('data_dir = "/var/lib/deviceflow"', {}, {}, "/var/lib/deviceflow"),
+        ('data_dir = "data"', {"DEVICEFLOW_SERVER_DATA_DIR": "here"}, {}, "here"),
+        ('data_dir = "data"', {}, {"server.data_dir": "here"}, "here"),
+        ('data_dir = "data"', {}, {"server.data_dir": None}, "{file}/data"),
+    ],
+)
+def test_the_store_is_beside_the_file(
+    line: str,
+    environ: dict[str, str],
+    overrides: dict[str, object],
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that a command means the server's store wherever it is called, by whichever path."""
+    (tmp_path / "etc").mkdir()
+    file = tmp_path / "etc" / "deviceflow.toml"
+    file.write_text(f"[server]\n{line}\n")
+    monkeypatch.chdir(tmp_path)
+    expected = found.format(file=tmp_path / "etc")
+    for path in (file, Path("etc/deviceflow.toml")):
+        loaded = load(path, environ=environ, overrides=overrides)
+        assert loaded.server.data_dir == expected
+    named = {"DEVICEFLOW_CONFIG": str(file)}
+    assert load(None, environ=environ | named, overrides=overrides).server.data_dir == expected
+
+
+def test_text_without_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("issuer = https://login.example\n")
+    with pytest.raises(ConfigError, match="text needs quotes"):
+        load(file, environ={})
 
 
 def test_environment_names_the_file_unless_the_command_line_does(tmp_path: Path) -> None:

@@ -172,7 +172,9 @@ async def test_a_stolen_device_code(
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
     assert (await thief.poll(worker, code)).outcome == INVALID_GRANT
-    assert (await worker.poll(code)).outcome == INVALID_GRANT
+    without = await worker.poll(code)
+    assert without.outcome == INVALID_GRANT
+    assert "DPoP proof of the key" in without.body["error_description"]
     assert (await holder.poll(worker, code)).status == 200
 
 

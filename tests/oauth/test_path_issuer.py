@@ -56,6 +56,13 @@ async def test_metadata(worker: "Worker") -> None:
             assert response.status == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/", BASE, f"{BASE}/"])
+async def test_the_root(worker: "Worker", method: str, path: str) -> None:
+    async with worker.client.request(method, path, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, f"{BASE}/device")
+
+
 async def test_the_flow_of_a_machine(worker: "Worker", people: "People") -> None:
     grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
     assert grant.body["verification_uri"] == f"{ISSUER}/device"

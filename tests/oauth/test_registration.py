@@ -505,7 +505,7 @@ async def test_scopes_of_an_api(stage: "Stage", people: "People", stored: Stored
 
 
 async def test_what_is_logged(worker: "Worker") -> None:
-    """Registering, changing, removing; never a secret, and nothing where it is refused."""
+    """Registering, changing, removing; never a secret; a refused body is nobody's concern."""
     secret = {"token_endpoint_auth_method": "client_secret_basic"}
     with capture_logs() as logs:
         client = await register(worker, scope="openid profile", **secret)
@@ -517,11 +517,29 @@ async def test_what_is_logged(worker: "Worker") -> None:
         await ask(worker, "DELETE", path, token)
     told = {"client_id": client["client_id"], "log_level": "info"}
     method = {"auth_method": "client_secret_basic"}
-    assert logs == [
+    refused = {
+        "event": "client.refused",
+        "client_id": client["client_id"],
+        "address": "127.0.0.1",
+        "reason": "has no registration access token, or a wrong one",
+        "times": 1,
+        "log_level": "warning",
+    }
+    assert [line for line in logs if line["event"] != "clients.reloaded"] == [
         told | method | {"event": "client.registered", "scope": "openid profile"},
         told | method | {"event": "client.changed", "scope": "openid"},
         told | {"event": "client.removed"},
+        refused,
     ]
+
+
+async def test_an_initial_token_that_is_refused(worker: "Worker") -> None:
+    with capture_logs() as logs:
+        assert (await ask(worker, "POST", REGISTER, "guessed", {})).status == 401
+    (line,) = logs
+    assert (line["event"], line["address"]) == ("client.refused", "127.0.0.1")
+    assert "initial access token" in line["reason"]
+    assert "guessed" not in str(line)
 
 
 async def test_what_is_registered_counts(worker: "Worker", people: "People") -> None:

@@ -195,6 +195,22 @@ async def test_another_method(worker: "Worker", path: str, method: str) -> None:
         assert response.headers["Pragma"] == "no-cache"
 
 
+async def test_the_method_to_use(worker: "Worker", path: str) -> None:
+    answer = await worker.send("GET", path)
+    assert answer.body["error_description"].endswith(" Use POST.")
+    answer = await worker.send("PUT", "/oauth2/userinfo")
+    assert answer.body["error_description"].endswith(" Use GET or POST.")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_root_leads_to_the_page_for_a_code(worker: "Worker", method: str) -> None:
+    """Who types the host alone, from a television's screen."""
+    async with worker.client.request(method, "/", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/device")
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     "path",
     [

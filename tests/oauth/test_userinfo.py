@@ -62,6 +62,14 @@ async def test_no_token(worker: "Worker", authorization: str) -> None:
     assert "error" not in answer.headers["WWW-Authenticate"]
 
 
+async def test_the_algorithms_of_a_proof(worker: "Worker") -> None:
+    """RFC 9449 7.1: the challenge names what the metadata names."""
+    async with worker.client.get("/.well-known/openid-configuration") as response:
+        known = (await response.json())["dpop_signing_alg_values_supported"]
+    async with worker.client.get("/oauth2/userinfo") as response:
+        assert f'DPoP algs="{" ".join(known)}"' in response.headers["WWW-Authenticate"]
+
+
 async def test_two_ways_at_once(worker: "Worker", people: "People") -> None:
     """6750-2-a: header and body, header and address, two headers."""
     token = (await tokens(worker, people))["access_token"]

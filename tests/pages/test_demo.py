@@ -73,6 +73,23 @@ async def test_the_page_tells_the_television_who_it_is_and_the_person_how_to_sig
     assert "<code>television</code>" in page
 
 
+@pytest.mark.parametrize(
+    ("issuer", "said"),
+    [
+        ("http://127.0.0.1:8628", "for this machine only"),
+        ("http://localhost:8628/a", "for this machine only"),
+        ("http://[::1]:8628", "for this machine only"),
+        ("https://connect.example", "or scan"),
+    ],
+)
+async def test_a_phone_is_named_only_where_it_can_open_the_page(
+    get: Open, issuer: str, said: str
+) -> None:
+    page = await (await get("/demo", issuer=issuer)).text()
+    assert f"<figcaption>{said}" in page
+    assert ("no phone can follow" in page) == (said != "or scan")
+
+
 async def test_the_scope_has_a_default_for_a_client_of_the_store(get: Open) -> None:
     page = await (await get("/demo", client_id="elsewhere")).text()
     assert 'data-scope="openid profile offline_access"' in page

@@ -32,7 +32,7 @@ async def test_what_nobody_expected_is_logged_and_tells_nothing(browser: "Browse
     assert "ZeroDivisionError" not in browser.page
     [entry] = logs
     assert (entry["event"], entry["log_level"], entry["path"]) == (
-        "page_failed",
+        "page.failed",
         "error",
         "/broken",
     )

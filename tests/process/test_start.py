@@ -40,13 +40,13 @@ def busy_port() -> Iterator[str]:
 def test_the_port_is_in_use(refused: Refused, busy_port: str) -> None:
     line = refused("--port", busy_port)
     assert busy_port in line
-    assert "--port" in line
+    assert "--port (or server.port)" in line
 
 
 def test_the_admin_port_is_in_use(refused: Refused, busy_port: str) -> None:
     line = refused("--admin-port", busy_port)
     assert busy_port in line
-    assert "admin" in line
+    assert "--admin-port (or server.admin_port)" in line
 
 
 def test_the_port_of_another_deviceflow(refused: Refused, program: "Program") -> None:
@@ -60,13 +60,26 @@ def test_the_data_directory_of_another_deviceflow(refused: Refused, program: "Pr
     assert "another deviceflow" in line
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/valkey.sock"])
-def test_redis_cannot_be_reached(refused: Refused, url: str) -> None:
-    assert "Redis" in refused("--redis-url", url)
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://me:hunter22@127.0.0.1:1/0", "127.0.0.1:1;"),
+        ("unix:///nowhere/valkey.sock", "/nowhere/valkey.sock;"),
+    ],
+)
+def test_redis_cannot_be_reached(refused: Refused, url: str, address: str) -> None:
+    line = refused("--redis-url", url)
+    assert f"Redis at {address}" in line
+    assert "hunter22" not in line
 
 
 def test_what_answers_is_no_redis(refused: Refused, program: "Program") -> None:
     assert "Redis" in refused("--redis-url", f"redis://127.0.0.1:{program.port}/0")
+
+
+def test_it_says_which_store_it_has(program: "Program") -> None:
+    event = program.wait_for("server.listening")
+    assert (event["store"], event["store_at"]) == ("embedded", str(program.data_dir))
 
 
 def test_the_data_directory_cannot_be_made(refused: Refused, folder: "Path") -> None:

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection, Value, address_of
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.keys import Installation
 from tests.conftest import Valkey
@@ -49,6 +49,22 @@ async def test_a_mistake_of_ours_is_no_outage(connection: Connection) -> None:
         await connection.command("HGET", "text", "field")
     with pytest.raises(ResponseError):
         await in_a_pipeline(connection, "HGET", "text", "BUSY")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://127.0.0.1:6380/2", "127.0.0.1:6380"),
+        ("rediss://me:hunter22@redis.example.com", "redis.example.com:6379"),
+        ("redis://:hunter22@[::1]:6379/0?protocol=3", "[::1]:6379"),
+        ("redis://a:1/hunter22@127.0.0.1:6379/0", "redis.url"),
+        ("redis://a:1#hunter22@127.0.0.1:6379/0", "redis.url"),
+        ("unix:///run/valkey.sock?password=hunter22", "/run/valkey.sock"),
+        ("unix://me:hunter22@/run/valkey.sock", "/run/valkey.sock"),
+    ],
+)
+def test_an_address_without_its_password(url: str, address: str) -> None:
+    assert address_of(url) == address
 
 
 async def in_a_pipeline(connection: Connection, *command: Value) -> None:

@@ -1,0 +1,96 @@
+"""Which store a command works on, and what it says of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from tests.cli.conftest import FILE
+
+if TYPE_CHECKING:
+    from tests.conftest import Valkey
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: the store's socket is there."""
+    with TemporaryDirectory(prefix="df-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def config(folder: Path) -> Path:
+    (folder / "etc").mkdir()
+    file = folder / "etc" / "deviceflow.toml"
+    file.write_text(FILE, encoding="utf-8")
+    return file
+
+
+def run(config: Path, *arguments: str, given: str | None = None) -> Result:
+    command, *rest = arguments
+    return CliRunner().invoke(main, [command, "--config", str(config), *rest], input=given)
+
+
+def test_the_store_of_the_file_wherever_one_is(
+    config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change is in the store beside the file, says so on standard error, and is found again."""
+    store = config.parent / "deviceflow-data"
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    first = run(config, "clients", "disable", "tv-app")
+    assert (first.exit_code, first.stdout) == (0, "disabled tv-app\n")
+    assert first.stderr.splitlines() == [
+        f"deviceflow: no store in {store} yet: making a new one",
+        f"store: {store}",
+    ]
+    monkeypatch.chdir(folder)
+    listed = run(config, "clients", "list")
+    assert listed.stdout.split()[:3] == ["tv-app", "disabled", "store"]
+    assert listed.stderr == ""
+    again = run(config, "clients", "enable", "tv-app")
+    assert again.stderr == f"store: {store}\n"
+    assert list(folder.glob("*/*/lock")) == [store / "lock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "shown"),
+    [
+        (("clients", "list"), 0, "tv-app"),
+        (("clients", "show", "tv-app"), 0, "Living-room TV"),
+        (("keys", "list"), 0, ""),
+        (("users", "list", "--json"), 0, "[]"),
+    ],
+)
+def test_who_only_reads_makes_no_store(
+    config: Path, arguments: tuple[str, ...], status: int, shown: str
+) -> None:
+    result = run(config, *arguments)
+    assert (result.exit_code, shown in result.stdout) == (status, True)
+    assert result.stderr.startswith(f"deviceflow: no store in {config.parent}/deviceflow-data yet")
+    assert list(config.parent.iterdir()) == [config]
+
+
+def test_a_store_on_the_network(start_valkey: "Callable[..., Valkey]", config: Path) -> None:
+    """Host and port, and never the password."""
+    server = start_valkey(tcp=True)
+    with server.client() as client:
+        client.config_set("requirepass", "hunter22")
+    places = ["--redis-url", f"redis://:hunter22@127.0.0.1:{server.port}/0"]
+    for command in (["keys", *places, "rotate"], ["clients", *places, "disable", "tv-app"]):
+        result = run(config, *command)
+        assert result.exit_code == 0, result.output
+        assert result.stderr == f"store: Redis at 127.0.0.1:{server.port}\n"
+
+
+@pytest.mark.parametrize("command", ["list", "rotate"])
+def test_out_of_reach(config: Path, command: str) -> None:
+    result = run(config, "keys", "--redis-url", "redis://me:hunter22@127.0.0.1:1/0", command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "127.0.0.1:1;" in line
+    assert "hunter22" not in line

@@ -1,0 +1,65 @@
+"""The lines for Node.js in docs/devices.md and docs/apis.md, as they are written there."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.interop.peer import OPENID_CLIENT
+from tests.process.program import START_S
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Site
+
+DOCS = Path(__file__).parents[2] / "docs"
+WRITTEN = "http://127.0.0.1:8628"
+
+# An API that gets the request of the device, and then the stolen token alone.
+REQUESTS = """
+let request;
+const keep = async (url, sent) => {
+  request = new Request(url, { headers: sent.headers });
+  return new Response();
+};
+const url = new URL("https://api.example.com/readings/1");
+const options = { DPoP, [oauth.customFetch]: keep };
+await oauth.protectedResourceRequest(tokens.access_token, "GET", url, undefined, null, options);
+console.log((await claimsOf(request)).scope);
+const stolen = new Request(url, { headers: { authorization: `Bearer ${tokens.access_token}` } });
+await claimsOf(stolen).catch(() => console.log("refused"));
+"""
+
+
+def example(page: str) -> str:
+    (block,) = re.findall(r"```js\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    return str(block)
+
+
+def test_a_code_and_a_token_that_are_bound_to_a_key(site: "Site") -> None:
+    """RFC 9449 7.1: the device of one page and the API of the other."""
+    OPENID_CLIENT.check()
+    device = example("devices.md").replace('"tv-app"', '"tv"')
+    api = example("apis.md").replace("https://api.example.com/readings", site.issuer)
+    api = api.replace("const issuer", "const its").replace("(issuer", "(its")
+    api = api.replace("export const", "const")
+    script = f"{device}\n{api}\n{REQUESTS}".replace(WRITTEN, site.issuer)
+    with subprocess.Popen(
+        ["/usr/bin/env", "node", "--input-type=module", "--eval", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=OPENID_CLIENT.made.parent,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            told = process.stdout.readline()
+            shown = re.fullmatch(r"Open (\S+) and enter (\S+)\n", told)
+            assert shown is not None
+            site.decide({"verification_uri": shown[1], "user_code": shown[2]}, "approve")
+            rest, _ = process.communicate(timeout=START_S)
+        finally:
+            process.kill()
+    assert rest.splitlines() == [
+        "Connected, with a token of type dpop.",
+        "openid offline_access",
+        "refused",
+    ]

@@ -1,0 +1,32 @@
+"""What `make` would run."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def planned(*arguments: str) -> str:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make on this machine")
+    done = subprocess.run(
+        [make, "--dry-run", "--directory", str(ROOT), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_demo_on_another_port() -> None:
+    assert "deviceflow demo --port 8700\n" in planned("demo", "PORT=8700")
+
+
+def test_clean_removes_the_demo_and_no_data() -> None:
+    words = planned("clean").split()
+    assert ".demo" in words
+    assert "deviceflow-data" not in words
