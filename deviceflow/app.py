@@ -148,7 +148,7 @@ def machine_routes(parts: Parts) -> list[web.RouteDef]:
         authentication=parts.authentication,
         proofs=parts.proofs,
         grants=parts.grants,
-        trusted_proxies=parts.proxies,
+        callers=parts.callers,
         clock=clock,
     )
     device_code = DeviceCodeGrant(

@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from ipaddress import ip_network
 from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
+from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.pace import PaceTable
@@ -87,8 +87,8 @@ class Parts:
         self.limits = Limits(connection, installation)
         self.replay = Replay(connection, installation)
         self.proofs = Proofs(settings.issuer_url, installation, self.replay, clock)
-        self.proxies = tuple(ip_network(network) for network in settings.server.trusted_proxies)
-        self.refusals = Refusals(self.proxies, clock)
+        self.callers = Callers(settings.server.trusted_proxies)
+        self.refusals = Refusals(self.callers, clock)
         self.authentication = ClientAuthentication(
             settings,
             clients=self.clients,
@@ -96,7 +96,7 @@ class Parts:
             replay=self.replay,
             limits=self.limits,
             refusals=self.refusals,
-            trusted_proxies=self.proxies,
+            callers=self.callers,
             clock=clock,
         )
         max_wait = settings.device.max_wait_s

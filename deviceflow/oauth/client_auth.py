@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core import assertion
-from deviceflow.core.address import Network, is_trusted, rate_key
+from deviceflow.core.address import rate_key
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.errors import (
     OAuthError,
@@ -65,7 +66,7 @@ class ClientAuthentication:
         replay: Replay,
         limits: Limits,
         refusals: Refusals,
-        trusted_proxies: tuple[Network, ...],
+        callers: Callers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
@@ -73,14 +74,17 @@ class ClientAuthentication:
         self._proof = ClientProof(settings.issuer_url, replay, clock)
         self._limits = limits
         self._refusals = refusals
-        self._trusted_proxies = trusted_proxies
+        self._callers = callers
         self._certificate_header = settings.server.client_certificate_header
         self._clock = clock
         self._shut_out: dict[str, float] = {}
 
     async def read(self, request: web.Request) -> ClientRequest:
         """The parameters and the authenticated client of `request`."""
-        parameters, repeated = await read_form(request)
+        return await self._authenticated(request, await read_form(request))
+
+    async def _authenticated(self, request: web.Request, form: Form) -> ClientRequest:
+        parameters, repeated = form
         header = request.headers.getall("Authorization", [])
         credentials = self._credentials(request, header, parameters)
         guesser = self._guesser(request, credentials)
@@ -100,12 +104,12 @@ class ClientAuthentication:
 
     async def read_confidential(self, request: web.Request) -> ClientRequest:
         """As `read`, where nobody may be anonymous or public (RFC 7662 2.1)."""
-        parameters, _ = await read_form(request)
-        is_named = "client_id" in parameters or "client_assertion" in parameters
+        form = await read_form(request)
+        is_named = "client_id" in form.fields or "client_assertion" in form.fields
         if not is_named and "Authorization" not in request.headers:
             self._refusals.note(request, "", "names no client", known=True)
             raise invalid_client(challenge=True)
-        found = await self.read(request)
+        found = await self._authenticated(request, form)
         if found.client.auth_method == "none":
             reason = "is public, which this endpoint does not allow"
             self._refusals.note(request, found.client.client_id, reason, known=True)
@@ -155,9 +159,7 @@ class ClientAuthentication:
 
         Believed only from a proxy of ours (RFC 9700 4.13), and only where the settings say so.
         """
-        if not self._certificate_header:
-            return ""
-        if not is_trusted(request.remote or "", self._trusted_proxies):
+        if not self._certificate_header or not self._callers.is_by_proxy(request):
             return ""
         names = request.headers.getall(self._certificate_header, [])
         return names[0] if len(names) == 1 else ""
@@ -171,7 +173,7 @@ class ClientAuthentication:
         """
         if credentials.method == "none" or not credentials.proof:
             return ""
-        return f"{rate_key(self._refusals.address(request))} {credentials.client_id}"
+        return f"{rate_key(self._callers.address(request))} {credentials.client_id}"
 
     def _shut_out_for(self, guesser: str) -> int:
         """How much longer its guesses are not looked at, in s."""

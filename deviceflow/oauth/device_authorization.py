@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network
 
 import structlog
 from aiohttp import web
 
+from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core import user_code as codes
-from deviceflow.core.address import client_address
 from deviceflow.core.client import Client
 from deviceflow.core.dpop import is_thumbprint
 from deviceflow.core.errors import (
@@ -45,7 +44,7 @@ class DeviceAuthorizationEndpoint:
         authentication: ClientAuthentication,
         proofs: Proofs,
         grants: Grants,
-        trusted_proxies: tuple[IPv4Network | IPv6Network, ...],
+        callers: Callers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._device = settings.device
@@ -54,7 +53,7 @@ class DeviceAuthorizationEndpoint:
         self._authentication = authentication
         self._proofs = proofs
         self._grants = grants
-        self._trusted_proxies = trusted_proxies
+        self._callers = callers
         self._clock = clock
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -69,7 +68,7 @@ class DeviceAuthorizationEndpoint:
             client_id=client.client_id,
             scope=" ".join(scopes),
             requested_at=int(self._clock()),
-            address=self._address(request),
+            address=self._callers.address(request),
             user_agent=_user_agent(request),
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
@@ -123,10 +122,6 @@ class DeviceAuthorizationEndpoint:
         if not jkt and client.dpop == "required":
             raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
         return jkt
-
-    def _address(self, request: web.Request) -> str:
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        return client_address(request.remote or "", forwarded, self._trusted_proxies)
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

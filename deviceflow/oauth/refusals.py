@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from deviceflow.core.address import Network, client_address
+from deviceflow.callers import Callers
 
 WINDOW_S = 60
 KINDS_PER_WINDOW = 100
@@ -29,10 +29,8 @@ class Refusals:
     `times` has grown tenfold. `clock` gives s since 1970.
     """
 
-    def __init__(
-        self, trusted_proxies: tuple[Network, ...], clock: Callable[[], float] = time.time
-    ) -> None:
-        self._trusted_proxies = trusted_proxies
+    def __init__(self, callers: Callers, clock: Callable[[], float] = time.time) -> None:
+        self._callers = callers
         self._clock = clock
         self._window = 0
         self._times: dict[tuple[str, str, str], int] = {}
@@ -47,7 +45,7 @@ class Refusals:
         window = int(self._clock() // WINDOW_S)
         if window != self._window:
             self._window, self._times = window, {}
-        kind = (client_id, self.address(request), reason)
+        kind = (client_id, self._callers.address(request), reason)
         if kind not in self._times and len(self._times) >= KINDS_PER_WINDOW:
             kind = OTHERS
         times = self._times[kind] = self._times.get(kind, 0) + 1
@@ -56,11 +54,6 @@ class Refusals:
             log.warning(
                 "client.refused", client_id=client_id, address=address, reason=reason, times=times
             )
-
-    def address(self, request: web.Request) -> str:
-        """Where `request` comes from, as far as our own proxies vouch for it."""
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        return client_address(request.remote or "", forwarded, self._trusted_proxies)
 
 
 def _is_power_of_ten(number: int) -> bool:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 
 from aiohttp import web
 
+from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.core.address import client_address
 from deviceflow.pages.cookie import SessionCookie, new_value
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.render import render
@@ -45,7 +44,7 @@ class Visitors:
         self.cookie = SessionCookie(https=settings.issuer_url.startswith("https://"))
         self._sessions = sessions
         self._users = users
-        self._proxies = tuple(ip_network(cidr) for cidr in settings.server.trusted_proxies)
+        self._callers = Callers(settings.server.trusted_proxies)
 
     async def meet(self, request: web.Request) -> Visitor:
         """Recognise the sender of `request`."""
@@ -55,14 +54,9 @@ class Visitors:
             sent_cookie=sent,
             cookie=cookie,
             csrf_token=self.csrf.token(cookie),
-            address=self.address(request),
+            address=self._callers.address(request),
             person=None if sent is None else await self._person(sent),
         )
-
-    def address(self, request: web.Request) -> str:
-        """Tell where `request` comes from, as far as our own proxies vouch for it."""
-        lines = request.headers.getall("X-Forwarded-For", [])
-        return client_address(request.remote or "", lines, self._proxies)
 
     def show(
         self,

@@ -161,9 +161,16 @@ class Holder:
         assert answer.outcome == (400, "use_dpop_nonce")
         self.nonce = answer.headers["DPoP-Nonce"]
 
-    async def poll(self, worker: Worker, device_code: str, client_id: str = "tv-app") -> Answer:
+    async def poll(
+        self,
+        worker: Worker,
+        device_code: str,
+        client_id: str = "tv-app",
+        **changes: Any,  # noqa: ANN401, claims of any type
+    ) -> Answer:
+        """A poll with a proof, which `changes` may spoil (see `proof`)."""
         form = {"grant_type": DEVICE_CODE_GRANT, "device_code": device_code}
-        headers = {"DPoP": self.proof()}
+        headers = {"DPoP": self.proof(**changes)}
         return await worker.post(TOKEN, form | {"client_id": client_id}, headers=headers)
 
     async def refresh(self, worker: Worker, token: str, client_id: str = "tv-app") -> Answer:

@@ -272,15 +272,9 @@ async def test_a_proof_that_is_not_right(
     """9449-4.3-a, 9449-11.1-a: refused; the approval waits for a good one."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
-    form = {
-        "client_id": "tv-app",
-        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
-        "device_code": grant.body["device_code"],
-    }
-    proof = holder.proof(**wrong)
-    answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
-    assert answer.outcome == INVALID_PROOF
-    assert (await holder.poll(worker, grant.body["device_code"])).status == 200
+    code = grant.body["device_code"]
+    assert (await holder.poll(worker, code, **wrong)).outcome == INVALID_PROOF
+    assert (await holder.poll(worker, code)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -317,13 +311,8 @@ async def test_the_address_in_another_spelling(
     """9449-4.3-a: normalised before it is compared."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
-    form = {
-        "client_id": "tv-app",
-        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
-        "device_code": grant.body["device_code"],
-    }
-    proof = holder.proof(htu="HTTP://127.0.0.1:8628/oauth2/token?x#y")
-    assert (await worker.post(TOKEN, form, headers={"DPoP": proof})).status == 200
+    spelling = "HTTP://127.0.0.1:8628/oauth2/token?x#y"
+    assert (await holder.poll(worker, grant.body["device_code"], htu=spelling)).status == 200
 
 
 @pytest.mark.parametrize("jti", ["one", "\ud800"])

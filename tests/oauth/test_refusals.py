@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
+from deviceflow.callers import Callers
 from deviceflow.oauth.client_auth import FAILURES_PER_WINDOW
 from deviceflow.oauth.refusals import KINDS_PER_WINDOW, NOT_SHOWN, OTHERS, WINDOW_S, Refusals
 from tests.oauth.conftest import SECRET
@@ -34,7 +35,7 @@ def settings(settings: "Settings") -> "Settings":
 
 @pytest.fixture
 def refusals(clock: "Clock") -> Refusals:
-    return Refusals((), clock)
+    return Refusals(Callers(()), clock)
 
 
 def refuse(refusals: Refusals, client_id: str = "tv", reason: str = "is unknown") -> Log:

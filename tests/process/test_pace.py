@@ -1,7 +1,6 @@
 """The pace across real workers: one table for all of them, and no command to the store."""
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from deviceflow.core.device_code import NONCE_BITS
-from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.store.connection import Connection
 from deviceflow.store.keys import Installation
 from tests.process.program import children
+from tests.process.wire import poll_once
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -69,21 +68,9 @@ async def _poll_all(port: int, codes: list[str]) -> list[str]:
     errors: list[str] = []
     for first in range(0, len(codes), AT_ONCE):
         batch = codes[first : first + AT_ONCE]
-        errors += await asyncio.gather(*(_poll(port, code) for code in batch))
+        answers = await asyncio.gather(*(poll_once(port, code) for code in batch))
+        errors += [answer["error"] for answer in answers]
     return errors
-
-
-async def _poll(port: int, code: str) -> str:
-    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={code}&client_id=tv"
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        "Content-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
-    )
-    answer = await reader.read()
-    writer.close()
-    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["error"])
 
 
 async def _mint(url: str, count: int) -> list[str]:

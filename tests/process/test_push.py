@@ -1,7 +1,6 @@
 """Decisions reach the devices although the push messages are being lost all the time."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from time import time
@@ -11,7 +10,6 @@ import pytest
 
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome
-from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grant, GrantRequest, Grants
@@ -19,6 +17,7 @@ from deviceflow.store.keys import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import new_subject
+from tests.process.wire import poll_once
 
 if TYPE_CHECKING:
     from tests.conftest import Valkey
@@ -84,17 +83,7 @@ async def _issue(grants: Grants) -> Waiting:
 async def _poll_in_time(port: int, one: Waiting) -> dict[str, Any]:
     """The answer to the first poll after so many seconds, over a connection of its own."""
     await asyncio.sleep(AT_MOST_S)
-    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={one.device_code}&client_id=tv"
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        "Content-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
-    )
-    answer = await reader.read()
-    writer.close()
-    parsed: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
-    return parsed
+    return await poll_once(port, one.device_code)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """A device and a person's browser, which speak HTTP to a program and know nothing of its inside."""
 
+import asyncio
 import json
 import time
 from base64 import b64encode
@@ -151,6 +152,21 @@ class _Hidden(HTMLParser):
         given = dict(attrs)
         if tag == "input" and given.get("type") == "hidden" and given.get("name"):
             self.fields[str(given["name"])] = given.get("value") or ""
+
+
+async def poll_once(port: int, device_code: str) -> dict[str, Any]:
+    """The answer to a poll of the client "tv", over a connection of its own, beside many others."""
+    body = f"grant_type={DEVICE_CODE_GRANT}&device_code={device_code}&client_id=tv"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    parsed: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return parsed
 
 
 def hidden_fields(page: str) -> dict[str, str]:

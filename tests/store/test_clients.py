@@ -235,14 +235,20 @@ async def test_a_record_that_cannot_be_read(
     assert known.find("tv") == TV
 
 
-async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> None:
-    """At once: a message on the channel; and the number grows for those who miss it."""
+def counted_reads(store: Store) -> asyncio.Queue[None]:
+    """An entry for each time that the worker reads the clients again."""
     reads: asyncio.Queue[None] = asyncio.Queue()
 
     async def reload() -> None:
         reads.put_nowait(None)
 
     store.mirror.reload = reload
+    return reads
+
+
+async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> None:
+    """At once: a message on the channel; and the number grows for those who miss it."""
+    reads = counted_reads(store)
     async with store.fed(), asyncio.timeout(5):
         await reads.get()
         for number in (1, 2):
@@ -253,12 +259,7 @@ async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> 
 
 async def test_a_change_whose_message_was_lost(store: Store) -> None:
     """The number is read once a second: whoever changed something may have died after it."""
-    reads: asyncio.Queue[None] = asyncio.Queue()
-
-    async def reload() -> None:
-        reads.put_nowait(None)
-
-    store.mirror.reload = reload
+    reads = counted_reads(store)
     async with store.fed(), asyncio.timeout(5):
         await reads.get()
         await store.connection.command("INCR", REVISION_KEY)
@@ -268,12 +269,7 @@ async def test_a_change_whose_message_was_lost(store: Store) -> None:
 
 async def test_read_again_after_data_was_lost(store: Store) -> None:
     """Though the number is the same as before: none."""
-    reads: asyncio.Queue[None] = asyncio.Queue()
-
-    async def reload() -> None:
-        reads.put_nowait(None)
-
-    store.mirror.reload = reload
+    reads = counted_reads(store)
     await store.mirror.catch_up()
     await store.mirror.catch_up()
     assert reads.qsize() == 1

@@ -5,16 +5,11 @@ a few grants, compares each outcome and each resulting grant with `core.grant.ap
 after every step that a family of refresh tokens exists for redeemed grants only.
 """
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -25,48 +20,30 @@ from hypothesis.stateful import (
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
-from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grant
-from deviceflow.store.keys import Installation
 from tests.conftest import Clock, Valkey
-from tests.store.conftest import Store
-
-T = TypeVar("T")
+from tests.store.machine import StoreMachine
 
 MOST_GRANTS = 3
 
 accounts = st.sampled_from(["", "sub-ada", "sub-bob"])
 
 
-class GrantLife(RuleBasedStateMachine):
+class GrantLife(StoreMachine):
     """Every grant that was issued, in the store and as a Record."""
 
     grants = Bundle[int]("grants")
 
     def __init__(self, valkey: Valkey, clock: Clock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.runner = asyncio.Runner()
-        self.connection = Connection.open(valkey.url)
+        super().__init__(valkey, clock)
         self.issued: dict[int, Grant] = {}
         self.records: dict[int, Record | None] = {}
         self.redeemed_with_family: set[int] = set()
         self.redemptions: dict[int, int] = {}
 
-    def teardown(self) -> None:
-        self.wait_for(self.connection.close())
-        self.runner.close()
-
-    def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(coroutine)
-
     @initialize()
     def begin(self) -> None:
-        self.wait_for(self.connection.command("FLUSHALL"))
-        self.store = self.wait_for(self._open())
-
-    async def _open(self) -> Store:
-        return Store(self.connection, await Installation.open(self.connection), self.clock)
+        self.store = self.wait_for(self.empty_store())
 
     # Few grants, so that much happens to each.
     @precondition(lambda self: len(self.issued) < MOST_GRANTS)

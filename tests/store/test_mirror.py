@@ -44,6 +44,15 @@ async def subscribed(connection: Connection, count: int = 1) -> None:
             await connection.command("PING")
 
 
+async def hears_of_a_cancellation(store: Store, worker: Store) -> None:
+    """Whoever waits at `worker` is told what is decided elsewhere."""
+    grant = await store.grant()
+    waiting = asyncio.create_task(decision(worker.mirror, grant.id))
+    await asyncio.sleep(0)
+    await store.grants.decide(grant, Event.CANCEL)
+    assert await waiting is State.CANCELLED
+
+
 async def test_pending_is_the_absence_of_a_decision(store: Store) -> None:
     assert store.mirror.state_of(1) is State.PENDING
     assert len(store.mirror) == 0
@@ -89,13 +98,9 @@ async def test_a_lost_message_costs_a_second_at_most(store: Store, worker: Store
 async def test_who_is_held_hears_of_a_decision_whose_message_was_lost(
     store: Store, worker: Store
 ) -> None:
-    grant = await store.grant()
     worker.mirror.resolve = worker.grants.state_of
     with mock.patch.object(mirror_module, "CATCH_UP_S", 0.01):
-        waiting = asyncio.create_task(decision(worker.mirror, grant.id))
-        await asyncio.sleep(0)
-        await store.grants.decide(grant, Event.CANCEL)
-        assert await waiting is State.CANCELLED
+        await hears_of_a_cancellation(store, worker)
 
 
 async def test_a_decider_that_dies_after_the_hint_leaves_a_hint_that_stays(
@@ -143,11 +148,7 @@ async def test_a_killed_subscription_is_made_anew(store: Store, worker: Store) -
     await until(lambda: worker.mirror.state_of(missed.id) is not State.PENDING)
     await subscribed(store.connection)
     with mock.patch.object(Mirror, "catch_up", mock.AsyncMock()):
-        grant = await store.grant()
-        waiting = asyncio.create_task(decision(worker.mirror, grant.id))
-        await asyncio.sleep(0)
-        await store.grants.decide(grant, Event.CANCEL)
-        assert await waiting is State.CANCELLED
+        await hears_of_a_cancellation(store, worker)
 
 
 async def test_a_subscriber_reads_the_log_as_soon_as_it_listens(

@@ -8,13 +8,11 @@ when its successor is in use, for that cannot be told from a thief's.
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -27,8 +25,7 @@ from deviceflow.store.keys import Installation
 from deviceflow.store.tokens import SAME_SUCCESSOR_S, Family, RefreshToken
 from tests.conftest import Clock, Valkey
 from tests.store.conftest import Store
-
-T = TypeVar("T")
+from tests.store.machine import StoreMachine
 
 MOST_REQUESTS = 5
 
@@ -42,35 +39,21 @@ class Answer(NamedTuple):
     successor: RefreshToken
 
 
-class DeviceLife(RuleBasedStateMachine):
+class DeviceLife(StoreMachine):
     """One device, which always sends the token that it was given last."""
 
     def __init__(self, valkey: Valkey, clock: Clock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.runner = asyncio.Runner()
-        self.connection = Connection.open(valkey.url)
+        super().__init__(valkey, clock)
         self.sent: list[RefreshToken] = []
         self.looked_at: list[tuple[RefreshToken, Family]] = []
         self.answers: list[Answer] = []
 
-    def teardown(self) -> None:
-        self.wait_for(self.connection.close())
-        self.runner.close()
-
-    def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(coroutine)
-
     @initialize()
     def begin(self) -> None:
-        self.store = self.wait_for(self._open())
+        self.store = self.wait_for(self.empty_store())
         self.held, _ = self.wait_for(self.store.family(lifetime=100_000))
         self.before = self.held
         self.is_used = False
-
-    async def _open(self) -> Store:
-        await self.connection.command("FLUSHALL")
-        return Store(self.connection, await Installation.open(self.connection), self.clock)
 
     @precondition(lambda self: len(self.sent) < MOST_REQUESTS)
     @rule()
