@@ -31,7 +31,7 @@ check: setup ## lint, types, import contracts and tests
 	@$(BIN)/pytest
 
 fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/test_schemathesis.py
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/openapi/test_schemathesis.py
 
 interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Python)
 	@$(BIN)/pytest tests/interop

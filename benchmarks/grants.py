@@ -16,8 +16,8 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
-from deviceflow.store.grants import Grant, GrantRequest, Grants, Issued
-from deviceflow.store.keys import Installation
+from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants
+from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots
 
@@ -42,7 +42,9 @@ class Person:
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         mirror = Mirror(connection, installation, time.time)
-        self._grants = TimedGrants(connection, installation, mirror, Slots(connection))
+        self._grants = TimedGrants(
+            connection, installation, mirror, Slots(connection, time.monotonic), time.time
+        )
 
     @classmethod
     async def open(
@@ -53,7 +55,7 @@ class Person:
         stack.push_async_callback(connection.close)
         return cls(connection, await Installation.open(connection))
 
-    async def issue(self) -> Issued:
+    async def issue(self) -> GrantCodes:
         """A grant as a television asks for it."""
         asked = GrantRequest(CLIENT_ID, SCOPE, int(time.time()), "203.0.113.77", USER_AGENT)
         return await self._grants.issue(asked, FORM, LIFETIME_S, 1)

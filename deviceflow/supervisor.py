@@ -22,12 +22,13 @@ import msgspec
 import structlog
 
 from deviceflow import worker
-from deviceflow.app import Demo, prepare
 from deviceflow.config import Settings
+from deviceflow.pages.demo import Demo
+from deviceflow.start import prepare
 from deviceflow.store.connection import address_of
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
-from deviceflow.worker import Equipment, Listening
+from deviceflow.worker import Sockets, WorkerContext
 
 BACKLOG = 1024
 RESTART_DELAY_S = 0.1
@@ -45,18 +46,11 @@ class StartError(Exception):
     """The server cannot start. The text is one line for the operator."""
 
 
-class Place(NamedTuple):
-    """Where one worker listens; it outlives the worker."""
-
-    public: socket.socket
-    admin: socket.socket
-
-
-class Ended(NamedTuple):
+class EndedWorker(NamedTuple):
     """A worker that has ended. `status`: its exit status, or minus the signal that ended it."""
 
     pid: int
-    place: Place
+    sockets: Sockets
     started: float
     status: int
 
@@ -67,8 +61,8 @@ class Supervisor:
     def __init__(self, settings: Settings, demo: Demo | None = None) -> None:
         self.settings = settings
         self._demo = demo
-        self._places: list[Place] = []
-        self._workers: dict[int, tuple[Place, float]] = {}
+        self._sockets: list[Sockets] = []
+        self._workers: dict[int, tuple[Sockets, float]] = {}
         self._delay = RESTART_DELAY_S
         self._embedded: EmbeddedValkey | None = None
         self._signals, self._wakeup = os.pipe()
@@ -80,13 +74,13 @@ class Supervisor:
             self._listen(stack)
             # From here on a signal to stop waits for its turn: the store must not be left behind.
             stack.enter_context(_handled_signals(self._wakeup))
-            equipment = self._equip(self._open_store(stack))
-            for place in self._places:
-                self._fork(equipment, place)
+            context = self._context(self._open_store(stack))
+            for sockets in self._sockets:
+                self._fork(context, sockets)
             self._say_ready()
             if ready:
                 ready(self.settings)
-            self._watch(equipment)
+            self._watch(context)
             self._stop()
 
     def _listen(self, stack: ExitStack) -> None:
@@ -95,7 +89,7 @@ class Supervisor:
         admin = bind(server.admin_host, server.admin_port, server.workers, "admin_port")
         for sock in (*public, *admin):
             stack.callback(sock.close)
-        self._places = [Place(*pair) for pair in zip(public, admin, strict=True)]
+        self._sockets = [Sockets(*pair) for pair in zip(public, admin, strict=True)]
         server = msgspec.structs.replace(
             server,
             port=public[0].getsockname()[1],
@@ -112,9 +106,9 @@ class Supervisor:
         except StoreSetupError as error:
             raise StartError(str(error)) from error
 
-    def _equip(self, redis_url: str) -> Equipment:
+    def _context(self, redis_url: str) -> WorkerContext:
         try:
-            prepared = asyncio.run(prepare(self.settings, redis_url))
+            secrets = asyncio.run(prepare(self.settings, redis_url))
         except StoreUnavailable as error:
             raise StartError(
                 f"cannot reach Redis at {address_of(redis_url)}; "
@@ -123,22 +117,22 @@ class Supervisor:
         # Anonymous and shared: all workers see one table, and the kernel gives a page of it
         # only when somebody writes there.
         size = self.settings.device.pace_slots * 8
-        return Equipment(
-            self.settings, redis_url, prepared, memoryview(mmap.mmap(-1, size)), self._demo
+        return WorkerContext(
+            self.settings, redis_url, secrets, memoryview(mmap.mmap(-1, size)), self._demo
         )
 
-    def _fork(self, equipment: Equipment, place: Place) -> None:
+    def _fork(self, context: WorkerContext, sockets: Sockets) -> None:
         # The child takes over our handlers with us: a signal that reached it before it has its
         # own would be written into our pipe and heeded by nobody.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         pid = os.fork()
         if pid:
-            self._workers[pid] = (place, time.monotonic())
+            self._workers[pid] = (sockets, time.monotonic())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
             return
         status = 1
         try:
-            self._become_worker(equipment, place)
+            self._become_worker(context, sockets)
             status = 0
         except BaseException:
             log.critical("worker.failed", exc_info=True)
@@ -146,7 +140,7 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(status)
 
-    def _become_worker(self, equipment: Equipment, place: Place) -> None:
+    def _become_worker(self, context: WorkerContext, sockets: Sockets) -> None:
         signal.set_wakeup_fd(-1)
         # Ctrl-C reaches every process of the terminal: the supervisor decides when to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -154,20 +148,20 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         os.close(self._held)
-        for other in self._places:
-            if other is not place:
+        for other in self._sockets:
+            if other is not sockets:
                 other.public.close()
                 other.admin.close()
-        worker.run(equipment, Listening(place.public, place.admin, self._lifeline))
+        worker.run(context, sockets, self._lifeline)
 
-    def _watch(self, equipment: Equipment) -> None:
+    def _watch(self, context: WorkerContext) -> None:
         while not _STOPS & self._heard(timeout=self._store_check_s()):
             self._revive_store()
             for ended in self._reap():
                 self._pause_before_restart(ended)
-                self._fork(equipment, ended.place)
+                self._fork(context, ended.sockets)
 
-    def _pause_before_restart(self, ended: Ended) -> None:
+    def _pause_before_restart(self, ended: EndedWorker) -> None:
         if time.monotonic() - ended.started >= HEALTHY_AFTER_S:
             self._delay = RESTART_DELAY_S
         log.error("worker.died", pid=ended.pid, status=ended.status, restart_in_s=self._delay)
@@ -191,9 +185,9 @@ class Supervisor:
 
     def _stop(self) -> None:
         log.info("server.stopping")
-        for place in self._places:
-            place.public.close()
-            place.admin.close()
+        for sockets in self._sockets:
+            sockets.public.close()
+            sockets.admin.close()
         self._signal_workers(signal.SIGTERM)
         deadline = time.monotonic() + self.settings.server.shutdown_s + GRACE_S
         self._reap()
@@ -208,7 +202,7 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _reap(self) -> list[Ended]:
+    def _reap(self) -> list[EndedWorker]:
         """The workers that have ended."""
         ended = []
         while self._workers:
@@ -219,8 +213,8 @@ class Supervisor:
             if pid == 0:
                 break
             if pid in self._workers:
-                place, started = self._workers.pop(pid)
-                ended.append(Ended(pid, place, started, os.waitstatus_to_exitcode(status)))
+                sockets, started = self._workers.pop(pid)
+                ended.append(EndedWorker(pid, sockets, started, os.waitstatus_to_exitcode(status)))
         return ended
 
     def _heard(self, timeout: float | None) -> set[int]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -11,74 +12,87 @@ from typing import NamedTuple
 import uvloop
 from aiohttp import web
 
-from deviceflow.app import Demo, Wired, answering_expectations, connect, wire
-from deviceflow.config import Settings
-from deviceflow.oauth.lane_connection import Door
-from deviceflow.parts import Prepared
+from deviceflow.app import Apps, build
+from deviceflow.config import Server, Settings
+from deviceflow.middleware import answering_expectations
+from deviceflow.oauth.poll.door import Door
+from deviceflow.pages.demo import Demo
+from deviceflow.parts import Secrets
+from deviceflow.start import connect
 
-BACKLOG = 4096
+ACCEPT_BACKLOG = 4096
 
 
-class Equipment(NamedTuple):
+class WorkerContext(NamedTuple):
     """What the supervisor hands to every worker."""
 
     settings: Settings
     redis_url: str
-    prepared: Prepared
+    secrets: Secrets
     pace_memory: memoryview
     demo: Demo | None
 
 
-class Listening(NamedTuple):
-    """The sockets of one worker; `lifeline` reads as ended when the supervisor has gone."""
+class Sockets(NamedTuple):
+    """Where one worker listens. The sockets outlive the worker."""
 
     public: socket.socket
     admin: socket.socket
-    lifeline: int
 
 
-def run(equipment: Equipment, listening: Listening) -> None:
-    """Serve until SIGTERM, or until the supervisor is gone."""
-    # libuv would make a system call more for each connection (docs/performance.md).
+def run(context: WorkerContext, sockets: Sockets, lifeline: int) -> None:
+    """Serve until SIGTERM, or until the supervisor is gone.
+
+    `lifeline`: the reading end of a pipe that the supervisor holds open.
+    """
+    # libuv would make one more system call for each connection (docs/performance.md).
     os.environ.setdefault("UV_USE_IO_URING", "0")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(equipment, listening))
+        runner.run(_serve(context, sockets, lifeline))
 
 
-async def _serve(equipment: Equipment, listening: Listening) -> None:
-    settings = equipment.settings
+async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> None:
+    settings = context.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(listening.lifeline, stop.set)
+    loop.add_reader(lifeline, stop.set)
 
-    connection = connect(settings, equipment.redis_url)
-    wired = wire(settings, connection, equipment.prepared, equipment.pace_memory, equipment.demo)
-    admin = await _runner(wired.admin, settings)
-    await web.SockSite(admin, listening.admin).start()
-    public = await _runner(wired.public, settings)
-    async with serving(wired, public, listening.public, settings):
+    apps = build(
+        settings,
+        connect(settings, context.redis_url),
+        context.secrets,
+        context.pace_memory,
+        clock=time.time,
+        demo=context.demo,
+    )
+    admin = await open_runner(apps.admin, settings.server)
+    await web.SockSite(admin, sockets.admin).start()
+    public = await open_runner(apps.public, settings.server)
+    async with serving(apps, public, sockets.public):
         await stop.wait()
-        loop.remove_reader(listening.lifeline)
+        loop.remove_reader(lifeline)
     await admin.cleanup()
 
 
 @asynccontextmanager
 async def serving(
-    wired: Wired, runner: web.AppRunner, sock: socket.socket, settings: Settings
+    apps: Apps, runner: web.AppRunner, sock: socket.socket, make_door: type[Door] = Door
 ) -> AsyncIterator[Door]:
     """Answer on `sock`, the lane before aiohttp; then finish what is in flight."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
     runner.server.request_handler = answering_expectations(runner.server.request_handler)
-    door = Door(
-        wired.lane,
-        wired.held,
+    server = apps.parts.settings.server
+    door = make_door(
+        apps.polls.lane,
+        apps.polls.held,
         runner.server,
-        lane_is_on=settings.server.lane,
-        keepalive_s=settings.server.keepalive_s,
+        lane_is_on=server.lane,
+        keepalive_s=server.keepalive_s,
     )
-    listener = await asyncio.get_running_loop().create_server(door, sock=sock, backlog=BACKLOG)
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)
     sweeping = asyncio.create_task(door.sweep_regularly())
     try:
         yield door
@@ -89,12 +103,13 @@ async def serving(
         await runner.cleanup()
 
 
-async def _runner(app: web.Application, settings: Settings) -> web.AppRunner:
+async def open_runner(app: web.Application, server: Server) -> web.AppRunner:
+    """Set up aiohttp's runner for `app`."""
     runner = web.AppRunner(
         app,
         access_log=None,
-        keepalive_timeout=settings.server.keepalive_s,
-        shutdown_timeout=settings.server.shutdown_s,
+        keepalive_timeout=server.keepalive_s,
+        shutdown_timeout=server.shutdown_s,
         handle_signals=False,
     )
     await runner.setup()

@@ -1,10 +1,10 @@
-"""The private names of aiohttp that `deviceflow/oauth/lane_connection.py` reads.
+"""The private names of aiohttp that `deviceflow/oauth/poll/connection.py` reads.
 
 aiohttp is pinned to a minor version because of them. When one of these tests fails after an
 update: read aiohttp's `web_protocol.py` again, and find what now tells (1) that a connection
 waits for its next request, (2) whether a request's body has arrived, (3) how many requests
 were read. Change `_is_between_requests` and `_is_unfinished` accordingly, then the pin in
-pyproject.toml, then these tests; `tests/oauth/test_lane_connection.py` has to pass as it is.
+pyproject.toml, then these tests; `tests/oauth/poll/test_connection.py` has to pass as it is.
 """
 
 import asyncio

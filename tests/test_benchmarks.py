@@ -31,9 +31,8 @@ from benchmarks.servers import Competitor, Place, check_same_answer, deviceflow,
 from benchmarks.stores import asked_for_polls, store
 from benchmarks.tables import markdown, number, section_rows, span
 from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
-from deviceflow.core.grant import Poll
-from deviceflow.oauth.device_code_grant import answer_poll
-from deviceflow.oauth.polls import Verdict
+from deviceflow.core.grant import PollAnswer
+from deviceflow.oauth.poll.verdict import Verdict, answer_poll
 
 UNPINNED = Cores(None, None)
 
@@ -203,7 +202,7 @@ def test_sealed_codes_are_distinct_and_ours(tmp_path: Path) -> None:
 
 
 def test_the_constant_answer_is_ours() -> None:
-    assert answer_poll(Verdict(Poll.AUTHORIZATION_PENDING)).body == BODY
+    assert answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)).body == BODY
 
 
 def test_only_what_requests_caused_is_counted() -> None:

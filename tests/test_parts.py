@@ -3,28 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from deviceflow.app import prepare
 from deviceflow.config import Device, Settings, Tokens
 from deviceflow.core.client import Client
 from deviceflow.ops.reloads import MOST, tell_clients
-from deviceflow.parts import Parts
+from deviceflow.parts import Parts, open_parts
+from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
+from deviceflow.start import prepare
 from deviceflow.store.changes import REVISION_KEY
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.mirror import CATCH_UP_S
-from deviceflow.store.signing_keys import SIGNING_KEY
-from tests.store.waiting import until
-
-if TYPE_CHECKING:
-    from tests.conftest import Clock, Valkey
+from deviceflow.store.signing_keys import SIGNING_KEY, SigningKeys
+from tests.stage.clock import Clock
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until
 
 PACE_SLOTS = 1024
 TV = Client(client_id="tv", name="TV")
@@ -36,7 +35,7 @@ MakeParts = Callable[..., Awaitable[Parts]]
 
 @pytest.fixture
 async def make_parts(
-    connection: Connection, valkey: "Valkey", clock: "Clock"
+    connection: Connection, valkey: Valkey, clock: Clock
 ) -> AsyncIterator[MakeParts]:
     """The parts of another worker of another host, with an algorithm of its own."""
     await connection.command("PING")
@@ -47,12 +46,18 @@ async def make_parts(
             settings = msgspec.structs.replace(SETTINGS, tokens=tokens)
             own = Connection.open(url or valkey.url)
             opened.push_async_callback(own.close)
-            prepared = await prepare(settings, url or valkey.url)
-            parts = Parts(settings, own, prepared, memoryview(bytearray(8 * PACE_SLOTS)), clock)
+            secrets = await prepare(settings, url or valkey.url)
+            pace = memoryview(bytearray(8 * PACE_SLOTS))
+            parts = open_parts(settings, own, secrets, pace, clock)
             opened.callback(parts.users.close)
             return parts
 
         yield make
+
+
+def keys_of(parts: Parts) -> SigningKeys:
+    """What an operator at that host would change."""
+    return open_signing_keys(parts.settings, parts.connection, parts.clock)
 
 
 def published(parts: Parts) -> set[str]:
@@ -78,12 +83,12 @@ async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:
     await anext(living, None)
 
 
-async def test_two_algorithms_during_a_roll_out(make_parts: MakeParts, clock: "Clock") -> None:
+async def test_two_algorithms_during_a_roll_out(make_parts: MakeParts, clock: Clock) -> None:
     """OIDC-10.1.1-a: a rotation at either host takes nothing from what the other one signs."""
     old, new = await make_parts("ES256"), await make_parts("Ed25519")
     await settled(old, new)
     before = old.signer.sign({"jti": "before"}, "jwt")
-    await new.signing_keys.rotate(new_key("Ed25519", int(clock())))
+    await keys_of(new).rotate(new_key("Ed25519", int(clock())))
     await settled(old, new)
     after = old.signer.sign({"jti": "after"}, "jwt")
     for parts in (old, new):
@@ -98,13 +103,13 @@ async def test_two_algorithms_during_a_roll_out(make_parts: MakeParts, clock: "C
             parts.signer.verify(before)
 
 
-async def test_an_algorithm_that_is_used_no_more(make_parts: MakeParts, clock: "Clock") -> None:
+async def test_an_algorithm_that_is_used_no_more(make_parts: MakeParts, clock: Clock) -> None:
     """OIDC-10.1.1-a: its keys end with the next rotation; nobody makes another."""
     for algorithm in ("ES256", "Ed25519"):
         parts = await make_parts(algorithm)
     assert len(published(parts)) == 2
     key = new_key("Ed25519", int(clock()))
-    await parts.signing_keys.rotate(key)
+    await keys_of(parts).rotate(key)
     await settled(parts)
     assert len(published(parts)) == 3
     clock.advance(2 * SETTINGS.tokens.access_token_lifetime_s)
@@ -132,7 +137,7 @@ async def test_a_withdrawn_key_is_not_put_back(make_parts: MakeParts) -> None:
     workers = [await make_parts(), await make_parts()]
     await settled(*workers)
     leaked = workers[0].signer.signing_key.key_id
-    assert await workers[0].signing_keys.retire(leaked)
+    assert await keys_of(workers[0]).retire(leaked)
     await settled(*workers)
     (new,) = published(workers[0])
     assert new != leaked
@@ -157,7 +162,7 @@ async def test_known_before_the_first_request(
 
 
 async def test_a_start_without_the_store(
-    make_parts: MakeParts, start_valkey: "Callable[..., Valkey]"
+    make_parts: MakeParts, start_valkey: Callable[..., Valkey]
 ) -> None:
     """A worker that replaces another one while the store is away answers pending polls."""
     own = start_valkey()
@@ -198,7 +203,7 @@ async def test_what_changed_is_told_once(make_parts: MakeParts, connection: Conn
     await stored.put(Client(client_id="new", name="New"))
     await stored.remove("old")
     key = new_key("ES256", int(parts.clock()) + 1)
-    await parts.signing_keys.rotate(key)
+    await keys_of(parts).rotate(key)
     with capture_logs() as logs:
         await settled(parts)
     assert logs == [
@@ -217,7 +222,7 @@ async def test_what_changed_is_told_once(make_parts: MakeParts, connection: Conn
             "changed": [before],
         },
     ]
-    assert await parts.signing_keys.retire(before)
+    assert await keys_of(parts).retire(before)
     await stored.remove("tv")
     await stored.put(Client(client_id="new", name="Newer"))
     with capture_logs() as logs:
@@ -235,7 +240,7 @@ def test_many_changes_are_one_short_line() -> None:
     assert line["removed"][-1] == "and 5 more"
 
 
-async def test_a_start_without_clients(connection: Connection, valkey: "Valkey") -> None:
+async def test_a_start_without_clients(connection: Connection, valkey: Valkey) -> None:
     """Neither in the file nor in the store: then it is said, and only then."""
     settings = msgspec.structs.replace(SETTINGS, clients=())
 

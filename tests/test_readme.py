@@ -7,7 +7,7 @@ import pytest
 
 from deviceflow.config import Registration, Settings
 from deviceflow.core.grant import TRANSITIONS, State
-from deviceflow.oauth.openapi import document
+from deviceflow.oauth.openapi.document import document
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from deviceflow.signing import (
     read_proof,
     verify_with,
 )
-from tests.conftest import Clock
+from tests.stage.clock import Clock
 
 CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000_000_000}
 # RFC 7518 6.2.2, 6.3.2; RFC 8037 2
@@ -38,7 +39,7 @@ def keys() -> dict[str, SigningKey]:
 @pytest.fixture(params=ALGORITHMS)
 def signer(request: pytest.FixtureRequest, keys: dict[str, SigningKey]) -> Signer:
     """A signer of each algorithm, among keys of all."""
-    return Signer(keys.values(), request.param)
+    return Signer(keys.values(), request.param, time.time)
 
 
 def header_of(token: str) -> dict[str, object]:
@@ -91,9 +92,9 @@ def test_the_published_keys_are_public(signer: Signer) -> None:
 
 def test_all_keys_are_published_so_that_old_tokens_verify(keys: dict[str, SigningKey]) -> None:
     """OIDC-10.1.1-a: after a change of the algorithm too."""
-    before = Signer([keys["ES256"]], "ES256")
+    before = Signer([keys["ES256"]], "ES256", time.time)
     token = before.sign(CLAIMS, ACCESS_TOKEN_TYPE)
-    after = Signer([keys["Ed25519"], keys["ES256"]], "Ed25519")
+    after = Signer([keys["Ed25519"], keys["ES256"]], "Ed25519", time.time)
     assert header_of(after.sign(CLAIMS, ACCESS_TOKEN_TYPE))["alg"] == "Ed25519"
     assert jwt.decode(token, published(after), algorithms=["ES256"]).claims == CLAIMS
 
@@ -114,7 +115,7 @@ def test_each_new_key_is_another(algorithm: str) -> None:
 def test_a_superseded_key_goes_when_its_time_is_over(clock: Clock) -> None:
     """OIDC-10.1.1-a: neither published nor believed, though nobody reads the keys again."""
     old, new = new_key("ES256", NOW), new_key("ES256", NOW)
-    token = Signer([old], "ES256").sign(CLAIMS, ACCESS_TOKEN_TYPE)
+    token = Signer([old], "ES256", time.time).sign(CLAIMS, ACCESS_TOKEN_TYPE)
     ending = msgspec.structs.replace(old, expires_at=int(clock()) + 10)
     signer = Signer([ending, new], "ES256", clock)
     clock.advance(9)

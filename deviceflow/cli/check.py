@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from deviceflow.config import ConfigError, Settings, load
-from deviceflow.core.values import is_loopback
+from deviceflow.core.address import is_loopback
 from deviceflow.signing import is_public_jwk
 
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600

@@ -4,11 +4,11 @@ import click
 import msgspec
 from argon2 import PasswordHasher
 
-from deviceflow.app import Demo
 from deviceflow.cli.options import fail, settings_from
 from deviceflow.config import Log, Settings, User
 from deviceflow.core.client import Client
 from deviceflow.ops import logging
+from deviceflow.pages.demo import Demo
 from deviceflow.supervisor import StartError, Supervisor
 
 CLIENT = Client(

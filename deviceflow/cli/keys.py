@@ -15,8 +15,8 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.core.signing_key import signing
-from deviceflow.parts import open_signing_keys
+from deviceflow.core.signing_key import signing_key_of
+from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
 from deviceflow.store.connection import Connection
 
@@ -46,8 +46,8 @@ def list_keys(settings: Settings) -> None:
     """
 
     async def work(connection: Connection) -> None:
-        stored = await open_signing_keys(settings, connection).read()
-        newest = signing(stored, settings.tokens.algorithm)
+        stored = await open_signing_keys(settings, connection, time.time).read()
+        newest = signing_key_of(stored, settings.tokens.algorithm)
         for key in stored:
             until = f"published until {_moment(key.expires_at)}" if key.expires_at else ""
             state = "signs" if key == newest else "verifies"
@@ -69,7 +69,7 @@ def rotate(settings: Settings) -> None:
     key = new_key(settings.tokens.algorithm, int(time.time()))
 
     async def work(connection: Connection) -> None:
-        await open_signing_keys(settings, connection).rotate(key)
+        await open_signing_keys(settings, connection, time.time).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
 
     with_store(settings, work, changes=True)
@@ -86,9 +86,9 @@ def retire(settings: Settings, key_id: str) -> None:
     """
 
     async def work(connection: Connection) -> None:
-        stored = open_signing_keys(settings, connection)
+        stored = open_signing_keys(settings, connection, time.time)
         known = await stored.read()
-        newest = signing(known, settings.tokens.algorithm)
+        newest = signing_key_of(known, settings.tokens.algorithm)
         if newest is not None and key_id == newest.key_id:
             fail("this key signs; run `deviceflow keys rotate` first")
         if not await stored.retire(key_id):

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import click
 import structlog
 
-from deviceflow.app import connect
 from deviceflow.cli.options import fail
 from deviceflow.config import Settings
+from deviceflow.start import connect
 from deviceflow.store.connection import Connection, address_of
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import (

@@ -20,9 +20,9 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
+from deviceflow.config.reading import expected, shown
+from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
-from deviceflow.core.reading import expected, shown
-from deviceflow.core.values import Email
 from deviceflow.store.connection import Connection
 from deviceflow.store.users import Account, Users
 

@@ -11,10 +11,10 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import UnsetType
 
+from deviceflow.config.reading import Reading, StringValue, join, struct_in, suggestion
 from deviceflow.config.rules import RULES
 from deviceflow.config.settings import DEFAULT_SCOPES, Settings
 from deviceflow.core.client import Client
-from deviceflow.core.reading import Reading, Text, join, struct_in, suggestion
 from deviceflow.core.user_code import LETTERS, NUMERIC
 
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
@@ -52,7 +52,7 @@ def load(
     origins: dict[str, str] = {}
     reading = Reading(RULES, setting_paths(), str(path) if path else "", origins)
     for variable, setting in _from_environment(environ, reading, origins):
-        _put(document, setting, Text(environ[variable]))
+        _put(document, setting, StringValue(environ[variable]))
         origins[setting] = variable
     for setting, value in overrides.items():
         if value is not None:

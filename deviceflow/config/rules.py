@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
+from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     Device,
@@ -13,12 +14,11 @@ from deviceflow.config.settings import (
     Server,
     Settings,
 )
+from deviceflow.config.values import is_issuer
 from deviceflow.core.client import SECRET_METHODS, Client
 from deviceflow.core.public_key import fault
-from deviceflow.core.reading import Finding, Rules, shown
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
-from deviceflow.core.values import is_issuer
 
 MIN_USER_CODE_BITS = 20
 """The least entropy of a user code. RFC 8628 6.1 weighs it against the number of guesses: with

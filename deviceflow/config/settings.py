@@ -6,6 +6,18 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from deviceflow.config.values import (
+    Email,
+    Folder,
+    HeaderName,
+    Host,
+    Issuer,
+    NetworkText,
+    PasswordHash,
+    Port,
+    RedisUrl,
+    SubjectIdentifier,
+)
 from deviceflow.core.client import (
     Client,
     DisplayName,
@@ -14,20 +26,9 @@ from deviceflow.core.client import (
     ScopeToken,
     SecretDigest,
 )
+from deviceflow.core.origin import host_in_url
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
-from deviceflow.core.values import (
-    Email,
-    Folder,
-    HeaderName,
-    Host,
-    Issuer,
-    Network,
-    PasswordHash,
-    Port,
-    RedisUrl,
-    Subject,
-)
 
 DEFAULT_SCOPES = {
     "openid": "Know who you are",
@@ -55,7 +56,7 @@ class Server(Section, frozen=True, kw_only=True):
     admin_host: Host = "127.0.0.1"
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: tuple[NetworkText, ...] = ()
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
@@ -128,7 +129,7 @@ class User(Section, frozen=True, kw_only=True):
     password_hash: PasswordHash
     name: DisplayName | None = None
     email: Email | None = None
-    sub: Subject | None = None
+    sub: SubjectIdentifier | None = None
     disabled: bool = False
 
 
@@ -165,5 +166,4 @@ class Settings(Section, frozen=True, kw_only=True):
         if self.issuer is not None:
             return self.issuer
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.server.host, self.server.host)  # noqa: S104 - compared
-        bracketed = f"[{host}]" if ":" in host else host
-        return f"http://{bracketed}:{self.server.port}"
+        return f"http://{host_in_url(host)}:{self.server.port}"

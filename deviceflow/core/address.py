@@ -50,6 +50,14 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address can only be this machine: 127.0.0.0/8, ::1, localhost."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 

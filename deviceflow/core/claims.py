@@ -24,7 +24,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None = None
 
 
-class Lifetime(msgspec.Struct, frozen=True):
+class Validity(msgspec.Struct, frozen=True):
     """From `issued_at` to `expires_at`, both in s since the epoch."""
 
     issued_at: int
@@ -41,7 +41,7 @@ def access_token(
     jti: str,
     grant_id: str = "",
     jkt: str = "",
-    lifetime: Lifetime,
+    lifetime: Validity,
 ) -> Claims:
     """RFC 9068 2.2 (required claims), 2.2.1 (authentication), 2.2.3 (scope).
 
@@ -66,7 +66,7 @@ def access_token(
 
 
 def id_token(
-    subject: Subject, *, issuer: str, client_id: str, scope: str, lifetime: Lifetime
+    subject: Subject, *, issuer: str, client_id: str, scope: str, lifetime: Validity
 ) -> Claims:
     """OpenID Connect Core 2, with the claims that `scope` asks for (5.4)."""
     claims: Claims = {

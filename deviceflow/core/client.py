@@ -67,6 +67,9 @@ AuthMethod = Literal[
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 """The methods of a client that has a secret."""
 
+OFFLINE_ACCESS = "offline_access"
+"""OpenID Connect Core 11: the scope that asks for a refresh token."""
+
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
@@ -112,6 +115,20 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The keys of `jwks` (RFC 7517 5)."""
         keys = (self.jwks or {}).get("keys", [])
         return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+
+    @property
+    def refresh_tokens_have_key(self) -> bool:
+        """Whether its refresh tokens are bound to a DPoP key (RFC 9449 5).
+
+        A confidential client's are bound by its authentication.
+        """
+        return self.auth_method == "none"
+
+    def gets_refresh_token(self, scope: str) -> bool:
+        """Return whether a grant of `scope` has a refresh token, by today's policy."""
+        if self.refresh_token is None:
+            return OFFLINE_ACCESS in scope.split()
+        return self.refresh_token
 
     def scopes_for(self, requested: str | None) -> tuple[str, ...] | None:
         """Choose the scopes of a grant for the parameter `scope`, or None for `invalid_scope`.

@@ -17,7 +17,6 @@ evenly over the pace table) and a nonce (24 bits). The nonce keeps two grants ap
 store that failed over hands out the same slot twice.
 """
 
-from base64 import urlsafe_b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterable
@@ -25,6 +24,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct as Layout
 from typing import NamedTuple
+
+from deviceflow.core import base64url
 
 SLOT_BITS = 40
 NONCE_BITS = 24
@@ -88,6 +89,10 @@ class DeviceCodes:
     def __init__(self, keys: Iterable[DeviceCodeKey]) -> None:
         self.keys = tuple(keys)
 
+    def adopt(self, keys: Iterable[DeviceCodeKey]) -> None:
+        """Hold `keys` from now on, the newest first."""
+        self.keys = tuple(keys)
+
     def seal(self, grant_id: int, expires_at: int, interval: int, client_id: str) -> str:
         """The device code of a new grant, 43 characters of base64url."""
         key = self.keys[0]
@@ -95,7 +100,7 @@ class DeviceCodes:
         tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
         high, low = key.stream(tag)
         sealed = _SEALED.pack(grant_id ^ high, rest ^ low, tag)
-        return urlsafe_b64encode(sealed)[:CODE_LENGTH].decode()
+        return base64url.encode(sealed)
 
     def open(self, code: bytes, client_id: bytes) -> DeviceCode | None:
         """What `code` says if this server issued it to this client, else None."""

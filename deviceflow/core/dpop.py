@@ -5,20 +5,19 @@ The twelve checks of section 4.3 are divided: one header (the endpoint), a well-
 claims: `htm`, `htu`, `iat`, `nonce`, `ath`, and the key that a token is bound to.
 """
 
-import re
-from base64 import urlsafe_b64encode
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from deviceflow.core import base64url
+from deviceflow.core.origin import origin_of
 
 MAX_AGE_S = 300
 """How old a proof may be (RFC 9449 11.1)."""
 
 CLOCK_SKEW_S = 5
 NONCE_STEP_S = 120
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Proof(NamedTuple):
@@ -36,7 +35,7 @@ class NonceError(ProofError):
     """The proof has no nonce of ours, or an old one (RFC 9449 8)."""
 
 
-class Expected(NamedTuple):
+class ProofRequirements(NamedTuple):
     """What a proof has to fit: the request, the time (s), and the token that comes with it."""
 
     method: str
@@ -47,10 +46,10 @@ class Expected(NamedTuple):
 
 def is_thumbprint(text: str) -> bool:
     """Whether `text` can be the SHA-256 thumbprint of a key, as `dpop_jkt` is."""
-    return _JKT.fullmatch(text) is not None
+    return base64url.is_digest(text)
 
 
-def check(proof: Proof, expected: Expected) -> str:
+def check(proof: Proof, expected: ProofRequirements) -> str:
     """Check the claims; the `jti`, which the caller has to see used only once.
 
     Raises ProofError.
@@ -73,14 +72,14 @@ def check(proof: Proof, expected: Expected) -> str:
 
 def token_hash(access_token: str) -> str:
     """The `ath` of an access token (RFC 9449 4.2)."""
-    return urlsafe_b64encode(sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    return base64url.sha256_digest(access_token)
 
 
 def nonce(key: bytes, now: float, steps_back: int = 0) -> str:
     """The server's nonce of this moment: unpredictable, and known to every worker (8)."""
     step = int(now // NONCE_STEP_S) - steps_back
     digest = blake2b(step.to_bytes(8), key=key, digest_size=16, person=b"df-dpop-nonce").digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url.encode(digest)
 
 
 def check_nonce(proof: Proof, key: bytes, now: float) -> None:
@@ -102,11 +101,5 @@ def _same_url(presented: object, expected: str) -> bool:
 
 
 def _normalised(url: str) -> str:
-    """Scheme and host folded, the default port and everything after the path dropped (4.3)."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    host = (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    port = parts.port
-    authority = host if port in {None, _DEFAULT_PORTS.get(scheme)} else f"{host}:{port}"
-    return urlunsplit((scheme, authority, parts.path or "/", "", ""))
+    """Return origin and path alone, in one spelling (RFC 9449 4.3; RFC 3986 6.2.2, 6.2.3)."""
+    return origin_of(url) + (urlsplit(url).path or "/")

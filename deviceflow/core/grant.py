@@ -92,8 +92,11 @@ def apply(
     return msgspec.structs.replace(record, state=state, claimed_by=claimed_by), Outcome.CHANGED
 
 
-class Poll(StrEnum):
+class PollAnswer(StrEnum):
     """The answers to a poll, in the words of RFC 8628 3.5 and RFC 6749 5.2."""
+
+    # An enumeration computes its member's hash anew each time; a string keeps its own.
+    __hash__ = str.__hash__
 
     AUTHORIZATION_PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
@@ -102,11 +105,16 @@ class Poll(StrEnum):
     INVALID_GRANT = "invalid_grant"
 
 
-POLL_ANSWERS: dict[State, Poll | None] = {
-    State.PENDING: Poll.AUTHORIZATION_PENDING,
+POLL_ANSWERS: dict[State, PollAnswer | None] = {
+    State.PENDING: PollAnswer.AUTHORIZATION_PENDING,
     State.APPROVED: None,
-    State.DENIED: Poll.ACCESS_DENIED,
-    State.CANCELLED: Poll.ACCESS_DENIED,
-    State.REDEEMED: Poll.INVALID_GRANT,
+    State.DENIED: PollAnswer.ACCESS_DENIED,
+    State.CANCELLED: PollAnswer.ACCESS_DENIED,
+    State.REDEEMED: PollAnswer.INVALID_GRANT,
 }
 """The error that a poll of an unexpired grant gets; None where it gets tokens."""
+
+# The poll path names these at every poll, and Python 3.11 is slow to find a member by its class.
+PENDING = State.PENDING
+AUTHORIZATION_PENDING = PollAnswer.AUTHORIZATION_PENDING
+SLOW_DOWN = PollAnswer.SLOW_DOWN

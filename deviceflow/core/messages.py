@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from deviceflow.core.base64url import DIGEST_PATTERN
+
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 """RFC 8628 3.4: the grant type of a poll."""
 
@@ -16,7 +18,7 @@ SCOPE = r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*"
 """RFC 6749 3.3: scope-tokens with one space between them."""
 
 JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
-THUMBPRINT = "^[A-Za-z0-9_-]{43}$"
+THUMBPRINT = f"^{DIGEST_PATTERN}$"
 """A SHA-256 in base64url, as a thumbprint (RFC 7638) and an S256 challenge (RFC 7636) are."""
 
 

@@ -107,14 +107,11 @@ class PaceTable:
         entry = self._entries[index]
         mark = fingerprint(grant_id)
         now_ms &= _CLOCK
-        # A poll in time, which most are, is judged here in short: the same as `judge` says.
+        # Most polls are in time: answer them here, in short, as `judge` would.
         if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:
             elapsed = now_ms - (entry & _CLOCK)
             if elapsed >= self._earliest[entry >> _CLOCK_BITS & _INTERVAL]:
                 self._entries[index] = entry & ~_CLOCK | now_ms
                 return 0
-        elif interval <= MAX_INTERVAL_S:
-            self._entries[index] = (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms
-            return 0
         self._entries[index], slow_down = judge(entry, mark, now_ms, interval, self._max_interval)
         return slow_down

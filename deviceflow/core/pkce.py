@@ -5,25 +5,24 @@ token request, so a device code that was overheard is worthless. Only S256 is of
 """
 
 import re
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from hmac import compare_digest
+
+from deviceflow.core import base64url
 
 METHOD = "S256"
 
-# RFC 7636 4.1 and 4.2: unreserved characters; a challenge is a SHA-256 in base64url.
+# RFC 7636 4.1: unreserved characters.
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def is_challenge(text: str) -> bool:
     """Whether `text` can be an S256 challenge."""
-    return _CHALLENGE.fullmatch(text) is not None
+    return base64url.is_digest(text)
 
 
 def challenge(verifier: str) -> str:
     """The S256 challenge of `verifier` (RFC 7636 4.2)."""
-    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return base64url.sha256_digest(verifier)
 
 
 def proves(verifier: str, expected: str) -> bool:

@@ -27,14 +27,14 @@ class ProtectedResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     scopes: tuple[ScopeToken, ...] = ()
 
 
-class Granted(NamedTuple):
+class GrantedScope(NamedTuple):
     """What a grant is for: its whole `scope` (space separated), and the resources it named."""
 
     scope: str
     resources: Sequence[str]
 
 
-class Access(NamedTuple):
+class TokenScope(NamedTuple):
     """What one access token opens: `scope` (space separated), at each of `audience`."""
 
     scope: str
@@ -74,8 +74,8 @@ class Resources:
         return tuple(one for one in scopes if self._owners.get(one) in {None, *named}) or None
 
     def access(
-        self, scope: str, grant: Granted, client: Client, asked: Iterable[str]
-    ) -> Access | None:
+        self, scope: str, grant: GrantedScope, client: Client, asked: Iterable[str]
+    ) -> TokenScope | None:
         """What the next access token of a grant opens, or None for `invalid_target`.
 
         `scope`: that of the token, within the grant's. `asked`: the `resource` of a token
@@ -88,12 +88,12 @@ class Resources:
         if not all(_is_uri(name) and name in audience for name in names):
             return None
         if not names and not grant.resources:
-            return Access(scope, audience)
+            return TokenScope(scope, audience)
         opened = names or audience
         kept = " ".join(one for one in scope.split() if self._home(one) in {None, *opened})
-        return Access(kept, opened) if kept or not scope else None
+        return TokenScope(kept, opened) if kept or not scope else None
 
-    def _audience(self, scopes: list[str], grant: Granted, client: Client) -> tuple[str, ...]:
+    def _audience(self, scopes: list[str], grant: GrantedScope, client: Client) -> tuple[str, ...]:
         """Where the grant is good, without what a scope had brought that is gone; never nothing.
 
         Without a resource the default, inferred from the scopes where they tell it (RFC 9068 3).

@@ -40,7 +40,7 @@ def age(key: SigningKey) -> tuple[bool, int, str]:
     return not key.expires_at, key.created_at, key.key_id
 
 
-def signing(keys: Iterable[SigningKey], algorithm: str) -> SigningKey | None:
+def signing_key_of(keys: Iterable[SigningKey], algorithm: str) -> SigningKey | None:
     """Find the key that signs with `algorithm`, where one may: what has a date never does.
 
     Of what it signed after that date, nobody could tell any more that it is good.

@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, urlsplit
 
-from deviceflow.core.values import is_loopback
+from deviceflow.core.address import is_loopback
 from deviceflow.device.answers import printable
 from deviceflow.device.errors import InsecureAddressError
 

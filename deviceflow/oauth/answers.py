@@ -26,7 +26,7 @@ HTTP_ERRORS = {
 }
 
 
-def answer(message: object, *, status: int = 200, **headers: str) -> web.Response:
+def json_response(message: object, *, status: int = 200, **headers: str) -> web.Response:
     """`message` as JSON that nobody may keep."""
     return web.Response(
         body=msgspec.json.encode(message),
@@ -36,14 +36,14 @@ def answer(message: object, *, status: int = 200, **headers: str) -> web.Respons
     )
 
 
-def answer_error(error: OAuthError, *, interval: int = 0) -> web.Response:
+def error_response(error: OAuthError, *, interval: int = 0) -> web.Response:
     """An error of RFC 6749 5.2, with the headers that belong to it."""
     message = ErrorResponse(
         error=error.code, error_description=error.description, interval=interval
     )
     # RFC 6750 3: who has shown no token is told no error code.
     bare = web.Response(status=error.status, headers=NO_STORE)
-    response = answer(message, status=error.status) if error.code else bare
+    response = json_response(message, status=error.status) if error.code else bare
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     response.headers.update(error.headers)
@@ -52,20 +52,20 @@ def answer_error(error: OAuthError, *, interval: int = 0) -> web.Response:
     return response
 
 
-def answer_exception(error: Exception) -> web.Response:
+def exception_response(error: Exception) -> web.Response:
     """Whatever an endpoint raised, as an answer; what nobody foresaw is logged."""
     if isinstance(error, OAuthError):
-        return answer_error(error)
+        return error_response(error)
     if isinstance(error, StoreUnavailable):
-        return answer_error(temporarily_unavailable())
+        return error_response(temporarily_unavailable())
     if isinstance(error, web.HTTPException):
         text = HTTP_ERRORS.get(error.status, "The request cannot be answered.")
         if isinstance(error, web.HTTPMethodNotAllowed):
             # HEAD goes wherever GET does.
             text += f" Use {' or '.join(sorted(error.allowed_methods - {'HEAD'}))}."
-        response = answer_error(invalid_request(text, status=error.status))
+        response = error_response(invalid_request(text, status=error.status))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
     log.error("request.failed", exc_info=error)
-    return answer_error(OAuthError("server_error", "The server made a mistake.", status=500))
+    return error_response(OAuthError("server_error", "The server made a mistake.", status=500))

@@ -1,7 +1,6 @@
 """POST /oauth2/device_authorization (RFC 8628 section 3.1 and 3.2)."""
 
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -11,6 +10,7 @@ from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core import user_code as codes
 from deviceflow.core.client import Client
+from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import is_thumbprint
 from deviceflow.core.errors import (
     OAuthError,
@@ -21,9 +21,9 @@ from deviceflow.core.errors import (
 )
 from deviceflow.core.messages import DeviceAuthorizationResponse
 from deviceflow.core.resources import Resources
-from deviceflow.oauth.answers import answer
-from deviceflow.oauth.client_auth import ClientAuthentication
-from deviceflow.oauth.proofs import Proofs
+from deviceflow.oauth.answers import json_response
+from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.store.grants import GrantRequest, Grants
 
 USER_AGENT_KEPT = 64
@@ -34,56 +34,51 @@ SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that reso
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, kw_only=True)
 class DeviceAuthorizationEndpoint:
     """Starts a grant."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        authentication: ClientAuthentication,
-        proofs: Proofs,
-        grants: Grants,
-        callers: Callers,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._device = settings.device
-        self._resources = Resources(settings.issuer_url, settings.resources)
-        self._verification_uri = f"{settings.issuer_url}/device"
-        self._authentication = authentication
-        self._proofs = proofs
-        self._grants = grants
-        self._callers = callers
-        self._clock = clock
+    settings: Settings
+    authentication: ClientAuthentication
+    proofs: DPoPProofs
+    resources: Resources
+    grants: Grants
+    callers: Callers
+    clock: Clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post("/oauth2/device_authorization", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client, resources = await self._authentication.read(request)
+        _, parameters, client, resources = await self.authentication.read(request)
         scopes, named = self._entitlement(parameters.get("scope"), resources, client)
 
-        form = client.user_code or self._device.user_code
-        lifetime = client.lifetime_s or self._device.lifetime_s
-        interval = client.interval_s or self._device.interval_s
+        form = client.user_code or self.settings.device.user_code
+        lifetime = client.lifetime_s or self.settings.device.lifetime_s
+        interval = client.interval_s or self.settings.device.interval_s
         wanted = GrantRequest(
             client_id=client.client_id,
             scope=" ".join(scopes),
-            requested_at=int(self._clock()),
-            address=self._callers.address(request),
+            requested_at=int(self.clock()),
+            address=self.callers.address(request),
             user_agent=_user_agent(request),
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(named),
         )
-        issued = await self._grants.issue(wanted, form, lifetime, interval)
+        issued = await self.grants.issue(wanted, form, lifetime, interval)
         log.info("grant.issued", client_id=client.client_id, scope=wanted.scope)
 
         shown = codes.display(issued.user_code, form.group)
-        complete = f"{self._verification_uri}?user_code={shown}"
-        return answer(
+        verification_uri = f"{self.settings.issuer_url}/device"
+        complete = f"{verification_uri}?user_code={shown}"
+        return json_response(
             DeviceAuthorizationResponse(
                 device_code=issued.device_code,
                 user_code=shown,
-                verification_uri=self._verification_uri,
+                verification_uri=verification_uri,
                 verification_uri_complete=complete if client.verification_uri_complete else None,
                 expires_in=lifetime,
                 interval=interval,
@@ -97,10 +92,10 @@ class DeviceAuthorizationEndpoint:
         asked = client.scopes_for(wanted)
         if asked is None:
             raise invalid_scope()
-        named = self._resources.named(resources, client)
+        named = self.resources.named(resources, client)
         if named is None:
             raise invalid_target()
-        scopes = self._resources.scopes(asked, named, are_default=not wanted)
+        scopes = self.resources.scopes(asked, named, are_default=not wanted)
         if scopes is None:
             raise OAuthError("invalid_scope", SEVERAL_RESOURCES)
         return scopes, named
@@ -114,7 +109,7 @@ class DeviceAuthorizationEndpoint:
         jkt = parameters.get("dpop_jkt", "")
         if jkt and not is_thumbprint(jkt):
             raise invalid_request("The parameter dpop_jkt is not a SHA-256 thumbprint.")
-        possession = self._proofs.read(request)
+        possession = self.proofs.read(request)
         if possession is not None:
             if jkt and jkt != possession.jkt:
                 raise invalid_dpop_proof("The DPoP proof is of another key than dpop_jkt.")

@@ -5,58 +5,50 @@ Only clients with `introspect = true` may ask: resource servers. One that has an
 it hears about garbage.
 """
 
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
 
-from deviceflow.config import Settings
 from deviceflow.core.client import Client
+from deviceflow.core.clock import Clock
 from deviceflow.core.errors import invalid_request, unauthorized_client
 from deviceflow.core.messages import ActiveTokenResponse, InactiveTokenResponse
-from deviceflow.oauth.answers import NO_STORE, answer
-from deviceflow.oauth.client_auth import ClientAuthentication
-from deviceflow.oauth.presented import ActiveToken, PresentedTokens
+from deviceflow.oauth.answers import NO_STORE, json_response
+from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.presented_tokens import ActiveToken, PresentedTokens
 from deviceflow.signing import Signer
-from deviceflow.store.access import AccessTokens
-from deviceflow.store.tokens import RefreshToken, Tokens
+from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.families import Families, RefreshToken
 from deviceflow.store.users import Users
 
 SIGNED = "application/token-introspection+jwt"
 SIGNED_TYPE = "token-introspection+jwt"
 INACTIVE = InactiveTokenResponse(active=False)
 
-State = ActiveTokenResponse | InactiveTokenResponse
+TokenState = ActiveTokenResponse | InactiveTokenResponse
 
 
+@dataclass(frozen=True, kw_only=True)
 class IntrospectionEndpoint:
     """Tells resource servers what a token stands for."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        authentication: ClientAuthentication,
-        presented: PresentedTokens,
-        tokens: Tokens,
-        access_tokens: AccessTokens,
-        users: Users,
-        signer: Signer,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._issuer = settings.issuer_url
-        self._authentication = authentication
-        self._presented = presented
-        self._tokens = tokens
-        self._access_tokens = access_tokens
-        self._users = users
-        self._signer = signer
-        self._clock = clock
+    issuer: str
+    authentication: ClientAuthentication
+    presented: PresentedTokens
+    families: Families
+    access_tokens: AccessTokens
+    users: Users
+    signer: Signer
+    clock: Clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post("/oauth2/introspect", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the token's state. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client, _ = await self._authentication.read_confidential(request)
+        _, parameters, client, _ = await self.authentication.read_confidential(request)
         if not client.introspect:
             raise unauthorized_client("This client may not introspect tokens.")
         token = parameters.get("token")
@@ -68,28 +60,28 @@ class IntrospectionEndpoint:
             state = await self._access_token(token, client)
         if SIGNED in request.headers.get("Accept", ""):
             return self._signed(state, client)
-        return answer(state)
+        return json_response(state)
 
-    async def _access_token(self, token: str, client: Client) -> State:
+    async def _access_token(self, token: str, client: Client) -> TokenState:
         # Whose business a token is (RFC 7662 2.2, 4).
         own = [*client.resources, *([client.audience] if client.audience else [])]
-        active = await self._presented.active(token, own)
+        active = await self.presented.active(token, own)
         return INACTIVE if active is None else _state(active)
 
-    async def _refresh_token(self, token: str, client: Client) -> State | None:
+    async def _refresh_token(self, token: str, client: Client) -> TokenState | None:
         """None if it does not look like a refresh token."""
         presented = RefreshToken.parse(token)
         if presented is None:
             return None
-        found = await self._tokens.find(presented)
+        found = await self.families.find(presented)
         if found is None or not found.is_good or client.audience or client.resources:
             return INACTIVE
         family = found.family
-        if not self._presented.serves(family.client_id):
+        if not self.presented.serves(family.client_id):
             return INACTIVE
-        if await self._access_tokens.is_revoked(self._tokens.grant_id(presented.name)):
+        if await self.access_tokens.is_revoked(self.families.grant_id(presented.name)):
             return INACTIVE
-        if not await self._users.may_sign_in(family.subject):
+        if not await self.users.may_sign_in(family.subject):
             return INACTIVE
         return ActiveTokenResponse(
             active=True,
@@ -97,22 +89,22 @@ class IntrospectionEndpoint:
             client_id=family.client_id,
             sub=family.subject.sub,
             exp=family.expires_at,
-            iss=self._issuer,
+            iss=self.issuer,
         )
 
-    def _signed(self, state: State, client: Client) -> web.Response:
+    def _signed(self, state: TokenState, client: Client) -> web.Response:
         """RFC 9701 5: the answer as a JWT for this caller."""
         claims = {
-            "iss": self._issuer,
+            "iss": self.issuer,
             "aud": client.client_id,
-            "iat": int(self._clock()),
+            "iat": int(self.clock()),
             "token_introspection": msgspec.to_builtins(state),
         }
-        body = self._signer.sign(claims, SIGNED_TYPE)
+        body = self.signer.sign(claims, SIGNED_TYPE)
         return web.Response(text=body, content_type=SIGNED, headers=NO_STORE)
 
 
-def _state(active: ActiveToken) -> State:
+def _state(active: ActiveToken) -> TokenState:
     """The claims that a resource server has a use for; the rest is between us and ourselves."""
     claims = active.claims
     about = {

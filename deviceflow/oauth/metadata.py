@@ -1,6 +1,7 @@
 """Metadata (RFC 8414; OpenID Connect Discovery) and keys (RFC 7517), true to the settings."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
@@ -74,27 +75,43 @@ def _algorithms(methods: Iterable[str]) -> list[str] | None:
     return list(ASYMMETRIC) if "private_key_jwt" in methods else None
 
 
-class Published:
-    """A document that anybody may read; `cache_control` says whether to keep it for a while."""
+@dataclass(frozen=True, kw_only=True)
+class PublicDocument:
+    """A JSON document that anyone may read; `cache_control` says whether it may be kept."""
 
-    def __init__(self, document: Callable[[], object], cache_control: str = KEPT) -> None:
-        self._document = document
-        self._headers = {"Cache-Control": cache_control}
+    path: str
+    document: Callable[[], object]
+    cache_control: str = KEPT
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.get(self.path, self.handle)]
 
     async def handle(self, _: web.Request) -> web.Response:
         """Answer with the document as it is now."""
         return web.Response(
-            body=msgspec.json.encode(self._document()),
+            body=msgspec.json.encode(self.document()),
             content_type="application/json",
-            headers=self._headers,
+            headers={"Cache-Control": self.cache_control},
         )
 
 
-def published_keys(signer: Signer) -> Published:
-    """GET /oauth2/jwks."""
-    return Published(signer.jwks, ASKED_AGAIN)
+def published_keys(signer: Signer) -> PublicDocument:
+    """Publish the public keys (RFC 7517 5)."""
+    return PublicDocument(path="/oauth2/jwks", document=signer.jwks, cache_control=ASKED_AGAIN)
 
 
-def published_metadata(settings: Settings, clients: Iterable[Client]) -> Published:
-    """GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration."""
-    return Published(lambda: server_metadata(settings, clients))
+def published_discovery(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
+    """Publish the metadata where OpenID Connect Discovery 4 has it: appended to the issuer."""
+    return PublicDocument(
+        path="/.well-known/openid-configuration",
+        document=lambda: server_metadata(settings, clients),
+    )
+
+
+def published_metadata(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
+    """Publish the metadata where RFC 8414 3 has it: inserted before the issuer's path."""
+    return PublicDocument(
+        path=f"/.well-known/oauth-authorization-server{settings.base_path}",
+        document=lambda: server_metadata(settings, clients),
+    )

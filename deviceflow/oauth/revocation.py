@@ -5,36 +5,36 @@ token. A token that is unknown, garbage or another client's gets the answer of a
 nothing happens to it.
 """
 
+from dataclasses import dataclass
+
 import structlog
 from aiohttp import web
 
 from deviceflow.core.client import Client
 from deviceflow.core.errors import invalid_request
 from deviceflow.oauth.answers import NO_STORE
-from deviceflow.oauth.client_auth import ClientAuthentication
-from deviceflow.oauth.presented import PresentedTokens
-from deviceflow.store.tokens import RefreshToken, Tokens
+from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.presented_tokens import PresentedTokens
+from deviceflow.store.families import Families, RefreshToken
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationEndpoint:
     """Ends tokens at their client's wish."""
 
-    def __init__(
-        self,
-        *,
-        authentication: ClientAuthentication,
-        presented: PresentedTokens,
-        tokens: Tokens,
-    ) -> None:
-        self._authentication = authentication
-        self._presented = presented
-        self._tokens = tokens
+    authentication: ClientAuthentication
+    presented: PresentedTokens
+    families: Families
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post("/oauth2/revoke", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer 200 once the token is of no use (2.2). Raises OAuthError, StoreUnavailable."""
-        _, parameters, client, _ = await self._authentication.read(request)
+        _, parameters, client, _ = await self.authentication.read(request)
         token = parameters.get("token")
         if token is None:
             raise invalid_request("The parameter token is missing.")
@@ -46,16 +46,16 @@ class RevocationEndpoint:
         return web.Response(headers=NO_STORE)
 
     async def _end_family(self, presented: RefreshToken, client: Client) -> None:
-        found = await self._tokens.find(presented)
+        found = await self.families.find(presented)
         if found is None or not found.is_good or found.family.client_id != client.client_id:
             return
-        await self._tokens.revoke(self._tokens.grant_id(presented.name))
+        await self.families.revoke(self.families.grant_id(presented.name))
         sub = found.family.subject.sub
         log.info("refresh_token.revoked", client_id=client.client_id, sub=sub)
 
     async def _end_grant_of(self, token: str, client: Client) -> None:
-        claims = await self._presented.read(token)
+        claims = await self.presented.read(token)
         if claims is None or claims["client_id"] != client.client_id:
             return
-        await self._tokens.revoke(claims["grant_id"])
+        await self.families.revoke(claims["grant_id"])
         log.info("access_token.revoked", client_id=client.client_id, sub=claims["sub"])

@@ -1,5 +1,6 @@
 """GET and POST /oauth2/userinfo (OpenID Connect Core 5.3; RFC 6750; RFC 9449 7)."""
 
+from dataclasses import dataclass
 from hmac import compare_digest
 
 from aiohttp import web
@@ -8,34 +9,38 @@ from deviceflow.core import claims
 from deviceflow.core.claims import Claims, Subject
 from deviceflow.core.errors import OAuthError, invalid_request
 from deviceflow.core.public_key import ASYMMETRIC
-from deviceflow.oauth.answers import answer
-from deviceflow.oauth.client_auth import FORM, read_form
-from deviceflow.oauth.presented import ActiveToken, PresentedTokens
-from deviceflow.oauth.proofs import Proofs
+from deviceflow.oauth.answers import json_response
+from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.form import FORM, read_form
+from deviceflow.oauth.presented_tokens import ActiveToken, PresentedTokens
 
 _ALGORITHMS = " ".join(ASYMMETRIC)
 
 
+@dataclass(frozen=True, kw_only=True)
 class UserinfoEndpoint:
     """Tells a device about the person who approved it, as far as the scope allows."""
 
-    def __init__(self, presented: PresentedTokens, proofs: Proofs) -> None:
-        self._presented = presented
-        self._proofs = proofs
+    presented: PresentedTokens
+    proofs: DPoPProofs
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.get("/oauth2/userinfo", self.handle), web.post("/oauth2/userinfo", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with claims. Raises OAuthError, StoreUnavailable."""
         scheme, token = _presented_token(request)
         if request.content_type == FORM and "access_token" in (await read_form(request)).fields:
             raise invalid_request("A request carries one access token.")
-        active = await self._presented.active_here(token)
+        active = await self.presented.active_here(token)
         if active is None:
             raise _challenge("invalid_token", 401, scheme)
         await self._check_possession(request, scheme, token, active)
         scope = active.claims["scope"]
         if "openid" not in scope.split():
             raise _challenge("insufficient_scope", 403, scheme)
-        return answer(_about(active, scope))
+        return json_response(_about(active, scope))
 
     async def _check_possession(
         self, request: web.Request, scheme: str, token: str, active: ActiveToken
@@ -47,10 +52,10 @@ class UserinfoEndpoint:
         if bound_to is None or scheme != "dpop":
             raise _challenge("invalid_token", 401, scheme)
         try:
-            possession = self._proofs.read(request, token)
+            possession = self.proofs.read(request, token)
             if possession is None or not compare_digest(possession.jkt, bound_to):
                 raise _challenge("invalid_token", 401, scheme)
-            await self._proofs.spend(possession)
+            await self.proofs.spend(possession)
         except OAuthError as error:
             raise _challenge(error.code, 401, scheme, error.headers) from None
 

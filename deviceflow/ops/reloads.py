@@ -15,7 +15,7 @@ MOST = 20
 log = structlog.get_logger()
 
 
-class Enabled(Protocol):
+class Switchable(Protocol):
     """What can be switched off: a client."""
 
     @property
@@ -23,7 +23,7 @@ class Enabled(Protocol):
         """Whether it is let in."""
 
 
-def tell_clients(before: Mapping[str, Enabled], after: Mapping[str, Enabled]) -> None:
+def tell_clients(before: Mapping[str, Switchable], after: Mapping[str, Switchable]) -> None:
     """Name the clients that are not as they were; those switched on or off by those words."""
     changes = _differences(before, after)
     switched = {one for one in changes["changed"] if before[one].enabled is not after[one].enabled}

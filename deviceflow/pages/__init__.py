@@ -9,7 +9,3 @@ Contract:
   without JavaScript, and an error says what happened, what it means and what to do next;
 - no page continues to an address that a request names: only to a user code, read and written anew.
 """
-
-from deviceflow.pages.render import setup
-
-__all__ = ["setup"]

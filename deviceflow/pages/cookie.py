@@ -1,11 +1,10 @@
 """The one cookie: the session's id, or a random value for a visitor who has not signed in."""
 
-import re
 import secrets
 
 from aiohttp import web
 
-_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+from deviceflow.core.base64url import is_digest
 
 
 class SessionCookie:
@@ -25,7 +24,7 @@ class SessionCookie:
     def read(self, request: web.Request) -> str | None:
         """Return the value that the browser sent, None where it is none of ours."""
         value = request.cookies.get(self.name, "")
-        return value if _VALUE.fullmatch(value) else None
+        return value if is_digest(value) else None
 
     def write(self, response: web.Response, value: str) -> None:
         """Make the browser send `value` from now on."""

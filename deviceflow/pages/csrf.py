@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deviceflow.core.origin import origin_of
 from deviceflow.pages.errors import PageError
 
 _PERSON = b"deviceflow-csrf"
@@ -22,7 +22,7 @@ class Csrf:
 
     def __init__(self, key: Callable[[], bytes], issuer: str) -> None:
         self._key = key
-        self._origin = origin(issuer)
+        self._origin = origin_of(issuer)
         self._start = f"{issuer}/device"
 
     def token(self, cookie: str) -> str:
@@ -62,13 +62,3 @@ class Csrf:
         sent = request.headers.get("Origin", self._origin)
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         return sent == self._origin and site in {"same-origin", "none"}
-
-
-def origin(url: str) -> str:
-    """Return the origin of `url` as browsers write it: no path, no default port."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    host = (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in {None, default} else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"

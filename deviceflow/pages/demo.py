@@ -5,20 +5,29 @@ endpoints as every other device and is treated no differently.
 """
 
 import io
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import segno
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.core.address import is_loopback
 from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, normalise
-from deviceflow.core.values import is_loopback
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS, render
 
 _POLICY = {"script-src": "'self'", "connect-src": "'self'", "img-src": "'self'"}
 _SCOPES = ("openid", "profile", "offline_access")
+
+
+class Demo(NamedTuple):
+    """The television of `deviceflow demo`, and who may approve it."""
+
+    client_id: str
+    username: str
+    password: str
 
 
 class DemoPages:

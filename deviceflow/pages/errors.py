@@ -1,6 +1,6 @@
 """Errors for people: what happened, what it means and what to do next.
 
-`answer_error` turns whatever a page raised into a page. Errors for machines are `oauth`'s.
+`error_page` turns whatever a page raised into a page. Errors for machines are `oauth`'s.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ class PageError(Exception):
         self.link = link
 
 
-async def answer_error(request: web.Request, exc: Exception) -> web.Response:
+async def error_page(request: web.Request, exc: Exception) -> web.Response:
     """Answer with the page for `exc`; what nobody expected is logged and becomes a 500."""
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:

@@ -26,18 +26,18 @@ BASE = web.AppKey("base", str)
 _KEEP_FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def setup(app: web.Application, settings: Settings, templates_dir: Path) -> None:
+def setup(app: web.Application, settings: Settings) -> None:
     """Give `app` the Jinja environment and the route `/static/<name>`.
 
-    Raises `OSError` when `templates_dir/static` cannot be read.
+    Raises `OSError` if the templates cannot be read.
     """
-    base = settings.base_path
-    static = StaticFiles(templates_dir / "static", base, https=_is_https(settings))
+    base, templates = settings.base_path, templates_dir()
+    static = StaticFiles(templates / "static", base, https=_is_https(settings))
     app[BASE] = base
     app[HTTPS] = _is_https(settings)
     aiohttp_jinja2.setup(
         app,
-        loader=jinja2.FileSystemLoader(templates_dir),
+        loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
@@ -48,6 +48,13 @@ def setup(app: web.Application, settings: Settings, templates_dir: Path) -> None
     environment = aiohttp_jinja2.get_env(app)
     environment.globals.update(title=settings.pages.title, static=static.address, base=base)
     app.router.add_get(base + "/static/{name}", static.get)
+
+
+def templates_dir() -> Path:
+    """Find the templates: inside the wheel in the package, in a checkout beside it."""
+    package = Path(__file__).parents[1]
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
 
 
 def render(

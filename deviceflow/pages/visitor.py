@@ -38,13 +38,18 @@ class Visitors:
     """Recognises visitors and shows them pages. Raises `StoreUnavailable` when it cannot."""
 
     def __init__(
-        self, settings: Settings, sessions: Sessions, users: Users, csrf_key: Callable[[], bytes]
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        users: Users,
+        callers: Callers,
+        csrf_key: Callable[[], bytes],
     ) -> None:
         self.csrf = Csrf(csrf_key, settings.issuer_url)
         self.cookie = SessionCookie(https=settings.issuer_url.startswith("https://"))
         self._sessions = sessions
         self._users = users
-        self._callers = Callers(settings.server.trusted_proxies)
+        self._callers = callers
 
     async def meet(self, request: web.Request) -> Visitor:
         """Recognise the sender of `request`."""

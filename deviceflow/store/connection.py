@@ -24,6 +24,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from deviceflow.core.origin import host_in_url
 from deviceflow.store import scripts
 from deviceflow.store.errors import StoreUnavailable
 
@@ -147,8 +148,7 @@ def address_of(url: str) -> str:
         # A password with a slash in it, not encoded: what looks like the host is a part of it.
         return "redis.url"
     host = parts.hostname or ""
-    bracketed = f"[{host}]" if ":" in host else host
-    return f"{bracketed}:{parts.port or REDIS_PORT}"
+    return f"{host_in_url(host)}:{parts.port or REDIS_PORT}"
 
 
 @contextmanager

@@ -6,24 +6,23 @@ after (1) or (2), the hint still makes every worker ask within a second.
 """
 
 import secrets
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from deviceflow.core import user_code as codes
 from deviceflow.core.claims import Subject
+from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.keys import Installation
+from deviceflow.store.families import Family, family_fields
+from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import LOG_KEY, Mirror, announcement
 from deviceflow.store.slots import Slots
-from deviceflow.store.tokens import Family, family_fields
 
 KEPT_AFTER_EXPIRY_MS = 60_000
 LOG_KEPT_S = 86_400 + 3600
@@ -66,7 +65,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     resources: str = ""
 
 
-class Issued(NamedTuple):
+class GrantCodes(NamedTuple):
     """A new grant's codes; the user code without separators."""
 
     device_code: str
@@ -90,7 +89,7 @@ class Grants:
         installation: Installation,
         mirror: Mirror,
         slots: Slots,
-        clock: Callable[[], float] = time.time,
+        clock: Clock,
     ) -> None:
         self._connection = connection
         self._installation = installation
@@ -100,7 +99,7 @@ class Grants:
 
     async def issue(
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
-    ) -> Issued:
+    ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, with an interval of `interval` s."""
         expires_at = request.requested_at + lifetime
         slot = await self._slots.take()
@@ -112,7 +111,7 @@ class Grants:
                 device_code = self._installation.codes.seal(
                     grant_id, expires_at, interval, request.client_id
                 )
-                return Issued(device_code, user_code)
+                return GrantCodes(device_code, user_code)
         raise StoreUnavailable("no free user code")
 
     async def find(self, user_code: str) -> Grant | None:

@@ -4,10 +4,10 @@ from math import ceil
 from typing import NamedTuple
 
 from deviceflow.store.connection import Connection
-from deviceflow.store.keys import Installation
+from deviceflow.store.installation import Installation
 
 
-class Verdict(NamedTuple):
+class LimitResult(NamedTuple):
     """Whether this try is within the limit; if not, after how many s the next one may be."""
 
     allowed: bool
@@ -21,11 +21,11 @@ class Limits:
         self._connection = connection
         self._installation = installation
 
-    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> Verdict:
+    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> LimitResult:
         """Count a try of `name` by `key` (an account, an address): `limit` in `window_s` s."""
         counter = self._counter(name, key)
         tries, left_ms = await self._connection.run("hit", [counter], window_s * 1000)
-        return Verdict(tries <= limit, 0 if tries <= limit else ceil(left_ms / 1000))
+        return LimitResult(tries <= limit, 0 if tries <= limit else ceil(left_ms / 1000))
 
     async def forgive(self, name: str, key: str) -> None:
         """Take one try back, for what turns out to have been none. The window goes on."""

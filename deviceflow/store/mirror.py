@@ -15,11 +15,12 @@ from typing import Any
 
 import structlog
 
-from deviceflow.core.grant import State
+from deviceflow.core.clock import Clock
+from deviceflow.core.grant import PENDING, State
 from deviceflow.store.changes import CHANGED, CHANNEL, REVISION_KEY
 from deviceflow.store.connection import Connection, translated
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.keys import INSTALL_KEY, Installation
+from deviceflow.store.installation import INSTALL_KEY, Installation
 
 LOG_KEY = "df:decisions"
 NEVER_READ = b""
@@ -31,9 +32,6 @@ REREAD_MS = 10_000
 # A message is kept until its grant has ended; buckets of this many seconds are dropped whole.
 _BUCKET_S = 16
 
-# An enumeration's members are slow to name, and every poll asks.
-_PENDING = State.PENDING
-
 Watcher = Callable[[State], None]
 
 log = structlog.get_logger()
@@ -42,9 +40,7 @@ log = structlog.get_logger()
 class Mirror:
     """Decisions of live grants: `state_of` answers in memory, `run` keeps it fed."""
 
-    def __init__(
-        self, connection: Connection, installation: Installation, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, connection: Connection, installation: Installation, clock: Clock) -> None:
         self._connection = connection
         self._installation = installation
         self._clock = clock
@@ -64,7 +60,7 @@ class Mirror:
 
     def state_of(self, grant_id: int) -> State | None:
         """What is known of an unexpired grant; None means: ask the store."""
-        return self._states.get(grant_id, _PENDING)
+        return self._states.get(grant_id, PENDING)
 
     def learn(self, grant_id: int, state: State | None, expires_at: int) -> None:
         """Note a decision (or, for None, the hint of one) and tell who waits for it."""

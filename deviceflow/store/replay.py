@@ -6,7 +6,7 @@ The memory is the store's, so an id stays used across workers, hosts and restart
 import secrets
 
 from deviceflow.store.connection import Connection
-from deviceflow.store.keys import Installation
+from deviceflow.store.installation import Installation
 
 
 class Replay:

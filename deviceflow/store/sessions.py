@@ -5,7 +5,7 @@ import secrets
 import msgspec
 
 from deviceflow.store.connection import Connection
-from deviceflow.store.keys import Installation
+from deviceflow.store.installation import Installation
 
 
 class Session(msgspec.Struct, frozen=True):

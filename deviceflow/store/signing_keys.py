@@ -1,11 +1,11 @@
 """The keys that sign tokens, in the store: shared by all workers of all hosts."""
 
-import time
 from collections.abc import Callable
 
 import msgspec
 import structlog
 
+from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, age, superseded
 from deviceflow.store.changes import announce_change
 from deviceflow.store.connection import Connection
@@ -33,7 +33,7 @@ class SigningKeys:
         connection: Connection,
         signed_for_s: int,
         is_usable: Callable[[SigningKey], bool],
-        clock: Callable[[], float] = time.time,
+        clock: Clock,
     ) -> None:
         self._connection = connection
         self._signed_for_s = signed_for_s

@@ -4,10 +4,9 @@ A slot number spreads live grants evenly over the pace table, and the counter's 
 how many grants are live, which decides how long a user code has to be.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable
 
+from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import SLOT_BITS
 from deviceflow.store.connection import Connection
 
@@ -19,7 +18,7 @@ _SAMPLES_KEPT_S = 86_400
 class Slots:
     """One worker's share of the slot numbers."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self._free: list[int] = []

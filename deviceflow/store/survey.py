@@ -1,18 +1,17 @@
 """A look at the store at start: what an operator should know before people rely on it."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import ResponseError
 
+from deviceflow.core.clock import Clock
 from deviceflow.store.connection import Connection
 
 ALLOWED_SKEW_S = 1.0
 OLDEST_VERSION = (7, 0)
 
 
-async def survey(connection: Connection, clock: Callable[[], float] = time.time) -> list[str]:
+async def survey(connection: Connection, clock: Clock) -> list[str]:
     """What is wrong with the store, one sentence each. Raises StoreUnavailable."""
     findings = []
     skew = await _skew(connection, clock)
@@ -27,7 +26,7 @@ async def survey(connection: Connection, clock: Callable[[], float] = time.time)
     return findings
 
 
-async def _skew(connection: Connection, clock: Callable[[], float]) -> float:
+async def _skew(connection: Connection, clock: Clock) -> float:
     before = clock()
     seconds, microseconds = await connection.command("TIME")
     halfway = (before + clock()) / 2

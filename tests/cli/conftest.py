@@ -1,8 +1,6 @@
 """Fixtures for the commands."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -10,9 +8,8 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.core.client import Client
-
-if TYPE_CHECKING:
-    from tests.conftest import Valkey
+from tests.stage.commands import Clients, Stored
+from tests.stage.valkey import Valkey
 
 FILE = """
 [scopes]
@@ -32,12 +29,10 @@ client_id = "tv-app"
 name = "Living-room TV"
 scopes = ["openid"]
 """
-Clients = Callable[..., Result]
-Stored = Callable[[str], Client | None]
 
 
 @pytest.fixture
-def clients(valkey: "Valkey", tmp_path: Path) -> Clients:
+def clients(valkey: Valkey, tmp_path: Path) -> Clients:
     """Runs `deviceflow clients`."""
     with valkey.client() as client:
         client.flushall()
@@ -52,7 +47,7 @@ def clients(valkey: "Valkey", tmp_path: Path) -> Clients:
 
 
 @pytest.fixture
-def stored(valkey: "Valkey") -> Stored:
+def stored(valkey: Valkey) -> Stored:
     """Reads a client out of the store."""
 
     def read(client_id: str) -> Client | None:

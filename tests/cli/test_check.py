@@ -11,8 +11,8 @@ from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
+from tests.stage.checkout import SHIPPED_SETTINGS
 
-SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
 API = ProtectedResource(resource="https://api.example", scopes=("print",))
 FILES = ProtectedResource(resource="https://files.example", scopes=("files",))
@@ -40,8 +40,8 @@ def run(file: Path, **environ: str) -> Result:
 
 
 def test_the_shipped_file_is_ok_without_a_warning() -> None:
-    result = run(SHIPPED)
-    assert result.stdout == f"{SHIPPED}: ok (1 client, 0 users)\n"
+    result = run(SHIPPED_SETTINGS)
+    assert result.stdout == f"{SHIPPED_SETTINGS}: ok (1 client, 0 users)\n"
     assert result.stderr == ""
     assert result.exit_code == 0
 
@@ -65,7 +65,7 @@ def test_a_missing_file_is_a_problem_like_others(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_checked_too() -> None:
-    result = run(SHIPPED, DEVICEFLOW_SERVER_PORT="abc")
+    result = run(SHIPPED_SETTINGS, DEVICEFLOW_SERVER_PORT="abc")
     assert result.exit_code == 1
     assert result.stderr.startswith('DEVICEFLOW_SERVER_PORT: server.port: got "abc"; ')
 

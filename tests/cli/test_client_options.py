@@ -11,7 +11,7 @@ from deviceflow.cli.client_options import client_options
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
-from tests.cli.conftest import Clients, Stored
+from tests.stage.commands import Clients, Stored
 
 PRIVATE = new_key("ES256", 0).jwk
 PUBLIC = {member: value for member, value in PRIVATE.items() if member != "d"}

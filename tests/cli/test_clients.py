@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,12 +17,8 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
-from tests.cli.conftest import Clients, Stored
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import Valkey
+from tests.stage.commands import Clients, Stored
+from tests.stage.valkey import Valkey
 
 Meanwhile = Callable[..., None]
 PRINT, FILES = "https://api.example/print", "https://files.example"
@@ -39,7 +35,7 @@ def test_a_public_client(clients: Clients, stored: Stored) -> None:
     assert stored("radio") == Client(client_id="radio", name="Radio", scopes=("openid", "profile"))
 
 
-def test_a_secret_is_printed_once(clients: Clients, stored: Stored, valkey: "Valkey") -> None:
+def test_a_secret_is_printed_once(clients: Clients, stored: Stored, valkey: Valkey) -> None:
     """6749-10.3-a: the store has its hash; it stands alone on stdout, for a pipe."""
     result = clients(
         "add", "api", "--name", "API", "--auth-method", "client_secret_basic", "--introspect"
@@ -101,7 +97,7 @@ def test_refused(clients: Clients, stored: Stored, arguments: tuple[str, ...], h
     assert [stored(client_id) for client_id in ("tv-app", "two words", "nobody")] == [None] * 3
 
 
-def test_disable_and_enable(clients: Clients, stored: Stored, valkey: "Valkey") -> None:
+def test_disable_and_enable(clients: Clients, stored: Stored, valkey: Valkey) -> None:
     """A client of the file too, which stands in the store from then on; workers are told."""
     for number, (command, enabled) in enumerate((("disable", False), ("enable", True)), 1):
         assert clients(command, "tv-app").stdout == f"{command}d tv-app\n"
@@ -180,7 +176,7 @@ def test_set_is_held_to_the_rules(clients: Clients, stored: Stored) -> None:
     assert '--scope: "tv:watch" has no words for people' in warned
 
 
-def test_another_auth_method(clients: Clients, stored: Stored, tmp_path: "Path") -> None:
+def test_another_auth_method(clients: Clients, stored: Stored, tmp_path: Path) -> None:
     """What proved the client before is not good again when its method comes back."""
     clients("add", "radio", "--name", "Radio")
     secret = clients("set", "radio", "--auth-method", "client_secret_post").stdout.strip()
@@ -204,7 +200,7 @@ def test_another_auth_method(clients: Clients, stored: Stored, tmp_path: "Path")
     assert (public.auth_method, public.jwks) == ("none", None)
 
 
-def test_remove(clients: Clients, stored: Stored, valkey: "Valkey") -> None:
+def test_remove(clients: Clients, stored: Stored, valkey: Valkey) -> None:
     """The one of the file is there again; workers are told."""
     clients("add", "radio", "--name", "Radio")
     clients("disable", "tv-app")
@@ -243,7 +239,7 @@ def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
     [("show",), ("enable",), ("disable",), ("rotate-secret",), ("set", "--name", "TV")],
 )
 def test_a_record_that_cannot_be_read(
-    clients: Clients, valkey: "Valkey", command: tuple[str, ...]
+    clients: Clients, valkey: Valkey, command: tuple[str, ...]
 ) -> None:
     """It is not written over with what the file says; one line says what to do."""
     record = b'{"client_id":"tv-app","unheard_of":1}'
@@ -270,7 +266,7 @@ CHANGES = [("enable",), ("disable",), ("rotate-secret",), ("set", "--name", "Wir
 
 
 @pytest.fixture
-def meanwhile(monkeypatch: pytest.MonkeyPatch, valkey: "Valkey") -> Meanwhile:
+def meanwhile(monkeypatch: pytest.MonkeyPatch, valkey: Valkey) -> Meanwhile:
     """Has somebody else write a record (None: remove it) while a command is at work."""
 
     def arrange(*records: bytes | None) -> None:

@@ -1,7 +1,6 @@
 """`deviceflow keys` on a store that somebody else runs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -10,15 +9,13 @@ from click.testing import CliRunner, Result
 from deviceflow.__main__ import main
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import new_key
-
-if TYPE_CHECKING:
-    from tests.conftest import Valkey
+from tests.stage.valkey import Valkey
 
 Keys = Callable[..., Result]
 
 
 @pytest.fixture
-def keys(valkey: "Valkey") -> Keys:
+def keys(valkey: Valkey) -> Keys:
     """Runs `deviceflow keys`."""
     with valkey.client() as client:
         client.flushall()
@@ -30,7 +27,7 @@ def keys(valkey: "Valkey") -> Keys:
 
 
 @pytest.fixture
-def first(keys: Keys, valkey: "Valkey") -> SigningKey:
+def first(keys: Keys, valkey: Valkey) -> SigningKey:
     """The key that a server has made."""
     assert keys("list").stdout == ""
     key = new_key("ES256", 1)
@@ -45,7 +42,7 @@ def test_none_yet(keys: Keys) -> None:
     assert "first start" in result.stderr
 
 
-def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: "Valkey") -> None:
+def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
     """OIDC-10.1.1-a; the private key is never shown, and every worker hears of it."""
     (line,) = keys("list").output.splitlines()
     assert line.split()[:3] == [first.key_id, "ES256", "signs"]
@@ -103,7 +100,7 @@ def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
     assert "redis.url" in line
 
 
-def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: "Valkey") -> None:
+def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
     """It is named beside the list, keeps nobody from rotating, and can be withdrawn."""
     with valkey.client() as client:
         client.hset("df:signing", "later", b'{"unheard_of":1}')
@@ -117,7 +114,7 @@ def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: "Va
 
 
 @pytest.mark.parametrize("key_id", ["-Q0", "-h0", "--0"])
-def test_an_id_that_begins_with_a_hyphen(keys: Keys, valkey: "Valkey", key_id: str) -> None:
+def test_an_id_that_begins_with_a_hyphen(keys: Keys, valkey: Valkey, key_id: str) -> None:
     """Thumbprints are base64url."""
     key = new_key("Ed25519", 1)
     key = msgspec.structs.replace(key, jwk=key.jwk | {"kid": key_id})

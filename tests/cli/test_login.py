@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.login import login
-from tests.device.scripted import CODES, TOKENS, FakeTime, Say, ScriptedServer, error, serve
+from tests.stage.scripted import CODES, TOKENS, FakeTime, Say, ScriptedServer, error, serve
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from tests.cli.conftest import FILE
-
-if TYPE_CHECKING:
-    from tests.conftest import Valkey
+from tests.stage.valkey import Valkey
 
 
 @pytest.fixture
@@ -75,7 +72,7 @@ def test_who_only_reads_makes_no_store(
     assert list(config.parent.iterdir()) == [config]
 
 
-def test_a_store_on_the_network(start_valkey: "Callable[..., Valkey]", config: Path) -> None:
+def test_a_store_on_the_network(start_valkey: Callable[..., Valkey], config: Path) -> None:
     """Host and port, and never the password."""
     server = start_valkey(tcp=True)
     with server.client() as client:

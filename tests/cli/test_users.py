@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -12,9 +11,7 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.store.users import Account
-
-if TYPE_CHECKING:
-    from tests.conftest import Valkey
+from tests.stage.valkey import Valkey
 
 PASSWORD = "correct horse battery"
 Users = Callable[..., Result]
@@ -29,7 +26,7 @@ password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 
 
 @pytest.fixture
-def users(valkey: "Valkey", tmp_path: Path) -> Users:
+def users(valkey: Valkey, tmp_path: Path) -> Users:
     """Runs `deviceflow users`; `given` is what is typed or piped in."""
     with valkey.client() as client:
         client.flushall()
@@ -44,7 +41,7 @@ def users(valkey: "Valkey", tmp_path: Path) -> Users:
 
 
 @pytest.fixture
-def stored(valkey: "Valkey") -> Callable[[str], Account | None]:
+def stored(valkey: Valkey) -> Callable[[str], Account | None]:
     """Reads an account out of the store."""
 
     def read(username: str) -> Account | None:
@@ -178,7 +175,7 @@ def test_list_as_json(users: Users) -> None:
     ]
 
 
-def test_nobody_is_there(valkey: "Valkey") -> None:
+def test_nobody_is_there(valkey: Valkey) -> None:
     with valkey.client() as client:
         client.flushall()
     result = CliRunner().invoke(main, ["users", "--redis-url", valkey.url, "list"])

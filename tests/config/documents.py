@@ -11,7 +11,6 @@ from deviceflow.config import (
     load,
 )
 
-SHIPPED = Path(__file__).parents[2] / "config" / "deviceflow.toml"
 DIGEST = "0" * 64
 CLIENT = '[[clients]]\nclient_id = "tv"\nname = "TV"\n'
 USER = '[[users]]\nusername = "demo"\npassword_hash = "$argon2id$v=19$x"\n'

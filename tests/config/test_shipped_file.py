@@ -15,12 +15,13 @@ from deviceflow.config import (
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
-from tests.config.documents import SHIPPED, problems, read
+from tests.config.documents import problems, read
+from tests.stage.checkout import SHIPPED_SETTINGS
 
 
 def uncommented() -> str:
     """Return the shipped file with every commented-out setting and table switched on."""
-    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    lines = SHIPPED_SETTINGS.read_text(encoding="utf-8").splitlines()
     setting = re.compile(r"# ((\[\[[a-z]+\]\])|([a-z0-9_]+ = .*))")
     return "\n".join(found[1] if (found := setting.fullmatch(line)) else line for line in lines)
 
@@ -37,8 +38,8 @@ def filled_in() -> str:
 
 
 def test_the_shipped_file_is_the_defaults_and_one_public_client() -> None:
-    shipped = load(SHIPPED, environ={})
-    data_dir = str(SHIPPED.absolute().parent / "deviceflow-data")
+    shipped = load(SHIPPED_SETTINGS, environ={})
+    data_dir = str(SHIPPED_SETTINGS.absolute().parent / "deviceflow-data")
     server = msgspec.structs.replace(Settings().server, data_dir=data_dir)
     assert msgspec.structs.replace(shipped, clients=()) == Settings(server=server)
     (client,) = shipped.clients
@@ -47,7 +48,7 @@ def test_the_shipped_file_is_the_defaults_and_one_public_client() -> None:
 
 
 def test_the_shipped_file_has_every_setting() -> None:
-    live = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    live = tomllib.loads(SHIPPED_SETTINGS.read_text(encoding="utf-8"))
     examples = tomllib.loads(uncommented())
     defaults = msgspec.to_builtins(Settings())
     for path in setting_paths():
@@ -82,4 +83,4 @@ def test_an_example_that_nobody_has_filled_in(tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_lets_nobody_in() -> None:
-    assert load(SHIPPED, environ={}).users == ()
+    assert load(SHIPPED_SETTINGS, environ={}).users == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deviceflow.core.claims import Claims, Lifetime, Subject, access_token, id_token, profile
+from deviceflow.core.claims import Claims, Subject, Validity, access_token, id_token, profile
 
 ADA = Subject(
     sub="user_1",
@@ -12,7 +12,7 @@ ADA = Subject(
     name="Ada Lovelace",
     email="ada@example.com",
 )
-LIFETIME = Lifetime(1_700_000_100, 1_700_003_700)
+LIFETIME = Validity(1_700_000_100, 1_700_003_700)
 ISSUER = "https://id.example.com"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deviceflow.core import dpop
-from deviceflow.core.dpop import Expected, NonceError, Proof, ProofError
+from deviceflow.core.dpop import NonceError, Proof, ProofError, ProofRequirements
 
 NOW = 1_793_887_400.5
 URL = "https://auth.example.com/oauth2/token"
@@ -13,9 +13,9 @@ KEY = b"k" * 32
 GOOD = {"jti": "one", "htm": "POST", "htu": URL, "iat": int(NOW)}
 
 
-def check(expected: Expected | None = None, **claims: Any) -> str:  # noqa: ANN401, as in JSON
+def check(expected: ProofRequirements | None = None, **claims: Any) -> str:  # noqa: ANN401, as in JSON
     content = {name: value for name, value in (GOOD | claims).items() if value is not None}
-    return dpop.check(Proof("jkt", content), expected or Expected("POST", URL, NOW))
+    return dpop.check(Proof("jkt", content), expected or ProofRequirements("POST", URL, NOW))
 
 
 def test_good() -> None:
@@ -80,18 +80,18 @@ def test_not_for_this_request(claims: dict[str, Any]) -> None:
 def test_for_another_token(ath: str | None) -> None:
     """9449-4.3-a: ath."""
     with pytest.raises(ProofError):
-        check(Expected("POST", URL, NOW, "token"), ath=ath)
+        check(ProofRequirements("POST", URL, NOW, "token"), ath=ath)
 
 
 def test_for_this_token() -> None:
     """9449-4.3-a: the hash of RFC 9449's own example (section 7.1)."""
     token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
     ath = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"
-    assert check(Expected("POST", URL, NOW, token), ath=ath) == "one"
+    assert check(ProofRequirements("POST", URL, NOW, token), ath=ath) == "one"
 
 
 def test_an_ipv6_issuer() -> None:
-    expected = Expected("POST", "http://[::1]:8628/oauth2/token", NOW)
+    expected = ProofRequirements("POST", "http://[::1]:8628/oauth2/token", NOW)
     assert check(expected, htu="http://[::1]:8628/oauth2/token") == "one"
 
 

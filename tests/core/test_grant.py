@@ -10,7 +10,7 @@ from deviceflow.core.grant import (
     TRANSITIONS,
     Event,
     Outcome,
-    Poll,
+    PollAnswer,
     Record,
     State,
     apply,
@@ -137,9 +137,9 @@ def test_the_operator_cancels_until_the_device_has_its_tokens() -> None:
 def test_every_state_has_an_answer_and_only_approval_gives_tokens() -> None:
     """8628-3.5-a, 8628-3.5-c, 8628-3.5-e."""
     assert POLL_ANSWERS == {
-        State.PENDING: Poll.AUTHORIZATION_PENDING,
+        State.PENDING: PollAnswer.AUTHORIZATION_PENDING,
         State.APPROVED: None,
-        State.DENIED: Poll.ACCESS_DENIED,
-        State.CANCELLED: Poll.ACCESS_DENIED,
-        State.REDEEMED: Poll.INVALID_GRANT,
+        State.DENIED: PollAnswer.ACCESS_DENIED,
+        State.CANCELLED: PollAnswer.ACCESS_DENIED,
+        State.REDEEMED: PollAnswer.INVALID_GRANT,
     }

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deviceflow.core.client import Client
-from deviceflow.core.resources import Access, Granted, ProtectedResource, Resources
+from deviceflow.core.resources import GrantedScope, ProtectedResource, Resources, TokenScope
 
 API = "https://api.example.com"
 FILES = "https://files.example.com/v1?a=b"
@@ -32,9 +32,9 @@ def opened(
     narrow: str = "",
     *,
     granted: str | None = None,
-) -> Access | None:
+) -> TokenScope | None:
     """What a token of a grant of `scope` (or `granted`) opens; names are space separated here."""
-    grant = Granted(scope if granted is None else granted, named.split())
+    grant = GrantedScope(scope if granted is None else granted, named.split())
     return resources.access(scope, grant, client, narrow.split())
 
 
@@ -127,7 +127,7 @@ def test_the_audience(
     resources: Resources, scope: str, granted: str, client: Client, audience: tuple[str, ...]
 ) -> None:
     """8707-2-b, 9068-3-a: what was named, else the client's, else the issuer; openid adds it."""
-    assert opened(resources, scope, granted, client) == Access(scope, audience)
+    assert opened(resources, scope, granted, client) == TokenScope(scope, audience)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_audience(
         ("print", CLIENT, (API,)),
         ("profile print:status print", AUDIENCE, (API,)),
         ("openid files offline_access", CLIENT, (FILES, ISSUER)),
-        # Granted before the settings had these resources: as it was then.
+        # GrantedScope before the settings had these resources: as it was then.
         ("print files", AUDIENCE, ("own",)),
     ],
 )
@@ -144,7 +144,7 @@ def test_the_audience_that_the_scope_tells(
     scope: str, client: Client, audience: tuple[str, ...]
 ) -> None:
     """9068-3-a: inferred from the scope."""
-    assert opened(KNOWN, scope, "", client) == Access(scope, audience)
+    assert opened(KNOWN, scope, "", client) == TokenScope(scope, audience)
     untold = opened(UNKNOWN, scope, "", client)
     assert untold is not None
     assert FILES not in untold.audience
@@ -157,32 +157,32 @@ BOTH = f"{API} {FILES}"
 @pytest.mark.parametrize(
     ("scope", "granted", "parameter", "found"),
     [
-        (ALL, BOTH, "", Access(ALL, (API, FILES, ISSUER))),
-        (ALL, BOTH, API, Access("profile print", (API,))),
-        (ALL, BOTH, f"{FILES} {FILES}", Access("profile files", (FILES,))),
-        (ALL, BOTH, f"{FILES} {API}", Access("profile print files", (FILES, API))),
-        (ALL, BOTH, ISSUER, Access("openid profile", (ISSUER,))),
-        (ALL, BOTH, f"{API} {ISSUER}", Access("openid profile print", (API, ISSUER))),
+        (ALL, BOTH, "", TokenScope(ALL, (API, FILES, ISSUER))),
+        (ALL, BOTH, API, TokenScope("profile print", (API,))),
+        (ALL, BOTH, f"{FILES} {FILES}", TokenScope("profile files", (FILES,))),
+        (ALL, BOTH, f"{FILES} {API}", TokenScope("profile print files", (FILES, API))),
+        (ALL, BOTH, ISSUER, TokenScope("openid profile", (ISSUER,))),
+        (ALL, BOTH, f"{API} {ISSUER}", TokenScope("openid profile print", (API, ISSUER))),
         (ALL, BOTH, OPEN, None),
         (ALL, API, FILES, None),
         (ALL, API, f"{API} {FILES}", None),
         (ALL, API, f"{API}#x", None),
-        ("openid print", "", API, Access("print", (API,))),
-        ("openid print", "", ISSUER, Access("openid", (ISSUER,))),
+        ("openid print", "", API, TokenScope("print", (API,))),
+        ("openid print", "", ISSUER, TokenScope("openid", (ISSUER,))),
         ("openid print", "", FILES, None),
         ("print", API, ISSUER, None),
         ("profile", "", API, None),
-        ("profile", "", ISSUER, Access("profile", (ISSUER,))),
+        ("profile", "", ISSUER, TokenScope("profile", (ISSUER,))),
         # Nothing would be left, which no answer could say.
         ("print", BOTH, FILES, None),
         ("openid", API, API, None),
-        ("", API, API, Access("", (API,))),
-        # Granted before the settings had these resources.
-        (ALL, API, "", Access("openid profile print", (API, ISSUER))),
+        ("", API, API, TokenScope("", (API,))),
+        # GrantedScope before the settings had these resources.
+        (ALL, API, "", TokenScope("openid profile print", (API, ISSUER))),
         ("files", API, "", None),
     ],
 )
-def test_narrowed(scope: str, granted: str, parameter: str, found: Access | None) -> None:
+def test_narrowed(scope: str, granted: str, parameter: str, found: TokenScope | None) -> None:
     """8707-2.2-a: within what was granted, with the scopes that are good there."""
     assert opened(KNOWN, scope, granted, CLIENT, parameter) == found
 
@@ -190,8 +190,8 @@ def test_narrowed(scope: str, granted: str, parameter: str, found: Access | None
 def test_a_name_that_is_no_uri_cannot_be_narrowed_to() -> None:
     """8707-2-a: an `audience` of the settings need not be one."""
     assert opened(UNKNOWN, "openid profile", "", AUDIENCE, "own") is None
-    assert opened(UNKNOWN, "openid", "", AUDIENCE, ISSUER) == Access("openid", (ISSUER,))
-    one = Granted("openid", [API, FILES])
+    assert opened(UNKNOWN, "openid", "", AUDIENCE, ISSUER) == TokenScope("openid", (ISSUER,))
+    one = GrantedScope("openid", [API, FILES])
     assert UNKNOWN.access("openid", one, CLIENT, [f"{API} {FILES}"]) is None
 
 
@@ -199,25 +199,25 @@ def test_a_name_that_is_no_uri_cannot_be_narrowed_to() -> None:
     ("granted", "named", "scope", "narrow", "found"),
     [
         # The default audience of the client is where the grant's own token was never good.
-        ("print pay", "", "pay", "", Access("pay", (API,))),
-        ("print pay", "", "print", "", Access("print", (API,))),
-        ("openid print pay", "", "pay", "", Access("pay", (API, ISSUER))),
-        ("openid print pay", "", "openid pay", "", Access("openid pay", (ISSUER,))),
-        ("openid print pay", "", "print pay", "", Access("print pay", (API,))),
+        ("print pay", "", "pay", "", TokenScope("pay", (API,))),
+        ("print pay", "", "print", "", TokenScope("print", (API,))),
+        ("openid print pay", "", "pay", "", TokenScope("pay", (API, ISSUER))),
+        ("openid print pay", "", "openid pay", "", TokenScope("openid pay", (ISSUER,))),
+        ("openid print pay", "", "print pay", "", TokenScope("print pay", (API,))),
         ("openid print pay", "", "pay", BILLING, None),
-        ("openid print pay", "", "pay", ISSUER, Access("pay", (ISSUER,))),
-        ("openid pay", "", "pay", "", Access("pay", (BILLING,))),
+        ("openid print pay", "", "pay", ISSUER, TokenScope("pay", (ISSUER,))),
+        ("openid pay", "", "pay", "", TokenScope("pay", (BILLING,))),
         # What the device has named is not inferred from a scope, and stays.
-        ("print files", f"{API} {FILES}", "print", "", Access("print", (API, FILES))),
-        ("openid print", f"{API} {ISSUER}", "print", "", Access("print", (API, ISSUER))),
-        ("openid print", API, "print", "", Access("print", (API,))),
-        # Granted before the settings had these resources: where it was good then.
-        ("print files", "", "print", "", Access("print", (BILLING,))),
+        ("print files", f"{API} {FILES}", "print", "", TokenScope("print", (API, FILES))),
+        ("openid print", f"{API} {ISSUER}", "print", "", TokenScope("print", (API, ISSUER))),
+        ("openid print", API, "print", "", TokenScope("print", (API,))),
+        # GrantedScope before the settings had these resources: where it was good then.
+        ("print files", "", "print", "", TokenScope("print", (BILLING,))),
         ("print files", "", "print", API, None),
     ],
 )
 def test_a_narrower_scope(
-    granted: str, named: str, scope: str, narrow: str, found: Access | None
+    granted: str, named: str, scope: str, narrow: str, found: TokenScope | None
 ) -> None:
     """8707-2.2-a: the token is for nothing that the grant's own is not for."""
     client = Client(client_id="bill", name="Bill", resources=(API, FILES), audience=BILLING)
@@ -276,7 +276,7 @@ def test_without_the_table(asked: list[str], named: list[str], client: Client) -
     expected = named or [client.audience or ISSUER]
     if "openid" in asked and ISSUER not in expected:
         expected = [*expected, ISSUER]
-    assert access == Access(" ".join(asked), tuple(expected))
+    assert access == TokenScope(" ".join(asked), tuple(expected))
 
 
 @given(
@@ -297,7 +297,7 @@ def test_narrowing_widens_nothing(
 ) -> None:
     """8707-2.2-a, 6749-6-b: neither audience nor scope, by scope or by resource; old grants too."""
     resources = Resources(ISSUER, _known(owners))
-    grant = Granted(" ".join(asked), named)
+    grant = GrantedScope(" ".join(asked), named)
     whole = resources.access(grant.scope, grant, client, [])
     assume(whole is not None)
     assert whole is not None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deviceflow.device import DeviceClient
-from tests.device.scripted import FakeTime, ScriptedServer, serve
+from tests.stage.scripted import FakeTime, ScriptedServer, serve
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from deviceflow.device.answers import (
     read_poll,
 )
 from deviceflow.device.errors import DeviceFlowError, MalformedAnswerError
-from tests.device.scripted import CODES, TOKENS
+from tests.stage.scripted import CODES, TOKENS
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

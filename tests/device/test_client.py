@@ -26,7 +26,7 @@ from deviceflow.device import (
 )
 from deviceflow.device.client import GRANT_TYPE
 from deviceflow.device.client_auth import AuthMethod
-from tests.device.scripted import CODES, PENDING, TOKENS, FakeTime, Say, ScriptedServer, error
+from tests.stage.scripted import CODES, PENDING, TOKENS, FakeTime, Say, ScriptedServer, error
 
 GIVEN = DeviceAuthorization(
     device_code="c", user_code="u", verification_uri="https://example.com/", expires_in=20

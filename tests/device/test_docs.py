@@ -3,20 +3,20 @@
 import asyncio
 import re
 import sys
-from pathlib import Path
 
 from click.testing import CliRunner
 
 from deviceflow.cli.login import login
-from tests.device.scripted import TOKENS, Say, ScriptedServer
+from tests.stage.checkout import DOCS
+from tests.stage.scripted import TOKENS, Say, ScriptedServer
 
-DOCS = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "devices.md").read_text(encoding="utf-8")
 
 
 async def test_the_python_example_runs(server: ScriptedServer) -> None:
     server.metadata = {"device_poll_max_wait": 30}
     server.polls = [Say(TOKENS)]
-    example = DOCS.split("```python\n")[1].split("```")[0]
+    example = PAGE.split("```python\n")[1].split("```")[0]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", example.replace("http://127.0.0.1:8628", server.issuer)),
         stdout=asyncio.subprocess.PIPE,
@@ -30,4 +30,4 @@ async def test_the_python_example_runs(server: ScriptedServer) -> None:
 
 def test_every_option_of_login_is_named() -> None:
     offered = set(re.findall(r"--[a-z-]+", CliRunner().invoke(login, ["--help"]).stdout))
-    assert offered - {"--help"} == set(re.findall(r"^\| `(--[a-z-]+)", DOCS, re.MULTILINE))
+    assert offered - {"--help"} == set(re.findall(r"^\| `(--[a-z-]+)", PAGE, re.MULTILINE))

@@ -9,7 +9,7 @@ from deviceflow.device import (
     UnreachableError,
 )
 from deviceflow.device.metadata import well_known
-from tests.device.scripted import OIDC, RFC8414, Say, ScriptedServer
+from tests.stage.scripted import OIDC, RFC8414, Say, ScriptedServer
 
 PATH = "/realms/home"
 

@@ -11,7 +11,7 @@ from deviceflow.device.errors import UnreachableError
 from deviceflow.device.events import Decided, Event
 from deviceflow.device.polling import Time, poll
 from deviceflow.device.schedule import Schedule
-from tests.device.scripted import FakeTime
+from tests.stage.scripted import FakeTime
 
 LIFETIME_S = 3600
 # What the server says, how long it takes to, its `interval`, its Retry-After, whether it held.

@@ -11,7 +11,7 @@ from deviceflow.device.lettering import HALF_BLOCKS, large
 from deviceflow.device.qr import drawing
 from deviceflow.device.screen import Screen, progress
 from deviceflow.device.summary import claims, lifetime, summary
-from tests.device.scripted import FakeTime
+from tests.stage.scripted import FakeTime
 
 COMPLETE = "https://example.com/device?user_code=WDJB-MJHT"
 CODES = DeviceAuthorization(

@@ -1,8 +1,7 @@
 """A server, people who decide on its pages, and the devices of other people's libraries."""
 
 import json
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,17 +10,16 @@ import pytest
 from argon2 import PasswordHasher
 from joserfc.jwk import ECKey
 
-from tests.interop.peer import Library, Peer, Step
-from tests.process.program import Notes, Program
-from tests.process.wire import PASSWORD, Browser
+from tests.interop.peer import Library, Peer
+from tests.interop.site import Play, Site, free_port
+from tests.stage.program import Notes, Program
+from tests.stage.wire import PASSWORD
 
 SCOPE = "openid profile offline_access"
 SECRET = "a secret: 100% + Ångström & co"
 REGISTRATION_TOKEN = "initial access token of the tests"
 API = "https://api.example.com/print"
 PRIVATE_KEY = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
-
-Play = Callable[..., Peer]
 
 
 def settings(issuer: str) -> str:
@@ -105,27 +103,6 @@ def notes() -> Notes:
     notes = Notes()
     notes.add(PASSWORD, SECRET, REGISTRATION_TOKEN)
     return notes
-
-
-class Site:
-    """A running server. `issuer`: all that a library is told."""
-
-    def __init__(self, program: Program, issuer: str) -> None:
-        self.issuer = issuer
-        # Where people's pages are.
-        program.url = issuer
-        self.person = Browser(program)
-
-    def decide(self, authorized: Step, decision: str) -> None:
-        """Open the address that the device shows, look at the request, decide."""
-        assert authorized["verification_uri"] == f"{self.issuer}/device"
-        self.person.decide(authorized["user_code"], decision)
-
-
-def free_port() -> int:
-    """A port that nobody listens on: the issuer is named before the server runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.process.program import Notes
+from tests.stage.program import Notes
 
 HERE = Path(__file__).parent
 SPRING = HERE / "spring_security/target"

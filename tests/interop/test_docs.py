@@ -2,16 +2,12 @@
 
 import re
 import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.interop.peer import OPENID_CLIENT
-from tests.process.program import START_S
+from tests.interop.site import Site
+from tests.stage.checkout import DOCS
+from tests.stage.program import START_S
 
-if TYPE_CHECKING:
-    from tests.interop.conftest import Site
-
-DOCS = Path(__file__).parents[2] / "docs"
 WRITTEN = "http://127.0.0.1:8628"
 
 # An API that gets the request of the device, and then the stolen token alone.
@@ -35,7 +31,7 @@ def example(page: str) -> str:
     return str(block)
 
 
-def test_a_code_and_a_token_that_are_bound_to_a_key(site: "Site") -> None:
+def test_a_code_and_a_token_that_are_bound_to_a_key(site: Site) -> None:
     """RFC 9449 7.1: the device of one page and the API of the other."""
     OPENID_CLIENT.check()
     device = example("devices.md").replace('"tv-app"', '"tv"')

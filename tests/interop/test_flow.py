@@ -1,22 +1,26 @@
 """The whole flow, as ordinary client libraries run it: they know the issuer's address alone."""
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.interop.conftest import SCOPE, SECRET
-from tests.interop.peer import CLIENTS, GO_OAUTH2, OPENID_CLIENT, REQUESTS_OAUTHLIB
-from tests.process.wire import DEVICE_CODE_GRANT, fetch, request_of
-
-if TYPE_CHECKING:
-    from tests.interop.conftest import Play, Site
-    from tests.interop.peer import Library, Peer, Step
+from tests.interop.peer import (
+    CLIENTS,
+    GO_OAUTH2,
+    OPENID_CLIENT,
+    REQUESTS_OAUTHLIB,
+    Library,
+    Peer,
+    Step,
+)
+from tests.interop.site import Play, Site
+from tests.stage.wire import DEVICE_CODE_GRANT, fetch, request_of
 
 every_library = pytest.mark.parametrize("library", CLIENTS, ids=lambda library: library.name)
 
 
-def plays_to_the_end(peer: "Peer", site: "Site") -> "Step":
+def plays_to_the_end(peer: Peer, site: Site) -> Step:
     """Approve what it asks for, and follow it until its refresh token is revoked."""
     assert peer.step("discovered")["metadata"]["issuer"] == site.issuer
     site.decide(peer.step("authorized"), "approve")
@@ -36,14 +40,14 @@ def plays_to_the_end(peer: "Peer", site: "Site") -> "Step":
 
 @every_library
 @pytest.mark.parametrize("site", ["", "/tenants/north"], ids=["host", "path"], indirect=True)
-def test_from_the_code_to_the_revocation(play: "Play", site: "Site", library: "Library") -> None:
+def test_from_the_code_to_the_revocation(play: Play, site: Site, library: Library) -> None:
     """8628-3.5-d, 7009-2-a, OIDC-5.3.2-a, OIDC-12.2-a, OIDCD-4-a."""
     tokens = plays_to_the_end(play(library), site)
     assert tokens["token_type"].lower() == "bearer"
 
 
 @every_library
-def test_a_denial(play: "Play", site: "Site", library: "Library") -> None:
+def test_a_denial(play: Play, site: Site, library: Library) -> None:
     """8628-3.5-c."""
     peer = play(library)
     peer.step("discovered")
@@ -60,7 +64,7 @@ EXPIRED = {
 
 
 @every_library
-def test_nobody_comes(play: "Play", library: "Library") -> None:
+def test_nobody_comes(play: Play, library: Library) -> None:
     """8628-3.5-c."""
     peer = play(library, client_id="brief")
     peer.step("discovered")
@@ -69,7 +73,7 @@ def test_nobody_comes(play: "Play", library: "Library") -> None:
 
 
 @every_library
-def test_slow_down_is_kept(play: "Play", site: "Site", library: "Library") -> None:
+def test_slow_down_is_kept(play: Play, site: Site, library: Library) -> None:
     """8628-3.5-b: a second, impatient device with the same code slows the first one down."""
     peer = play(library)
     peer.step("discovered")
@@ -97,7 +101,7 @@ def test_slow_down_is_kept(play: "Play", site: "Site", library: "Library") -> No
         (REQUESTS_OAUTHLIB, "post"),
     ],
 )
-def test_with_a_secret(play: "Play", site: "Site", library: "Library", method: str) -> None:
+def test_with_a_secret(play: Play, site: Site, library: Library, method: str) -> None:
     """6749-2.3.1-a, 8628-3.1-e, 8628-3.4-b: one that has to be encoded."""
     auth = f"client_secret_{method}"
     peer = play(library, client_id=method, auth=auth, client_secret=SECRET)
@@ -105,7 +109,7 @@ def test_with_a_secret(play: "Play", site: "Site", library: "Library", method: s
 
 
 @every_library
-def test_a_wrong_secret(play: "Play", library: "Library") -> None:
+def test_a_wrong_secret(play: Play, library: Library) -> None:
     """8628-3.2-c: told at once, before a person is asked."""
     peer = play(library, client_id="post", auth="client_secret_post", client_secret="wrong")
     peer.step("discovered")
@@ -113,7 +117,7 @@ def test_a_wrong_secret(play: "Play", library: "Library") -> None:
 
 
 @every_library
-def test_an_unknown_client(play: "Play", library: "Library") -> None:
+def test_an_unknown_client(play: Play, library: Library) -> None:
     """8628-3.2-c."""
     peer = play(library, client_id="nobody")
     peer.step("discovered")
@@ -121,14 +125,14 @@ def test_an_unknown_client(play: "Play", library: "Library") -> None:
 
 
 @every_library
-def test_a_scope_that_is_not_allowed(play: "Play", library: "Library") -> None:
+def test_a_scope_that_is_not_allowed(play: Play, library: Library) -> None:
     """8628-3.2-c."""
     peer = play(library, scope="openid everything")
     peer.step("discovered")
     assert peer.fails() == "invalid_scope"
 
 
-def test_a_style_that_the_library_has_to_find_out(play: "Play", site: "Site") -> None:
+def test_a_style_that_the_library_has_to_find_out(play: Play, site: Site) -> None:
     """6749-5.2-b: golang.org/x/oauth2, told nothing, tries two requests at each poll."""
     peer = play(GO_OAUTH2, auth="")
     peer.step("discovered")

@@ -1,15 +1,12 @@
 """The metadata and the tokens, read by libraries that are strict about them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.interop.conftest import SECRET
-from tests.interop.peer import CLIENTS, OPENID_CLIENT, REQUESTS_OAUTHLIB, SPRING_SECURITY
-
-if TYPE_CHECKING:
-    from tests.interop.conftest import Play, Site
-    from tests.interop.peer import Library
+from tests.interop.peer import CLIENTS, OPENID_CLIENT, REQUESTS_OAUTHLIB, SPRING_SECURITY, Library
+from tests.interop.site import Play, Site
 
 with_and_without_a_path = pytest.mark.parametrize(
     "site", ["", "/tenants/north"], ids=["host", "path"], indirect=True
@@ -18,7 +15,7 @@ with_and_without_a_path = pytest.mark.parametrize(
 
 @with_and_without_a_path
 @pytest.mark.parametrize("library", [*CLIENTS, SPRING_SECURITY], ids=lambda library: library.name)
-def test_openid_discovery(play: "Play", site: "Site", library: "Library") -> None:
+def test_openid_discovery(play: Play, site: Site, library: Library) -> None:
     """8414-3.3-a, OIDCD-4-a: found behind the issuer, and taken as it is."""
     peer = play(library, only_discover=True)
     metadata = peer.step("discovered")["metadata"]
@@ -28,7 +25,7 @@ def test_openid_discovery(play: "Play", site: "Site", library: "Library") -> Non
 
 
 @with_and_without_a_path
-def test_oauth_discovery(play: "Play", site: "Site") -> None:
+def test_oauth_discovery(play: Play, site: Site) -> None:
     """8414-3-a, 8414-3.3-a: oauth4webapi looks before the issuer's path."""
     peer = play(OPENID_CLIENT, only_discover=True, algorithm="oauth2")
     assert peer.step("discovered")["metadata"]["issuer"] == site.issuer
@@ -36,7 +33,7 @@ def test_oauth_discovery(play: "Play", site: "Site") -> None:
 
 
 @with_and_without_a_path
-def test_a_resource_server(play: "Play", site: "Site") -> None:
+def test_a_resource_server(play: Play, site: Site) -> None:
     """9068-4-a, 7662-2.1-a, OIDC-3.1.3.3-a: an API made with Spring Security, or openid-client."""
     device = play(REQUESTS_OAUTHLIB, scope="openid profile")
     device.step("discovered")

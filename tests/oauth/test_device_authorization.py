@@ -2,22 +2,19 @@
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from deviceflow.config import Server
 from deviceflow.core.user_code import LETTERS
-
-if TYPE_CHECKING:
-    from tests.oauth.conftest import Stage, Worker
+from tests.stage.oauth import Stage, Worker
 
 ISSUER = "http://127.0.0.1:8628"
 AUTHORIZE = "/oauth2/device_authorization"
 
 
-async def test_the_answer(worker: "Worker") -> None:
+async def test_the_answer(worker: Worker) -> None:
     """8628-3.2-a, 8628-3.3-b, 6749-5.1-a: every member, and no user code in verification_uri."""
     answer = await worker.authorize()
     assert answer.status == 200
@@ -34,7 +31,7 @@ async def test_the_answer(worker: "Worker") -> None:
     }
 
 
-async def test_what_a_client_has_of_its_own(worker: "Worker") -> None:
+async def test_what_a_client_has_of_its_own(worker: Worker) -> None:
     """Lifetime, interval, format of the code, and a code that has to be typed."""
     body = (await worker.authorize("typed")).body
     assert (body["expires_in"], body["interval"]) == (120, 7)
@@ -42,7 +39,7 @@ async def test_what_a_client_has_of_its_own(worker: "Worker") -> None:
     assert "verification_uri_complete" not in body
 
 
-async def test_codes_are_unique(worker: "Worker") -> None:
+async def test_codes_are_unique(worker: Worker) -> None:
     """8628-3.2-a, 8628-5.2-a; a user code is no part of a device code."""
     answers = await asyncio.gather(*(worker.authorize() for _ in range(300)))
     assert {answer.status for answer in answers} == {200}
@@ -53,7 +50,7 @@ async def test_codes_are_unique(worker: "Worker") -> None:
     assert not any(code in device for device in devices for code in bare)
 
 
-async def test_every_position_of_a_device_code_varies(worker: "Worker") -> None:
+async def test_every_position_of_a_device_code_varies(worker: Worker) -> None:
     """8628-5.2-a: nothing in a code counts up or stands still (the last character has 4 bits)."""
     codes = [(await worker.authorize()).body["device_code"] for _ in range(64)]
     for position in range(43):
@@ -70,7 +67,7 @@ async def test_every_position_of_a_device_code_varies(worker: "Worker") -> None:
         ("profile profile", "profile"),
     ],
 )
-async def test_the_scope(stage: "Stage", worker: "Worker", asked: str | None, granted: str) -> None:
+async def test_the_scope(stage: Stage, worker: Worker, asked: str | None, granted: str) -> None:
     """8628-3.1-b: empty is absent; 6749-3.3-a: absent is the default, all that the client may."""
     answer = await worker.authorize(**({} if asked is None else {"scope": asked}))
     found = await stage.people.find(answer.body["user_code"])
@@ -95,19 +92,19 @@ async def test_the_scope(stage: "Stage", worker: "Worker", asked: str | None, gr
         "✓",
     ],
 )
-async def test_a_scope_that_is_not_allowed(stage: "Stage", worker: "Worker", scope: str) -> None:
+async def test_a_scope_that_is_not_allowed(stage: Stage, worker: Worker, scope: str) -> None:
     """8628-3.2-c, 6749-3.3-a: unknown, malformed or more than the client may: no codes."""
     answer = await worker.authorize(scope=scope)
     assert answer.outcome == (400, "invalid_scope")
     assert await stage.keys("df:g:*") == []
 
 
-async def test_a_client_without_scopes(worker: "Worker") -> None:
+async def test_a_client_without_scopes(worker: Worker) -> None:
     assert (await worker.authorize("bare")).status == 200
     assert (await worker.authorize("bare", scope="openid")).outcome == (400, "invalid_scope")
 
 
-async def test_what_is_kept_for_the_person(stage: "Stage", worker: "Worker") -> None:
+async def test_what_is_kept_for_the_person(stage: Stage, worker: Worker) -> None:
     """8628-5.4-a: where the request came from, as far as that can be believed."""
     headers = {"User-Agent": "NebulaTV/4.2 " + "x" * 200, "X-Forwarded-For": "203.0.113.9"}
     answer = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
@@ -120,7 +117,7 @@ async def test_what_is_kept_for_the_person(stage: "Stage", worker: "Worker") -> 
     assert found.expires_at == found.requested_at + 600
 
 
-async def test_a_user_agent_that_is_not_text(stage: "Stage", worker: "Worker") -> None:
+async def test_a_user_agent_that_is_not_text(stage: Stage, worker: Worker) -> None:
     body = b"client_id=tv-app"
     answer = await worker.raw(
         b"POST %b HTTP/1.1\r\nHost: x\r\nUser-Agent: TV\xff\xfe\xe2\x80\xae!\r\n"
@@ -132,7 +129,7 @@ async def test_a_user_agent_that_is_not_text(stage: "Stage", worker: "Worker") -
     assert found.user_agent == "TV!"
 
 
-async def test_the_address_behind_our_own_proxy(stage: "Stage") -> None:
+async def test_the_address_behind_our_own_proxy(stage: Stage) -> None:
     """9700-4.13-a: only a configured proxy is believed, and only for its own entry."""
     server = Server(trusted_proxies=("127.0.0.0/8",))
     worker = await stage.start_worker(msgspec.structs.replace(stage.settings, server=server))
@@ -143,14 +140,14 @@ async def test_the_address_behind_our_own_proxy(stage: "Stage") -> None:
     assert found.address == "203.0.113.9"
 
 
-async def test_addresses_come_from_the_issuer_only(worker: "Worker") -> None:
+async def test_addresses_come_from_the_issuer_only(worker: Worker) -> None:
     """Section 4, host header: whatever a request says, codes are entered at our own address."""
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     answer = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
     assert answer.body["verification_uri"] == f"{ISSUER}/device"
 
 
-async def test_the_store_keeps_no_code(stage: "Stage", worker: "Worker") -> None:
+async def test_the_store_keeps_no_code(stage: Stage, worker: Worker) -> None:
     """6749-10.3-a: neither in a key nor in a value."""
     body = (await worker.authorize()).body
     for key in await stage.keys("df:[gu]:*"):

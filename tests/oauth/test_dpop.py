@@ -1,15 +1,18 @@
 """Tokens that are bound to a key (RFC 9449)."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from joserfc.jwk import OctKey
 from structlog.testing import capture_logs
 
+from deviceflow.config import Settings
 from deviceflow.core import dpop
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from tests.oauth.proving import (
+from tests.stage.clock import Clock
+from tests.stage.oauth import People, Stage, Worker
+from tests.stage.proving import (
     AUTHORIZE,
     OTHER_KEY,
     TOKEN,
@@ -23,23 +26,18 @@ from tests.oauth.proving import (
     with_surface,
 )
 
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.conftest import Clock
-    from tests.oauth.conftest import People, Stage, Worker
-
 INVALID_PROOF = (400, "invalid_dpop_proof")
 USE_NONCE = (400, "use_dpop_nonce")
 INVALID_GRANT = (400, "invalid_grant")
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
 @pytest.fixture
-async def holder(worker: "Worker", clock: "Clock") -> Holder:
+async def holder(worker: Worker, clock: Clock) -> Holder:
     """Holds a key and a fresh nonce."""
     made = Holder(clock)
     await made.learn_nonce(worker)
@@ -47,14 +45,14 @@ async def holder(worker: "Worker", clock: "Clock") -> Holder:
 
 
 @pytest.fixture
-def thief(holder: Holder, clock: "Clock") -> Holder:
+def thief(holder: Holder, clock: Clock) -> Holder:
     """Holds another key, and knows the nonce."""
     made = Holder(clock, OTHER_KEY)
     made.nonce = holder.nonce
     return made
 
 
-async def bound(worker: "Worker", people: "People", holder: Holder) -> dict[str, Any]:
+async def bound(worker: Worker, people: People, holder: Holder) -> dict[str, Any]:
     """The tokens of a device that sent a proof with its poll."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
@@ -63,7 +61,7 @@ async def bound(worker: "Worker", people: "People", holder: Holder) -> dict[str,
     return answer.body
 
 
-async def test_the_whole_life(worker: "Worker", people: "People", holder: Holder) -> None:
+async def test_the_whole_life(worker: Worker, people: People, holder: Holder) -> None:
     """9449-5-a, 9449-6.2-a, 9700-2.2.1-a: bound, of the type DPoP, and told at introspection."""
     body = await bound(worker, people, holder)
     assert body["token_type"] == "DPoP"
@@ -76,7 +74,7 @@ async def test_the_whole_life(worker: "Worker", people: "People", holder: Holder
 
 
 async def test_the_refresh_token_stays_bound(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """9449-5-a: another key or none gets nothing, and the owner goes on."""
     body = await bound(worker, people, holder)
@@ -87,7 +85,7 @@ async def test_the_refresh_token_stays_bound(
 
 
 async def test_a_key_that_comes_with_a_refresh(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """9449-5-a: the first refresh with a proof binds the token that it gives, and all later."""
     grant = await worker.authorize()
@@ -110,7 +108,7 @@ async def test_a_key_that_comes_with_a_refresh(
 
 
 async def test_a_key_that_a_thief_brings(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """9449-5-a, 9700-2.2.2-a: it does not shut the owner out; the second of them is found."""
     for owner_is_first in (True, False):
@@ -130,7 +128,7 @@ async def test_a_key_that_a_thief_brings(
 BOX = {"client_id": "box", "client_secret": "%:+ é&="}
 
 
-async def box_tokens(worker: "Worker", people: "People", holder: Holder) -> dict[str, Any]:
+async def box_tokens(worker: Worker, people: People, holder: Holder) -> dict[str, Any]:
     """The tokens of a confidential client that sent a proof."""
     grant = await worker.post(AUTHORIZE, BOX)
     await people.approve(grant.body["user_code"])
@@ -141,7 +139,7 @@ async def box_tokens(worker: "Worker", people: "People", holder: Holder) -> dict
 
 
 async def test_a_confidential_clients_refresh_token(
-    stage: "Stage", worker: "Worker", people: "People", holder: Holder, thief: Holder
+    stage: Stage, worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """RFC 9449 5: its authentication binds it; each access token is bound to its request's key.
 
@@ -165,7 +163,7 @@ async def test_a_confidential_clients_refresh_token(
 
 
 async def test_a_stolen_device_code(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """9449, binding at the device authorization: worthless without the key."""
     grant = await worker.authorize(dpop_jkt=holder.jkt)
@@ -179,7 +177,7 @@ async def test_a_stolen_device_code(
 
 
 async def test_a_proof_at_the_device_authorization(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     headers = {"DPoP": holder.proof(AUTHORIZE)}
     grant = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
@@ -189,16 +187,14 @@ async def test_a_proof_at_the_device_authorization(
     assert (await holder.poll(worker, grant.body["device_code"])).status == 200
 
 
-async def test_two_keys_at_the_device_authorization(worker: "Worker", holder: Holder) -> None:
+async def test_two_keys_at_the_device_authorization(worker: Worker, holder: Holder) -> None:
     form = {"client_id": "tv-app", "dpop_jkt": OTHER_KEY.thumbprint()}
     answer = await worker.post(AUTHORIZE, form, headers={"DPoP": holder.proof(AUTHORIZE)})
     assert answer.outcome == INVALID_PROOF
     assert (await worker.authorize(dpop_jkt="short")).outcome == (400, "invalid_request")
 
 
-async def test_a_client_that_has_to_prove(
-    worker: "Worker", people: "People", holder: Holder
-) -> None:
+async def test_a_client_that_has_to_prove(worker: Worker, people: People, holder: Holder) -> None:
     """9449-5.2-a: at each step, also while nobody has decided."""
     assert (await worker.authorize("dpop")).outcome == (400, "invalid_request")
     grant = await worker.authorize("dpop", dpop_jkt=holder.jkt)
@@ -213,7 +209,7 @@ async def test_a_client_that_has_to_prove(
     assert (await worker.refresh(token, "dpop")).outcome == INVALID_PROOF
 
 
-async def test_nonces(worker: "Worker", people: "People", clock: "Clock") -> None:
+async def test_nonces(worker: Worker, people: People, clock: Clock) -> None:
     """9449-8-a, 9449-11.2-a: 400 with one nonce; an old or invented one is not enough.
 
     So there are no tokens, long-lived or not, for proofs without nonces. Answers bring more.
@@ -267,7 +263,7 @@ NOT_FOR_US: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("wrong", NOT_FOR_US, ids=str)
 async def test_a_proof_that_is_not_right(
-    worker: "Worker", people: "People", holder: Holder, wrong: dict[str, Any]
+    worker: Worker, people: People, holder: Holder, wrong: dict[str, Any]
 ) -> None:
     """9449-4.3-a, 9449-11.1-a: refused; the approval waits for a good one."""
     grant = await worker.authorize()
@@ -280,14 +276,14 @@ async def test_a_proof_that_is_not_right(
 @pytest.mark.parametrize(
     "proof", ["", "x", "a.b.c", "..", "é.é.é", "e30.e30.", "eyJhbGciOiJub25lIn0.e30.", "A" * 4000]
 )
-async def test_what_is_no_proof(worker: "Worker", proof: str) -> None:
+async def test_what_is_no_proof(worker: Worker, proof: str) -> None:
     """9449-4.3-a: a well-formed JWT."""
     form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
     answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
     assert answer.outcome == INVALID_PROOF
 
 
-async def test_json_that_is_nested_deep(worker: "Worker", holder: Holder) -> None:
+async def test_json_that_is_nested_deep(worker: Worker, holder: Holder) -> None:
     """9449-4.3-a: however a proof is broken, the answer is an error of ours and never a 500."""
     deep = '{"jti":' + "[" * 2500 + "]" * 2500 + "}"
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": holder.key.as_dict(private=False)}
@@ -298,7 +294,7 @@ async def test_json_that_is_nested_deep(worker: "Worker", holder: Holder) -> Non
         assert answer.outcome == INVALID_PROOF
 
 
-async def test_two_proofs(worker: "Worker", holder: Holder) -> None:
+async def test_two_proofs(worker: Worker, holder: Holder) -> None:
     """9449-4.3-a: one header."""
     form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
     headers = [("DPoP", holder.proof()), ("DPoP", holder.proof())]
@@ -306,7 +302,7 @@ async def test_two_proofs(worker: "Worker", holder: Holder) -> None:
 
 
 async def test_the_address_in_another_spelling(
-    worker: "Worker", people: "People", holder: Holder
+    worker: Worker, people: People, holder: Holder
 ) -> None:
     """9449-4.3-a: normalised before it is compared."""
     grant = await worker.authorize()
@@ -317,7 +313,7 @@ async def test_the_address_in_another_spelling(
 
 @pytest.mark.parametrize("jti", ["one", "\ud800"])
 async def test_a_replay_also_after_a_restart(
-    stage: "Stage", worker: "Worker", people: "People", holder: Holder, jti: str
+    stage: Stage, worker: Worker, people: People, holder: Holder, jti: str
 ) -> None:
     """9449-11.1-a: the same proof buys one answer, at any worker, now or later."""
     body = await bound(worker, people, holder)
@@ -335,7 +331,7 @@ async def test_a_replay_also_after_a_restart(
 
 
 async def test_bound_at_userinfo(
-    worker: "Worker", people: "People", holder: Holder, thief: Holder
+    worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
     """9449-7.2-a, 9449-4.3-a: not as Bearer, not without its key, not with another token's ath."""
     token = (await bound(worker, people, holder))["access_token"]
@@ -366,7 +362,7 @@ async def test_bound_at_userinfo(
 
 
 async def test_an_unbound_token_with_the_scheme_dpop(
-    worker: "Worker", people: "People", holder: Holder
+    worker: Worker, people: People, holder: Holder
 ) -> None:
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])

@@ -1,18 +1,22 @@
 """POST /oauth2/introspect (RFC 7662, RFC 9701)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
+from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.signing_keys import SigningKeys
-from tests.oauth.conftest import SECRET as CONSOLE_SECRET
-from tests.oauth.proving import (
+from tests.oauth.clients.test_authentication import basic
+from tests.stage.clock import Clock
+from tests.stage.oauth import SECRET as CONSOLE_SECRET
+from tests.stage.oauth import People, Stage, Worker
+from tests.stage.proving import (
     INACTIVE,
     INTROSPECT,
     ISSUER,
@@ -23,24 +27,18 @@ from tests.oauth.proving import (
     tokens,
     with_surface,
 )
-from tests.oauth.test_client_auth import basic
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.conftest import Clock
-    from tests.oauth.conftest import People, Stage, Worker
 
 SIGNED = "application/token-introspection+jwt"
 INVALID_CLIENT = (401, "invalid_client")
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
-async def test_an_access_token(worker: "Worker", people: "People", client_id: str) -> None:
+async def test_an_access_token(worker: Worker, people: People, client_id: str) -> None:
     """RFC 7662 2.2: the same for a JWT and an opaque token."""
     body = await tokens(worker, people, client_id, scope="openid profile")
     state = await introspect(worker, body["access_token"])
@@ -70,8 +68,8 @@ async def test_an_access_token(worker: "Worker", people: "People", client_id: st
     ids=["known", "unknown"],
 )
 async def test_how_sure_we_are_of_the_person(
-    worker: "Worker",
-    people: "People",
+    worker: Worker,
+    people: People,
     monkeypatch: pytest.MonkeyPatch,
     client_id: str,
     amr: tuple[str, ...],
@@ -91,7 +89,7 @@ async def test_how_sure_we_are_of_the_person(
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])
-async def test_a_wrong_hint(worker: "Worker", people: "People", hint: str) -> None:
+async def test_a_wrong_hint(worker: Worker, people: People, hint: str) -> None:
     """7662-2.1-b: the search is widened."""
     body = await tokens(worker, people)
     for token in (body["access_token"], body["refresh_token"]):
@@ -99,7 +97,7 @@ async def test_a_wrong_hint(worker: "Worker", people: "People", hint: str) -> No
         assert (state["active"], state["sub"]) == (True, "sub-ada")
 
 
-async def test_nobody_and_a_public_client(worker: "Worker", people: "People") -> None:
+async def test_nobody_and_a_public_client(worker: Worker, people: People) -> None:
     """7662-2.1-a: 401, with a challenge where somebody may still say who he is."""
     token = (await tokens(worker, people))["access_token"]
     for form in ({"token": token}, {"token": token, "client_id": "tv-app"}):
@@ -111,7 +109,7 @@ async def test_nobody_and_a_public_client(worker: "Worker", people: "People") ->
     assert (await worker.post(INTROSPECT, wrong | {"client_secret": ""})).outcome == INVALID_CLIENT
 
 
-async def test_a_client_that_may_not(worker: "Worker", people: "People") -> None:
+async def test_a_client_that_may_not(worker: Worker, people: People) -> None:
     """7662-4-b: a confidential client that is no resource server."""
     token = (await tokens(worker, people))["access_token"]
     form = {"token": token, "client_id": "no-rs", "client_secret": SECRET}
@@ -121,7 +119,7 @@ async def test_a_client_that_may_not(worker: "Worker", people: "People") -> None
     assert answer.error == "unauthorized_client"
 
 
-async def test_no_token(worker: "Worker") -> None:
+async def test_no_token(worker: Worker) -> None:
     form = {"client_id": "rs", "client_secret": SECRET, "token": ""}
     assert (await worker.post(INTROSPECT, form)).outcome == (400, "invalid_request")
 
@@ -129,12 +127,12 @@ async def test_no_token(worker: "Worker") -> None:
 @pytest.mark.parametrize(
     "token", ["x", "a.b.c", "dfa_x", "dfa_é", "A" * 16 + "." + "B" * 43, "e30.e30.", "é", "\x00"]
 )
-async def test_garbage(worker: "Worker", token: str) -> None:
+async def test_garbage(worker: Worker, token: str) -> None:
     """7662-2.2-a, 7662-4-a."""
     assert await introspect(worker, token) == INACTIVE
 
 
-async def test_what_is_no_access_token(worker: "Worker", people: "People") -> None:
+async def test_what_is_no_access_token(worker: Worker, people: People) -> None:
     """7662-2.2-a, 9068-4-a: an ID token, a device code, a token that was changed."""
     grant = await worker.authorize()
     body = await tokens(worker, people)
@@ -150,7 +148,7 @@ async def test_what_is_no_access_token(worker: "Worker", people: "People") -> No
         assert await introspect(worker, token) == INACTIVE
 
 
-async def test_signed_by_somebody_else(worker: "Worker", people: "People") -> None:
+async def test_signed_by_somebody_else(worker: Worker, people: People) -> None:
     """7662-4-a: the right claims and key id, and the wrong key."""
     token = (await tokens(worker, people))["access_token"]
     async with worker.client.get("/oauth2/jwks") as response:
@@ -164,14 +162,14 @@ async def test_signed_by_somebody_else(worker: "Worker", people: "People") -> No
 
 
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
-async def test_expired(worker: "Worker", people: "People", clock: "Clock", client_id: str) -> None:
+async def test_expired(worker: Worker, people: People, clock: Clock, client_id: str) -> None:
     """7662-2.2-a, 7662-4-a."""
     body = await tokens(worker, people, client_id)
     clock.advance(body["expires_in"])
     assert await introspect(worker, body["access_token"]) == INACTIVE
 
 
-async def test_used_refresh_tokens(worker: "Worker", people: "People") -> None:
+async def test_used_refresh_tokens(worker: Worker, people: People) -> None:
     """7662-4-a: the token that was replaced is not active once its successor is in use."""
     first = (await tokens(worker, people))["refresh_token"]
     second = (await worker.refresh(first)).body["refresh_token"]
@@ -182,14 +180,14 @@ async def test_used_refresh_tokens(worker: "Worker", people: "People") -> None:
     assert await introspect(worker, f"{name}.{'A' * 43}") == INACTIVE
 
 
-async def test_for_another_resource_server(worker: "Worker", people: "People") -> None:
+async def test_for_another_resource_server(worker: Worker, people: People) -> None:
     """7662-2.3-a, 7662-4-a: audience; refresh tokens are no business of an API's."""
     body = await tokens(worker, people)
     for token in (body["access_token"], body["refresh_token"]):
         assert await introspect(worker, token, "rs-api") == INACTIVE
 
 
-async def test_a_person_who_was_disabled(worker: "Worker", people: "People") -> None:
+async def test_a_person_who_was_disabled(worker: Worker, people: People) -> None:
     body = await tokens(worker, people)
     account = await people.users.find("ada")
     assert account is not None
@@ -198,9 +196,7 @@ async def test_a_person_who_was_disabled(worker: "Worker", people: "People") -> 
         assert await introspect(worker, token) == INACTIVE
 
 
-async def test_a_client_that_was_disabled(
-    stage: "Stage", worker: "Worker", people: "People"
-) -> None:
+async def test_a_client_that_was_disabled(stage: Stage, worker: Worker, people: People) -> None:
     """Its tokens end with it, refresh tokens too."""
     body = await tokens(worker, people)
     clients = tuple(
@@ -212,7 +208,7 @@ async def test_a_client_that_was_disabled(
         assert await introspect(changed, token) == INACTIVE
 
 
-async def test_revoked(worker: "Worker", people: "People") -> None:
+async def test_revoked(worker: Worker, people: People) -> None:
     """7662-4-a."""
     body = await tokens(worker, people)
     await revoke(worker, body["access_token"])
@@ -220,7 +216,7 @@ async def test_revoked(worker: "Worker", people: "People") -> None:
         assert await introspect(worker, token) == INACTIVE
 
 
-async def test_a_signed_answer(worker: "Worker", people: "People") -> None:
+async def test_a_signed_answer(worker: Worker, people: People) -> None:
     """RFC 9701 5: for this caller, of a type of its own, with a published key."""
     token = (await tokens(worker, people))["access_token"]
     async with worker.client.get("/oauth2/jwks") as response:
@@ -241,7 +237,7 @@ async def test_a_signed_answer(worker: "Worker", people: "People") -> None:
 
 
 async def test_keys_change_under_running_workers(
-    stage: "Stage", worker: "Worker", other_worker: "Worker", people: "People"
+    stage: Stage, worker: Worker, other_worker: Worker, people: People
 ) -> None:
     """OIDC-10.1.1-a: old tokens stay good until their key is withdrawn; all workers know at once.
 
@@ -267,7 +263,7 @@ async def test_keys_change_under_running_workers(
     await connection.close()
 
 
-async def _publishes(worker: "Worker", key_ids: set[str]) -> None:
+async def _publishes(worker: Worker, key_ids: set[str]) -> None:
     """Within a second; asked, for nobody tells."""
     for _ in range(500):
         async with worker.client.get("/oauth2/jwks") as response:

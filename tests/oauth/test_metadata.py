@@ -1,16 +1,14 @@
 """Metadata and keys (RFC 8414, OpenID Connect Discovery, RFC 7517)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
 from deviceflow.config import Registration
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from tests.oauth.proving import with_certificates
-
-if TYPE_CHECKING:
-    from tests.oauth.conftest import Stage, Worker
+from tests.stage.oauth import Stage, Worker
+from tests.stage.proving import with_certificates
 
 ISSUER = "http://127.0.0.1:8628"
 PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
@@ -18,7 +16,7 @@ JWKS = "/oauth2/jwks"
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 
 
-async def fetch(worker: "Worker", path: str) -> dict[str, Any]:
+async def fetch(worker: Worker, path: str) -> dict[str, Any]:
     """8414-3.2-a: 200 and application/json."""
     async with worker.client.get(path) as response:
         assert response.status == 200
@@ -30,7 +28,7 @@ async def fetch(worker: "Worker", path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_what_is_published(worker: "Worker", path: str) -> None:
+async def test_what_is_published(worker: Worker, path: str) -> None:
     """8628-4-a, 8414-2-a, 8414-2-b, 8414-3.3-a, OIDCD-4-a, 9700-2.6-a."""
     document = await fetch(worker, path)
     assert document["issuer"] == ISSUER
@@ -50,7 +48,7 @@ async def test_what_is_published(worker: "Worker", path: str) -> None:
     assert [] not in document.values()
 
 
-async def test_both_documents_say_the_same(worker: "Worker") -> None:
+async def test_both_documents_say_the_same(worker: Worker) -> None:
     documents = [await fetch(worker, path) for path in PATHS]
     assert documents[0] == documents[1]
 
@@ -58,7 +56,7 @@ async def test_both_documents_say_the_same(worker: "Worker") -> None:
 @pytest.mark.parametrize(
     "issuer", ["https://Login.Example.com", "https://example.com:8443", "http://localhost:1"]
 )
-async def test_the_issuer_is_byte_identical(stage: "Stage", issuer: str) -> None:
+async def test_the_issuer_is_byte_identical(stage: Stage, issuer: str) -> None:
     """8414-3.3-a: no other case, no default port taken away; in the tokens too."""
     worker = await stage.start_worker(msgspec.structs.replace(stage.settings, issuer=issuer))
     document = await fetch(worker, PATHS[0])
@@ -66,14 +64,14 @@ async def test_the_issuer_is_byte_identical(stage: "Stage", issuer: str) -> None
     assert document["token_endpoint"] == f"{issuer}/oauth2/token"
 
 
-async def test_the_host_of_the_request_is_nothing_to_us(worker: "Worker") -> None:
+async def test_the_host_of_the_request_is_nothing_to_us(worker: Worker) -> None:
     """Section 4, host header."""
     headers = {"Host": "evil.example", "X-Forwarded-Proto": "https"}
     async with worker.client.get(PATHS[0], headers=headers) as response:
         assert "evil" not in await response.text()
 
 
-async def test_the_keys_are_public(worker: "Worker") -> None:
+async def test_the_keys_are_public(worker: Worker) -> None:
     """OIDCD-3-a: no private member; OIDC-10.1.1-a: every key has a kid.
 
     A cache has to ask again, for a new key signs at once.
@@ -85,7 +83,7 @@ async def test_the_keys_are_public(worker: "Worker") -> None:
         assert {"kty", "kid", "use", "alg"} <= set(key)
 
 
-async def test_nothing_is_empty(stage: "Stage") -> None:
+async def test_nothing_is_empty(stage: Stage) -> None:
     """8414-3.2-a: a member without elements is left out."""
     none = msgspec.structs.replace(stage.settings, clients=())
     document = await fetch(await stage.start_worker(none), PATHS[0])
@@ -94,7 +92,7 @@ async def test_nothing_is_empty(stage: "Stage") -> None:
     assert document["token_endpoint_auth_methods_supported"] == ["none"]
 
 
-async def test_what_a_registered_client_may_have(stage: "Stage") -> None:
+async def test_what_a_registered_client_may_have(stage: Stage) -> None:
     """8414-2-a: the scopes too, though no client has them yet."""
     registration = Registration(enabled=True, scopes=("openid", "later"))
     settings = msgspec.structs.replace(
@@ -108,7 +106,7 @@ async def test_what_a_registered_client_may_have(stage: "Stage") -> None:
     assert document["scopes_supported"] == ["openid", "profile"]
 
 
-async def test_what_nobody_can_have(stage: "Stage") -> None:
+async def test_what_nobody_can_have(stage: Stage) -> None:
     """8414-2-a: of a client that is disabled, or that has a certificate nobody may tell of."""
     tv = stage.settings.clients[0]
     disabled = msgspec.structs.replace(
@@ -141,7 +139,7 @@ async def test_what_nobody_can_have(stage: "Stage") -> None:
 
 
 @pytest.mark.parametrize("path", [*PATHS, JWKS])
-async def test_other_methods(worker: "Worker", path: str) -> None:
+async def test_other_methods(worker: Worker, path: str) -> None:
     assert (await worker.post(path, {})).outcome == (405, "invalid_request")
     async with worker.client.head(path) as response:
         assert response.status == 200

@@ -1,26 +1,23 @@
 """An issuer with a path: everything is below it, for people and for machines."""
 
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from deviceflow.app import Demo, connect, prepare, wire
-from deviceflow.config import User
+from deviceflow.app import build
+from deviceflow.config import Settings, User
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.pages.demo import Demo
+from deviceflow.start import connect, prepare
 from deviceflow.store.users import Users
-from tests.oauth.proving import Holder, with_surface
-from tests.oauth.served import FORM, serve
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
-
-    from deviceflow.config import Settings
-    from tests.conftest import Clock
-    from tests.oauth.conftest import People, Stage, Worker
+from tests.stage.clock import Clock
+from tests.stage.oauth import People, Stage, Worker
+from tests.stage.proving import Holder, with_surface
+from tests.stage.served import FORM, serve
 
 BASE = "/tenant"
 ISSUER = f"http://127.0.0.1:8628{BASE}"
@@ -28,11 +25,11 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return msgspec.structs.replace(with_surface(settings), issuer=ISSUER)
 
 
-async def test_metadata(worker: "Worker") -> None:
+async def test_metadata(worker: Worker) -> None:
     """8414-3-a, OIDCD-4-a, 8414-3.3-a: inserted before the path, and appended to it."""
     documents = []
     for path in (
@@ -58,12 +55,12 @@ async def test_metadata(worker: "Worker") -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/", BASE, f"{BASE}/"])
-async def test_the_root(worker: "Worker", method: str, path: str) -> None:
+async def test_the_root(worker: Worker, method: str, path: str) -> None:
     async with worker.client.request(method, path, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, f"{BASE}/device")
 
 
-async def test_the_flow_of_a_machine(worker: "Worker", people: "People") -> None:
+async def test_the_flow_of_a_machine(worker: Worker, people: People) -> None:
     grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
     assert grant.body["verification_uri"] == f"{ISSUER}/device"
     await people.approve(grant.body["user_code"])
@@ -75,7 +72,7 @@ async def test_the_flow_of_a_machine(worker: "Worker", people: "People") -> None
         assert (await response.json())["sub"] == "sub-ada"
 
 
-async def test_a_proof(worker: "Worker", clock: "Clock") -> None:
+async def test_a_proof(worker: Worker, clock: Clock) -> None:
     """9449-4.3-a: htu has the path."""
     holder = Holder(clock)
     form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
@@ -85,7 +82,7 @@ async def test_a_proof(worker: "Worker", clock: "Clock") -> None:
         assert answer.error == error
 
 
-async def test_the_lane(stage: "Stage") -> None:
+async def test_the_lane(stage: Stage) -> None:
     """A pending poll below the path is the lane's; one above it is nobody's."""
     worker = await stage.start_worker()
     grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
@@ -99,7 +96,7 @@ async def test_the_lane(stage: "Stage") -> None:
         assert served.lane_answers == 1
 
 
-async def test_the_pages(stage: "Stage") -> None:
+async def test_the_pages(stage: Stage) -> None:
     """Sign in, type the code, approve: every link and every redirect stays below the path."""
     users = Users(stage.people.users._connection)
     hashed = await users.hash(PASSWORD)
@@ -116,17 +113,17 @@ async def test_the_pages(stage: "Stage") -> None:
     assert answer.status == 200
 
 
-async def test_the_demo(stage: "Stage") -> None:
+async def test_the_demo(stage: Stage) -> None:
     """Whatever the demo's page and its script ask for is an address of ours, below the path."""
-    wired = wire(
+    apps = build(
         stage.settings,
         connect(stage.settings, stage.url),
         await prepare(stage.settings, stage.url),
         stage.pace,
-        Demo("tv-app", "demo", "television"),
-        stage.clock,
+        clock=stage.clock,
+        demo=Demo("tv-app", "demo", "television"),
     )
-    async with TestClient(TestServer(wired.public)) as client:
+    async with TestClient(TestServer(apps.public)) as client:
         async with client.get(f"{BASE}/demo") as response:
             _, page = await _checked(response)
         base = re.search(r'<body data-base="([^"]*)"', page)
@@ -148,13 +145,13 @@ async def test_the_demo(stage: "Stage") -> None:
                 assert response.status == 405, path
 
 
-async def _open(worker: "Worker", path: str) -> tuple[str, str]:
+async def _open(worker: Worker, path: str) -> tuple[str, str]:
     """The page at `path`, and where it was found after all redirects."""
     async with worker.client.get(path) as response:
         return await _checked(response)
 
 
-async def _send(worker: "Worker", page: tuple[str, str], **fields: str) -> tuple[str, str]:
+async def _send(worker: Worker, page: tuple[str, str], **fields: str) -> tuple[str, str]:
     path, text = page
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
     action = re.search(r'<form[^>]* action="([^"]*)"', text)
@@ -164,7 +161,7 @@ async def _send(worker: "Worker", page: tuple[str, str], **fields: str) -> tuple
         return await _checked(response)
 
 
-async def _checked(response: "ClientResponse") -> tuple[str, str]:
+async def _checked(response: ClientResponse) -> tuple[str, str]:
     text = await response.text()
     assert response.status == 200, text
     for path in (response.url.path, *re.findall(r' (?:href|action|src)="(/[^"]*)"', text)):

@@ -1,14 +1,10 @@
 """A device code that is worthless without its verifier (RFC 7636)."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.oauth.proving import VERIFIER, s256, with_surface
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.oauth.conftest import People, Worker
+from deviceflow.config import Settings
+from tests.stage.oauth import People, Worker
+from tests.stage.proving import VERIFIER, s256, with_surface
 
 INVALID_GRANT = (400, "invalid_grant")
 INVALID_REQUEST = (400, "invalid_request")
@@ -16,11 +12,11 @@ CHALLENGE = s256(VERIFIER)
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
-async def test_the_owner_gets_the_tokens(worker: "Worker", people: "People") -> None:
+async def test_the_owner_gets_the_tokens(worker: Worker, people: People) -> None:
     """A wrong verifier or none gets nothing, and leaves the approval for the owner."""
     grant = await worker.authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
     code = grant.body["device_code"]
@@ -33,7 +29,7 @@ async def test_the_owner_gets_the_tokens(worker: "Worker", people: "People") -> 
     assert (await worker.poll(code, code_verifier=VERIFIER)).status == 200
 
 
-async def test_the_owner_is_told_what_is_wrong(worker: "Worker", people: "People") -> None:
+async def test_the_owner_is_told_what_is_wrong(worker: Worker, people: People) -> None:
     """Nobody else is: without the client, or before the approval, all verifiers are alike."""
     grant = await worker.authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
     code = grant.body["device_code"]
@@ -50,7 +46,7 @@ async def test_the_owner_is_told_what_is_wrong(worker: "Worker", people: "People
     assert others[0]["error_description"] == "The device code is not valid for this client."
 
 
-async def test_a_verifier_that_nobody_announced(worker: "Worker", people: "People") -> None:
+async def test_a_verifier_that_nobody_announced(worker: Worker, people: People) -> None:
     """RFC 9700 4.8: or whoever strips the challenge would go unnoticed."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
@@ -70,11 +66,11 @@ async def test_a_verifier_that_nobody_announced(worker: "Worker", people: "Peopl
         {"code_challenge_method": "S256"},
     ],
 )
-async def test_no_good_challenge(worker: "Worker", parameters: dict[str, str]) -> None:
+async def test_no_good_challenge(worker: Worker, parameters: dict[str, str]) -> None:
     assert (await worker.authorize(**parameters)).outcome == INVALID_REQUEST
 
 
-async def test_a_client_that_has_to(worker: "Worker", people: "People") -> None:
+async def test_a_client_that_has_to(worker: Worker, people: People) -> None:
     assert (await worker.authorize("pkce")).outcome == INVALID_REQUEST
     grant = await worker.authorize("pkce", code_challenge=CHALLENGE, code_challenge_method="S256")
     await people.approve(grant.body["user_code"])

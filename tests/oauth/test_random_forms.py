@@ -1,14 +1,15 @@
 """Whatever is sent to the newer endpoints, the answer is an error of ours and never a 500."""
 
 import asyncio
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.oauth.proving import (
+from deviceflow.config import Settings
+from tests.stage.oauth import Worker
+from tests.stage.proving import (
     AUTHORIZE,
     INITIAL,
     INTROSPECT,
@@ -20,10 +21,6 @@ from tests.oauth.proving import (
     with_certificates,
     with_surface,
 )
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.oauth.conftest import Worker
 
 NAMES = (
     "token", "token_type_hint", "client_id", "client_secret", "client_assertion",
@@ -63,7 +60,7 @@ REGISTRATION_NAMES = (
 
 
 @pytest.fixture(name="settings")
-def settings_fixture(settings: "Settings") -> "Settings":
+def settings_fixture(settings: Settings) -> Settings:
     return with_certificates(with_surface(settings))
 
 
@@ -71,7 +68,7 @@ quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("path", [REVOKE, INTROSPECT, USERINFO, REGISTER, AUTHORIZE, TOKEN])
-async def test_random_bodies(worker: "Worker", path: str) -> None:
+async def test_random_bodies(worker: Worker, path: str) -> None:
     """6749-5.2-c: JSON in the standard's characters, and nothing of what was sent in it."""
     loop = asyncio.get_running_loop()
 
@@ -91,7 +88,7 @@ async def test_random_bodies(worker: "Worker", path: str) -> None:
     await asyncio.to_thread(run)
 
 
-async def test_random_registrations(worker: "Worker") -> None:
+async def test_random_registrations(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
 
     async def check(metadata: dict[str, object]) -> None:

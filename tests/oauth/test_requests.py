@@ -2,13 +2,11 @@
 
 import asyncio
 import gzip
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.oauth.conftest import Worker
+from tests.stage.oauth import Worker
 
 AUTHORIZE = "/oauth2/device_authorization"
 TOKEN = "/oauth2/token"
@@ -27,7 +25,7 @@ def good(path: str) -> tuple[int, str]:
     return (200, "") if path == AUTHORIZE else (400, "unsupported_grant_type")
 
 
-async def post(worker: "Worker", path: str, body: bytes, **headers: str) -> tuple[int, str]:
+async def post(worker: Worker, path: str, body: bytes, **headers: str) -> tuple[int, str]:
     fields = {"Content-Type": FORM} | {name.replace("_", "-"): headers[name] for name in headers}
     return (await worker.post(path, body, headers=fields)).outcome
 
@@ -46,7 +44,7 @@ async def post(worker: "Worker", path: str, body: bytes, **headers: str) -> tupl
         GOOD + b"&client_secret=",
     ],
 )
-async def test_what_is_accepted(worker: "Worker", path: str, body: bytes) -> None:
+async def test_what_is_accepted(worker: Worker, path: str, body: bytes) -> None:
     """8628-3.1-c: unknown parameters are ignored; any correct encoding is read."""
     assert await post(worker, path, body) == good(path)
 
@@ -73,7 +71,7 @@ async def test_what_is_accepted(worker: "Worker", path: str, body: bytes) -> Non
         b"\x00" * 100,
     ],
 )
-async def test_what_is_refused(worker: "Worker", path: str, body: bytes) -> None:
+async def test_what_is_refused(worker: Worker, path: str, body: bytes) -> None:
     """8628-3.1-d, 6749-3.2-a: doubled (also under another spelling), broken, not UTF-8."""
     assert await post(worker, path, body) == INVALID_REQUEST
 
@@ -92,7 +90,7 @@ async def test_what_is_refused(worker: "Worker", path: str, body: bytes) -> None
         ";;;",
     ],
 )
-async def test_another_content_type(worker: "Worker", path: str, content_type: str) -> None:
+async def test_another_content_type(worker: Worker, path: str, content_type: str) -> None:
     assert await post(worker, path, GOOD, Content_Type=content_type) == INVALID_REQUEST
 
 
@@ -107,12 +105,12 @@ async def test_another_content_type(worker: "Worker", path: str, content_type: s
     ],
 )
 async def test_the_content_type_in_other_spellings(
-    worker: "Worker", path: str, content_type: str
+    worker: Worker, path: str, content_type: str
 ) -> None:
     assert await post(worker, path, GOOD, Content_Type=content_type) == good(path)
 
 
-async def test_no_content_type(worker: "Worker", path: str) -> None:
+async def test_no_content_type(worker: Worker, path: str) -> None:
     request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
     answer = await worker.raw(request % (path.encode(), len(GOOD), GOOD))
     assert answer.outcome == INVALID_REQUEST
@@ -121,7 +119,7 @@ async def test_no_content_type(worker: "Worker", path: str) -> None:
 # Bodies
 
 
-async def test_a_body_that_is_too_long(worker: "Worker", path: str) -> None:
+async def test_a_body_that_is_too_long(worker: Worker, path: str) -> None:
     """413 for what is announced, and for what turns out to be too long (2048 bytes here)."""
     fits = GOOD + b"&foo=" + b"x" * (2048 - len(GOOD) - 5)
     assert await post(worker, path, fits) == good(path)
@@ -132,7 +130,7 @@ async def test_a_body_that_is_too_long(worker: "Worker", path: str) -> None:
     assert answer.outcome == (413, "invalid_request")
 
 
-async def test_a_body_in_chunks(worker: "Worker", path: str) -> None:
+async def test_a_body_in_chunks(worker: Worker, path: str) -> None:
     """RFC 9112 7.1: a client may send one; it means the same."""
     parts = [GOOD[:7], GOOD[7:30], GOOD[30:]]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
@@ -143,20 +141,20 @@ async def test_a_body_in_chunks(worker: "Worker", path: str) -> None:
 @pytest.mark.parametrize(
     "chunks", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"-1\r\na\r\n0\r\n\r\n"]
 )
-async def test_broken_chunks(worker: "Worker", path: str, chunks: bytes) -> None:
+async def test_broken_chunks(worker: Worker, path: str, chunks: bytes) -> None:
     answer = await worker.raw(chunked(path) + chunks)
     assert answer.status == 400
     assert answer.error in {"", "invalid_request"}
 
 
-async def test_broken_chunks_after_good_ones(worker: "Worker", path: str) -> None:
+async def test_broken_chunks_after_good_ones(worker: Worker, path: str) -> None:
     """The mistake is found while the body is being read, not in its head."""
     answer = await worker.raw(chunked(path) + b"3\r\nfoo\r\nzz\r\n")
     assert answer.status == 400
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "x"])
-async def test_a_compressed_body(worker: "Worker", path: str, encoding: str) -> None:
+async def test_a_compressed_body(worker: Worker, path: str, encoding: str) -> None:
     """A few bytes must not become gigabytes; what is not compressed at all is no form either."""
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Encoding: %b\r\n"
     head %= (path.encode(), FORM.encode(), encoding.encode())
@@ -168,7 +166,7 @@ async def test_a_compressed_body(worker: "Worker", path: str, encoding: str) -> 
 
 
 async def test_a_connection_that_ends_in_a_body(
-    worker: "Worker", path: str, caplog: pytest.LogCaptureFixture
+    worker: Worker, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A device that loses power: no answer, nothing done, and nothing that looks like our fault."""
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: 100\r\n\r\n%b"
@@ -185,7 +183,7 @@ async def test_a_connection_that_ends_in_a_body(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
-async def test_another_method(worker: "Worker", path: str, method: str) -> None:
+async def test_another_method(worker: Worker, path: str, method: str) -> None:
     """6749-3.2-a: POST only, and it says so."""
     async with worker.client.request(method, path, data=GOOD) as response:
         assert response.status == 405
@@ -195,7 +193,7 @@ async def test_another_method(worker: "Worker", path: str, method: str) -> None:
         assert response.headers["Pragma"] == "no-cache"
 
 
-async def test_the_method_to_use(worker: "Worker", path: str) -> None:
+async def test_the_method_to_use(worker: Worker, path: str) -> None:
     answer = await worker.send("GET", path)
     assert answer.body["error_description"].endswith(" Use POST.")
     answer = await worker.send("PUT", "/oauth2/userinfo")
@@ -203,7 +201,7 @@ async def test_the_method_to_use(worker: "Worker", path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_the_root_leads_to_the_page_for_a_code(worker: "Worker", method: str) -> None:
+async def test_the_root_leads_to_the_page_for_a_code(worker: Worker, method: str) -> None:
     """Who types the host alone, from a television's screen."""
     async with worker.client.request(method, "/", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/device")
@@ -222,11 +220,11 @@ async def test_the_root_leads_to_the_page_for_a_code(worker: "Worker", method: s
         "/.well-known/nothing",
     ],
 )
-async def test_another_path(worker: "Worker", path: str) -> None:
+async def test_another_path(worker: Worker, path: str) -> None:
     assert (await worker.post(path, {"client_id": "tv-app"})).outcome == (404, "invalid_request")
 
 
-async def test_no_operator_pages_in_public(worker: "Worker") -> None:
+async def test_no_operator_pages_in_public(worker: Worker) -> None:
     """They are on the admin port, never on this one."""
     for path in ("/healthz", "/readyz", "/metrics", "/demo"):
         async with worker.client.get(path) as response:
@@ -234,13 +232,13 @@ async def test_no_operator_pages_in_public(worker: "Worker") -> None:
 
 
 @pytest.mark.parametrize("grant_type", ["password", "client_credentials", "authorization_code"])
-async def test_other_grant_types(worker: "Worker", grant_type: str) -> None:
+async def test_other_grant_types(worker: Worker, grant_type: str) -> None:
     """9700-2.4-a, 6749-5.2-b."""
     form = {"client_id": "tv-app", "grant_type": grant_type, "username": "a", "password": "b"}
     assert (await worker.post(TOKEN, form)).outcome == (400, "unsupported_grant_type")
 
 
-async def test_the_grant_type_is_required(worker: "Worker") -> None:
+async def test_the_grant_type_is_required(worker: Worker) -> None:
     """8628-3.4-a."""
     for form in ({"client_id": "tv-app"}, {"client_id": "tv-app", "grant_type": ""}):
         assert (await worker.post(TOKEN, form)).outcome == INVALID_REQUEST
@@ -252,7 +250,7 @@ async def test_the_grant_type_is_required(worker: "Worker") -> None:
 @pytest.mark.parametrize(
     "sent", ['"<script>alert(1)</script>\\', "✓ unicode ✓", "\r\nSet-Cookie: a=b"]
 )
-async def test_errors_repeat_nothing(worker: "Worker", path: str, sent: str) -> None:
+async def test_errors_repeat_nothing(worker: Worker, path: str, sent: str) -> None:
     """6749-5.2-c: fixed text inside the character set, whatever was sent."""
     forms = [
         {"client_id": sent},

@@ -1,18 +1,20 @@
 """Access tokens for the APIs that the device names (RFC 8707, RFC 9068 3)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from deviceflow.config import Settings
 from deviceflow.core import claims
-from deviceflow.core.claims import Lifetime
+from deviceflow.core.claims import Validity
 from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import ProtectedResource
-from deviceflow.store.access import AccessTokens
+from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.connection import Connection
-from tests.oauth.proving import (
+from tests.stage.oauth import Answer, People, Stage, Worker
+from tests.stage.proving import (
     API,
     AUTHORIZE,
     FILES,
@@ -25,10 +27,6 @@ from tests.oauth.proving import (
     userinfo,
     with_surface,
 )
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.oauth.conftest import Answer, People, Stage, Worker
 
 INVALID_TARGET = (400, "invalid_target")
 INVALID_SCOPE = (400, "invalid_scope")
@@ -63,13 +61,13 @@ BOTH_FORMATS = pytest.mark.parametrize("client_id", ["printer", "opaque-printer"
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     settings = with_surface(settings)
     clients = (*settings.clients, *CLIENTS)
     return msgspec.structs.replace(settings, clients=clients, resources=RESOURCES)
 
 
-async def ask(worker: "Worker", scope: str, resources: str, client_id: str = "printer") -> "Answer":
+async def ask(worker: Worker, scope: str, resources: str, client_id: str = "printer") -> Answer:
     """A device authorization request; both space separated, and nothing is left out."""
     named = [("resource", name) for name in resources.split()]
     asked = [("scope", scope)] if scope else []
@@ -77,8 +75,8 @@ async def ask(worker: "Worker", scope: str, resources: str, client_id: str = "pr
 
 
 async def first_tokens(
-    worker: "Worker",
-    people: "People",
+    worker: Worker,
+    people: People,
     scope: str,
     resources: str = "",
     client_id: str = "printer",
@@ -93,7 +91,7 @@ async def first_tokens(
     return answer.body
 
 
-async def test_one_audience_each(worker: "Worker", people: "People") -> None:
+async def test_one_audience_each(worker: Worker, people: People) -> None:
     """8707-2-b, 9068-3-a, 9068-5-a, 9700-2.3-a."""
     for resource in (API, FILES):
         body = await tokens(worker, people, "apis", resource=resource)
@@ -101,7 +99,7 @@ async def test_one_audience_each(worker: "Worker", people: "People") -> None:
     assert claims_of((await tokens(worker, people, "apis"))["access_token"])["aud"] == ISSUER
 
 
-async def test_two_resources_and_then_one(worker: "Worker", people: "People") -> None:
+async def test_two_resources_and_then_one(worker: Worker, people: People) -> None:
     """8707-2.2-a: narrowed at the token endpoint; the refresh token keeps what was granted."""
     form = [("client_id", "apis"), ("resource", API), ("resource", FILES)]
     grant = await worker.post(AUTHORIZE, form)
@@ -119,7 +117,7 @@ async def test_two_resources_and_then_one(worker: "Worker", people: "People") ->
     "resource",
     ["api", "/api", f"{API}#x", f"{API}/", "https://else.example", f"{API} {FILES}", " ", "é"],
 )
-async def test_refused(worker: "Worker", resource: str) -> None:
+async def test_refused(worker: Worker, resource: str) -> None:
     """8707-2-a: and nothing of it is repeated (6749-5.2-c)."""
     answer = await worker.authorize("apis", resource=resource)
     assert answer.outcome == INVALID_TARGET
@@ -128,12 +126,12 @@ async def test_refused(worker: "Worker", resource: str) -> None:
     assert (await worker.post(AUTHORIZE, named)).outcome == INVALID_TARGET
 
 
-async def test_another_client_may_not(worker: "Worker") -> None:
+async def test_another_client_may_not(worker: Worker) -> None:
     """8707-2-a: the list is the client's own."""
     assert (await worker.authorize("tv-app", resource=API)).outcome == INVALID_TARGET
 
 
-async def test_wider_than_granted(worker: "Worker", people: "People") -> None:
+async def test_wider_than_granted(worker: Worker, people: People) -> None:
     """8707-2.2-a: refused, and neither the approval nor the refresh token is used up."""
     grant = await worker.authorize("apis", resource=API)
     await people.approve(grant.body["user_code"])
@@ -149,7 +147,7 @@ async def test_wider_than_granted(worker: "Worker", people: "People") -> None:
     assert (await worker.refresh(token, "apis", resource=API)).status == 200
 
 
-async def test_no_resource_at_first(worker: "Worker", people: "People") -> None:
+async def test_no_resource_at_first(worker: Worker, people: People) -> None:
     """8707-2.2-a."""
     grant = await worker.authorize("apis")
     await people.approve(grant.body["user_code"])
@@ -158,14 +156,14 @@ async def test_no_resource_at_first(worker: "Worker", people: "People") -> None:
     assert (await worker.poll(code, "apis")).status == 200
 
 
-async def test_who_is_told(worker: "Worker", people: "People") -> None:
+async def test_who_is_told(worker: Worker, people: People) -> None:
     """7662-2.3-a: the resource server that the token is for, and no other."""
     token = (await tokens(worker, people, "apis", resource=API))["access_token"]
     assert (await introspect(worker, token, "rs-api"))["active"] is True
     assert await introspect(worker, token, "rs-else") == INACTIVE
 
 
-async def test_a_resource_that_was_taken_away(stage: "Stage", people: "People") -> None:
+async def test_a_resource_that_was_taken_away(stage: Stage, people: People) -> None:
     """8707-2.2-a: as a scope would be, of a code and of a refresh token."""
     before = await stage.start_worker()
     token = (await tokens(before, people, "apis", resource=API))["refresh_token"]
@@ -206,7 +204,7 @@ async def test_a_resource_that_was_taken_away(stage: "Stage", people: "People") 
     ],
 )
 async def test_the_audience_of_scopes(
-    worker: "Worker", people: "People", scope: str, resources: str, audience: str | list[str]
+    worker: Worker, people: People, scope: str, resources: str, audience: str | list[str]
 ) -> None:
     """9068-3-a, 9068-5-a: the resource that is named, or that the scopes belong to."""
     body = await first_tokens(worker, people, scope, resources)
@@ -226,19 +224,19 @@ async def test_the_audience_of_scopes(
         ("print", ISSUER),
     ],
 )
-async def test_scopes_of_other_resources(worker: "Worker", scope: str, resources: str) -> None:
+async def test_scopes_of_other_resources(worker: Worker, scope: str, resources: str) -> None:
     """9068-3-a: of two resources, or of one that was not named; by default too."""
     assert (await ask(worker, scope, resources)).outcome == INVALID_SCOPE
 
 
-async def test_the_resource_chooses_among_all_scopes(worker: "Worker", people: "People") -> None:
+async def test_the_resource_chooses_among_all_scopes(worker: Worker, people: People) -> None:
     """6749-3.3-a: a request without `scope` has a default, and the answer tells it."""
     body = await first_tokens(worker, people, "", FILES)
     assert body["scope"] == "openid profile offline_access files"
     assert claims_of(body["access_token"])["aud"] == [FILES, ISSUER]
 
 
-async def test_downscoped(worker: "Worker", people: "People") -> None:
+async def test_downscoped(worker: Worker, people: People) -> None:
     """8707-2.2-a, 6749-5.1-a: the answer tells; the refresh token keeps the whole grant."""
     scope = "openid profile offline_access print files"
     both = f"{API} {FILES}"
@@ -261,7 +259,7 @@ async def test_downscoped(worker: "Worker", people: "People") -> None:
         token = answer.body["refresh_token"]
 
 
-async def test_a_narrower_scope_tells_the_audience(worker: "Worker", people: "People") -> None:
+async def test_a_narrower_scope_tells_the_audience(worker: Worker, people: People) -> None:
     """9068-3-a: of a refresh that names no resource."""
     token = (await first_tokens(worker, people, "openid offline_access print"))["refresh_token"]
     for scope, audience in (("print", API), ("openid", ISSUER), ("openid print", [API, ISSUER])):
@@ -270,7 +268,7 @@ async def test_a_narrower_scope_tells_the_audience(worker: "Worker", people: "Pe
         token = answer.body["refresh_token"]
 
 
-async def test_a_narrower_scope_opens_no_other_api(worker: "Worker", people: "People") -> None:
+async def test_a_narrower_scope_opens_no_other_api(worker: Worker, people: People) -> None:
     """8707-2.2-a: the client's own audience is not where the grant's token was good."""
     grant = await ask(worker, "print pay offline_access", "", "bill")
     await people.approve(grant.body["user_code"])
@@ -281,7 +279,7 @@ async def test_a_narrower_scope_opens_no_other_api(worker: "Worker", people: "Pe
     assert (claims_now["aud"], claims_now["scope"]) == (API, "pay")
 
 
-async def test_nothing_would_be_left(worker: "Worker", people: "People") -> None:
+async def test_nothing_would_be_left(worker: Worker, people: People) -> None:
     """8707-2.2-a, 6749-5.1-a: no answer could say so; the refresh token is not used up."""
     body = await first_tokens(worker, people, "offline_access print", f"{API} {FILES}")
     token = body["refresh_token"]
@@ -302,8 +300,8 @@ async def test_nothing_would_be_left(worker: "Worker", people: "People") -> None
     ],
 )
 async def test_userinfo_with_the_token_of_the_answer(
-    worker: "Worker",
-    people: "People",
+    worker: Worker,
+    people: People,
     client_id: str,
     scope: str,
     resources: str,
@@ -319,7 +317,7 @@ async def test_userinfo_with_the_token_of_the_answer(
 
 
 @BOTH_FORMATS
-async def test_one_token_for_each(worker: "Worker", people: "People", client_id: str) -> None:
+async def test_one_token_for_each(worker: Worker, people: People, client_id: str) -> None:
     """9068-5-a, 9700-2.3-a, 7662-4-a: the API's is no good at userinfo, nor the other way."""
     scope = "openid offline_access print"
     body = await first_tokens(worker, people, scope, API, client_id, resource=API)
@@ -339,7 +337,7 @@ async def test_one_token_for_each(worker: "Worker", people: "People", client_id:
     [(API, 401), ([API, FILES], 401), (f"{ISSUER}/", 401), (ISSUER, 200), ([API, ISSUER], 200)],
 )
 async def test_a_token_with_openid_for_others(
-    stage: "Stage", worker: "Worker", people: "People", audience: str | list[str], status: int
+    stage: Stage, worker: Worker, people: People, audience: str | list[str], status: int
 ) -> None:
     """9068-4-a: the audience is looked at, and not only the scope; byte for byte."""
     now = int(stage.clock.now)
@@ -351,7 +349,7 @@ async def test_a_token_with_openid_for_others(
         scope="openid",
         jti="by hand",
         grant_id="g" * 16,
-        lifetime=Lifetime(now, now + 60),
+        lifetime=Validity(now, now + 60),
     )
     connection = Connection.open(stage.url)
     token = await AccessTokens(connection).store(content, 60)
@@ -359,7 +357,7 @@ async def test_a_token_with_openid_for_others(
     assert (await userinfo(worker, f"Bearer {token}")).status == status
 
 
-async def test_a_token_of_before_the_table(stage: "Stage", people: "People") -> None:
+async def test_a_token_of_before_the_table(stage: Stage, people: People) -> None:
     """9068-3-a: a grant goes on under new settings, and its tokens are for the right API."""
     before = await stage.start_worker(msgspec.structs.replace(stage.settings, resources=()))
     scope = "offline_access print files"

@@ -1,14 +1,16 @@
 """POST /oauth2/revoke (RFC 7009)."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from deviceflow.config import Tokens
-from deviceflow.store.tokens import SAME_SUCCESSOR_S
-from tests.oauth.proving import (
+from deviceflow.config import Settings, Tokens
+from deviceflow.store.families import SAME_SUCCESSOR_S
+from tests.stage.clock import Clock
+from tests.stage.oauth import People, Stage, StageAt, Worker
+from tests.stage.proving import (
     INACTIVE,
     INTROSPECT,
     REVOKE,
@@ -19,20 +21,14 @@ from tests.oauth.proving import (
     tokens,
     with_surface,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deviceflow.config import Settings
-    from tests.conftest import Clock, Valkey
-    from tests.oauth.conftest import People, Stage, StageAt, Worker
+from tests.stage.valkey import Valkey
 
 INVALID_GRANT = (400, "invalid_grant")
 INVALID_CLIENT = (401, "invalid_client")
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
@@ -40,7 +36,7 @@ def settings(settings: "Settings") -> "Settings":
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
 async def test_the_whole_grant_ends(
-    worker: "Worker", people: "People", client_id: str, which: str, hint: str
+    worker: Worker, people: People, client_id: str, which: str, hint: str
 ) -> None:
     """7009-2-a, 7009-2.1-a, 7009-2.1-c: refresh and access tokens, whatever the hint."""
     body = await tokens(worker, people, client_id)
@@ -53,7 +49,7 @@ async def test_the_whole_grant_ends(
         assert refused.outcome == INVALID_GRANT
 
 
-async def test_other_grants_go_on(worker: "Worker", people: "People") -> None:
+async def test_other_grants_go_on(worker: Worker, people: People) -> None:
     body, other = await tokens(worker, people), await tokens(worker, people)
     await revoke(worker, body["refresh_token"])
     assert (await introspect(worker, other["access_token"]))["active"] is True
@@ -61,7 +57,7 @@ async def test_other_grants_go_on(worker: "Worker", people: "People") -> None:
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-async def test_another_clients_token(worker: "Worker", people: "People", which: str) -> None:
+async def test_another_clients_token(worker: Worker, people: People, which: str) -> None:
     """7009-2.1-b: still active."""
     body = await tokens(worker, people)
     await revoke(worker, body[which], "other-tv")
@@ -72,13 +68,13 @@ async def test_another_clients_token(worker: "Worker", people: "People", which: 
 @pytest.mark.parametrize(
     "token", ["x", "a.b.c", "dfa_x", "dfa_é", "A" * 16 + "." + "B" * 43, "é", "\x00", " "]
 )
-async def test_garbage(worker: "Worker", token: str) -> None:
+async def test_garbage(worker: Worker, token: str) -> None:
     """7009-2.2-a."""
     await revoke(worker, token)
 
 
 async def test_twice_and_at_every_worker(
-    worker: "Worker", other_worker: "Worker", people: "People"
+    worker: Worker, other_worker: Worker, people: People
 ) -> None:
     """7009-2.2-a."""
     body = await tokens(worker, people)
@@ -88,7 +84,7 @@ async def test_twice_and_at_every_worker(
     assert await introspect(other_worker, body["access_token"]) == INACTIVE
 
 
-async def test_half_of_a_refresh_token(worker: "Worker", people: "People") -> None:
+async def test_half_of_a_refresh_token(worker: Worker, people: People) -> None:
     """Who knows the family's name but no token of it ends nothing."""
     body = await tokens(worker, people)
     name, _, _ = body["refresh_token"].partition(".")
@@ -96,7 +92,7 @@ async def test_half_of_a_refresh_token(worker: "Worker", people: "People") -> No
     assert (await worker.refresh(body["refresh_token"])).status == 200
 
 
-async def test_the_client_authenticates(worker: "Worker", people: "People") -> None:
+async def test_the_client_authenticates(worker: Worker, people: People) -> None:
     """RFC 7009 2.1: a confidential client's token needs its secret."""
     grant = await worker.authorize("no-rs", client_secret=SECRET)
     await people.approve(grant.body["user_code"])
@@ -111,14 +107,14 @@ async def test_the_client_authenticates(worker: "Worker", people: "People") -> N
 
 
 @pytest.mark.parametrize("form", [{}, {"token": ""}])
-async def test_no_token(worker: "Worker", form: dict[str, str]) -> None:
+async def test_no_token(worker: Worker, form: dict[str, str]) -> None:
     answer = await worker.post(REVOKE, {"client_id": "tv-app"} | form)
     assert answer.outcome == (400, "invalid_request")
     assert (await worker.post(REVOKE, {"token": "x"})).outcome == (400, "invalid_request")
     assert (await worker.send("GET", REVOKE)).status == 405
 
 
-async def test_a_replay_ends_access_tokens_too(worker: "Worker", people: "People") -> None:
+async def test_a_replay_ends_access_tokens_too(worker: Worker, people: People) -> None:
     """9700-2.2.2-a: whoever has stolen a refresh token has an access token as well."""
     first = await tokens(worker, people)
     second = (await worker.refresh(first["refresh_token"])).body
@@ -130,7 +126,7 @@ async def test_a_replay_ends_access_tokens_too(worker: "Worker", people: "People
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 async def test_under_other_settings_than_it_was_issued(
-    stage: "Stage", worker: "Worker", people: "People", which: str
+    stage: Stage, worker: Worker, people: People, which: str
 ) -> None:
     """7009-2-a: what was revoked is gone, or remembered for as long as it could live."""
     body = await tokens(worker, people)
@@ -144,7 +140,7 @@ async def test_under_other_settings_than_it_was_issued(
 
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_successor_that_nobody_has_used(
-    stage: "Stage", worker: "Worker", people: "People", which: int
+    stage: Stage, worker: Worker, people: People, which: int
 ) -> None:
     """7009-2-a: of a request that was sent again, whichever answer the device has."""
     body = await tokens(worker, people)
@@ -160,7 +156,7 @@ async def test_a_successor_that_nobody_has_used(
         assert await introspect(worker, answer["refresh_token"]) == INACTIVE
 
 
-async def test_a_refresh_token_that_was_used(worker: "Worker", people: "People") -> None:
+async def test_a_refresh_token_that_was_used(worker: Worker, people: People) -> None:
     """7009-2.2-a: it is good for nothing any more, and ends nothing."""
     used = (await tokens(worker, people))["refresh_token"]
     second = (await worker.refresh(used)).body["refresh_token"]
@@ -170,7 +166,7 @@ async def test_a_refresh_token_that_was_used(worker: "Worker", people: "People")
 
 
 async def test_a_key_for_each_grant_that_was_revoked(
-    stage: "Stage", worker: "Worker", people: "People"
+    stage: Stage, worker: Worker, people: People
 ) -> None:
     """7009-5-a: not one for each token, nor for each request."""
     body = await tokens(worker, people)
@@ -181,10 +177,10 @@ async def test_a_key_for_each_grant_that_was_revoked(
 
 
 async def test_the_store_is_out_of_reach(
-    start_valkey: "Callable[..., Valkey]",
-    stage_at: "StageAt",
-    settings: "Settings",
-    clock: "Clock",
+    start_valkey: Callable[..., Valkey],
+    stage_at: StageAt,
+    settings: Settings,
+    clock: Clock,
 ) -> None:
     """7009-2.2.1-a: 503 and Retry-After, never the answer of a success; nor at the others."""
     own = start_valkey()

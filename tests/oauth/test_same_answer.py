@@ -4,11 +4,13 @@ What is compared is the answer, byte for byte, and what the store was asked for,
 what takes the time.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from tests.oauth.proving import (
+from deviceflow.config import Settings
+from tests.stage.oauth import People, Stage, Worker
+from tests.stage.proving import (
     API,
     INTROSPECT,
     REVOKE,
@@ -19,11 +21,7 @@ from tests.oauth.proving import (
     tokens,
     with_surface,
 )
-from tests.oauth.proving import OTHER_KEY as STRANGERS_KEY
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.oauth.conftest import People, Stage, Worker
+from tests.stage.proving import OTHER_KEY as STRANGERS_KEY
 
 VOLATILE = {"Date"}
 # What else a token request may ask for; each is refused where the refresh token is good.
@@ -44,16 +42,16 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
-async def commands(stage: "Stage") -> dict[str, int]:
+async def commands(stage: Stage) -> dict[str, int]:
     told = await stage.redis.info("commandstats")
     return {name: row["calls"] for name, row in told.items()}
 
 
-async def see(stage: "Stage", worker: "Worker", path: str, form: dict[str, str]) -> Seen:
+async def see(stage: Stage, worker: Worker, path: str, form: dict[str, str]) -> Seen:
     while True:
         before = await commands(stage)
         bearer = {"Authorization": f"Bearer {form['bearer']}"} if "bearer" in form else {}
@@ -78,7 +76,7 @@ def like(token: str) -> str:
     return token[:4] + turned[4:] if token.startswith("dfa_") else turned
 
 
-async def test_a_device_code(stage: "Stage", worker: "Worker", people: "People") -> None:
+async def test_a_device_code(stage: Stage, worker: Worker, people: People) -> None:
     """6749-5.2-b: pending or approved, another client's is as good as invented."""
     for is_approved in (False, True):
         grant = (await worker.authorize("opaque")).body
@@ -94,7 +92,7 @@ async def test_a_device_code(stage: "Stage", worker: "Worker", people: "People")
         assert (foreign.status, foreign.commands) == (400, {})
 
 
-async def test_a_refresh_token(stage: "Stage", worker: "Worker", people: "People") -> None:
+async def test_a_refresh_token(stage: Stage, worker: Worker, people: People) -> None:
     """6749-6-a, 7009-2.1-b: refreshed or revoked by another client."""
     token = (await tokens(worker, people, "opaque"))["refresh_token"]
     refresh = {"grant_type": "refresh_token", "client_id": "tv-app"}
@@ -115,7 +113,7 @@ async def test_a_refresh_token(stage: "Stage", worker: "Worker", people: "People
     assert (await worker.refresh(token, "opaque")).status == 200
 
 
-async def test_half_of_a_refresh_token(stage: "Stage", worker: "Worker", people: "People") -> None:
+async def test_half_of_a_refresh_token(stage: Stage, worker: Worker, people: People) -> None:
     """The name of a family that lives, and a secret that nobody ever got."""
     token = (await tokens(worker, people, "opaque"))["refresh_token"]
     guess = f"{token[:16]}.{'A' * 43}"
@@ -132,7 +130,7 @@ async def test_half_of_a_refresh_token(stage: "Stage", worker: "Worker", people:
 
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 async def test_a_guess_that_ends_a_family(
-    stage: "Stage", worker: "Worker", people: "People", asked: dict[str, str]
+    stage: Stage, worker: Worker, people: People, asked: dict[str, str]
 ) -> None:
     """9700-2.2.2-a: the answer does not tell; the store does what a replay asks for, no more."""
     token = (await tokens(worker, people, "opaque"))["refresh_token"]
@@ -149,7 +147,7 @@ async def test_a_guess_that_ends_a_family(
 
 @pytest.mark.parametrize("client_id", ["always", "opaque"], ids=["jwt", "opaque"])
 async def test_an_access_token(
-    stage: "Stage", worker: "Worker", people: "People", client_id: str
+    stage: Stage, worker: Worker, people: People, client_id: str
 ) -> None:
     """7009-2.1-b, 7662-2.3-a: revoked by another client; asked for by another API."""
     token = (await tokens(worker, people, client_id))["access_token"]
@@ -167,7 +165,7 @@ async def test_an_access_token(
     assert foreign.body == b'{"active":false}'
 
 
-async def test_at_userinfo(stage: "Stage", worker: "Worker", people: "People") -> None:
+async def test_at_userinfo(stage: Stage, worker: Worker, people: People) -> None:
     """9068-4-a: for another API, or signed by a stranger."""
     body = await tokens(worker, people, "apis", scope="profile", resource=API)
     forged = sign({"alg": "ES256", "typ": "at+jwt"}, {"sub": "sub-ada"}, STRANGERS_KEY)

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
 from deviceflow.config import Settings
 from deviceflow.core.grant import Event, State
 from deviceflow.store.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from tests.conftest import Clock, Valkey
-    from tests.oauth.conftest import Stage, StageAt, Until, Worker
+from tests.stage.clock import Clock
+from tests.stage.oauth import Stage, StageAt, Until, Worker
+from tests.stage.valkey import Valkey
 
 StartValkey = Callable[..., "Valkey"]
 
@@ -24,7 +22,7 @@ POLLS = 200
 
 
 async def test_a_pending_poll_asks_the_store_nothing(
-    stage: "Stage", worker: "Worker", clock: "Clock"
+    stage: Stage, worker: Worker, clock: Clock
 ) -> None:
     """DESIGN, first sentence; 200 polls of 20 grants, between two readings of the statistics."""
     codes = [(await worker.authorize()).body["device_code"] for _ in range(20)]
@@ -37,7 +35,7 @@ async def test_a_pending_poll_asks_the_store_nothing(
     assert await stage.calls() - before < POLLS / 10
 
 
-async def test_a_denied_poll_asks_the_store_nothing(stage: "Stage", worker: "Worker") -> None:
+async def test_a_denied_poll_asks_the_store_nothing(stage: Stage, worker: Worker) -> None:
     """A decision is in the mirror, so a device that never gives up costs no more than memory."""
     grant = await worker.authorize()
     await stage.people.deny(grant.body["user_code"])
@@ -49,8 +47,8 @@ async def test_a_denied_poll_asks_the_store_nothing(stage: "Stage", worker: "Wor
 
 @pytest.fixture
 async def own_store(
-    start_valkey: "StartValkey", stage_at: "StageAt", settings: Settings, clock: "Clock"
-) -> AsyncIterator["tuple[Valkey, Stage]"]:
+    start_valkey: StartValkey, stage_at: StageAt, settings: Settings, clock: Clock
+) -> AsyncIterator[tuple[Valkey, Stage]]:
     """A store that a test may kill; what it acknowledged is on disk."""
     config = {"appendonly": "yes", "appendfsync": "always"}
     own = start_valkey(config)
@@ -59,7 +57,7 @@ async def own_store(
 
 
 async def test_the_store_is_out_of_reach(
-    own_store: "tuple[Valkey, Stage]", clock: "Clock", until: "Until"
+    own_store: tuple[Valkey, Stage], clock: Clock, until: Until
 ) -> None:
     """Pending polls go on, nothing approved is lost, new grants are 503, and so are people."""
     valkey, stage = own_store
@@ -96,7 +94,7 @@ async def test_the_store_is_out_of_reach(
 
 
 async def test_a_worker_that_never_reached_the_store_again(
-    own_store: "tuple[Valkey, Stage]", until: "Until"
+    own_store: tuple[Valkey, Stage], until: Until
 ) -> None:
     """A decision that was made while a worker could not be told is found when it is back."""
     valkey, stage = own_store
@@ -114,7 +112,7 @@ async def test_a_worker_that_never_reached_the_store_again(
 
 
 async def test_the_store_has_lost_its_data(
-    stage: "Stage", worker: "Worker", until: "Until", clock: "Clock"
+    stage: Stage, worker: Worker, until: Until, clock: Clock
 ) -> None:
     """8628-3.5-c: old codes are expired_token within a second, and new grants work."""
     grants = [(await worker.authorize()).body for _ in range(3)]
@@ -134,7 +132,7 @@ async def test_the_store_has_lost_its_data(
     assert (await again.poll(fresh.body["device_code"])).outcome == EXPIRED
 
 
-async def test_the_operator_is_told(own_store: "tuple[Valkey, Stage]", until: "Until") -> None:
+async def test_the_operator_is_told(own_store: tuple[Valkey, Stage], until: Until) -> None:
     """Readiness says degraded, with status 200: polls are still answered."""
     valkey, stage = own_store
     worker = await stage.start_worker()
@@ -145,7 +143,7 @@ async def test_the_operator_is_told(own_store: "tuple[Valkey, Stage]", until: "U
 
 
 async def test_the_mirror_ends_though_a_cancellation_was_swallowed(
-    stage: "Stage", monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As redis-py does under Python 3.11 while it writes: the worker has to end all the same."""
     cancelled = 0
@@ -172,14 +170,14 @@ async def test_the_mirror_ends_though_a_cancellation_was_swallowed(
     assert cancelled > 1
 
 
-async def _redeemed(stage: "Stage", worker: "Worker") -> str:
+async def _redeemed(stage: Stage, worker: Worker) -> str:
     """The refresh token of a device."""
     grant = await worker.authorize()
     await stage.people.approve(grant.body["user_code"])
     return str((await worker.poll(grant.body["device_code"])).body["refresh_token"])
 
 
-async def _session(stage: "Stage", worker: "Worker") -> dict[str, str]:
+async def _session(stage: Stage, worker: Worker) -> dict[str, str]:
     """The Cookie header of somebody who has signed in."""
     session_id = await stage.people.sessions.start("ada", "sub-ada", int(stage.clock.now))
     headers = {"Cookie": f"deviceflow={session_id}"}

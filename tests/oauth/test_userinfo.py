@@ -1,30 +1,26 @@
 """GET and POST /oauth2/userinfo (OpenID Connect Core 5.3, RFC 6750)."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 
-from tests.oauth.proving import USERINFO, revoke, tokens, userinfo, with_surface
-
-if TYPE_CHECKING:
-    from deviceflow.config import Settings
-    from tests.conftest import Clock
-    from tests.oauth.conftest import People, Worker
+from deviceflow.config import Settings
+from tests.stage.clock import Clock
+from tests.stage.oauth import People, Worker
+from tests.stage.proving import USERINFO, revoke, tokens, userinfo, with_surface
 
 INVALID_TOKEN = (401, "invalid_token")
 INVALID_REQUEST = (400, "invalid_request")
 
 
 @pytest.fixture
-def settings(settings: "Settings") -> "Settings":
+def settings(settings: Settings) -> Settings:
     return with_surface(settings)
 
 
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_about_the_person(
-    worker: "Worker", people: "People", client_id: str, method: str
+    worker: Worker, people: People, client_id: str, method: str
 ) -> None:
     """OIDC-5.3.2-a, 6750-2-a; 6750-5.3-a: no cookies."""
     token = (await tokens(worker, people, client_id))["access_token"]
@@ -40,12 +36,12 @@ async def test_about_the_person(
     }
 
 
-async def test_as_far_as_the_scope_allows(worker: "Worker", people: "People") -> None:
+async def test_as_far_as_the_scope_allows(worker: Worker, people: People) -> None:
     token = (await tokens(worker, people, scope="openid"))["access_token"]
     assert (await userinfo(worker, f"Bearer {token}")).body == {"sub": "sub-ada"}
 
 
-async def test_not_an_openid_token(worker: "Worker", people: "People") -> None:
+async def test_not_an_openid_token(worker: Worker, people: People) -> None:
     """6750-3.1-a: insufficient_scope."""
     token = (await tokens(worker, people, scope="profile"))["access_token"]
     answer = await userinfo(worker, f"Bearer {token}")
@@ -54,7 +50,7 @@ async def test_not_an_openid_token(worker: "Worker", people: "People") -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic eDp5", "Bearer", "Bearer ", "Token x"])
-async def test_no_token(worker: "Worker", authorization: str) -> None:
+async def test_no_token(worker: Worker, authorization: str) -> None:
     """6750-3-a: a challenge without an error code."""
     answer = await userinfo(worker, authorization)
     assert (answer.status, answer.body) == (401, {})
@@ -62,7 +58,7 @@ async def test_no_token(worker: "Worker", authorization: str) -> None:
     assert "error" not in answer.headers["WWW-Authenticate"]
 
 
-async def test_the_algorithms_of_a_proof(worker: "Worker") -> None:
+async def test_the_algorithms_of_a_proof(worker: Worker) -> None:
     """RFC 9449 7.1: the challenge names what the metadata names."""
     async with worker.client.get("/.well-known/openid-configuration") as response:
         known = (await response.json())["dpop_signing_alg_values_supported"]
@@ -70,7 +66,7 @@ async def test_the_algorithms_of_a_proof(worker: "Worker") -> None:
         assert f'DPoP algs="{" ".join(known)}"' in response.headers["WWW-Authenticate"]
 
 
-async def test_two_ways_at_once(worker: "Worker", people: "People") -> None:
+async def test_two_ways_at_once(worker: Worker, people: People) -> None:
     """6750-2-a: header and body, header and address, two headers."""
     token = (await tokens(worker, people))["access_token"]
     header = ("Authorization", f"Bearer {token}")
@@ -84,14 +80,14 @@ async def test_two_ways_at_once(worker: "Worker", people: "People") -> None:
         )
 
 
-async def test_a_token_in_the_address(worker: "Worker", people: "People") -> None:
+async def test_a_token_in_the_address(worker: Worker, people: People) -> None:
     """6750-2.3-a."""
     token = (await tokens(worker, people))["access_token"]
     answer = await userinfo(worker, params={"access_token": token})
     assert answer.outcome == INVALID_REQUEST
 
 
-async def test_other_kinds_of_tokens(worker: "Worker", people: "People") -> None:
+async def test_other_kinds_of_tokens(worker: Worker, people: People) -> None:
     """9068-4-a: an ID token is signed by the same key; section 3: nor any other token."""
     grant = await worker.authorize()
     body = await tokens(worker, people)
@@ -104,7 +100,7 @@ async def test_other_kinds_of_tokens(worker: "Worker", people: "People") -> None
 @pytest.mark.parametrize(
     "token", ["x", "a.b.c", "dfa_", "dfa_" + "A" * 43, "é", "dfa_é", "dfa_\udcff", "\udcff", "a b"]
 )
-async def test_garbage(worker: "Worker", token: str) -> None:
+async def test_garbage(worker: Worker, token: str) -> None:
     """6750-3.1-a: bytes that are no text too."""
     sent = f"Bearer {token}".encode(errors="surrogateescape")
     answer = await worker.raw(
@@ -114,7 +110,7 @@ async def test_garbage(worker: "Worker", token: str) -> None:
 
 
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
-async def test_expired(worker: "Worker", people: "People", clock: "Clock", client_id: str) -> None:
+async def test_expired(worker: Worker, people: People, clock: Clock, client_id: str) -> None:
     """6750-3.1-a, 6750-5.3-a."""
     body = await tokens(worker, people, client_id)
     assert body["expires_in"] <= 3600
@@ -122,13 +118,13 @@ async def test_expired(worker: "Worker", people: "People", clock: "Clock", clien
     assert (await userinfo(worker, f"Bearer {body['access_token']}")).outcome == INVALID_TOKEN
 
 
-async def test_revoked(worker: "Worker", people: "People") -> None:
+async def test_revoked(worker: Worker, people: People) -> None:
     body = await tokens(worker, people)
     await revoke(worker, body["access_token"])
     assert (await userinfo(worker, f"Bearer {body['access_token']}")).outcome == INVALID_TOKEN
 
 
-async def test_a_person_who_was_disabled(worker: "Worker", people: "People") -> None:
+async def test_a_person_who_was_disabled(worker: Worker, people: People) -> None:
     token = (await tokens(worker, people))["access_token"]
     account = await people.users.find("ada")
     assert account is not None

@@ -4,216 +4,24 @@ The fakes extend the store's classes, so that mypy holds their signatures to the
 rules of a grant come from `core.grant`, as they do in the store.
 """
 
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from html import unescape
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
-from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deviceflow import pages
+from deviceflow.callers import Callers
 from deviceflow.config import Pages, Server, Settings
-from deviceflow.core.claims import Subject
-from deviceflow.core.client import Client, Clients
-from deviceflow.core.grant import Event, Outcome, Record, State, apply
-from deviceflow.pages.device import DevicePages
-from deviceflow.pages.errors import answer_error
-from deviceflow.pages.login import LoginPages
-from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import Grant, Grants
-from deviceflow.store.limits import Limits, Verdict
-from deviceflow.store.sessions import Session, Sessions
-from deviceflow.store.users import Account, Users
-
-NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
-KEY = b"k" * 32
-TEMPLATES = Path(__file__).parents[2] / "templates"
-TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profile"))
-
-
-class FakeGrants(Grants):
-    """Grants by user code. `decisions`: what was decided, in order, and by whom."""
-
-    def __init__(self) -> None:
-        self.by_code: dict[str, Grant] = {}
-        self.now = NOW
-        self.is_down = False
-        self.looked_up: list[str] = []
-        self.decisions: list[tuple[Event, Subject | None]] = []
-
-    def add(self, code: str, **changes: Any) -> Grant:  # noqa: ANN401, fields of any type
-        grant = Grant(
-            id=len(self.by_code) + 1,
-            state=State.PENDING,
-            client_id="tv-app",
-            scope="openid profile",
-            requested_at=NOW - 120,
-            expires_at=NOW + 480,
-            address="203.0.113.7",
-            user_agent="NebulaTV/4.2 (Linux)",
-        )
-        self.by_code[code] = msgspec.structs.replace(grant, **changes)
-        return self.by_code[code]
-
-    async def find(self, user_code: str) -> Grant | None:
-        if self.is_down:
-            raise StoreUnavailable
-        self.looked_up.append(user_code)
-        grant = self.by_code.get(user_code)
-        return None if grant is None or self.now >= grant.expires_at else grant
-
-    async def claim(self, grant: Grant, account: str) -> Outcome:
-        return self._apply(grant, Event.CLAIM, account)
-
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
-        outcome = self._apply(grant, event, approval.sub if approval else "")
-        if outcome is Outcome.CHANGED:
-            self.decisions.append((event, approval))
-        return outcome
-
-    def _apply(self, grant: Grant, event: Event, account: str) -> Outcome:
-        code, now = next((c, g) for c, g in self.by_code.items() if g.id == grant.id)
-        before = Record(now.state, now.expires_at, now.claimed_by or "")
-        after, outcome = apply(before, event, account=account, now=self.now)
-        if outcome is Outcome.CHANGED and after is not None:
-            self.by_code[code] = msgspec.structs.replace(
-                now, state=after.state, claimed_by=after.claimed_by or None
-            )
-        return outcome
-
-
-class FakeUsers(Users):
-    """Ada, Bob, and Eve, who is disabled. A password is its own hash."""
-
-    def __init__(self) -> None:
-        self.accounts = {
-            "ada": _account("ada", name="Ada Lovelace", email="ada@example.com"),
-            "bob": _account("bob"),
-            "eve": _account("eve", disabled=True),
-        }
-        self.verified: list[str] = []
-
-    async def find(self, username: str) -> Account | None:
-        return self.accounts.get(username)
-
-    async def verify(self, username: str, password: str) -> Account | None:
-        self.verified.append(username)
-        account = self.accounts.get(username)
-        good = account is not None and account.password_hash == password and not account.disabled
-        return account if good else None
-
-
-class FakeSessions(Sessions):
-    """Sessions by id."""
-
-    def __init__(self) -> None:
-        self.by_id: dict[str, Session] = {}
-        self.is_down = False
-        self.count = 0
-
-    async def start(self, username: str, sub: str, now: int) -> str:
-        self.count += 1
-        session_id = f"session-{self.count}".ljust(43, "x")
-        self.by_id[session_id] = Session(username, sub, now)
-        return session_id
-
-    async def get(self, session_id: str) -> Session | None:
-        if self.is_down:
-            raise StoreUnavailable
-        return self.by_id.get(session_id)
-
-    async def end(self, session_id: str) -> None:
-        self.by_id.pop(session_id, None)
-
-
-class FakeLimits(Limits):
-    """Counters that no window ever empties."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[str, str], int] = {}
-
-    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> Verdict:
-        self.counts[name, key] = self.counts.get((name, key), 0) + 1
-        allowed = self.counts[name, key] <= limit
-        return Verdict(allowed, 0 if allowed else window_s)
-
-    async def forgive(self, name: str, key: str) -> None:
-        self.counts[name, key] -= 1
-
-    def keys(self, name: str) -> set[str]:
-        return {key for counted, key in self.counts if counted == name}
-
-
-@dataclass
-class Store:
-    """All fakes of one test."""
-
-    grants: FakeGrants = field(default_factory=FakeGrants)
-    users: FakeUsers = field(default_factory=FakeUsers)
-    sessions: FakeSessions = field(default_factory=FakeSessions)
-    limits: FakeLimits = field(default_factory=FakeLimits)
-    clients: Clients = field(default_factory=lambda: Clients(()))
-
-
-class Browser:
-    """One person's browser. It follows no redirect by itself."""
-
-    def __init__(self, client: "TestClient[web.Request, web.Application]") -> None:
-        self.client = client
-        self.page = ""
-        self.answer: ClientResponse
-
-    async def open(self, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
-        return await self._go("GET", path, **options)
-
-    async def post(self, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
-        return await self._go("POST", path, **options)
-
-    async def submit(self, path: str, **fields: str) -> ClientResponse:
-        """Send the form of the page that is open, with `fields` in it."""
-        return await self.post(path, data=self.hidden | fields)
-
-    async def sign_in(self, username: str = "ada", password: str = "") -> ClientResponse:
-        await self.open("/login")
-        return await self.submit("/login", username=username, password=password or username)
-
-    async def enter(self, user_code: str) -> ClientResponse:
-        await self.open("/device")
-        return await self.submit("/device", user_code=user_code)
-
-    @property
-    def hidden(self) -> dict[str, str]:
-        """The hidden fields of the page's main form."""
-        main = self.page.partition("<main")[2].partition("</main>")[0]
-        found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', main)
-        return {name: unescape(value) for name, value in found}
-
-    @property
-    def text(self) -> str:
-        """What a person reads, on one line."""
-        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.page)).split())
-
-    @property
-    def typed(self) -> str:
-        """What stands in the field for the code."""
-        found = re.search(r'name="user_code" value="([^"]*)"\s+placeholder', self.page)
-        assert found is not None, "the page has no field for a code"
-        return unescape(found[1])
-
-    async def _go(self, method: str, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
-        options.setdefault("allow_redirects", False)
-        self.answer = await self.client.request(method, path, **options)
-        self.page = await self.answer.text()
-        return self.answer
-
-
-OpenBrowser = Callable[..., Awaitable[Browser]]
+from deviceflow.core.client import Clients
+from deviceflow.pages.device.codes import Codes
+from deviceflow.pages.device.pages import DevicePages
+from deviceflow.pages.errors import error_page
+from deviceflow.pages.render import setup
+from deviceflow.pages.sign_in.password import LoginPages
+from deviceflow.pages.throttle import Throttle
+from deviceflow.pages.visitor import Visitors
+from tests.stage.pages import KEY, TV, Browser, OpenBrowser, Store
 
 
 @pytest.fixture
@@ -238,31 +46,36 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
 
     def make(settings: Settings) -> web.Application:
         app = web.Application(middlewares=[_errors_are_pages])
-        pages.setup(app, settings, TEMPLATES)
+        setup(app, settings)
         clients = store.clients = Clients(settings.clients)
-        app.add_routes(
-            DevicePages(
-                settings,
-                clients=clients,
-                grants=store.grants,
-                users=store.users,
-                sessions=store.sessions,
-                limits=store.limits,
-                csrf_key=lambda: KEY,
-                clock=lambda: store.grants.now,
-            ).routes()
+        visitors = Visitors(
+            settings,
+            store.sessions,
+            store.users,
+            Callers(settings.server.trusted_proxies),
+            lambda: KEY,
         )
-        app.add_routes(
-            LoginPages(
-                settings,
-                clients=clients,
-                users=store.users,
-                sessions=store.sessions,
-                limits=store.limits,
-                csrf_key=lambda: KEY,
-                clock=lambda: store.grants.now,
-            ).routes()
+        codes = Codes(settings.device.user_code, clients)
+        throttle = Throttle(store.limits, settings.device.lifetime_s)
+        device = DevicePages(
+            settings=settings,
+            visitors=visitors,
+            codes=codes,
+            throttle=throttle,
+            clients=clients,
+            grants=store.grants,
+            clock=lambda: store.grants.now,
         )
+        login = LoginPages(
+            settings=settings,
+            visitors=visitors,
+            codes=codes,
+            throttle=throttle,
+            users=store.users,
+            sessions=store.sessions,
+            clock=lambda: store.grants.now,
+        )
+        app.add_routes([*device.routes(), *login.routes()])
         app.router.add_get("/broken", _broken)
         return app
 
@@ -310,13 +123,8 @@ async def _errors_are_pages(request: web.Request, handler: Handler) -> web.Strea
     try:
         return await handler(request)
     except Exception as exc:  # noqa: BLE001, as the server does
-        return await answer_error(request, exc)
+        return await error_page(request, exc)
 
 
 async def _broken(_: web.Request) -> web.Response:
     raise ZeroDivisionError
-
-
-def _account(username: str, **changes: Any) -> Account:  # noqa: ANN401, fields of any type
-    account = Account(username=username, sub=f"sub-{username}", password_hash=username)
-    return msgspec.structs.replace(account, **changes)

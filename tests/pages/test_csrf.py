@@ -1,19 +1,15 @@
 """Forms count only when our own page sent them, for this browser (6749-10.12-a)."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from deviceflow.core.grant import State
-from deviceflow.pages.csrf import Csrf, origin
-
-if TYPE_CHECKING:
-    from tests.pages.conftest import Browser, Store
+from deviceflow.pages.csrf import Csrf
+from tests.stage.pages import Browser, Store
 
 CODE = "WDJBMJHT"
 
 
-async def _send(ada: "Browser", store: "Store", **headers: str) -> int:
+async def _send(ada: Browser, store: Store, **headers: str) -> int:
     store.grants.add(CODE)
     await ada.enter(CODE)
     fields = ada.hidden | {"decision": "approve"}
@@ -30,7 +26,7 @@ async def _send(ada: "Browser", store: "Store", **headers: str) -> int:
         {"Sec_Fetch_Site": "none"},
     ],
 )
-async def test_our_own_form_counts(ada: "Browser", store: "Store", headers: dict[str, str]) -> None:
+async def test_our_own_form_counts(ada: Browser, store: Store, headers: dict[str, str]) -> None:
     assert await _send(ada, store, **headers) == 200
     assert store.grants.by_code[CODE].state is State.APPROVED
 
@@ -49,7 +45,7 @@ async def test_our_own_form_counts(ada: "Browser", store: "Store", headers: dict
     ],
 )
 async def test_a_form_of_another_site_does_not(
-    ada: "Browser", store: "Store", headers: dict[str, str]
+    ada: Browser, store: Store, headers: dict[str, str]
 ) -> None:
     """6749-10.12-a: even one that knows the token."""
     assert await _send(ada, store, **headers) == 403
@@ -60,7 +56,7 @@ async def test_a_form_of_another_site_does_not(
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
 @pytest.mark.parametrize("path", ["/device", "/login", "/logout"])
 async def test_no_form_counts_without_its_token(
-    ada: "Browser", store: "Store", path: str, token: str | None
+    ada: Browser, store: Store, path: str, token: str | None
 ) -> None:
     """6749-10.12-a: on every form, sign-in and sign-out too."""
     store.grants.add(CODE)
@@ -75,7 +71,7 @@ async def test_no_form_counts_without_its_token(
 
 
 async def test_a_token_is_good_for_one_session_only(
-    ada: "Browser", bob: "Browser", store: "Store"
+    ada: Browser, bob: Browser, store: Store
 ) -> None:
     """CSRF: token bound to the session."""
     store.grants.add(CODE)
@@ -84,7 +80,7 @@ async def test_a_token_is_good_for_one_session_only(
     assert answer.status == 403
 
 
-async def test_without_a_cookie_no_token_is_good(browser: "Browser") -> None:
+async def test_without_a_cookie_no_token_is_good(browser: Browser) -> None:
     await browser.open("/login")
     browser.client.session.cookie_jar.clear()
     answer = await browser.submit("/login", username="ada", password="ada")
@@ -97,17 +93,3 @@ def test_the_token_depends_on_key_and_cookie_and_tells_neither() -> None:
     assert len(token) == 64
     assert token != Csrf(lambda: b"l" * 32, "https://a.example").token("cookie")
     assert token != Csrf(lambda: b"k" * 32, "https://a.example").token("other")
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://Login.Example.com", "https://login.example.com"),
-        ("https://login.example.com:443/auth", "https://login.example.com"),
-        ("http://localhost:80", "http://localhost"),
-        ("http://[::1]:8628", "http://[::1]:8628"),
-        ("https://login.example.com:8443", "https://login.example.com:8443"),
-    ],
-)
-def test_origins_are_written_as_browsers_write_them(url: str, expected: str) -> None:
-    assert origin(url) == expected

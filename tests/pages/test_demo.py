@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,10 +14,10 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.pages.demo import DemoPages
+from tests.stage.checkout import TEMPLATES
 
 Open = Callable[..., Awaitable[ClientResponse]]
 
-TEMPLATES = Path(__file__).parents[2] / "templates"
 GOOD = "/demo/qr.svg?user_code=WDJB-MJHT"
 NUMERIC_TV = Client(
     client_id="keypad-tv",

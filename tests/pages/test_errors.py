@@ -1,30 +1,26 @@
 """Error pages: what happened, what it means, what to do next, with the headers of any page."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 import structlog
 
 from deviceflow.pages.errors import too_many
-
-if TYPE_CHECKING:
-    from tests.pages.conftest import Browser
+from tests.stage.pages import Browser
 
 
-async def test_no_such_page(browser: "Browser") -> None:
+async def test_no_such_page(browser: Browser) -> None:
     answer = await browser.open("/nowhere")
     assert answer.status == 404
     assert "There is no such page" in browser.text
     assert 'href="/device"' in browser.page
 
 
-async def test_the_wrong_method(browser: "Browser") -> None:
+async def test_the_wrong_method(browser: Browser) -> None:
     answer = await browser.client.delete("/device")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD,POST")
     assert "Nothing was changed." in await answer.text()
 
 
-async def test_what_nobody_expected_is_logged_and_tells_nothing(browser: "Browser") -> None:
+async def test_what_nobody_expected_is_logged_and_tells_nothing(browser: Browser) -> None:
     with structlog.testing.capture_logs() as logs:
         answer = await browser.open("/broken")
     assert answer.status == 500

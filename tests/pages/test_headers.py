@@ -1,7 +1,6 @@
 """Every answer carries the security headers (9700-4.16-a, 9700-2.6-b, 9700-4.2.4-a)."""
 
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -9,9 +8,7 @@ from aiohttp import ClientResponse
 
 from deviceflow.config import Settings
 from deviceflow.pages.headers import security_headers
-
-if TYPE_CHECKING:
-    from tests.pages.conftest import Browser, OpenBrowser, Store
+from tests.stage.pages import Browser, OpenBrowser, Store
 
 CODE = "WDJBMJHT"
 POLICY = (
@@ -33,7 +30,7 @@ def _check(answer: ClientResponse, cache: str = "no-store") -> None:
     assert not [name for name in headers if name.lower().startswith("access-control-")]
 
 
-async def test_pages_of_a_person(ada: "Browser", store: "Store") -> None:
+async def test_pages_of_a_person(ada: Browser, store: Store) -> None:
     """9700-4.16-a: device, confirmation and result pages cannot be framed."""
     store.grants.add(CODE)
     _check(await ada.open("/device"))
@@ -43,7 +40,7 @@ async def test_pages_of_a_person(ada: "Browser", store: "Store") -> None:
     _check(await ada.open("/login"))
 
 
-async def test_pages_of_a_stranger(browser: "Browser") -> None:
+async def test_pages_of_a_stranger(browser: Browser) -> None:
     """9700-4.16-a: sign-in pages and redirects too."""
     _check(await browser.open("/login"))
     _check(await browser.open("/device"))
@@ -52,12 +49,12 @@ async def test_pages_of_a_stranger(browser: "Browser") -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/broken", "/static/nothing.css"])
-async def test_error_pages(browser: "Browser", path: str) -> None:
+async def test_error_pages(browser: Browser, path: str) -> None:
     """9700-4.16-a: error pages too."""
     _check(await browser.open(path))
 
 
-async def test_refused_forms(browser: "Browser") -> None:
+async def test_refused_forms(browser: Browser) -> None:
     """9700-4.16-a: 403, 405, 413 and 415 are pages as well."""
     _check(await browser.post("/login", data={"a": "b"}))
     _check(await browser.post("/login", data={"a": "b" * 4096}))
@@ -65,13 +62,13 @@ async def test_refused_forms(browser: "Browser") -> None:
     _check(await browser.client.delete("/login"))
 
 
-async def test_no_other_site_reads_a_page(ada: "Browser") -> None:
+async def test_no_other_site_reads_a_page(ada: Browser) -> None:
     """9700-2.6-b: no CORS on the verification page."""
     _check(await ada.open("/device", headers={"Origin": "https://evil.example"}))
 
 
 async def test_a_server_with_tls_says_so_for_a_year(
-    open_browser: "OpenBrowser", settings: Settings
+    open_browser: OpenBrowser, settings: Settings
 ) -> None:
     browser = await open_browser(
         msgspec.structs.replace(settings, issuer="https://login.example.com")
@@ -82,7 +79,7 @@ async def test_a_server_with_tls_says_so_for_a_year(
 
 
 async def test_nothing_comes_from_elsewhere_and_nothing_is_inline(
-    ada: "Browser", store: "Store"
+    ada: Browser, store: Store
 ) -> None:
     """9700-4.2.4-a: no third-party resources; the CSP has nothing to forbid."""
     store.grants.add(CODE)
@@ -92,7 +89,7 @@ async def test_nothing_comes_from_elsewhere_and_nothing_is_inline(
         assert not re.search(r"<script|<style|\sstyle=|\son\w+=", ada.page)
 
 
-async def test_the_host_header_is_not_believed(browser: "Browser") -> None:
+async def test_the_host_header_is_not_believed(browser: Browser) -> None:
     """Absolute URLs come from the configured issuer only."""
     answer = await browser.open("/login", headers={"Host": "evil.example"})
     assert answer.status == 200
@@ -101,7 +98,7 @@ async def test_the_host_header_is_not_believed(browser: "Browser") -> None:
     assert answer.headers["Location"] == "/login"
 
 
-async def test_static_files_may_be_kept_by_their_content(browser: "Browser") -> None:
+async def test_static_files_may_be_kept_by_their_content(browser: Browser) -> None:
     await browser.open("/login")
     for address in re.findall(r'"(/static/[^"]+)"', browser.page):
         answer = await browser.open(address)
@@ -113,7 +110,7 @@ async def test_static_files_may_be_kept_by_their_content(browser: "Browser") -> 
 
 
 @pytest.mark.parametrize("name", ["..%2Flogin.html", "%2e%2e", "login.html", "style.css%00"])
-async def test_no_other_file_can_be_named(browser: "Browser", name: str) -> None:
+async def test_no_other_file_can_be_named(browser: Browser, name: str) -> None:
     answer = await browser.open(f"/static/{name}")
     assert answer.status == 404
 

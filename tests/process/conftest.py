@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from argon2 import PasswordHasher
 
-from tests.process.program import COMMAND, START_S, Notes, Program, environment, is_running, until
-from tests.process.wire import PASSWORD, Answer, Browser, Device, fetch, request_of
+from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
+from tests.stage.program import COMMAND, START_S, Notes, Program, environment, is_running, until
+from tests.stage.wire import PASSWORD, Answer, Browser, Device, fetch, request_of
 
 CLIENT_SECRET = "s3cret of the console"
 
@@ -48,11 +49,6 @@ interval_s = 1
 auth_method = "client_secret_basic"
 secret_sha256 = "{sha256(CLIENT_SECRET.encode()).hexdigest()}"
 """
-
-NewDevice = Callable[..., Device]
-NewBrowser = Callable[..., Browser]
-MakeProgram = Callable[..., Program]
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +143,7 @@ def fetch_fixture() -> Callable[[str], Answer]:
 def command(folder: Path) -> Command:
     """Runs a command of ours to its end, in an empty folder, with `given` on standard input."""
 
-    def run(*arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
             check=False,

@@ -14,10 +14,10 @@ import jwt
 import pytest
 
 from deviceflow.core.messages import RegistrationRequest
-from tests.process.program import START_S, Notes, Program, environment
-from tests.process.wire import PASSWORD, Browser, Device, fetch, request_of
+from tests.stage.checkout import DOCS
+from tests.stage.program import START_S, Notes, Program, environment
+from tests.stage.wire import PASSWORD, Browser, Device, fetch, request_of
 
-DOCS = Path(__file__).parents[2] / "docs"
 SECRET = "5ec7e7" * 10
 INITIAL = "1a" * 32
 API = "https://api.example.com/readings"

@@ -1,21 +1,16 @@
 """The flow from end to end: a device, a person's browser, and two workers between them."""
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.process.conftest import NewBrowser, NewDevice
-    from tests.process.program import Program
-    from tests.process.wire import Answer
+from tests.stage.process import NewBrowser, NewDevice
+from tests.stage.program import Program
+from tests.stage.wire import Answer
 
 
-def test_every_way_a_grant_can_go(
-    program: "Program", device: "NewDevice", browser: "NewBrowser"
-) -> None:
+def test_every_way_a_grant_can_go(program: Program, device: NewDevice, browser: NewBrowser) -> None:
     """8628-3.3-a, 8628-3.3.1-a, 8628-3.5-a, 8628-3.5-c, 8628-3.5-d, and refresh."""
     brief = device("brief").authorize()
     tv, denied, console = device().authorize(), device().authorize(), device("console").authorize()
@@ -37,7 +32,7 @@ def test_every_way_a_grant_can_go(
     assert program.log
 
 
-def test_a_code_can_be_typed_as_people_type(device: "NewDevice", browser: "NewBrowser") -> None:
+def test_a_code_can_be_typed_as_people_type(device: NewDevice, browser: NewBrowser) -> None:
     """8628-3.3-a, 8628-6.1-a: without the complete URI; case and dashes do not matter."""
     tv = device().authorize()
     person = browser()
@@ -51,7 +46,7 @@ def test_a_code_can_be_typed_as_people_type(device: "NewDevice", browser: "NewBr
     assert tv.wait() == "tokens"
 
 
-def test_the_pace_is_kept_for_all_workers(device: "NewDevice") -> None:
+def test_the_pace_is_kept_for_all_workers(device: NewDevice) -> None:
     """8628-3.5-b: ten connections land on both workers, and each poll counts."""
     tv = device().authorize()
     answers = [tv.poll() for _ in range(10)]
@@ -61,7 +56,7 @@ def test_the_pace_is_kept_for_all_workers(device: "NewDevice") -> None:
     assert answers[-1].headers["Retry-After"] == "46"
 
 
-def test_an_approval_overtakes_the_pace(device: "NewDevice", browser: "NewBrowser") -> None:
+def test_an_approval_overtakes_the_pace(device: NewDevice, browser: NewBrowser) -> None:
     """Section 3: slow_down never blocks the pick-up, at whichever worker."""
     tv = device().authorize()
     for _ in range(4):
@@ -75,7 +70,7 @@ def test_an_approval_overtakes_the_pace(device: "NewDevice", browser: "NewBrowse
 
 @pytest.mark.parametrize("decision", ["approve", "deny"])
 def test_a_second_account_cannot_decide(
-    program: "Program", device: "NewDevice", browser: "NewBrowser", decision: str
+    program: Program, device: NewDevice, browser: NewBrowser, decision: str
 ) -> None:
     """Section 3: the account that entered the code first is the only one."""
     tv = device().authorize()
@@ -93,7 +88,7 @@ def test_a_second_account_cannot_decide(
 
 
 def test_operators_see_health_on_their_port_only(
-    program: "Program", fetch: "Callable[[str], Answer]"
+    program: Program, fetch: Callable[[str], Answer]
 ) -> None:
     assert fetch(program.admin_url + "/healthz").status == 200
     assert fetch(program.admin_url + "/readyz").status == 200

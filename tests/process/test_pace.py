@@ -6,22 +6,18 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
+from redis import Redis
 
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.store.connection import Connection
-from deviceflow.store.keys import Installation
-from tests.process.program import children
-from tests.process.wire import poll_once
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from tests.conftest import Valkey
-    from tests.process.conftest import MakeProgram
-    from tests.process.program import Program
+from deviceflow.store.installation import Installation
+from tests.stage.process import MakeProgram
+from tests.stage.program import Program, children
+from tests.stage.valkey import Valkey
+from tests.stage.wire import poll_once
 
 GRANTS = 200
 POLLS = 600
@@ -37,8 +33,8 @@ CAUGHT_HALFWAY = 8
 class Fleet(NamedTuple):
     """Four workers over a store of their own, and device codes of pending grants."""
 
-    program: "Program"
-    store: "Redis"
+    program: Program
+    store: Redis
     codes: list[str]
 
     def calls(self) -> Counter[str]:
@@ -50,7 +46,7 @@ class Fleet(NamedTuple):
             calls[name.removeprefix("cmdstat_").split("|")[0]] += command["calls"]
         return calls
 
-    def caused(self, before: "Counter[str]") -> int:
+    def caused(self, before: Counter[str]) -> int:
         """How many commands since `before` were not the workers' own."""
         grown = self.calls()
         grown.subtract(before)
@@ -85,7 +81,7 @@ async def _mint(url: str, count: int) -> list[str]:
 
 
 @pytest.fixture
-def fleet(make_program: "MakeProgram", start_valkey: "Callable[..., Valkey]") -> Iterator[Fleet]:
+def fleet(make_program: MakeProgram, start_valkey: Callable[..., Valkey]) -> Iterator[Fleet]:
     valkey = start_valkey()
     program = make_program("--workers", "4", "--redis-url", valkey.url)
     with valkey.client() as store:

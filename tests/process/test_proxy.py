@@ -14,10 +14,11 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.process.program import START_S, Notes, Program, until
-from tests.process.wire import Browser, Device, fetch, request_of
+from tests.stage.checkout import DOCS
+from tests.stage.program import START_S, Notes, Program, until
+from tests.stage.wire import Browser, Device, fetch, request_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE = DOCS / "operations.md"
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 CLIENT = '\n[[clients]]\nclient_id = "tv"\nname = "Living-room TV"\nscopes = ["openid"]\n'
 ELSEWHERE = "127.0.0.9"

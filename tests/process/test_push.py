@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from time import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,16 +13,14 @@ from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grant, GrantRequest, Grants
-from deviceflow.store.keys import Installation
+from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import new_subject
-from tests.process.wire import poll_once
-
-if TYPE_CHECKING:
-    from tests.conftest import Valkey
-    from tests.process.conftest import MakeProgram
-    from tests.process.program import Notes, Program
+from tests.stage.process import MakeProgram
+from tests.stage.program import Notes, Program
+from tests.stage.valkey import Valkey
+from tests.stage.wire import poll_once
 
 APPROVALS = 500
 APART_S = 0.008
@@ -39,16 +37,16 @@ class Waiting(NamedTuple):
 
 
 @pytest.fixture
-def valkey_url(start_valkey: "Callable[..., Valkey]") -> str:
+def valkey_url(start_valkey: Callable[..., Valkey]) -> str:
     return start_valkey().url
 
 
 @pytest.fixture
-def program(make_program: "MakeProgram", valkey_url: str) -> "Program":
+def program(make_program: MakeProgram, valkey_url: str) -> Program:
     return make_program("--workers", "2", "--redis-url", valkey_url)
 
 
-async def test_tokens_at_the_next_poll(program: "Program", valkey_url: str, notes: "Notes") -> None:
+async def test_tokens_at_the_next_poll(program: Program, valkey_url: str, notes: Notes) -> None:
     connection = Connection.open(valkey_url)
     grants = await _grants(connection)
     waiting = [await _issue(grants) for _ in range(APPROVALS)]
@@ -69,7 +67,7 @@ async def test_tokens_at_the_next_poll(program: "Program", valkey_url: str, note
 async def _grants(connection: Connection) -> Grants:
     installation = await Installation.open(connection)
     mirror = Mirror(connection, installation, lambda: 0.0)
-    return Grants(connection, installation, mirror, Slots(connection))
+    return Grants(connection, installation, mirror, Slots(connection, time), time)
 
 
 async def _issue(grants: Grants) -> Waiting:

@@ -1,10 +1,11 @@
 """Keys and clients that an operator changes: every worker knows within a second, no restart."""
 
 import json
+import subprocess
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,14 +13,10 @@ import pytest
 from deviceflow.core.client import Client
 from deviceflow.store.changes import REVISION_KEY
 from deviceflow.store.clients import CLIENTS_KEY
-from tests.process.wire import Device, fetch, request_of
-
-if TYPE_CHECKING:
-    import subprocess
-
-    from tests.conftest import Valkey
-    from tests.process.conftest import Command, MakeProgram, NewBrowser, NewDevice
-    from tests.process.program import Program
+from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
+from tests.stage.program import Program
+from tests.stage.valkey import Valkey
+from tests.stage.wire import Device, fetch, request_of
 
 PROMISED_S = 1.0
 # The timed read is a second after the one before it had ended, and what it finds is read, too.
@@ -35,10 +32,10 @@ Operator = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def operator(command: "Command", program: "Program") -> Operator:
+def operator(command: Command, program: Program) -> Operator:
     """Runs a command of the operator's on the data directory of `program`."""
 
-    def run(group: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(group: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         places = ("--config", str(program.config), "--data-dir", str(program.data_dir))
         ended = command(group, *places, *arguments)
         assert ended.returncode == 0, ended
@@ -65,7 +62,7 @@ def last_old_answer(is_new: Callable[[], bool], apart_s: float = 0.0) -> float:
     return late
 
 
-def published(program: "Program") -> set[str]:
+def published(program: Program) -> set[str]:
     """The ids of the keys that the worker publishes which happens to answer."""
     answer = fetch(request_of(f"{program.url}/oauth2/jwks"))
     return {key["kid"] for key in answer.body["keys"]}
@@ -85,9 +82,7 @@ def starts(device: Device) -> bool:
     return answer.status == 200
 
 
-def test_keys(
-    program: "Program", operator: Operator, device: "NewDevice", browser: "NewBrowser"
-) -> None:
+def test_keys(program: Program, operator: Operator, device: NewDevice, browser: NewBrowser) -> None:
     """OIDC-10.1.1-a: a new key is published and signs; a withdrawn one is gone, with its tokens."""
     tv = device().authorize()
     browser().decide(tv.user_code, "approve")
@@ -117,7 +112,7 @@ def test_keys(
     assert last_old_answer(is_retired) < PROMISED_S
 
 
-def test_clients(program: "Program", operator: Operator, device: "NewDevice") -> None:
+def test_clients(program: Program, operator: Operator, device: NewDevice) -> None:
     """6749-5.2-a: added, given another secret, disabled."""
     radio = device("radio")
     assert not starts(radio)
@@ -135,7 +130,7 @@ def test_clients(program: "Program", operator: Operator, device: "NewDevice") ->
 
 
 def test_a_change_whose_message_was_lost(
-    make_program: "MakeProgram", start_valkey: "Callable[..., Valkey]"
+    make_program: MakeProgram, start_valkey: Callable[..., Valkey]
 ) -> None:
     """Whoever changed something died before it said so: the timed read finds it."""
     store = start_valkey()

@@ -4,24 +4,19 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.stage.process import MakeProgram, NewBrowser, NewDevice
+from tests.stage.program import Program
 
-    from tests.process.conftest import MakeProgram, NewBrowser, NewDevice
-    from tests.process.program import Program
-
-    Until = Callable[..., None]
-    IsRunning = Callable[[int], bool]
+Until = Callable[..., None]
+IsRunning = Callable[[int], bool]
 
 
-def test_a_restart_loses_nothing(
-    program: "Program", device: "NewDevice", browser: "NewBrowser"
-) -> None:
+def test_a_restart_loses_nothing(program: Program, device: NewDevice, browser: NewBrowser) -> None:
     """Grants that are pending, approved, denied and redeemed, sessions and refresh tokens."""
     pending, approved, denied, redeemed = [device().authorize() for _ in range(4)]
     person = browser()
@@ -43,7 +38,7 @@ def test_a_restart_loses_nothing(
 
 
 def test_a_worker_is_killed(
-    program: "Program", device: "NewDevice", browser: "NewBrowser", is_running: "IsRunning"
+    program: Program, device: NewDevice, browser: NewBrowser, is_running: IsRunning
 ) -> None:
     """Another one takes its place; devices notice nothing, and the pace is remembered."""
     tv, fast = device().authorize(), device().authorize()
@@ -68,7 +63,7 @@ def test_a_worker_is_killed(
 
 
 def test_sigterm_lets_a_request_finish(
-    program: "Program", browser: "NewBrowser", until: "Until", is_running: "IsRunning"
+    program: Program, browser: NewBrowser, until: Until, is_running: IsRunning
 ) -> None:
     """A sign-in that takes a while is answered; then nothing is left running."""
     processes = [program.pid, program.store, *program.workers]
@@ -86,7 +81,7 @@ def test_sigterm_lets_a_request_finish(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_clean_stop(program: "Program", number: signal.Signals, is_running: "IsRunning") -> None:
+def test_a_clean_stop(program: Program, number: signal.Signals, is_running: IsRunning) -> None:
     """Status 0 and no process left, for systemd and for Ctrl-C."""
     processes = [program.pid, program.store, *program.workers]
     started = time.monotonic()
@@ -95,9 +90,7 @@ def test_a_clean_stop(program: "Program", number: signal.Signals, is_running: "I
     assert not any(map(is_running, processes))
 
 
-def test_a_stop_before_it_listens(
-    program: "Program", until: "Until", is_running: "IsRunning"
-) -> None:
+def test_a_stop_before_it_listens(program: Program, until: Until, is_running: IsRunning) -> None:
     """Whoever stops it while the store is being started leaves no store behind."""
     program.stop()
     known = len(program.log)
@@ -110,11 +103,11 @@ def test_a_stop_before_it_listens(
 
 
 def test_the_supervisor_is_killed(
-    program: "Program",
-    device: "NewDevice",
-    browser: "NewBrowser",
-    until: "Until",
-    is_running: "IsRunning",
+    program: Program,
+    device: NewDevice,
+    browser: NewBrowser,
+    until: Until,
+    is_running: IsRunning,
 ) -> None:
     """The workers end by themselves, and the next start takes over the store that was left."""
     tv = device().authorize()
@@ -129,7 +122,7 @@ def test_the_supervisor_is_killed(
 
 
 def test_the_embedded_store_is_killed(
-    program: "Program", device: "NewDevice", browser: "NewBrowser"
+    program: Program, device: NewDevice, browser: NewBrowser
 ) -> None:
     """It is started again with its data; pending polls went on meanwhile, the approval is there."""
     pending, approved = device().authorize(), device().authorize()
@@ -143,7 +136,7 @@ def test_the_embedded_store_is_killed(
     assert pending.wait() == "tokens"
 
 
-def test_one_worker_is_a_server_too(make_program: "MakeProgram", until: "Until") -> None:
+def test_one_worker_is_a_server_too(make_program: MakeProgram, until: Until) -> None:
     """The default number of workers; a SIGTERM right after the start is heeded."""
     program = make_program()
     assert len(program.workers) == 1
@@ -153,7 +146,7 @@ def test_one_worker_is_a_server_too(make_program: "MakeProgram", until: "Until")
     assert program.stop() == 0
 
 
-def test_a_stop_while_a_worker_is_being_replaced(program: "Program") -> None:
+def test_a_stop_while_a_worker_is_being_replaced(program: Program) -> None:
     """The signal to stop reaches a worker that was forked a moment ago, too."""
     for _ in range(3):
         known = len(program.log)

@@ -2,21 +2,18 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.process.conftest import Command
-    from tests.process.program import Program
+from tests.stage.process import Command
+from tests.stage.program import Program
 
 Refused = Callable[..., str]
 
 
 @pytest.fixture
-def refused(command: "Command") -> Refused:
+def refused(command: Command) -> Refused:
     """Starts a server that must not start; the one line that it says."""
 
     def start(*options: str) -> str:
@@ -49,12 +46,12 @@ def test_the_admin_port_is_in_use(refused: Refused, busy_port: str) -> None:
     assert "--admin-port (or server.admin_port)" in line
 
 
-def test_the_port_of_another_deviceflow(refused: Refused, program: "Program") -> None:
+def test_the_port_of_another_deviceflow(refused: Refused, program: Program) -> None:
     """SO_REUSEPORT must not let two servers share a port by accident."""
     assert str(program.port) in refused("--port", str(program.port), "--data-dir", "elsewhere")
 
 
-def test_the_data_directory_of_another_deviceflow(refused: Refused, program: "Program") -> None:
+def test_the_data_directory_of_another_deviceflow(refused: Refused, program: Program) -> None:
     line = refused("--data-dir", str(program.data_dir))
     assert str(program.data_dir) in line
     assert "another deviceflow" in line
@@ -73,16 +70,16 @@ def test_redis_cannot_be_reached(refused: Refused, url: str, address: str) -> No
     assert "hunter22" not in line
 
 
-def test_what_answers_is_no_redis(refused: Refused, program: "Program") -> None:
+def test_what_answers_is_no_redis(refused: Refused, program: Program) -> None:
     assert "Redis" in refused("--redis-url", f"redis://127.0.0.1:{program.port}/0")
 
 
-def test_it_says_which_store_it_has(program: "Program") -> None:
+def test_it_says_which_store_it_has(program: Program) -> None:
     event = program.wait_for("server.listening")
     assert (event["store"], event["store_at"]) == ("embedded", str(program.data_dir))
 
 
-def test_the_data_directory_cannot_be_made(refused: Refused, folder: "Path") -> None:
+def test_the_data_directory_cannot_be_made(refused: Refused, folder: Path) -> None:
     (folder / "file").write_text("", encoding="ascii")
     line = refused("--data-dir", str(folder / "file" / "data"))
     assert str(folder / "file") in line
@@ -99,7 +96,7 @@ def test_the_data_directory_cannot_be_made(refused: Refused, folder: "Path") -> 
         ("[[users]]\nusername = 'a'\npassword_hash = 'hunter22'", "users[0].password_hash"),
     ],
 )
-def test_the_configuration_is_wrong(refused: Refused, folder: "Path", text: str, hint: str) -> None:
+def test_the_configuration_is_wrong(refused: Refused, folder: Path, text: str, hint: str) -> None:
     """The path of what is wrong, and never a secret."""
     file = folder / "deviceflow.toml"
     file.write_text(text, encoding="utf-8")

@@ -1,20 +1,18 @@
 """`deviceflow users` beside a server that runs, and without one."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.process.conftest import Command, NewBrowser, NewDevice
-    from tests.process.program import Program
+from tests.stage.process import Command, NewBrowser, NewDevice
+from tests.stage.program import Program
 
 NEW_PASSWORD = "another long password"
 FIRST_PASSWORD = "a password of carol"
 
 
 @pytest.fixture
-def users(command: "Command", program: "Program") -> "Command":
+def users(command: Command, program: Program) -> Command:
     """Runs `deviceflow users` on the data directory of `program`."""
     program.notes.add(NEW_PASSWORD, FIRST_PASSWORD)
 
@@ -28,9 +26,7 @@ def users(command: "Command", program: "Program") -> "Command":
     return run  # type: ignore[return-value]
 
 
-def test_while_the_server_runs(
-    users: "Command", device: "NewDevice", browser: "NewBrowser"
-) -> None:
+def test_while_the_server_runs(users: Command, device: NewDevice, browser: NewBrowser) -> None:
     """Each change counts at once: for sign-ins, open sessions, approved grants and refreshes."""
     added = users("add", "carol", "--name", "Carol", "--password-stdin", given=FIRST_PASSWORD)
     assert (added.returncode, added.stdout) == (0, "added carol\n")
@@ -55,7 +51,7 @@ def test_while_the_server_runs(
 
 
 def test_while_the_server_does_not_run(
-    users: "Command", program: "Program", browser: "NewBrowser"
+    users: Command, program: Program, browser: NewBrowser
 ) -> None:
     """The command starts the store itself, ends it again, and the server finds the user."""
     assert program.stop() == 0

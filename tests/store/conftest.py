@@ -6,108 +6,17 @@
 `own`         on a server of the test's own, `own_valkey`, which it may stop
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from deviceflow.core.claims import Subject
-from deviceflow.core.grant import Event, Outcome
-from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
-from deviceflow.store.grants import Grant, GrantRequest, Grants, Issued, Redemption
-from deviceflow.store.keys import Installation
-from deviceflow.store.limits import Limits
-from deviceflow.store.mirror import Mirror
-from deviceflow.store.sessions import Sessions
-from deviceflow.store.slots import Slots
-from deviceflow.store.tokens import Family, RefreshToken, Tokens
-from tests.conftest import Clock, Valkey
-
-LIFETIME_S = 600
-IDLE_S = 1000
-ADA = Subject(sub="sub-ada", username="ada", auth_time=1, amr=("pwd",), name="Ada")
-BOB = Subject(sub="sub-bob", username="bob", auth_time=2, amr=("pwd",))
-
-
-@dataclass
-class Store:
-    """One worker's doors to the store, and shortcuts for what tests do all the time."""
-
-    connection: Connection
-    installation: Installation
-    clock: Clock
-
-    def __post_init__(self) -> None:
-        self.mirror = Mirror(self.connection, self.installation, self.clock)
-        self.slots = Slots(self.connection, self.clock)
-        self.grants = Grants(
-            self.connection, self.installation, self.mirror, self.slots, self.clock
-        )
-        self.tokens = Tokens(self.connection, self.installation, IDLE_S, self.clock)
-        self.sessions = Sessions(self.connection, self.installation, 100)
-        self.limits = Limits(self.connection, self.installation)
-
-    def request(self, requested_at: int | None = None) -> GrantRequest:
-        """What a television asks for, now or at another time."""
-        at = int(self.clock()) if requested_at is None else requested_at
-        return GrantRequest("tv-app", "openid profile", at, "203.0.113.7", "NebulaTV/4.2")
-
-    async def issue(self, lifetime: int = LIFETIME_S) -> Issued:
-        return await self.grants.issue(self.request(), UserCodeFormat(), lifetime, 5)
-
-    async def grant(self, lifetime: int = LIFETIME_S) -> Grant:
-        """A pending grant."""
-        issued = await self.issue(lifetime)
-        grant = await self.grants.find(issued.user_code)
-        assert grant is not None
-        return grant
-
-    async def approved(self, by: Subject = ADA) -> Grant:
-        """An approved grant."""
-        grant = await self.grant()
-        assert await self.grants.claim(grant, by.sub) is Outcome.CHANGED
-        assert await self.grants.decide(grant, Event.APPROVE, by) is Outcome.CHANGED
-        return await self.read(grant)
-
-    async def read(self, grant: Grant) -> Grant:
-        """The grant as it is now."""
-        found = await self.grants.read(grant.id)
-        assert found is not None
-        return found
-
-    def redemption(self, grant: Grant, lifetime: int = 5000) -> tuple[RefreshToken, Redemption]:
-        """A refresh token, and the family that begins with it."""
-        token = RefreshToken.new(self.grants.family_name(grant.id))
-        family = Family(
-            client_id=grant.client_id,
-            scope=grant.scope,
-            subject=ADA,
-            expires_at=int(self.clock()) + lifetime,
-        )
-        return token, Redemption(family, token.hash, self.tokens.idle_until_ms(family))
-
-    async def family(self, lifetime: int = 5000) -> tuple[RefreshToken, Family]:
-        """The first refresh token of a redeemed grant."""
-        grant = await self.approved()
-        token, redemption = self.redemption(grant, lifetime)
-        assert await self.grants.redeem(grant, redemption) is Outcome.CHANGED
-        return token, redemption.family
-
-    @asynccontextmanager
-    async def fed(self) -> AsyncIterator[None]:
-        """The mirror is fed meanwhile; what goes wrong there goes wrong here."""
-        feeding = asyncio.create_task(self.mirror.run())
-        try:
-            yield
-            assert not feeding.done(), "the mirror starved"
-        finally:
-            feeding.cancel()
-            with suppress(asyncio.CancelledError):
-                await feeding
+from deviceflow.store.installation import Installation
+from tests.stage.clock import Clock
+from tests.stage.store import Store
+from tests.stage.valkey import Valkey
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from deviceflow.store.clients import CLIENTS_KEY, TRIES, StoredClients
 from deviceflow.store.connection import Connection, Value
 from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.mirror import CATCH_UP_S
-from tests.conftest import Valkey
-from tests.store.conftest import Store
-from tests.store.lossy import lossy_path
+from tests.stage.lossy import lossy_path
+from tests.stage.store import Store
+from tests.stage.valkey import Valkey
 
 MakeStore = Callable[[], Awaitable[Store]]
 

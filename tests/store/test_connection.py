@@ -9,9 +9,9 @@ from redis.exceptions import ResponseError
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Value, address_of
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.keys import Installation
-from tests.conftest import Valkey
-from tests.store.conftest import ADA, Store
+from deviceflow.store.installation import Installation
+from tests.stage.store import ADA, Store
+from tests.stage.valkey import Valkey
 
 # What Valkey says when it is there and cannot do what was asked just now.
 UNAVAILABLE = (

@@ -8,10 +8,11 @@ import pytest
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.keys import Installation
-from tests.conftest import Clock, Valkey
-from tests.store.conftest import ADA, Store
-from tests.store.lossy import lossy_path
+from deviceflow.store.installation import Installation
+from tests.stage.clock import Clock
+from tests.stage.lossy import lossy_path
+from tests.stage.store import ADA, Store
+from tests.stage.valkey import Valkey
 
 StartValkey = Callable[..., Valkey]
 
@@ -48,7 +49,7 @@ async def test_with_a_replica_decisions_are_acknowledged(
     grant = await replicated.approved()
     token, redemption = replicated.redemption(grant)
     assert await replicated.grants.redeem(grant, redemption) is Outcome.CHANGED
-    successor = await replicated.tokens.rotate(token, redemption.family)
+    successor = await replicated.families.rotate(token, redemption.family)
     assert successor is not None
     with replica.client() as client:
         key = replicated.grants._key(grant.id)
@@ -97,7 +98,7 @@ async def test_a_repeated_command_waits_for_the_replica_too(
             await distant.grants.redeem(grant, None)
         path.lose_answers(b"EVALSHA")
         with pytest.raises(StoreUnavailable, match="too few replicas"):
-            await distant.tokens.rotate(token, family)
+            await distant.families.rotate(token, family)
         assert path.lost == 2
         await far.close()
 

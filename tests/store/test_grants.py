@@ -9,7 +9,7 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import LETTERS, UserCodeFormat
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import COLLISION_TRIES
-from tests.store.conftest import ADA, BOB, Store
+from tests.stage.store import ADA, BOB, Store
 
 
 async def test_a_new_grant_is_found_by_its_user_code(each_store: Store) -> None:

@@ -21,8 +21,9 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.grants import Grant
-from tests.conftest import Clock, Valkey
-from tests.store.machine import StoreMachine
+from tests.stage.clock import Clock
+from tests.stage.machine import StoreMachine
+from tests.stage.valkey import Valkey
 
 MOST_GRANTS = 3
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from deviceflow.store.limits import Verdict
-from tests.store.conftest import Store
+from deviceflow.store.limits import LimitResult
+from tests.stage.store import Store
 
 
 async def test_so_many_are_allowed_and_no_more(each_store: Store) -> None:
@@ -14,7 +14,7 @@ async def test_so_many_are_allowed_and_no_more(each_store: Store) -> None:
 
 
 async def test_names_and_keys_are_counted_apart(each_store: Store) -> None:
-    allowed = Verdict(allowed=True, retry_after_s=0)
+    allowed = LimitResult(allowed=True, retry_after_s=0)
     for name, key in (("guess", "ada"), ("guess", "bob"), ("sign-in", "ada")):
         assert await each_store.limits.hit(name, key, limit=1, window_s=60) == allowed
     assert not (await each_store.limits.hit("guess", "ada", limit=1, window_s=60)).allowed

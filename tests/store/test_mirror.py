@@ -13,9 +13,9 @@ from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import CATCH_UP_S, LOG_KEY, PAGE, Mirror, announcement
-from tests.conftest import Clock
-from tests.store.conftest import ADA, LIFETIME_S, Store
-from tests.store.waiting import decision, until
+from tests.stage.clock import Clock
+from tests.stage.store import ADA, LIFETIME_S, Store
+from tests.stage.waiting import decision, until
 
 MakeStore = Callable[[], Awaitable[Store]]
 

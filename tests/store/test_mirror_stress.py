@@ -14,9 +14,10 @@ from deviceflow.core.grant import State
 from deviceflow.store.changes import CHANNEL
 from deviceflow.store.connection import Connection
 from deviceflow.store.mirror import CATCH_UP_S, LOG_KEY, announcement
-from tests.conftest import Clock, Valkey
-from tests.store.conftest import LIFETIME_S, Store
-from tests.store.waiting import until
+from tests.stage.clock import Clock
+from tests.stage.store import LIFETIME_S, Store
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until
 
 MakeStore = Callable[[], Awaitable[Store]]
 

@@ -12,9 +12,9 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import connection as connection_module
 from deviceflow.store import mirror as mirror_module
 from deviceflow.store.errors import StoreUnavailable
-from tests.conftest import Valkey
-from tests.store.conftest import LIFETIME_S, Store
-from tests.store.waiting import until
+from tests.stage.store import LIFETIME_S, Store
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until
 
 
 @pytest.fixture

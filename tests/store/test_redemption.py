@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from deviceflow.core.grant import Event, Outcome, State
-from tests.store.conftest import ADA, BOB, Store
+from tests.stage.store import ADA, BOB, Store
 
 MakeStore = Callable[[], Awaitable[Store]]
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from deviceflow.store.replay import Replay
-from tests.store.conftest import Store
+from tests.stage.store import Store
 
 
 @pytest.fixture

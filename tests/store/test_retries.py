@@ -10,10 +10,11 @@ import pytest
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.keys import Installation
-from tests.conftest import Clock, Valkey
-from tests.store.conftest import ADA, Store
-from tests.store.lossy import LossyPath, lossy_path
+from deviceflow.store.installation import Installation
+from tests.stage.clock import Clock
+from tests.stage.lossy import LossyPath, lossy_path
+from tests.stage.store import ADA, Store
+from tests.stage.valkey import Valkey
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ async def test_a_redemption_sees_its_own_success(far: Store, path: LossyPath, lo
     assert path.lost == losses
     _, second = far.redemption(grant)
     assert await far.grants.redeem(grant, second) is Outcome.REFUSED
-    found = await far.tokens.find(token)
+    found = await far.families.find(token)
     assert found is not None
     assert (found.is_good, found.family) == (True, redemption.family)
 
@@ -82,11 +83,11 @@ async def test_a_rotation_sees_its_own_success(far: Store, path: LossyPath) -> N
     token, family = await far.family()
     for lost in (1, 2):
         path.lose_answers(b"EVALSHA")
-        successor = await far.tokens.rotate(token, family)
+        successor = await far.families.rotate(token, family)
         assert path.lost == lost
         assert successor is not None
         token = successor
-    assert await far.tokens.rotate(token, family) is not None
+    assert await far.families.rotate(token, family) is not None
 
 
 async def test_a_lost_answer_to_a_slot_number_skips_numbers_and_repeats_none(
@@ -129,10 +130,10 @@ async def test_a_create_script_that_runs_twice_is_one_grant_s(store: Store) -> N
 async def test_a_rotation_that_is_repeated_late_is_no_replay(store: Store) -> None:
     """The successor is in use already when the repetition arrives; nothing happens to it."""
     first, family = await store.family()
-    second = await store.tokens.rotate(first, family)
+    second = await store.families.rotate(first, family)
     assert second is not None
-    third = await store.tokens.rotate(second, family)
+    third = await store.families.rotate(second, family)
     assert third is not None
-    assert await store.tokens.rotate(first, family) is None
-    assert await store.tokens.rotate(second, family) == third
-    assert await store.tokens.rotate(third, family) is not None
+    assert await store.families.rotate(first, family) is None
+    assert await store.families.rotate(second, family) == third
+    assert await store.families.rotate(third, family) is not None

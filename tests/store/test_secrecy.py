@@ -2,8 +2,8 @@
 
 from deviceflow.core.user_code import display
 from deviceflow.store.users import Account, Users
-from tests.conftest import Valkey
-from tests.store.conftest import Store
+from tests.stage.store import Store
+from tests.stage.valkey import Valkey
 
 PASSWORD = "correct horse battery staple"
 

@@ -3,7 +3,7 @@
 import re
 
 from deviceflow.store.sessions import Session
-from tests.store.conftest import Store
+from tests.stage.store import Store
 
 
 async def test_a_session_is_known_until_it_ends(each_store: Store) -> None:

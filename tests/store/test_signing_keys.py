@@ -1,6 +1,7 @@
 """Signing keys in the store: made once, rotated, withdrawn."""
 
 import asyncio
+import time
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import Signer, is_usable, new_key
 from deviceflow.store.changes import REVISION_KEY
 from deviceflow.store.signing_keys import LATE_S, SIGNING_KEY, SigningKeys
-from tests.store.conftest import Store
+from tests.stage.store import Store
 
 SIGNED_FOR_S = 3600
 
@@ -61,8 +62,8 @@ async def test_the_new_key_signs(keys: SigningKeys, skew: int) -> None:
         await keys.rotate(new)
         found = await keys.read()
         assert found[-1].key_id == new.key_id
-        assert Signer(found, "ES256").signing_key.key_id == new.key_id
-        assert Signer(reversed(found), "ES256").signing_key.key_id == new.key_id
+        assert Signer(found, "ES256", time.time).signing_key.key_id == new.key_id
+        assert Signer(reversed(found), "ES256", time.time).signing_key.key_id == new.key_id
 
 
 async def test_rotated_again_before_anything_expired(keys: SigningKeys, store: Store) -> None:

@@ -1,7 +1,7 @@
 """Slot numbers, and how many grants are live, on fakeredis and on a real server alike."""
 
 from deviceflow.store.slots import BLOCK, COUNTER_KEY
-from tests.store.conftest import Store
+from tests.stage.store import Store
 
 
 async def test_numbers_are_taken_once(each_store: Store) -> None:

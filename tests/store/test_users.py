@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from deviceflow.config import User
 from deviceflow.core.claims import Subject
 from deviceflow.store.users import Account, Users, new_subject
-from tests.store.conftest import Store
+from tests.stage.store import Store
 
 # The cheapest parameters that Argon2 knows: these tests are not about its cost.
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")

@@ -1,0 +1,6 @@
+"""The type of a clock. Rules take a time or a clock as an argument and read none themselves."""
+
+from collections.abc import Callable
+
+Clock = Callable[[], float]
+"""Gives the time in s since 1970-01-01T00:00:00Z."""

@@ -1,0 +1,59 @@
+"""What the log says of clients that are refused: enough to find the cause, never a flood."""
+
+import re
+
+import structlog
+from aiohttp import web
+
+from deviceflow.callers import Callers
+from deviceflow.core.clock import Clock
+
+WINDOW_S = 60
+KINDS_PER_WINDOW = 100
+"""Whoever varies the id or the address fills no disk: from here on they are one kind."""
+
+OTHERS = ("(others)", "", "more kinds than are told in a minute")
+NOT_SHOWN = "(not shown)"
+
+# A secret of usual size that was put in the place of the id is longer.
+_SHOWABLE = re.compile(r"[\x21-\x7e]{1,40}")
+
+log = structlog.get_logger()
+
+
+class Refusals:
+    """Tells the operator of refused clients.
+
+    One line for each client, address and reason a minute, and another one when the number of
+    `times` has grown tenfold. `clock` gives s since 1970.
+    """
+
+    def __init__(self, callers: Callers, clock: Clock) -> None:
+        self._callers = callers
+        self._clock = clock
+        self._window = 0
+        self._times: dict[tuple[str, str, str], int] = {}
+
+    def note(self, request: web.Request, client_id: str, reason: str, *, known: bool) -> None:
+        """Note that `request` was refused; `reason` in words of ours.
+
+        `client_id` is anybody's text unless the client is `known`.
+        """
+        if not known and not _SHOWABLE.fullmatch(client_id):
+            client_id = NOT_SHOWN
+        window = int(self._clock() // WINDOW_S)
+        if window != self._window:
+            self._window, self._times = window, {}
+        kind = (client_id, self._callers.address(request), reason)
+        if kind not in self._times and len(self._times) >= KINDS_PER_WINDOW:
+            kind = OTHERS
+        times = self._times[kind] = self._times.get(kind, 0) + 1
+        if _is_power_of_ten(times):
+            client_id, address, reason = kind
+            log.warning(
+                "client.refused", client_id=client_id, address=address, reason=reason, times=times
+            )
+
+
+def _is_power_of_ten(number: int) -> bool:
+    return str(number).rstrip("0") == "1"

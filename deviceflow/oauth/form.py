@@ -1,0 +1,29 @@
+"""Read the form of a machine's request (RFC 6749 section 3.2 and appendix B)."""
+
+from aiohttp import web
+
+from deviceflow.core.errors import invalid_request
+from deviceflow.core.form import Form, FormError, parse_form
+
+FORM = "application/x-www-form-urlencoded"
+REPEATABLE = frozenset({"resource"})
+"""RFC 8707 2: the one parameter that may be given several times."""
+
+
+async def read_form(request: web.Request) -> Form:
+    """Read the form in the body; credentials in the address are refused (RFC 6749 2.3.1).
+
+    Raises OAuthError for anything but one plain form in UTF-8.
+    """
+    if "client_secret" in request.query or "client_assertion" in request.query:
+        raise invalid_request("Credentials do not belong into the address.")
+    if request.content_type != FORM:
+        raise invalid_request(f"The body has to be of type {FORM}.")
+    if (request.charset or "utf-8").lower() != "utf-8":
+        raise invalid_request("The body has to be UTF-8.")
+    if "Content-Encoding" in request.headers:
+        raise invalid_request("The body may not be compressed.")
+    try:
+        return parse_form(await request.read(), REPEATABLE)
+    except FormError as error:
+        raise invalid_request(str(error)) from None

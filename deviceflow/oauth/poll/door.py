@@ -1,0 +1,73 @@
+"""The door: all connections of one worker, from the first to the last."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+
+from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_protocol
+from deviceflow.oauth.poll.connection import LaneConnection
+from deviceflow.oauth.poll.held import HeldPolls
+from deviceflow.oauth.poll.lane import Lane, LaneResult
+
+REQUEST_TIMEOUT_S = 30.0
+SWEEPS = 4
+DRAIN_S = 0.05
+
+
+class Door:
+    """Makes the connections of one worker, closes idle ones, and drains them at the end."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        held: HeldPolls,
+        server: web.Server,
+        *,
+        lane_is_on: bool,
+        keepalive_s: float,
+    ) -> None:
+        self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
+        self.answer = lane.answer
+        self.held = held
+        self.connections: set[LaneConnection] = set()
+        self._server = server
+        self._keepalive_s = keepalive_s
+
+    def __call__(self) -> LaneConnection:
+        """Make the protocol of a new connection."""
+        return LaneConnection(self)
+
+    def make_aiohttp(self) -> AiohttpProtocol:
+        """Make aiohttp's protocol for a connection that needs it."""
+        return aiohttp_protocol(self._server)
+
+    async def sweep_regularly(self) -> None:
+        """Close what has been idle or stuck for too long, until cancelled."""
+        period = min(self._keepalive_s, REQUEST_TIMEOUT_S) / SWEEPS
+        while True:
+            await asyncio.sleep(period)
+            self.sweep(period)
+
+    def sweep(self, period: float) -> None:
+        """Look at every connection; `period` s have passed since the last time."""
+        for connection in list(self.connections):
+            connection.quiet = connection.quiet + 1 if connection.is_idle() else 0
+            connection.stuck = connection.stuck + 1 if connection.is_stuck() else 0
+            if connection.stuck * period > REQUEST_TIMEOUT_S:
+                connection.transport.abort()
+            elif connection.quiet * period > self._keepalive_s:
+                connection.transport.close()
+
+    async def drain(self) -> None:
+        """Answer held polls and close idle connections; aiohttp drains its own after that."""
+        self.held.drop_all()
+        # What had arrived before the socket was closed is still answered.
+        await asyncio.sleep(DRAIN_S)
+        for connection in list(self.connections):
+            if connection.is_idle() or connection.is_lane_only():
+                connection.transport.close()
+
+
+def _take_nothing(_: bytes) -> None:
+    return None

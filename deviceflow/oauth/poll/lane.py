@@ -1,0 +1,194 @@
+"""The lane: a pending poll answered straight from the bytes that arrived.
+
+`recognition` reads one complete, ordinary token request. `verdict` judges it from memory. The
+answer is prebuilt bytes: no task, no request object, no await. Whatever is not recognised to the
+last byte stays untouched for the ordinary handler (`connection.py`), which gives the same answers
+because both call `answer_poll`.
+
+All devices of a kind send the same bytes except for the device code. So the lane remembers what
+those bytes mean, and reads a poll of a known shape by one look into a table.
+"""
+
+from email.utils import formatdate
+from typing import NamedTuple
+
+from aiohttp import web
+
+from deviceflow.core.client import Clients
+from deviceflow.core.clock import Clock
+from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
+from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
+from deviceflow.oauth.answers import SERVER
+from deviceflow.oauth.poll.held import preference_applied
+from deviceflow.oauth.poll.recognition import (
+    CODE_VERIFIER,
+    DEVICE_CODE,
+    HEAD_END,
+    MAX_HEAD,
+    PollForm,
+    needs_decoding,
+    read_head,
+    read_poll,
+)
+from deviceflow.oauth.poll.verdict import PollJudge, Verdict, answer_poll
+
+REMEMBERED_SHAPES = 1024
+
+_NAME_LENGTH = len(DEVICE_CODE)
+
+
+class PollShape(NamedTuple):
+    """All that a poll says beside its device code; `wait` in s."""
+
+    client_id: bytes
+    close: bool
+    wait: int
+
+
+class LaneAnswer(NamedTuple):
+    """An answer in bytes; with `close`, the connection ends after it."""
+
+    data: bytes
+    close: bool
+
+
+class WaitingPoll(NamedTuple):
+    """A pending poll that asks to be held, for `wait` s at most."""
+
+    code: DeviceCode
+    wait: int
+    close: bool
+
+
+class IncompletePoll(NamedTuple):
+    """A poll of which `missing` bytes have not arrived yet."""
+
+    missing: int
+
+
+LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
+"""None: the request is the ordinary handler's, and nothing has been done with it."""
+
+
+class Lane:
+    """Answers polls of public clients in one worker.
+
+    `max_wait` (s) is the cap on held polls, `base` what stands before the endpoint's path.
+    """
+
+    def __init__(
+        self,
+        judge: PollJudge,
+        clients: Clients,
+        clock: Clock,
+        *,
+        max_wait: int,
+        base: str = "",
+    ) -> None:
+        self._judge = judge
+        self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
+        self._clients = clients
+        self._clock = clock
+        self._max_wait = max_wait
+        self._shapes: dict[bytes, PollShape] = {}
+        self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
+        self._second = 0
+        clients.on_change(self._note_clients)
+        self._note_clients()
+
+    def take(self, data: bytes) -> LaneResult:
+        """Answer `data`, the first bytes after a finished request, if they are a poll."""
+        # A request that was read before, except for its device code, is not read again.
+        start = data.find(DEVICE_CODE) + _NAME_LENGTH
+        end = start + CODE_LENGTH
+        shape = self._shapes.get(data[:start] + data[end:])
+        if shape is not None:
+            verdict = self._judge.judge(data[start:end], shape.client_id)
+            # Without a good code, these 43 bytes may not even be one value: read strictly.
+            if verdict.code is not None:
+                return self._answer(verdict, shape)
+        return self._read(data, start)
+
+    def answer(
+        self, answer: PollAnswer, interval: int = 0, *, close: bool, held_for: int = 0
+    ) -> LaneAnswer:
+        """Build the answer in bytes; `held_for` (s) if the poll was held (RFC 7240 3)."""
+        response = answer_poll(Verdict(answer, interval=interval))
+        if held_for:
+            response.headers.update(preference_applied(held_for))
+        return LaneAnswer(_wire(response, self._clock(), close=close), close)
+
+    def _read(self, data: bytes, code_at: int) -> LaneResult:
+        """Read a request of an unknown shape; `code_at`: where its first device code begins."""
+        end = data.find(HEAD_END)
+        head = read_head(data[:end]) if 0 < end <= MAX_HEAD else None
+        if head is None or not head.is_poll or head.line != self._line:
+            return None
+        body_at = end + len(HEAD_END)
+        missing = body_at + head.content_length - len(data)
+        if missing:
+            return IncompletePoll(missing) if missing > 0 else None
+        form = read_poll(data[body_at:])
+        if form is None or form.client_id not in self._served:
+            return None
+        shape = PollShape(form.client_id, head.close, head.wait)
+        # A code in a header would be cut out, and later read, there instead of in the body.
+        if code_at > body_at:
+            self._remember(data, code_at, form, shape)
+        return self._answer(self._judge.judge(*form), shape)
+
+    def _remember(self, data: bytes, code_at: int, form: PollForm, shape: PollShape) -> None:
+        end = code_at + CODE_LENGTH
+        if data[code_at:end] != form.device_code or len(form.device_code) != CODE_LENGTH:
+            return
+        # A code_verifier belongs to one device: no other would send the same bytes again.
+        if CODE_VERIFIER in data:
+            return
+        if len(self._shapes) >= REMEMBERED_SHAPES:
+            self._shapes.clear()
+        self._shapes[data[:code_at] + data[end:]] = shape
+
+    def _answer(self, verdict: Verdict, shape: PollShape) -> LaneResult:
+        answer, code, interval = verdict
+        if answer is None:
+            return None
+        if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
+            return WaitingPoll(code, min(shape.wait, self._max_wait), shape.close)
+        second = int(self._clock())
+        if second != self._second:
+            # The Date header changes with the second, in either direction.
+            self._prebuilt.clear()
+            self._second = second
+        key = (answer, interval, shape.close)
+        prebuilt = self._prebuilt.get(key)
+        if prebuilt is None:
+            prebuilt = self._prebuilt[key] = self.answer(answer, interval, close=shape.close)
+        return prebuilt
+
+    def _note_clients(self) -> None:
+        """Serve the clients that need no proof and whose names need no decoding."""
+        self._served = frozenset(
+            client.client_id.encode()
+            for client in self._clients
+            if client.enabled
+            and client.auth_method == "none"
+            and client.dpop == "optional"
+            and not needs_decoding(client.client_id.encode())
+        )
+        self._shapes.clear()
+
+
+def _wire(response: web.Response, now: float, *, close: bool) -> bytes:
+    """Write `response` as aiohttp would send it, to the byte."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("an answer of the lane has its body at hand")
+    headers = dict(response.headers)
+    headers["Content-Length"] = str(len(body))
+    headers["Date"] = formatdate(now, usegmt=True)
+    headers["Server"] = SERVER
+    if close:
+        headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

@@ -1,0 +1,90 @@
+"""What a poll gets, as far as this worker's memory tells (RFC 8628 section 3.5).
+
+The device code is opened, the mirror is asked for a decision, the pace table for the pace. No
+await, no store, no lock. The lane and the ordinary handler both judge here, and both build the
+answer with `answer_poll`, so they cannot disagree.
+"""
+
+from typing import NamedTuple
+
+from aiohttp import web
+
+from deviceflow.core.clock import Clock
+from deviceflow.core.device_code import NONCE_BITS, DeviceCode, DeviceCodes
+from deviceflow.core.errors import OAuthError
+from deviceflow.core.grant import (
+    AUTHORIZATION_PENDING,
+    PENDING,
+    POLL_ANSWERS,
+    SLOW_DOWN,
+    PollAnswer,
+)
+from deviceflow.core.pace import PaceTable
+from deviceflow.oauth.answers import error_response
+from deviceflow.store.mirror import Mirror
+
+DESCRIPTIONS = {
+    PollAnswer.AUTHORIZATION_PENDING: "Nobody has decided yet. Keep polling.",
+    PollAnswer.SLOW_DOWN: "Too fast. Wait for the interval between polls.",
+    PollAnswer.ACCESS_DENIED: "The request was denied.",
+    PollAnswer.EXPIRED_TOKEN: "The device code has expired. Start again.",
+    PollAnswer.INVALID_GRANT: "The device code is not valid for this client.",
+}
+"""The `error_description` of each answer."""
+
+
+class Verdict(NamedTuple):
+    """`answer` is None if the store has to be asked; `interval` (s) comes with slow_down."""
+
+    answer: PollAnswer | None
+    code: DeviceCode | None = None
+    interval: int = 0
+
+
+_INVALID = Verdict(PollAnswer.INVALID_GRANT)
+_EXPIRED = Verdict(PollAnswer.EXPIRED_TOKEN)
+
+
+class PollJudge:
+    """Judges polls in one worker."""
+
+    def __init__(
+        self,
+        codes: DeviceCodes,
+        mirror: Mirror,
+        pace: PaceTable,
+        clock: Clock,
+    ) -> None:
+        self._codes = codes
+        self._mirror = mirror
+        self._pace = pace
+        self._clock = clock
+
+    def judge(self, device_code: bytes, client_id: bytes) -> Verdict:
+        """Judge a poll of `device_code` by `client_id`, and count it against the pace."""
+        code = self._codes.open(device_code, client_id)
+        if code is None:
+            return _INVALID
+        now = self._clock()
+        if now >= code.expires_at:
+            return _EXPIRED
+        state = self._mirror.state_of(code.grant_id)
+        if state is not PENDING:
+            # The pace never delays a decided grant.
+            return Verdict(POLL_ANSWERS[state] if state else None, code)
+        return self.keep_pace(code, now)
+
+    def keep_pace(self, code: DeviceCode, now: float) -> Verdict:
+        """Judge a poll of a pending grant by its pace alone; `now` in s."""
+        grant_id = code.grant_id
+        interval = self._pace.judge(
+            grant_id, grant_id >> NONCE_BITS, int(now * 1000), code.interval
+        )
+        return Verdict(SLOW_DOWN if interval else AUTHORIZATION_PENDING, code, interval)
+
+
+def answer_poll(verdict: Verdict) -> web.Response:
+    """Build an error of RFC 8628 3.5; slow_down carries the interval that is now in force."""
+    code = verdict.answer or PollAnswer.INVALID_GRANT
+    error = OAuthError(code, DESCRIPTIONS[code], retry_after=verdict.interval)
+    return error_response(error, interval=verdict.interval)

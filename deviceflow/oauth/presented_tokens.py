@@ -1,0 +1,82 @@
+"""What an access token that somebody presents says, if it is still good.
+
+RFC 7662 4 lists the checks: issued by us, signed, not expired, not revoked; and the client and
+the person who approved are still allowed. Opaque tokens are looked up, JWTs verified.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from deviceflow.core.claims import ACCESS_TOKEN_TYPE
+from deviceflow.core.client import Clients
+from deviceflow.core.clock import Clock
+from deviceflow.signing import BadToken, Signer
+from deviceflow.store.access_tokens import PREFIX, AccessTokens
+from deviceflow.store.users import Account, Users
+
+
+class ActiveToken(NamedTuple):
+    """An access token that may be used, and whose it is."""
+
+    claims: dict[str, Any]
+    account: Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentedTokens:
+    """Reads access tokens. Every method raises StoreUnavailable."""
+
+    issuer: str
+    signer: Signer
+    access_tokens: AccessTokens
+    users: Users
+    clients: Clients
+    clock: Clock
+
+    async def read(self, token: str) -> dict[str, Any] | None:
+        """The claims of an unexpired access token of ours, revoked or not."""
+        claims = await self._claims(token)
+        if claims is None or claims.get("iss") != self.issuer:
+            return None
+        return claims if self.clock() < claims["exp"] else None
+
+    async def active(self, token: str, audience: Collection[str] = ()) -> ActiveToken | None:
+        """The token, if it may be used now, at one of `audience` (empty: anywhere).
+
+        One for somewhere else is turned away like an unknown one: with the same answer, after
+        the same look-ups.
+        """
+        claims = await self.read(token)
+        if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
+            return None
+        if await self.access_tokens.is_revoked(claims["grant_id"]):
+            return None
+        account = await self.users.find_subject(claims["sub"])
+        if not self.serves(claims["client_id"]) or account is None or account.disabled:
+            return None
+        return ActiveToken(claims, account)
+
+    async def active_here(self, token: str) -> ActiveToken | None:
+        """The token, if it may be used now, and at this server (RFC 9068 4: `aud` is checked)."""
+        return await self.active(token, [self.issuer])
+
+    def serves(self, client_id: str) -> bool:
+        """Whether the client of a token is still there, and enabled."""
+        client = self.clients.find(client_id)
+        return client is not None and client.enabled
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        if token.startswith(PREFIX):
+            return await self.access_tokens.read(token)
+        try:
+            header, claims = self.signer.verify(token)
+        except BadToken:
+            return None
+        # RFC 9068 4: an ID token is signed by the same key, and is no access token.
+        return claims if header.get("typ") == ACCESS_TOKEN_TYPE else None
+
+
+def _names(audience: str | list[str]) -> set[str]:
+    """RFC 7519 4.1.3: one, or a list."""
+    return {audience} if isinstance(audience, str) else {*audience}

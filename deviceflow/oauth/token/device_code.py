@@ -1,0 +1,158 @@
+"""The device_code grant type (RFC 8628 sections 3.4 and 3.5): polls and redemption."""
+
+from dataclasses import dataclass
+from hmac import compare_digest
+
+import structlog
+from aiohttp import web
+
+from deviceflow.core import pkce
+from deviceflow.core.client import Clients
+from deviceflow.core.clock import Clock
+from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, invalid_request
+from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.resources import GrantedScope
+from deviceflow.oauth.answers import json_response
+from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.poll.held import HeldPolls, preference_applied, requested_wait
+from deviceflow.oauth.poll.verdict import DESCRIPTIONS, PollJudge, Verdict, answer_poll
+from deviceflow.oauth.token.minting import Entitlement, TokenMint
+from deviceflow.oauth.token.request import TokenRequest
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.mirror import Mirror
+from deviceflow.store.users import Users
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCodeGrant:
+    """Answers polls; gives tokens for an approved grant, once."""
+
+    name = DEVICE_CODE_GRANT
+
+    judge: PollJudge
+    held: HeldPolls
+    mirror: Mirror
+    grants: Grants
+    clients: Clients
+    users: Users
+    mint: TokenMint
+    proofs: DPoPProofs
+    clock: Clock
+
+    async def handle(self, request: TokenRequest) -> web.Response:
+        """Answer a poll."""
+        device_code = request.parameters.get("device_code")
+        if device_code is None:
+            raise invalid_request("The parameter device_code is missing.")
+        # The token endpoint's end of the hand-over that `poll/held.py` describes.
+        held_for = self.held.collect(request.http.transport)
+        verdict = self.judge.judge(device_code.encode(), request.client.client_id.encode())
+        code = verdict.code
+        if code is None:
+            return answer_poll(verdict)
+        if verdict.answer is None:
+            response = await self._ask_store(code, request)
+            if response is not None:
+                return _waited(response, held_for)
+            if held_for:
+                # It kept the pace when it came, before the lane held it.
+                return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held_for)
+            verdict = self.judge.keep_pace(code, self.clock())
+        wait = min(requested_wait(request.http.headers.getall("Prefer", ())), self.held.max_wait)
+        if wait and verdict.answer is PollAnswer.AUTHORIZATION_PENDING:
+            return await self._hold(request, code, wait)
+        return answer_poll(verdict)
+
+    async def _hold(self, request: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
+        held = self.held.held_answer(request.http.transport, code, wait)
+        if held is None:
+            return answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING))
+        answer = await held
+        response = None
+        if answer is None and self._is_unchanged(request):
+            response = await self._ask_store(code, request)
+        return _waited(
+            response or answer_poll(Verdict(answer or PollAnswer.AUTHORIZATION_PENDING)), wait
+        )
+
+    def _is_unchanged(self, request: TokenRequest) -> bool:
+        """Return whether the client is as it was when the poll came; if not, it has to poll again.
+
+        Raises OAuthError if another poll would not help.
+        """
+        client = self.clients.find(request.client.client_id)
+        if client is not None and not client.enabled:
+            raise invalid_client(challenge="Authorization" in request.http.headers)
+        return client == request.client
+
+    async def _ask_store(self, code: DeviceCode, request: TokenRequest) -> web.Response | None:
+        """Answer as the store says; return None if it says pending, or cannot be asked."""
+        try:
+            grant = await self.grants.read(code.grant_id)
+        except StoreUnavailable:
+            # Nothing was tried yet. An approval is safe in the store; the device polls on.
+            return None
+        if grant is None:
+            return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
+        if grant.state is State.PENDING:
+            return None
+        self.mirror.learn(grant.id, grant.state, grant.expires_at)
+        if grant.state is State.APPROVED:
+            return await self._redeem(grant, request)
+        return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
+
+    async def _redeem(self, grant: Grant, request: TokenRequest) -> web.Response:
+        """Give the tokens. Everything that can fail comes before the flip."""
+        client = request.client
+        _check_binding(grant, request)
+        if client.scopes_for(grant.scope) is None:
+            # The operator took a scope away since; a refresh would be refused, too.
+            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
+        subject = grant.approval
+        if subject is None or not await self.users.may_sign_in(subject):
+            log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
+            raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
+        granted = GrantedScope(grant.scope, grant.resources.split())
+        access = self.mint.access(request, grant.scope, granted)
+        await self.proofs.spend(request.possession)
+        name = self.grants.family_name(grant.id)
+        tokens = await self.mint.first(
+            Entitlement(client, subject, grant.scope, access, request.jkt, name), grant.resources
+        )
+        outcome = await self.grants.redeem(grant, tokens.redemption)
+        if outcome is Outcome.EXPIRED:
+            return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
+        if outcome is not Outcome.CHANGED:
+            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
+        log.info("grant.redeemed", client_id=client.client_id, sub=subject.sub)
+        return json_response(tokens.response)
+
+
+def _check_binding(grant: Grant, request: TokenRequest) -> None:
+    """Whoever has no more than the device code gets nothing; the approval stays for the owner.
+
+    RFC 7636 4.6 for the verifier; the key is the one that the authorization request named. What
+    is missing may be told: whoever comes here has the client and an approved code of its own.
+    """
+    verifier = request.parameters.get("code_verifier", "")
+    expected = grant.code_challenge
+    if expected and not verifier:
+        raise invalid_grant("The parameter code_verifier is missing.")
+    if expected and not pkce.proves(verifier, expected):
+        raise invalid_grant("The code_verifier is not the one of the code_challenge.")
+    if verifier and not expected:
+        raise invalid_grant("This code was request for without a code_challenge.")
+    if grant.dpop_jkt and not compare_digest(grant.dpop_jkt, request.jkt):
+        raise invalid_grant("A DPoP proof of the key that the code is bound to is missing.")
+
+
+def _waited(response: web.Response, wait: int) -> web.Response:
+    """Say that the poll was held, if it was."""
+    if wait:
+        response.headers.update(preference_applied(wait))
+    return response

@@ -1,0 +1,61 @@
+"""POST /oauth2/token (RFC 6749 section 3.2): the phases that every grant type shares.
+
+Read the form, authenticate the client, see which key it holds (RFC 9449), pick the grant type,
+let it answer. A grant type fills in the rest and cannot forget a shared phase.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from deviceflow.core.errors import invalid_dpop_proof, invalid_request, unsupported_grant_type
+from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.token.request import TokenRequest
+
+
+class GrantType(Protocol):
+    """One value of `grant_type`."""
+
+    @property
+    def name(self) -> str:
+        """The name that its standard gives it."""
+
+    async def handle(self, request: TokenRequest) -> web.Response:
+        """Answer with tokens. Raises OAuthError, StoreUnavailable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenEndpoint:
+    """Dispatches a token request to one of `grant_types`."""
+
+    authentication: ClientAuthentication
+    proofs: DPoPProofs
+    grant_types: Iterable[GrantType]
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post("/oauth2/token", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with tokens or an error. Raises OAuthError, StoreUnavailable."""
+        client_request = await self.authentication.read(request)
+        name = client_request.parameters.get("grant_type")
+        if name is None:
+            raise invalid_request("The parameter grant_type is missing.")
+        grant_type = self._grant_type(name)
+        possession = self.proofs.read(request)
+        if possession is None and client_request.client.dpop == "required":
+            raise invalid_dpop_proof("This client has to send a DPoP proof.")
+        response = await grant_type.handle(TokenRequest(*client_request, possession))
+        if possession is not None:
+            response.headers["DPoP-Nonce"] = self.proofs.nonce()
+        return response
+
+    def _grant_type(self, name: str) -> GrantType:
+        for grant_type in self.grant_types:
+            if grant_type.name == name:
+                return grant_type
+        raise unsupported_grant_type()

@@ -1,0 +1,116 @@
+"""The refresh_token grant type (RFC 6749 section 6), with rotation (RFC 9700 4.14.2)."""
+
+from dataclasses import dataclass
+from hmac import compare_digest
+
+import structlog
+from aiohttp import web
+
+from deviceflow.core.client import Client
+from deviceflow.core.errors import (
+    invalid_grant,
+    invalid_request,
+    invalid_scope,
+    unauthorized_client,
+)
+from deviceflow.core.resources import GrantedScope
+from deviceflow.oauth.answers import json_response
+from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.token.minting import Entitlement, TokenMint
+from deviceflow.oauth.token.request import TokenRequest
+from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.families import Families, PresentedRefreshToken, RefreshToken
+from deviceflow.store.users import Users
+
+NOT_VALID = "The refresh token is not valid for this client."
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshTokenGrant:
+    """Trades a refresh token for new tokens."""
+
+    name = "refresh_token"
+
+    families: Families
+    access_tokens: AccessTokens
+    users: Users
+    mint: TokenMint
+    proofs: DPoPProofs
+
+    async def handle(self, request: TokenRequest) -> web.Response:
+        """Answer with new tokens, or refuse."""
+        text = request.parameters.get("refresh_token")
+        if text is None:
+            raise invalid_request("The parameter refresh_token is missing.")
+        presented, found = await self._find(text, request.client)
+        await self._check_still_allowed(presented, found, request)
+        family = found.family
+        scope = _narrowed(family.scope, request)
+        granted = GrantedScope(family.scope, family.resources.split())
+        access = self.mint.access(request, scope, granted)
+        await self.proofs.spend(request.possession)
+
+        entitled = Entitlement(
+            request.client, family.subject, scope, access, request.jkt, presented.name
+        )
+        response = await self.mint.fresh(entitled)
+        bind_to = request.jkt if request.client.refresh_tokens_have_key else ""
+        successor = await self.families.rotate(presented, family, bind_to)
+        if successor is None:
+            # The family went on, or ended, since `_find`: the device has another answer.
+            raise invalid_grant(NOT_VALID)
+        response.refresh_token = successor.text
+        return json_response(response)
+
+    async def _find(self, text: str, client: Client) -> tuple[RefreshToken, PresentedRefreshToken]:
+        """The token, if it is one of this client's and may be used.
+
+        Before anything else that the request asks for: no other answer shall tell a stranger
+        that a family lives, nor hide a replay.
+        """
+        presented = RefreshToken.parse(text)
+        found = await self.families.find(presented) if presented else None
+        if presented is None or found is None or found.family.client_id != client.client_id:
+            raise invalid_grant(NOT_VALID)
+        if not found.is_good:
+            # RFC 9700 4.14.2: somebody else has had a token of this family.
+            sub = found.family.subject.sub
+            log.warning("refresh_token.replayed", client_id=client.client_id, sub=sub)
+            await self.families.revoke(self.families.grant_id(presented.name))
+            raise invalid_grant(NOT_VALID)
+        return presented, found
+
+    async def _check_still_allowed(
+        self, presented: RefreshToken, found: PresentedRefreshToken, request: TokenRequest
+    ) -> None:
+        family = found.family
+        is_bound = found.dpop_jkt and request.client.refresh_tokens_have_key
+        if is_bound and not compare_digest(found.dpop_jkt, request.jkt):
+            sub = family.subject.sub
+            log.warning("refresh_token.wrong_key", client_id=family.client_id, sub=sub)
+            raise invalid_grant(NOT_VALID)
+        if not request.client.gets_refresh_token(family.scope):
+            raise unauthorized_client("This client may not use refresh tokens.")
+        grant_id = self.families.grant_id(presented.name)
+        if await self.access_tokens.is_revoked(grant_id):
+            # The store went away in the middle of a revocation.
+            await self.families.revoke(grant_id)
+            raise invalid_grant(NOT_VALID)
+        if not await self.users.may_sign_in(family.subject):
+            raise invalid_grant(NOT_VALID)
+
+
+def _narrowed(granted: str, request: TokenRequest) -> str:
+    """The scope of the new access token: what was asked for, within what was granted."""
+    wanted = request.parameters.get("scope")
+    allowed = request.client.scopes_for(granted)
+    if allowed is None:
+        raise invalid_grant(NOT_VALID)
+    if wanted is None:
+        return granted
+    scopes = list(dict.fromkeys(wanted.split(" ")))
+    if not set(scopes) <= set(granted.split()):
+        raise invalid_scope()
+    return " ".join(scopes)

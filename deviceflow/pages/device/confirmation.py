@@ -1,0 +1,50 @@
+"""What a person is told before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
+
+from typing import NamedTuple
+
+from deviceflow.config import Settings
+from deviceflow.core.address import rate_key
+from deviceflow.core.client import Client
+from deviceflow.pages import words
+from deviceflow.store.grants import Grant
+
+
+class Confirmation(NamedTuple):
+    """The facts about a request, in words. `is_near`: made in the person's own network."""
+
+    client_name: str
+    scopes: list[str]
+    lasts: str
+    device: str
+    address: str
+    is_near: bool
+    requested: str
+    requested_ago: str
+    requested_iso: str
+    expires_in: str
+
+
+def describe(
+    grant: Grant, client: Client, settings: Settings, visitor_address: str, now: int
+) -> Confirmation:
+    """Say what `grant` is; `now` in s."""
+    return Confirmation(
+        client_name=client.name,
+        scopes=words.scopes_in_words(grant.scope, settings.scopes),
+        lasts=words.lasting(_access_s(grant, client, settings)),
+        device=words.device_in_words(grant.user_agent),
+        address=grant.address,
+        is_near=rate_key(grant.address) == rate_key(visitor_address),
+        requested=words.at(grant.requested_at),
+        requested_ago=words.ago(grant.requested_at, now),
+        requested_iso=words.iso(grant.requested_at),
+        expires_in=words.lasting(max(0, grant.expires_at - now)),
+    )
+
+
+def _access_s(grant: Grant, client: Client, settings: Settings) -> int:
+    """Tell how long the access may last if nobody ends it."""
+    tokens = settings.tokens
+    if client.gets_refresh_token(grant.scope):
+        return tokens.refresh_token_lifetime_s
+    return tokens.access_token_lifetime_s

@@ -1,0 +1,54 @@
+"""What happens once, before the workers start: the store is opened, looked at, and given keys."""
+
+import time
+
+import structlog
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Clients
+from deviceflow.core.signing_key import signing_key_of
+from deviceflow.parts import Secrets
+from deviceflow.reload import open_signing_keys
+from deviceflow.signing import new_key
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection, Durability
+from deviceflow.store.installation import Installation
+from deviceflow.store.survey import survey
+
+log = structlog.get_logger()
+
+
+def connect(settings: Settings, redis_url: str) -> Connection:
+    """Open a connection to the store, as durable as the settings ask."""
+    redis = settings.redis
+    replicas = redis.replicas if redis.durability == "replicated" else 0
+    return Connection.open(redis_url, Durability(replicas, redis.replica_timeout_ms))
+
+
+async def prepare(settings: Settings, redis_url: str) -> Secrets:
+    """Read the secrets, or make them at the first start. May raise StoreUnavailable."""
+    connection = connect(settings, redis_url)
+    try:
+        installation = await Installation.open(connection)
+        for finding in await survey(connection, time.time):
+            log.warning("store.finding", finding=finding)
+        await _warn_without_clients(settings, connection)
+        stored = open_signing_keys(settings, connection, time.time)
+        keys = await stored.read()
+        algorithm = settings.tokens.algorithm
+        if signing_key_of(keys, algorithm) is None:
+            keys = await stored.add_first(new_key(algorithm, int(time.time())))
+        return Secrets(installation, keys)
+    finally:
+        await connection.close()
+
+
+async def _warn_without_clients(settings: Settings, connection: Connection) -> None:
+    clients = Clients(settings.clients)
+    clients.adopt(await StoredClients(connection).all())
+    if not settings.registration.enabled and not any(client.enabled for client in clients):
+        log.warning(
+            "clients.none_enabled",
+            consequence="no device can ask for a code",
+            remedy="deviceflow clients add, or [[clients]] in the file",
+        )

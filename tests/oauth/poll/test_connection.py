@@ -1,0 +1,791 @@
+"""Where requests begin and end: bytes of one request are never read as another.
+
+Each case speaks raw bytes to a worker with the lane, segment by segment. The body of a request
+that looks like a poll is the thing to watch: it must be swallowed, never answered.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvloop
+from aiohttp import web
+
+from deviceflow.core.grant import Event, State
+from deviceflow.oauth.poll.connection import MAX_SENT_AHEAD, missing_after
+from deviceflow.oauth.poll.door import REQUEST_TIMEOUT_S
+from tests.stage.oauth import Stage
+from tests.stage.served import (
+    FORM,
+    METADATA,
+    Mint,
+    Peer,
+    Served,
+    issue,
+    poll,
+    poll_body,
+    post,
+    serve,
+    turns_until,
+)
+
+SWEEP_S = REQUEST_TIMEOUT_S / 2
+KEEPALIVE_S = 75
+AUTHORIZE = b"/oauth2/device_authorization"
+FORM_BODY = b"client_id=tv-app&scope=profile"
+
+
+@pytest.fixture
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that workers run on."""
+    return uvloop.new_event_loop
+
+
+class Slow:
+    """An endpoint that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __call__(self, _: web.Request) -> web.Response:
+        self.started.set()
+        await self.release.wait()
+        return web.json_response({"error": "slow"})
+
+
+@pytest.fixture
+async def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def mint(stage: Stage) -> Mint:
+    return Mint(stage)
+
+
+@pytest.fixture
+async def served(stage: Stage, slow: Slow) -> AsyncIterator[Served]:
+    async with serve(
+        stage, routes=[web.get("/slow", slow.__call__), web.post("/slow", slow.__call__)]
+    ) as served:
+        yield served
+        slow.release.set()
+
+
+@pytest.fixture
+async def peer(served: Served) -> AsyncIterator[Peer]:
+    async with await served.connect() as peer:
+        yield peer
+
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def errors(peer: Peer, count: int) -> list[str]:
+    """The next answers, in order, by their error codes."""
+    return [(await peer.answer()).error for _ in range(count)]
+
+
+async def says_no_more(peer: Peer, answers: int) -> None:
+    """Exactly so many answers were written on the whole connection."""
+    await peer.settle()
+    assert len(re.findall(rb"HTTP/1\.[01] [1-5]", peer.at_server.said)) == answers
+
+
+PENDING = "authorization_pending"
+
+
+# Split
+
+
+async def test_a_head_split_anywhere(served: Served, mint: Mint) -> None:
+    request = poll(mint.code())
+    head = request.index(b"\r\n\r\n") + 4
+    for place in range(1, head):
+        request = poll(mint.code())
+        async with await served.connect() as peer:
+            assert (await peer.ask(request[:place], request[place:])).error == PENDING
+            await says_no_more(peer, 1)
+
+
+async def test_a_body_split_anywhere(served: Served, mint: Mint) -> None:
+    request = poll(mint.code())
+    head = request.index(b"\r\n\r\n") + 4
+    for place in range(head, len(request)):
+        request = poll(mint.code())
+        async with await served.connect() as peer:
+            assert (await peer.ask(request[:place], request[place:])).error == PENDING
+            await says_no_more(peer, 1)
+    assert served.made == 0
+
+
+async def test_byte_by_byte(peer: Peer, mint: Mint) -> None:
+    request = poll(mint.code())
+    assert (await peer.ask(*(request[i : i + 1] for i in range(len(request))))).error == PENDING
+    await says_no_more(peer, 1)
+
+
+async def test_half_a_poll_and_then_more_than_the_rest(peer: Peer, mint: Mint) -> None:
+    """What follows the rest in the same segment is the next request."""
+    first, second = poll(mint.code()), poll(mint.code())
+    await peer.send(first[:-20], first[-20:] + second)
+    assert await errors(peer, 2) == [PENDING, PENDING]
+    await says_no_more(peer, 2)
+
+
+async def test_half_a_head_and_then_what_looks_like_a_poll(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    """The poll's line is the value of a header; its head goes on with the first one's."""
+    await peer.send(
+        b"POST /nowhere HTTP/1.1\r\nHost: x\r\nX-Swallow: ",
+        # One Host and one Content-Length too many for aiohttp, if this is one request.
+        poll(mint.code()),
+    )
+    assert (await peer.answer()).status == 400
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+
+
+async def test_half_a_head_whose_rest_is_a_poll_to_the_byte(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    """The same with a first half that leaves nothing doubled: the request is for /nowhere."""
+    request = poll(mint.code())
+    await peer.send(b"POST /nowhere HTTP/1.1\r\nX-Swallow: ", request)
+    assert (await peer.answer()).status == 404
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+
+
+# Bodies that nobody read
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST /nowhere HTTP/1.1", 404),
+        (b"POST /oauth2/jwks HTTP/1.1", 405),
+        (b"GET /oauth2/token HTTP/1.1", 405),
+        (b"GET /oauth2/jwks HTTP/1.1", 200),
+        (b"POST /oauth2/token?client_secret=x HTTP/1.1", 400),
+    ],
+)
+async def test_a_body_that_comes_after_the_answer(
+    served: Served, peer: Peer, mint: Mint, head: bytes, status: int
+) -> None:
+    body = poll(mint.code())
+    lines = [head, b"Host: x", FORM, b"Content-Length: %d" % len(body), b"", b""]
+    assert (await peer.ask(b"\r\n".join(lines))).status == status
+    await peer.settle()
+    await peer.send(body)
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+    # After the body the connection is in step again.
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+    assert served.lane_answers == 1
+
+
+async def test_a_body_that_comes_after_the_answer_and_belongs_to_two_requests(
+    peer: Peer, mint: Mint
+) -> None:
+    body = poll(mint.code())
+    await peer.ask(
+        b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (len(body) + 5)
+    )
+    await peer.send(body)
+    await says_no_more(peer, 1)
+    await peer.send(b"12345" + poll(mint.code()))
+    assert (await peer.answer()).error == PENDING
+    await says_no_more(peer, 2)
+
+
+async def test_the_rest_of_a_body_that_was_too_large(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    rest = poll(mint.code())
+    head = post(b"/oauth2/token", b"")[:-4].replace(
+        b"Content-Length: 0", b"Content-Length: %d" % (4000 + len(rest))
+    )
+    assert (await peer.ask(head + b"\r\n\r\n" + b"x" * 4000)).status == 413
+    await peer.send(rest)
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+
+
+# Chunked
+
+
+async def test_a_chunk_that_looks_like_a_poll(served: Served, peer: Peer, mint: Mint) -> None:
+    inside = poll(mint.code())
+    await peer.send(
+        b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        % (AUTHORIZE, FORM),
+        b"%x\r\n" % len(inside),
+        inside,
+        b"\r\n0\r\n\r\n",
+    )
+    # It has a client_id in it, even.
+    assert "user_code" in (await peer.answer()).json
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+
+
+async def test_a_chunk_after_the_answer(served: Served, peer: Peer, mint: Mint) -> None:
+    inside = poll(mint.code())
+    head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert (await peer.ask(head + b"%x\r\n" % len(inside))).status == 404
+    await peer.send(inside)
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+    assert (await peer.ask(b"\r\n0\r\n\r\n", poll(mint.code()))).error == PENDING
+
+
+async def test_a_length_beside_chunks(served: Served, peer: Peer, mint: Mint) -> None:
+    """RFC 9112 6.1: the two together are an attempt at smuggling."""
+    body = b"0\r\n\r\n" + poll(mint.code())
+    await peer.send(post(b"/oauth2/token", body, b"Transfer-Encoding: chunked"))
+    assert (await peer.answer()).status == 400
+    await says_no_more(peer, 1)
+    assert peer.at_server.is_closing
+    assert served.lane_answers == 0
+
+
+# Pipelines
+
+
+async def test_poll_and_poll(peer: Peer, mint: Mint) -> None:
+    await peer.send(poll(mint.code()) + poll(b"A" * 43))
+    assert await errors(peer, 2) == [PENDING, "invalid_grant"]
+    await says_no_more(peer, 2)
+
+
+async def test_ordinary_and_poll(peer: Peer, mint: Mint) -> None:
+    await peer.send(METADATA + poll(mint.code()))
+    assert await errors(peer, 2) == ["", PENDING]
+    await says_no_more(peer, 2)
+
+
+async def test_poll_and_ordinary(peer: Peer, mint: Mint) -> None:
+    await peer.send(poll(mint.code()) + METADATA)
+    assert await errors(peer, 2) == [PENDING, ""]
+    await says_no_more(peer, 2)
+
+
+async def test_poll_and_half_a_poll(peer: Peer, mint: Mint) -> None:
+    second = poll(mint.code())
+    await peer.send(poll(mint.code()) + second[:100], second[100:])
+    assert await errors(peer, 2) == [PENDING, PENDING]
+    await says_no_more(peer, 2)
+
+
+async def test_a_poll_sent_while_an_ordinary_request_is_slow(
+    served: Served, peer: Peer, mint: Mint, slow: Slow
+) -> None:
+    """RFC 9112 9.3.2: answers come in the order of their requests."""
+    await peer.send(SLOW)
+    await slow.started.wait()
+    await peer.send(poll(mint.code()), poll(b"A" * 43), METADATA)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert peer.at_server.said == b""
+    slow.release.set()
+    assert await errors(peer, 4) == ["slow", PENDING, "invalid_grant", ""]
+    await says_no_more(peer, 4)
+    assert served.lane_answers == 0
+
+
+async def test_a_late_body_that_looks_like_a_poll(served: Served, peer: Peer, mint: Mint) -> None:
+    body = poll(mint.code())
+    head = post(AUTHORIZE, body)[: -len(body)]
+    await peer.send(head)
+    await peer.settle()
+    await peer.send(body)
+    # It has a client_id in it, even.
+    assert "user_code" in (await peer.answer()).json
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+
+
+async def test_a_late_body_in_two_pieces_the_second_a_poll(
+    served: Served, peer: Peer, mint: Mint, slow: Slow
+) -> None:
+    """As before, with a handler that does not read the body before it answers."""
+    body = b"x=y" + poll(mint.code())
+    await peer.send(post(b"/slow", body)[: -len(body)], b"x=y")
+    await slow.started.wait()
+    await peer.send(poll(mint.code()))
+    slow.release.set()
+    assert (await peer.answer()).error == "slow"
+    await says_no_more(peer, 1)
+    assert served.lane_answers == 0
+
+
+# Lengths
+
+
+async def test_a_length_that_is_too_large(served: Served, peer: Peer, mint: Mint) -> None:
+    """The next poll's first bytes are this one's body."""
+    body = poll_body(mint.code())
+    request = post(b"/oauth2/token", body).replace(
+        b"Content-Length: %d" % len(body), b"Content-Length: %d" % (len(body) + 10)
+    )
+    await peer.send(request, poll(mint.code()))
+    assert (await peer.answer()).error == "invalid_client"
+    # What is left of the second is no request.
+    assert (await peer.answer()).status == 400
+    await says_no_more(peer, 2)
+    assert served.lane_answers == 0
+
+
+async def test_a_length_that_is_too_small(served: Served, peer: Peer, mint: Mint) -> None:
+    """The rest of the body is the start of the next request."""
+    body = poll_body(mint.code())
+    request = post(b"/oauth2/token", body + poll(mint.code())).replace(
+        b"Content-Length: %d" % len(body + poll(mint.code())), b"Content-Length: %d" % len(body)
+    )
+    await peer.send(request)
+    assert await errors(peer, 2) == [PENDING, PENDING]
+    await says_no_more(peer, 2)
+    assert served.lane_answers == 0
+
+
+@pytest.mark.parametrize("length", [b"+5", b"05", b"5,5", b"0x5", b"", b"-1", b"5 5", b"\xb2"])
+async def test_a_length_that_is_no_number(
+    served: Served, peer: Peer, mint: Mint, length: bytes
+) -> None:
+    request = poll(mint.code())
+    number = b"%d" % len(poll_body(mint.code()))
+    await peer.send(request.replace(b"Length: " + number, b"Length: " + length))
+    await peer.settle()
+    assert served.lane_answers == 0
+
+
+def test_missing_after_counts_one_request() -> None:
+    request = post(AUTHORIZE, FORM_BODY)
+    assert missing_after(request) == 0
+    assert missing_after(request[:-7]) == 7
+    assert missing_after(request + b"x") == -1
+    assert missing_after(request[:30]) == -1
+    assert missing_after(b"") == -1
+    assert missing_after(b"\r\n\r\n" + request) == -1
+    assert missing_after(request.replace(b"Host", b"Expect")) == -1
+    assert missing_after(request.replace(b"POST", b"PUT")) == -1
+    assert missing_after(request.replace(b"1.1", b"1.0")) == -1
+
+
+# Expectations and upgrades
+
+
+async def test_a_body_after_100_continue(served: Served, peer: Peer, mint: Mint) -> None:
+    body = poll(mint.code())
+    head = post(AUTHORIZE, body, b"Expect: 100-continue")[: -len(body)]
+    await peer.send(head)
+    await peer.settle()
+    assert peer.at_server.said.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    await peer.send(body)
+    await says_no_more(peer, 2)
+    assert served.lane_answers == 0
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "kind"),
+    [
+        (b"POST /oauth2/token", 417, "application/json"),
+        (b"GET /oauth2/jwks", 417, "application/json"),
+        (b"PATCH /oauth2/token", 417, "application/json"),
+        (b"GET /oauth2/nothing", 417, "application/json"),
+        (b"GET /device", 400, "text/html"),
+        (b"GET /nothing", 400, "text/html"),
+        (b"GET /static/nothing", 400, "text/html"),
+    ],
+)
+async def test_another_expectation(peer: Peer, request_line: bytes, status: int, kind: str) -> None:
+    """6749-5.2-c: refused (RFC 9110 10.1.1) in our own words, which repeat nothing of it."""
+    reply = await peer.ask(
+        b"%b HTTP/1.1\r\nHost: x\r\nExpect: mysecret\r\nContent-Length: 0\r\n\r\n" % request_line
+    )
+    assert reply.status == status
+    assert b"mysecret" not in reply.head + reply.body
+    assert (reply.header("Content-Type") or "").startswith(kind)
+    assert reply.header("Cache-Control") == "no-store"
+    assert reply.header("Server") == "deviceflow"
+    if status == 417:
+        assert reply.error == "invalid_request"
+
+
+@pytest.mark.parametrize("token", [b"websocket", b"h2c"])
+async def test_a_poll_after_an_upgrade(
+    served: Served, peer: Peer, mint: Mint, token: bytes
+) -> None:
+    """The upgrade is declined; what follows is answered, but not by the lane."""
+    upgrade = METADATA[:-2] + b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % token
+    await peer.send(upgrade)
+    await peer.settle()
+    await peer.send(poll(mint.code()))
+    await peer.settle()
+    assert served.lane_answers == 0
+
+
+# On the lane, off it, and on it again
+
+
+@pytest.mark.parametrize(
+    "ordinary",
+    [METADATA, post(AUTHORIZE, FORM_BODY), post(b"/nowhere", b"x=y")],
+    ids=["get", "device_authorization", "not found"],
+)
+async def test_the_lane_again_after_an_ordinary_request(
+    served: Served, peer: Peer, mint: Mint, ordinary: bytes
+) -> None:
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+    for turn in range(1, 4):
+        await peer.ask(ordinary)
+        await peer.settle()
+        assert (await peer.ask(poll(mint.code()))).error == PENDING
+        request = poll(mint.code())
+        assert (await peer.ask(request[:-120], request[-120:])).error == PENDING
+        assert served.lane_answers == 1 + 2 * turn
+    assert served.made == 1
+
+
+async def test_the_lane_again_after_an_ordinary_request_in_two_segments(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    """As http.client sends it: first the head, then the body."""
+    request = post(AUTHORIZE, FORM_BODY)
+    assert (await peer.ask(request[: -len(FORM_BODY)], FORM_BODY)).status == 200
+    await peer.settle()
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+    assert served.lane_answers == 1
+
+
+async def test_never_again_after_bytes_whose_end_nobody_counted(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    await peer.ask(METADATA[:20], METADATA[20:])
+    await peer.settle()
+    assert (await peer.ask(poll(mint.code()))).error == PENDING
+    assert served.lane_answers == 0
+
+
+async def test_the_poll_of_an_approved_grant_is_redeemed_behind_the_lane(
+    stage: Stage, served: Served, peer: Peer
+) -> None:
+    issued = await issue(stage.people.grants, stage.clock())
+    assert (await peer.ask(poll(issued.code))).error == PENDING
+    await approve(stage, served, issued.grant_id, issued.grant)
+    tokens = await peer.ask(poll(issued.code))
+    assert tokens.json["token_type"] == "Bearer"
+    await peer.settle()
+    assert (await peer.ask(poll(issued.code))).error == "invalid_grant"
+    assert served.lane_answers == 2
+
+
+async def approve(stage: Stage, served: Served, grant_id: int, grant: object) -> None:
+    people = stage.people
+    await people.grants.claim(grant, "sub-ada")  # type: ignore[arg-type]
+    await people.grants.decide(grant, Event.APPROVE, await people.subject("ada"))  # type: ignore[arg-type]
+    await served.knows(grant_id, State.APPROVED)
+
+
+async def test_close_is_close(served: Served, peer: Peer, mint: Mint) -> None:
+    answer = await peer.ask(poll(mint.code(), b"Connection: close"))
+    assert answer.header("Connection") == "close"
+    assert await peer.rest() == b""
+    assert served.made == 0
+
+
+async def test_a_client_that_sends_no_more_still_gets_its_answer(
+    served: Served, mint: Mint
+) -> None:
+    async with await served.connect() as peer:
+        peer.writer.write(poll(mint.code()))
+        peer.writer.write_eof()
+        assert (await peer.answer()).error == PENDING
+        assert await peer.rest() == b""
+
+
+# Time
+
+
+async def sweeps(served: Served, seconds: float) -> None:
+    """Let so much time pass for the door."""
+    for _ in range(int(seconds / SWEEP_S)):
+        served.door.sweep(SWEEP_S)
+        await asyncio.sleep(0)
+
+
+Prepare = Callable[[Peer, Mint], Awaitable[None]]
+
+
+async def _nothing(peer: Peer, _: Mint) -> None:
+    await peer.send()
+
+
+async def _a_poll(peer: Peer, mint: Mint) -> None:
+    await peer.ask(poll(mint.code()))
+
+
+async def _an_ordinary_one(peer: Peer, _: Mint) -> None:
+    await peer.ask(METADATA)
+    await peer.settle()
+
+
+async def _an_uncounted_one(peer: Peer, _: Mint) -> None:
+    await peer.ask(METADATA[:20], METADATA[20:])
+    await peer.settle()
+
+
+async def _a_pipeline(peer: Peer, mint: Mint) -> None:
+    await peer.send(METADATA + poll(mint.code()))
+    await errors(peer, 2)
+    await peer.settle()
+
+
+BEFORE = pytest.mark.parametrize(
+    "before", [_nothing, _a_poll, _an_ordinary_one, _an_uncounted_one, _a_pipeline]
+)
+
+
+@BEFORE
+async def test_idle_connections_are_closed(
+    served: Served, peer: Peer, mint: Mint, before: Prepare
+) -> None:
+    await before(peer, mint)
+    await sweeps(served, KEEPALIVE_S)
+    at_the_limit = peer.at_server.is_closing
+    served.door.sweep(SWEEP_S)
+    assert (at_the_limit, peer.at_server.is_closing) == (False, True)
+    assert await peer.rest() == b""
+
+
+@BEFORE
+async def test_busy_connections_stay(
+    served: Served, peer: Peer, mint: Mint, before: Prepare
+) -> None:
+    await before(peer, mint)
+    for _ in range(8):
+        await sweeps(served, KEEPALIVE_S)
+        assert (await peer.ask(poll(mint.code()))).error == PENDING
+        await peer.settle()
+
+
+def _half(request: bytes) -> bytes:
+    return request[: len(request) // 2]
+
+
+HALVES: dict[str, Callable[[Mint], bytes]] = {
+    "half a head": lambda _: _half(METADATA),
+    "half a poll's body": lambda mint: poll(mint.code())[:-20],
+    "half an ordinary body": lambda _: post(AUTHORIZE, FORM_BODY)[:-4],
+    "half an unread body": lambda _: post(b"/slow", FORM_BODY)[:-4],
+    "half a chunk": lambda _: (
+        b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+        % (AUTHORIZE, FORM)
+    ),
+}
+
+
+@BEFORE
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+async def test_unfinished_requests_are_given_up(
+    served: Served, peer: Peer, mint: Mint, before: Prepare, half: Callable[[Mint], bytes]
+) -> None:
+    """However often another byte comes."""
+    await before(peer, mint)
+    said = peer.at_server.said
+    await peer.send(half(mint))
+    for _ in range(2):
+        await peer.settle()
+        served.door.sweep(SWEEP_S)
+        assert not peer.at_server.is_closing
+        await peer.send(b"a")
+    await peer.settle()
+    served.door.sweep(SWEEP_S)
+    await turns_until(lambda: peer.at_server.lost)
+    assert peer.at_server.said == said
+
+
+async def test_a_slow_handler_is_no_unfinished_request(
+    served: Served, peer: Peer, slow: Slow
+) -> None:
+    await peer.send(SLOW)
+    await slow.started.wait()
+    await sweeps(served, 10 * KEEPALIVE_S)
+    slow.release.set()
+    assert (await peer.answer()).error == "slow"
+    await peer.settle()
+    # Time begins anew with the answer.
+    await sweeps(served, KEEPALIVE_S - 2 * SWEEP_S)
+    assert not peer.at_server.is_closing
+
+
+@pytest.mark.parametrize("lane", [True, False])
+async def test_a_held_poll_is_no_unfinished_request(
+    stage: Stage, mint: Mint, *, lane: bool
+) -> None:
+    async with serve(stage, lane=lane) as served, await served.connect() as peer:
+        await peer.send(poll(mint.code(), b"Prefer: wait=30"))
+        await turns_until(lambda: len(served.apps.polls.held) == 1)
+        await sweeps(served, 10 * KEEPALIVE_S)
+        assert not peer.at_server.is_closing
+        served.apps.polls.held.drop_all()
+        assert (await peer.answer()).error == PENDING
+        await peer.settle()
+        await sweeps(served, KEEPALIVE_S - 2 * SWEEP_S)
+        assert not peer.at_server.is_closing
+
+
+# Clients that do not read
+
+
+async def small(served: Served) -> Peer:
+    """A connection with hardly any room between the two ends."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(0)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", served.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=2048)
+    peer = Peer(reader, writer, served.door.known)
+    await peer.send()
+    at_server = peer.at_server.transport.get_extra_info("socket")
+    at_server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return peer
+
+
+async def fill(peer: Peer, request: bytes) -> int:
+    """Send one request after the other until the server reads no more; how many were sent."""
+    for sent in range(1, 20_000):
+        try:
+            async with asyncio.timeout(0.3):
+                await peer.send(request)
+        except TimeoutError:
+            return sent
+    pytest.fail("the server goes on reading")
+
+
+MOST_UNSENT = 65_536 + 16_384
+
+
+@pytest.mark.parametrize("before", [_nothing, _a_poll, _an_ordinary_one, _an_uncounted_one])
+async def test_a_client_that_reads_nothing_is_not_read_either(
+    served: Served, mint: Mint, before: Prepare
+) -> None:
+    async with await small(served) as peer:
+        await before(peer, mint)
+        said = peer.at_server.said.count(b"HTTP/1.1 ")
+        sent = await fill(peer, poll(mint.code()))
+        assert peer.at_server.transport.get_write_buffer_size() < MOST_UNSENT
+        assert peer.at_server.is_stuck()
+        # Once it reads again, it gets them all.
+        answers = await errors(peer, sent)
+        assert answers[0] == PENDING
+        assert set(answers[1:]) == {"slow_down"}
+        await turns_until(lambda: peer.at_server.received >= peer.sent)
+        assert not peer.at_server.is_stuck()
+        await says_no_more(peer, said + sent)
+
+
+async def test_a_flood_of_pipelined_requests_is_not_stored(served: Served) -> None:
+    """Neither are the answers, nor the requests: also after the client has read a little."""
+    count = 1000
+    request = METADATA[:-2] + b"X-Large: %b\r\n\r\n" % (b"x" * 4000)
+    async with await small(served) as peer:
+        peer.writer.write(request * count)
+        for _ in range(5):
+            await still(peer)
+            assert peer.at_server.transport.get_write_buffer_size() < MOST_UNSENT
+            for _ in range(100):
+                assert (await peer.answer()).status == 200
+        assert peer.at_server.received < len(request) * 900
+        for _ in range(count - 500):
+            assert (await peer.answer()).status == 200
+        await says_no_more(peer, count)
+
+
+async def still(peer: Peer) -> None:
+    """Wait until the server has read all that it wants to read."""
+    async with asyncio.timeout(5):
+        before = -1
+        while before != peer.at_server.received:
+            before = peer.at_server.received
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("request_line", [poll(b"A" * 43), METADATA], ids=["lane", "aiohttp"])
+async def test_a_client_that_never_reads_is_given_up(served: Served, request_line: bytes) -> None:
+    async with await small(served) as peer:
+        await fill(peer, request_line)
+        await sweeps(served, 2 * REQUEST_TIMEOUT_S)
+        await turns_until(lambda: peer.at_server.lost)
+
+
+async def test_a_closed_connection_that_nobody_reads_is_given_up(served: Served) -> None:
+    """Closing waits for what is not sent yet, but not for ever."""
+    async with await small(served) as peer:
+        await fill(peer, poll(b"A" * 43))
+        peer.at_server.transport.close()
+        assert not peer.at_server.lost
+        await sweeps(served, 2 * REQUEST_TIMEOUT_S)
+        await turns_until(lambda: peer.at_server.lost)
+
+
+async def test_what_is_sent_ahead_of_a_held_poll_is_limited(
+    served: Served, peer: Peer, mint: Mint
+) -> None:
+    await peer.send(poll(mint.code(), b"Prefer: wait=30"))
+    await peer.send(b"x" * MAX_SENT_AHEAD)
+    assert not peer.at_server.is_closing
+    await peer.send(b"x")
+    assert await peer.rest() == b""
+    await turns_until(lambda: len(served.apps.polls.held) == 0)
+
+
+# The end
+
+
+async def test_at_the_end_held_polls_are_answered(stage: Stage, mint: Mint) -> None:
+    async with serve(stage) as served:
+        peers = [await served.connect() for _ in range(3)]
+        await peers[0].send(poll(mint.code(), b"Prefer: wait=30"))
+        await peers[1].ask(METADATA)
+        await peers[1].settle()
+        await peers[1].send(poll(mint.code(), b"Prefer: wait=30"))
+        # This one is held by the ordinary handler.
+        await peers[2].send(poll(mint.code(), b"Prefer: wait=30, foo"))
+        await turns_until(lambda: len(served.apps.polls.held) == 3)
+    for peer in peers:
+        answer = await peer.answer()
+        assert answer.error == PENDING
+        assert await peer.rest() == b""
+        peer.close()
+
+
+async def test_at_the_end_requests_in_flight_are_answered(
+    stage: Stage, mint: Mint, slow: Slow
+) -> None:
+    async with serve(stage, routes=[web.get("/slow", slow.__call__)]) as served:
+        peer, idle, half = [await served.connect() for _ in range(3)]
+        await peer.send(SLOW)
+        await slow.started.wait()
+        await idle.send()
+        await half.send(poll(mint.code())[:-9])
+        asyncio.get_running_loop().call_later(0.2, slow.release.set)
+    assert (await peer.answer()).error == "slow"
+    for connection in (peer, idle, half):
+        assert await connection.rest() == b""
+        connection.close()
+
+
+async def test_at_the_end_nothing_more_is_held(stage: Stage, mint: Mint) -> None:
+    async with serve(stage) as served, await served.connect() as peer:
+        served.apps.polls.held.drop_all()
+        answer = await peer.ask(poll(mint.code(), b"Prefer: wait=30"))
+        assert answer.error == PENDING
+        assert answer.header("Preference-Applied") is None

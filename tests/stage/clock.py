@@ -1,0 +1,14 @@
+"""A clock that a test sets."""
+
+
+class Clock:
+    """The time in s since the epoch: `now` until a test sets or advances it."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
