@@ -91,6 +91,19 @@ class Connection:
         async with self._bounded():
             return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
 
+    async def take(self, key: str, mark: str, *expiry: Value) -> bool:
+        """Set `key` to `mark` unless it is set already; return whether it is `mark` now.
+
+        `expiry`: as SET takes it. A repetition finds its own mark, so two callers need two marks.
+        May raise StoreUnavailable.
+        """
+        async with self._bounded():
+            # redis-py turns the answer into a bool unless it hears of GET a second time.
+            before = await self.client.execute_command(  # type: ignore[no-untyped-call]
+                "SET", key, mark, "NX", "GET", *expiry, get=True
+            )
+        return before is None or before == mark.encode()
+
     async def run(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run script `name`. Raises StoreUnavailable."""
         async with self._bounded():

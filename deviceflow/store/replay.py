@@ -21,9 +21,5 @@ class Replay:
         # JSON can spell half a surrogate pair, which is no UTF-8.
         value = f"{len(who)}:{who}{jti}".encode(errors="surrogatepass")
         name = self._installation.name(b"jti", value)
-        mark = secrets.token_hex(8)
-        before = await self._connection.command(
-            "SET", f"df:j:{kind}:{name}", mark, "NX", "GET", "EX", max(1, keep_s)
-        )
-        # A command that the client repeated finds its own mark.
-        return before is None or before == mark.encode()
+        key = f"df:j:{kind}:{name}"
+        return await self._connection.take(key, secrets.token_hex(8), "EX", max(1, keep_s))

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from deviceflow.store.connection import Connection
 from deviceflow.store.replay import Replay
+from tests.stage.lossy import lossy_path
 from tests.stage.store import Store
+from tests.stage.valkey import Valkey
 
 
 @pytest.fixture
@@ -46,3 +49,16 @@ async def test_after_a_restart(store: Store, replay: Replay) -> None:
 async def test_nothing_left_to_keep(replay: Replay) -> None:
     assert await replay.use("assertion", "me", "one", 0)
     assert not await replay.use("assertion", "me", "one", 0)
+
+
+async def test_a_use_whose_answer_was_lost(store: Store, valkey: Valkey) -> None:
+    """redis-py repeats it: the repetition finds its own mark, and the id is not yet used."""
+    async with lossy_path(valkey.socket_path) as path:
+        far = Connection.open(path.url)
+        replay = Replay(far, store.installation)
+        for lost, jti in enumerate(("one", "two"), 1):
+            path.lose_answers(b"NX")
+            assert await replay.use("dpop", "key", jti, 60)
+            assert path.lost == lost
+            assert not await replay.use("dpop", "key", jti, 60)
+        await far.close()
