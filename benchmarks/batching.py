@@ -1,13 +1,12 @@
 """A connection that sends what many callers want at the same time in one round trip.
 
-`Grants.issue` makes one small pipeline for each grant. For a million grants that are only there
-to be counted, the pipelines of all callers that are waiting go out together; the commands, and
-so what is stored, are the same.
+`Grants.issue` makes two round trips for each grant. For a million grants that are only there to
+be counted, the commands of all callers that are waiting go out together; the commands, and so
+what is stored, are the same.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -18,58 +17,45 @@ from deviceflow.store.connection import Connection, Durability, Value
 GATHER_S = 0.001
 
 
-class Script(NamedTuple):
-    """A call of a script."""
+class Command(NamedTuple):
+    """One command, with the options that redis-py takes beside it."""
 
-    name: str
+    command: tuple[Value, ...]
+    options: dict[str, bool]
+
+
+class ScriptCall(NamedTuple):
+    """One run of a script, given by its text."""
+
+    script: str
     keys: Sequence[str]
     args: tuple[Value, ...]
 
 
-class Part:
-    """One caller's pipeline: it is filled at once and answered when its batch is."""
-
-    def __init__(self, wait: Callable[["Part"], "asyncio.Future[list[Any]]"]) -> None:
-        self.calls: list[Script | dict[str, Any]] = []
-        self._wait = wait
-
-    def set(self, name: str, value: str, **options: Any) -> None:  # noqa: ANN401, as redis-py has it
-        """SET."""
-        self.calls.append({"name": name, "value": value} | options)
-
-    async def execute(self) -> list[Any]:
-        """The answers to this part."""
-        return await self._wait(self)
+Call = Command | ScriptCall
 
 
 class BatchingConnection(Connection):
-    """A Connection whose pipelines share round trips."""
+    """A Connection whose callers share round trips."""
 
     def __init__(self, client: Redis, durability: Durability | None = None) -> None:
         super().__init__(client, durability)
-        self._batch: list[tuple[Part, asyncio.Future[list[Any]]]] = []
+        self._batch: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sending: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def pipeline(self) -> AsyncIterator[Part]:
-        """A part of the next batch."""
-        yield Part(self._join)
+    async def evaluate(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
+        """Run a script in the next batch."""
+        return await self._join(ScriptCall(script, keys, args))
 
-    async def queue(
-        self, pipe: Part | Pipeline, name: str, keys: Sequence[str], *args: Value
-    ) -> None:
-        """Put script `name` into `pipe`."""
-        if isinstance(pipe, Part):
-            pipe.calls.append(Script(name, keys, args))
-        else:
-            await super().queue(pipe, name, keys, *args)
+    async def _execute(self, *command: Value, **options: bool) -> Any:  # noqa: ANN401
+        return await self._join(Command(command, options))
 
-    def _join(self, part: Part) -> "asyncio.Future[list[Any]]":
+    def _join(self, call: Call) -> "asyncio.Future[Any]":
         loop = asyncio.get_running_loop()
         if not self._batch:
             loop.call_later(GATHER_S, self._send_soon)
-        answer: asyncio.Future[list[Any]] = loop.create_future()
-        self._batch.append((part, answer))
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._batch.append((call, answer))
         return answer
 
     def _send_soon(self) -> None:
@@ -78,21 +64,21 @@ class BatchingConnection(Connection):
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, batch: list[tuple[Part, "asyncio.Future[list[Any]]"]]) -> None:
+    async def _send(self, batch: list[tuple[Call, "asyncio.Future[Any]"]]) -> None:
         try:
-            async with super().pipeline() as pipe:
-                for part, _ in batch:
-                    for call in part.calls:
-                        if isinstance(call, Script):
-                            await super().queue(pipe, call.name, call.keys, *call.args)
-                        else:
-                            pipe.set(**call)
+            async with self.pipeline() as pipe:
+                for call, _ in batch:
+                    await self._add(pipe, call)
                 answers = await pipe.execute()
-        except Exception as error:  # noqa: BLE001, whoever waits is told
+        except Exception as error:  # noqa: BLE001, every caller gets it
             for _, answer in batch:
                 answer.set_exception(error)
             return
-        at = 0
-        for part, answer in batch:
-            answer.set_result(answers[at : at + len(part.calls)])
-            at += len(part.calls)
+        for (_, answer), value in zip(batch, answers, strict=True):
+            answer.set_result(value)
+
+    async def _add(self, pipe: Pipeline, call: Call) -> None:
+        if isinstance(call, ScriptCall):
+            await self._queue(pipe, call.script, call.keys, call.args)
+        else:
+            pipe.execute_command(*call.command, **call.options)

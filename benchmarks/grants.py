@@ -41,9 +41,8 @@ class Person:
     """Starts grants as the authorization endpoint does, and approves them as the pages do."""
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
-        mirror = Mirror(connection, installation, time.time)
         self._grants = TimedGrants(
-            connection, installation, mirror, Slots(connection, time.monotonic), time.time
+            connection, installation, Mirror(), Slots(connection, time.monotonic), time.time
         )
 
     @classmethod

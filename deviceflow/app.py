@@ -61,6 +61,6 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts) -> web.Application:
     """What only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.mirror.reachable).routes())
+    app.add_routes(Health(lambda: parts.feed.reachable).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

@@ -22,6 +22,7 @@ from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families
+from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
@@ -54,6 +55,7 @@ class Parts:
     signer: Signer
     mirror: Mirror
     grants: Grants
+    feed: Feed
     users: Users
     families: Families
     access_tokens: AccessTokens
@@ -73,9 +75,9 @@ class Parts:
         ]
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:
-        """Feed the mirror while the application runs; close everything at its end."""
+        """Run the feed while the application runs; close everything at its end."""
         await self._look_around()
-        feeding = asyncio.create_task(self.mirror.run())
+        feeding = asyncio.create_task(self.feed.run())
         yield
         feeding.cancel()
         with suppress(asyncio.CancelledError):
@@ -84,14 +86,14 @@ class Parts:
         await self.connection.close()
 
     async def _look_around(self) -> None:
-        """Know clients and keys as they are now before the first request is answered.
+        """Read clients and keys as they are now, before the first request is answered.
 
-        A worker that replaces another one was handed the keys of the server's start. It must
-        also start without a store: the mirror tries again, and logs what is wrong.
+        A worker that replaces another one received the keys of the server's start. It must also
+        start without a store: the feed tries again, and logs what is wrong.
         """
         with suppress(Exception):
             async with asyncio.timeout(FIRST_LOOK_S):
-                await self.mirror.catch_up()
+                await self.feed.catch_up()
 
 
 def open_parts(
@@ -106,16 +108,24 @@ def open_parts(
     clients = Clients(settings.clients)
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
-    mirror = Mirror(connection, installation, clock)
+    mirror = Mirror()
     grants = Grants(connection, installation, mirror, Slots(connection, time.monotonic), clock)
-    mirror.resolve = grants.state_of
-    mirror.reload = Reload(
+    reload = Reload(
         clients=clients,
         stored_clients=stored_clients,
         signer=signer,
         signing_keys=open_signing_keys(settings, connection, clock),
         installation=installation,
         clock=clock,
+    )
+    feed = Feed(
+        connection=connection,
+        installation=installation,
+        mirror=mirror,
+        clock=clock,
+        ask=grants.state_of,
+        on_change=reload,
+        catch_up_s=CATCH_UP_S,
     )
     return Parts(
         settings=settings,
@@ -127,6 +137,7 @@ def open_parts(
         signer=signer,
         mirror=mirror,
         grants=grants,
+        feed=feed,
         users=Users(connection, settings.users),
         families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
         access_tokens=AccessTokens(connection),

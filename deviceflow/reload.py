@@ -1,6 +1,7 @@
-"""Take up what an operator changes while the server runs: clients and signing keys."""
+"""The reload of what an operator changes while the server runs: clients and signing keys."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -23,54 +24,49 @@ def open_signing_keys(settings: Settings, connection: Connection, clock: Clock) 
     return SigningKeys(connection, longest, is_usable, clock)
 
 
+@dataclass(kw_only=True)
 class Reload:
     """Reads clients and signing keys as they are in the store, and logs what changed."""
 
-    def __init__(
-        self,
-        *,
-        clients: Clients,
-        stored_clients: StoredClients,
-        signer: Signer,
-        signing_keys: SigningKeys,
-        installation: Installation,
-        clock: Clock,
-    ) -> None:
-        self._clients = clients
-        self._stored_clients = stored_clients
-        self._signer = signer
-        self._signing_keys = signing_keys
-        self._installation = installation
-        self._clock = clock
-        self._keys_of = installation.epoch
-        self._has_read = False
+    clients: Clients
+    stored_clients: StoredClients
+    signer: Signer
+    signing_keys: SigningKeys
+    installation: Installation
+    clock: Clock
+
+    _keys_of: bytes = field(init=False)
+    _has_read: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._keys_of = self.installation.epoch
 
     async def __call__(self) -> None:
         """Read clients and keys again. May raise StoreUnavailable."""
-        clients, keys = self._known_clients(), self._signer.known
-        self._clients.adopt(await self._stored_clients.all())
+        clients, keys = self._known_clients(), self.signer.known
+        self.clients.adopt(await self.stored_clients.all())
         if self._has_read:
             tell_clients(clients, self._known_clients())
         await self._reload_keys()
         if self._has_read:
-            tell_keys(keys, self._signer.known, self._signer.signing_key.key_id)
+            tell_keys(keys, self.signer.known, self.signer.signing_key.key_id)
         self._has_read = True
 
     def _known_clients(self) -> dict[str, Client]:
-        return {client.client_id: client for client in self._clients}
+        return {client.client_id: client for client in self.clients}
 
     async def _reload_keys(self) -> None:
-        keys = await self._signing_keys.read()
-        if signing_key_of(keys, self._signer.algorithm) is None:
-            keys = await self._signing_keys.add_first(await self._first_key())
-        self._signer.adopt(keys)
-        self._keys_of = self._installation.epoch
+        keys = await self.signing_keys.live_keys()
+        if signing_key_of(keys, self.signer.algorithm) is None:
+            keys = await self.signing_keys.add_first(await self._first_key())
+        self.signer.adopt(keys)
+        self._keys_of = self.installation.epoch
 
     async def _first_key(self) -> SigningKey:
         """Return the key to sign with if the store has none for this algorithm."""
-        if self._keys_of != self._installation.epoch:
+        if self._keys_of != self.installation.epoch:
             # The store lost its data: what this key has signed can still be verified.
-            return msgspec.structs.replace(self._signer.signing_key, expires_at=0)
+            return msgspec.structs.replace(self.signer.signing_key, expires_at=0)
         # The key was withdrawn, perhaps after a leak, and must not come back. Or a host with
         # another algorithm superseded it, so what it signs from now on could not be verified.
-        return await asyncio.to_thread(new_key, self._signer.algorithm, int(self._clock()))
+        return await asyncio.to_thread(new_key, self.signer.algorithm, int(self.clock()))

@@ -34,7 +34,7 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
             log.warning("store.finding", finding=finding)
         await _warn_without_clients(settings, connection)
         stored = open_signing_keys(settings, connection, time.time)
-        keys = await stored.read()
+        keys = await stored.live_keys()
         algorithm = settings.tokens.algorithm
         if signing_key_of(keys, algorithm) is None:
             keys = await stored.add_first(new_key(algorithm, int(time.time())))

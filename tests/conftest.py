@@ -7,7 +7,7 @@
 `clock`         a clock that stands still until a test moves it
 
 A test that uses `valkey`, itself or through another fixture, is followed by a look at all keys:
-each must have a TTL, unless `deviceflow/store/__init__.py` calls it permanent.
+each must have a TTL, unless `deviceflow/store/keyspace.py` calls it permanent.
 """
 
 import os

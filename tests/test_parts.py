@@ -16,11 +16,10 @@ from deviceflow.parts import Parts, open_parts
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
 from deviceflow.start import prepare
-from deviceflow.store.changes import REVISION_KEY
+from deviceflow.store import keyspace
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
-from deviceflow.store.mirror import CATCH_UP_S
-from deviceflow.store.signing_keys import SIGNING_KEY, SigningKeys
+from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import until
@@ -28,7 +27,6 @@ from tests.stage.waiting import until
 PACE_SLOTS = 1024
 TV = Client(client_id="tv", name="TV")
 SETTINGS = Settings(device=Device(pace_slots=PACE_SLOTS), clients=(TV,))
-AT_ONCE_S = CATCH_UP_S + 0.5
 
 MakeParts = Callable[..., Awaitable[Parts]]
 
@@ -68,7 +66,7 @@ async def settled(*workers: Parts) -> None:
     """Every worker has read what there is to read."""
     for _ in range(3):
         for parts in workers:
-            await parts.mirror.catch_up()
+            await parts.feed.catch_up()
 
 
 async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:
@@ -78,7 +76,7 @@ async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:
     await anext(living)
     other = await make_parts("Ed25519")
     new = other.signer.signing_key.key_id
-    await until(lambda: new in published(running), AT_ONCE_S)
+    await until(lambda: new in published(running))
     assert len(published(running)) == 2
     await anext(living, None)
 
@@ -127,9 +125,9 @@ async def test_keys_after_the_store_lost_its_data(
     await connection.command("FLUSHALL")
     await settled(*workers)
     assert [published(parts) for parts in workers] == [before] * 3
-    assert await connection.command("GET", REVISION_KEY) == b"2"
+    assert await connection.command("GET", keyspace.REVISION) == b"2"
     await settled(*workers)
-    assert await connection.command("GET", REVISION_KEY) == b"2"
+    assert await connection.command("GET", keyspace.REVISION) == b"2"
 
 
 async def test_a_withdrawn_key_is_not_put_back(make_parts: MakeParts) -> None:
@@ -169,7 +167,7 @@ async def test_a_start_without_the_store(
     parts = await make_parts(url=own.url)
     own.kill()
     living = parts.live(web.Application())
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         await anext(living)
     assert parts.clients.find("tv") == TV
     await anext(living, None)
@@ -180,7 +178,7 @@ async def test_a_start_with_a_key_that_cannot_be_read(
 ) -> None:
     """Of a later version, perhaps, and even of the algorithm in use: there is another one then."""
     record = b'{"jwk":{"alg":"ES256","kid":"k","kty":"AKP"},"created_at":1,"expires_at":0}'
-    await connection.command("HSET", SIGNING_KEY, "k", record)
+    await connection.command("HSET", keyspace.SIGNING_KEYS, "k", record)
     with capture_logs() as logs:
         parts = await make_parts()
         await settled(parts)

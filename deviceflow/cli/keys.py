@@ -46,7 +46,7 @@ def list_keys(settings: Settings) -> None:
     """
 
     async def work(connection: Connection) -> None:
-        stored = await open_signing_keys(settings, connection, time.time).read()
+        stored = await open_signing_keys(settings, connection, time.time).live_keys()
         newest = signing_key_of(stored, settings.tokens.algorithm)
         for key in stored:
             until = f"published until {_moment(key.expires_at)}" if key.expires_at else ""
@@ -87,7 +87,7 @@ def retire(settings: Settings, key_id: str) -> None:
 
     async def work(connection: Connection) -> None:
         stored = open_signing_keys(settings, connection, time.time)
-        known = await stored.read()
+        known = await stored.live_keys()
         newest = signing_key_of(known, settings.tokens.algorithm)
         if newest is not None and key_id == newest.key_id:
             fail("this key signs; run `deviceflow keys rotate` first")

@@ -1,16 +1,20 @@
-"""The life of a grant, as one table.
+"""The life of a grant, as two tables.
 
     (state, event) -> state
+    event -> whose claim the grant may have
 
-A pair that is not in the table is refused and changes nothing. `expired` is not a state: it is
-read off the clock, before the table, and it outranks every state. The Lua that changes a grant
-in the store is rendered from this table (`store/scripts`), so there is no second copy of it.
+A pair that is not in the first table is refused and changes nothing. `expired` is not a state:
+it is read off the clock, before the tables, and it outranks every state.
 
-Rules around the table:
+Rules in the tables:
 - a claim leaves the grant pending and names the one account that may decide it;
 - an approval or a denial comes from the account that has claimed the grant, once;
 - a denial, a cancellation and a redemption are final;
 - an operator may cancel until the device has its tokens.
+
+What runs is `store/scripts/transition.lua`, into which both tables are rendered. The order of
+its checks and what it calls whose claim are written there by hand. `apply` is the model of it,
+for the tests: `tests/store/test_grants_machine.py` holds the two together, step by step.
 """
 
 from enum import StrEnum
@@ -19,7 +23,7 @@ import msgspec
 
 
 class State(StrEnum):
-    """What the store says of a grant."""
+    """The states of a grant in the store."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -29,7 +33,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What may happen to a grant."""
+    """The events in the life of a grant."""
 
     CLAIM = "claim"
     APPROVE = "approve"
@@ -47,12 +51,27 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
 }
 
-NEEDS_CLAIM = frozenset({Event.APPROVE, Event.DENY})
-"""Events that only the account which has claimed the grant may cause."""
+
+class ClaimedBy(StrEnum):
+    """Whose claim is on a grant, as the account that causes an event sees it."""
+
+    NOBODY = "nobody"
+    SELF = "self"
+    ANOTHER = "another"
+
+
+CLAIM_RULES: dict[Event, frozenset[ClaimedBy]] = {
+    Event.CLAIM: frozenset({ClaimedBy.NOBODY, ClaimedBy.SELF}),
+    Event.APPROVE: frozenset({ClaimedBy.SELF}),
+    Event.DENY: frozenset({ClaimedBy.SELF}),
+    Event.CANCEL: frozenset(ClaimedBy),
+    Event.REDEEM: frozenset(ClaimedBy),
+}
+"""Each event, and whose claim the grant may have when it happens."""
 
 
 class Outcome(StrEnum):
-    """What became of an event."""
+    """The outcomes of an event."""
 
     CHANGED = "changed"
     REFUSED = "refused"
@@ -72,7 +91,7 @@ class Record(msgspec.Struct, frozen=True):
 def apply(
     record: Record | None, event: Event, *, account: str, now: float
 ) -> tuple[Record | None, Outcome]:
-    """What `event`, caused by `account` at `now` (s), makes of a grant.
+    """Return what `event`, caused by `account` at `now` (s), makes of a grant.
 
     `account` is the subject of the person, or empty for the operator and the device.
     """
@@ -83,13 +102,17 @@ def apply(
     state = TRANSITIONS.get((record.state, event))
     if state is None:
         return record, Outcome.REFUSED
-    if event is Event.CLAIM and record.claimed_by not in ("", account):
-        return record, Outcome.CLAIMED
-    # Nobody has claimed it: then nobody, not even "nobody", may decide it.
-    if event in NEEDS_CLAIM and (not account or record.claimed_by != account):
+    if _claimed_by(record, account) not in CLAIM_RULES[event]:
         return record, Outcome.CLAIMED
     claimed_by = account if event is Event.CLAIM else record.claimed_by
     return msgspec.structs.replace(record, state=state, claimed_by=claimed_by), Outcome.CHANGED
+
+
+def _claimed_by(record: Record, account: str) -> ClaimedBy:
+    # A grant without a claim is nobody's, also where no account causes the event.
+    if not record.claimed_by:
+        return ClaimedBy.NOBODY
+    return ClaimedBy.SELF if record.claimed_by == account else ClaimedBy.ANOTHER
 
 
 class PollAnswer(StrEnum):

@@ -50,7 +50,7 @@ class DPoPProofs:
         try:
             proof = read_proof(headers[0])
             jti = dpop.check(proof, expected)
-            dpop.check_nonce(proof, self.installation.nonce_key(), now)
+            dpop.check_nonce(proof, self.installation.challenge_key(), now)
         except NonceError:
             raise use_dpop_nonce(self.nonce()) from None
         except ProofError as error:
@@ -67,4 +67,4 @@ class DPoPProofs:
 
     def nonce(self) -> str:
         """The nonce for the caller's next proof."""
-        return dpop.nonce(self.installation.nonce_key(), self.clock())
+        return dpop.nonce(self.installation.challenge_key(), self.clock())

@@ -68,7 +68,7 @@ class PresentedTokens:
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
         if token.startswith(PREFIX):
-            return await self.access_tokens.read(token)
+            return await self.access_tokens.claims_of(token)
         try:
             header, claims = self.signer.verify(token)
         except BadToken:

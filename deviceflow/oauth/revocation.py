@@ -38,19 +38,21 @@ class RevocationEndpoint:
         token = parameters.get("token")
         if token is None:
             raise invalid_request("The parameter token is missing.")
-        presented = RefreshToken.parse(token)
-        if presented is not None:
-            await self._end_family(presented, client)
+        refresh_token = RefreshToken.parse(token)
+        if refresh_token is not None:
+            await self._end_family(refresh_token, client)
         else:
             await self._end_grant_of(token, client)
         return web.Response(headers=NO_STORE)
 
-    async def _end_family(self, presented: RefreshToken, client: Client) -> None:
-        found = await self.families.find(presented)
-        if found is None or not found.is_good or found.family.client_id != client.client_id:
+    async def _end_family(self, token: RefreshToken, client: Client) -> None:
+        presented = await self.families.find(token)
+        if presented is None or not presented.is_good:
             return
-        await self.families.revoke(self.families.grant_id(presented.name))
-        sub = found.family.subject.sub
+        if presented.family.client_id != client.client_id:
+            return
+        await self.families.revoke(self.families.grant_id(token.name))
+        sub = presented.family.subject.sub
         log.info("refresh_token.revoked", client_id=client.client_id, sub=sub)
 
     async def _end_grant_of(self, token: str, client: Client) -> None:

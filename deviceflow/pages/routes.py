@@ -16,7 +16,7 @@ def page_routes(parts: Parts) -> list[web.RouteDef]:
     """List what people open."""
     settings = parts.settings
     visitors = Visitors(
-        settings, parts.sessions, parts.users, parts.callers, parts.installation.csrf_key
+        settings, parts.sessions, parts.users, parts.callers, parts.installation.challenge_key
     )
     codes = Codes(settings.device.user_code, parts.clients)
     throttle = Throttle(parts.limits, settings.device.lifetime_s)

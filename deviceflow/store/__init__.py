@@ -1,14 +1,13 @@
-"""The one door to Redis or Valkey: nobody else imports `redis`.
+"""The one door to Redis or Valkey: no other package imports `redis`.
 
-Contract: everything durable lives here. Every method either did what it says or raises
-`StoreUnavailable`, and a repeated command (redis-py repeats by itself) does nothing twice.
+Contract: everything durable lives here, under the keys that `keyspace` lists. A method does what
+its docstring says, or raises StoreUnavailable: then it may or may not have happened, and nothing
+was acknowledged.
 
-Keys. Permanent: `df:install` (secrets of this installation), `df:signing` (token signing
-keys), `df:users`, `df:subjects` (their subjects), `df:clients`, `df:registrations`,
-`df:revision` (grows when clients or keys change), `df:slots` (the slot counter). All others
-have a TTL: `df:t:<hash>` an opaque access token, `df:r:<name>` a grant whose tokens were
-revoked, `df:j:<kind>:<hash>` an id that was used, `df:g:<name>` a grant,
-`df:u:<hash>` its user code, `df:f:<name>` a family of refresh tokens, `df:s:<hash>` a session,
-`df:l:<name>:<hash>` a limit, `df:decisions` the decision log. A grant and its family share one
-hash tag, and every script touches one tag only, so that the keys may live on a cluster.
+redis-py repeats a command whose answer was lost. A repeated command finds its own success, so
+grants, tokens, ids that may be used once, clients and keys change once only. What only counts
+may count twice: a try (`limits`), a block of slot numbers (`slots`), the revision
+(`announcements`).
+
+A script or a pipeline touches keys of one hash slot only, so the keys may live on a cluster.
 """

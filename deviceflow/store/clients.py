@@ -12,16 +12,14 @@ import msgspec
 import structlog
 
 from deviceflow.core.client import Client
-from deviceflow.store.changes import announce_change
+from deviceflow.store import keyspace, scripts
+from deviceflow.store.announcements import announce_change
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.records import read_record
 
-CLIENTS_KEY = "df:clients"
-REGISTRATIONS_KEY = "df:registrations"
-
 TRIES = 50
-"""How often a change is tried that others are faster than: more than ever happens by chance."""
+"""How often a change is tried while others are faster: more than ever happens by chance."""
 
 Changed = TypeVar("Changed", bound=Client | None)
 
@@ -29,20 +27,20 @@ log = structlog.get_logger()
 
 
 class StoredClients:
-    """The door to clients. Every method raises StoreUnavailable."""
+    """The door to clients. Every method may raise StoreUnavailable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[bytes, bytes], Client] = {}
 
     async def all(self) -> list[Client]:
-        """Every stored client, by id. One that this version cannot read is there, but disabled.
+        """Return every stored client, by id. A record that cannot be read is a disabled client.
 
-        Were it left out, the file's client of that id would be in force again, which may be
-        enabled although the stored one is not.
+        Without it the file's client of that id would be in force again, which may be enabled
+        although the stored one is not.
         """
-        stored = await self._connection.command("HGETALL", CLIENTS_KEY)
-        # What has not changed is neither read nor complained of again.
+        stored = await self._connection.command("HGETALL", keyspace.CLIENTS)
+        # A record that has not changed is neither read nor logged again.
         self._known = {
             (name, record): self._known.get((name, record)) or _readable(name, record)
             for name, record in stored.items()
@@ -50,7 +48,7 @@ class StoredClients:
         return sorted(self._known.values(), key=lambda client: client.client_id)
 
     async def find(self, client_id: str, token_hash: str = "") -> Client | None:
-        """The stored client of that id, or None. Raises RecordUnreadable.
+        """Return the stored client of that id, or None. May raise RecordUnreadable.
 
         With `token_hash`, only the client that this registration access token manages.
         """
@@ -58,31 +56,34 @@ class StoredClients:
         return None if record is None else _client(client_id, record)
 
     async def put(self, client: Client) -> None:
-        """Store a client whatever is there: for a new id, of which nobody else knows yet."""
+        """Store a client over whatever is there: for a new id that nobody else knows yet."""
         record = msgspec.json.encode(client)
-        await self._connection.command("HSET", CLIENTS_KEY, client.client_id, record)
+        await self._connection.command("HSET", keyspace.CLIENTS, client.client_id, record)
         await announce_change(self._connection)
 
     async def change(
         self, client_id: str, edit: Callable[[Client | None], Changed], token_hash: str = ""
     ) -> Changed:
-        """Store what `edit` makes of the client, None for none; return it.
+        """Store what `edit` makes of the client and return it; None removes the client.
 
-        `edit` gets what `find` gives, and may raise, so that nothing changes. Where somebody
-        else was faster it is called again, with the client as it is by then: no other change is
-        lost, and a client that was removed is not brought back by a change that began before.
-        Raises RecordUnreadable, RecordContended.
+        `edit` receives what `find` returns, and may raise: then nothing changes. If somebody
+        else was faster it is called again, with the client as it is by then. So no other change
+        is lost, and no change brings back a client that was removed after it began. May raise
+        RecordUnreadable and RecordContended.
         """
         for _ in range(TRIES):
             record = await self._read(client_id, token_hash)
             after = edit(None if record is None else _client(client_id, record))
-            wanted = b"" if after is None else msgspec.json.encode(after)
-            outcome = await self._connection.run(
-                "change_client", [CLIENTS_KEY], client_id, record or b"", wanted
+            is_changed = await scripts.change_client(
+                self._connection,
+                keyspace.CLIENTS,
+                client_id,
+                before=record or b"",
+                after=b"" if after is None else msgspec.json.encode(after),
             )
-            if outcome == b"changed":
+            if is_changed:
                 if after is None:
-                    await self._connection.command("HDEL", REGISTRATIONS_KEY, client_id)
+                    await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
                 await announce_change(self._connection)
                 return after
         raise RecordContended(
@@ -91,21 +92,22 @@ class StoredClients:
         )
 
     async def remove(self, client_id: str) -> bool:
-        """Forget a client and its registration; False if there is none."""
-        # In this order: nobody manages a client that comes back under its id.
-        await self._connection.command("HDEL", REGISTRATIONS_KEY, client_id)
-        removed = await self._connection.command("HDEL", CLIENTS_KEY, client_id)
+        """Forget a client and its registration; return False if there is no such client."""
+        # In this order: a client that comes back under this id must not be managed with the old
+        # registration.
+        await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
+        removed = await self._connection.command("HDEL", keyspace.CLIENTS, client_id)
         await announce_change(self._connection)
         return bool(removed)
 
     async def put_registration(self, client_id: str, token_hash: str) -> None:
-        """Keep the hash of a registration access token (RFC 7592)."""
-        await self._connection.command("HSET", REGISTRATIONS_KEY, client_id, token_hash)
+        """Store the hash of a registration access token (RFC 7592)."""
+        await self._connection.command("HSET", keyspace.REGISTRATIONS, client_id, token_hash)
 
     async def _read(self, client_id: str, token_hash: str) -> bytes | None:
-        record: bytes | None = await self._connection.command("HGET", CLIENTS_KEY, client_id)
+        record: bytes | None = await self._connection.command("HGET", keyspace.CLIENTS, client_id)
         if token_hash:
-            known = await self._connection.command("HGET", REGISTRATIONS_KEY, client_id)
+            known = await self._connection.command("HGET", keyspace.REGISTRATIONS, client_id)
             if not compare_digest(known or b"", token_hash.encode()):
                 return None
         return record
@@ -122,7 +124,7 @@ def _client(client_id: str, record: bytes) -> Client:
 
 
 def _readable(name: bytes, record: bytes) -> Client:
-    """The client of `record`; a disabled one in its place where it cannot be read."""
+    """Return the client of `record`, or a disabled one in its place if it cannot be read."""
     try:
         return read_record(record, Client)
     except RecordUnreadable as error:
@@ -138,5 +140,5 @@ def _readable(name: bytes, record: bytes) -> Client:
 
 
 def _remedy(client_id: str) -> str:
-    """What the operator can do."""
+    """Return what the operator can do."""
     return f"run the version that wrote it, or forget it: deviceflow clients remove {client_id}"

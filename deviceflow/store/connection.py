@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -25,7 +25,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.origin import host_in_url
-from deviceflow.store import scripts
 from deviceflow.store.errors import StoreUnavailable
 
 COMMAND_TIMEOUT_S = 2.0
@@ -36,37 +35,44 @@ DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
 REDIS_PORT = 6379
 
-# What a server that is there says when it cannot do what was asked just now. redis-py has
-# classes for some of it (whose text lacks the code), and in a pipeline puts words before it.
+# What a reachable server answers when it cannot run a command just now. For some of these
+# answers redis-py has classes, whose text lacks the code; in a pipeline it puts words before it.
 _REFUSALS = (NoScriptError, OutOfMemoryError, ReadOnlyError, TryAgainError)
 _REFUSED = re.compile(r"(?:^|of pipeline caused error: \(['\"])(MISCONF|NOREPLICAS|BUSY)\b")
 
 Value = str | bytes | int
+"""What a command can consist of."""
 
 
 class Durability(NamedTuple):
-    """How many replicas must have a decision before it is acknowledged, and how long to wait."""
+    """The number of replicas that must have a decision, and how long to wait for them."""
 
     replicas: int = 0
     timeout_ms: int = 500
 
     @property
     def wait_s(self) -> float:
-        """How long a command may take because of it."""
+        """How much longer a command may take because of it."""
         return self.timeout_ms / 1000 if self.replicas else 0.0
 
 
 class Connection:
-    """One worker's connections to the store. Close it with `close()`."""
+    """One worker's connections to the store. Close it with `close()`.
 
-    def __init__(self, client: Redis, durability: Durability | None = None) -> None:
+    `deadline_s`: how long a command may take with all its repetitions.
+    """
+
+    def __init__(
+        self, client: Redis, durability: Durability | None = None, deadline_s: float = DEADLINE_S
+    ) -> None:
         self.client = client
         self.durability = durability or Durability()
+        self.deadline_s = deadline_s
         self._scripts: dict[str, AsyncScript] = {}
 
     @classmethod
-    def open(cls, url: str, durability: Durability | None = None) -> "Connection":
-        """For `url` of scheme redis, rediss or unix. Connects at the first command."""
+    def open(cls, url: str, durability: Durability | None = None) -> Self:
+        """Return a connection to `url` (redis, rediss or unix), made at the first command."""
         durability = durability or Durability()
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES)
         # In a burst commands wait for one another; the plain pool would refuse the 101st.
@@ -87,9 +93,8 @@ class Connection:
         await self.client.aclose()
 
     async def command(self, *command: Value) -> Any:  # noqa: ANN401, whatever Redis says
-        """Run one command. Raises StoreUnavailable."""
-        async with self._bounded():
-            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+        """Run one command. May raise StoreUnavailable."""
+        return await self._execute(*command)
 
     async def take(self, key: str, mark: str, *expiry: Value) -> bool:
         """Set `key` to `mark` unless it is set already; return whether it is `mark` now.
@@ -97,28 +102,26 @@ class Connection:
         `expiry`: as SET takes it. A repetition finds its own mark, so two callers need two marks.
         May raise StoreUnavailable.
         """
-        async with self._bounded():
-            # redis-py turns the answer into a bool unless it hears of GET a second time.
-            before = await self.client.execute_command(  # type: ignore[no-untyped-call]
-                "SET", key, mark, "NX", "GET", *expiry, get=True
-            )
+        # redis-py turns the answer into a bool unless it hears of GET a second time.
+        before = await self._execute("SET", key, mark, "NX", "GET", *expiry, get=True)
         return before is None or before == mark.encode()
 
-    async def run(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
-        """Run script `name`. Raises StoreUnavailable."""
+    async def evaluate(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
+        """Run a script, for the functions of `scripts` only. May raise StoreUnavailable."""
         async with self._bounded():
-            return await self._script(name)(keys=list(keys), args=list(args))
+            return await self._registered(script)(keys=list(keys), args=list(args))
 
-    async def run_durably(self, name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
-        """Run script `name`; return only once enough replicas have what it wrote.
+    async def evaluate_durably(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
+        """Run a script, and return only when enough replicas have what it wrote.
 
-        Raises StoreUnavailable where too few of them answer in time: it may have happened,
-        but nobody may rely on it. WAIT speaks of the connection it is sent on, hence the pipe.
+        For the functions of `scripts` only. May raise StoreUnavailable, also where too few
+        replicas answer in time: the script may have run, but nobody may rely on it.
         """
         if not self.durability.replicas:
-            return await self.run(name, keys, *args)
+            return await self.evaluate(script, keys, *args)
+        # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
         async with self.pipeline() as pipe:
-            await self.queue(pipe, name, keys, *args)
+            await self._queue(pipe, script, keys, args)
             pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
             answer, replicas = await pipe.execute()
         if replicas < self.durability.replicas:
@@ -127,33 +130,42 @@ class Connection:
 
     @asynccontextmanager
     async def pipeline(self) -> Any:  # noqa: ANN401
-        """Several commands in one round trip, on one connection. Raises StoreUnavailable."""
+        """Send several commands in one round trip. All their keys are in one hash slot.
+
+        It is no transaction: other clients' commands may run in between. May raise
+        StoreUnavailable.
+        """
         async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
             yield pipe
 
-    async def queue(self, pipe: "Pipeline", name: str, keys: Sequence[str], *args: Value) -> None:
-        """Put script `name` into `pipe`."""
-        await self._script(name)(keys=list(keys), args=list(args), client=pipe)
-
     def pubsub(self) -> PubSub:
-        """A subscriber. It blocks for as long as nothing is said."""
+        """Return a subscriber. It blocks until there is a message."""
         return self.client.pubsub(ignore_subscribe_messages=False)
+
+    async def _execute(self, *command: Value, **options: bool) -> Any:  # noqa: ANN401
+        async with self._bounded():
+            return await self.client.execute_command(*command, **options)  # type: ignore[no-untyped-call]
+
+    async def _queue(
+        self, pipe: Pipeline, script: str, keys: Sequence[str], args: Sequence[Value]
+    ) -> None:
+        await self._registered(script)(keys=list(keys), args=list(args), client=pipe)
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         with translated():
-            async with asyncio.timeout(DEADLINE_S + self.durability.wait_s):
+            async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
                 yield
 
-    def _script(self, name: str) -> AsyncScript:
-        script = self._scripts.get(name)
-        if script is None:
-            script = self._scripts[name] = self.client.register_script(scripts.load(name))
-        return script
+    def _registered(self, script: str) -> AsyncScript:
+        registered = self._scripts.get(script)
+        if registered is None:
+            registered = self._scripts[script] = self.client.register_script(script)
+        return registered
 
 
 def address_of(url: str) -> str:
-    """Where a store is, for people: `redis.example.com:6379` or a path. Never its password."""
+    """Return where a store is, for people: `redis.example.com:6379` or a path. No password."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path

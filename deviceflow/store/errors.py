@@ -1,20 +1,20 @@
-"""What can go wrong with the store, for callers that must not know Redis."""
+"""The failures of the store, for callers that must not know Redis."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818, it states a condition, not a mistake
-    """The store cannot be reached, or cannot promise what was asked of it.
+    """The store cannot be reached, or cannot make the promise that a command needs.
 
-    Whether the command was carried out is not known; nothing was acknowledged.
+    The command may have been carried out; nothing was acknowledged.
     """
 
 
 class RecordUnreadable(StoreUnavailable):
-    """A record of another version, or a damaged one. The text is one line for the operator."""
+    """A record of another version, or a damaged record. The text is a line for the operator."""
 
 
 class RecordContended(StoreUnavailable):
-    """A record that others change all the time. The text is one line for the operator."""
+    """A record that others keep changing. The text is a line for the operator."""
 
 
 class StoreSetupError(Exception):
-    """The store cannot be opened at start. The text is one line for the operator."""
+    """The store cannot be opened at start. The text is a line for the operator."""

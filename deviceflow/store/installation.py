@@ -1,20 +1,19 @@
-"""The secrets of one installation: made at the first start, kept in the store, read by all.
+"""The secrets of one installation: made at the first start, stored, shared by all workers.
 
-If the store has lost its data, the installation is a new one. `refresh` then goes on with the
-new secrets and keeps the old device code key as a lost one: its grants are `expired_token`.
+A store that has lost its data is a new installation. `refresh` then adopts the new secrets and
+keeps the old device code key as a lost one: polls with its codes get `expired_token`.
 """
 
 import re
 import secrets
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Any
 
 from deviceflow.core import base64url
 from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
-from deviceflow.store.connection import Connection
+from deviceflow.store import keyspace, scripts
+from deviceflow.store.connection import Connection, Value
 
-INSTALL_KEY = "df:install"
 LOST_KEYS_KEPT = 8
 
 NAME_CHARACTERS = 16
@@ -32,44 +31,40 @@ class Installation:
 
     @classmethod
     async def open(cls, connection: Connection) -> "Installation":
-        """Read the secrets, or make them at the very first start. Raises StoreUnavailable."""
+        """Read the secrets, or make them at the very first start. May raise StoreUnavailable."""
         return cls(await _read_or_make(connection))
 
     async def refresh(self, connection: Connection) -> bool:
-        """Read the secrets again; True if the store had lost them. Raises StoreUnavailable."""
+        """Read the secrets again; return whether they are new. May raise StoreUnavailable."""
         fields = await _read_or_make(connection)
         if fields[b"epoch"] == self.epoch:
             return False
         self._adopt(fields)
         return True
 
-    def csrf_key(self) -> bytes:
-        """The key of the tokens in forms."""
-        return self._csrf_key
-
-    def nonce_key(self) -> bytes:
-        """The key of the nonces of DPoP."""
-        return self._csrf_key
+    def challenge_key(self) -> bytes:
+        """Return the key of what clients have to send back: CSRF tokens and DPoP nonces."""
+        return self._challenge_key
 
     def name(self, purpose: bytes, value: bytes) -> str:
-        """A name for `value`, 16 characters of base64url, that does not tell it.
+        """Return a name for `value`, 16 characters of base64url, that does not reveal it.
 
-        Keyed, since a user code is short enough to be found by trying them all.
+        Keyed, because a user code is short enough to be found by trying them all.
         """
         digest = blake2b(value, digest_size=12, key=self._name_key, person=purpose).digest()
         return base64url.encode(digest)
 
     def seal(self, name: str) -> str:
-        """A name for what `name` made, 32 characters: with this installation it leads back to it.
+        """Return 32 characters from which only this installation can recover `name`.
 
-        Its first half is a name of `name`, its second half `name` under a mask that the first
-        half tells (as in SIV).
+        The first half is a name of `name`. The second half is `name` under a mask that is
+        derived from the first half (as in SIV).
         """
         tag = self.name(b"grant id", name.encode())
         return tag + self._masked(name, tag)
 
     def unseal(self, sealed: str) -> str | None:
-        """What `sealed` stands for, or None if it was not sealed here."""
+        """Return the name in `sealed`, or None if this installation did not seal it."""
         tag, masked = sealed[:NAME_CHARACTERS], sealed[NAME_CHARACTERS:]
         if not _NAME.fullmatch(masked):
             return None
@@ -78,9 +73,9 @@ class Installation:
         return name if compare_digest(expected.encode(), tag.encode()) else None
 
     def successor(self, token: bytes) -> str:
-        """The secret that `token` leads to, 256 bits as 43 characters of base64url.
+        """Return the secret that is derived from `token`: 256 bits, 43 characters of base64url.
 
-        Who has the installation's keys but no token can make none.
+        The installation's keys without a token are not enough to make one.
         """
         digest = blake2b(token, digest_size=32, key=self._name_key, person=b"successor").digest()
         return base64url.encode(digest)
@@ -93,19 +88,13 @@ class Installation:
     def _adopt(self, fields: dict[bytes, bytes]) -> None:
         lost = [DeviceCodeKey(key.key_id, key.secret, lost=True) for key in self.codes.keys]
         self.epoch = fields[b"epoch"]
-        self._csrf_key = fields[b"csrf_key"]
+        self._challenge_key = fields[b"challenge_key"]
         self._name_key = fields[b"name_key"]
         key = DeviceCodeKey(self.epoch[0], fields[b"device_code_key"])
         self.codes.adopt([key, *lost[:LOST_KEYS_KEPT]])
 
 
 async def _read_or_make(connection: Connection) -> dict[bytes, bytes]:
-    proposal: list[str | bytes | int] = []
-    for field in ("epoch", "device_code_key", "name_key", "csrf_key"):
-        proposal += [field, secrets.token_bytes(KEY_BYTES)]
-    return pairs(await connection.run("install", [INSTALL_KEY], *proposal))
-
-
-def pairs(answer: Any) -> dict[bytes, bytes]:  # noqa: ANN401, a Lua table
-    """A hash as a script returns it: a flat list of fields and values."""
-    return dict(zip(answer[::2], answer[1::2], strict=True))
+    names = ("epoch", "device_code_key", "name_key", "challenge_key")
+    proposal: dict[str, Value] = {name: secrets.token_bytes(KEY_BYTES) for name in names}
+    return await scripts.install(connection, keyspace.INSTALLATION, proposal)

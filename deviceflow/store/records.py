@@ -1,4 +1,4 @@
-"""Records as the store keeps them: JSON, which another version may have written."""
+"""Records that operators can repair: JSON, which another version may have written."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 def read_record(record: bytes, kind: type[R]) -> R:
-    """The record as this version understands it. Raises RecordUnreadable, which says why."""
+    """Return the record as this version understands it. May raise RecordUnreadable."""
     try:
         return msgspec.json.decode(record, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

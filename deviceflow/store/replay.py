@@ -1,25 +1,26 @@
-"""Things that may be used once: the ids of client assertions and of DPoP proofs.
+"""Ids that may be used once: those of client assertions and of DPoP proofs.
 
-The memory is the store's, so an id stays used across workers, hosts and restarts.
+They are remembered in the store, so an id stays used across workers, hosts and restarts.
 """
 
 import secrets
 
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 
 
 class Replay:
-    """The door to used ids. Every method raises StoreUnavailable."""
+    """The door to used ids. Every method may raise StoreUnavailable."""
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._connection = connection
         self._installation = installation
 
-    async def use(self, kind: str, who: str, jti: str, keep_s: int) -> bool:
-        """Use `jti` of `who`; False if it was used before. It is remembered for `keep_s` s."""
+    async def use(self, kind: str, owner: str, jti: str, keep_s: int) -> bool:
+        """Use the id `jti` of `owner`; return False if it was used in the last `keep_s` s."""
         # JSON can spell half a surrogate pair, which is no UTF-8.
-        value = f"{len(who)}:{who}{jti}".encode(errors="surrogatepass")
+        value = f"{len(owner)}:{owner}{jti}".encode(errors="surrogatepass")
         name = self._installation.name(b"jti", value)
-        key = f"df:j:{kind}:{name}"
+        key = keyspace.used(kind, name)
         return await self._connection.take(key, secrets.token_hex(8), "EX", max(1, keep_s))

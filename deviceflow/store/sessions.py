@@ -4,12 +4,13 @@ import secrets
 
 import msgspec
 
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Who signed in, and when (s)."""
+    """The person who signed in, and when (s)."""
 
     username: str
     sub: str
@@ -17,7 +18,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    """The door to sessions. Every method raises StoreUnavailable."""
+    """The door to sessions. Every method may raise StoreUnavailable."""
 
     def __init__(self, connection: Connection, installation: Installation, lifetime_s: int) -> None:
         self._connection = connection
@@ -25,20 +26,20 @@ class Sessions:
         self._lifetime_s = lifetime_s
 
     async def start(self, username: str, sub: str, now: int) -> str:
-        """A new session's id: 43 characters, 256 random bits."""
+        """Begin a session; return its id: 43 characters, 256 random bits."""
         session_id = secrets.token_urlsafe(32)
         record = msgspec.json.encode(Session(username, sub, now))
         await self._connection.command("SET", self._key(session_id), record, "EX", self._lifetime_s)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:
-        """The session of that id, or None."""
+        """Return the session of that id, or None."""
         record = await self._connection.command("GET", self._key(session_id))
         return msgspec.json.decode(record, type=Session) if record else None
 
     async def end(self, session_id: str) -> None:
-        """Sign out."""
+        """End a session: the person signs out."""
         await self._connection.command("DEL", self._key(session_id))
 
     def _key(self, session_id: str) -> str:
-        return f"df:s:{self._installation.name(b'session', session_id.encode())}"
+        return keyspace.session(self._installation.name(b"session", session_id.encode()))

@@ -1,4 +1,4 @@
-"""The keys that sign tokens, in the store: shared by all workers of all hosts."""
+"""The keys that sign tokens, in the store, shared by all workers of all hosts."""
 
 from collections.abc import Callable
 
@@ -7,25 +7,24 @@ import structlog
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, age, superseded
-from deviceflow.store.changes import announce_change
+from deviceflow.store import keyspace, scripts
+from deviceflow.store.announcements import announce_change
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.records import read_record
 
-SIGNING_KEY = "df:signing"
-
 LATE_S = 60
-"""How long after a rotation a worker may still sign with the old key, at the very most: it
-hears of it within a second, but its host's clock may be ahead."""
+"""How long after a rotation a worker may still sign with the old key, at the very most: the
+worker hears of it within a second, but its host's clock may be ahead."""
 
 log = structlog.get_logger()
 
 
 class SigningKeys:
-    """The door to signing keys. Every method raises StoreUnavailable.
+    """The door to signing keys. Every method may raise StoreUnavailable.
 
-    `signed_for_s`: how long the longest-lived thing that is signed may live. `is_usable`:
-    whether what was read is a key; what is not one is left alone and named in the log.
+    `signed_for_s`: the longest life of anything that is signed. `is_usable`: whether a record
+    holds a key that this version can use; any other record stays as it is, and is logged.
     """
 
     def __init__(
@@ -41,64 +40,65 @@ class SigningKeys:
         self._clock = clock
         self._known: dict[tuple[bytes, bytes], SigningKey | None] = {}
 
-    async def read(self) -> list[SigningKey]:
-        """The keys that are still of use, the one that signs last."""
+    async def live_keys(self) -> list[SigningKey]:
+        """Return the keys that have not expired; the one that signs is the last."""
         stored = (await self._stored()).values()
         return sorted((key for key in stored if key and self._is_live(key)), key=age)
 
     async def add_first(self, key: SigningKey) -> list[SigningKey]:
-        """Add a key of an algorithm with which none signs; all keys then.
+        """Add a key unless another one of its algorithm signs; return all live keys.
 
-        Nothing is added if another process just did.
-
-        Every worker hears of it if it was added, and only then: workers that read the keys
-        again come here, too, and would call one another for ever.
+        The workers hear of a key that was added, and of no other: a worker that reads the keys
+        again comes here too, and they would call one another for ever.
         """
-        algorithm = f'"alg":"{key.algorithm}"'
-        record = msgspec.json.encode(key)
         useless = [
             name
             for name, stored in (await self._stored()).items()
             if stored is None or stored.expires_at
         ]
-        added = await self._connection.run(
-            "add_signing_key", [SIGNING_KEY], algorithm, key.key_id, record, *useless
+        added = await scripts.add_signing_key(
+            self._connection,
+            keyspace.SIGNING_KEYS,
+            key.key_id,
+            msgspec.json.encode(key),
+            algorithm=key.algorithm,
+            useless=useless,
         )
         if added:
             await announce_change(self._connection)
-        return await self.read()
+        return await self.live_keys()
 
     async def rotate(self, key: SigningKey) -> None:
-        """Sign with `key` from now on; its predecessors stay published while they are needed."""
+        """Sign with `key` from now on. Its predecessors stay published while they are needed."""
         expires_at = int(self._clock()) + self._signed_for_s + LATE_S
-        for older in superseded(await self.read(), expires_at):
+        for older in superseded(await self.live_keys(), expires_at):
             await self._put(older)
         await self._put(key)
         await self._forget_expired()
         await announce_change(self._connection)
 
     async def retire(self, key_id: str) -> bool:
-        """Withdraw a key at once, and with it all that it signed; False if there is none."""
-        removed = await self._connection.command("HDEL", SIGNING_KEY, key_id)
+        """Withdraw a key at once, with all that it signed; return False if there is none."""
+        removed = await self._connection.command("HDEL", keyspace.SIGNING_KEYS, key_id)
         await announce_change(self._connection)
         return bool(removed)
 
     async def _put(self, key: SigningKey) -> None:
         record = msgspec.json.encode(key)
-        await self._connection.command("HSET", SIGNING_KEY, key.key_id, record)
+        await self._connection.command("HSET", keyspace.SIGNING_KEYS, key.key_id, record)
 
     async def _forget_expired(self) -> None:
         for name, key in (await self._stored()).items():
             if key and not self._is_live(key):
-                await self._connection.command("HDEL", SIGNING_KEY, name)
+                await self._connection.command("HDEL", keyspace.SIGNING_KEYS, name)
 
     async def _stored(self) -> dict[bytes, SigningKey | None]:
-        """All that is stored, by id; None for what is no key to this version."""
-        found = await self._connection.command("HGETALL", SIGNING_KEY)
+        """Return all records by id; None for a record that is no key to this version."""
+        records = await self._connection.command("HGETALL", keyspace.SIGNING_KEYS)
         known = self._known
-        # What has not changed is neither read nor complained of again.
+        # A record that has not changed is neither read nor logged again.
         self._known = {
-            one: known[one] if one in known else self._read(*one) for one in found.items()
+            item: known[item] if item in known else self._read(*item) for item in records.items()
         }
         return {name: key for (name, _), key in self._known.items()}
 

@@ -1,16 +1,17 @@
-"""Slot numbers: one counter in the store, taken in small blocks.
+"""Slot numbers: one counter in the store, from which each worker takes small blocks.
 
-A slot number spreads live grants evenly over the pace table, and the counter's growth tells
-how many grants are live, which decides how long a user code has to be.
+A slot number spreads live grants evenly over the pace table. The counter's growth says how many
+grants are live, which decides how long a user code has to be. (A hash slot of a Redis Cluster
+is something else, see `keyspace`.)
 """
 
 from collections import deque
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import SLOT_BITS
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 
-COUNTER_KEY = "df:slots"
 BLOCK = 16
 _SAMPLES_KEPT_S = 86_400
 
@@ -25,15 +26,18 @@ class Slots:
         self._samples: deque[tuple[float, int]] = deque()
 
     async def take(self) -> int:
-        """The next slot number. Raises StoreUnavailable."""
+        """Return a slot number that no other grant has. May raise StoreUnavailable.
+
+        A repetition of the command skips a block of numbers.
+        """
         while not self._free:
-            end = int(await self._connection.command("INCRBY", COUNTER_KEY, BLOCK))
+            end = int(await self._connection.command("INCRBY", keyspace.SLOTS, BLOCK))
             self._note(end)
             self._free.extend(n % (1 << SLOT_BITS) for n in range(end, end - BLOCK, -1))
         return self._free.pop()
 
     def live(self, lifetime: int) -> int:
-        """About how many grants all servers made in the last `lifetime` s; at least 1."""
+        """Return about how many grants all servers made in the last `lifetime` s, at least 1."""
         if not self._samples:
             return 1
         since = self._clock() - lifetime
@@ -45,7 +49,7 @@ class Slots:
         if self._samples and count < self._samples[-1][1]:
             # The store lost its data and counts from 0 again.
             self._samples.clear()
-        # One sample a second is enough to tell the rate; the first stays, as what to count from.
+        # One sample a second is enough for the rate. The first one stays: it is the base.
         if len(self._samples) <= 1 or now - self._samples[-1][0] >= 1:
             self._samples.append((now, count))
         else:

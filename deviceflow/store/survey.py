@@ -1,4 +1,4 @@
-"""A look at the store at start: what an operator should know before people rely on it."""
+"""A look at the store at start, for what an operator should know before people rely on it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ OLDEST_VERSION = (7, 0)
 
 
 async def survey(connection: Connection, clock: Clock) -> list[str]:
-    """What is wrong with the store, one sentence each. Raises StoreUnavailable."""
+    """Return what is wrong with the store, a sentence each. May raise StoreUnavailable."""
     findings = []
     skew = await _skew(connection, clock)
     if abs(skew) > ALLOWED_SKEW_S:
@@ -35,11 +35,11 @@ async def _skew(connection: Connection, clock: Clock) -> float:
 
 async def _policy(connection: Connection) -> str | None:
     try:
-        found: dict[bytes, bytes] = await connection.command("CONFIG", "GET", "maxmemory-policy")
+        answer: dict[bytes, bytes] = await connection.command("CONFIG", "GET", "maxmemory-policy")
     except ResponseError:
         # Managed services forbid CONFIG.
         return None
-    policy = found.get(b"maxmemory-policy")
+    policy = answer.get(b"maxmemory-policy")
     return policy.decode() if policy else None
 
 

@@ -1,7 +1,7 @@
 """People who may approve: from the configuration file, and from the store above it.
 
-A user that `deviceflow users` has put into the store stands before one of the same name in the
-file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
+A user whom `deviceflow users` has put into the store takes precedence over one of the same name
+in the file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
 happens in a small pool of threads, never on the event loop.
 """
 
@@ -17,17 +17,16 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from deviceflow.config import User
 from deviceflow.core.claims import Subject
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 
-USERS_KEY = "df:users"
-SUBJECTS_KEY = "df:subjects"
 HASHING_THREADS = 2
 
 T = TypeVar("T")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who can sign in. `sub`: the subject in tokens, which never changes."""
+    """A person who can sign in. `sub`: the subject in tokens, which never changes."""
 
     username: str
     sub: str
@@ -39,7 +38,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Users:
-    """The door to users. Methods that read the store raise StoreUnavailable."""
+    """The door to users. Methods that read the store may raise StoreUnavailable."""
 
     def __init__(self, connection: Connection, from_file: Iterable[User] = ()) -> None:
         self._connection = connection
@@ -50,22 +49,22 @@ class Users:
         self._nobody: str | None = None
 
     async def find(self, username: str) -> Account | None:
-        """The user of that name, or None."""
-        record = await self._connection.command("HGET", USERS_KEY, username)
+        """Return the user of that name, or None."""
+        record = await self._connection.command("HGET", keyspace.USERS, username)
         if record is None:
             return self._from_file.get(username)
         return msgspec.json.decode(record, type=Account)
 
     async def find_subject(self, sub: str) -> Account | None:
-        """The user with that subject, or None."""
-        name = await self._connection.command("HGET", SUBJECTS_KEY, sub)
+        """Return the user with that subject, or None."""
+        name = await self._connection.command("HGET", keyspace.SUBJECTS, sub)
         username = name.decode() if name else self._subjects.get(sub)
         account = await self.find(username) if username else None
         return account if account is not None and account.sub == sub else None
 
     async def all(self) -> list[Account]:
-        """Every user, by name."""
-        records = await self._connection.command("HVALS", USERS_KEY)
+        """Return every user, by name."""
+        records = await self._connection.command("HVALS", keyspace.USERS)
         stored = [msgspec.json.decode(record, type=Account) for record in records]
         accounts = self._from_file | {account.username: account for account in stored}
         return sorted(accounts.values(), key=lambda account: account.username)
@@ -74,11 +73,11 @@ class Users:
         """Store a user, or change one."""
         stored = msgspec.structs.replace(account, source="store")
         record = msgspec.json.encode(stored)
-        await self._connection.command("HSET", SUBJECTS_KEY, account.sub, account.username)
-        await self._connection.command("HSET", USERS_KEY, account.username, record)
+        await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
+        await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
     async def verify(self, username: str, password: str) -> Account | None:
-        """The user, if that is the password and the user may sign in.
+        """Return the user if that is the password and the user may sign in.
 
         An unknown user costs the same time as a wrong password.
         """
@@ -90,12 +89,12 @@ class Users:
         return account if account and matches and not account.disabled else None
 
     async def may_sign_in(self, subject: Subject) -> bool:
-        """Whether the person who approved something is still a user, and not disabled."""
+        """Return whether the person who approved something is still a user, and not disabled."""
         account = await self.find(subject.username)
         return account is not None and account.sub == subject.sub and not account.disabled
 
     async def hash(self, password: str) -> str:
-        """The Argon2id hash of a password."""
+        """Return the Argon2id hash of a password."""
         return await self._in_pool(self._hasher.hash, password)
 
     def close(self) -> None:
@@ -114,7 +113,7 @@ class Users:
 
 
 def new_subject(username: str) -> str:
-    """The subject of a user from the file: stable, and never the shape of a client id."""
+    """Return a subject for a user of the file: stable, and distinct from all client ids."""
     digest = blake2b(username.encode(), digest_size=12, person=b"df-subject").hexdigest()
     return f"user_{digest}"
 

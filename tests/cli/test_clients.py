@@ -17,6 +17,7 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
+from deviceflow.store import keyspace
 from tests.stage.commands import Clients, Stored
 from tests.stage.valkey import Valkey
 
@@ -105,7 +106,7 @@ def test_disable_and_enable(clients: Clients, stored: Stored, valkey: Valkey) ->
         assert client is not None
         assert (client.name, client.enabled) == ("Living-room TV", enabled)
         with valkey.client() as inside:
-            assert inside.get("df:revision") == str(number).encode()
+            assert inside.get(keyspace.REVISION) == str(number).encode()
 
 
 def test_set_leaves_what_it_does_not_name(clients: Clients, stored: Stored) -> None:
@@ -207,7 +208,7 @@ def test_remove(clients: Clients, stored: Stored, valkey: Valkey) -> None:
     with valkey.client() as inside:
         inside.hset("df:registrations", "radio", "x")
         assert clients("remove", "radio").stdout == "removed radio\n"
-        assert inside.get("df:revision") == b"3"
+        assert inside.get(keyspace.REVISION) == b"3"
         assert not inside.exists("df:registrations")
     result = clients("remove", "tv-app")
     assert result.stdout == "removed tv-app; the one in the file is in force again\n"

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from deviceflow.__main__ import main
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import new_key
+from deviceflow.store import keyspace
 from tests.stage.valkey import Valkey
 
 Keys = Callable[..., Result]
@@ -58,7 +59,7 @@ def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: Valkey) -> Non
     assert keys("retire", first.key_id).stdout == f"{first.key_id} is withdrawn\n"
     assert len(keys("list").output.splitlines()) == 1
     with valkey.client() as client:
-        assert client.get("df:revision") == b"2"
+        assert client.get(keyspace.REVISION) == b"2"
 
 
 def test_after_a_change_of_the_algorithm(

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core.grant import (
-    NEEDS_CLAIM,
+    CLAIM_RULES,
     POLL_ANSWERS,
     TRANSITIONS,
+    ClaimedBy,
     Event,
     Outcome,
     PollAnswer,
@@ -17,6 +18,7 @@ from deviceflow.core.grant import (
 )
 
 NOW = 1_800_000_000
+DECISIONS = {Event.APPROVE, Event.DENY}
 FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED}
 
 accounts = st.sampled_from(["", "ada", "bob"])
@@ -40,6 +42,18 @@ def test_the_table_has_these_rows_and_no_others() -> None:
         ("approved", "cancel", "cancelled"),
         ("approved", "redeem", "redeemed"),
     }
+
+
+def test_the_claim_rules_are_these_and_no_others() -> None:
+    anybody = {"nobody", "self", "another"}
+    assert {
+        "claim": {"nobody", "self"},
+        "approve": {"self"},
+        "deny": {"self"},
+        "cancel": anybody,
+        "redeem": anybody,
+    } == CLAIM_RULES
+    assert anybody == set(ClaimedBy)
 
 
 def test_no_row_leaves_a_final_state() -> None:
@@ -88,7 +102,7 @@ def test_who_claims_first_decides(sequence: list[tuple[Event, str, int]]) -> Non
     for event, account, now in sequence:
         after, outcome = apply(record, event, account=account, now=now)
         assert after is not None
-        if outcome is Outcome.CHANGED and event in NEEDS_CLAIM:
+        if outcome is Outcome.CHANGED and event in DECISIONS:
             assert account == record.claimed_by != ""
         if record.claimed_by:
             assert after.claimed_by == record.claimed_by
@@ -111,7 +125,7 @@ def test_tokens_come_from_one_approval_and_only_once(
         assert happened == [Event.APPROVE, Event.REDEEM]
 
 
-@pytest.mark.parametrize("event", sorted(NEEDS_CLAIM))
+@pytest.mark.parametrize("event", sorted(DECISIONS))
 @pytest.mark.parametrize("account", ["", "ada"])
 def test_what_nobody_has_claimed_nobody_decides(event: Event, account: str) -> None:
     record = Record(State.PENDING, NOW)

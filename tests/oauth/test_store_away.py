@@ -1,6 +1,5 @@
 """What devices get while the store is idle, out of reach, or has lost its data."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
@@ -68,7 +67,7 @@ async def test_the_store_is_out_of_reach(
     assert (await worker.poll(pending["device_code"])).outcome == PENDING
     cookies = await _session(stage, worker)
     valkey.kill()
-    await until(lambda: not worker.mirror.reachable)
+    await until(lambda: not worker.feed.reachable)
 
     clock.advance(5)
     assert (await worker.poll(pending["device_code"])).outcome == PENDING
@@ -85,7 +84,7 @@ async def test_the_store_is_out_of_reach(
         await stage.people.approve(pending["user_code"])
 
     valkey.start()
-    await until(lambda: worker.mirror.reachable)
+    await until(lambda: worker.feed.reachable)
     assert (await worker.poll(approved["device_code"])).status == 200
     assert (await worker.refresh(family)).status == 200
     assert (await worker.authorize()).status == 200
@@ -103,7 +102,7 @@ async def test_a_worker_that_never_reached_the_store_again(
     found = await stage.people.find(grant.body["user_code"])
     assert found is not None
     valkey.kill()
-    await until(lambda: not worker.mirror.reachable)
+    await until(lambda: not worker.feed.reachable)
     valkey.start()
     await stage.people.claim(grant.body["user_code"])
     await stage.people.grants.decide(found, Event.APPROVE, await stage.people.subject("ada"))
@@ -138,36 +137,8 @@ async def test_the_operator_is_told(own_store: tuple[Valkey, Stage], until: Unti
     worker = await stage.start_worker()
     assert await worker.readiness() == (200, {"status": "ok", "store": "reachable"})
     valkey.kill()
-    await until(lambda: not worker.mirror.reachable)
+    await until(lambda: not worker.feed.reachable)
     assert await worker.readiness() == (200, {"status": "degraded", "store": "unreachable"})
-
-
-async def test_the_mirror_ends_though_a_cancellation_was_swallowed(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As redis-py does under Python 3.11 while it writes: the worker has to end all the same."""
-    cancelled = 0
-    busy = asyncio.Event()
-
-    async def swallow_once() -> None:
-        nonlocal cancelled
-        busy.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled += 1
-            if cancelled > 1:
-                raise
-
-    mirror = stage.people.grants._mirror
-    monkeypatch.setattr(mirror, "catch_up", swallow_once)
-    feeding = asyncio.create_task(mirror.run())
-    await busy.wait()
-    feeding.cancel()
-    async with asyncio.timeout(5):
-        await asyncio.wait([feeding])
-    assert feeding.cancelled()
-    assert cancelled > 1
 
 
 async def _redeemed(stage: Stage, worker: Worker) -> str:

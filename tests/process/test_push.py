@@ -66,8 +66,7 @@ async def test_tokens_at_the_next_poll(program: Program, valkey_url: str, notes:
 
 async def _grants(connection: Connection) -> Grants:
     installation = await Installation.open(connection)
-    mirror = Mirror(connection, installation, lambda: 0.0)
-    return Grants(connection, installation, mirror, Slots(connection, time), time)
+    return Grants(connection, installation, Mirror(), Slots(connection, time), time)
 
 
 async def _issue(grants: Grants) -> Waiting:

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from deviceflow.core.client import Client
-from deviceflow.store.changes import REVISION_KEY
-from deviceflow.store.clients import CLIENTS_KEY
+from deviceflow.store import keyspace
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
 from tests.stage.program import Program
 from tests.stage.valkey import Valkey
@@ -137,9 +136,9 @@ def test_a_change_whose_message_was_lost(
     radio = Client(client_id="radio", name="Radio", scopes=("profile",))
     disabled = msgspec.structs.replace(radio, enabled=False)
     with store.client() as client:
-        client.hset(CLIENTS_KEY, "radio", msgspec.json.encode(radio))
+        client.hset(keyspace.CLIENTS, "radio", msgspec.json.encode(radio))
         device = Device(make_program("--workers", "2", "--redis-url", store.url), "radio")
         assert last_old_answer(lambda: starts(device)) == 0.0, "both workers have started"
-        client.hset(CLIENTS_KEY, "radio", msgspec.json.encode(disabled))
-        client.incr(REVISION_KEY)
+        client.hset(keyspace.CLIENTS, "radio", msgspec.json.encode(disabled))
+        client.incr(keyspace.REVISION)
     assert last_old_answer(lambda: not starts(device)) < LOST_MESSAGE_S

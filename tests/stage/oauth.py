@@ -140,6 +140,7 @@ class Worker:
         self.admin = admin
         self.parts = parts
         self.mirror = parts.mirror
+        self.feed = parts.feed
 
     @property
     def port(self) -> int:
@@ -284,7 +285,7 @@ class Stage:
         connection = Connection.open(self.url)
         self._stack.push_async_callback(connection.close)
         installation = await Installation.open(connection)
-        mirror = Mirror(connection, installation, self.clock)
+        mirror = Mirror()
         grants = Grants(connection, installation, mirror, Slots(connection, self.clock), self.clock)
         users = Users(connection, self.settings.users)
         self._stack.callback(users.close)
@@ -306,7 +307,7 @@ class Stage:
         for client in (public, admin):
             await self._stack.enter_async_context(client)
         worker = Worker(public, admin, apps.parts)
-        await until(lambda: worker.mirror.reachable)
+        await until(lambda: worker.feed.reachable)
         self.workers.append(worker)
         return worker
 

@@ -25,6 +25,7 @@ from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.door import Door
 from deviceflow.oauth.poll.lane import LaneAnswer, LaneResult, WaitingPoll
 from deviceflow.start import connect, prepare
+from deviceflow.store.feed import Feed
 from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.worker import open_runner, serving
@@ -257,6 +258,10 @@ class Served:
     def mirror(self) -> Mirror:
         return self.apps.parts.mirror
 
+    @property
+    def feed(self) -> Feed:
+        return self.apps.parts.feed
+
     async def connect(self) -> Peer:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         return Peer(reader, writer, self.door.known)
@@ -295,7 +300,7 @@ async def serve(
         async with serving(apps, runner, sock, WatchedDoor) as door:
             assert isinstance(door, WatchedDoor)
             served = Served(apps, door, sock.getsockname()[1])
-            await turns_until(lambda: served.mirror.reachable)
+            await turns_until(lambda: served.feed.reachable)
             yield served
 
 

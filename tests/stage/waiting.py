@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from unittest import mock
 
 from deviceflow.core.grant import State
+from deviceflow.store import keyspace
+from deviceflow.store.connection import Connection
+from deviceflow.store.feed import Feed
 from deviceflow.store.mirror import Mirror
 
 
@@ -27,3 +31,23 @@ async def decision(mirror: Mirror, grant_id: int, within_s: float = 10.0) -> Sta
         return await asyncio.wait_for(told, within_s)
     finally:
         mirror.unwatch(grant_id, tell)
+
+
+async def next_catch_up(feed: Feed) -> None:
+    """Wait until a look at the log that begins from now on has succeeded."""
+    succeeded = asyncio.Event()
+    catch_up = feed.catch_up
+
+    async def note() -> None:
+        await catch_up()
+        succeeded.set()
+
+    with mock.patch.object(feed, "catch_up", note):
+        await asyncio.wait_for(succeeded.wait(), 10)
+
+
+async def subscribed(connection: Connection, count: int = 1) -> None:
+    """Wait until so many workers listen on the channel."""
+    async with asyncio.timeout(10):
+        while (await connection.command("PUBSUB", "NUMSUB", keyspace.CHANNEL))[1] < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)

@@ -7,6 +7,7 @@ import pytest
 
 from deviceflow.config import Tokens
 from deviceflow.core.claims import Claims
+from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import LONGEST_LIFE_S, AccessTokens
 from tests.stage.store import Store
 
@@ -22,8 +23,8 @@ async def test_an_opaque_token(access: AccessTokens, store: Store) -> None:
     """6749-10.3-a, 6749-10.10-a: 256 random bits, of which the store has a hash."""
     token = await access.store(CLAIMS, 60)
     assert re.fullmatch(r"dfa_[A-Za-z0-9_-]{43}", token)
-    assert await access.read(token) == CLAIMS
-    (key,) = await store.connection.command("KEYS", "df:t:*")
+    assert await access.claims_of(token) == CLAIMS
+    (key,) = await store.connection.command("KEYS", keyspace.access_token("*"))
     assert token[4:].encode() not in key
     assert 50 < await store.connection.command("TTL", key) <= 60
     assert await access.store(CLAIMS, 60) != token
@@ -32,7 +33,7 @@ async def test_an_opaque_token(access: AccessTokens, store: Store) -> None:
 @pytest.mark.parametrize("token", ["", "dfa_", "dfa_x", "dfa_é", "dfa_\udcff", "x", "\x00"])
 async def test_no_token(access: AccessTokens, token: str) -> None:
     """Whatever bytes a header had."""
-    assert await access.read(token) is None
+    assert await access.claims_of(token) is None
 
 
 async def test_revoked(access: AccessTokens, store: Store) -> None:

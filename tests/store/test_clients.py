@@ -1,19 +1,20 @@
 """Clients in the store."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client, Clients
-from deviceflow.store.changes import REVISION_KEY
-from deviceflow.store.clients import CLIENTS_KEY, TRIES, StoredClients
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store import keyspace, scripts
+from deviceflow.store.clients import TRIES, StoredClients
+from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable
-from deviceflow.store.mirror import CATCH_UP_S
 from tests.stage.lossy import lossy_path
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
@@ -90,20 +91,21 @@ def renamed(client: Client | None) -> Client:
     return msgspec.structs.replace(client, name=f"{client.name} 2")
 
 
+@contextmanager
 def before_writing(
     connection: Connection, then: Callable[[], Awaitable[object]], times: int = 1
-) -> None:
+) -> Iterator[None]:
     """Have somebody else do `then` between the reading and the writing of a change."""
-    run = connection.run
-    left = [times]
+    change_client = scripts.change_client
+    turns = iter(range(times))
 
-    async def delayed(name: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401, as run
-        if name == "change_client" and left[0]:
-            left[0] -= 1
+    async def delayed(by: Connection, *args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
+        if by is connection and next(turns, None) is not None:
             await then()
-        return await run(name, keys, *args)
+        return await change_client(by, *args, **options)
 
-    connection.run = delayed  # type: ignore[method-assign]
+    with mock.patch.object(scripts, "change_client", delayed):
+        yield
 
 
 async def test_another_change_in_between_is_not_lost(
@@ -112,8 +114,8 @@ async def test_another_change_in_between_is_not_lost(
     other = await another()
     await stored.put(TV)
     disabled = msgspec.structs.replace(TV, enabled=False)
-    before_writing(other.connection, lambda: stored.put(disabled))
-    after = await StoredClients(other.connection).change("tv", renamed)
+    with before_writing(other.connection, lambda: stored.put(disabled)):
+        after = await StoredClients(other.connection).change("tv", renamed)
     assert after == await stored.find("tv") == msgspec.structs.replace(disabled, name="TV 2")
 
 
@@ -123,22 +125,22 @@ async def test_a_removed_client_is_not_brought_back(
     """Its edit sees that it is gone, and the registration with it."""
     other = await another()
     await stored.put(TV)
-    before_writing(other.connection, lambda: stored.remove("tv"))
-    with pytest.raises(LookupError):
+    removing = before_writing(other.connection, lambda: stored.remove("tv"))
+    with removing, pytest.raises(LookupError):
         await StoredClients(other.connection).change("tv", renamed)
     assert await stored.find("tv") is None
 
 
 async def test_a_new_client_is_not_written_over(stored: StoredClients, another: MakeStore) -> None:
     other = await another()
-    before_writing(other.connection, lambda: stored.put(TV))
     seen: list[Client | None] = []
 
     def new(before: Client | None) -> Client:
         seen.append(before)
         return before or Client(client_id="tv", name="Mine")
 
-    assert await StoredClients(other.connection).change("tv", new) == TV
+    with before_writing(other.connection, lambda: stored.put(TV)):
+        assert await StoredClients(other.connection).change("tv", new) == TV
     assert seen == [None, TV]
 
 
@@ -173,8 +175,9 @@ async def test_others_are_always_faster(stored: StoredClients, another: MakeStor
         assert before is not None
         return msgspec.structs.replace(before, lifetime_s=(before.lifetime_s or 0) + 1)
 
-    before_writing(other.connection, lambda: stored.change("tv", later), times=1000)
-    with pytest.raises(RecordContended, match="client tv was changed by others") as caught:
+    changing = before_writing(other.connection, lambda: stored.change("tv", later), times=1000)
+    refused = pytest.raises(RecordContended, match="client tv was changed by others")
+    with changing, refused as caught:
         await StoredClients(other.connection).change(
             "tv", lambda _: msgspec.structs.replace(TV, enabled=False)
         )
@@ -216,7 +219,7 @@ async def test_a_record_that_cannot_be_read(
     Were it passed over, the file's client would be back, which may have been disabled.
     """
     await stored.put(Client(client_id="a", name="A"))
-    await store.connection.command("HSET", CLIENTS_KEY, "tv", record)
+    await store.connection.command("HSET", keyspace.CLIENTS, "tv", record)
     known = Clients([TV])
     with capture_logs() as logs:
         for _ in range(3):
@@ -235,61 +238,9 @@ async def test_a_record_that_cannot_be_read(
     assert known.find("tv") == TV
 
 
-def counted_reads(store: Store) -> asyncio.Queue[None]:
-    """An entry for each time that the worker reads the clients again."""
-    reads: asyncio.Queue[None] = asyncio.Queue()
-
-    async def reload() -> None:
-        reads.put_nowait(None)
-
-    store.mirror.reload = reload
-    return reads
-
-
-async def test_every_worker_reads_again(stored: StoredClients, store: Store) -> None:
-    """At once: a message on the channel; and the number grows for those who miss it."""
-    reads = counted_reads(store)
-    async with store.fed(), asyncio.timeout(5):
-        await reads.get()
-        for number in (1, 2):
-            await stored.put(TV)
-            await reads.get()
-            assert await store.connection.command("GET", REVISION_KEY) == str(number).encode()
-
-
-async def test_a_change_whose_message_was_lost(store: Store) -> None:
-    """The number is read once a second: whoever changed something may have died after it."""
-    reads = counted_reads(store)
-    async with store.fed(), asyncio.timeout(5):
-        await reads.get()
-        await store.connection.command("INCR", REVISION_KEY)
-        async with asyncio.timeout(CATCH_UP_S + 0.5):
-            await reads.get()
-
-
-async def test_read_again_after_data_was_lost(store: Store) -> None:
-    """Though the number is the same as before: none."""
-    reads = counted_reads(store)
-    await store.mirror.catch_up()
-    await store.mirror.catch_up()
-    assert reads.qsize() == 1
-    await store.connection.command("FLUSHALL")
-    await store.mirror.catch_up()
-    assert reads.qsize() == 2
-
-
-async def test_a_read_that_fails_is_repeated(store: Store) -> None:
-    """The number counts as read only when everything was."""
-    reads: list[bool] = []
-
-    async def reload() -> None:
-        reads.append(True)
-        if len(reads) == 1:
-            raise ConnectionError
-
-    store.mirror.reload = reload
-    with pytest.raises(ConnectionError):
-        await store.mirror.catch_up()
-    await store.mirror.catch_up()
-    await store.mirror.catch_up()
-    assert len(reads) == 2
+async def test_every_change_is_announced(stored: StoredClients, store: Store) -> None:
+    for number, change in enumerate(
+        (stored.put(TV), stored.change("tv", renamed), stored.remove("tv")), 1
+    ):
+        await change
+        assert await store.connection.command("GET", keyspace.REVISION) == b"%d" % number

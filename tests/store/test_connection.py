@@ -120,7 +120,7 @@ async def test_without_a_server_everything_is_unavailable(own: Store, own_valkey
     for attempt in (
         own.issue(),
         own.grants.find("BCDFGHJK"),
-        own.grants.read(grant.id),
+        own.grants.get(grant.id),
         own.grants.state_of(grant.id),
         own.grants.claim(grant, ADA.sub),
         own.grants.decide(grant, Event.CANCEL),
@@ -128,7 +128,7 @@ async def test_without_a_server_everything_is_unavailable(own: Store, own_valkey
         own.sessions.get(session_id),
         own.sessions.start("ada", "sub-ada", 1),
         own.limits.hit("guess", "ada", limit=1, window_s=1),
-        own.mirror.catch_up(),
+        own.feed.catch_up(),
         Installation.open(own.connection),
     ):
         with pytest.raises(StoreUnavailable):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
@@ -54,7 +55,7 @@ async def test_with_a_replica_decisions_are_acknowledged(
     with replica.client() as client:
         key = replicated.grants._key(grant.id)
         assert client.hget(key, "state") == b"redeemed"
-        assert client.hget(f"df:f:{{{token.name}}}", "next") == successor.hash.encode()
+        assert client.hget(keyspace.family(token.name), "next") == successor.hash.encode()
 
 
 async def test_without_a_replica_nothing_is_acknowledged(replicated: Store) -> None:
@@ -75,7 +76,7 @@ async def test_what_was_not_acknowledged_is_announced_to_nobody(replicated: Stor
     with pytest.raises(StoreUnavailable):
         await replicated.grants.decide(grant, Event.CANCEL)
     assert replicated.mirror.state_of(grant.id) is State.PENDING
-    await replicated.mirror.catch_up()
+    await replicated.feed.catch_up()
     assert replicated.mirror.state_of(grant.id) is None, "it may have happened: ask"
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from deviceflow.core.grant import Outcome
+from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import LONGEST_LIFE_S
 from deviceflow.store.families import (
     SAME_SUCCESSOR_S,
@@ -13,7 +14,7 @@ from deviceflow.store.families import (
 )
 from tests.stage.store import IDLE_S, Store
 
-FAMILIES = "df:f:*"
+FAMILIES = keyspace.family("*")
 KEY = "k" * 43
 OTHER_KEY = "-" * 43
 
@@ -148,7 +149,7 @@ async def test_a_revoked_grant_stays_away(each_store: Store) -> None:
     assert await each_store.families.find(token) is None
     assert await each_store.families.rotate(token, family) is None
     assert await each_store.connection.command("KEYS", FAMILIES) == []
-    (mark,) = await each_store.connection.command("KEYS", "df:r:*")
+    (mark,) = await each_store.connection.command("KEYS", keyspace.revoked("*"))
     assert await each_store.connection.command("TTL", mark) > LONGEST_LIFE_S - 10
 
 
@@ -157,8 +158,8 @@ async def test_a_grant_id_of_before(each_store: Store) -> None:
     token, _ = await each_store.family()
     grant_id = each_store.families.grant_id(token.name)
     await each_store.families.revoke(grant_id[:16])
-    assert await each_store.connection.command("KEYS", "df:r:*") == [
-        f"df:r:{grant_id[:16]}".encode()
+    assert await each_store.connection.command("KEYS", keyspace.revoked("*")) == [
+        keyspace.revoked(grant_id[:16]).encode()
     ]
     assert await is_good(each_store, token) == [True]
 

@@ -7,6 +7,7 @@ import pytest
 from deviceflow.core import user_code
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import LETTERS, UserCodeFormat
+from deviceflow.store import keyspace
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import COLLISION_TRIES
 from tests.stage.store import ADA, BOB, Store
@@ -45,7 +46,7 @@ async def test_no_two_grants_are_alike(each_store: Store) -> None:
 async def test_an_unknown_code_finds_nothing(each_store: Store) -> None:
     await each_store.issue()
     assert await each_store.grants.find("BBBBBBBB") is None
-    assert await each_store.grants.read(12345) is None
+    assert await each_store.grants.get(12345) is None
     assert await each_store.grants.state_of(12345) is None
 
 
@@ -115,7 +116,7 @@ async def test_after_expiry_nothing_happens(each_store: Store) -> None:
     assert await each_store.grants.find(issued.user_code) is None
     opened = each_store.installation.codes.open(issued.device_code.encode(), b"tv-app")
     assert opened is not None
-    grant = await each_store.grants.read(opened.grant_id)
+    grant = await each_store.grants.get(opened.grant_id)
     assert grant is not None
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.EXPIRED
     for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
@@ -126,15 +127,16 @@ async def test_after_expiry_nothing_happens(each_store: Store) -> None:
 async def test_a_vanished_grant_is_refused_and_not_resurrected(each_store: Store) -> None:
     """Catalogue, section 5: HSET must not bring back half a grant, without a TTL."""
     grant = await each_store.approved()
-    for key in await each_store.connection.command("KEYS", "df:g:*"):
+    for key in await each_store.connection.command("KEYS", keyspace.grant("*")):
         await each_store.connection.command("DEL", key)
     _, redemption = each_store.redemption(grant)
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.MISSING
     for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
         assert await each_store.grants.decide(grant, event, ADA) is Outcome.MISSING
     assert await each_store.grants.redeem(grant, redemption) is Outcome.MISSING
-    assert await each_store.grants.read(grant.id) is None
-    assert await each_store.connection.command("KEYS", "df:[gf]:*") == []
+    assert await each_store.grants.get(grant.id) is None
+    for pattern in (keyspace.grant("*"), keyspace.family("*")):
+        assert await each_store.connection.command("KEYS", pattern) == []
 
 
 async def test_a_decision_is_in_the_decider_s_own_mirror_at_once(each_store: Store) -> None:
@@ -149,7 +151,7 @@ async def test_a_refused_decision_leaves_only_a_hint(each_store: Store) -> None:
     grant = await each_store.grant()
     await each_store.grants.decide(grant, Event.APPROVE, BOB)
     assert each_store.mirror.state_of(grant.id) is State.PENDING
-    await each_store.mirror.catch_up()
+    await each_store.feed.catch_up()
     assert each_store.mirror.state_of(grant.id) is None
     assert await each_store.grants.state_of(grant.id) is State.PENDING
 
@@ -188,7 +190,7 @@ async def test_two_letters_make_two_codes_and_no_third(each_store: Store) -> Non
 async def test_the_code_grows_with_the_fleet(each_store: Store) -> None:
     """8628-5.1-a."""
     await each_store.issue()
-    await each_store.connection.command("INCRBY", "df:slots", 100_000)
+    await each_store.connection.command("INCRBY", keyspace.SLOTS, 100_000)
     lengths = {len((await each_store.issue()).user_code) for _ in range(40)}
     assert lengths == {8, 12}
 
@@ -198,7 +200,7 @@ async def test_grant_and_user_code_outlive_expiry_by_a_minute_and_no_more(
 ) -> None:
     issued = await each_store.issue(lifetime=100)
     assert await each_store.grants.find(issued.user_code) is not None
-    for pattern in ("df:g:*", "df:u:*"):
+    for pattern in (keyspace.grant("*"), keyspace.user_code("*")):
         (key,) = await each_store.connection.command("KEYS", pattern)
         left = await each_store.connection.command("PTTL", key)
         assert 158_000 <= left <= 160_000

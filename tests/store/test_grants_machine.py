@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store import keyspace
 from deviceflow.store.grants import Grant
 from tests.stage.clock import Clock
 from tests.stage.machine import StoreMachine
@@ -55,7 +56,7 @@ class GrantLife(StoreMachine):
         issued = self.wait_for(self.store.grants.issue(request, UserCodeFormat(), 600, 5))
         opened = self.store.installation.codes.open(issued.device_code.encode(), b"tv-app")
         assert opened is not None
-        grant = self.wait_for(self.store.grants.read(opened.grant_id))
+        grant = self.wait_for(self.store.grants.get(opened.grant_id))
         assert grant is not None
         self.issued[grant.id] = grant
         self.records[grant.id] = Record(State.PENDING, opened.expires_at)
@@ -119,15 +120,15 @@ class GrantLife(StoreMachine):
     @invariant()
     def the_store_says_what_the_table_says(self) -> None:
         for grant_id, record in self.records.items():
-            grant = self.wait_for(self.store.grants.read(grant_id))
+            grant = self.wait_for(self.store.grants.get(grant_id))
             stored = grant and Record(grant.state, grant.expires_at, grant.claimed_by or "")
             assert stored == record
 
     @invariant()
     def families_are_those_of_redeemed_grants(self) -> None:
-        families = self.wait_for(self.connection.command("KEYS", "df:f:*"))
+        families = self.wait_for(self.connection.command("KEYS", keyspace.family("*")))
         names = {self.store.grants.family_name(each) for each in self.redeemed_with_family}
-        assert {key.decode() for key in families} == {f"df:f:{{{name}}}" for name in names}
+        assert {key.decode() for key in families} == {keyspace.family(name) for name in names}
         assert set(self.redemptions.values()) <= {1}
 
     def _compare(self, grant_id: int, event: Event, account: str, outcome: Outcome) -> None:

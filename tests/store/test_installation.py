@@ -13,7 +13,7 @@ async def test_all_workers_share_the_secrets(each_store: Store) -> None:
     code = opened[0].codes.seal(1, 2_000_000_000, 5, "tv-app").encode()
     for installation in opened:
         assert installation.epoch == each_store.installation.epoch
-        assert installation.csrf_key() == each_store.installation.csrf_key()
+        assert installation.challenge_key() == each_store.installation.challenge_key()
         assert installation.name(b"session", b"x") == each_store.installation.name(b"session", b"x")
         assert installation.codes.open(code, b"tv-app") is not None
 
@@ -23,7 +23,7 @@ async def test_installations_differ(each_store: Store) -> None:
     await each_store.connection.command("FLUSHALL")
     after = await Installation.open(each_store.connection)
     assert before.epoch != after.epoch
-    assert before.csrf_key() != after.csrf_key()
+    assert before.challenge_key() != after.challenge_key()
     assert before.name(b"session", b"x") != after.name(b"session", b"x")
 
 
@@ -60,9 +60,9 @@ async def test_a_sealed_name_leads_back_to_it(each_store: Store) -> None:
 
 async def test_while_nothing_is_lost_nothing_changes(each_store: Store) -> None:
     installation = each_store.installation
-    before = (installation.epoch, installation.csrf_key(), installation.codes)
+    before = (installation.epoch, installation.challenge_key(), installation.codes)
     assert not await installation.refresh(each_store.connection)
-    assert before == (installation.epoch, installation.csrf_key(), installation.codes)
+    assert before == (installation.epoch, installation.challenge_key(), installation.codes)
 
 
 async def test_after_a_loss_old_codes_have_expired_and_new_ones_open(each_store: Store) -> None:
@@ -90,10 +90,10 @@ async def test_many_losses_do_not_pile_up(each_store: Store) -> None:
 async def test_the_first_signing_key_of_an_algorithm_stays(each_store: Store) -> None:
     """Several hosts may start at once: they sign with one key."""
     keys = SigningKeys(each_store.connection, 3600, is_usable, each_store.clock)
-    assert await keys.read() == []
+    assert await keys.live_keys() == []
     first = new_key("ES256", 1)
     assert await keys.add_first(first) == [first]
     assert await keys.add_first(new_key("ES256", 2)) == [first]
     other = new_key("Ed25519", 3)
     assert await keys.add_first(other) == [first, other]
-    assert await keys.read() == [first, other]
+    assert await keys.live_keys() == [first, other]

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from deviceflow.store import keyspace
 from deviceflow.store.limits import LimitResult
 from tests.stage.store import Store
 
@@ -24,7 +25,7 @@ async def test_the_window_begins_with_the_first_try_and_is_not_prolonged(
     each_store: Store,
 ) -> None:
     await each_store.limits.hit("guess", "ada", limit=1, window_s=60)
-    (key,) = await each_store.connection.command("KEYS", "df:l:guess:*")
+    (key,) = await each_store.connection.command("KEYS", keyspace.limit("guess", "*"))
     await each_store.connection.command("PEXPIRE", key, 5000)
     verdict = await each_store.limits.hit("guess", "ada", limit=1, window_s=60)
     assert not verdict.allowed
@@ -33,7 +34,7 @@ async def test_the_window_begins_with_the_first_try_and_is_not_prolonged(
 
 async def test_a_counter_without_an_end_gets_one(each_store: Store) -> None:
     await each_store.limits.hit("guess", "ada", limit=9, window_s=60)
-    (key,) = await each_store.connection.command("KEYS", "df:l:guess:*")
+    (key,) = await each_store.connection.command("KEYS", keyspace.limit("guess", "*"))
     await each_store.connection.command("PERSIST", key)
     await each_store.limits.hit("guess", "ada", limit=9, window_s=60)
     assert 58_000 <= await each_store.connection.command("PTTL", key) <= 60_000
@@ -41,7 +42,7 @@ async def test_a_counter_without_an_end_gets_one(each_store: Store) -> None:
 
 async def test_after_the_window_it_begins_anew(each_store: Store) -> None:
     assert (await each_store.limits.hit("guess", "ada", limit=1, window_s=1)).allowed
-    (key,) = await each_store.connection.command("KEYS", "df:l:guess:*")
+    (key,) = await each_store.connection.command("KEYS", keyspace.limit("guess", "*"))
     await each_store.connection.command("PEXPIRE", key, 0)
     assert (await each_store.limits.hit("guess", "ada", limit=1, window_s=1)).allowed
 
@@ -58,7 +59,7 @@ async def test_a_try_that_was_none_is_taken_back(each_store: Store) -> None:
 async def test_nothing_is_taken_back_from_a_window_that_has_ended(each_store: Store) -> None:
     """Neither a credit for later tries, nor a counter that never ends."""
     await each_store.limits.forgive("guess", "ada")
-    assert await each_store.connection.command("KEYS", "df:l:guess:*") == []
+    assert await each_store.connection.command("KEYS", keyspace.limit("guess", "*")) == []
 
 
 async def test_hits_at_once_are_all_counted(store: Store) -> None:

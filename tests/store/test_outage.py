@@ -2,15 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from unittest import mock
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store import connection as connection_module
-from deviceflow.store import mirror as mirror_module
+from deviceflow.store import keyspace
+from deviceflow.store.connection import DEADLINE_S, Connection
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.store import LIFETIME_S, Store
 from tests.stage.valkey import Valkey
@@ -18,18 +18,17 @@ from tests.stage.waiting import until
 
 
 @pytest.fixture
-def _fast() -> Iterator[None]:
-    """The catch-up comes fifty times a second."""
-    with mock.patch.object(mirror_module, "CATCH_UP_S", 0.02):
-        yield
+def fast(own: Store) -> Store:
+    """A worker whose feed looks at the store fifty times a second."""
+    return replace(own, catch_up_s=0.02)
 
 
 @pytest.fixture
-async def fed(_fast: None, own: Store) -> AsyncIterator[Store]:
-    """A worker whose mirror is fed and has seen its store."""
-    async with own.fed():
-        await until(lambda: own.mirror.reachable)
-        yield own
+async def fed(fast: Store) -> AsyncIterator[Store]:
+    """The same; it is fed and has seen its store."""
+    async with fast.fed():
+        await until(lambda: fast.feed.reachable)
+        yield fast
 
 
 async def test_while_the_store_is_away_pending_stays_pending(
@@ -38,56 +37,56 @@ async def test_while_the_store_is_away_pending_stays_pending(
     grant, denied = await fed.grant(), await fed.grant()
     await fed.grants.decide(denied, Event.CANCEL)
     own_valkey.kill()
-    await until(lambda: not fed.mirror.reachable)
+    await until(lambda: not fed.feed.reachable)
     assert fed.mirror.state_of(grant.id) is State.PENDING
     assert fed.mirror.state_of(denied.id) is State.CANCELLED
 
 
-@pytest.mark.usefixtures("_fast")
 async def test_the_store_s_going_and_coming_is_told_once_each(
-    own: Store, own_valkey: Valkey
+    fast: Store, own_valkey: Valkey
 ) -> None:
     with capture_logs() as logs:
-        async with own.fed():
-            await until(lambda: own.mirror.reachable)
+        async with fast.fed():
+            await until(lambda: fast.feed.reachable)
             own_valkey.kill()
-            await until(lambda: not own.mirror.reachable)
+            await until(lambda: not fast.feed.reachable)
             own_valkey.start()
-            await until(lambda: own.mirror.reachable)
+            await until(lambda: fast.feed.reachable)
     events = [entry["event"] for entry in logs if entry["event"] != "store.data_lost"]
     assert events == ["store.reachable", "store.unreachable", "store.reachable"]
 
 
-@pytest.mark.usefixtures("_fast")
 async def test_a_store_that_hangs_is_unreachable_until_it_goes_on(
-    own_valkey: Valkey, own: Store
+    own_valkey: Valkey, fast: Store
 ) -> None:
     """It accepts connections and says nothing."""
-    own.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.05
-    async with own.fed():
-        await until(lambda: own.mirror.reachable)
-        grant = await own.grant()
+    fast.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.05
+    async with fast.fed():
+        await until(lambda: fast.feed.reachable)
+        grant = await fast.grant()
         own_valkey.signal(signal.SIGSTOP)
-        await until(lambda: not own.mirror.reachable)
+        await until(lambda: not fast.feed.reachable)
         with pytest.raises(StoreUnavailable):
-            await own.grants.decide(grant, Event.CANCEL)
+            await fast.grants.decide(grant, Event.CANCEL)
         own_valkey.signal(signal.SIGCONT)
-        await until(lambda: own.mirror.reachable)
-        assert await own.grants.decide(grant, Event.CANCEL) is Outcome.CHANGED
+        await until(lambda: fast.feed.reachable)
+        assert await fast.grants.decide(grant, Event.CANCEL) is Outcome.CHANGED
 
 
 async def test_a_command_to_a_store_that_hangs_ends(own_valkey: Valkey, own: Store) -> None:
     """With all the repetitions of redis-py, which repeats the connecting too each time."""
-    assert connection_module.DEADLINE_S <= 5
+    assert own.connection.deadline_s == DEADLINE_S <= 5
     own_valkey.signal(signal.SIGSTOP)
-    with mock.patch.object(connection_module, "DEADLINE_S", 0.1):
-        for attempt in (
-            own.connection.command("PING"),
-            own.issue(),
-            own.limits.hit("a", "b", limit=1, window_s=1),
-        ):
-            with pytest.raises(StoreUnavailable):
-                await asyncio.wait_for(attempt, 2)
+    hasty = Connection(own.connection.client, deadline_s=0.1)
+    worker = replace(own, connection=hasty)
+    for attempt in (
+        hasty.command("PING"),
+        worker.issue(),
+        worker.limits.hit("a", "b", limit=1, window_s=1),
+    ):
+        # Far longer than the deadline, and shorter than what redis-py would take.
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(attempt, 5)
     own_valkey.signal(signal.SIGCONT)
     assert await own.connection.command("PING")
 
@@ -105,7 +104,7 @@ async def test_after_a_loss_old_codes_have_expired_and_new_grants_work(fed: Stor
         assert opened.expires_at == 0
         assert fed.mirror.state_of(decided.id) is State.PENDING
         grant = await fed.approved()
-        await fed.mirror.catch_up()
+        await fed.feed.catch_up()
     assert fed.mirror.state_of(grant.id) is State.APPROVED
     assert await fed.grants.redeem(grant, None) is Outcome.CHANGED
     assert [entry["event"] for entry in logs] == ["store.data_lost"], "once, not for ever"
@@ -114,9 +113,9 @@ async def test_after_a_loss_old_codes_have_expired_and_new_grants_work(fed: Stor
 async def test_a_store_that_comes_back_empty_is_a_loss_too(fed: Store, own_valkey: Valkey) -> None:
     issued = await fed.issue()
     own_valkey.kill()
-    await until(lambda: not fed.mirror.reachable)
+    await until(lambda: not fed.feed.reachable)
     own_valkey.start()
-    await until(lambda: fed.mirror.reachable)
+    await until(lambda: fed.feed.reachable)
     opened = fed.installation.codes.open(issued.device_code.encode(), b"tv-app")
     assert opened is not None
     assert opened.expires_at == 0
@@ -125,11 +124,11 @@ async def test_a_store_that_comes_back_empty_is_a_loss_too(fed: Store, own_valke
 async def test_after_a_loss_workers_agree_on_the_new_secrets(
     fed: Store, own_valkey: Valkey
 ) -> None:
-    other_connection = connection_module.Connection.open(own_valkey.url)
-    fields = await fed.connection.command("HGETALL", "df:install")
+    other_connection = Connection.open(own_valkey.url)
+    fields = await fed.connection.command("HGETALL", keyspace.INSTALLATION)
     other = Store(other_connection, type(fed.installation)(fields), fed.clock)
     async with other.fed():
-        await until(lambda: other.mirror.reachable)
+        await until(lambda: other.feed.reachable)
         epoch = fed.installation.epoch
         await fed.connection.command("FLUSHALL")
         await until(lambda: epoch not in (fed.installation.epoch, other.installation.epoch))

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store import keyspace
 from tests.stage.store import ADA, BOB, Store
 
 MakeStore = Callable[[], Awaitable[Store]]
@@ -23,7 +24,7 @@ async def test_of_sixty_redemptions_at_once_one_succeeds(store: Store, another: 
     results = await asyncio.gather(*(redeem(number) for number in range(60)))
     assert Counter(outcome for outcome, _ in results) == {Outcome.CHANGED: 1, Outcome.REFUSED: 59}
     (winner,) = [token for outcome, token in results if outcome is Outcome.CHANGED]
-    (family,) = await store.connection.command("KEYS", "df:f:*")
+    (family,) = await store.connection.command("KEYS", keyspace.family("*"))
     assert await store.connection.command("HGET", family, "current") == winner.encode()
 
 
@@ -38,7 +39,7 @@ async def test_redemption_and_cancellation_at_once(store: Store) -> None:
         assert {redeemed, cancelled} == {Outcome.CHANGED, Outcome.REFUSED}
         state = await store.grants.state_of(grant.id)
         assert state is (State.REDEEMED if redeemed is Outcome.CHANGED else State.CANCELLED)
-        key = f"df:f:{{{store.grants.family_name(grant.id)}}}"
+        key = keyspace.family(store.grants.family_name(grant.id))
         has_family = await store.connection.command("EXISTS", key)
         assert bool(has_family) is (redeemed is Outcome.CHANGED)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.replay import Replay
 from tests.stage.lossy import lossy_path
@@ -41,7 +42,7 @@ async def test_after_a_restart(store: Store, replay: Replay) -> None:
     assert await replay.use("assertion", "me", "one", 60)
     again = Replay(store.connection, await store.installation.open(store.connection))
     assert not await again.use("assertion", "me", "one", 60)
-    (key,) = await store.connection.command("KEYS", "df:j:assertion:*")
+    (key,) = await store.connection.command("KEYS", keyspace.used("assertion", "*"))
     assert 50 < await store.connection.command("TTL", key) <= 60
     assert b"one" not in key
 

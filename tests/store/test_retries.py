@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
@@ -27,20 +28,38 @@ async def path(valkey: Valkey) -> AsyncIterator[LossyPath]:
 async def far(store: Store, path: LossyPath, clock: Clock) -> AsyncIterator[Store]:
     """A store at the other end of the lossy path; the scripts are loaded already."""
     await store.family()
-    for key in await store.connection.command("KEYS", "df:[guf]:*"):
-        await store.connection.command("DEL", key)
+    for kind in (keyspace.grant, keyspace.user_code, keyspace.family):
+        for key in await store.connection.command("KEYS", kind("*")):
+            await store.connection.command("DEL", key)
     connection = Connection.open(path.url)
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
 
 
-async def test_a_new_grant_is_made_once(far: Store, path: LossyPath) -> None:
-    path.lose_answers(b"EVALSHA")
+@pytest.mark.parametrize("step", [b"PXAT", b"EVALSHA"])
+async def test_a_new_grant_is_made_once(far: Store, path: LossyPath, step: bytes) -> None:
+    """The user code and the grant are two steps: each sees its own success."""
+    path.lose_answers(step)
     issued = await far.issue()
     assert path.lost == 1
     assert await far.grants.find(issued.user_code) is not None
-    for pattern in ("df:g:*", "df:u:*"):
+    for pattern in (keyspace.grant("*"), keyspace.user_code("*")):
         assert len(await far.connection.command("KEYS", pattern)) == 1
+
+
+@pytest.mark.parametrize("step", [b"PXAT", b"EVALSHA"])
+async def test_a_grant_that_is_made_halfway_is_no_grant(
+    far: Store, path: LossyPath, step: bytes
+) -> None:
+    """What is left has a TTL, and a device has no code that leads to it."""
+    path.lose_answers(step, times=3)
+    with pytest.raises(StoreUnavailable):
+        await far.issue()
+    (key,) = await far.connection.command("KEYS", keyspace.user_code("*"))
+    assert await far.connection.command("TTL", key) > 0
+    grants = await far.connection.command("KEYS", keyspace.grant("*"))
+    assert len(grants) == (step == b"EVALSHA")
+    assert await far.issue()
 
 
 async def test_claim_and_approval_succeed_once(far: Store, path: LossyPath) -> None:
@@ -75,7 +94,7 @@ async def test_when_no_answer_ever_comes_nothing_is_acknowledged(
     with pytest.raises(StoreUnavailable):
         await far.grants.redeem(grant, None)
     assert await store.grants.state_of(grant.id) is State.REDEEMED
-    await store.mirror.catch_up()
+    await store.feed.catch_up()
     assert store.mirror.state_of(grant.id) is None, "the hint makes workers ask"
 
 
@@ -104,27 +123,43 @@ async def test_another_request_s_success_is_not_ours(store: Store) -> None:
     grant = await store.approved()
     key = store.grants._key(grant.id)
 
-    async def redeem(request_id: str) -> list[bytes]:
-        answer: list[bytes] = await store.connection.run(
-            "transition", [key], "redeem", request_id, "", ""
-        )
-        return answer
+    async def redeem(request_id: str) -> tuple[Outcome, State | None]:
+        return await scripts.transition(store.connection, key, Event.REDEEM, request_id=request_id)
 
-    assert await redeem("one") == [b"changed", b"redeemed"]
-    assert await redeem("one") == [b"changed", b"redeemed"]
-    assert await redeem("two") == [b"refused", b"redeemed"]
-    assert await redeem("one") == [b"changed", b"redeemed"]
+    assert await redeem("one") == (Outcome.CHANGED, State.REDEEMED)
+    assert await redeem("one") == (Outcome.CHANGED, State.REDEEMED)
+    assert await redeem("two") == (Outcome.REFUSED, State.REDEEMED)
+    assert await redeem("one") == (Outcome.CHANGED, State.REDEEMED)
 
 
 async def test_a_create_script_that_runs_twice_is_one_grant_s(store: Store) -> None:
-    expires = int(store.clock()) + 600
+    expires_at = int(store.clock()) + 600
 
-    async def create(client_id: str) -> int:
-        request = ("client", client_id, "scope", "profile")
-        made: int = await store.connection.run("create", ["df:g:{x}"], expires, 60_000, *request)
-        return made
+    async def create(client_id: str) -> bool:
+        fields = {"client": client_id, "scope": "profile"}
+        return await scripts.create_grant(
+            store.connection, keyspace.grant("x"), fields, expires_at=expires_at, kept_ms=60_000
+        )
 
-    assert [await create("ours"), await create("ours"), await create("theirs")] == [1, 1, 0]
+    created = [await create("ours"), await create("ours"), await create("theirs")]
+    assert created == [True, True, False]
+
+
+async def test_a_signing_key_that_is_added_twice_was_added(store: Store) -> None:
+    """Else no worker would hear of the key of which the answer was lost."""
+
+    async def add(key_id: str) -> bool:
+        record = b'{"alg":"ES256"}'
+        return await scripts.add_signing_key(
+            store.connection,
+            keyspace.SIGNING_KEYS,
+            key_id,
+            record,
+            algorithm="ES256",
+            useless=[],
+        )
+
+    assert [await add("ours"), await add("ours"), await add("theirs")] == [True, True, False]
 
 
 async def test_a_rotation_that_is_repeated_late_is_no_replay(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+from deviceflow.store import keyspace
 from deviceflow.store.sessions import Session
 from tests.stage.store import Store
 
@@ -31,12 +32,12 @@ async def test_what_nobody_issued_is_no_session(each_store: Store) -> None:
 
 async def test_a_session_ends_by_itself(each_store: Store) -> None:
     await each_store.sessions.start("ada", "sub-ada", 1)
-    (key,) = await each_store.connection.command("KEYS", "df:s:*")
+    (key,) = await each_store.connection.command("KEYS", keyspace.session("*"))
     assert 98_000 <= await each_store.connection.command("PTTL", key) <= 100_000
 
 
 async def test_another_installation_does_not_know_it(each_store: Store) -> None:
     session_id = await each_store.sessions.start("ada", "sub-ada", 1)
-    await each_store.connection.command("DEL", "df:install")
+    await each_store.connection.command("DEL", keyspace.INSTALLATION)
     assert await each_store.installation.refresh(each_store.connection)
     assert await each_store.sessions.get(session_id) is None

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import Signer, is_usable, new_key
-from deviceflow.store.changes import REVISION_KEY
-from deviceflow.store.signing_keys import LATE_S, SIGNING_KEY, SigningKeys
+from deviceflow.store import keyspace
+from deviceflow.store.signing_keys import LATE_S, SigningKeys
 from tests.stage.store import Store
 
 SIGNED_FOR_S = 3600
@@ -41,16 +41,16 @@ async def test_rotation(keys: SigningKeys, store: Store) -> None:
     for key in (old, other):
         await keys.add_first(key)
     await keys.rotate(new)
-    found = {key.key_id: key for key in await keys.read()}
+    found = {key.key_id: key for key in await keys.live_keys()}
     assert found.keys() == {old.key_id, new.key_id, other.key_id}
     ends = int(store.clock()) + SIGNED_FOR_S + LATE_S
     # That of another algorithm, too: the settings had it before.
     assert {key.expires_at for key in found.values() if key != new} == {ends}
     assert found[new.key_id].expires_at == 0
     store.clock.advance(SIGNED_FOR_S + LATE_S)
-    assert ids(await keys.read()) == {new.key_id}
+    assert ids(await keys.live_keys()) == {new.key_id}
     await keys.rotate(new_key("ES256", int(store.clock())))
-    assert old.key_id.encode() not in await store.connection.command("HKEYS", SIGNING_KEY)
+    assert old.key_id.encode() not in await store.connection.command("HKEYS", keyspace.SIGNING_KEYS)
 
 
 @pytest.mark.parametrize("skew", [0, -100, 100])
@@ -60,7 +60,7 @@ async def test_the_new_key_signs(keys: SigningKeys, skew: int) -> None:
         await keys.add_first(new_key("ES256", 1000))
         new = new_key("ES256", 1000 + skew)
         await keys.rotate(new)
-        found = await keys.read()
+        found = await keys.live_keys()
         assert found[-1].key_id == new.key_id
         assert Signer(found, "ES256", time.time).signing_key.key_id == new.key_id
         assert Signer(reversed(found), "ES256", time.time).signing_key.key_id == new.key_id
@@ -73,7 +73,7 @@ async def test_rotated_again_before_anything_expired(keys: SigningKeys, store: S
     await keys.rotate(new_key("ES256", 2))
     store.clock.advance(100)
     await keys.rotate(new_key("ES256", 3))
-    found = {key.key_id: key for key in await keys.read()}
+    found = {key.key_id: key for key in await keys.live_keys()}
     assert len(found) == 3
     expected = int(store.clock()) - 100 + SIGNED_FOR_S + LATE_S
     assert found[first.key_id].expires_at == expected
@@ -86,14 +86,14 @@ async def test_withdrawn(keys: SigningKeys) -> None:
     await keys.rotate(new)
     assert await keys.retire(old.key_id)
     assert not await keys.retire(old.key_id)
-    assert ids(await keys.read()) == {new.key_id}
+    assert ids(await keys.live_keys()) == {new.key_id}
 
 
 async def test_a_first_key_is_announced_and_no_second(keys: SigningKeys, store: Store) -> None:
     """Workers that run have to publish it; one that reads the keys again must change nothing."""
     for algorithm, revision in (("ES256", b"1"), ("ES256", b"1"), ("Ed25519", b"2")):
         await keys.add_first(new_key(algorithm, 1))
-        assert await store.connection.command("GET", REVISION_KEY) == revision
+        assert await store.connection.command("GET", keyspace.REVISION) == revision
 
 
 async def test_a_superseded_key_is_no_first(keys: SigningKeys, store: Store) -> None:
@@ -106,7 +106,7 @@ async def test_a_superseded_key_is_no_first(keys: SigningKeys, store: Store) -> 
     assert ids(found) == {old.key_id, third.key_id}
     assert found[-1] == third
     store.clock.advance(SIGNED_FOR_S + LATE_S)
-    assert ids(await keys.read()) == {third.key_id}
+    assert ids(await keys.live_keys()) == {third.key_id}
 
 
 PUBLIC = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
@@ -126,15 +126,15 @@ PUBLIC = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMl
 )
 async def test_a_record_that_cannot_be_read(keys: SigningKeys, store: Store, record: bytes) -> None:
     """Of a later version, perhaps: one line says so, the others sign, and it stays where it is."""
-    await store.connection.command("HSET", SIGNING_KEY, "k", record)
+    await store.connection.command("HSET", keyspace.SIGNING_KEYS, "k", record)
     with capture_logs() as logs:
         first = new_key("ES256", 1)
         assert await keys.add_first(first) == [first]
         new = new_key("ES256", 2)
         await keys.rotate(new)
-        assert ids(await keys.read()) == {first.key_id, new.key_id}
+        assert ids(await keys.live_keys()) == {first.key_id, new.key_id}
     (line,) = logs
     assert (line["event"], line["key_id"]) == ("signing_key.unreadable", "k")
     assert line["remedy"].endswith("deviceflow keys retire k")
-    assert await store.connection.command("HGET", SIGNING_KEY, "k") == record
+    assert await store.connection.command("HGET", keyspace.SIGNING_KEYS, "k") == record
     assert await keys.retire("k")

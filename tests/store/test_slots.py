@@ -1,6 +1,7 @@
 """Slot numbers, and how many grants are live, on fakeredis and on a real server alike."""
 
-from deviceflow.store.slots import BLOCK, COUNTER_KEY
+from deviceflow.store import keyspace
+from deviceflow.store.slots import BLOCK
 from tests.stage.store import Store
 
 
@@ -15,14 +16,14 @@ async def test_numbers_are_taken_once(each_store: Store) -> None:
 
 async def test_the_counter_may_run_over(each_store: Store) -> None:
     """40 bits fit into a device code; after 10^12 grants the numbers begin again."""
-    await each_store.connection.command("SET", COUNTER_KEY, (1 << 40) - 3)
+    await each_store.connection.command("SET", keyspace.SLOTS, (1 << 40) - 3)
     taken = [await each_store.slots.take() for _ in range(BLOCK)]
     assert taken == [(n + (1 << 40) - 2) % (1 << 40) for n in range(BLOCK)]
 
 
 async def count(store: Store, grants: int) -> int:
     """Let others make `grants` grants; how many are live then."""
-    await store.connection.command("INCRBY", COUNTER_KEY, grants)
+    await store.connection.command("INCRBY", keyspace.SLOTS, grants)
     for _ in range(BLOCK):
         await store.slots.take()
     return store.slots.live(600)
@@ -51,7 +52,7 @@ async def test_a_counter_that_began_again_is_no_negative_fleet(each_store: Store
     """The store lost its data."""
     await count(each_store, 10_000)
     each_store.clock.advance(2)
-    await each_store.connection.command("DEL", COUNTER_KEY)
+    await each_store.connection.command("DEL", keyspace.SLOTS)
     assert await count(each_store, 0) == 1
     each_store.clock.advance(2)
     assert await count(each_store, 500) >= 500

@@ -93,7 +93,7 @@ class DeviceCodeGrant:
     async def _ask_store(self, code: DeviceCode, request: TokenRequest) -> web.Response | None:
         """Answer as the store says; return None if it says pending, or cannot be asked."""
         try:
-            grant = await self.grants.read(code.grant_id)
+            grant = await self.grants.get(code.grant_id)
         except StoreUnavailable:
             # Nothing was tried yet. An approval is safe in the store; the device polls on.
             return None

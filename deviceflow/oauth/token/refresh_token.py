@@ -44,20 +44,20 @@ class RefreshTokenGrant:
         text = request.parameters.get("refresh_token")
         if text is None:
             raise invalid_request("The parameter refresh_token is missing.")
-        presented, found = await self._find(text, request.client)
-        await self._check_still_allowed(presented, found, request)
-        family = found.family
+        token, presented = await self._find(text, request.client)
+        await self._check_still_allowed(token, presented, request)
+        family = presented.family
         scope = _narrowed(family.scope, request)
         granted = GrantedScope(family.scope, family.resources.split())
         access = self.mint.access(request, scope, granted)
         await self.proofs.spend(request.possession)
 
         entitled = Entitlement(
-            request.client, family.subject, scope, access, request.jkt, presented.name
+            request.client, family.subject, scope, access, request.jkt, token.name
         )
         response = await self.mint.fresh(entitled)
         bind_to = request.jkt if request.client.refresh_tokens_have_key else ""
-        successor = await self.families.rotate(presented, family, bind_to)
+        successor = await self.families.rotate(token, family, bind_to)
         if successor is None:
             # The family went on, or ended, since `_find`: the device has another answer.
             raise invalid_grant(NOT_VALID)
@@ -70,30 +70,30 @@ class RefreshTokenGrant:
         Before anything else that the request asks for: no other answer shall tell a stranger
         that a family lives, nor hide a replay.
         """
-        presented = RefreshToken.parse(text)
-        found = await self.families.find(presented) if presented else None
-        if presented is None or found is None or found.family.client_id != client.client_id:
+        token = RefreshToken.parse(text)
+        presented = await self.families.find(token) if token else None
+        if token is None or presented is None or presented.family.client_id != client.client_id:
             raise invalid_grant(NOT_VALID)
-        if not found.is_good:
+        if not presented.is_good:
             # RFC 9700 4.14.2: somebody else has had a token of this family.
-            sub = found.family.subject.sub
+            sub = presented.family.subject.sub
             log.warning("refresh_token.replayed", client_id=client.client_id, sub=sub)
-            await self.families.revoke(self.families.grant_id(presented.name))
+            await self.families.revoke(self.families.grant_id(token.name))
             raise invalid_grant(NOT_VALID)
-        return presented, found
+        return token, presented
 
     async def _check_still_allowed(
-        self, presented: RefreshToken, found: PresentedRefreshToken, request: TokenRequest
+        self, token: RefreshToken, presented: PresentedRefreshToken, request: TokenRequest
     ) -> None:
-        family = found.family
-        is_bound = found.dpop_jkt and request.client.refresh_tokens_have_key
-        if is_bound and not compare_digest(found.dpop_jkt, request.jkt):
+        family = presented.family
+        is_bound = presented.dpop_jkt and request.client.refresh_tokens_have_key
+        if is_bound and not compare_digest(presented.dpop_jkt, request.jkt):
             sub = family.subject.sub
             log.warning("refresh_token.wrong_key", client_id=family.client_id, sub=sub)
             raise invalid_grant(NOT_VALID)
         if not request.client.gets_refresh_token(family.scope):
             raise unauthorized_client("This client may not use refresh tokens.")
-        grant_id = self.families.grant_id(presented.name)
+        grant_id = self.families.grant_id(token.name)
         if await self.access_tokens.is_revoked(grant_id):
             # The store went away in the middle of a revocation.
             await self.families.revoke(grant_id)

@@ -1,24 +1,171 @@
-"""The Lua scripts and their loading.
+"""The Lua scripts: one function for each, whose signature is the script's contract.
 
-A script is one file; `{{TRANSITIONS}}` in it becomes the grant's table (core/grant.py) and
-`{{NEEDS_CLAIM}}` the events that need a claim, so the rule has one home.
+Only this package runs scripts. A function takes the keys that its script touches, and they are
+all in one hash slot (`keyspace`). Every function may raise StoreUnavailable: then nobody knows
+whether the script ran. redis-py repeats a command whose answer was lost, so each function says
+what a repetition does.
 """
 
-from importlib.resources import files
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from deviceflow.core.grant import NEEDS_CLAIM, TRANSITIONS
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.connection import Connection, Value
+from deviceflow.store.scripts.lua import source
 
-
-def load(name: str) -> str:
-    """The text of script `name`, rendered."""
-    text = files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
-    return text.replace("{{TRANSITIONS}}", _transitions()).replace("{{NEEDS_CLAIM}}", _claims())
-
-
-def _transitions() -> str:
-    rows = (f"['{state}:{event}'] = '{after}'" for (state, event), after in TRANSITIONS.items())
-    return "{ " + ", ".join(rows) + " }"
+# Grants
 
 
-def _claims() -> str:
-    return "{ " + ", ".join(f"['{event}'] = true" for event in sorted(NEEDS_CLAIM)) + " }"
+async def create_grant(
+    connection: Connection, key: str, fields: Mapping[str, Value], *, expires_at: int, kept_ms: int
+) -> bool:
+    """Make a pending grant that ends at `expires_at` (s); return whether it is there.
+
+    Its key is kept for `kept_ms` longer. False: another grant has this key. A repetition finds
+    the same fields and returns True.
+    """
+    arguments = (expires_at, kept_ms, *_flat(fields))
+    return bool(await connection.evaluate(source("create_grant"), [key], *arguments))
+
+
+class NewFamily(NamedTuple):
+    """A family of refresh tokens that begins with a redemption. `ends_at_ms`: unless it is used."""
+
+    key: str
+    fields: Mapping[str, Value]
+    ends_at_ms: int
+
+
+class Transition(NamedTuple):
+    """What became of an event. `state`: the grant's from now on, None if there is no grant."""
+
+    outcome: Outcome
+    state: State | None
+
+
+async def transition(
+    connection: Connection,
+    key: str,
+    event: Event,
+    *,
+    request_id: str,
+    account: str = "",
+    approval: str = "",
+    family: NewFamily | None = None,
+) -> Transition:
+    """Let `event` happen to a grant if the tables of core/grant.py allow it.
+
+    `account`: the subject who causes it, empty for the operator and the device. `approval`: the
+    record of an approval. `family`: is stored in the same step, under the grant's hash tag.
+
+    `request_id` is new for each call: a repetition finds it stored and returns the first
+    answer. Returns only when enough replicas have the change (`Durability`).
+    """
+    keys = [key]
+    arguments: list[Value] = [event, request_id, account, approval]
+    if family is not None:
+        keys.append(family.key)
+        arguments += [family.ends_at_ms, *_flat(family.fields)]
+    outcome, state = await connection.evaluate_durably(source("transition"), keys, *arguments)
+    return Transition(Outcome(outcome.decode()), State(state.decode()) if state else None)
+
+
+# Families of refresh tokens
+
+
+class Rotation(NamedTuple):
+    """The use of a refresh token. Both tokens as hashes; `jkt`: what the successor is bound to."""
+
+    presented: str
+    successor: str
+    jkt: str
+
+
+async def rotate(
+    connection: Connection, key: str, rotation: Rotation, *, idle_until_ms: int, kept: int
+) -> bool:
+    """Give a refresh token a successor; return False if the token may not be used any more.
+
+    The newest `kept` unused successors stay good. The family ends at `idle_until_ms` unless it
+    is used again. A repetition finds the successor stored and returns True. Returns only when
+    enough replicas have the change (`Durability`).
+    """
+    arguments = (*rotation, idle_until_ms, kept)
+    return bool(await connection.evaluate_durably(source("rotate"), [key], *arguments))
+
+
+# Limits
+
+
+class Window(NamedTuple):
+    """The tries in a window of time, and how long it goes on."""
+
+    tries: int
+    left_ms: int
+
+
+async def hit(connection: Connection, key: str, *, window_ms: int) -> Window:
+    """Count a try. The first one begins a window of `window_ms`.
+
+    A repetition counts again: the limit then is stricter by one, once.
+    """
+    tries, left_ms = await connection.evaluate(source("hit"), [key], window_ms)
+    return Window(tries, left_ms)
+
+
+async def forgive(connection: Connection, key: str) -> None:
+    """Take one try back; the window goes on.
+
+    A repetition takes back another one, as far as there are any.
+    """
+    await connection.evaluate(source("forgive"), [key])
+
+
+# Settings of the installation
+
+
+async def install(
+    connection: Connection, key: str, proposal: Mapping[str, Value]
+) -> dict[bytes, bytes]:
+    """Store the secrets in `proposal` if there are none; return those that are stored.
+
+    A repetition returns what the first run stored.
+    """
+    answer = await connection.evaluate(source("install"), [key], *_flat(proposal))
+    return dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+async def change_client(
+    connection: Connection, key: str, client_id: str, *, before: bytes, after: bytes
+) -> bool:
+    """Replace a client's record; return False if it is not `before` any more.
+
+    An empty record stands for none. A repetition finds `after` stored and returns True.
+    """
+    answer = await connection.evaluate(source("change_client"), [key], client_id, before, after)
+    return bool(answer == b"changed")
+
+
+async def add_signing_key(
+    connection: Connection,
+    key: str,
+    key_id: str,
+    record: bytes,
+    *,
+    algorithm: str,
+    useless: Iterable[bytes],
+) -> bool:
+    """Add a signing key unless another one of its algorithm signs; return whether it was added.
+
+    `useless`: ids of keys that do not sign, because they were superseded or cannot be read. A
+    repetition finds the record that the first run added, and returns True.
+    """
+    # A record says its algorithm in these words.
+    marker = f'"alg":"{algorithm}"'
+    arguments: list[Value] = [marker, key_id, record, *useless]
+    return bool(await connection.evaluate(source("add_signing_key"), [key], *arguments))
+
+
+def _flat(fields: Mapping[str, Value]) -> list[Value]:
+    """Return fields and values in turns, as HSET takes them."""
+    return [part for pair in fields.items() for part in pair]

@@ -1,6 +1,11 @@
 -- Add a signing key, unless one of its algorithm signs: the first of several starts wins.
 -- KEYS[1] hash of key id -> record; ARGV[1] the algorithm as a record says it, ARGV[2] key id,
 -- ARGV[3] record, ARGV[4..] ids of keys that do not sign: superseded, or not to be read
+-- Returns 1 if it was added.
+if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then
+  -- Our own success, of which the answer was lost.
+  return 1
+end
 local useless = {}
 for i = 4, #ARGV do
   useless[ARGV[i]] = true

@@ -1,10 +1,10 @@
--- One event in the life of a grant, by the table of core/grant.py.
+-- One event in the life of a grant, by the two tables of core/grant.py.
 -- KEYS[1] grant, KEYS[2] token family (redeem only)
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
--- ARGV[5] when the family ends (ms) or '', ARGV[6..] its fields and values
+-- ARGV[5] when the family ends (ms), ARGV[6..] its fields and values
 -- Returns {outcome, state}
 local transitions = {{TRANSITIONS}}
-local needs_claim = {{NEEDS_CLAIM}}
+local claim_rules = {{CLAIM_RULES}}
 local event, request, account, approval = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local grant = redis.call('HMGET', KEYS[1], 'state', 'expires', 'account', event)
@@ -26,10 +26,8 @@ local after = transitions[state .. ':' .. event]
 if not after then
   return { 'refused', state }
 end
-if event == 'claim' and claimed ~= '' and claimed ~= account then
-  return { 'claimed', state }
-end
-if needs_claim[event] and (account == '' or claimed ~= account) then
+local claimed_by = claimed == '' and 'nobody' or claimed == account and 'self' or 'another'
+if not claim_rules[event .. ':' .. claimed_by] then
   return { 'claimed', state }
 end
 

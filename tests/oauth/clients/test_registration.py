@@ -13,6 +13,7 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import ProtectedResource
+from deviceflow.store import scripts
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
@@ -442,16 +443,16 @@ async def test_the_operator_is_faster(
 ) -> None:
     """Between the reading and the writing of a change: it is made anew of what is there then."""
     client = await register(worker)
-    run = Connection.run
+    change_client = scripts.change_client
     done: list[bool] = []
 
-    async def delayed(self: Connection, name: str, *rest: Any) -> Any:  # noqa: ANN401
-        if name == "change_client" and not done:
+    async def delayed(*args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
+        if not done:
             done.append(True)
             await between(stored, client)
-        return await run(self, name, *rest)
+        return await change_client(*args, **options)
 
-    monkeypatch.setattr(Connection, "run", delayed)
+    monkeypatch.setattr(scripts, "change_client", delayed)
     headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
     path, wanted = f"{REGISTER}/{client['client_id']}", PUBLIC | {"client_id": client["client_id"]}
     async with worker.client.request(method, path, headers=headers, json=wanted) as response:
@@ -557,7 +558,7 @@ async def test_at_once_and_anywhere(worker: Worker, other_worker: Worker) -> Non
     async def never() -> None:
         raise StoreUnavailable
 
-    other_worker.mirror.reload = never
+    other_worker.feed.on_change = never
     client = await register(worker)
     assert (await other_worker.authorize(client["client_id"])).status == 200
 

@@ -9,6 +9,7 @@ from joserfc import jws
 from structlog.testing import capture_logs
 
 from deviceflow.config import Settings
+from deviceflow.store import scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.families import SAME_SUCCESSOR_S
@@ -105,15 +106,15 @@ async def test_a_request_that_was_overtaken(
 ) -> None:
     """It lands after its repetition, even after the successor is in use: nobody is stranded."""
     old = first.body["refresh_token"]
-    run, held, release = Connection.run_durably, asyncio.Event(), asyncio.Event()
+    rotate, held, release = scripts.rotate, asyncio.Event(), asyncio.Event()
 
-    async def stalled(self: Connection, name: str, *rest: Any) -> Any:  # noqa: ANN401
-        if name == "rotate" and not held.is_set():
+    async def stalled(*args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
+        if not held.is_set():
             held.set()
             await release.wait()
-        return await run(self, name, *rest)
+        return await rotate(*args, **options)
 
-    monkeypatch.setattr(Connection, "run_durably", stalled)
+    monkeypatch.setattr(scripts, "rotate", stalled)
     late = asyncio.create_task(worker.refresh(old))
     await held.wait()
     clock.advance(SAME_SUCCESSOR_S)

@@ -1,0 +1,50 @@
+"""The push messages that all workers receive: a grant's decision, and a change.
+
+A change is one of clients or signing keys. A number in the store grows with it: workers read
+the number once a second, in case a message is lost.
+"""
+
+from typing import NamedTuple
+
+from deviceflow.core.grant import State
+from deviceflow.store import keyspace
+from deviceflow.store.connection import Connection
+
+CHANGED = b"changed"
+"""The message that clients or keys have changed."""
+
+
+class Decision(NamedTuple):
+    """What happened to a grant. `expires_at`: when the grant ends, in s."""
+
+    grant_id: int
+    state: State
+    expires_at: int
+
+    @property
+    def message(self) -> str:
+        """The decision as the channel carries it."""
+        return f"{self.grant_id:x} {self.state} {self.expires_at}"
+
+    @classmethod
+    def parse(cls, message: bytes) -> "Decision | None":
+        """Return the decision in a message, or None if the message has another form."""
+        try:
+            grant_id, state, expires_at = message.split()
+            return cls(int(grant_id, 16), State(state.decode()), int(expires_at))
+        except ValueError:
+            return None
+
+
+async def announce_decision(connection: Connection, decision: Decision) -> None:
+    """Push a decision to every worker. May raise StoreUnavailable."""
+    await connection.command("PUBLISH", keyspace.CHANNEL, decision.message)
+
+
+async def announce_change(connection: Connection) -> None:
+    """Have every worker read clients and keys again. May raise StoreUnavailable.
+
+    A repetition makes them read once more, which changes nothing.
+    """
+    await connection.command("INCR", keyspace.REVISION)
+    await connection.command("PUBLISH", keyspace.CHANNEL, CHANGED)

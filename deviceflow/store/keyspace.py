@@ -1,0 +1,98 @@
+"""Every name in Redis: what it holds, which module owns it, and when it ends.
+
+On a Redis Cluster a key's hash slot is computed from its hash tag, the part in braces, or from
+the whole key if it has none. A script and a pipeline may touch one slot only. So keys that are
+used together share a tag: a grant with its family of refresh tokens, and whatever the feed
+reads once a second. All others stand alone, which spreads them over the cluster.
+
+The names that the functions take are hashes (`Installation.name`): no key tells a user code, a
+token, an address or a session id.
+"""
+
+# Permanent keys.
+
+INSTALLATION = "df:install:{feed}"
+"""A hash, the secrets of this installation. Owner: `installation`."""
+
+REVISION = "df:revision:{feed}"
+"""A number that grows when clients or signing keys change. Owner: `announcements`."""
+
+SIGNING_KEYS = "df:signing"
+"""A hash, the keys that sign tokens by their id. Owner: `signing_keys`."""
+
+CLIENTS = "df:clients"
+"""A hash, client records by client id. Owner: `clients`."""
+
+REGISTRATIONS = "df:registrations"
+"""A hash, hashes of registration access tokens by client id. Owner: `clients`."""
+
+USERS = "df:users"
+"""A hash, user records by username. Owner: `users`."""
+
+SUBJECTS = "df:subjects"
+"""A hash, usernames by subject. Owner: `users`."""
+
+SLOTS = "df:slots"
+"""A number, the last slot number that was taken. Owner: `slots`."""
+
+PERMANENT = frozenset(
+    {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, REGISTRATIONS, USERS, SUBJECTS, SLOTS}
+)
+"""The keys without a TTL. Every other key has one."""
+
+# Keys that end.
+
+DECISIONS = "df:decisions:{feed}"
+"""A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
+
+
+def grant(name: str) -> str:
+    """Return the key of a hash, a grant. It ends a minute after the grant. Owner: `grants`."""
+    return f"df:g:{{{name}}}"
+
+
+def family(name: str) -> str:
+    """Return the key of a hash, a family of refresh tokens: `name` is its grant's name.
+
+    It ends when the family does, used or idle. Owner: `families`.
+    """
+    return f"df:f:{{{name}}}"
+
+
+def user_code(name: str) -> str:
+    """Return the key of a grant's id, by user code. It ends with the grant. Owner: `grants`."""
+    return f"df:u:{name}"
+
+
+def access_token(name: str) -> str:
+    """Return the key of an opaque token's claims. It ends with them. Owner: `access_tokens`."""
+    return f"df:t:{name}"
+
+
+def revoked(name: str) -> str:
+    """Return the key of a mark that a grant's access tokens have ended.
+
+    It outlives every access token. Owner: `access_tokens`.
+    """
+    return f"df:r:{name}"
+
+
+def used(kind: str, name: str) -> str:
+    """Return the key of a mark that an id was used. It ends when the id does. Owner: `replay`."""
+    return f"df:j:{kind}:{name}"
+
+
+def session(name: str) -> str:
+    """Return the key of a session's record. It ends with the session. Owner: `sessions`."""
+    return f"df:s:{name}"
+
+
+def limit(kind: str, name: str) -> str:
+    """Return the key of a counter of tries. It ends with its window. Owner: `limits`."""
+    return f"df:l:{kind}:{name}"
+
+
+# A channel is no key: a message reaches the subscribers at every node.
+
+CHANNEL = "df:decided"
+"""The channel on which all workers hear of decisions and changes. Owner: `announcements`."""
