@@ -4,9 +4,12 @@
 `each_store`  the same twice: on fakeredis and on the real server
 `another`     makes one more worker's view of the real server
 `own`         on a server of the test's own, `own_valkey`, which it may stop
+
+Every test here is followed by a look at the commands, scripts and pipelines that it made: the
+keys of each must be in one hash slot.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -15,8 +18,17 @@ from fakeredis import FakeAsyncRedis
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
+from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
+
+
+@pytest.fixture(autouse=True)
+def mixed_calls() -> Iterator[list[list[bytes]]]:
+    """The keys of each call that mixes slots; a test that makes one on purpose clears it."""
+    with mixed_slots() as mixed:
+        yield mixed
+    assert mixed == []
 
 
 @pytest.fixture

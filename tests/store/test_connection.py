@@ -70,7 +70,7 @@ def test_an_address_without_its_password(url: str, address: str) -> None:
 async def in_a_pipeline(connection: Connection, *command: Value) -> None:
     """Run a command as the second of two."""
     async with connection.pipeline() as pipe:
-        pipe.get("anything")
+        pipe.get("text")
         pipe.execute_command(*command)
         await pipe.execute()
 

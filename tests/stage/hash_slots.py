@@ -1,0 +1,71 @@
+"""The hash slots that a command, a script or a pipeline touches.
+
+One server does not mind two slots in one call; a Redis Cluster refuses them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.crc import key_slot
+
+SCRIPTS = frozenset({"EVAL", "EVALSHA"})
+KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
+    {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
+)
+HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HKEYS", "HMGET", "HSET", "HSTRLEN", "HVALS"})
+STREAMS = frozenset({"XADD", "XLEN", "XRANGE"})
+TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
+ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | STREAMS | TTLS
+MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})
+
+
+def keys_of(command: Sequence[Any]) -> list[bytes]:
+    """Return the keys in a command. Raise LookupError for a command that is not listed above."""
+    name, rest = str(command[0]).upper().split()[0], command[1:]
+    if name in KEYLESS:
+        return []
+    if name in ONE_KEY:
+        return [_bytes(rest[0])] if rest else []
+    if name in MANY_KEYS:
+        return [_bytes(key) for key in rest]
+    if name in SCRIPTS:
+        return [_bytes(key) for key in rest[2 : 2 + int(rest[1])]]
+    raise LookupError(f"tests/stage/hash_slots.py does not know which keys {name} takes")
+
+
+def slots_of(*commands: Sequence[Any]) -> set[int]:
+    """Return the slots of all keys in `commands`."""
+    return {key_slot(key) for command in commands for key in keys_of(command)}
+
+
+@contextmanager
+def mixed_slots() -> Iterator[list[list[bytes]]]:
+    """Collect the keys of every command and pipeline that touches more than one slot."""
+    mixed: list[list[bytes]] = []
+    run, execute = Redis.execute_command, Pipeline.execute
+
+    def look(*commands: Sequence[Any]) -> None:
+        if len(slots_of(*commands)) > 1:
+            mixed.append([key for command in commands for key in keys_of(command)])
+
+    async def watched_run(self: Redis, *args: Any, **options: Any) -> Any:  # noqa: ANN401, redis-py's
+        look(args)
+        return await run(self, *args, **options)  # type: ignore[no-untyped-call]
+
+    async def watched_execute(self: Pipeline, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401
+        look(*(command for command, _ in self.command_stack))
+        return await execute(self, *args, **options)
+
+    with (
+        mock.patch.object(Redis, "execute_command", watched_run),
+        mock.patch.object(Pipeline, "execute", watched_execute),
+    ):
+        yield mixed
+
+
+def _bytes(key: str | bytes) -> bytes:
+    return key.encode() if isinstance(key, str) else key

@@ -1,0 +1,62 @@
+"""The scripts: only their functions run them, and they touch the keys that they are given."""
+
+import ast
+import re
+from collections.abc import Iterator
+from inspect import getmembers, iscoroutinefunction
+from pathlib import Path
+
+import pytest
+
+from deviceflow.core.grant import CLAIM_RULES, TRANSITIONS
+from deviceflow.store import scripts
+from deviceflow.store.scripts.lua import source
+
+FOLDER = Path(scripts.__file__).parent
+PACKAGE = FOLDER.parent.parent
+NAMES = sorted(file.stem for file in FOLDER.glob("*.lua"))
+RUNNERS = {"evaluate", "evaluate_durably"}
+
+
+def test_every_script_has_a_function_and_no_function_lacks_a_script() -> None:
+    functions = [name for name, _ in getmembers(scripts, iscoroutinefunction)]
+    assert functions == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_says_what_a_repetition_does(name: str) -> None:
+    assert "repetition" in getattr(scripts, name).__doc__
+
+
+def outside() -> Iterator[ast.AST]:
+    """Every node of the package but this folder's."""
+    for file in PACKAGE.rglob("*.py"):
+        if FOLDER not in file.parents:
+            yield from ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def test_nothing_else_runs_a_script() -> None:
+    """Beside the Connection's own hand-over of the one to the other."""
+    nodes = list(outside())
+    runs = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in RUNNERS]
+    assert [ast.unparse(node) for node in runs] == ["self.evaluate"]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert texts & {"EVAL", "EVALSHA", "FCALL"} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_touches_no_key_but_those_it_is_given(name: str) -> None:
+    calls = re.findall(r"redis\.call\('(\w+)'(?:, ([^,)]+))?", source(name))
+    assert calls
+    assert {key for command, key in calls if command != "TIME"} <= {"KEYS[1]", "KEYS[2]"}
+
+
+def test_both_tables_are_in_the_script() -> None:
+    text = source("transition")
+    for (state, event), after in TRANSITIONS.items():
+        assert f"['{state}:{event}'] = '{after}'" in text
+    for event, allowed in CLAIM_RULES.items():
+        for whose in allowed:
+            assert f"['{event}:{whose}'] = true" in text
+    assert text.count("'] = true") == sum(map(len, CLAIM_RULES.values()))
+    assert "{{" not in "".join(map(source, NAMES))
