@@ -49,7 +49,7 @@ class DPoPProofs:
         expected = ProofRequirements(request.method, url, now, access_token)
         try:
             proof = read_proof(headers[0])
-            jti = dpop.check(proof, expected)
+            jti = dpop.check_proof(proof, expected)
             dpop.check_nonce(proof, self.installation.nonce_key(), now)
         except NonceError:
             raise use_dpop_nonce(self.nonce()) from None
@@ -61,7 +61,7 @@ class DPoPProofs:
         """Use the proof up. Raises OAuthError for a replay, StoreUnavailable."""
         if possession is None:
             return
-        keep_s = dpop.MAX_AGE_S + dpop.CLOCK_SKEW_S
+        keep_s = dpop.MAX_AGE_S + dpop.PROOF_SKEW_S
         if not await self.replay.use("dpop", possession.jkt, possession.jti, keep_s):
             raise invalid_dpop_proof("The DPoP proof was used before.")
 
