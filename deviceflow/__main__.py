@@ -15,7 +15,7 @@ from deviceflow.cli.users import users
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="deviceflow")
 def main() -> None:
-    """Connect devices that have no keyboard: an RFC 8628 server, and its device's side."""
+    """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
 for command in (serve, demo, login, users, clients, keys, check):

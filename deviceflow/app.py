@@ -1,4 +1,4 @@
-"""The composition root: what one worker serves, on its public and its admin port."""
+"""The composition root: builds the two applications of a worker, public and admin."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from deviceflow.store.connection import Connection
 
 @dataclass(frozen=True, kw_only=True)
 class Apps:
-    """What a worker serves, and what it is made of."""
+    """The applications of a worker, and the parts that they are built from."""
 
     public: web.Application
     admin: web.Application
@@ -43,7 +43,7 @@ def build(
 
 
 def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
-    """What devices and people reach."""
+    """Build the application that devices and people reach."""
     settings = parts.settings
     app = web.Application(
         middlewares=[answer_errors], client_max_size=settings.server.max_body_bytes
@@ -59,7 +59,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 
 
 def _admin(parts: Parts) -> web.Application:
-    """What only operators reach."""
+    """Build the application that only operators reach."""
     app = web.Application()
     app.add_routes(Health(lambda: parts.feed.reachable).routes())
     app.add_routes(published_openapi(parts.settings).routes())

@@ -1,4 +1,4 @@
-"""What every answer has in common: the errors that nobody caught, and the Server header."""
+"""The common part of all answers: uncaught errors, and the Server header."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -15,34 +15,34 @@ RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 async def name_server(_: web.Request, response: web.StreamResponse) -> None:
-    """Name the server in every answer, but not its version."""
+    """Set the Server header, without a version."""
     response.headers["Server"] = SERVER
 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error: a machine receives JSON, a person a page."""
+    """Answer every error: with JSON for a machine, and with a page for a person."""
     try:
         return await handler(request)
     except ConnectionError:
-        # The client has gone: there is no one to answer.
+        # The client has gone, so there is nothing to answer.
         raise
-    except Exception as error:  # noqa: BLE001, the last place to catch it: it is logged and answered
+    except Exception as error:  # noqa: BLE001, the last place that can log and answer it
         return await _answer(request, error)
 
 
 def answering_expectations(handle: RequestHandler) -> RequestHandler:
     """Wrap `handle` so that a refused `Expect` (RFC 9110 10.1.1) gets this server's own answer.
 
-    aiohttp looks at that header before any middleware, even for a path that does not exist, and
-    its own answer repeats the header's value.
+    aiohttp checks that header before any middleware runs, even for a path that does not exist.
+    Its own answer repeats the value of the header.
     """
 
     async def answer_all(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handle(request)
         except web.HTTPExpectationFailed as error:
-            # An application makes no other requests.
+            # aiohttp passes a web.Request here; only the annotation says BaseRequest.
             return await _answer(cast("web.Request", request), error)
 
     return answer_all

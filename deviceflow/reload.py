@@ -9,7 +9,7 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
-from deviceflow.ops.reloads import tell_clients, tell_keys
+from deviceflow.ops.reloads import log_client_changes, log_key_changes
 from deviceflow.signing import Signer, is_usable, new_key
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
@@ -46,10 +46,10 @@ class Reload:
         clients, keys = self._known_clients(), self.signer.known
         self.clients.adopt(await self.stored_clients.all())
         if self._has_read:
-            tell_clients(clients, self._known_clients())
+            log_client_changes(clients, self._known_clients())
         await self._reload_keys()
         if self._has_read:
-            tell_keys(keys, self.signer.known, self.signer.signing_key.key_id)
+            log_key_changes(keys, self.signer.known, self.signer.signing_key.key_id)
         self._has_read = True
 
     def _known_clients(self) -> dict[str, Client]:

@@ -1,8 +1,8 @@
-"""Signing and verifying. The only importer of the JOSE library.
+"""Signing and verifying. Only this module imports the JOSE library.
 
 A key is stored as a private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint. The newest
-key of the configured algorithm signs; all keys are published, so that what an earlier one
-signed can still be verified.
+key of the configured algorithm signs. All keys are published, so that tokens of an earlier key
+can still be verified.
 """
 
 import warnings
@@ -25,25 +25,25 @@ MAX_HEADER = 2048
 MAX_CLAIMS = 8192
 DPOP_TYPE = "dpop+jwt"
 
-# What parsing raises; brackets that are nested too deep are a RecursionError.
+# The errors of parsing. JSON that is nested too deeply is a RecursionError.
 _BAD_JSON = (JoseError, ValueError, TypeError, RecursionError)
 
 _Key = ECKey | OKPKey | RSAKey
 
 
 class VerifiedToken(NamedTuple):
-    """A JWT whose signature was good."""
+    """A JWT whose signature is good."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
 
 
 class BadToken(Exception):  # noqa: N818, it describes the token
-    """Not a JWT, or not signed by one of the keys it should be signed by."""
+    """The token is not a JWT, or no accepted key signed it."""
 
 
 def new_key(algorithm: str, now: int) -> SigningKey:
-    """A new private key, made at `now` (s)."""
+    """Make a private key, at the time `now` (s)."""
     key: _Key
     if algorithm == "ES256":
         key = ECKey.generate_key(
@@ -61,9 +61,9 @@ def new_key(algorithm: str, now: int) -> SigningKey:
 
 
 class Signer:
-    """Signs with the newest key of one algorithm; verifies with and publishes every key.
+    """The server's keys: the newest of one algorithm signs, and all keys verify.
 
-    A key that was superseded is neither published nor believed once its time is over.
+    A superseded key is neither published nor accepted after its expiry.
     """
 
     def __init__(
@@ -78,9 +78,10 @@ class Signer:
         self.adopt(keys)
 
     def adopt(self, keys: Iterable[SigningKey]) -> None:
-        """Take the keys as they are in the store now."""
+        """Use `keys` from now on, as the store has them."""
         stored = sorted(keys, key=age)
-        # An id is a thumbprint. To read an RSA key takes long, and everybody would wait.
+        # Importing an RSA key is slow and blocks the event loop, so keep the keys that are
+        # already imported. An id is a thumbprint: the same id is the same key.
         self._keys = {
             key.key_id: self._keys.get(key.key_id) or _import_jwk(key.jwk) for key in stored
         }
@@ -91,16 +92,16 @@ class Signer:
 
     @property
     def known(self) -> Mapping[str, SigningKey]:
-        """The keys by their ids, as they were in the store."""
+        """The keys by their ids, as the store has them."""
         return self._stored
 
     def sign(self, claims: Mapping[str, Any], token_type: str) -> str:
-        """A signed JWT (RFC 7519) of that `typ`."""
+        """Return a signed JWT (RFC 7519). `token_type`: its `typ`."""
         header = {"alg": self.algorithm, "typ": token_type, "kid": self._signing_id}
         return jwt.encode(header, dict(claims), self._signing_key, algorithms=[self.algorithm])
 
     def verify(self, token: str) -> VerifiedToken:
-        """The header and claims of a token that one of these keys signed. Raises BadToken."""
+        """Verify a token that one of these keys signed. May raise BadToken."""
         header = _header(token)
         key_id = str(header.get("kid"))
         key = self._keys.get(key_id)
@@ -109,20 +110,18 @@ class Signer:
         return _verify(token, key, (str(key.alg),))
 
     def jwks(self) -> dict[str, list[Any]]:
-        """The public keys (RFC 7517 5); never a private member."""
+        """Return the public keys (RFC 7517 5), without private members."""
         live = [key for key_id, key in self._keys.items() if self._is_live(key_id)]
         return {"keys": [key.as_dict(private=False) for key in live]}
 
     def _is_live(self, key_id: str) -> bool:
-        """What still signs is needed, whatever its date."""
+        # The signing key may have an expiry: a rotation on another host supersedes keys of every
+        # algorithm, also of this host's. Until there is a new key, its tokens must verify.
         return key_id == self._signing_id or self._stored[key_id].is_live(self._clock())
 
 
 def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> VerifiedToken:
-    """The header and claims of a token that one of a client's keys signed (RFC 7523).
-
-    Raises BadToken.
-    """
+    """Verify a token that one of a client's keys signed (RFC 7523). May raise BadToken."""
     header = _header(token)
     for jwk in jwks:
         if "kid" in header and jwk.get("kid", header["kid"]) != header["kid"]:
@@ -135,7 +134,7 @@ def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> VerifiedToken:
 
 
 def unverified_subject(token: str) -> str:
-    """The `sub` that a JWT claims, before it is known whose it is; empty where it has none."""
+    """Return the `sub` of a JWT whose signature is not checked yet, or an empty text."""
     try:
         payload = jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC)).payload
         claims = msgspec.json.decode(payload)
@@ -146,9 +145,9 @@ def unverified_subject(token: str) -> str:
 
 
 def read_proof(token: str) -> Proof:
-    """A DPoP proof whose signature is good, by the key that it brings (RFC 9449 4.2, 4.3).
+    """Read a DPoP proof and check its signature with the key in its header (RFC 9449 4.2, 4.3).
 
-    Raises ProofError.
+    May raise ProofError.
     """
     try:
         header = _header(token)
@@ -164,7 +163,7 @@ def read_proof(token: str) -> Proof:
 
 
 def is_usable(key: SigningKey) -> bool:
-    """Whether a key of the store is a private key with a name and an algorithm."""
+    """Return whether a key of the store is a private key with `kid` and `alg`."""
     try:
         return {"kid", "alg"} <= key.jwk.keys() and _import_jwk(key.jwk).is_private
     except BadToken:
@@ -172,7 +171,7 @@ def is_usable(key: SigningKey) -> bool:
 
 
 def is_public_jwk(jwk: Mapping[str, Any]) -> bool:
-    """Whether `jwk` is a public key that a signature can be checked with."""
+    """Return whether `jwk` is a public key that can verify a signature."""
     try:
         return bool(_import_public(jwk).thumbprint())
     except BadToken:
@@ -189,12 +188,12 @@ def _header(token: str) -> dict[str, Any]:
 def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> VerifiedToken:
     try:
         with warnings.catch_warnings():
-            # RFC 9864 renames EdDSA; clients that use the older name are not to blame.
+            # The library warns of the name EdDSA, which RFC 9864 replaces. Clients may use it.
             warnings.simplefilter("ignore")
-            found = jwt.decode(token, key, registry=_registry(algorithms))
+            decoded = jwt.decode(token, key, registry=_registry(algorithms))
     except (*_BAD_JSON, KeyError) as error:
         raise BadToken from error
-    return VerifiedToken(dict(found.header), dict(found.claims))
+    return VerifiedToken(dict(decoded.header), dict(decoded.claims))
 
 
 def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
@@ -205,7 +204,7 @@ def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
 
 
 def _import_public(jwk: Mapping[str, Any]) -> _Key:
-    """The key of somebody else: whatever its way here, by the one rule."""
+    """Import a client's key, if `core.public_key.fault` finds nothing wrong with it."""
     if fault(jwk) is not None:
         raise BadToken
     return _import_jwk(jwk)

@@ -1,4 +1,4 @@
-"""What happens once, before the workers start: the store is opened, looked at, and given keys."""
+"""The preparation of the store, once, before the workers start."""
 
 import time
 
@@ -19,25 +19,28 @@ log = structlog.get_logger()
 
 
 def connect(settings: Settings, redis_url: str) -> Connection:
-    """Open a connection to the store, as durable as the settings ask."""
+    """Open a connection to the store, with the configured durability."""
     redis = settings.redis
     replicas = redis.replicas if redis.durability == "replicated" else 0
     return Connection.open(redis_url, Durability(replicas, redis.replica_timeout_ms))
 
 
 async def prepare(settings: Settings, redis_url: str) -> Secrets:
-    """Read the secrets, or make them at the first start. May raise StoreUnavailable."""
+    """Read the secrets, or make them at the first start. Log what is wrong with the store.
+
+    May raise StoreUnavailable.
+    """
     connection = connect(settings, redis_url)
     try:
         installation = await Installation.open(connection)
         for finding in await survey(connection, time.time):
             log.warning("store.finding", finding=finding)
         await _warn_without_clients(settings, connection)
-        stored = open_signing_keys(settings, connection, time.time)
-        keys = await stored.live_keys()
+        signing_keys = open_signing_keys(settings, connection, time.time)
+        keys = await signing_keys.live_keys()
         algorithm = settings.tokens.algorithm
         if signing_key_of(keys, algorithm) is None:
-            keys = await stored.add_first(new_key(algorithm, int(time.time())))
+            keys = await signing_keys.add_first(new_key(algorithm, int(time.time())))
         return Secrets(installation, keys)
     finally:
         await connection.close()

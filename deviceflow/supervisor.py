@@ -1,8 +1,16 @@
-"""The supervisor: sockets, shared memory, workers, signals.
+"""The supervisor: opens sockets and shared memory, starts workers, and handles signals.
 
-It has no event loop and no threads, so that it can fork. Each worker has a listening socket of
-its own on the same port (SO_REUSEPORT), which the supervisor keeps open: while a worker is
-being replaced, new connections wait in its queue instead of being refused.
+Its rules:
+- The supervisor has no event loop and no threads. A forked child has only the thread that
+  forked, so a lock that another thread held would stay locked in the child for ever.
+- Each worker has its own listening socket on the same port (SO_REUSEPORT). The supervisor keeps
+  all of them open. While a worker is being replaced, new connections wait in the queue of its
+  socket; if the socket were closed, they would be refused.
+- A signal handler does nothing. The C handler of Python writes the signal's number into a pipe
+  (set_wakeup_fd), and the supervisor reads it where it waits. So a signal never interrupts a
+  step halfway, and none is lost between a check and a wait.
+- A pipe also tells the workers that the supervisor is gone. Only the supervisor has its writing
+  end, so the kernel closes it even after a SIGKILL, and every worker sees the end of the pipe.
 """
 
 import asyncio
@@ -34,7 +42,7 @@ BACKLOG = 1024
 RESTART_DELAY_S = 0.1
 MAX_RESTART_DELAY_S = 5.0
 HEALTHY_AFTER_S = 5.0
-STORE_RETRY_S = 2.0
+REVIVE_RETRY_S = 2.0
 GRACE_S = 5.0
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
@@ -47,7 +55,7 @@ class StartError(Exception):
 
 
 class EndedWorker(NamedTuple):
-    """A worker that has ended. `status`: its exit status, or minus the signal that ended it."""
+    """A worker that has ended. `status`: its exit status, or minus the number of a signal."""
 
     pid: int
     sockets: Sockets
@@ -56,7 +64,7 @@ class EndedWorker(NamedTuple):
 
 
 class Supervisor:
-    """Runs the server in this process and its children until SIGTERM or SIGINT."""
+    """The server, in this process and its children, until SIGTERM or SIGINT."""
 
     def __init__(self, settings: Settings, demo: Demo | None = None) -> None:
         self.settings = settings
@@ -66,18 +74,19 @@ class Supervisor:
         self._delay = RESTART_DELAY_S
         self._embedded: EmbeddedValkey | None = None
         self._signals, self._wakeup = os.pipe()
-        self._lifeline, self._held = os.pipe()
+        self._lifeline, self._lifeline_writer = os.pipe()
 
     def run(self, ready: Callable[[Settings], None] | None = None) -> None:
-        """Serve. Calls `ready` once it listens; returns after a clean stop. Raises StartError."""
+        """Serve until a clean stop. Call `ready` when the server listens. May raise StartError."""
         with ExitStack() as stack:
             self._listen(stack)
-            # From here on a signal to stop waits for its turn: the store must not be left behind.
+            # From here on, a signal to stop waits in the pipe: if it ended the process at once,
+            # the embedded store would run on.
             stack.enter_context(_handled_signals(self._wakeup))
             context = self._context(self._open_store(stack))
             for sockets in self._sockets:
                 self._fork(context, sockets)
-            self._say_ready()
+            self._log_listening()
             if ready:
                 ready(self.settings)
             self._watch(context)
@@ -114,16 +123,17 @@ class Supervisor:
                 f"cannot reach Redis at {address_of(redis_url)}; "
                 "is it running, and is redis.url right?"
             ) from error
-        # Anonymous and shared: all workers see one table, and the kernel gives a page of it
-        # only when somebody writes there.
+        # The map is anonymous and shared: all workers see the same table. The kernel allocates a
+        # page only at the first write, so a large table costs no memory while it is unused.
         size = self.settings.device.pace_slots * 8
         return WorkerContext(
             self.settings, redis_url, secrets, memoryview(mmap.mmap(-1, size)), self._demo
         )
 
     def _fork(self, context: WorkerContext, sockets: Sockets) -> None:
-        # The child takes over our handlers with us: a signal that reached it before it has its
-        # own would be written into our pipe and heeded by nobody.
+        # The child inherits the signal handlers and the pipe. Until it has replaced them, a
+        # SIGTERM to the child would be written into the supervisor's pipe, and the child would
+        # not stop. So SIGTERM and SIGINT are blocked until then.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         pid = os.fork()
         if pid:
@@ -142,12 +152,13 @@ class Supervisor:
 
     def _become_worker(self, context: WorkerContext, sockets: Sockets) -> None:
         signal.set_wakeup_fd(-1)
-        # Ctrl-C reaches every process of the terminal: the supervisor decides when to stop.
+        # Ctrl-C reaches every process of the terminal. The supervisor alone decides to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-        os.close(self._held)
+        # A copy of the writing end would keep the lifeline open after the supervisor's death.
+        os.close(self._lifeline_writer)
         for other in self._sockets:
             if other is not sockets:
                 other.public.close()
@@ -155,7 +166,7 @@ class Supervisor:
         worker.run(context, sockets, self._lifeline)
 
     def _watch(self, context: WorkerContext) -> None:
-        while not _STOPS & self._heard(timeout=self._store_check_s()):
+        while not _STOPS & self._wait_for_signals(timeout=self._store_check_s()):
             self._revive_store()
             for ended in self._reap():
                 self._pause_before_restart(ended)
@@ -165,14 +176,18 @@ class Supervisor:
         if time.monotonic() - ended.started >= HEALTHY_AFTER_S:
             self._delay = RESTART_DELAY_S
         log.error("worker.died", pid=ended.pid, status=ended.status, restart_in_s=self._delay)
-        # A signal to stop is heeded at once: it is read when this returns.
+        # A signal ends the pause. It stays in the pipe, and _watch reads it next.
         select.select([self._signals], [], [], self._delay)
         self._delay = min(self._delay * 2, MAX_RESTART_DELAY_S)
 
     def _store_check_s(self) -> float | None:
-        """How long to wait for signals: the end of a child is one, a store that is down is not."""
+        """Return how long to wait for signals, in s.
+
+        The death of the embedded store is a SIGCHLD. If its revival has failed, no signal comes
+        any more, so that case needs a time.
+        """
         is_down = self._embedded is not None and self._embedded.has_died()
-        return STORE_RETRY_S if is_down else None
+        return REVIVE_RETRY_S if is_down else None
 
     def _revive_store(self) -> None:
         if self._embedded is None or not self._embedded.has_died():
@@ -181,7 +196,7 @@ class Supervisor:
             self._embedded.revive()
             log.error("store.died", consequence="started again with the data on disk")
         except StoreSetupError as error:
-            log.critical("store.died", problem=str(error), retry_in_s=STORE_RETRY_S)
+            log.critical("store.died", problem=str(error), retry_in_s=REVIVE_RETRY_S)
 
     def _stop(self) -> None:
         log.info("server.stopping")
@@ -192,7 +207,7 @@ class Supervisor:
         deadline = time.monotonic() + self.settings.server.shutdown_s + GRACE_S
         self._reap()
         while self._workers and time.monotonic() < deadline:
-            self._heard(timeout=0.1)
+            self._wait_for_signals(timeout=0.1)
             self._reap()
         self._signal_workers(signal.SIGKILL)
         log.info("server.stopped")
@@ -203,7 +218,7 @@ class Supervisor:
                 os.kill(pid, number)
 
     def _reap(self) -> list[EndedWorker]:
-        """The workers that have ended."""
+        """Collect and return the workers that have ended."""
         ended = []
         while self._workers:
             try:
@@ -217,12 +232,12 @@ class Supervisor:
                 ended.append(EndedWorker(pid, sockets, started, os.waitstatus_to_exitcode(status)))
         return ended
 
-    def _heard(self, timeout: float | None) -> set[int]:
-        """Wait for signals, at most `timeout` s; the numbers of those that came."""
+    def _wait_for_signals(self, timeout: float | None) -> set[int]:
+        """Wait for signals, at most `timeout` s, and return their numbers."""
         readable, _, _ = select.select([self._signals], [], [], timeout)
         return set(os.read(self._signals, 512)) if readable else set()
 
-    def _say_ready(self) -> None:
+    def _log_listening(self) -> None:
         server = self.settings.server
         log.info(
             "server.listening",
@@ -231,25 +246,26 @@ class Supervisor:
             admin=f"http://{server.admin_host}:{server.admin_port}",
             workers=server.workers,
             store=_kind(self.settings.redis.url),
-            store_at=self._store_at(),
+            store_at=self._store_location(),
         )
 
-    def _store_at(self) -> str:
+    def _store_location(self) -> str:
         if self._embedded is not None:
             return str(self._embedded.data_dir)
         return address_of(self.settings.redis.url or "")
 
 
 def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:
-    """`count` listening sockets on one address; `setting` is where `port` is from in [server].
+    """Open `count` listening sockets on one address. `setting`: the setting of `port`.
 
-    Raises StartError.
+    May raise StartError.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        # SO_REUSEPORT would let us in beside another server of this user: look first.
+        # With SO_REUSEPORT, bind succeeds even if another server of the same user has the port.
+        # So try the port without it first.
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -275,16 +291,16 @@ def _listening(family: int, kind: int, address: tuple[object, ...]) -> socket.so
 
 @contextmanager
 def _handled_signals(wakeup: int) -> Iterator[None]:
-    """Have SIGTERM, SIGINT and SIGCHLD written into `wakeup` instead of acting."""
+    """Write the numbers of SIGTERM, SIGINT and SIGCHLD into `wakeup`, and do nothing else."""
     os.set_blocking(wakeup, False)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    former = signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    previous_handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    previous_fd = signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        signal.set_wakeup_fd(former)
-        for number, handler in before.items():
+        signal.set_wakeup_fd(previous_fd)
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
 

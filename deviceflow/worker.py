@@ -1,4 +1,4 @@
-"""One worker: an event loop that answers on the sockets it was given."""
+"""A worker: a process with one event loop, which serves on the sockets of the supervisor."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ ACCEPT_BACKLOG = 4096
 
 
 class WorkerContext(NamedTuple):
-    """What the supervisor hands to every worker."""
+    """What every worker receives from the supervisor."""
 
     settings: Settings
     redis_url: str
@@ -34,7 +34,7 @@ class WorkerContext(NamedTuple):
 
 
 class Sockets(NamedTuple):
-    """Where one worker listens. The sockets outlive the worker."""
+    """The listening sockets of one worker. They outlive it: the next worker takes them over."""
 
     public: socket.socket
     admin: socket.socket
@@ -43,9 +43,10 @@ class Sockets(NamedTuple):
 def run(context: WorkerContext, sockets: Sockets, lifeline: int) -> None:
     """Serve until SIGTERM, or until the supervisor is gone.
 
-    `lifeline`: the reading end of a pipe that the supervisor holds open.
+    `lifeline`: the reading end of a pipe that the supervisor holds open. It becomes readable
+    when the supervisor ends, however it ends.
     """
-    # libuv would make one more system call for each connection (docs/performance.md).
+    # With io_uring, libuv makes one more system call for each connection (docs/performance.md).
     os.environ.setdefault("UV_USE_IO_URING", "0")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(context, sockets, lifeline))
@@ -79,7 +80,7 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
 async def serving(
     apps: Apps, runner: web.AppRunner, sock: socket.socket, make_door: type[Door] = Door
 ) -> AsyncIterator[Door]:
-    """Answer on `sock`, the lane before aiohttp; then finish what is in flight."""
+    """Serve on `sock`: the lane first, then aiohttp. At the end, finish the open requests."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
     runner.server.request_handler = answering_expectations(runner.server.request_handler)

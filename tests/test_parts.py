@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.config import Device, Settings, Tokens
 from deviceflow.core.client import Client
-from deviceflow.ops.reloads import MOST, tell_clients
+from deviceflow.ops.reloads import MOST, log_client_changes
 from deviceflow.parts import Parts, open_parts
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
@@ -232,7 +232,7 @@ async def test_what_changed_is_told_once(make_parts: MakeParts, connection: Conn
 
 def test_many_changes_are_one_short_line() -> None:
     with capture_logs() as logs:
-        tell_clients({str(number): TV for number in range(MOST + 5)}, {})
+        log_client_changes({str(number): TV for number in range(MOST + 5)}, {})
     (line,) = logs
     assert len(line["removed"]) == MOST + 1
     assert line["removed"][-1] == "and 5 more"

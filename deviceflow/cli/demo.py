@@ -17,7 +17,7 @@ CLIENT = Client(
     scopes=("openid", "profile", "offline_access"),
 )
 USERNAME = "demo"
-PASSWORD = "television"  # noqa: S105, everybody may know it: it opens this demo only
+PASSWORD = "television"  # noqa: S105, not a secret: it is only good for this demo
 
 
 @click.command()
@@ -32,13 +32,13 @@ PASSWORD = "television"  # noqa: S105, everybody may know it: it opens this demo
     "--admin-port",
     default=0,
     envvar="DEVICEFLOW_SERVER_ADMIN_PORT",
-    help="Port of /healthz.  [default: any free one]",
+    help="Port of /healthz.  [default: any free port]",
 )
-@click.option("--data-dir", default=".demo", show_default=True, help="Where the data is kept.")
+@click.option("--data-dir", default=".demo", show_default=True, help="Folder for the data.")
 def demo(port: int, admin_port: int, data_dir: str) -> None:
     """Show the whole flow: a server, a television that waits, and the page for a person.
 
-    Everything runs on this machine and ends with Ctrl-C.
+    Everything runs on this machine. Ctrl-C stops it.
     """
     overrides: dict[str, object] = {
         "server.port": port,
@@ -69,7 +69,7 @@ def _welcome(settings: Settings) -> None:
   deviceflow is running.
 
     1. Open        {settings.issuer_url}/demo
-       a television shows a code and waits; beside it you see every message.
+       A television shows a code and waits. Beside it you see every message.
     2. Approve at  {settings.issuer_url}/device
        username  {USERNAME}
        password  {PASSWORD}
@@ -77,6 +77,6 @@ def _welcome(settings: Settings) -> None:
   In a second terminal, the same from a command line:
        .venv/bin/deviceflow login {settings.issuer_url} --client-id {CLIENT.client_id}
 
-  Ctrl-C ends it.
+  Ctrl-C stops it.
 """
     )

@@ -31,7 +31,7 @@ def keys(
 ) -> None:
     """List, rotate and retire the keys that sign tokens.
 
-    Every worker knows of a change within a second.
+    A change reaches every worker within a second.
     """
     overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
     context.obj = settings_from(config_file, overrides)
@@ -40,62 +40,63 @@ def keys(
 @keys.command(name="list")
 @click.pass_obj
 def list_keys(settings: Settings) -> None:
-    """List the published keys; the newest of the algorithm in use signs.
+    """List the published keys. The newest key of the configured algorithm signs.
 
-    Keys of another algorithm end with the next rotation.
+    Keys of other algorithms are superseded at the next rotation.
     """
 
-    async def work(connection: Connection) -> None:
-        stored = await open_signing_keys(settings, connection, time.time).live_keys()
-        newest = signing_key_of(stored, settings.tokens.algorithm)
-        for key in stored:
+    async def print_keys(connection: Connection) -> None:
+        published = await open_signing_keys(settings, connection, time.time).live_keys()
+        signing_key = signing_key_of(published, settings.tokens.algorithm)
+        for key in published:
             until = f"published until {_moment(key.expires_at)}" if key.expires_at else ""
-            state = "signs" if key == newest else "verifies"
-            made = _moment(key.created_at)
-            click.echo(f"{key.key_id}  {key.algorithm:<8} {state:<9} made {made}  {until}".rstrip())
-        if not stored:
+            state = "signs" if key == signing_key else "verifies"
+            start = _moment(key.created_at)
+            line = f"{key.key_id}  {key.algorithm:<8} {state:<9} made {start}  {until}"
+            click.echo(line.rstrip())
+        if not published:
             click.echo("There are no keys yet: the first start of the server makes one.", err=True)
 
-    with_store(settings, work, changes=False)
+    with_store(settings, print_keys, changes=False)
 
 
 @keys.command()
 @click.pass_obj
 def rotate(settings: Settings) -> None:
-    """Sign with a new key. The old one stays published until all that it signed has expired.
+    """Sign with a new key from now on.
 
-    So do keys of other algorithms, after a change of tokens.algorithm.
+    The old key stays published until all tokens that it signed have expired. After a change of
+    tokens.algorithm, this also holds for keys of other algorithms.
     """
     key = new_key(settings.tokens.algorithm, int(time.time()))
 
-    async def work(connection: Connection) -> None:
+    async def add_key(connection: Connection) -> None:
         await open_signing_keys(settings, connection, time.time).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
 
-    with_store(settings, work, changes=True)
+    with_store(settings, add_key, changes=True)
 
 
-# One id in 64 begins with a hyphen, and one of those with -h.
+# Key ids are random base64url: some begin with a hyphen, or even with -h.
 @keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("key_id")
 @click.pass_obj
 def retire(settings: Settings, key_id: str) -> None:
-    """Withdraw a key at once, after a leak: tokens that it signed are refused.
+    """Withdraw a key at once, after a leak. The server then refuses the tokens that it signed.
 
-    The key that signs cannot be retired; rotate first.
+    The key that signs cannot be retired; run `keys rotate` first.
     """
 
-    async def work(connection: Connection) -> None:
-        stored = open_signing_keys(settings, connection, time.time)
-        known = await stored.live_keys()
-        newest = signing_key_of(known, settings.tokens.algorithm)
-        if newest is not None and key_id == newest.key_id:
+    async def remove_key(connection: Connection) -> None:
+        signing_keys = open_signing_keys(settings, connection, time.time)
+        signing_key = signing_key_of(await signing_keys.live_keys(), settings.tokens.algorithm)
+        if signing_key is not None and key_id == signing_key.key_id:
             fail("this key signs; run `deviceflow keys rotate` first")
-        if not await stored.retire(key_id):
-            fail(f"there is no key {key_id}; `keys list` shows those that there are")
+        if not await signing_keys.retire(key_id):
+            fail(f"there is no key {key_id}; `keys list` shows all keys")
         click.echo(f"{key_id} is withdrawn")
 
-    with_store(settings, work, changes=True)
+    with_store(settings, remove_key, changes=True)
 
 
 def _moment(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""`deviceflow login ISSUER`: be the device, on any RFC 8628 server."""
+"""`deviceflow login ISSUER`: act as a device, with any RFC 8628 server."""
 
 import asyncio
 import os
@@ -30,14 +30,14 @@ ERROR, DENIED, EXPIRED, INTERRUPTED = 1, 3, 4, 130
 _USER_AGENT = f"deviceflow/{__version__} ({platform.system()})"
 _REFUSALS = {
     "invalid_client": "check --client-id and the client's secret",
-    "unauthorized_client": "the server's operator has to allow it the device flow",
-    "invalid_scope": "ask for another --scope",
+    "unauthorized_client": "the server's operator must allow the device flow for this client",
+    "invalid_scope": "use another --scope",
     "invalid_grant": "start again; the code was used or belongs to another client",
 }
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
+    """The options of the command line."""
 
     issuer: str
     client_id: str
@@ -53,11 +53,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("issuer", default=DEFAULT_ISSUER)
 @click.option("--client-id", default="tv-app", show_default=True, help="The device's client id.")
 @click.option("--scope", multiple=True, help="Scopes, separated by spaces; may be repeated.")
-@click.option("--client-secret-env", metavar="VAR", help="Variable that holds the client's secret.")
+@click.option(
+    "--client-secret-env", metavar="VAR", help="Environment variable with the client's secret."
+)
 @click.option("--no-qr", is_flag=True, help="Do not draw the QR code.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
-@click.option("--no-wait", is_flag=True, help="Print the codes and end; poll by yourself.")
+@click.option("--no-wait", is_flag=True, help="Print the codes and exit, without polling.")
 def login(
     issuer: str,
     client_id: str,
@@ -69,9 +71,9 @@ def login(
     opens: bool,
     no_wait: bool,
 ) -> None:
-    """Sign in to ISSUER the way a device does, and print the tokens.
+    """Sign in to ISSUER as a device does, and print the tokens.
 
-    ISSUER is the address of any server with RFC 8628 and metadata (RFC 8414 or OpenID Connect);
+    ISSUER is the address of any server with RFC 8628 and metadata (RFC 8414 or OpenID Connect)
     [default: http://127.0.0.1:8628]. The code and the progress go to standard error, the tokens
     to standard output.
     """
@@ -149,7 +151,7 @@ async def _tick(screen: Screen) -> None:
 
 def _open(authorization: DeviceAuthorization) -> None:
     address = authorization.verification_uri_complete or authorization.verification_uri
-    # The address is the server's choice: it may name a page, not a program or a file.
+    # The server chooses the address. Open only web pages, never programs or files.
     if not address.startswith(("https://", "http://")) or printable(address) != address:
         click.echo("deviceflow login: the server's address is not a web page's.", err=True)
     elif click.launch(address) != 0:
@@ -161,7 +163,7 @@ def _print_codes(authorization: DeviceAuthorization, options: Options) -> None:
         members = msgspec.structs.asdict(authorization)
         click.echo(msgspec.json.encode({k: v for k, v in members.items() if v is not None}))
         return
-    named = {
+    members = {
         "verification_uri": authorization.verification_uri,
         "verification_uri_complete": authorization.verification_uri_complete or "",
         "user_code": authorization.user_code,
@@ -169,7 +171,7 @@ def _print_codes(authorization: DeviceAuthorization, options: Options) -> None:
         "expires_in": f"{authorization.expires_in} s",
         "interval": f"{authorization.interval} s",
     }
-    for name, value in named.items():
+    for name, value in members.items():
         if value:
             click.echo(f"{name:25}  {printable(value)}")
 
@@ -183,9 +185,9 @@ def _print_tokens(tokens: Tokens, *, as_json: bool) -> None:
 
 
 def _refused(error: ServerError, client_id: str) -> str:
-    advice = _REFUSALS.get(error.code, "the server's log or its operator can tell more")
-    said = str(error).rstrip(".")
-    return f'the server refused the client "{client_id}": {said}; {advice}.'
+    advice = _REFUSALS.get(error.code, "see the server's log, or ask its operator")
+    reason = str(error).rstrip(".")
+    return f'the server refused the client "{client_id}": {reason}; {advice}.'
 
 
 def _detail(error: ServerError) -> str:

@@ -18,19 +18,18 @@ config_option = click.option(
 )
 data_dir_option = click.option(
     "--data-dir",
-    help="Where the embedded store keeps its data.  [default: deviceflow-data, beside the file of"
-    " --config if there is one]",
+    help="Folder for the data of the embedded store.  [default: deviceflow-data, beside the file"
+    " of --config if there is one]",
 )
 redis_url_option = click.option(
-    "--redis-url", help="redis://, rediss:// or unix://; without it an embedded Valkey is used."
+    "--redis-url", help="redis://, rediss:// or unix://. Without it, an embedded Valkey is used."
 )
 
 
 def settings_from(config_file: Path | None, overrides: dict[str, object]) -> Settings:
-    """The settings, with what the command line gave on top; ends the program if they are wrong."""
-    given = {path: value for path, value in overrides.items() if value is not None}
+    """Load the settings, with `overrides` from the command line. Print problems and exit."""
     try:
-        return load(config_file, environ=os.environ, overrides=given)
+        return load(config_file, environ=os.environ, overrides=overrides)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"deviceflow: {problem}", err=True)
@@ -38,7 +37,7 @@ def settings_from(config_file: Path | None, overrides: dict[str, object]) -> Set
 
 
 def refuse_undecodable(what: str, text: str) -> None:
-    """End the program where a terminal with another encoding has made bytes of a text."""
+    """Exit if `text` holds bytes that are not UTF-8, from a terminal with another encoding."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -46,6 +45,6 @@ def refuse_undecodable(what: str, text: str) -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """End the program with one line."""
+    """Print one line and exit with status 1."""
     click.echo(f"deviceflow: {message}", err=True)
     sys.exit(1)

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 @click.command()
 @config_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on, 0 for any free one.  [default: 8628]")
+@click.option("--port", type=int, help="Port to listen on, 0 for any free port.  [default: 8628]")
 @click.option("--workers", type=int, help="Worker processes.  [default: 1]")
 @redis_url_option
 @data_dir_option
@@ -38,8 +38,8 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
-    Settings come from the command line, else from DEVICEFLOW_* variables, else from the file,
-    else they have their defaults.
+    A setting comes from the command line, else from its DEVICEFLOW_* variable, else from the
+    file, else it has its default.
     """
     settings = settings_from(
         config_file,

@@ -1,4 +1,4 @@
-"""Commands that work on the store, whether its server runs or not."""
+"""Access to the store for commands, whether the server is running or not."""
 
 import asyncio
 import sys
@@ -22,26 +22,27 @@ from deviceflow.store.errors import (
     StoreUnavailable,
 )
 
-Work = Callable[[Connection], Awaitable[None]]
+StoreCommand = Callable[[Connection], Awaitable[None]]
 
 
-def with_store(settings: Settings, work: Work, *, changes: bool) -> None:
-    """Do `work` on the store of the settings; end with one line where it cannot be reached.
+def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> None:
+    """Run `command` with a connection to the store. Print one line and exit if it fails.
 
-    `changes`: whether it changes anything. Then it is told which store that was, and one is made
-    where there is none; who only reads sees an empty one, and nothing is made.
+    `changes`: whether the command writes. If so, print which store it changed, and make the
+    store if there is none. A command that only reads never makes one: it gets an empty store.
     """
-    # Standard output is the command's own; this one is looked up anew for each event.
+    # Standard output is for the command's results. Look up sys.stderr for each event, because
+    # tests replace it.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     url = settings.redis.url
     try:
         if url:
-            asyncio.run(_connected(settings, url, work))
+            asyncio.run(_connected(settings, url, command))
             place = f"Redis at {address_of(url)}"
         else:
             store = EmbeddedValkey(Path(settings.server.data_dir))
             with _embedded(store, changes=changes) as path:
-                asyncio.run(_connected(settings, path, work))
+                asyncio.run(_connected(settings, path, command))
             place = str(store.data_dir)
     except (StoreSetupError, RecordUnreadable, RecordContended) as error:
         fail(str(error))
@@ -54,7 +55,7 @@ def with_store(settings: Settings, work: Work, *, changes: bool) -> None:
 
 @contextmanager
 def _embedded(store: EmbeddedValkey, *, changes: bool) -> Iterator[str]:
-    """The URL of the embedded store; of an empty one for a while where there is none to read."""
+    """Give the URL of the embedded store. If there is none to read, run an empty one."""
     if store.exists():
         with store.shared() as url:
             yield url
@@ -66,14 +67,14 @@ def _embedded(store: EmbeddedValkey, *, changes: bool) -> Iterator[str]:
         click.echo(f"deviceflow: no store in {store.data_dir} yet", err=True)
         with (
             TemporaryDirectory(prefix="deviceflow-") as folder,
-            EmbeddedValkey(Path(folder)) as own,
+            EmbeddedValkey(Path(folder)) as empty,
         ):
-            yield own.url
+            yield empty.url
 
 
-async def _connected(settings: Settings, url: str, work: Work) -> None:
+async def _connected(settings: Settings, url: str, command: StoreCommand) -> None:
     connection = connect(settings, url)
     try:
-        await work(connection)
+        await command(connection)
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""`deviceflow users`: people in the store, beside those in the configuration file."""
+"""`deviceflow users`: the people in the store. There may be others in the configuration file."""
 
 import os
 import secrets
@@ -28,11 +28,11 @@ from deviceflow.store.users import Account, Users
 
 MIN_PASSWORD = 8
 
-Work = Callable[[Users], Awaitable[None]]
+UsersCommand = Callable[[Users], Awaitable[None]]
 
 
 def _decoded(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    """Refuse what a terminal with another encoding has made of a text."""
+    """Refuse text from a terminal with another encoding than UTF-8."""
     refuse_undecodable(parameter.human_readable_name, text or "")
     return text
 
@@ -50,29 +50,29 @@ def users(
 ) -> None:
     """Add, list and disable people who may approve devices.
 
-    Works while the server runs and while it does not. A user of the same name in the
-    configuration file stands back behind the one in the store.
+    These commands work while the server is running and while it is not. A user in the store takes
+    precedence over a user of the same name in the configuration file.
     """
     overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
     context.obj = settings_from(config_file, overrides)
 
 
-@users.command()
+@users.command(name="add")
 @username_argument
-@click.option("--name", help="The name that devices may be told.", callback=_decoded)
-@click.option("--email", help="The address that devices may be told.", callback=_decoded)
+@click.option("--name", help="Name for devices with the scope profile.", callback=_decoded)
+@click.option("--email", help="Address for devices with the scope email.", callback=_decoded)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
-def add(
+def add_user(
     settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
 ) -> None:
-    """Add a user; asks for the password, or reads it from a pipe (--password-stdin)."""
+    """Add a user. Ask for the password, or read it from a pipe (--password-stdin)."""
     _check("username", DisplayName, username)
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
     password = _ask_password(stdin=password_stdin)
 
-    async def work(store: Users) -> None:
+    async def add(store: Users) -> None:
         if await store.find(username):
             fail(f"there is a user {username} already; `users passwd` changes the password")
         await store.put(
@@ -86,20 +86,22 @@ def add(
         )
         click.echo(f"added {username}")
 
-    _with_users(settings, work, changes=True)
+    _with_users(settings, add, changes=True)
 
 
 @users.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, without password hashes.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, without password hashes."
+)
 @click.pass_obj
 def list_users(settings: Settings, as_json: bool) -> None:
     """List all users."""
 
-    async def work(store: Users) -> None:
+    async def print_users(store: Users) -> None:
         accounts = await store.all()
         if as_json:
-            shown = [_without_hash(account) for account in accounts]
-            click.echo(msgspec.json.encode(shown).decode())
+            records = [_without_hash(account) for account in accounts]
+            click.echo(msgspec.json.encode(records).decode())
             return
         for account in accounts:
             state = "disabled" if account.disabled else "enabled"
@@ -107,7 +109,7 @@ def list_users(settings: Settings, as_json: bool) -> None:
         if not accounts:
             click.echo("There are no users yet: deviceflow users add NAME", err=True)
 
-    _with_users(settings, work, changes=False)
+    _with_users(settings, print_users, changes=False)
 
 
 @users.command()
@@ -115,55 +117,55 @@ def list_users(settings: Settings, as_json: bool) -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
-    """Give a user a new password."""
+    """Change a user's password."""
     password = _ask_password(stdin=password_stdin)
 
-    async def work(store: Users) -> None:
+    async def change(store: Users) -> None:
         account = await _existing(store, username)
         hashed = await store.hash(password)
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {username}")
 
-    _with_users(settings, work, changes=True)
+    _with_users(settings, change, changes=True)
 
 
-@users.command()
+@users.command(name="disable")
 @username_argument
 @click.pass_obj
-def disable(settings: Settings, username: str) -> None:
-    """Refuse a user: no sign-in, no tokens for what was approved, no refresh."""
-    _disable(settings, username, disabled=True)
+def disable_user(settings: Settings, username: str) -> None:
+    """Block a user: no sign-in, no tokens for approved devices, no refresh."""
+    _set_disabled(settings, username, disabled=True)
 
 
-@users.command()
+@users.command(name="enable")
 @username_argument
 @click.pass_obj
-def enable(settings: Settings, username: str) -> None:
-    """Let a disabled user in again."""
-    _disable(settings, username, disabled=False)
+def enable_user(settings: Settings, username: str) -> None:
+    """Unblock a disabled user."""
+    _set_disabled(settings, username, disabled=False)
 
 
-def _check(what: str, kind: object, given: str | None) -> None:
-    """Refuse what the configuration file would refuse, too."""
+def _check(what: str, kind: object, text: str | None) -> None:
+    """Apply the rule of the configuration file. Print one line and exit if it is broken."""
     try:
-        msgspec.convert(given, kind)
+        msgspec.convert(text, kind)
     except msgspec.ValidationError:
-        fail(f"{what}: got {shown(given)}; expected {expected(kind)}")
+        fail(f"{what}: got {shown(text)}; expected {expected(kind)}")
 
 
-def _disable(settings: Settings, username: str, *, disabled: bool) -> None:
-    async def work(store: Users) -> None:
+def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
+    async def change(store: Users) -> None:
         account = await _existing(store, username)
         await store.put(msgspec.structs.replace(account, disabled=disabled))
         click.echo(f"{'disabled' if disabled else 'enabled'} {username}")
 
-    _with_users(settings, work, changes=True)
+    _with_users(settings, change, changes=True)
 
 
 async def _existing(store: Users, username: str) -> Account:
     account = await store.find(username)
     if account is None:
-        fail(f"there is no user {username}; `users list` shows those that there are")
+        fail(f"there is no user {username}; `users list` shows all users")
     return account
 
 
@@ -178,7 +180,7 @@ def _ask_password(*, stdin: bool) -> str:
         line = sys.stdin.buffer.readline()
         password = line.decode(errors="surrogateescape").rstrip("\r\n")
     elif not _has_terminal():
-        fail("there is no terminal to ask for the password at; pipe it in with --password-stdin")
+        fail("there is no terminal to ask for the password; pipe it in with --password-stdin")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     refuse_undecodable("password", password)
@@ -188,18 +190,18 @@ def _ask_password(*, stdin: bool) -> str:
 
 
 def _has_terminal() -> bool:
-    """Whether a person can be asked: where `getpass` looks, in its order."""
+    """Return whether a person can be asked. Look where `getpass` does, in its order."""
     with suppress(OSError):
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         return True
     return sys.stdin.isatty()
 
 
-def _with_users(settings: Settings, work: Work, *, changes: bool) -> None:
+def _with_users(settings: Settings, command: UsersCommand, *, changes: bool) -> None:
     async def connected(connection: Connection) -> None:
         store = Users(connection, settings.users)
         try:
-            await work(store)
+            await command(store)
         finally:
             store.close()
 

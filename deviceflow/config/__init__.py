@@ -1,8 +1,8 @@
-"""Settings: what can be set, and what each may be.
+"""The settings, their types, and the rules for their values.
 
 A setting is taken from the command line, else from the environment, else from the TOML file,
-else it has its default. `load` reports everything that is wrong at once, one line each: the
-setting's path, what it is, and what would be right. A type carries its own rule and words.
+else it has its default. `load` reports all problems at once, one line for each: the path of the
+setting, its value, and what would be right. Each type carries its own rule and description.
 """
 
 from deviceflow.config.loading import ConfigError, load, read_client, setting_paths, variable_for

@@ -18,14 +18,14 @@ from deviceflow.core.client import Client
 from deviceflow.core.user_code import LETTERS, NUMERIC
 
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
-"""Names that a file may give instead of an alphabet's characters."""
+"""Alphabets that a file may name instead of listing their characters."""
 
 _VARIABLE = "DEVICEFLOW_"
 _FILE_VARIABLE = "DEVICEFLOW_CONFIG"
 
 
 class ConfigError(Exception):
-    """Settings that cannot be used. `problems`: one line for each thing that is wrong."""
+    """Settings that cannot be used. `problems`: one line for each problem."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
@@ -40,11 +40,11 @@ def load(
 ) -> Settings:
     """Read the settings: defaults, then the file, then the environment, then `overrides`.
 
-    `path` None takes the file that DEVICEFLOW_CONFIG names, or none. `overrides` maps dotted
-    paths (`server.port`) to values from the command line; None there is "not given".
-    Where there is a file, `server.data_dir` is below its folder, unless the environment or the
-    command line names it: whoever names the same file then means the same store.
-    Raises ConfigError, which lists all that is wrong.
+    If `path` is None, DEVICEFLOW_CONFIG may name the file. `overrides` maps dotted paths
+    (`server.port`) to values of the command line; None means that the option was not used.
+    If there is a file, `server.data_dir` is relative to its folder, unless the environment or
+    the command line sets it. So all commands with the same file use the same store.
+    May raise ConfigError, which lists all problems.
     """
     if path is None and environ.get(_FILE_VARIABLE):
         path = Path(environ[_FILE_VARIABLE])
@@ -66,9 +66,9 @@ def load(
 
 
 def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
-    """Read one more client, by the rules for a client of the file that `settings` are from.
+    """Read a client by the rules for the clients in a file with these `settings`.
 
-    Raises ConfigError; each line begins with the name of a field.
+    May raise ConfigError; each line begins with the name of a field.
     """
     path = "clients[0]"
     fields = copy.deepcopy(dict(fields))
@@ -76,8 +76,8 @@ def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
     reading = Reading(RULES, (), "", {})
     client = reading.struct(Client, fields, path)
     if not reading.problems and not isinstance(client, UnsetType):
-        beside = msgspec.structs.replace(settings, clients=(client,))
-        for name, wrong, right in RULES[Settings](beside):
+        with_client = msgspec.structs.replace(settings, clients=(client,))
+        for name, wrong, right in RULES[Settings](with_client):
             reading.refuse(name, wrong, f"expected {right}")
     if reading.problems or isinstance(client, UnsetType):
         lines = reading.problems.values()
@@ -86,9 +86,9 @@ def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
 
 
 def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tuple[str, ...]:
-    """List the dotted paths of all settings that have one value or a list of plain values.
+    """List the dotted paths of all settings that hold a plain value or a list of plain values.
 
-    That leaves out `scopes`, `resources`, `clients` and `users`, which only a file can hold.
+    The others, `scopes`, `resources`, `clients` and `users`, can only be set in a file.
     """
     paths: list[str] = []
     for field in msgspec.structs.fields(kind):
@@ -101,12 +101,12 @@ def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tup
 
 
 def variable_for(setting: str) -> str:
-    """Name the environment variable of a setting: `DEVICEFLOW_SERVER_PORT`."""
+    """Return the name of a setting's environment variable: `DEVICEFLOW_SERVER_PORT`."""
     return _VARIABLE + setting.replace(".", "_").upper()
 
 
 def _beside(file: Path, settings: Settings) -> Settings:
-    # Not through a symbolic link: a mounted file may be one, into a folder that is swapped.
+    # Do not resolve symbolic links: a mounted file may be a link into a folder that is replaced.
     folder = str(file.absolute().parent / settings.server.data_dir)
     server = msgspec.structs.replace(settings.server, data_dir=folder)
     return msgspec.structs.replace(settings, server=server)
@@ -131,21 +131,21 @@ def _document(path: Path) -> dict[str, Any]:
 def _from_environment(
     environ: Mapping[str, str], reading: Reading, origins: dict[str, str]
 ) -> list[tuple[str, str]]:
-    """List the variables that are set, each with its setting; refuse those that mean nothing.
+    """List the variables that are set, each with its setting. Refuse unknown variables.
 
-    A variable that is set to nothing is not set: that is how compose files leave one out.
+    An empty variable counts as not set, because compose files leave variables out that way.
     """
     known = {variable_for(setting): setting for setting in setting_paths()}
-    given = [name for name in environ if name.startswith(_VARIABLE) and environ[name]]
-    for name in given:
+    names = [name for name in environ if name.startswith(_VARIABLE) and environ[name]]
+    for name in names:
         if name not in known and name != _FILE_VARIABLE and not _is_service(name, environ[name]):
             origins[name] = "environment"
             reading.refuse(name, "unknown variable", suggestion(name, [*known, _FILE_VARIABLE]))
-    return [(name, known[name]) for name in given if name in known]
+    return [(name, known[name]) for name in names if name in known]
 
 
 def _is_service(name: str, value: str) -> bool:
-    # Kubernetes tells every container about a Service called "deviceflow" in such variables.
+    # Kubernetes sets these variables in every container, for a Service called "deviceflow".
     if re.fullmatch(r"DEVICEFLOW_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)", name):
         return True
     if re.fullmatch(r"DEVICEFLOW_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?", name):
@@ -159,13 +159,13 @@ def _put(document: dict[str, Any], setting: str, value: object) -> None:
     for key in tables:
         inner = table.setdefault(key, {})
         if not isinstance(inner, dict):
-            return  # the reading will say that it should be a table
+            return  # Reading reports that this should be a table
         table = inner
     table[name] = value
 
 
 def _spell_out(document: Mapping[str, Any]) -> None:
-    """Put the characters of an alphabet in the place of its name."""
+    """Replace the names of alphabets by their characters."""
     clients = document.get("clients")
     for table in (document.get("device"), *(clients if isinstance(clients, list) else ())):
         code = table.get("user_code") if isinstance(table, dict) else None

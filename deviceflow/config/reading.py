@@ -1,7 +1,7 @@
-"""Reading a document into Structs, with everything that is wrong with it and not only the first.
+"""Read a document into Structs, and report all problems in it, not only the first.
 
-The types say what a value must be: bounds, patterns and a description through `msgspec.Meta`,
-and in its `extra` a `rule` (a predicate) and `secret` (the value is never shown).
+The types define the valid values: `msgspec.Meta` has bounds, patterns and a description. Its
+`extra` may have a `rule` (a predicate) and `secret` (the value is never shown).
 """
 
 import difflib
@@ -14,28 +14,29 @@ import msgspec
 from msgspec import UNSET, UnsetType, inspect
 
 Finding = tuple[str, str, str]
-"""The path of a field below its Struct, what is wrong with it, and what would be right."""
+"""A problem: the path of a field in its Struct, what is wrong, and what would be right."""
 
 Rules = Mapping[type, Callable[[Any], Iterator[Finding]]]
-"""For a Struct's type: what its values must be to each other."""
+"""For the type of a Struct: the rules that compare several of its fields."""
 
 SHOWN_CHARACTERS = 80
-"""More of a wrong value would hide the rest of the line."""
+"""A longer wrong value is cut, so that the rest of the line stays visible."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 class StringValue(str):
-    """A value from a source that knows only strings: "9000" is a number, "a, b" is a list."""
+    """A value from a source that has only strings: "9000" is a number, "a, b" is a list."""
 
     __slots__ = ()
 
 
 class Reading:
-    """One document on its way into Structs. `problems` grows; a path has at most one.
+    """The reading of one document. `problems` has at most one line for each path.
 
-    `places`: the paths of all settings, for a key that stands in the wrong table. `source`
-    names the document in each problem; `origins` names the paths that came from elsewhere.
+    `places`: the paths of all settings, to suggest the right table for a misplaced key.
+    `source`: the document's name in each problem. `origins`: the source of the values that are
+    not from the document, by path.
     """
 
     def __init__(
@@ -48,121 +49,121 @@ class Reading:
         self._origins = origins
 
     def refuse(self, path: str, wrong: str, right: str) -> None:
-        """Note that the value at `path` is `wrong` (a phrase) and what would be right."""
+        """Record a problem: what is wrong with the value at `path`, and what would be right."""
         origin = self._origins.get(path.partition("[")[0], self._source)
         line = f"{path}: {wrong}; {right}"
         self.problems.setdefault(path, f"{origin}: {line}" if origin else line)
 
-    def struct(self, kind: type[S], given: object, path: str = "") -> S | UnsetType:
-        """Read a table. UNSET where a field without a default is missing or wrong.
+    def struct(self, kind: type[S], table: object, path: str = "") -> S | UnsetType:
+        """Read a table. Return UNSET if a field without a default is missing or wrong.
 
-        A wrong field with a default has its default in what is returned: good for looking for
-        more problems, and for nothing else.
+        If there are problems, use the result only to look for more of them: a wrong field has
+        its default there.
         """
-        if not isinstance(given, Mapping):
-            self.refuse(path, f"got {shown(given)}", "expected a table")
+        if not isinstance(table, Mapping):
+            self.refuse(path, f"got {shown(table)}", "expected a table")
             return UNSET
         before = len(self.problems)
-        self._unknown_keys(kind, given, path)
+        self._unknown_keys(kind, table, path)
         values: dict[str, Any] = {}
         complete = True
         for field in msgspec.structs.fields(kind):
-            value = self._field(field, given, join(path, field.name))
+            value = self._field(field, table, join(path, field.name))
             if value is not UNSET:
                 values[field.name] = value
             complete = complete and not (field.required and value is UNSET)
         if not complete:
             return UNSET
-        read = kind(**values)
-        # Values are compared to each other only where each is right by itself. The outermost
-        # table has too many to wait for: its rules look at the defaults of what is wrong.
+        struct = kind(**values)
+        # Compare fields to each other only if each is valid by itself. The outermost table is an
+        # exception, because it holds everything: its rules see defaults in place of wrong values.
         if len(self.problems) == before or not path:
-            for name, wrong, right in self._rules.get(kind, _no_rules)(read):
+            for name, wrong, right in self._rules.get(kind, _no_rules)(struct):
                 self.refuse(f"{path}.{name}" if path else name, wrong, f"expected {right}")
-        return read
+        return struct
 
     def _field(
-        self, field: msgspec.structs.FieldInfo, given: Mapping[str, object], path: str
+        self, field: msgspec.structs.FieldInfo, table: Mapping[str, object], path: str
     ) -> object:
-        if field.name in given:
-            return self._value(field.type, given[field.name], path)
+        if field.name in table:
+            return self._value(field.type, table[field.name], path)
         if field.required:
             self.refuse(path, "missing", f"expected {expected(field.type)}")
         return UNSET
 
-    def _value(self, kind: Any, given: object, path: str) -> object:  # noqa: ANN401 - a type form
+    def _value(self, kind: Any, raw: object, path: str) -> object:  # noqa: ANN401 - a type form
         if nested := struct_in(kind):
-            return self.struct(nested, given, path)
+            return self.struct(nested, raw, path)
         if get_origin(kind) is tuple:
-            return self._list(get_args(kind)[0], given, path)
+            return self._list(get_args(kind)[0], raw, path)
         if get_origin(kind) is dict:
-            return self._table(kind, given, path)
+            return self._table(kind, raw, path)
         try:
-            # A bool is an int to Python, but not to msgspec.
+            # msgspec, unlike Python, does not accept a bool as an int.
             value = msgspec.convert(
-                str(given) if isinstance(given, StringValue) else given,
+                str(raw) if isinstance(raw, StringValue) else raw,
                 kind,
-                strict=not isinstance(given, StringValue),
+                strict=not isinstance(raw, StringValue),
             )
         except msgspec.ValidationError:
             value = UNSET
         extra = _extra(kind)
         if value is UNSET or ("rule" in extra and value is not None and not extra["rule"](value)):
             value = UNSET
-            got = "a value that is not shown here" if "secret" in extra else shown(given)
+            got = "a value that is not shown here" if "secret" in extra else shown(raw)
             self.refuse(path, f"got {got}", f"expected {expected(kind)}")
         return value
 
-    def _list(self, kind: Any, given: object, path: str) -> object:  # noqa: ANN401 - a type form
-        if isinstance(given, StringValue):
-            given = [StringValue(part.strip()) for part in given.split(",")]
-        elif isinstance(given, str):
-            given = [given]  # one text is a list of one
-        if not isinstance(given, Sequence):
-            self.refuse(path, f"got {shown(given)}", "expected a list")
+    def _list(self, kind: Any, raw: object, path: str) -> object:  # noqa: ANN401 - a type form
+        if isinstance(raw, StringValue):
+            raw = [StringValue(part.strip()) for part in raw.split(",")]
+        elif isinstance(raw, str):
+            raw = [raw]  # a single text stands for a list with that text
+        if not isinstance(raw, Sequence):
+            self.refuse(path, f"got {shown(raw)}", "expected a list")
             return UNSET
-        items = [self._value(kind, item, f"{path}[{i}]") for i, item in enumerate(given)]
+        items = [self._value(kind, item, f"{path}[{i}]") for i, item in enumerate(raw)]
         return UNSET if UNSET in items else tuple(items)
 
-    def _table(self, kind: Any, given: object, path: str) -> object:  # noqa: ANN401 - a type form
+    def _table(self, kind: Any, raw: object, path: str) -> object:  # noqa: ANN401 - a type form
         key_kind, value_kind = get_args(kind)
-        if not isinstance(given, Mapping):
-            self.refuse(path, f"got {shown(given)}", "expected a table")
+        if not isinstance(raw, Mapping):
+            self.refuse(path, f"got {shown(raw)}", "expected a table")
             return UNSET
         pairs = [
             (self._value(key_kind, key, at), self._value(value_kind, value, at))
-            for key, value in given.items()
+            for key, value in raw.items()
             for at in [join(path, key)]
         ]
         return UNSET if any(UNSET in pair for pair in pairs) else dict(pairs)
 
     def _unknown_keys(
-        self, kind: type[msgspec.Struct], given: Mapping[str, object], path: str
+        self, kind: type[msgspec.Struct], table: Mapping[str, object], path: str
     ) -> None:
         known = kind.__struct_fields__
-        for key in given:
+        for key in table:
             if key not in known:
                 self.refuse(join(path, key), "unknown key", suggestion(key, known, self._places))
 
 
 def suggestion(key: str, known: Sequence[str], places: Sequence[str] = ()) -> str:
-    """Say which of the `known` names or which other place was meant, or which names there are."""
+    """Suggest the setting or the `known` name that `key` may mean, or list the known names."""
     if homes := [place for place in places if place.rpartition(".")[2] == key]:
         return f"did you mean the setting {' or '.join(homes)}?"
-    # Only the beginning of a long name is compared, for the comparison's time is quadratic.
+    # Compare only the beginning of a long name: the comparison takes quadratic time.
     near = difflib.get_close_matches(key[:100], known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(known)}"
 
 
 def join(path: str, key: str) -> str:
-    """Give the path of `key` in the table at `path`."""
+    """Return the path of `key` in the table at `path`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", key):
         key = shown(key)
     return f"{path}.{key}" if path else key
 
 
 def shown(value: object) -> str:
-    """Write a value on one line, shortened, without the password of a URL."""
+    """Format a value on one line, shortened, without the password of a URL."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, str):
@@ -177,7 +178,7 @@ def shown(value: object) -> str:
 
 
 def struct_in(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - a type form
-    """Find the Struct in `Server` and in `UserCodeFormat | None`, but not in a tuple of Structs."""
+    """Return the Struct in `Server` or `UserCodeFormat | None`, but None for a tuple of Structs."""
     if get_origin(kind) is tuple:
         return None
     for part in (kind, *get_args(kind)):
@@ -187,7 +188,7 @@ def struct_in(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - a typ
 
 
 def expected(kind: Any) -> str:  # noqa: ANN401 - a type form
-    """Say in words what a value of a type is."""
+    """Describe the valid values of a type in words."""
     return _words(inspect.type_info(kind))
 
 

@@ -1,4 +1,4 @@
-"""What can be set: the settings as records. A type carries its own rule and words."""
+"""The settings, as Structs. Each type carries its own rule and description."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -36,18 +36,19 @@ DEFAULT_SCOPES = {
     "email": "See your e-mail address",
     "offline_access": "Stay signed in without asking you again",
 }
-"""The scopes that have words for people without being told them."""
+"""The scopes that are described to people even if the file does not describe them."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all sections have in common."""
+    """The base of all sections: it refuses unknown fields."""
 
 
 class Server(Section, frozen=True, kw_only=True):
-    """Where it listens and how many processes answer. Port 0 is any free port.
+    """The addresses that the server listens on, and its processes. Port 0 is any free port.
 
-    `client_certificate_header`: where a trusted proxy writes the subject of the certificate that
-    it has verified (RFC 8705 2.1); without it no client authenticates by a certificate.
+    `client_certificate_header`: the header in which a trusted proxy sends the subject of a
+    client certificate that it has verified (RFC 8705 2.1). Without it, no client can
+    authenticate by a certificate.
     """
 
     host: Host = "127.0.0.1"
@@ -65,7 +66,7 @@ class Server(Section, frozen=True, kw_only=True):
 
 
 class Redis(Section, frozen=True, kw_only=True):
-    """The store; without a URL an embedded Valkey in `server.data_dir`."""
+    """The store. Without a URL, it is an embedded Valkey in `server.data_dir`."""
 
     url: RedisUrl | None = None
     durability: Literal["local", "replicated"] = "local"
@@ -74,7 +75,7 @@ class Redis(Section, frozen=True, kw_only=True):
 
 
 class Device(Section, frozen=True, kw_only=True):
-    """Grants and how they are polled (RFC 8628 3.2, 3.5)."""
+    """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5)."""
 
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
@@ -86,7 +87,7 @@ class Device(Section, frozen=True, kw_only=True):
 
 
 class Tokens(Section, frozen=True, kw_only=True):
-    """What an approved device gets. RFC 6750 5.3 recommends one hour or less for access."""
+    """The tokens of an approved device. RFC 6750 5.3 recommends access for one hour or less."""
 
     access_token_lifetime_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
     refresh_token_lifetime_s: Annotated[int, Meta(ge=1, le=315_360_000)] = 15_552_000
@@ -97,10 +98,10 @@ class Tokens(Section, frozen=True, kw_only=True):
 
 
 class Registration(Section, frozen=True, kw_only=True):
-    """Dynamic client registration (RFC 7591), off unless `enabled`.
+    """Dynamic client registration (RFC 7591).
 
-    `initial_access_token_sha256`: digests of the tokens that allow it; `scopes`: all that a
-    client registered that way may ask for.
+    `initial_access_token_sha256`: digests of the tokens that allow a registration. `scopes`: the
+    scopes that a registered client may request.
     """
 
     enabled: bool = False
@@ -109,21 +110,21 @@ class Registration(Section, frozen=True, kw_only=True):
 
 
 class Pages(Section, frozen=True, kw_only=True):
-    """What people see."""
+    """The pages that people see."""
 
     title: DisplayName = "Connect a device"
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 
 class Log(Section, frozen=True, kw_only=True):
-    """What is logged and how. Format `auto` is `console` on a terminal and `json` elsewhere."""
+    """The log. Format `auto` is `console` on a terminal, and `json` elsewhere."""
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
 
 
 class User(Section, frozen=True, kw_only=True):
-    """A person who may sign in, when no other store of people is used."""
+    """A person that may sign in, listed in the settings file."""
 
     username: DisplayName
     password_hash: PasswordHash
@@ -134,9 +135,9 @@ class User(Section, frozen=True, kw_only=True):
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """Everything that can be set. `scopes`: a scope and what it means in words for people.
+    """All settings. `scopes`: a description for people, by scope.
 
-    `resources`: the APIs that have scopes of their own (RFC 9068 3).
+    `resources`: the APIs with scopes of their own (RFC 9068 3).
     """
 
     issuer: Issuer | None = None
@@ -154,14 +155,14 @@ class Settings(Section, frozen=True, kw_only=True):
 
     @property
     def base_path(self) -> str:
-        """The path of the issuer, empty for none: all public paths begin with it."""
+        """The path of the issuer, or an empty text. All public paths begin with it."""
         return urlsplit(self.issuer_url).path
 
     @property
     def issuer_url(self) -> str:
-        """The issuer as configured, byte for byte; else the address that the server listens on.
+        """The issuer as configured, byte for byte, or else the address of the server.
 
-        It never ends with a slash. Who listens on all addresses is reached on loopback.
+        It never ends with a slash. For a server that listens on all addresses, it is loopback.
         """
         if self.issuer is not None:
             return self.issuer

@@ -1,6 +1,6 @@
-"""What single settings may be: types that carry their own rule and the words for it.
+"""The types of single settings. Each carries its own rule and description.
 
-`deviceflow.config.reading` reads them; `rule` and `secret` are what it looks for in `extra`.
+`deviceflow.config.reading` reads them, with the `rule` and `secret` of their `extra`.
 """
 
 import ipaddress
@@ -14,10 +14,11 @@ from deviceflow.core.address import is_loopback
 
 
 def is_issuer(text: str) -> bool:
-    """Tell whether a URL can be the issuer.
+    """Return whether a URL can be the issuer.
 
-    RFC 8414 2: https, no query, no fragment. RFC 8628 3.1: TLS, so http never leaves the
-    machine. No slash at the end: the issuer is compared byte by byte and has paths appended.
+    RFC 8414 2 asks for https and forbids a query and a fragment. RFC 8628 3.1 asks for TLS, so
+    http is only for loopback. A slash at the end is refused, because clients compare the issuer
+    byte by byte and append paths to it.
     """
     if not re.fullmatch(r"https?://[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+", text) or text[-1] in "/:":
         return False

@@ -1,8 +1,7 @@
-"""Where a request comes from, behind proxies or not.
+"""The address that a request comes from, with or without proxies in between.
 
-Limits are counted by address, so an address must not be whatever a client says it is:
-`X-Forwarded-For` is believed only from a configured proxy, and only as far to the left as the
-proxies are our own (RFC 9700 4.13).
+Limits are counted by address, so a client must not be able to choose its own. Entries of
+`X-Forwarded-For` are believed only if a configured proxy wrote them (RFC 9700 4.13).
 """
 
 from collections.abc import Sequence
@@ -12,16 +11,16 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 IPV6_PREFIX = 64
-"""One IPv6 customer has at least a /64, so an address of its own for every guess."""
+"""Limits count a whole /64: one customer has at least that, a new address for every guess."""
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
-    """Tell the address that a request comes from, as text.
+    """Return the address that a request comes from, as text.
 
     `peer` is the other end of the connection (empty on a Unix socket), `forwarded_for` the
-    values of the `X-Forwarded-For` lines in their order, `trusted` the networks of our proxies.
-    The answer is the rightmost address that is not a proxy's; what stands to the left of it was
-    written by the client and proves nothing. An entry that is no address ends the search.
+    values of the `X-Forwarded-For` lines in their order, `trusted` the networks of the proxies.
+    The result is the rightmost address that is not a proxy's. The client may have written all
+    entries to the left of it, so they prove nothing. A malformed entry ends the search.
     """
     nearest = _parse(peer)
     if nearest is None:
@@ -37,13 +36,13 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
 
 
 def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
-    """Tell whether the other end of a connection is one of our proxies; a Unix socket is not."""
+    """Return whether the peer of a connection is a trusted proxy. A Unix socket is not."""
     nearest = _parse(peer)
     return nearest is not None and _is_within(nearest, trusted)
 
 
 def rate_key(address: str) -> str:
-    """Tell what to count `address` under: itself, or the /64 of an IPv6 address."""
+    """Return the key of `address` in limits: the address, or the /64 of an IPv6 address."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
@@ -51,7 +50,7 @@ def rate_key(address: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address can only be this machine: 127.0.0.0/8, ::1, localhost."""
+    """Return whether a host name or address is loopback: 127.0.0.0/8, ::1 or localhost."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

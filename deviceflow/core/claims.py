@@ -1,4 +1,4 @@
-"""What the tokens say: RFC 9068 access tokens and OpenID Connect ID tokens."""
+"""The claims of tokens: RFC 9068 access tokens and OpenID Connect ID tokens."""
 
 import msgspec
 
@@ -10,9 +10,9 @@ ID_TOKEN_TYPE = "JWT"  # noqa: S105, the `typ` of RFC 7519 5.1
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """The person who approved, and how sure of that we are.
+    """The person that approved a grant, and how that person signed in.
 
-    `auth_time` in s; `amr`: RFC 8176 names; `acr`: the level that they add up to.
+    `auth_time` in s; `amr`: the methods (RFC 8176); `acr`: the level of assurance.
     """
 
     sub: str
@@ -25,7 +25,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Validity(msgspec.Struct, frozen=True):
-    """From `issued_at` to `expires_at`, both in s since the epoch."""
+    """The time in which a token is valid, in s since the epoch."""
 
     issued_at: int
     expires_at: int
@@ -43,9 +43,10 @@ def access_token(
     jkt: str = "",
     lifetime: Validity,
 ) -> Claims:
-    """RFC 9068 2.2 (required claims), 2.2.1 (authentication), 2.2.3 (scope).
+    """Return the claims of an access token: RFC 9068 2.2, 2.2.1 (authentication), 2.2.3 (scope).
 
-    `jkt`: RFC 9449 6.1. `grant_id` is what all tokens of one approval share.
+    `jkt`: the thumbprint of a DPoP key (RFC 9449 6.1). All tokens of one approval have the same
+    `grant_id`.
     """
     claims: Claims = {
         "iss": issuer,
@@ -68,7 +69,7 @@ def access_token(
 def id_token(
     subject: Subject, *, issuer: str, client_id: str, scope: str, lifetime: Validity
 ) -> Claims:
-    """OpenID Connect Core 2, with the claims that `scope` asks for (5.4)."""
+    """Return the claims of an ID token: OpenID Connect Core 2, and 5.4 for `scope`."""
     claims: Claims = {
         "iss": issuer,
         "sub": subject.sub,
@@ -81,7 +82,7 @@ def id_token(
 
 
 def _authentication(subject: Subject) -> Claims:
-    """How the person signed in, as far as that is known (RFC 9068 2.2.1)."""
+    """Return the claims about the sign-in (RFC 9068 2.2.1), without those that are not known."""
     claims: Claims = {"auth_time": subject.auth_time}
     if subject.amr:
         claims["amr"] = list(subject.amr)
@@ -91,7 +92,7 @@ def _authentication(subject: Subject) -> Claims:
 
 
 def profile(subject: Subject, scope: str) -> Claims:
-    """The claims about the person that `scope` allows (OpenID Connect Core 5.4)."""
+    """Return the claims about the person that `scope` allows (OpenID Connect Core 5.4)."""
     scopes = scope.split()
     claims: Claims = {}
     if "profile" in scopes:

@@ -1,6 +1,6 @@
-"""The type of a clock. Rules take a time or a clock as an argument and read none themselves."""
+"""The type of a clock. Rules take a time or a clock as an argument; they never read one."""
 
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Gives the time in s since 1970-01-01T00:00:00Z."""
+"""A function that returns the time in s since 1970-01-01T00:00:00Z."""

@@ -1,4 +1,4 @@
-"""Device codes: signed, self-describing, opaque to everybody else (RFC 8628 sections 3.2, 5.2).
+"""Device codes: signed, self-describing, opaque to clients (RFC 8628 sections 3.2, 5.2).
 
 A code is 32 bytes, 43 characters of base64url:
 
@@ -8,13 +8,13 @@ A code is 32 bytes, 43 characters of base64url:
     tag      keyed BLAKE2b over payload and client_id
     mask     keyed BLAKE2b of the tag, laid over the payload (as in SIV)
 
-So a worker knows from the code alone, with no look-up, that this server issued it, to which
-client and until when; and the code does not tell how many were issued before it. The tag's
-128 bits are what RFC 8628 5.2 asks of a device code that nobody may guess.
+A worker learns from the code alone, without a look-up, that this server issued it, to which
+client, and until when. The tag has 128 bits, because RFC 8628 5.2 asks for a code that cannot
+be guessed. The mask hides the slot number, which would reveal how many codes were issued.
 
-A grant id is 64 bits: a slot number (40 bits, from one counter, so that live grants spread
-evenly over the pace table) and a nonce (24 bits). The nonce keeps two grants apart even if a
-store that failed over hands out the same slot twice.
+A grant id is 64 bits: a slot number (40 bits) and a nonce (24 bits). Slot numbers come from one
+counter, so that live grants spread evenly over the pace table. The nonce keeps two grants apart
+even if a store that failed over assigns the same slot twice.
 """
 
 from binascii import Error as Base64Error
@@ -35,15 +35,16 @@ CODE_LENGTH = 43
 _VERSION = 1
 _SEALED = Layout(">QQ16s")
 _HALVES = Layout(">QQ")
-# 43 characters carry 258 bits; the last one's two spare bits must be zero, or one code
-# would have four spellings.
+# 43 characters carry 258 bits. The two spare bits of the last character must be zero: otherwise
+# each code could be written in four ways.
 _LAST = frozenset(b"AEIMQUYcgkosw048")
-# To the ordinary alphabet, whose own two characters are none of a code's.
+# From base64url to ordinary base64, for a2b_base64. "+" and "/" are not in the alphabet of a
+# code, so they become "!", which strict_mode refuses.
 _URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
 
 
 class DeviceCode(NamedTuple):
-    """What a device code says: `expires_at` in s since the epoch, `interval` in s."""
+    """The contents of a device code: `expires_at` in s since the epoch, `interval` in s."""
 
     grant_id: int
     expires_at: int
@@ -52,14 +53,14 @@ class DeviceCode(NamedTuple):
 
     @property
     def slot(self) -> int:
-        """The number that the slot counter gave this grant."""
+        """This grant's number from the slot counter."""
         return self.grant_id >> NONCE_BITS
 
 
 class DeviceCodeKey:
-    """One key, `secret` of 32 random bytes, known by `key_id` 0..255.
+    """A key: `secret` is 32 random bytes, `key_id` is 0 to 255.
 
-    A `lost` key is one whose grants the store no longer has.
+    `lost`: the store has lost the grants that were issued with this key.
     """
 
     def __init__(self, key_id: int, secret: bytes, *, lost: bool = False) -> None:
@@ -70,13 +71,13 @@ class DeviceCodeKey:
         self._mask = blake2b(digest_size=16, key=secret, person=b"df-code-mask")
 
     def tag(self, payload: bytes, client_id: bytes) -> bytes:
-        """The 16 bytes that only this key's holder can make."""
+        """Return the keyed hash of `payload` and `client_id`, 16 bytes."""
         state = self._tag.copy()
         state.update(payload + client_id)
         return state.digest()
 
     def stream(self, tag: bytes) -> tuple[int, int]:
-        """The keystream that `tag` names, as two 64-bit numbers to lay over the payload."""
+        """Return the keystream of `tag`: two 64-bit numbers to XOR with the payload."""
         state = self._mask.copy()
         state.update(tag)
         high, low = _HALVES.unpack(state.digest())
@@ -84,17 +85,17 @@ class DeviceCodeKey:
 
 
 class DeviceCodes:
-    """Seals new codes with the newest key and opens codes of every key it holds."""
+    """Seal new codes with the newest key, and open codes of every known key."""
 
     def __init__(self, keys: Iterable[DeviceCodeKey]) -> None:
         self.keys = tuple(keys)
 
     def adopt(self, keys: Iterable[DeviceCodeKey]) -> None:
-        """Hold `keys` from now on, the newest first."""
+        """Use `keys` from now on, the newest first."""
         self.keys = tuple(keys)
 
     def seal(self, grant_id: int, expires_at: int, interval: int, client_id: str) -> str:
-        """The device code of a new grant, 43 characters of base64url."""
+        """Return the device code of a new grant, 43 characters of base64url."""
         key = self.keys[0]
         rest = ((expires_at << 16 | interval) << 8 | key.key_id) << 8 | _VERSION
         tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
@@ -103,7 +104,7 @@ class DeviceCodes:
         return base64url.encode(sealed)
 
     def open(self, code: bytes, client_id: bytes) -> DeviceCode | None:
-        """What `code` says if this server issued it to this client, else None."""
+        """Return the contents of `code`, or None if it was not issued to this client."""
         if len(code) != CODE_LENGTH or code[-1] not in _LAST:
             return None
         try:
@@ -111,11 +112,13 @@ class DeviceCodes:
         except Base64Error:
             return None
         masked_id, masked_rest, tag = _SEALED.unpack(sealed)
+        # The key id is behind the mask, so the keys are tried in turn. The newest comes first.
         for key in self.keys:
             high, low = key.stream(tag)
             grant_id, rest = masked_id ^ high, masked_rest ^ low
             if compare_digest(key.tag(_HALVES.pack(grant_id, rest), client_id), tag):
-                # The store lost this key's grants: nobody can approve them any more.
+                # A grant that the store has lost can no longer be approved. Its code counts as
+                # expired, so the device starts again and does not wait in vain.
                 expires_at = 0 if key.lost else rest >> 32
                 return DeviceCode(grant_id, expires_at, rest >> 16 & 0xFFFF, rest >> 8 & 0xFF)
         return None

@@ -1,8 +1,8 @@
-"""DPoP proofs (RFC 9449): what a proof has to say. The signature is checked by `signing.py`.
+"""The claims of DPoP proofs (RFC 9449).
 
-The twelve checks of section 4.3 are divided: one header (the endpoint), a well-formed JWT with
-`typ`, an asymmetric `alg`, a public `jwk` and a signature made with it (signing), and here the
-claims: `htm`, `htu`, `iat`, `nonce`, `ath`, and the key that a token is bound to.
+The twelve checks of section 4.3 are in three places. The endpoint checks that there is one
+header. `signing.py` checks the JWT: its `typ`, an asymmetric `alg`, a public `jwk` and the
+signature. This module checks the claims: `htm`, `htu`, `iat`, `nonce` and `ath`.
 """
 
 from hashlib import blake2b
@@ -16,27 +16,30 @@ from deviceflow.core.origin import origin_of
 MAX_AGE_S = 300
 """How old a proof may be (RFC 9449 11.1)."""
 
-CLOCK_SKEW_S = 5
+PROOF_SKEW_S = 5
+"""How far a proof's `iat` may be in the future, in s."""
+
 NONCE_STEP_S = 120
+"""A nonce changes after this time and stays good for as long again, in s."""
 
 
 class Proof(NamedTuple):
-    """A proof whose signature was good: the key's RFC 7638 thumbprint and the claims."""
+    """A proof whose signature is good. `jkt`: the thumbprint of its key (RFC 7638)."""
 
     jkt: str
     claims: dict[str, Any]
 
 
 class ProofError(ValueError):
-    """The proof is not valid for this request. The text is fit for an answer."""
+    """The proof is not valid for this request. The text may be sent to the client."""
 
 
 class NonceError(ProofError):
-    """The proof has no nonce of ours, or an old one (RFC 9449 8)."""
+    """The proof has no nonce of this server, or an old one (RFC 9449 8)."""
 
 
 class ProofRequirements(NamedTuple):
-    """What a proof has to fit: the request, the time (s), and the token that comes with it."""
+    """What a proof must match: the request, the time (s) and the request's access token."""
 
     method: str
     url: str
@@ -45,14 +48,14 @@ class ProofRequirements(NamedTuple):
 
 
 def is_thumbprint(text: str) -> bool:
-    """Whether `text` can be the SHA-256 thumbprint of a key, as `dpop_jkt` is."""
+    """Return whether `text` has the form of a SHA-256 thumbprint, as `dpop_jkt` must."""
     return base64url.is_digest(text)
 
 
-def check(proof: Proof, expected: ProofRequirements) -> str:
-    """Check the claims; the `jti`, which the caller has to see used only once.
+def check_proof(proof: Proof, expected: ProofRequirements) -> str:
+    """Check the claims and return the `jti`. The caller must refuse a `jti` that was used before.
 
-    Raises ProofError.
+    May raise ProofError.
     """
     claims = proof.claims
     jti, issued_at = claims.get("jti"), claims.get("iat")
@@ -62,8 +65,8 @@ def check(proof: Proof, expected: ProofRequirements) -> str:
         raise ProofError("The DPoP proof is for another method.")
     if not _same_url(claims.get("htu"), expected.url):
         raise ProofError("The DPoP proof is for another address.")
-    # Compared, not subtracted: a whole number in JSON may be too large for a float.
-    if not expected.now - MAX_AGE_S <= issued_at <= expected.now + CLOCK_SKEW_S:
+    # Compare and do not subtract: an integer in JSON may be too large for a float.
+    if not expected.now - MAX_AGE_S <= issued_at <= expected.now + PROOF_SKEW_S:
         raise ProofError("The DPoP proof is too old, or from the future.")
     if expected.access_token is not None and claims.get("ath") != token_hash(expected.access_token):
         raise ProofError("The DPoP proof is for another access token.")
@@ -71,35 +74,35 @@ def check(proof: Proof, expected: ProofRequirements) -> str:
 
 
 def token_hash(access_token: str) -> str:
-    """The `ath` of an access token (RFC 9449 4.2)."""
+    """Return the `ath` of an access token (RFC 9449 4.2)."""
     return base64url.sha256_digest(access_token)
 
 
 def nonce(key: bytes, now: float, steps_back: int = 0) -> str:
-    """The server's nonce of this moment: unpredictable, and known to every worker (8)."""
+    """Return the current nonce: unpredictable, and the same in every worker (RFC 9449 8)."""
     step = int(now // NONCE_STEP_S) - steps_back
     digest = blake2b(step.to_bytes(8), key=key, digest_size=16, person=b"df-dpop-nonce").digest()
     return base64url.encode(digest)
 
 
 def check_nonce(proof: Proof, key: bytes, now: float) -> None:
-    """Accept the nonce of this moment and of the one before. Raises NonceError."""
-    # JSON can spell half a surrogate pair, which is no UTF-8.
+    """Accept the current nonce and the one before it. May raise NonceError."""
+    # JSON can hold half a surrogate pair, which UTF-8 cannot encode.
     presented = str(proof.claims.get("nonce", "")).encode(errors="surrogatepass")
     good = [compare_digest(presented, nonce(key, now, back).encode()) for back in (0, 1)]
     if not any(good):
         raise NonceError("The DPoP proof needs the nonce that this answer brings.")
 
 
-def _same_url(presented: object, expected: str) -> bool:
-    if not isinstance(presented, str):
+def _same_url(htu: object, expected: str) -> bool:
+    if not isinstance(htu, str):
         return False
     try:
-        return _normalised(presented) == _normalised(expected)
+        return _normalised(htu) == _normalised(expected)
     except ValueError:
         return False
 
 
 def _normalised(url: str) -> str:
-    """Return origin and path alone, in one spelling (RFC 9449 4.3; RFC 3986 6.2.2, 6.2.3)."""
+    """Return origin and path in normal form (RFC 9449 4.3; RFC 3986 6.2.2, 6.2.3)."""
     return origin_of(url) + (urlsplit(url).path or "/")

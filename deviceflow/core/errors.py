@@ -1,7 +1,7 @@
-"""The errors that machines get (RFC 6749 section 5.2, RFC 8628 section 3.5).
+"""The errors that machines receive (RFC 6749 section 5.2, RFC 8628 section 3.5).
 
-One class, one constant a code. A description is fixed text: it never repeats what was sent,
-so it stays inside the character set of RFC 6749 5.2 and tells a stranger nothing.
+There is one class, and one function per error code. A description is fixed text. It never
+repeats what the client sent, so it stays inside the character set of RFC 6749 5.2.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 class OAuthError(Exception):
     """An answer with an error code.
 
-    `status` is HTTP's; `retry_after` in s, 0 for none; `challenge`: the client used the
-    Authorization header; `headers` come on top.
+    `retry_after`: the Retry-After header in s, 0 for none. `challenge`: add WWW-Authenticate,
+    because the client used the Authorization header. `headers`: further headers.
     """
 
     def __init__(
@@ -34,64 +34,65 @@ class OAuthError(Exception):
 
 
 def invalid_request(description: str, status: int = 400) -> OAuthError:
-    """RFC 6749 5.2: a parameter is missing, doubled or malformed."""
+    """Make the error for a missing, doubled or malformed parameter (RFC 6749 5.2)."""
     return OAuthError("invalid_request", description, status=status)
 
 
 def invalid_client(*, challenge: bool = False) -> OAuthError:
-    """RFC 6749 5.2: 401 with WWW-Authenticate where the client used the Authorization header."""
+    """Make the error for a client that failed to authenticate (RFC 6749 5.2)."""
     text = "The client is unknown or could not be authenticated."
     return OAuthError("invalid_client", text, status=401, challenge=challenge)
 
 
 def invalid_grant(description: str) -> OAuthError:
-    """RFC 6749 5.2: a code or token that is unknown, used up or another client's."""
+    """Make the error for a code or token that is unknown, used or another client's (5.2)."""
     return OAuthError("invalid_grant", description)
 
 
 def invalid_scope() -> OAuthError:
-    """RFC 6749 5.2: malformed, or more than this client may ask for."""
+    """Make the error for a scope that is malformed or not allowed to the client (5.2)."""
     return OAuthError("invalid_scope", "This client may not ask for that scope.")
 
 
 def unsupported_grant_type() -> OAuthError:
-    """RFC 6749 5.2."""
+    """Make the error for a grant type that this server does not have (RFC 6749 5.2)."""
     return OAuthError("unsupported_grant_type", "This server does not offer that grant type.")
 
 
 def invalid_target() -> OAuthError:
-    """RFC 8707 2: a resource that is malformed, unknown or not for this client."""
+    """Make the error for a resource that is malformed, unknown or not allowed (RFC 8707 2)."""
     return OAuthError("invalid_target", "This client may not ask for that resource.")
 
 
 def unauthorized_client(description: str) -> OAuthError:
-    """RFC 6749 5.2: the client is known, but may not do this."""
+    """Make the error for a client that is known, but may not do this (RFC 6749 5.2)."""
     return OAuthError("unauthorized_client", description)
 
 
 def invalid_dpop_proof(description: str) -> OAuthError:
-    """RFC 9449 5."""
+    """Make the error for a DPoP proof that is not valid (RFC 9449 5)."""
     return OAuthError("invalid_dpop_proof", description)
 
 
 def use_dpop_nonce(nonce: str) -> OAuthError:
-    """RFC 9449 8: try again with the nonce of this answer."""
+    """Make the error that gives a client the current nonce, to try again (RFC 9449 8)."""
     text = "The DPoP proof needs the nonce that this answer brings."
     return OAuthError("use_dpop_nonce", text, headers={"DPoP-Nonce": nonce})
 
 
 def temporarily_unavailable(retry_after: int = 5) -> OAuthError:
-    """503: the store cannot be reached. RFC 6749 4.1.2.1 has the code; RFC 9110 the status."""
+    """Make the 503 for a store that cannot be reached. The code is from RFC 6749 4.1.2.1."""
     text = "The server cannot do this just now. Please try again."
     return OAuthError("temporarily_unavailable", text, status=503, retry_after=retry_after)
 
 
 def too_many_failures(retry_after: int, *, is_poll: bool) -> OAuthError:
-    """Who guesses a client's secret has to wait, and so has whoever shares the address with it.
+    """Make the error for an address with too many failed authentications.
 
-    Never invalid_client: honest devices would give up. For a poll it is slow_down, with the
-    status of RFC 8628 3.5: libraries go on for this and for authorization_pending alone, some of
-    them only at a 400. No interval: it says nothing about the grant. Else 429 (RFC 6585 4).
+    Honest devices may share that address. They would give up at `invalid_client`, so a poll gets
+    `slow_down` with status 400 (RFC 8628 3.5). Libraries poll on only for that code and
+    `authorization_pending`, and some only at a 400. It has no `interval`, because it says
+    nothing about the grant. Any other request gets 429 (RFC 6585 4).
     """
     text = "Too many failed attempts. Try again later."
     if is_poll:

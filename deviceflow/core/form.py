@@ -1,7 +1,7 @@
 """Forms, read strictly (RFC 6749 appendix B; WHATWG URL, application/x-www-form-urlencoded).
 
-RFC 6749 3.2: a parameter sent without a value is treated as if it were omitted, and a
-parameter MUST NOT be sent twice. What cannot be decoded exactly is refused, not guessed.
+RFC 6749 3.2: a parameter without a value counts as omitted, and a parameter MUST NOT be sent
+twice. A body that cannot be decoded exactly is refused.
 """
 
 import re
@@ -15,13 +15,13 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class FormError(ValueError):
-    """The body is not a form, or says a thing twice. The text is fit for an answer."""
+    """The body is not a form, or repeats a parameter. The text may be sent to the client."""
 
 
 class Form(NamedTuple):
-    """What a form says, without its empty fields.
+    """The parameters of a form, without the empty ones.
 
-    `fields`: those that have one value; `repeated`: those that may have several, in order.
+    `fields`: the parameters with one value; `repeated`: those that may have several, in order.
     """
 
     fields: dict[str, str]
@@ -29,10 +29,10 @@ class Form(NamedTuple):
 
 
 def parse_form(body: bytes, repeatable: Container[str] = ()) -> Form:
-    """The fields of `body`; those of `repeatable` may be given several times.
+    """Parse `body`. The parameters named in `repeatable` may occur several times.
 
-    Raises FormError for broken percent-encoding, bytes that are not UTF-8, a field given
-    twice, or more than MAX_FIELDS fields.
+    May raise FormError: for broken percent-encoding, bytes that are not UTF-8, a parameter that
+    occurs twice, or more than MAX_FIELDS parameters.
     """
     if _BROKEN_ESCAPE.search(body):
         raise FormError("The body has broken percent-encoding.")
@@ -58,7 +58,7 @@ def parse_form(body: bytes, repeatable: Container[str] = ()) -> Form:
 
 
 def decode_component(raw: bytes) -> str:
-    """One name or value of a form, decoded. Raises FormError."""
+    """Decode a name or a value of a form. May raise FormError."""
     try:
         return unquote_to_bytes(raw.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:

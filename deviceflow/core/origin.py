@@ -1,4 +1,4 @@
-"""Origins of URLs in one spelling (RFC 6454 section 6.2)."""
+"""Origins of URLs in normal form (RFC 6454 section 6.2)."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def origin_of(url: str) -> str:
     """Return scheme, host and port of `url` as browsers write them: lower case, no default port.
 
-    Raises ValueError if the port is no number.
+    May raise ValueError: if the port is not a number.
     """
     parts = urlsplit(url)
     host = host_in_url((parts.hostname or "").lower())
@@ -17,5 +17,5 @@ def origin_of(url: str) -> str:
 
 
 def host_in_url(host: str) -> str:
-    """Write a host for a URL: an IPv6 address in brackets (RFC 3986 3.2.2)."""
+    """Return a host as a URL has it: an IPv6 address in brackets (RFC 3986 3.2.2)."""
     return f"[{host}]" if ":" in host else host

@@ -1,23 +1,28 @@
 """Pace: how often one grant may be polled (RFC 8628 section 3.5, `slow_down`).
 
 The rules:
-- the first poll is free;
-- a poll is too fast when it comes earlier than the interval in force, less an allowance for
-  jitter (10 %, at least 250 ms);
-- a poll that is too fast gets `slow_down`, and the interval in force grows. For a device that
-  ignores the pace (polls faster than it was ever told) it grows by 5 s each time, up to the
-  cap. For a device that keeps *some* interval it was told, it becomes that interval plus 5 s:
-  just what an obeying device waits after this answer. So a device that lost any number of
-  answers on the way, or sent one twice, is in step again after one `slow_down`; growing by
-  5 s blindly, the server would stay ahead of it up to the cap;
-- the pace never delays a grant that is decided: nobody asks it then.
+- The first poll is always in time.
+- A poll is too fast if it comes earlier than the interval in force, minus an allowance for
+  jitter (10 %, at least 250 ms).
+- A poll that is too fast gets `slow_down`, and the interval in force grows:
+  - A device that polls faster than its first interval ignores the pace. The interval in force
+    grows by 5 s each time, up to the cap.
+  - A device that waits at least its first interval follows an older answer. The interval in
+    force becomes the device's own interval plus 5 s. An obeying device waits exactly that long
+    after this answer.
+- The pace never delays a decided grant, because its polls are not checked.
+
+Why the two cases? Answers can get lost, so the server's interval may be longer than the one
+that the device knows. If the server added 5 s to its own interval, it would stay ahead of the
+device, and each poll would get another `slow_down`, up to the cap. With the second rule, the
+device is in step again after one `slow_down`, however many answers were lost or doubled.
 
 An entry of the pace table is one unsigned 64-bit number:
 
     fingerprint (16)  |  interval in force, s (10)  |  last poll, ms (38)
 
-0 is an entry never used. The fingerprint tells a slot that was handed on to another grant:
-that grant starts afresh, it is never punished for its predecessor.
+An entry that was never used is 0. The fingerprint shows whether the slot has been reused for
+another grant. The new grant then starts with its own first interval.
 """
 
 from typing import NamedTuple
@@ -26,7 +31,7 @@ SLOW_DOWN_S = 5
 """RFC 8628 3.5: the interval MUST be increased by 5 seconds."""
 
 MAX_INTERVAL_S = (1 << 10) - 1
-"""The longest interval that is held to; a longer one counts as this."""
+"""The longest interval that an entry can hold, in s. A longer one counts as this."""
 
 _CLOCK_BITS = 38
 _CLOCK = (1 << _CLOCK_BITS) - 1
@@ -37,28 +42,29 @@ _MIN_ALLOWANCE_MS = 250
 
 
 class Judgement(NamedTuple):
-    """The entry to store, and the interval (s) to tell a device that is too fast, else 0."""
+    """The entry to store, and the new interval (s) for a device that is too fast, else 0."""
 
     entry: int
     slow_down: int
 
 
 def fingerprint(grant_id: int) -> int:
-    """16 bits, never 0, that tell one grant from the next in the same slot."""
-    # The nonce's low bits are random: no arithmetic of slot numbers can line them up.
+    """Return 16 bits, never 0, that differ between two grants in the same slot."""
+    # These are bits of the random nonce. Bits of the slot number would often be equal.
     return (grant_id & _FINGERPRINT) or 1
 
 
 def judge(entry: int, mark: int, now_ms: int, interval: int, max_interval: int) -> Judgement:
     """Judge a poll at `now_ms` of a grant whose fingerprint is `mark`.
 
-    `interval`: what the device was told first, s; `max_interval`: the cap, s.
+    `interval`: the interval of the device authorization response, s. `max_interval`: the cap, s.
     """
     now_ms &= _CLOCK
     if entry >> (_CLOCK_BITS + _INTERVAL_BITS) != mark:
         return Judgement(_pack(mark, interval, now_ms), 0)
     in_force = (entry >> _CLOCK_BITS) & _INTERVAL
-    # Another worker's clock reading may be a little ahead of ours: that is no negative time.
+    # Another worker may have read the clock a little later but written its entry earlier. The
+    # difference, modulo 2**38, is then huge; it counts as 0.
     elapsed = (now_ms - (entry & _CLOCK)) & _CLOCK
     if elapsed > _CLOCK >> 1:
         elapsed = 0
@@ -69,19 +75,19 @@ def judge(entry: int, mark: int, now_ms: int, interval: int, max_interval: int) 
 
 
 def _earliest(interval: int) -> int:
-    """The age in ms of the last poll from which on the next one is in time."""
+    """Return how long after the last poll the next one is in time, in ms."""
     return interval * 1000 - max(_MIN_ALLOWANCE_MS, interval * 100)
 
 
 def _grow(elapsed: int, in_force: int, interval: int, max_interval: int) -> int:
+    known = in_force
     if elapsed >= _earliest(interval):
-        kept = max(interval, elapsed // 1000)
-        return max(interval, min(kept + SLOW_DOWN_S, max_interval))
-    return max(interval, min(in_force + SLOW_DOWN_S, max_interval))
+        known = max(interval, elapsed // 1000)  # the interval that the device follows
+    return max(interval, min(known + SLOW_DOWN_S, max_interval))
 
 
 def _pack(mark: int, interval: int, now_ms: int) -> int:
-    # A longer one would spill into the fingerprint; to hold a device to less harms nobody.
+    # A longer interval would overflow into the fingerprint. A shorter one is harmless.
     interval = min(interval, MAX_INTERVAL_S)
     return (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms
 
@@ -89,10 +95,11 @@ def _pack(mark: int, interval: int, now_ms: int) -> int:
 class PaceTable:
     """The entries of all live grants, in memory that the workers of a host share.
 
-    `memory`: a writable buffer of 8 bytes a slot, zeroed at first. A slot is read and written
-    as one aligned machine word, so a worker never sees half an entry; two workers that judge
-    two polls of one grant in the same instant may both find the older entry, which lets one
-    poll too many pass and harms nobody.
+    `memory`: a writable buffer of 8 bytes per slot, zeroed at first.
+
+    There is no lock. An entry is read and written as one aligned machine word, so a worker never
+    sees half of one. If two workers judge two polls of one grant at the same instant, both may
+    read the older entry. Then one poll too many is in time, which is harmless.
     """
 
     def __init__(self, memory: memoryview, max_interval: int) -> None:
@@ -102,12 +109,13 @@ class PaceTable:
         self._earliest = [_earliest(interval) for interval in range(MAX_INTERVAL_S + 1)]
 
     def judge(self, grant_id: int, slot: int, now_ms: int, interval: int) -> int:
-        """0 for a poll that keeps the pace, else the interval (s) now in force."""
+        """Judge a poll. Return 0 if it is in time, else the interval (s) now in force."""
         index = slot % self._size
         entry = self._entries[index]
         mark = fingerprint(grant_id)
         now_ms &= _CLOCK
-        # Most polls are in time: answer them here, in short, as `judge` would.
+        # Most polls are in time. This is `judge` for them, without its calls. It leaves the rare
+        # case of a clock reading from the past (a negative time) to `judge`.
         if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:
             elapsed = now_ms - (entry & _CLOCK)
             if elapsed >= self._earliest[entry >> _CLOCK_BITS & _INTERVAL]:

@@ -1,8 +1,7 @@
-"""Public keys of others, as they say them (RFC 7517, RFC 7518 6): which of them can be of use.
+"""The rule for public keys of clients (RFC 7517; RFC 7518 section 6).
 
-The one rule for a key that a file, a command, a registration, a client assertion or a DPoP
-proof brings. It looks at what a key says of itself; whether a point lies on its curve is the
-JOSE library's to tell.
+It holds for every key from a file, a command, a registration, an assertion or a DPoP proof. It
+checks the members of the JWK. The JOSE library checks that a point lies on its curve.
 """
 
 from collections.abc import Mapping
@@ -11,19 +10,19 @@ from typing import Any, NamedTuple
 from deviceflow.core import base64url
 
 PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-"""RFC 7518 6.2.2, 6.3.2, 6.4: what a JWK has that its owner alone may know."""
+"""The members of a private or symmetric key (RFC 7518 6.2.2, 6.3.2, 6.4)."""
 
 RSA_BITS = 2048
-"""RFC 7518 3.3: the least length of a modulus."""
+"""The smallest modulus that is allowed (RFC 7518 3.3)."""
 
 MOST_RSA_BITS = 16_384
-"""OpenSSL verifies nothing with a longer one."""
+"""The largest modulus that OpenSSL can verify with."""
 
 _RSA = ("RS256", "RS384", "RS512", "PS256")
 
 
 class Curve(NamedTuple):
-    """What keys of one curve are for, and the bytes that each coordinate has."""
+    """The algorithms of one curve, its coordinates, and the bytes of each coordinate."""
 
     algorithms: tuple[str, ...]
     coordinates: tuple[str, ...]
@@ -37,36 +36,36 @@ CURVES = {
     ("OKP", "Ed25519"): Curve(("Ed25519", "EdDSA"), ("x",), 32),
     ("OKP", "Ed448"): Curve(("EdDSA",), ("x",), 57),
 }
-"""RFC 7518 6.2.1 and RFC 8037 2: a coordinate has all its bytes, the leading zeros too."""
+"""RFC 7518 6.2.1 and RFC 8037 2. A coordinate has its full length, with leading zeros."""
 
 ASYMMETRIC = tuple(
-    dict.fromkeys([*(name for kind in CURVES.values() for name in kind.algorithms), *_RSA])
+    dict.fromkeys([*(name for curve in CURVES.values() for name in curve.algorithms), *_RSA])
 )
-"""What assertions and proofs may be signed with: nothing symmetric, and never `none`."""
+"""The algorithms for assertions and proofs: none is symmetric, and `none` is not among them."""
 
 
 class KeyFault(NamedTuple):
-    """What is wrong with a key, and what would be right; neither has a private value in it."""
+    """What is wrong with a key, and what would be right. Neither text holds a private value."""
 
     wrong: str
     right: str
 
 
 def fault(jwk: Mapping[str, Any]) -> KeyFault | None:
-    """Tell why no signature may be checked with `jwk`; None where nothing speaks against it."""
+    """Return why `jwk` must not be used to check signatures, or None if it may be used."""
     if members := [member for member in PRIVATE_MEMBERS if member in jwk]:
         wrong = f'a private key, for it has "{members[0]}"'
         return KeyFault(wrong, "its public half only; the client keeps the other")
     if jwk.get("kty") == "RSA":
         return _rsa_fault(jwk) or _purpose_fault(jwk, _RSA)
-    kind = CURVES.get((str(jwk.get("kty")), str(jwk.get("crv"))))
-    if kind is None:
+    curve = CURVES.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+    if curve is None:
         curves = " or ".join(f"{kty} with crv {crv}" for kty, crv in CURVES)
         return KeyFault("a key of no kty and crv that is known here", f"RSA, or {curves}")
-    for name in kind.coordinates:
-        if len(_octets(jwk.get(name))) != kind.size:
-            return KeyFault(f"a key without a good {name}", f"{kind.size} bytes in base64url")
-    return _purpose_fault(jwk, kind.algorithms)
+    for name in curve.coordinates:
+        if len(_octets(jwk.get(name))) != curve.size:
+            return KeyFault(f"a key without a good {name}", f"{curve.size} bytes in base64url")
+    return _purpose_fault(jwk, curve.algorithms)
 
 
 def _rsa_fault(jwk: Mapping[str, Any]) -> KeyFault | None:
@@ -79,7 +78,7 @@ def _rsa_fault(jwk: Mapping[str, Any]) -> KeyFault | None:
 
 
 def _purpose_fault(jwk: Mapping[str, Any], algorithms: tuple[str, ...]) -> KeyFault | None:
-    """RFC 7517 4.2 to 4.4: what a key says that it is for."""
+    """Check `use`, `key_ops` and `alg` (RFC 7517 4.2 to 4.4)."""
     operations = jwk.get("key_ops", ["verify"])
     if jwk.get("use", "sig") != "sig" or not isinstance(operations, list | tuple):
         return KeyFault("a key for another use", 'one that may be used for signatures, "sig"')
@@ -91,7 +90,7 @@ def _purpose_fault(jwk: Mapping[str, Any], algorithms: tuple[str, ...]) -> KeyFa
 
 
 def _octets(member: object) -> bytes:
-    """Return the bytes of a base64url member (RFC 7515 2), empty if it is not one."""
+    """Return the bytes of a base64url member (RFC 7515 2), or none if it is malformed."""
     try:
         return base64url.decode(member) if isinstance(member, str) else b""
     except ValueError:

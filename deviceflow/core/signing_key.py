@@ -1,4 +1,7 @@
-"""A key that signs tokens, and its life: made, used, published a while longer, gone."""
+"""The keys that sign tokens. A key is made, signs, is superseded, and is deleted at its expiry.
+
+A superseded key signs no longer. It stays published until the tokens that it signed expire.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,8 +12,8 @@ import msgspec
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """A private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint.
 
-    `created_at` in s. `expires_at` (s, 0 for not yet decided): when the last token that it
-    signed has expired, and nobody needs it any more.
+    `created_at` and `expires_at` in s since the epoch. `expires_at` is the time at which the
+    last token that it signed expires, or 0 while it is not superseded.
     """
 
     jwk: dict[str, Any]
@@ -19,41 +22,41 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key_id(self) -> str:
-        """The `kid` in the header of what it signed."""
+        """The `kid` in the header of the tokens that it signs."""
         return str(self.jwk["kid"])
 
     @property
     def algorithm(self) -> str:
-        """What it signs with."""
+        """The `alg` that it signs with."""
         return str(self.jwk["alg"])
 
     def is_live(self, now: float) -> bool:
-        """Whether something that it signed may still be good."""
+        """Return whether a token that it signed may still be valid."""
         return not self.expires_at or now < self.expires_at
 
 
 def age(key: SigningKey) -> tuple[bool, int, str]:
-    """Sorts keys, the one that signs last: what was superseded never signs again.
+    """Return a key to sort by. The key that signs is the last: a superseded one never does.
 
-    The time alone does not tell: it is in whole seconds, and hosts differ on it.
+    The time alone is not enough: it is in whole seconds, and the clocks of hosts differ.
     """
     return not key.expires_at, key.created_at, key.key_id
 
 
 def signing_key_of(keys: Iterable[SigningKey], algorithm: str) -> SigningKey | None:
-    """Find the key that signs with `algorithm`, where one may: what has a date never does.
+    """Return the key that signs with `algorithm`, or None.
 
-    Of what it signed after that date, nobody could tell any more that it is good.
+    A key with an expiry never signs: verifiers would drop it before its tokens expire.
     """
-    fit = [key for key in keys if key.algorithm == algorithm and not key.expires_at]
-    return max(fit, key=age, default=None)
+    current = [key for key in keys if key.algorithm == algorithm and not key.expires_at]
+    return max(current, key=age, default=None)
 
 
 def superseded(keys: Iterable[SigningKey], expires_at: int) -> list[SigningKey]:
-    """The keys that a newer one replaces, as they are to be stored then.
+    """Return the keys that a newer key replaces, with `expires_at` set.
 
-    Those of all algorithms: one that was changed in the settings is not used again. A host whose
-    settings still have it makes itself a new key.
+    Keys of every algorithm are replaced, because the setting may have changed. A host that still
+    has the old setting makes a new key.
     """
     return [
         msgspec.structs.replace(key, expires_at=expires_at) for key in keys if not key.expires_at

@@ -1,9 +1,9 @@
-"""User codes: what a person reads off a screen and types (RFC 8628 sections 3.2, 5.1, 6.1).
+"""User codes, which a person reads from a screen and types (RFC 8628 sections 3.2, 5.1, 6.1).
 
-The default alphabet has no vowels (so no words appear) and no digits (so nothing looks like
-something else); a remote control types digits more easily, so an alphabet may be numeric.
-What a person types is folded first: case, width, spaces and punctuation do not matter, and a
-character outside the alphabet that looks like one inside it is read as that one.
+The default alphabet has no vowels, so that no words appear, and no digits, so that no two
+characters look alike. Digits are easier to type with a remote control, so an alphabet may be
+numeric. Case, width, spaces and punctuation of the typed code do not matter. A typed character
+outside the alphabet is read as the character of the alphabet that looks like it.
 """
 
 import math
@@ -13,10 +13,10 @@ from collections.abc import Callable
 import msgspec
 
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-"""RFC 8628 6.1: the base-20 alphabet without vowels, 4.3 bits a letter."""
+"""The base-20 alphabet without vowels (RFC 8628 6.1), 4.3 bits per letter."""
 
 NUMERIC = "0123456789"
-"""RFC 8628 6.1: digits, for remote controls and number pads, 3.3 bits each."""
+"""Digits, for remote controls and number pads (RFC 8628 6.1), 3.3 bits each."""
 
 MAX_GROWTH = 4
 """A code grows by at most this many characters over the configured length."""
@@ -24,15 +24,15 @@ MAX_GROWTH = 4
 SAFETY_BITS = 32
 """With one guess and one live grant, a guess hits with a probability of 2**-32."""
 
-# Each string is one shape; any of its characters stands for the one that the alphabet has.
+# The characters of each string look alike.
 _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
 
 
 class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How user codes look.
+    """The form of user codes.
 
-    `alphabet`: distinct characters; `length`: characters without separators; `group`:
-    characters between dashes, 0 for none.
+    `alphabet`: distinct characters. `length`: characters without dashes. `group`: characters
+    between dashes, 0 for no dashes.
     """
 
     alphabet: str = LETTERS
@@ -46,40 +46,39 @@ class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int]) -> str:
-    """A new code of `length` characters, without separators, drawn with `randbelow(n)`."""
+    """Make a code of `length` characters, without dashes. `randbelow(n)` draws 0 to n-1."""
     size = len(form.alphabet)
     return "".join(form.alphabet[randbelow(size)] for _ in range(length))
 
 
 def length_for(form: UserCodeFormat, live_grants: int, guesses: int) -> int:
-    """How long a new code has to be while `live_grants` wait and one may guess `guesses` times.
+    """Return the length of a new code, if `live_grants` are waiting and `guesses` are allowed.
 
-    With N codes waiting a guess hits somebody's N times as often, so the code grows with
-    log2 N (RFC 8628 5.1 asks for enough entropy against online guessing).
+    While N codes are waiting, a guess is N times as likely to hit one of them. So the code grows
+    with log2 N (RFC 8628 5.1 asks for enough entropy against online guessing).
     """
     bits = SAFETY_BITS + math.log2(max(1, live_grants)) + math.log2(max(1, guesses))
-    wanted = math.ceil(bits / math.log2(len(form.alphabet)))
-    # A short code is the operator's choice (a fleet behind one wall, a small keypad): it
-    # grows only from the point where the fleet makes it weaker than when it was chosen.
-    chosen = SAFETY_BITS + math.log2(max(1, guesses)) - form.bits
-    if chosen > 0:
-        wanted = math.ceil((bits - chosen) / math.log2(len(form.alphabet)))
-    return min(max(form.length, wanted), form.length + MAX_GROWTH)
+    length = math.ceil(bits / math.log2(len(form.alphabet)))
+    # An operator may choose a short code, for a private network or a small keypad. It grows only
+    # when the fleet makes it weaker than it was for one grant.
+    missing_bits = SAFETY_BITS + math.log2(max(1, guesses)) - form.bits
+    if missing_bits > 0:
+        length = math.ceil((bits - missing_bits) / math.log2(len(form.alphabet)))
+    return min(max(form.length, length), form.length + MAX_GROWTH)
 
 
 def normalise(text: str, alphabet: str) -> str | None:
-    """The code in `text` without separators, or None where it cannot be one.
+    """Return the code in `text` without dashes, or None if `text` cannot be a code.
 
-    RFC 8628 6.1: case is folded, punctuation and spaces are dropped.
+    Case is folded, punctuation and spaces are dropped (RFC 8628 6.1).
     """
     folded = unicodedata.normalize("NFKC", text[:256]).upper()
-    read = (_read(character, alphabet) for character in folded if character.isalnum())
-    code = "".join(read)
+    code = "".join(_read(character, alphabet) for character in folded if character.isalnum())
     return None if "?" in code or not code else code
 
 
 def display(code: str, group: int) -> str:
-    """`WDJBMJHT` as a person reads it: `WDJB-MJHT` for groups of four."""
+    """Format a code for people: `WDJBMJHT` becomes `WDJB-MJHT` in groups of four."""
     if group <= 0:
         return code
     return "-".join(code[i : i + group] for i in range(0, len(code), group))
@@ -90,7 +89,7 @@ def _read(character: str, alphabet: str) -> str:
         return character
     for shape in _LOOK_ALIKES:
         if character in shape:
-            inside = [other for other in shape if other in alphabet]
-            # Two candidates are no reading at all: better to ask again than to guess.
-            return inside[0] if len(inside) == 1 else "?"
+            candidates = [other for other in shape if other in alphabet]
+            # With two candidates, ask the person again: a guess could be the wrong code.
+            return candidates[0] if len(candidates) == 1 else "?"
     return "?"

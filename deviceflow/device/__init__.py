@@ -1,13 +1,12 @@
 """The device's side of RFC 8628: a client library and a terminal screen.
 
-It speaks to any server through its metadata (RFC 8414, OIDC Discovery) and knows nothing of this
-one. Imports aiohttp, msgspec, segno and the standard library, nothing else of deviceflow but
-`core`. What a server says is judged in `answers.py` and paced in `schedule.py`, both pure;
-`client.py` joins them to a connection, a clock and a sleep.
+It works with any server that has metadata (RFC 8414, OIDC Discovery), and knows nothing of the
+server in this package. It imports aiohttp, msgspec, segno and the standard library, and of
+deviceflow only `core`. `answers.py` reads the answers and `schedule.py` paces the polls; both are
+pure. `client.py` joins them to a connection, a clock and a sleep.
 
-Everything here raises `DeviceFlowError` or one of its subclasses. Text from a server is untrusted:
-whatever shows it passes it through `printable`. Representations of these objects leave out tokens
-and device codes.
+All errors are subclasses of `DeviceFlowError`. Text from a server is untrusted: it goes through
+`printable` before it is shown. The `repr` of an object has no tokens and no device codes.
 """
 
 from deviceflow.device.answers import DeviceAuthorization, Tokens

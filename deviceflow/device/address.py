@@ -1,4 +1,4 @@
-"""Which addresses codes, secrets and tokens may be sent to: https, and http on this machine."""
+"""The rule for addresses that receive codes, secrets and tokens: https, or http on loopback."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -7,16 +7,17 @@ from deviceflow.device.answers import printable
 from deviceflow.device.errors import InsecureAddressError
 
 
-def checked(url: str, what: str) -> SplitResult:
-    """Split an address, or raise InsecureAddressError in words that name it as `what`.
+def split_url(url: str, what: str) -> SplitResult:
+    """Check and split an address. May raise InsecureAddressError, which calls it `what`.
 
-    RFC 8628 3.1 and RFC 6749 3.2 require TLS; http is good enough where no network is crossed.
+    RFC 8628 3.1 and RFC 6749 3.2 require TLS. On loopback, http is allowed, because the request
+    crosses no network.
     """
     shown = printable(url)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-        (host or "").encode("idna")  # what the look-up of a name would fail on
+        (host or "").encode("idna")  # the look-up of the name does this, and may fail
     except ValueError as error:
         raise InsecureAddressError(f"The {what} {shown!r} is not an address: {error}.") from error
     if parts.scheme not in {"http", "https"} or not host:

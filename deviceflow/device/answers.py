@@ -1,4 +1,4 @@
-"""What a server's answers mean. Pure: bytes in, typed values out (RFC 8628 3.2 and 3.5)."""
+"""The meaning of a server's answers. Pure: bytes in, typed values out (RFC 8628 3.2 and 3.5)."""
 
 from typing import Final, TypeVar
 
@@ -23,9 +23,9 @@ _Answer = TypeVar("_Answer")
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP answer, reduced to what decides anything here.
+    """The parts of an HTTP answer that matter here.
 
-    `retry_after` is in seconds; `held` tells of `Preference-Applied: wait=...` (RFC 7240 3).
+    `retry_after` is in seconds. `held`: it has `Preference-Applied: wait=...` (RFC 7240 3).
     """
 
     status: int
@@ -35,9 +35,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceAuthorization(msgspec.Struct, frozen=True, kw_only=True):
-    """The device authorization response, RFC 8628 3.2; `expires_in` and `interval` in seconds.
+    """The device authorization response (RFC 8628 3.2). `expires_in` and `interval` in seconds.
 
-    `user_code` and the addresses are for the person; `device_code` is a secret of the device.
+    `user_code` and the addresses are for the person. `device_code` is a secret of the device.
     """
 
     device_code: str
@@ -52,10 +52,9 @@ class DeviceAuthorization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """The token response, RFC 6749 5.1; `expires_in` in seconds.
+    """The token response (RFC 6749 5.1). `expires_in` in seconds.
 
-    `answer` is the whole object as the server sent it, members that this class does not know
-    included.
+    `answer` is the whole object that the server sent, with members that this class does not have.
     """
 
     access_token: str
@@ -71,20 +70,20 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StillPending(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization_pending`; `held` when the server held the poll before it answered."""
+    """`authorization_pending`. `held`: the server held the poll before it answered."""
 
     held: bool
 
 
 class TooFast(msgspec.Struct, frozen=True, kw_only=True):
-    """`slow_down`; `interval` is the server's new one in seconds, where it says so."""
+    """`slow_down`. `interval`: the server's new interval in seconds, if it sent one."""
 
     interval: int | None
     retry_after: float | None
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
-    """No verdict on the grant: no connection, 5xx or 429. Ask again later."""
+    """No answer about the grant: no connection, 5xx or 429. Poll again later."""
 
     reason: str
     retry_after: float | None = None
@@ -99,23 +98,23 @@ PollAnswer = Tokens | AccessDenied | ExpiredToken | StillPending | TooFast | Una
 
 
 def printable(text: str) -> str:
-    """Return a server's text without what a terminal would obey: controls, escapes, bidi marks."""
+    """Remove what a terminal would interpret from a text: controls, escapes, bidi marks."""
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def read_object(body: bytes) -> dict[str, object] | None:
-    """Decode a JSON object, without members that are null; None if the body is anything else."""
+    """Decode a JSON object, without members that are null. Return None if it is not an object."""
     try:
-        found = msgspec.json.decode(body, type=dict[str, object])
+        members = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def read_authorization(reply: Reply) -> DeviceAuthorization:
-    """Read the device authorization endpoint's answer.
+    """Read the answer of the device authorization endpoint.
 
-    Raises ServerError (RFC 6749 5.2), UnavailableError (5xx, 429), MalformedAnswerError.
+    May raise ServerError (RFC 6749 5.2), UnavailableError (5xx, 429), MalformedAnswerError.
     """
     answer = read_object(reply.body)
     error = _error(answer, reply.status)
@@ -123,10 +122,10 @@ def read_authorization(reply: Reply) -> DeviceAuthorization:
         raise UnavailableError(reply.status, reply.retry_after)
     if error is not None:
         raise error
-    found = _accepted(reply, answer, "device authorization endpoint")
-    # Google's server predates the RFC and says "url".
-    found.setdefault("verification_uri", found.get("verification_url"))
-    authorization = _convert(found, DeviceAuthorization, "device authorization response")
+    members = _accepted(reply, answer, "device authorization endpoint")
+    # Google's server is older than the RFC and sends "url".
+    members.setdefault("verification_uri", members.get("verification_url"))
+    authorization = _convert(members, DeviceAuthorization, "device authorization response")
     if authorization.expires_in <= 0 or authorization.interval < 0:
         raise MalformedAnswerError(
             "The server's device authorization response has a lifetime or an interval below zero."
@@ -135,10 +134,10 @@ def read_authorization(reply: Reply) -> DeviceAuthorization:
 
 
 def read_poll(reply: Reply) -> PollAnswer:
-    """Read the token endpoint's answer to a poll, RFC 8628 3.5.
+    """Read the token endpoint's answer to a poll (RFC 8628 3.5).
 
-    The error code decides before the status: servers send these codes with 400, 401, 403, 429 and
-    even 200. Raises ServerError for any other code, MalformedAnswerError.
+    The error code counts before the status, because servers send these codes with 400, 401, 403,
+    429 and even 200. May raise ServerError (any other error code), MalformedAnswerError.
     """
     answer = read_object(reply.body)
     error = _error(answer, reply.status)
@@ -153,8 +152,8 @@ def read_poll(reply: Reply) -> PollAnswer:
         return Unanswered(reason=f"HTTP {reply.status}", retry_after=reply.retry_after)
     if error is not None:
         raise error
-    found = _accepted(reply, answer, "token endpoint")
-    return _convert({**found, "answer": found}, Tokens, "token response")
+    members = _accepted(reply, answer, "token endpoint")
+    return _convert({**members, "answer": members}, Tokens, "token response")
 
 
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
@@ -169,7 +168,7 @@ def _interval(answer: dict[str, object]) -> int | None:
     try:
         return msgspec.convert(answer.get("interval"), int | None, strict=False)
     except msgspec.ValidationError:
-        return None  # an extra that few servers send; RFC 8628 3.5's five seconds hold without it
+        return None  # few servers send it; without it, RFC 8628 3.5 adds five seconds
 
 
 def _accepted(reply: Reply, answer: dict[str, object] | None, endpoint: str) -> dict[str, object]:
@@ -182,9 +181,9 @@ def _accepted(reply: Reply, answer: dict[str, object] | None, endpoint: str) -> 
     )
 
 
-def _convert(found: dict[str, object], kind: type[_Answer], name: str) -> _Answer:
+def _convert(members: dict[str, object], kind: type[_Answer], name: str) -> _Answer:
     try:
-        # Not strict: some servers send the numbers as strings.
-        return msgspec.convert(found, kind, strict=False)
+        # Not strict, because some servers send numbers as strings.
+        return msgspec.convert(members, kind, strict=False)
     except msgspec.ValidationError as error:
         raise MalformedAnswerError(f"The server's {name} is not complete: {error}.") from error

@@ -1,4 +1,4 @@
-"""The client of a device: asks for codes, polls, and hands over the tokens (RFC 8628 3)."""
+"""The client of a device: requests codes, polls, and returns the tokens (RFC 8628 3)."""
 
 import asyncio
 import random
@@ -23,13 +23,13 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class DeviceClient:
-    """One OAuth client on one server; runs any number of grants, one after another or at once.
+    """An OAuth client of one server. It can run any number of grants, also at the same time.
 
-    `server` is the issuer's address, whose metadata is fetched once, or Metadata. `session` is used
-    if given and left open; else the client makes one and closes it: use `async with`, or `close`.
-    `timeout_s` is for one answer, in seconds; a held poll gets the time of the hold on top.
-    `clock`, `sleep` and `jitter` are for tests. Raises InsecureAddressError for an http address
-    that is not on this machine, ValueError for a secret and an `auth_method` that do not match.
+    `server` is Metadata, or the address of an issuer, whose metadata is fetched once. `session` is
+    not closed. Without it, the client makes one, which `async with` or `close` closes.
+    `timeout_s` is for one answer, in seconds; a held poll has the time of the hold in addition.
+    `clock`, `sleep` and `jitter` are for tests. May raise InsecureAddressError (an http address
+    that is not loopback), ValueError (a secret and an `auth_method` that do not match).
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class DeviceClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session, unless it was given."""
+        """Close the session, unless the caller made it."""
         if self._owns_session and self._session is not None:
             await self._session.close()
             self._session = None
 
     async def metadata(self) -> Metadata:
-        """Return the server's metadata; fetched on first use.
+        """Return the server's metadata. Fetch it on first use.
 
-        Raises DiscoveryError, InsecureAddressError, UnreachableError.
+        May raise DiscoveryError, InsecureAddressError, UnreachableError.
         """
         if not isinstance(self._server, Metadata):
             self._server = await discover(
@@ -90,12 +90,12 @@ class DeviceClient:
     async def authorize(
         self, scope: str = "", *, extra: Mapping[str, str] | None = None
     ) -> DeviceAuthorization:
-        """Ask for a device code and a user code (RFC 8628 3.1, 3.2).
+        """Request a device code and a user code (RFC 8628 3.1, 3.2).
 
-        `scope` is separated by spaces; empty asks for the server's default. `extra` are parameters
-        that some servers want, such as `audience`. Raises ServerError (a client or scope that the
-        server refuses), UnavailableError (5xx, 429), MalformedAnswerError, UnreachableError, and
-        what `metadata` raises.
+        `scope` is separated by spaces; if it is empty, the server has a default. `extra`:
+        parameters of some servers, such as `audience`. May raise ServerError (the server refuses
+        the client or the scope), UnavailableError (5xx, 429), MalformedAnswerError,
+        UnreachableError, and the errors of `metadata`.
         """
         endpoint = check_endpoints(await self.metadata())
         form = {**(extra or {}), **({"scope": scope} if scope else {})}
@@ -110,10 +110,10 @@ class DeviceClient:
     ) -> Tokens:
         """Poll until the person has decided, and return the tokens (RFC 8628 3.4, 3.5).
 
-        The lifetime counts from this call. `on_event` is called with every event; `hold=False` does
-        plain polling even if the server can hold polls. Raises AccessDenied, ExpiredToken,
-        ServerError (any other error code), MalformedAnswerError. A server that cannot be reached is
-        asked again, less and less often, until the lifetime is over.
+        The lifetime counts from this call. `on_event` is called with every event. `hold=False`
+        uses plain polling, even if the server can hold polls. While the server cannot be reached,
+        the polls go on, less and less often, until the lifetime is over. May raise AccessDenied,
+        ExpiredToken, ServerError (any other error code), MalformedAnswerError.
         """
         async with aclosing(self.events(authorization, hold=hold)) as events:
             async for event in events:
@@ -126,18 +126,18 @@ class DeviceClient:
     async def events(
         self, authorization: DeviceAuthorization, *, hold: bool = True
     ) -> AsyncGenerator[Event, None]:
-        """Poll like `poll_until_decided`, as an iterator; the last event is Decided."""
+        """Poll like `poll_until_decided`, and yield the events. The last event is Decided."""
         metadata = await self.metadata()
         max_wait = metadata.device_poll_max_wait if hold else 0
         schedule = Schedule(authorization.interval, max(0, max_wait), self._jitter)
         form = {"grant_type": GRANT_TYPE, "device_code": authorization.device_code}
 
-        async def ask(wait: int) -> Reply:
+        async def send(wait: int) -> Reply:
             return await self._post(metadata.token_endpoint, form, wait=wait)
 
         lifetime = authorization.expires_in
-        async with aclosing(poll(ask, schedule, expires_in=lifetime, time=self._time)) as found:
-            async for event in found:
+        async with aclosing(poll(send, schedule, expires_in=lifetime, time=self._time)) as events:
+            async for event in events:
                 yield event
 
     async def _post(self, endpoint: str, form: Mapping[str, str], *, wait: int = 0) -> Reply:

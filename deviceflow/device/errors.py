@@ -1,12 +1,12 @@
-"""What can end the device's side of the flow; every message is one line for a person."""
+"""The errors of the device's side. Every message is one line for a person."""
 
 
 class DeviceFlowError(Exception):
-    """The flow cannot go on; the text says what happened and what to do next."""
+    """The flow cannot go on. The text says what happened and what to do next."""
 
 
 class InsecureAddressError(DeviceFlowError):
-    """An address is not one that codes and tokens may be sent to (RFC 8628 3.1: TLS)."""
+    """Codes and tokens must not be sent to this address (RFC 8628 3.1: TLS)."""
 
 
 class DiscoveryError(DeviceFlowError):
@@ -14,9 +14,9 @@ class DiscoveryError(DeviceFlowError):
 
 
 class UnreachableError(DeviceFlowError):
-    """No answer came: a name that is not known, a refused connection, a time-out, a broken TLS.
+    """No answer came: unknown host, refused connection, time-out or broken TLS.
 
-    `reason` is the short cause in words.
+    `reason` is the cause in a few words.
     """
 
     def __init__(self, address: str, reason: str) -> None:
@@ -25,9 +25,9 @@ class UnreachableError(DeviceFlowError):
 
 
 class UnavailableError(DeviceFlowError):
-    """The server answered that it cannot serve now (5xx or 429); the same request may work later.
+    """The server cannot serve now (5xx or 429). The same request may work later.
 
-    `retry_after` is in seconds, None when the server did not say.
+    `retry_after` is in seconds, or None if the server did not send it.
     """
 
     def __init__(self, status: int, retry_after: float | None) -> None:
@@ -52,8 +52,8 @@ class ServerError(DeviceFlowError):
 
 
 class AccessDenied(ServerError):  # noqa: N818 - RFC 8628 3.5 names the end state, not a fault
-    """`access_denied`: the person, or the operator, said no. Final."""
+    """`access_denied`: the person or the operator has denied the request. This is final."""
 
 
 class ExpiredToken(ServerError):  # noqa: N818 - RFC 8628 3.5 names the end state, not a fault
-    """`expired_token`: nobody decided in time. Start again with a new authorization request."""
+    """`expired_token`: the request expired undecided. Start again with a new request."""

@@ -1,7 +1,6 @@
-"""What happens while a device polls; for progress displays, the demo and the benchmarks.
+"""The events of a device's polling, for progress displays, the demo and the benchmarks.
 
-Every event says how many polls were sent so far (`polls`); all but the last say in how many seconds
-the next one leaves (`retry_in`).
+`polls` is the number of polls so far. `retry_in` is the time to the next poll, in seconds.
 """
 
 import msgspec
@@ -11,14 +10,14 @@ from deviceflow.device.errors import AccessDenied, ExpiredToken
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization_pending`: nobody has decided yet."""
+    """`authorization_pending`: the person has not decided yet."""
 
     polls: int
     retry_in: float
 
 
 class SlowDown(msgspec.Struct, frozen=True, kw_only=True):
-    """`slow_down`: `interval` is the new one, in seconds, in force from now on."""
+    """`slow_down`. `interval`: the interval that holds from now on, in seconds."""
 
     interval: float
     polls: int
@@ -26,7 +25,7 @@ class SlowDown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer, or 5xx or 429; `reason` is a few words. Polling goes on, less often."""
+    """No answer, or 5xx or 429. `reason`: the cause in a few words. Polling goes on, less often."""
 
     reason: str
     polls: int
@@ -34,7 +33,7 @@ class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """The last event: either `tokens`, or the `refusal` that `poll_until_decided` would raise."""
+    """The last event: either `tokens`, or the `refusal` that `poll_until_decided` raises."""
 
     polls: int
     tokens: Tokens | None = None

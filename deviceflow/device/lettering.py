@@ -1,11 +1,11 @@
-"""Letters that can be read from a sofa: a user code, drawn with half blocks.
+"""Large letters for a user code, drawn with half blocks, to be read from a distance.
 
-They are in the terminal's own colours, so they suit light and dark ones.
+They have the terminal's own colours, so they are readable on a light and on a dark one.
 """
 
 from collections.abc import Sequence
 
-# Per group: the characters, then five rows with five points for each of them.
+# For each group: the characters, then five rows with five points for each of them.
 _FONT = """
 ABCDEFGHIJKLM
 .###. ####. .#### ####. ##### ##### .#### #...# ##### ..### #...# #.... #...#
@@ -31,7 +31,7 @@ HALF_BLOCKS = " ▄▀█"
 
 
 def half_blocks(rows: Sequence[Sequence[bool]]) -> list[str]:
-    """Draw rows of points, two rows in each line of text; a point that is True is ink."""
+    """Draw rows of points, two rows in each line of text. A True point has the text's colour."""
     padded = [*rows, [False] * len(rows[0])] if len(rows) % 2 else list(rows)
     return [
         "".join(HALF_BLOCKS[2 * top + bottom] for top, bottom in zip(upper, lower, strict=True))
@@ -40,12 +40,14 @@ def half_blocks(rows: Sequence[Sequence[bool]]) -> list[str]:
 
 
 def large(text: str, columns: int) -> list[str]:
-    """Draw the text in lines of at most `columns`; none if it does not fit or cannot be drawn."""
-    glyphs = [_GLYPHS.get(character) for character in text.upper()]
-    drawn = [glyph for glyph in glyphs if glyph is not None]
-    if not drawn or len(drawn) < len(glyphs):
+    """Draw the text in lines of at most `columns`. Return no lines if it does not fit.
+
+    A text with other characters than those of `_FONT` gives no lines either.
+    """
+    if not text or not all(character in _GLYPHS for character in text.upper()):
         return []
-    rows = [".".join(glyph[row] for glyph in drawn) for row in range(_ROWS)]
+    glyphs = [_GLYPHS[character] for character in text.upper()]
+    rows = [".".join(glyph[row] for glyph in glyphs) for row in range(_ROWS)]
     if len(rows[0]) > columns:
         return []
     return half_blocks([[point == "#" for point in row] for row in rows])

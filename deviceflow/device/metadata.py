@@ -1,24 +1,24 @@
-"""The server's metadata: RFC 8414, and OIDC Discovery where that is all there is."""
+"""The server's metadata: RFC 8414, or OIDC Discovery if the server has only that."""
 
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from deviceflow.device.address import checked
+from deviceflow.device.address import split_url
 from deviceflow.device.answers import OK, printable, read_object
 from deviceflow.device.errors import DiscoveryError, InsecureAddressError
 from deviceflow.device.transport import fetch
 
-# RFC 8414 2: the default where token_endpoint_auth_methods_supported is absent.
+# RFC 8414 2: the default if token_endpoint_auth_methods_supported is absent.
 _DEFAULT_AUTH_METHODS: Final = ("client_secret_basic",)
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device needs of a server's metadata (RFC 8414 2, RFC 8628 4).
+    """The metadata that a device needs (RFC 8414 2, RFC 8628 4).
 
-    `device_poll_max_wait` is an extension: the longest time in seconds for which the token endpoint
-    holds a poll that asks so with `Prefer: wait=N` (RFC 7240 4.3).
+    `device_poll_max_wait` is an extension: the longest time in seconds for which the token
+    endpoint holds a poll with `Prefer: wait=N` (RFC 7240 4.3).
     """
 
     issuer: str
@@ -29,12 +29,12 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def well_known(issuer: str) -> tuple[str, str]:
-    """Return the two addresses of an issuer's metadata, in the order of asking.
+    """Return the two addresses of an issuer's metadata, in the order in which to try them.
 
-    RFC 8414 3.1 inserts its suffix before the issuer's path, OIDC Discovery 4.1 appends it; both
-    drop a slash at the end. Raises InsecureAddressError.
+    RFC 8414 3.1 inserts its suffix before the issuer's path, OIDC Discovery 4.1 appends it. Both
+    drop a slash at the end. May raise InsecureAddressError.
     """
-    parts = checked(issuer, "issuer")
+    parts = split_url(issuer, "issuer")
     if parts.query:
         raise InsecureAddressError(f"The issuer {issuer} must have no query (RFC 8414 2).")
     base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
@@ -47,7 +47,7 @@ def well_known(issuer: str) -> tuple[str, str]:
 async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: float) -> Metadata:
     """Fetch and check the issuer's metadata.
 
-    Raises DiscoveryError, InsecureAddressError, UnreachableError.
+    May raise DiscoveryError, InsecureAddressError, UnreachableError.
     """
     answers = []
     for address in well_known(issuer):
@@ -63,15 +63,15 @@ async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: fl
 
 
 def read_metadata(issuer: str, document: dict[str, object]) -> Metadata:
-    """Make Metadata of a document; raise DiscoveryError or InsecureAddressError.
+    """Make Metadata of a document. May raise DiscoveryError, InsecureAddressError.
 
-    RFC 8414 3.3: an issuer that is not identical means that the document MUST NOT be used.
+    RFC 8414 3.3: a document with another issuer MUST NOT be used.
     """
-    found = document.get("issuer")
-    if found != issuer:
-        says = printable(str(found)) if found else "no issuer"
+    other = document.get("issuer")
+    if other != issuer:
+        shown = printable(str(other)) if other else "no issuer"
         raise DiscoveryError(
-            f"The metadata of {issuer} names another issuer: {says}. "
+            f"The metadata of {issuer} names another issuer: {shown}. "
             "The two must be the same to the last character (RFC 8414 3.3); use that address if "
             "you trust it."
         )
@@ -84,16 +84,16 @@ def read_metadata(issuer: str, document: dict[str, object]) -> Metadata:
 
 
 def check_endpoints(metadata: Metadata) -> str:
-    """Return the device authorization endpoint after both endpoints were found good.
+    """Check both endpoints, and return the device authorization endpoint.
 
-    Raises DiscoveryError (the server has no device flow), InsecureAddressError.
+    May raise DiscoveryError (the server has no device flow), InsecureAddressError.
     """
-    checked(metadata.token_endpoint, "token endpoint")
+    split_url(metadata.token_endpoint, "token endpoint")
     endpoint = metadata.device_authorization_endpoint
     if endpoint is None:
         raise DiscoveryError(
             f"{metadata.issuer} does not offer the device flow: its metadata has no "
             "device_authorization_endpoint (RFC 8628 4). Ask its operator to turn it on."
         )
-    checked(endpoint, "device authorization endpoint")
+    split_url(endpoint, "device authorization endpoint")
     return endpoint

@@ -1,4 +1,4 @@
-"""The polling loop, RFC 8628 3.5: asks, pauses, and tells what happens."""
+"""The polling loop of a device (RFC 8628 3.5)."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -17,23 +17,23 @@ from deviceflow.device.errors import ExpiredToken, UnreachableError
 from deviceflow.device.events import Decided, Event, Pending, SlowDown, Unreachable
 from deviceflow.device.schedule import Schedule
 
-# Sends one poll; the argument is the N of `Prefer: wait=N`, 0 for none. May raise UnreachableError.
-Ask = Callable[[int], Awaitable[Reply]]
+SendPoll = Callable[[int], Awaitable[Reply]]
+"""Sends a poll. The argument is the N of `Prefer: wait=N`, or 0. May raise UnreachableError."""
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
-    """A clock in seconds that never goes back, and a sleep that goes by it."""
+    """A clock in seconds that never goes back, and a sleep by that clock."""
 
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]
 
 
 async def poll(
-    ask: Ask, schedule: Schedule, *, expires_in: float, time: Time
+    send: SendPoll, schedule: Schedule, *, expires_in: float, time: Time
 ) -> AsyncGenerator[Event, None]:
     """Poll until a decision or for `expires_in` seconds, and yield an event for every answer.
 
-    The last event is Decided. Raises ServerError (any other error code), MalformedAnswerError.
+    The last event is Decided. May raise ServerError (any other error code), MalformedAnswerError.
     """
     deadline = time.clock() + expires_in
     pause, polls = schedule.before_first(), 0
@@ -44,7 +44,7 @@ async def poll(
             yield Decided(polls=polls, refusal=_too_late(expires_in))
             return
         polls += 1
-        answer = await _answer(ask, schedule.wait(deadline - started))
+        answer = await _answer(send, schedule.wait(deadline - started))
         event = _event(answer, schedule, time.clock() - started, polls)
         yield event
         if isinstance(event, Decided):
@@ -52,9 +52,9 @@ async def poll(
         pause = event.retry_in
 
 
-async def _answer(ask: Ask, wait: int) -> PollAnswer:
+async def _answer(send: SendPoll, wait: int) -> PollAnswer:
     try:
-        return read_poll(await ask(wait))
+        return read_poll(await send(wait))
     except UnreachableError as error:
         return Unanswered(reason=error.reason)
 
@@ -63,8 +63,8 @@ def _event(answer: PollAnswer, schedule: Schedule, took: float, polls: int) -> E
     match answer:
         case StillPending(held=held):
             return Pending(polls=polls, retry_in=schedule.pending(took, held=held))
-        case TooFast(interval=asked, retry_after=retry_after):
-            pause = schedule.slow_down(asked, retry_after)
+        case TooFast(interval=interval, retry_after=retry_after):
+            pause = schedule.slow_down(interval, retry_after)
             return SlowDown(interval=schedule.interval, polls=polls, retry_in=pause)
         case Unanswered(reason=reason, retry_after=retry_after):
             pause = schedule.unanswered(took, retry_after)
@@ -76,4 +76,4 @@ def _event(answer: PollAnswer, schedule: Schedule, took: float, polls: int) -> E
 
 
 def _too_late(expires_in: float) -> ExpiredToken:
-    return ExpiredToken("expired_token", f"nobody approved within {expires_in:.0f} s")
+    return ExpiredToken("expired_token", f"not approved within {expires_in:.0f} s")

@@ -1,11 +1,13 @@
-"""When a device may poll next. Pure: the rules of RFC 8628 3.5, and of held polls.
+"""The times at which a device polls. Pure: the rules of RFC 8628 3.5, and of held polls.
 
 - Two polls are never closer than the interval in force.
-- `slow_down` adds five seconds for this and all later polls; a larger interval in the answer wins.
-- No answer at all doubles the pause each time, up to a minute (or twice the interval, if that is
-  longer); a share of chance on top keeps a fleet from coming back in step. An answer ends that.
-- A server that asks for more patience (`Retry-After`) gets it.
-- A poll that the server held for the interval or longer may be followed by the next one at once.
+- `slow_down` adds five seconds to the interval, for this and all later polls. If the answer has a
+  longer interval, that one is used.
+- Without an answer, the pause doubles each time, up to a minute (or twice the interval, if that is
+  longer). A random part is added, so that the devices of a fleet do not all return at the same
+  moment. The next answer resets the pause.
+- A longer `Retry-After` of the server is respected.
+- If the server held a poll for the interval or longer, the next poll may follow at once.
 """
 
 from collections.abc import Callable
@@ -13,14 +15,14 @@ from collections.abc import Callable
 SLOW_DOWN_S = 5
 SHORTEST_INTERVAL_S = 1
 LONGEST_PAUSE_S = 60
-# The pause grows by up to this share of itself.
+# The random part of a pause, at most: a fraction of the pause.
 _JITTER = 0.25
 
 
 class Schedule:
-    """The pace of one grant's polls; each method takes one answer in and returns the pause in s.
+    """The pace of one grant's polls. There is a method for each answer, which returns a pause in s.
 
-    `max_wait` is how long the server offers to hold a poll, in seconds; 0 when it does not.
+    `max_wait`: the longest time for which the server holds a poll, in seconds; 0 if it holds none.
     `jitter` returns a number from 0 to 1.
     """
 
@@ -31,28 +33,28 @@ class Schedule:
         self._failures = 0
 
     def before_first(self) -> float:
-        """Return the pause before the first poll: none if it will be held, else the interval."""
+        """Return the pause before the first poll: 0 if the server holds it, else the interval."""
         return 0.0 if self._max_wait else self.interval
 
     def wait(self, remaining: float) -> int:
-        """Return how long to ask the server to hold a poll sent now, in s; 0: do not ask."""
+        """Return the N of `Prefer: wait=N` for a poll that is sent now; 0 for no such header."""
         return max(0, min(self._max_wait, int(remaining)))
 
     def pending(self, took: float, *, held: bool) -> float:
-        """Return the pause after `authorization_pending`; `took` is how long its answer took."""
+        """Return the pause after `authorization_pending`. `took`: how long the answer took."""
         self._failures = 0
         return max(0.0, self.interval - took) if held else self.interval
 
-    def slow_down(self, asked: float | None, retry_after: float | None) -> float:
-        """Return the pause after `slow_down`; `asked` is the interval in its body."""
+    def slow_down(self, interval: float | None, retry_after: float | None) -> float:
+        """Return the pause after `slow_down`. `interval`: the interval in its body."""
         self._failures = 0
-        self.interval = max(self.interval + SLOW_DOWN_S, asked or 0.0)
+        self.interval = max(self.interval + SLOW_DOWN_S, interval or 0.0)
         return max(self.interval, retry_after or 0.0)
 
     def unanswered(self, took: float, retry_after: float | None) -> float:
-        """Return the pause after no verdict; `took` is how long it took to find out."""
+        """Return the pause after no answer. `took`: the time until that was known."""
         if took >= self.interval:
-            # Something between here and the server may cut long requests short: ask for less.
+            # A proxy in between may cut long requests short, so use a shorter hold.
             self._max_wait //= 2
         self._failures += 1
         if retry_after is not None:

@@ -1,7 +1,7 @@
-"""What a device without a keyboard shows on a terminal: QR code, address, user code, progress.
+"""The terminal screen of a device: QR code, address, user code, and progress.
 
-On a terminal the last line is kept up to date in place; elsewhere (a log, a pipe) a line is written
-when the server says something new, and once a minute. NO_COLOR (no-color.org) is respected.
+On a terminal, the last line is updated in place. Elsewhere (a log, a pipe), a line is written when
+the answer changes, and once a minute. NO_COLOR (no-color.org) is respected.
 """
 
 import os
@@ -21,9 +21,10 @@ _MARGIN = "  "
 
 
 class Screen:
-    """One grant on one stream; call `show`, then `on_event` and once a second `tick`, then `close`.
+    """The screen of one grant, on one stream.
 
-    `clock` is in seconds and never goes back.
+    Call `show`, then `on_event` for each event and `tick` once a second, then `close`. `clock` is
+    in seconds and never goes back.
     """
 
     def __init__(
@@ -41,27 +42,27 @@ class Screen:
         self._colour = self._live and not environ.get("NO_COLOR")
         self._deadline = self._next_line = clock()
         self._polls = 0
-        self._said = "none yet"
+        self._last_answer = "none yet"
 
     def show(self, authorization: DeviceAuthorization, *, qr: bool = True) -> None:
-        """Write where to go and which code to enter, and start the countdown."""
+        """Write the address and the code, and start the countdown."""
         self._deadline = self._clock() + authorization.expires_in
         lines = self._instructions(authorization, qr=qr)
         self._stream.write("\n" + "".join(f"{_MARGIN}{line}".rstrip() + "\n" for line in lines))
         self.tick()
 
     def on_event(self, event: Event) -> None:
-        """Take one event of the polling in."""
-        said = said_by(event)
-        if said != self._said and self._polls:
+        """Show an event of the polling."""
+        answer = describe(event)
+        if answer != self._last_answer and self._polls:
             self._next_line = self._clock()
-        self._polls, self._said = event.polls, said
+        self._polls, self._last_answer = event.polls, answer
         if not isinstance(event, Decided):
             self.tick()
 
     def tick(self) -> None:
-        """Bring the line of progress up to date."""
-        text = progress(self._deadline - self._clock(), self._polls, self._said)
+        """Update the line of progress."""
+        text = progress(self._deadline - self._clock(), self._polls, self._last_answer)
         if self._live:
             self._stream.write(f"\r\x1b[2K{_MARGIN}{text}"[: self._columns + 4])
         elif self._clock() >= self._next_line:
@@ -105,15 +106,15 @@ class Screen:
         return f"\x1b[1m{text}\x1b[0m" if self._colour else text
 
 
-def progress(remaining: float, polls: int, said: str) -> str:
-    """Say in one line how long is left, how often the server was asked and what it last said."""
+def progress(remaining: float, polls: int, last_answer: str) -> str:
+    """Describe the progress in one line: the time left, the number of polls, the last answer."""
     minutes, seconds = divmod(max(0, round(remaining)), 60)
     times = "1 poll" if polls == 1 else f"{polls} polls"
-    return f"Waiting, {minutes}:{seconds:02} left. {times}, last answer: {said}"
+    return f"Waiting, {minutes}:{seconds:02} left. {times}, last answer: {last_answer}"
 
 
-def said_by(event: Event) -> str:
-    """Say in a few words what an event's answer was."""
+def describe(event: Event) -> str:
+    """Describe the answer of an event in a few words."""
     match event:
         case Pending():
             return "not approved yet"

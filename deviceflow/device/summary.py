@@ -1,4 +1,4 @@
-"""Tokens, told to a person."""
+"""A description of tokens for people."""
 
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def claims(token: str) -> dict[str, object] | None:
-    """Decode a JWT's claims (RFC 7519 7.2), unverified; None if the token is not a JWT."""
+    """Decode a JWT's claims (RFC 7519 7.2), unverified. Return None if it is not a JWT."""
     parts = token.split(".")
     if len(parts) != _PARTS:
         return None
@@ -22,27 +22,27 @@ def claims(token: str) -> dict[str, object] | None:
 
 
 def summary(tokens: Tokens) -> str:
-    """Describe the answer and print its tokens, each with its claims if it is a JWT."""
+    """Describe the token response, with its tokens and the claims of those that are JWTs."""
     lines = [
         f"token type     {printable(tokens.token_type)}",
         f"lifetime       {lifetime(tokens.expires_in)}",
-        f"scope          {printable(tokens.scope) if tokens.scope else 'as asked for'}",
+        f"scope          {printable(tokens.scope) if tokens.scope else 'as requested'}",
     ]
-    named = (
+    members = (
         ("access token", tokens.access_token),
         ("refresh token", tokens.refresh_token),
         ("ID token", tokens.id_token),
     )
-    for name, token in named:
+    for name, token in members:
         if token is not None:
             lines += ["", name, printable(token), *_claim_lines(token)]
     return "\n".join(lines)
 
 
 def lifetime(seconds: int | None) -> str:
-    """Say a lifetime in the largest unit that divides it, and in seconds."""
+    """Format a lifetime in the largest unit that divides it, and in seconds."""
     if seconds is None:
-        return "not told"
+        return "not given"
     for unit, size in _UNITS:
         if seconds >= size and seconds % size == 0:
             number = seconds // size
@@ -58,12 +58,12 @@ def _decoded(part: str) -> dict[str, object] | None:
 
 
 def _claim_lines(token: str) -> list[str]:
-    found = claims(token)
-    if found is None:
+    members = claims(token)
+    if members is None:
         return []
-    width = max(map(len, found), default=0)
+    width = max(map(len, members), default=0)
     return ["its claims, not verified"] + [
-        f"  {printable(name):{width}}  {_value(name, value)}" for name, value in found.items()
+        f"  {printable(name):{width}}  {_value(name, value)}" for name, value in members.items()
     ]
 
 

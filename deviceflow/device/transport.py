@@ -1,4 +1,4 @@
-"""One HTTP exchange with a server, made into a `Reply` or an `UnreachableError`."""
+"""An HTTP exchange with a server. The result is a `Reply` or an `UnreachableError`."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import aiohttp
 from deviceflow.device.answers import Reply, printable
 from deviceflow.device.errors import MalformedAnswerError, UnreachableError
 
-# Metadata documents are a few kilobytes; more is not an answer to any of our questions.
+# The largest answers are metadata documents, of a few kilobytes.
 MAX_BODY_BYTES = 1 << 20
 _HELD = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?\d', re.IGNORECASE)
 
@@ -24,9 +24,9 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     timeout_s: float,
 ) -> Reply:
-    """GET the address, or POST the form to it; redirects are answers, not followed.
+    """GET the address, or POST the form to it. Redirects are not followed.
 
-    Raises UnreachableError, MalformedAnswerError (an answer of more than MAX_BODY_BYTES).
+    May raise UnreachableError, MalformedAnswerError (an answer of more than MAX_BODY_BYTES).
     """
     method = "GET" if form is None else "POST"
     try:
@@ -49,13 +49,13 @@ async def fetch(
 
 
 def origin(url: str) -> str:
-    """Return an address's scheme and authority, for messages."""
+    """Return the scheme and authority of an address, for messages."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds (RFC 9110 10.2.3); a date counts from the answer's own Date."""
+    """Read Retry-After, in seconds (RFC 9110 10.2.3). A date counts from the answer's Date."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

@@ -1,4 +1,4 @@
-"""JSON answers, good ones and errors (RFC 6749 sections 5.1 and 5.2)."""
+"""JSON answers: successful ones and errors (RFC 6749 sections 5.1 and 5.2)."""
 
 import msgspec
 import structlog
@@ -9,10 +9,10 @@ from deviceflow.core.messages import ErrorResponse
 from deviceflow.store.errors import StoreUnavailable
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-"""RFC 6749 5.1: nothing with a token or a code in it may be kept by a cache."""
+"""RFC 6749 5.1: caches must not store answers with tokens or codes."""
 
 SERVER = "deviceflow"
-"""What the Server header says, the same on every path."""
+"""The value of the Server header, on every path."""
 
 CHALLENGE = 'Basic realm="deviceflow"'
 
@@ -27,7 +27,7 @@ HTTP_ERRORS = {
 
 
 def json_response(message: object, *, status: int = 200, **headers: str) -> web.Response:
-    """`message` as JSON that nobody may keep."""
+    """Make a JSON response that no cache may store."""
     return web.Response(
         body=msgspec.json.encode(message),
         status=status,
@@ -37,11 +37,11 @@ def json_response(message: object, *, status: int = 200, **headers: str) -> web.
 
 
 def error_response(error: OAuthError, *, interval: int = 0) -> web.Response:
-    """An error of RFC 6749 5.2, with the headers that belong to it."""
+    """Make the response for an error of RFC 6749 5.2, with its headers."""
     message = ErrorResponse(
         error=error.code, error_description=error.description, interval=interval
     )
-    # RFC 6750 3: who has shown no token is told no error code.
+    # RFC 6750 3: a request without a token gets no error code.
     bare = web.Response(status=error.status, headers=NO_STORE)
     response = json_response(message, status=error.status) if error.code else bare
     if error.retry_after:
@@ -53,7 +53,7 @@ def error_response(error: OAuthError, *, interval: int = 0) -> web.Response:
 
 
 def exception_response(error: Exception) -> web.Response:
-    """Whatever an endpoint raised, as an answer; what nobody foresaw is logged."""
+    """Make the response for an exception of an endpoint. Log an unexpected one."""
     if isinstance(error, OAuthError):
         return error_response(error)
     if isinstance(error, StoreUnavailable):
@@ -61,7 +61,7 @@ def exception_response(error: Exception) -> web.Response:
     if isinstance(error, web.HTTPException):
         text = HTTP_ERRORS.get(error.status, "The request cannot be answered.")
         if isinstance(error, web.HTTPMethodNotAllowed):
-            # HEAD goes wherever GET does.
+            # aiohttp allows HEAD for every GET.
             text += f" Use {' or '.join(sorted(error.allowed_methods - {'HEAD'}))}."
         response = error_response(invalid_request(text, status=error.status))
         if "Allow" in error.headers:

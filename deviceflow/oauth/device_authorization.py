@@ -26,8 +26,8 @@ from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.store.grants import GrantRequest, Grants
 
-USER_AGENT_KEPT = 64
-"""Bytes; a longer value would cost every grant a third more memory in the store."""
+USER_AGENT_BYTES = 64
+"""The part of a User-Agent that is stored. A longer one would need a third more memory a grant."""
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceAuthorizationEndpoint:
-    """Starts a grant."""
+    """The endpoint that starts a grant."""
 
     settings: Settings
     authentication: ClientAuthentication
@@ -51,14 +51,14 @@ class DeviceAuthorizationEndpoint:
         return [web.post("/oauth2/device_authorization", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with the codes. Raises OAuthError, StoreUnavailable."""
-        _, parameters, client, resources = await self.authentication.read(request)
-        scopes, named = self._entitlement(parameters.get("scope"), resources, client)
+        """Answer with the codes. May raise OAuthError, StoreUnavailable."""
+        _, parameters, client, names = await self.authentication.read(request)
+        scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
         form = client.user_code or self.settings.device.user_code
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         interval = client.interval_s or self.settings.device.interval_s
-        wanted = GrantRequest(
+        grant_request = GrantRequest(
             client_id=client.client_id,
             scope=" ".join(scopes),
             requested_at=int(self.clock()),
@@ -66,18 +66,18 @@ class DeviceAuthorizationEndpoint:
             user_agent=_user_agent(request),
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
-            resources=" ".join(named),
+            resources=" ".join(resources),
         )
-        issued = await self.grants.issue(wanted, form, lifetime, interval)
-        log.info("grant.issued", client_id=client.client_id, scope=wanted.scope)
+        issued = await self.grants.issue(grant_request, form, lifetime, interval)
+        log.info("grant.issued", client_id=client.client_id, scope=grant_request.scope)
 
-        shown = codes.display(issued.user_code, form.group)
+        user_code = codes.display(issued.user_code, form.group)
         verification_uri = f"{self.settings.issuer_url}/device"
-        complete = f"{verification_uri}?user_code={shown}"
+        complete = f"{verification_uri}?user_code={user_code}"
         return json_response(
             DeviceAuthorizationResponse(
                 device_code=issued.device_code,
-                user_code=shown,
+                user_code=user_code,
                 verification_uri=verification_uri,
                 verification_uri_complete=complete if client.verification_uri_complete else None,
                 expires_in=lifetime,
@@ -86,25 +86,25 @@ class DeviceAuthorizationEndpoint:
         )
 
     def _entitlement(
-        self, wanted: str | None, resources: list[str], client: Client
+        self, scope: str | None, names: list[str], client: Client
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The scopes of the grant, and the resources that were named (RFC 8707 2)."""
-        asked = client.scopes_for(wanted)
-        if asked is None:
+        """Return the scopes and the resources of the grant (RFC 8707 2)."""
+        requested = client.scopes_for(scope)
+        if requested is None:
             raise invalid_scope()
-        named = self.resources.named(resources, client)
-        if named is None:
+        resources = self.resources.named(names, client)
+        if resources is None:
             raise invalid_target()
-        scopes = self.resources.scopes(asked, named, are_default=not wanted)
+        scopes = self.resources.scopes(requested, resources, are_default=not scope)
         if scopes is None:
             raise OAuthError("invalid_scope", SEVERAL_RESOURCES)
-        return scopes, named
+        return scopes, resources
 
     def _key(self, request: web.Request, parameters: dict[str, str], client: Client) -> str:
-        """The key that the tokens will be bound to: `dpop_jkt`, or the one behind a proof.
+        """Return the key to bind the tokens to: `dpop_jkt`, or the key of a DPoP proof.
 
-        RFC 9449 10 has this for authorization requests; here it makes a device code that was
-        stolen worthless from the start.
+        RFC 9449 10 has this for authorization requests. Here it makes a stolen device code
+        useless from the start.
         """
         jkt = parameters.get("dpop_jkt", "")
         if jkt and not is_thumbprint(jkt):
@@ -120,7 +120,7 @@ class DeviceAuthorizationEndpoint:
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:
-    """RFC 7636 4.3, for the device grant; plain, which hides nothing, is not offered."""
+    """Return the challenge (RFC 7636 4.3). The method plain is refused: it hides nothing."""
     challenge = parameters.get("code_challenge", "")
     method = parameters.get("code_challenge_method", "")
     if not challenge:
@@ -133,6 +133,6 @@ def _code_challenge(parameters: dict[str, str], client: Client) -> str:
 
 
 def _user_agent(request: web.Request) -> str:
-    text = request.headers.get("User-Agent", "").encode(errors="ignore")[:USER_AGENT_KEPT]
+    text = request.headers.get("User-Agent", "").encode(errors="ignore")[:USER_AGENT_BYTES]
     readable = text.decode(errors="ignore")
     return "".join(character for character in readable if character.isprintable())

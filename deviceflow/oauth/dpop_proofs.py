@@ -1,8 +1,8 @@
-"""DPoP at this server's endpoints (RFC 9449): reading proofs and spending them.
+"""DPoP proofs of requests (RFC 9449): they are read first, and spent later.
 
-The nonce is demanded from the first proof on (section 8), so a proof that was made in advance
-is worthless. A proof is verified in memory; its `jti` is only used up where something is
-given for it, so that a pending poll with a proof still costs no look-up.
+Even the first proof must have a nonce (section 8), so a proof that was made in advance is useless.
+`read` verifies a proof in memory. `spend` uses up its `jti` in the store, and is only called if
+the answer has tokens or claims. So a pending poll with a proof still costs no look-up.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from deviceflow.store.replay import Replay
 
 
 class Possession(NamedTuple):
-    """The key that the caller has proved to hold; `jti` is not used up yet."""
+    """A verified proof of possession of the key `jkt`. Its `jti` is not used up yet."""
 
     jkt: str
     jti: str
@@ -29,7 +29,7 @@ class Possession(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DPoPProofs:
-    """Checks the DPoP header of requests to `issuer`."""
+    """The DPoP proofs of requests to `issuer`."""
 
     issuer: str
     installation: Installation
@@ -37,19 +37,19 @@ class DPoPProofs:
     clock: Clock
 
     def read(self, request: web.Request, access_token: str | None = None) -> Possession | None:
-        """The key behind the DPoP header, None without one. Raises OAuthError."""
+        """Verify the DPoP header. Return None if there is none. May raise OAuthError."""
         headers = request.headers.getall("DPoP", [])
         if not headers:
             return None
         if len(headers) > 1:
             raise invalid_dpop_proof("A request carries one DPoP proof.")
         now = self.clock()
-        # The address as people configured it: what a proxy made of it on the way is not asked.
+        # The configured address, because a proxy may have changed the one in the request.
         url = origin_of(self.issuer) + request.path
         expected = ProofRequirements(request.method, url, now, access_token)
         try:
             proof = read_proof(headers[0])
-            jti = dpop.check(proof, expected)
+            jti = dpop.check_proof(proof, expected)
             dpop.check_nonce(proof, self.installation.challenge_key(), now)
         except NonceError:
             raise use_dpop_nonce(self.nonce()) from None
@@ -58,13 +58,13 @@ class DPoPProofs:
         return Possession(proof.jkt, jti)
 
     async def spend(self, possession: Possession | None) -> None:
-        """Use the proof up. Raises OAuthError for a replay, StoreUnavailable."""
+        """Use up the proof. May raise OAuthError (a replay), StoreUnavailable."""
         if possession is None:
             return
-        keep_s = dpop.MAX_AGE_S + dpop.CLOCK_SKEW_S
+        keep_s = dpop.MAX_AGE_S + dpop.PROOF_SKEW_S
         if not await self.replay.use("dpop", possession.jkt, possession.jti, keep_s):
             raise invalid_dpop_proof("The DPoP proof was used before.")
 
     def nonce(self) -> str:
-        """The nonce for the caller's next proof."""
+        """Return the nonce for the client's next proof."""
         return dpop.nonce(self.installation.challenge_key(), self.clock())

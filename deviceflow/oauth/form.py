@@ -1,4 +1,4 @@
-"""Read the form of a machine's request (RFC 6749 section 3.2 and appendix B)."""
+"""The form in the body of a machine's request (RFC 6749 section 3.2 and appendix B)."""
 
 from aiohttp import web
 
@@ -7,13 +7,13 @@ from deviceflow.core.form import Form, FormError, parse_form
 
 FORM = "application/x-www-form-urlencoded"
 REPEATABLE = frozenset({"resource"})
-"""RFC 8707 2: the one parameter that may be given several times."""
+"""The only parameter that may occur several times (RFC 8707 2)."""
 
 
 async def read_form(request: web.Request) -> Form:
-    """Read the form in the body; credentials in the address are refused (RFC 6749 2.3.1).
+    """Read the form in the body. Refuse credentials in the address (RFC 6749 2.3.1).
 
-    Raises OAuthError for anything but one plain form in UTF-8.
+    May raise OAuthError: if the body is not an uncompressed form in UTF-8.
     """
     if "client_secret" in request.query or "client_assertion" in request.query:
         raise invalid_request("Credentials do not belong into the address.")

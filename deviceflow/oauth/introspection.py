@@ -1,8 +1,8 @@
 """POST /oauth2/introspect (RFC 7662; signed answers, RFC 9701).
 
-Only clients with `introspect = true` may ask: resource servers. One that has an `audience` or
-`resources` of its own is told about tokens for these only; about all others it hears just what
-it hears about garbage.
+Only clients with `introspect = true` may introspect tokens: resource servers. If such a client has
+an `audience` or `resources`, it only learns about tokens for these. For every other token, the
+answer is the one for a malformed token.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ TokenState = ActiveTokenResponse | InactiveTokenResponse
 
 @dataclass(frozen=True, kw_only=True)
 class IntrospectionEndpoint:
-    """Tells resource servers what a token stands for."""
+    """The endpoint that describes tokens to resource servers."""
 
     issuer: str
     authentication: ClientAuthentication
@@ -47,14 +47,14 @@ class IntrospectionEndpoint:
         return [web.post("/oauth2/introspect", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with the token's state. Raises OAuthError, StoreUnavailable."""
+        """Answer with the token's state. May raise OAuthError, StoreUnavailable."""
         _, parameters, client, _ = await self.authentication.read_confidential(request)
         if not client.introspect:
             raise unauthorized_client("This client may not introspect tokens.")
         token = parameters.get("token")
         if token is None:
             raise invalid_request("The parameter token is missing.")
-        # RFC 7662 2.1: a hint that is wrong widens the search; the token tells what it is.
+        # token_type_hint is not needed (RFC 7662 2.1): the form of a token shows its type.
         state = await self._refresh_token(token, client)
         if state is None:
             state = await self._access_token(token, client)
@@ -63,23 +63,23 @@ class IntrospectionEndpoint:
         return json_response(state)
 
     async def _access_token(self, token: str, client: Client) -> TokenState:
-        # Whose business a token is (RFC 7662 2.2, 4).
-        own = [*client.resources, *([client.audience] if client.audience else [])]
-        active = await self.presented.active(token, own)
+        # RFC 7662 2.2, 4: a resource server only learns about tokens for itself.
+        audience = [*client.resources, *([client.audience] if client.audience else [])]
+        active = await self.presented.active(token, audience)
         return INACTIVE if active is None else _state(active)
 
     async def _refresh_token(self, token: str, client: Client) -> TokenState | None:
-        """None if it does not look like a refresh token."""
-        presented = RefreshToken.parse(token)
-        if presented is None:
+        """Return the state of a refresh token, or None if `token` does not look like one."""
+        refresh_token = RefreshToken.parse(token)
+        if refresh_token is None:
             return None
-        found = await self.families.find(presented)
-        if found is None or not found.is_good or client.audience or client.resources:
+        presented = await self.families.find(refresh_token)
+        if presented is None or not presented.is_good or client.audience or client.resources:
             return INACTIVE
-        family = found.family
+        family = presented.family
         if not self.presented.serves(family.client_id):
             return INACTIVE
-        if await self.access_tokens.is_revoked(self.families.grant_id(presented.name)):
+        if await self.access_tokens.is_revoked(self.families.grant_id(refresh_token.name)):
             return INACTIVE
         if not await self.users.may_sign_in(family.subject):
             return INACTIVE
@@ -93,7 +93,7 @@ class IntrospectionEndpoint:
         )
 
     def _signed(self, state: TokenState, client: Client) -> web.Response:
-        """RFC 9701 5: the answer as a JWT for this caller."""
+        """Return the state as a JWT for this client (RFC 9701 5)."""
         claims = {
             "iss": self.issuer,
             "aud": client.client_id,
@@ -105,12 +105,12 @@ class IntrospectionEndpoint:
 
 
 def _state(active: ActiveToken) -> TokenState:
-    """The claims that a resource server has a use for; the rest is between us and ourselves."""
+    """Return the state of an access token, without the claims that are internal."""
     claims = active.claims
-    about = {
+    members = {
         "active": True,
         "username": active.account.username,
         # RFC 9449 6.2.
         "token_type": "DPoP" if "cnf" in claims else "Bearer",
     }
-    return msgspec.convert(claims | about, ActiveTokenResponse)
+    return msgspec.convert(claims | members, ActiveTokenResponse)

@@ -1,7 +1,8 @@
-"""What an access token that somebody presents says, if it is still good.
+"""The access tokens that clients and resource servers present.
 
-RFC 7662 4 lists the checks: issued by us, signed, not expired, not revoked; and the client and
-the person who approved are still allowed. Opaque tokens are looked up, JWTs verified.
+RFC 7662 4 lists the checks: this server has issued and signed the token, and it is not expired and
+not revoked. The client and the person must also still be allowed. Opaque tokens are looked up,
+JWTs are verified.
 """
 
 from collections.abc import Collection
@@ -17,7 +18,7 @@ from deviceflow.store.users import Account, Users
 
 
 class ActiveToken(NamedTuple):
-    """An access token that may be used, and whose it is."""
+    """An access token that may be used, and the account of its person."""
 
     claims: dict[str, Any]
     account: Account
@@ -25,7 +26,7 @@ class ActiveToken(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PresentedTokens:
-    """Reads access tokens. Every method raises StoreUnavailable."""
+    """A reader of access tokens. Its coroutines may raise StoreUnavailable."""
 
     issuer: str
     signer: Signer
@@ -35,17 +36,16 @@ class PresentedTokens:
     clock: Clock
 
     async def read(self, token: str) -> dict[str, Any] | None:
-        """The claims of an unexpired access token of ours, revoked or not."""
+        """Return the claims of an unexpired access token of this server, revoked or not."""
         claims = await self._claims(token)
         if claims is None or claims.get("iss") != self.issuer:
             return None
         return claims if self.clock() < claims["exp"] else None
 
     async def active(self, token: str, audience: Collection[str] = ()) -> ActiveToken | None:
-        """The token, if it may be used now, at one of `audience` (empty: anywhere).
+        """Return the token if it may be used now, at one of `audience` (empty: at any).
 
-        One for somewhere else is turned away like an unknown one: with the same answer, after
-        the same look-ups.
+        A token for another audience is handled as an unknown one is, with the same look-ups.
         """
         claims = await self.read(token)
         if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
@@ -58,11 +58,11 @@ class PresentedTokens:
         return ActiveToken(claims, account)
 
     async def active_here(self, token: str) -> ActiveToken | None:
-        """The token, if it may be used now, and at this server (RFC 9068 4: `aud` is checked)."""
+        """Return the token if it may be used now and at this server (RFC 9068 4, `aud`)."""
         return await self.active(token, [self.issuer])
 
     def serves(self, client_id: str) -> bool:
-        """Whether the client of a token is still there, and enabled."""
+        """Return whether the client of a token still exists and is enabled."""
         client = self.clients.find(client_id)
         return client is not None and client.enabled
 
@@ -73,10 +73,10 @@ class PresentedTokens:
             header, claims = self.signer.verify(token)
         except BadToken:
             return None
-        # RFC 9068 4: an ID token is signed by the same key, and is no access token.
+        # RFC 9068 4: the same key signs ID tokens, which are not access tokens.
         return claims if header.get("typ") == ACCESS_TOKEN_TYPE else None
 
 
 def _names(audience: str | list[str]) -> set[str]:
-    """RFC 7519 4.1.3: one, or a list."""
+    """Return the names in `aud`, which is a text or a list (RFC 7519 4.1.3)."""
     return {audience} if isinstance(audience, str) else {*audience}

@@ -1,8 +1,8 @@
 """POST /oauth2/revoke (RFC 7009).
 
-A revoked token takes its whole grant with it: the family of refresh tokens and every access
-token. A token that is unknown, garbage or another client's gets the answer of a success, and
-nothing happens to it.
+The revocation of a token ends its whole grant: the family of refresh tokens and every access
+token. For a token that is unknown, malformed or another client's, the answer is the same, but
+nothing is revoked.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationEndpoint:
-    """Ends tokens at their client's wish."""
+    """The endpoint where a client revokes its tokens."""
 
     authentication: ClientAuthentication
     presented: PresentedTokens
@@ -33,7 +33,7 @@ class RevocationEndpoint:
         return [web.post("/oauth2/revoke", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer 200 once the token is of no use (2.2). Raises OAuthError, StoreUnavailable."""
+        """Revoke a token, and answer 200 (2.2). May raise OAuthError, StoreUnavailable."""
         _, parameters, client, _ = await self.authentication.read(request)
         token = parameters.get("token")
         if token is None:
@@ -45,13 +45,13 @@ class RevocationEndpoint:
             await self._end_grant_of(token, client)
         return web.Response(headers=NO_STORE)
 
-    async def _end_family(self, token: RefreshToken, client: Client) -> None:
-        presented = await self.families.find(token)
+    async def _end_family(self, refresh_token: RefreshToken, client: Client) -> None:
+        presented = await self.families.find(refresh_token)
         if presented is None or not presented.is_good:
             return
         if presented.family.client_id != client.client_id:
             return
-        await self.families.revoke(self.families.grant_id(token.name))
+        await self.families.revoke(self.families.grant_id(refresh_token.name))
         sub = presented.family.subject.sub
         log.info("refresh_token.revoked", client_id=client.client_id, sub=sub)
 

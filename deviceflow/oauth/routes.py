@@ -1,4 +1,4 @@
-"""The machine endpoints of one worker, wired: what each one uses is written here, once."""
+"""The machine endpoints of a worker, and the objects that each of them uses."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,7 +30,7 @@ from deviceflow.parts import Parts
 
 
 class Endpoint(Protocol):
-    """What offers routes, below the issuer's path."""
+    """An object with routes, which are below the issuer's path."""
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -38,7 +38,7 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Polling:
-    """What answers polls: the lane and the token endpoint share the judge and the held polls."""
+    """The objects that answer polls. The lane and the token endpoint share them."""
 
     judge: PollJudge
     held: HeldPolls
@@ -46,7 +46,7 @@ class Polling:
 
 
 def polling(parts: Parts) -> Polling:
-    """Make what answers polls in one worker."""
+    """Make the objects that answer polls in one worker."""
     device = parts.settings.device
     judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock)
     held = HeldPolls(
@@ -63,7 +63,7 @@ def polling(parts: Parts) -> Polling:
 
 
 def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
-    """List what machines call."""
+    """List the routes of the machine endpoints."""
     settings, clock = parts.settings, parts.clock
     proofs = DPoPProofs(
         issuer=settings.issuer_url,

@@ -19,7 +19,7 @@ _ALGORITHMS = " ".join(ASYMMETRIC)
 
 @dataclass(frozen=True, kw_only=True)
 class UserinfoEndpoint:
-    """Tells a device about the person who approved it, as far as the scope allows."""
+    """The endpoint with the claims about the person that approved a device."""
 
     presented: PresentedTokens
     proofs: DPoPProofs
@@ -29,7 +29,7 @@ class UserinfoEndpoint:
         return [web.get("/oauth2/userinfo", self.handle), web.post("/oauth2/userinfo", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with claims. Raises OAuthError, StoreUnavailable."""
+        """Answer with the claims that the scope allows. May raise OAuthError, StoreUnavailable."""
         scheme, token = _presented_token(request)
         if request.content_type == FORM and "access_token" in (await read_form(request)).fields:
             raise invalid_request("A request carries one access token.")
@@ -40,12 +40,12 @@ class UserinfoEndpoint:
         scope = active.claims["scope"]
         if "openid" not in scope.split():
             raise _challenge("insufficient_scope", 403, scheme)
-        return json_response(_about(active, scope))
+        return json_response(_claims(active, scope))
 
     async def _check_possession(
         self, request: web.Request, scheme: str, token: str, active: ActiveToken
     ) -> None:
-        """RFC 9449 7.1, 7.2: a bound token needs its key, and is no bearer token."""
+        """Check the key of a bound token, which is not a bearer token (RFC 9449 7.1, 7.2)."""
         bound_to = active.claims.get("cnf", {}).get("jkt")
         if bound_to is None and scheme == "bearer":
             return
@@ -60,7 +60,7 @@ class UserinfoEndpoint:
             raise _challenge(error.code, 401, scheme, error.headers) from None
 
 
-def _about(active: ActiveToken, scope: str) -> Claims:
+def _claims(active: ActiveToken, scope: str) -> Claims:
     account = active.account
     person = Subject(
         sub=account.sub,
@@ -73,7 +73,10 @@ def _about(active: ActiveToken, scope: str) -> Claims:
 
 
 def _presented_token(request: web.Request) -> tuple[str, str]:
-    """RFC 6750 2.1: the Authorization header, and no second way beside it."""
+    """Return the scheme and the token of the Authorization header (RFC 6750 2.1).
+
+    A token in the address is refused (RFC 6750 2.3).
+    """
     if "access_token" in request.query:
         raise invalid_request("A token does not belong into the address.")
     headers = request.headers.getall("Authorization", [])
@@ -89,7 +92,7 @@ def _presented_token(request: web.Request) -> tuple[str, str]:
 
 
 def _bare_challenge() -> OAuthError:
-    """RFC 6750 3: who has shown no token is told no error code."""
+    """Make the answer to a request without a token: it gets no error code (RFC 6750 3)."""
     header = {"WWW-Authenticate": f'Bearer realm="deviceflow", DPoP algs="{_ALGORITHMS}"'}
     return OAuthError("", status=401, headers=header)
 

@@ -1,4 +1,4 @@
-"""What operators see: logs and health.
+"""Logs and health, for operators.
 
-Contract: a leaf; imports nothing of ours. No code, token, secret or password is ever logged.
+Contract: this room imports no other room. No code, token, secret or password is ever logged.
 """

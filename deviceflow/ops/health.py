@@ -1,8 +1,8 @@
 """GET /healthz and /readyz, on the admin port.
 
-Health says that the process answers. Readiness says whether the store does too. A server whose
-store is away is still the right one to send polls to, so that state is `degraded` with status
-200: taking all hosts out of a balancer would turn a pause of the store into an outage.
+/healthz says that the process answers. /readyz also says whether the store does. A server
+without its store can still answer the polls of pending grants, so it is `degraded` with status
+200. If a balancer removed every host, a pause of the store would become an outage.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from aiohttp import web
 
 
 class Health:
-    """Answers for one worker. `store_reachable` tells what it saw last."""
+    """The endpoints of one worker. `store_reachable` returns what the worker saw last."""
 
     def __init__(self, store_reachable: Callable[[], bool]) -> None:
         self._store_reachable = store_reachable
 
     def routes(self) -> list[web.RouteDef]:
-        """The two endpoints."""
+        """Return the routes of the two endpoints."""
         return [web.get("/healthz", self.healthz), web.get("/readyz", self.readyz)]
 
     async def healthz(self, _: web.Request) -> web.Response:
-        """The process is alive."""
+        """Answer that the process is alive."""
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """Whether everything works, or only pending polls do."""
+        """Answer whether everything works, or only polls of pending grants."""
         reachable = self._store_reachable()
         return web.json_response(
             {

@@ -1,4 +1,4 @@
-"""Logs: one event a line, for people on a terminal and as JSON elsewhere."""
+"""Logs: one event per line, for people on a terminal, and as JSON elsewhere."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if console:
-        # Plain: the rich tracebacks print local variables, and those hold codes and tokens.
+        # The plain traceback: the rich one prints local variables, which hold codes and tokens.
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -27,11 +27,10 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # One write a line: the processes share standard error, and print() makes two of it.
+        # One write per line, because the processes share standard error. print() makes two.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # What the libraries say goes the same way; aiohttp's access log stays off.
-    # It logs the very bytes that it could not parse, and those may hold codes and secrets.
+    # aiohttp.server logs requests that it cannot parse, and these may hold codes and secrets.
     logging.getLogger("aiohttp.server").disabled = True
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")

@@ -1,6 +1,6 @@
-"""What a worker says when it takes up a change of clients or of signing keys.
+"""The log lines of a worker that has reloaded its clients or signing keys.
 
-One line for a change, with ids and nothing else; a worker's first reading is no change.
+Each change is one line, with ids only. The first load of a worker is not a change.
 """
 
 from collections.abc import Mapping
@@ -10,34 +10,38 @@ from typing import Protocol
 import structlog
 
 MOST = 20
-"""So many ids are named; a store that lost everything would fill a screen otherwise."""
+"""The most ids in one line: a store that lost its data would otherwise fill the screen."""
 
 log = structlog.get_logger()
 
 
 class Switchable(Protocol):
-    """What can be switched off: a client."""
+    """A client, as far as this module is concerned: it can be disabled."""
 
     @property
     def enabled(self) -> bool:
-        """Whether it is let in."""
+        """Whether it may use the server."""
 
 
-def tell_clients(before: Mapping[str, Switchable], after: Mapping[str, Switchable]) -> None:
-    """Name the clients that are not as they were; those switched on or off by those words."""
+def log_client_changes(before: Mapping[str, Switchable], after: Mapping[str, Switchable]) -> None:
+    """Log the ids of the clients that were added, changed, enabled, disabled or removed."""
     changes = _differences(before, after)
-    switched = {one for one in changes["changed"] if before[one].enabled is not after[one].enabled}
+    switched = {
+        client_id
+        for client_id in changes["changed"]
+        if before[client_id].enabled is not after[client_id].enabled
+    }
     changes["changed"] -= switched
-    changes["enabled"] = {one for one in switched if after[one].enabled}
+    changes["enabled"] = {client_id for client_id in switched if after[client_id].enabled}
     changes["disabled"] = switched - changes["enabled"]
     if before != after:
-        log.info("clients.reloaded", **_named(changes))
+        log.info("clients.reloaded", **_first_ids(changes))
 
 
-def tell_keys(before: Mapping[str, object], after: Mapping[str, object], signs: str) -> None:
-    """Name the keys that are not as they were, and the one that `signs` from now on."""
+def log_key_changes(before: Mapping[str, object], after: Mapping[str, object], signs: str) -> None:
+    """Log the ids of the keys that were added, changed or removed. `signs`: the key that signs."""
     if before != after:
-        log.info("signing_keys.reloaded", signs=signs, **_named(_differences(before, after)))
+        log.info("signing_keys.reloaded", signs=signs, **_first_ids(_differences(before, after)))
 
 
 def _differences(
@@ -46,16 +50,16 @@ def _differences(
     both = before.keys() & after.keys()
     return {
         "added": after.keys() - before.keys(),
-        "changed": {one for one in both if before[one] != after[one]},
+        "changed": {name for name in both if before[name] != after[name]},
         "removed": before.keys() - after.keys(),
     }
 
 
-def _named(changes: Mapping[str, AbstractSet[str]]) -> dict[str, list[str]]:
-    return {change: _some(ids) for change, ids in changes.items() if ids}
+def _first_ids(changes: Mapping[str, AbstractSet[str]]) -> dict[str, list[str]]:
+    return {change: _first(ids) for change, ids in changes.items() if ids}
 
 
-def _some(ids: AbstractSet[str]) -> list[str]:
-    every = sorted(ids)
-    left = len(every) - MOST
-    return every if left <= 0 else [*every[:MOST], f"and {left} more"]
+def _first(ids: AbstractSet[str]) -> list[str]:
+    ordered = sorted(ids)
+    more = len(ordered) - MOST
+    return ordered if more <= 0 else [*ordered[:MOST], f"and {more} more"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deviceflow.device.address import checked
+from deviceflow.device.address import split_url
 from deviceflow.device.errors import InsecureAddressError
 
 
@@ -11,7 +11,7 @@ from deviceflow.device.errors import InsecureAddressError
     ["https://example.com/a", "http://localhost:8628", "http://127.0.0.2", "http://[::1]:1/x"],
 )
 def test_https_and_this_machine_are_good(url: str) -> None:
-    assert checked(url, "issuer").geturl() == url
+    assert split_url(url, "issuer").geturl() == url
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_https_and_this_machine_are_good(url: str) -> None:
 def test_the_rest_is_refused_in_words(url: str, words: str) -> None:
     """8628-3.1-a."""
     with pytest.raises(InsecureAddressError, match=words) as caught:
-        checked(url, "issuer")
+        split_url(url, "issuer")
     assert str(caught.value).isprintable()

@@ -154,7 +154,7 @@ async def test_polling_stops_at_expires_in(
 ) -> None:
     server.codes = Say({**CODES, "expires_in": 12})
     begun = time.now
-    with pytest.raises(ExpiredToken, match="nobody approved within 12 s"):
+    with pytest.raises(ExpiredToken, match="not approved within 12 s"):
         await outcome(client)
     assert [poll.at - begun for poll in server.polled] == [5, 10]
     assert time.now == begun + 12

@@ -187,7 +187,7 @@ def test_the_summary_has_the_tokens_and_their_claims() -> None:
     assert told.splitlines()[:3] == [
         "token type     Bearer",
         "lifetime       1 hour (3600 s)",
-        "scope          as asked for",
+        "scope          as requested",
     ]
     assert f"\naccess token\n{JWT}\n" in told
     assert '  iss                         "joe"\n' in told
@@ -208,7 +208,7 @@ def test_a_time_beyond_the_calendar_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "not told"),
+        (None, "not given"),
         (59, "59 s"),
         (90, "90 s"),
         (60, "1 minute (60 s)"),

@@ -58,7 +58,7 @@ class ClientProof:
             claims = verify_with(text, client.public_keys).claims
         except BadToken:
             return "has an assertion that none of its keys signed"
-        found = assertion.check(
+        found = assertion.read_assertion(
             claims, client_id=client.client_id, issuer=self._issuer, now=self._clock()
         )
         if found is None:

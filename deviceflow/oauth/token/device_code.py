@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCodeGrant:
-    """Answers polls; gives tokens for an approved grant, once."""
+    """The grant type that answers polls, and gives the tokens of an approved grant once."""
 
     name = DEVICE_CODE_GRANT
 
@@ -60,7 +60,7 @@ class DeviceCodeGrant:
             if response is not None:
                 return _waited(response, held_for)
             if held_for:
-                # It kept the pace when it came, before the lane held it.
+                # The lane has judged its pace already, when the poll came.
                 return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held_for)
             verdict = self.judge.keep_pace(code, self.clock())
         wait = min(requested_wait(request.http.headers.getall("Prefer", ())), self.held.max_wait)
@@ -81,9 +81,9 @@ class DeviceCodeGrant:
         )
 
     def _is_unchanged(self, request: TokenRequest) -> bool:
-        """Return whether the client is as it was when the poll came; if not, it has to poll again.
+        """Return whether the client has not changed since the poll came.
 
-        Raises OAuthError if another poll would not help.
+        If it has, it must poll again. May raise OAuthError: if another poll would not help.
         """
         client = self.clients.find(request.client.client_id)
         if client is not None and not client.enabled:
@@ -91,11 +91,11 @@ class DeviceCodeGrant:
         return client == request.client
 
     async def _ask_store(self, code: DeviceCode, request: TokenRequest) -> web.Response | None:
-        """Answer as the store says; return None if it says pending, or cannot be asked."""
+        """Answer by the grant in the store. Return None if it is pending or cannot be read."""
         try:
             grant = await self.grants.get(code.grant_id)
         except StoreUnavailable:
-            # Nothing was tried yet. An approval is safe in the store; the device polls on.
+            # Nothing has changed yet, and an approval stays in the store: the device can poll on.
             return None
         if grant is None:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
@@ -107,11 +107,11 @@ class DeviceCodeGrant:
         return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
 
     async def _redeem(self, grant: Grant, request: TokenRequest) -> web.Response:
-        """Give the tokens. Everything that can fail comes before the flip."""
+        """Give the tokens. Everything that can fail comes before `grants.redeem`."""
         client = request.client
         _check_binding(grant, request)
         if client.scopes_for(grant.scope) is None:
-            # The operator took a scope away since; a refresh would be refused, too.
+            # The operator has removed a scope since. A refresh would be refused, too.
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
         subject = grant.approval
         if subject is None or not await self.users.may_sign_in(subject):
@@ -134,10 +134,10 @@ class DeviceCodeGrant:
 
 
 def _check_binding(grant: Grant, request: TokenRequest) -> None:
-    """Whoever has no more than the device code gets nothing; the approval stays for the owner.
+    """Check the PKCE verifier (RFC 7636 4.6) and the DPoP key of the authorization request.
 
-    RFC 7636 4.6 for the verifier; the key is the one that the authorization request named. What
-    is missing may be told: whoever comes here has the client and an approved code of its own.
+    A thief of the device code gets no tokens, and the approval stays for the owner. The errors may
+    say what is missing: only a caller with an approved code of this client can see them.
     """
     verifier = request.parameters.get("code_verifier", "")
     expected = grant.code_challenge
@@ -146,13 +146,13 @@ def _check_binding(grant: Grant, request: TokenRequest) -> None:
     if expected and not pkce.proves(verifier, expected):
         raise invalid_grant("The code_verifier is not the one of the code_challenge.")
     if verifier and not expected:
-        raise invalid_grant("This code was request for without a code_challenge.")
+        raise invalid_grant("This code was asked for without a code_challenge.")
     if grant.dpop_jkt and not compare_digest(grant.dpop_jkt, request.jkt):
         raise invalid_grant("A DPoP proof of the key that the code is bound to is missing.")
 
 
 def _waited(response: web.Response, wait: int) -> web.Response:
-    """Say that the poll was held, if it was."""
+    """Add `Preference-Applied` to the response, if the poll was held."""
     if wait:
         response.headers.update(preference_applied(wait))
     return response

@@ -1,7 +1,7 @@
 """POST /oauth2/token (RFC 6749 section 3.2): the phases that every grant type shares.
 
-Read the form, authenticate the client, see which key it holds (RFC 9449), pick the grant type,
-let it answer. A grant type fills in the rest and cannot forget a shared phase.
+The endpoint reads the form, authenticates the client, reads its DPoP proof (RFC 9449), and lets a
+grant type answer. So a grant type cannot forget a shared phase.
 """
 
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ from deviceflow.oauth.token.request import TokenRequest
 
 
 class GrantType(Protocol):
-    """One value of `grant_type`."""
+    """A way to get tokens (RFC 6749 1.3)."""
 
     @property
     def name(self) -> str:
-        """The name that its standard gives it."""
+        """The value of `grant_type`."""
 
     async def handle(self, request: TokenRequest) -> web.Response:
-        """Answer with tokens. Raises OAuthError, StoreUnavailable."""
+        """Answer with tokens. May raise OAuthError, StoreUnavailable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEndpoint:
-    """Dispatches a token request to one of `grant_types`."""
+    """The endpoint that passes a token request to one of `grant_types`."""
 
     authentication: ClientAuthentication
     proofs: DPoPProofs
@@ -40,7 +40,7 @@ class TokenEndpoint:
         return [web.post("/oauth2/token", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with tokens or an error. Raises OAuthError, StoreUnavailable."""
+        """Answer with tokens or an error. May raise OAuthError, StoreUnavailable."""
         client_request = await self.authentication.read(request)
         name = client_request.parameters.get("grant_type")
         if name is None:

@@ -1,4 +1,4 @@
-"""Making the tokens of one answer: access, refresh and ID token."""
+"""The tokens of a token response: access token, refresh token and ID token."""
 
 import secrets
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from deviceflow.store.grants import Redemption
 
 
 class Entitlement(NamedTuple):
-    """What tokens are made for.
+    """What a device may receive tokens for.
 
-    `scope`: what the device is allowed; `access`: the part of it that this access token opens;
-    `jkt`: the key that it is bound to, or empty; `family`: the name of the grant's family of
+    `scope`: the scope of the grant. `access`: the part of it that the access token is for. `jkt`:
+    the key that the token is bound to, or empty. `family`: the name of the grant's family of
     refresh tokens.
     """
 
@@ -36,7 +36,7 @@ class Entitlement(NamedTuple):
 
 
 class FirstTokens(NamedTuple):
-    """The answer to a redemption, and the family to store with it."""
+    """The answer to a redemption, and the refresh token family to store with it."""
 
     response: TokenResponse
     redemption: Redemption | None
@@ -44,7 +44,7 @@ class FirstTokens(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenMint:
-    """Makes the tokens that a grant or a refresh token stands for. Raises StoreUnavailable."""
+    """The maker of tokens. Its coroutines may raise StoreUnavailable."""
 
     issuer: str
     settings: Tokens
@@ -55,78 +55,78 @@ class TokenMint:
     clock: Clock
 
     def access(self, request: TokenRequest, scope: str, granted: GrantedScope) -> TokenScope:
-        """What the access token opens of a grant, if not all of it (RFC 8707 2.2).
+        """Return the part of a grant that the access token is for (RFC 8707 2.2).
 
-        Raises OAuthError.
+        May raise OAuthError.
         """
         if self.resources.named(granted.resources, request.client) is None:
-            # The operator took a resource away since.
+            # The operator has removed a resource since.
             raise invalid_grant("The client may no longer use a resource of this grant.")
         access = self.resources.access(scope, granted, request.client, request.resources)
         if access is None:
             raise invalid_target()
         return access
 
-    async def first(self, entitled: Entitlement, granted_resources: str) -> FirstTokens:
-        """The tokens of a redemption; a refresh token only where one was granted.
+    async def first(self, entitlement: Entitlement, granted_resources: str) -> FirstTokens:
+        """Make the tokens of a redemption, with a refresh token if the grant allows it.
 
-        The refresh token stands for the whole grant, the access token perhaps for less.
+        The refresh token is for the whole grant; the access token may be for a part of it.
         """
-        response = await self.fresh(entitled)
-        if not entitled.client.gets_refresh_token(entitled.scope):
+        response = await self.fresh(entitlement)
+        if not entitlement.client.gets_refresh_token(entitlement.scope):
             return FirstTokens(response, None)
-        token = RefreshToken.new(entitled.family)
+        token = RefreshToken.new(entitlement.family)
         response.refresh_token = token.text
-        record = Family(
-            client_id=entitled.client.client_id,
-            scope=entitled.scope,
-            subject=entitled.subject,
+        family = Family(
+            client_id=entitlement.client.client_id,
+            scope=entitlement.scope,
+            subject=entitlement.subject,
             expires_at=int(self.clock()) + self.settings.refresh_token_lifetime_s,
-            dpop_jkt=entitled.jkt if entitled.client.refresh_tokens_have_key else "",
+            dpop_jkt=entitlement.jkt if entitlement.client.refresh_tokens_have_key else "",
             resources=granted_resources,
         )
-        redemption = Redemption(record, token.hash, self.families.idle_until_ms(record))
+        redemption = Redemption(family, token.hash, self.families.idle_until_ms(family))
         return FirstTokens(response, redemption)
 
-    async def fresh(self, entitled: Entitlement) -> TokenResponse:
-        """A new access token, and an ID token where one was granted; no refresh token."""
+    async def fresh(self, entitlement: Entitlement) -> TokenResponse:
+        """Make an access token, and an ID token if the scope asks for it; no refresh token."""
         return TokenResponse(
-            access_token=await self._access_token(entitled),
-            token_type="DPoP" if entitled.jkt else "Bearer",
+            access_token=await self._access_token(entitlement),
+            token_type="DPoP" if entitlement.jkt else "Bearer",
             expires_in=self.settings.access_token_lifetime_s,
-            scope=entitled.access.scope,
-            id_token=self._id_token(entitled),
+            scope=entitlement.access.scope,
+            id_token=self._id_token(entitlement),
         )
 
-    async def _access_token(self, entitled: Entitlement) -> str:
-        client = entitled.client
-        scope, audience = entitled.access
+    async def _access_token(self, entitlement: Entitlement) -> str:
+        client = entitlement.client
+        scope, audience = entitlement.access
         lifetime_s = self.settings.access_token_lifetime_s
         now = int(self.clock())
         content = claims.access_token(
-            entitled.subject,
+            entitlement.subject,
             issuer=self.issuer,
             audience=audience[0] if len(audience) == 1 else list(audience),
             client_id=client.client_id,
             scope=scope,
             jti=secrets.token_urlsafe(16),
-            grant_id=self.families.grant_id(entitled.family),
-            jkt=entitled.jkt,
+            grant_id=self.families.grant_id(entitlement.family),
+            jkt=entitlement.jkt,
             lifetime=Validity(now, now + lifetime_s),
         )
         if (client.token_format or self.settings.format) == "opaque":
             return await self.access_tokens.store(content, lifetime_s)
         return self.signer.sign(content, claims.ACCESS_TOKEN_TYPE)
 
-    def _id_token(self, entitled: Entitlement) -> str | None:
-        if OPENID not in entitled.scope.split():
+    def _id_token(self, entitlement: Entitlement) -> str | None:
+        if OPENID not in entitlement.scope.split():
             return None
         now = int(self.clock())
         content = claims.id_token(
-            entitled.subject,
+            entitlement.subject,
             issuer=self.issuer,
-            client_id=entitled.client.client_id,
-            scope=entitled.scope,
+            client_id=entitlement.client.client_id,
+            scope=entitlement.scope,
             lifetime=Validity(now, now + self.settings.id_token_lifetime_s),
         )
         return self.signer.sign(content, claims.ID_TOKEN_TYPE)

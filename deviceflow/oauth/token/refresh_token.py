@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshTokenGrant:
-    """Trades a refresh token for new tokens."""
+    """The grant type that exchanges a refresh token for new tokens."""
 
     name = "refresh_token"
 
@@ -40,50 +40,53 @@ class RefreshTokenGrant:
     proofs: DPoPProofs
 
     async def handle(self, request: TokenRequest) -> web.Response:
-        """Answer with new tokens, or refuse."""
+        """Answer with new tokens. May raise OAuthError, StoreUnavailable."""
         text = request.parameters.get("refresh_token")
         if text is None:
             raise invalid_request("The parameter refresh_token is missing.")
-        token, presented = await self._find(text, request.client)
-        await self._check_still_allowed(token, presented, request)
+        refresh_token, presented = await self._find(text, request.client)
+        await self._check_still_allowed(refresh_token, presented, request)
         family = presented.family
         scope = _narrowed(family.scope, request)
         granted = GrantedScope(family.scope, family.resources.split())
         access = self.mint.access(request, scope, granted)
         await self.proofs.spend(request.possession)
 
-        entitled = Entitlement(
-            request.client, family.subject, scope, access, request.jkt, token.name
+        entitlement = Entitlement(
+            request.client, family.subject, scope, access, request.jkt, refresh_token.name
         )
-        response = await self.mint.fresh(entitled)
+        response = await self.mint.fresh(entitlement)
         bind_to = request.jkt if request.client.refresh_tokens_have_key else ""
-        successor = await self.families.rotate(token, family, bind_to)
+        successor = await self.families.rotate(refresh_token, family, bind_to)
         if successor is None:
-            # The family went on, or ended, since `_find`: the device has another answer.
+            # Since `_find`, another request has rotated or ended the family.
             raise invalid_grant(NOT_VALID)
         response.refresh_token = successor.text
         return json_response(response)
 
     async def _find(self, text: str, client: Client) -> tuple[RefreshToken, PresentedRefreshToken]:
-        """The token, if it is one of this client's and may be used.
+        """Find a refresh token of this client that may be used now.
 
-        Before anything else that the request asks for: no other answer shall tell a stranger
-        that a family lives, nor hide a replay.
+        Check this first: any other error would reveal that the family exists, or mask a replay.
         """
-        token = RefreshToken.parse(text)
-        presented = await self.families.find(token) if token else None
-        if token is None or presented is None or presented.family.client_id != client.client_id:
+        refresh_token = RefreshToken.parse(text)
+        presented = await self.families.find(refresh_token) if refresh_token else None
+        if (
+            refresh_token is None
+            or presented is None
+            or presented.family.client_id != client.client_id
+        ):
             raise invalid_grant(NOT_VALID)
         if not presented.is_good:
-            # RFC 9700 4.14.2: somebody else has had a token of this family.
+            # RFC 9700 4.14.2: the token was used before, so another party has one of this family.
             sub = presented.family.subject.sub
             log.warning("refresh_token.replayed", client_id=client.client_id, sub=sub)
-            await self.families.revoke(self.families.grant_id(token.name))
+            await self.families.revoke(self.families.grant_id(refresh_token.name))
             raise invalid_grant(NOT_VALID)
-        return token, presented
+        return refresh_token, presented
 
     async def _check_still_allowed(
-        self, token: RefreshToken, presented: PresentedRefreshToken, request: TokenRequest
+        self, refresh_token: RefreshToken, presented: PresentedRefreshToken, request: TokenRequest
     ) -> None:
         family = presented.family
         is_bound = presented.dpop_jkt and request.client.refresh_tokens_have_key
@@ -93,9 +96,9 @@ class RefreshTokenGrant:
             raise invalid_grant(NOT_VALID)
         if not request.client.gets_refresh_token(family.scope):
             raise unauthorized_client("This client may not use refresh tokens.")
-        grant_id = self.families.grant_id(token.name)
+        grant_id = self.families.grant_id(refresh_token.name)
         if await self.access_tokens.is_revoked(grant_id):
-            # The store went away in the middle of a revocation.
+            # The store failed in the middle of a revocation: finish it.
             await self.families.revoke(grant_id)
             raise invalid_grant(NOT_VALID)
         if not await self.users.may_sign_in(family.subject):
@@ -103,14 +106,14 @@ class RefreshTokenGrant:
 
 
 def _narrowed(granted: str, request: TokenRequest) -> str:
-    """The scope of the new access token: what was asked for, within what was granted."""
-    wanted = request.parameters.get("scope")
+    """Return the scope of the new access token: the requested part of the granted scope."""
+    requested = request.parameters.get("scope")
     allowed = request.client.scopes_for(granted)
     if allowed is None:
         raise invalid_grant(NOT_VALID)
-    if wanted is None:
+    if requested is None:
         return granted
-    scopes = list(dict.fromkeys(wanted.split(" ")))
+    scopes = list(dict.fromkeys(requested.split(" ")))
     if not set(scopes) <= set(granted.split()):
         raise invalid_scope()
     return " ".join(scopes)

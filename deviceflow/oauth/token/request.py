@@ -1,4 +1,4 @@
-"""A token request whose client is known: what the endpoint hands to a grant type."""
+"""A token request whose client is authenticated, as a grant type receives it."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from deviceflow.oauth.dpop_proofs import Possession
 
 
 class TokenRequest(NamedTuple):
-    """A token request, its authenticated client, and the key that the client has proved to hold.
+    """A token request, its authenticated client, and the proof that the client holds a key.
 
     `resources`: the values of `resource` (RFC 8707 2.2).
     """
@@ -22,5 +22,5 @@ class TokenRequest(NamedTuple):
 
     @property
     def jkt(self) -> str:
-        """The thumbprint of the proved key (RFC 7638), empty for none."""
+        """The thumbprint of the client's DPoP key (RFC 7638), empty for none."""
         return self.possession.jkt if self.possession else ""
