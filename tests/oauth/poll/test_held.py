@@ -208,7 +208,7 @@ async def test_the_store_away_at_the_approval(
     """Nothing is lost: pending now, tokens at the next poll."""
     await peer.send(way.poll(issued.code, PREFER % 5))
     await held(served)
-    with mock.patch("deviceflow.store.grants.Grants.read", side_effect=_unavailable):
+    with mock.patch("deviceflow.store.grants.Grants.get", side_effect=_unavailable):
         await decide(stage, issued, Event.APPROVE)
         answer = await peer.answer()
     assert answer.error == PENDING
