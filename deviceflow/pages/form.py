@@ -8,7 +8,7 @@ from deviceflow.pages.errors import too_large, unreadable, wrong_type
 _TYPE = "application/x-www-form-urlencoded"
 
 
-async def read_form(request: web.Request, max_bytes: int) -> dict[str, str]:
+async def read_fields(request: web.Request, max_bytes: int) -> dict[str, str]:
     """Read the fields of a form of at most `max_bytes`; an empty field counts as missing.
 
     Raises `PageError`: 415 for another content type, 413 for a longer body, 400 for what

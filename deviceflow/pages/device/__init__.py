@@ -2,4 +2,5 @@
 
 Contract: a person is signed in before a code is looked up, and a code that cannot be used gets one
 answer, whatever is wrong with it. Only the account that claimed a request can decide it.
+One file a step: `enter`, `confirm`, `decide`, `done`. Each step knows only those after it.
 """
