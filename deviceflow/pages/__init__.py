@@ -7,7 +7,7 @@ Contract:
   from this server's own origin (`Visitors.receive`);
 - every answer, an error page too, carries the same security headers (`headers.py`), works
   without JavaScript, and an error says what happened, what it means and what to do next;
-- no page continues to an address that a request names: only to a user code, read and written anew;
+- no page continues to an address that a request names: only to a user code, read and written again;
 - every text that a person reads is in the catalogue (`texts.py`). The demo's page alone is not: it
   is for developers.
 

@@ -25,7 +25,7 @@ class Codes:
         return sorted(codes, key=lambda code: (code != typed, code))
 
     def carry(self, text: str) -> str:
-        """Write the code in `text` anew, empty if there is none.
+        """Write the code in `text` again, empty if there is none.
 
         This is all of a request that an address of this server ever repeats, so no link can send
         a person elsewhere with it (RFC 9700 4.11.2).

@@ -26,7 +26,7 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes:
     if (request.content_length or 0) > max_bytes:
         raise too_large()
     body = bytearray()
-    async for chunk in request.content.iter_any():  # a chunked body does not tell its length
+    async for chunk in request.content.iter_any():  # a chunked body has no length
         body += chunk
         if len(body) > max_bytes:
             raise too_large()

@@ -138,8 +138,9 @@ def test_an_address_has_more_room_than_an_account() -> None:
         (rules.code_account, rules.code_address),
         (rules.sign_in_account, rules.sign_in_address),
     ):
-        for one, many in zip(account, address, strict=True):
-            assert (one.window_s, one.limit) < (many.window_s, many.limit)
+        for rule, wider in zip(account, address, strict=True):
+            assert rule.window_s == wider.window_s
+            assert rule.limit < wider.limit
 
 
 def test_no_two_rules_share_a_count() -> None:

@@ -1,4 +1,4 @@
-"""What a person is told before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
+"""What a person reads before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
 
 from typing import NamedTuple
 
