@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz interop interop-tools bench bench-quick bench-tools format picture clean
+.PHONY: help setup demo test check fuzz interop interop-tools bench bench-quick bench-tools texts format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ bench-tools:
 		get 2>/dev/null || { apt-get update --quiet >/dev/null && get; } || true; fi
 	@PATH="$$PATH:/usr/sbin"; for tool in wrk nginx taskset; do \
 		command -v $$tool >/dev/null || echo "$$tool is not installed: the benchmarks go on without it." >&2; done
+
+texts: setup ## put the ids of new texts into the catalogue, and take out those that are not used
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output --output-file build/deviceflow.pot .
+	@$(BIN)/pybabel --quiet update --input-file build/deviceflow.pot --output-dir deviceflow/locale --domain deviceflow --width 100 \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 format: setup ## write the code in the one format
 	@$(BIN)/ruff check --fix .

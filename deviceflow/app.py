@@ -10,7 +10,7 @@ from deviceflow.middleware import answer_errors, name_server
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
-from deviceflow.pages.demo import Demo, DemoPages
+from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import page_routes
 from deviceflow.parts import Parts, Secrets, open_parts
@@ -50,9 +50,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     )
     setup(app, settings)
     app.add_routes(machine_routes(parts, polls))
-    app.add_routes(page_routes(parts))
-    if demo:
-        app.add_routes(parts.below(DemoPages(settings, *demo).routes()))
+    app.add_routes(page_routes(parts, demo))
     app.cleanup_ctx.append(parts.live)
     app.on_response_prepare.append(name_server)
     return app

@@ -1,11 +1,16 @@
 """What people see: sign in, enter or confirm a code, approve or deny, sign out.
 
 Contract:
-- the person signs in before a code is looked up, and a code that cannot be used gets one and the
+- a person signs in before a code is looked up, and a code that cannot be used gets one and the
   same answer, whatever is wrong with it;
 - GET changes nothing; every change is a POST that carries the session's CSRF token and comes
-  from our own origin;
+  from this server's own origin (`Visitors.receive`);
 - every answer, an error page too, carries the same security headers (`headers.py`), works
   without JavaScript, and an error says what happened, what it means and what to do next;
-- no page continues to an address that a request names: only to a user code, read and written anew.
+- no page continues to an address that a request names: only to a user code, read and written again;
+- every text that a person reads is in the catalogue (`texts.py`). The demo's page alone is not: it
+  is for developers.
+
+The rooms are `device`, `sign_in` and `account`, and `demo.py`; they do not import each other.
+What they share stands beside them, and `routes.py` wires them.
 """

@@ -1,12 +1,14 @@
 """The one cookie: the session's id, or a random value for a visitor who has not signed in."""
 
 import secrets
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from deviceflow.core.base64url import is_digest
 
 
+@dataclass(frozen=True, kw_only=True)
 class SessionCookie:
     """Reads and writes the cookie. It ends with the browser; the store ends the session earlier.
 
@@ -15,26 +17,31 @@ class SessionCookie:
     over (`csrf.py`), and GET changes nothing, so Lax gives nothing away.
     """
 
-    def __init__(self, *, https: bool) -> None:
-        self._https = https
-        # `__Host-` binds the cookie to this very host and to TLS, which plain HTTP on
-        # loopback cannot have.
-        self.name = "__Host-deviceflow" if https else "deviceflow"
+    https: bool
+
+    @property
+    def name(self) -> str:
+        """The cookie's name.
+
+        `__Host-` binds the cookie to this very host and to TLS, which plain HTTP on loopback
+        cannot have.
+        """
+        return "__Host-deviceflow" if self.https else "deviceflow"
 
     def read(self, request: web.Request) -> str | None:
-        """Return the value that the browser sent, None where it is none of ours."""
+        """Return the value that the browser sent, None if this server cannot have made it."""
         value = request.cookies.get(self.name, "")
         return value if is_digest(value) else None
 
     def write(self, response: web.Response, value: str) -> None:
         """Make the browser send `value` from now on."""
         response.set_cookie(
-            self.name, value, path="/", secure=self._https, httponly=True, samesite="Lax"
+            self.name, value, path="/", secure=self.https, httponly=True, samesite="Lax"
         )
 
     def remove(self, response: web.Response) -> None:
         """Make the browser forget the cookie."""
-        response.del_cookie(self.name, path="/", secure=self._https, httponly=True, samesite="Lax")
+        response.del_cookie(self.name, path="/", secure=self.https, httponly=True, samesite="Lax")
 
 
 def new_value() -> str:

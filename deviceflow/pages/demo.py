@@ -1,11 +1,14 @@
 """The demo: one page on which a television signs in, with every message on the wire beside it.
 
 The television is the page's own script (`templates/static/demo.js`). It speaks to the same
-endpoints as every other device and is treated no differently.
+endpoints as every other device and is treated no differently. The page is for developers, so its
+texts stand in the template and the script, not in the catalogue.
 """
 
 import io
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import segno
@@ -17,67 +20,76 @@ from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, norma
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS, render
+from deviceflow.pages.texts import gettext
 
 _POLICY = {"script-src": "'self'", "connect-src": "'self'", "img-src": "'self'"}
 _SCOPES = ("openid", "profile", "offline_access")
 
 
 class Demo(NamedTuple):
-    """The television of `deviceflow demo`, and who may approve it."""
+    """The television of `deviceflow demo`, and who may approve it.
+
+    `client_id`: the public client that the television is. `username` and `password`: an account
+    that exists for the demo alone, for they are written on the page for everyone to read.
+    """
 
     client_id: str
     username: str
     password: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class DemoPages:
     """The page and its QR code; routed only where a demo is asked for.
 
-    `client_id`: the public client that the television is. `username` and `password`: an account
-    that exists for the demo alone, for they are written on the page for everybody to read.
+    `address`: of the page for a code; `form`: of the television's codes.
     """
 
-    def __init__(self, settings: Settings, client_id: str, username: str, password: str) -> None:
-        client = next((one for one in settings.clients if one.client_id == client_id), None)
-        self._address = f"{settings.issuer_url}/device"
-        self._format = (client and client.user_code) or settings.device.user_code
-        self._context = {
-            "client_id": client_id,
-            "scope": " ".join((client and client.scopes) or _SCOPES),
-            "username": username,
-            "password": password,
-            "local": is_loopback(urlsplit(settings.issuer_url).hostname or ""),
-        }
+    address: str
+    form: UserCodeFormat
+    context: Mapping[str, Any]
 
     def routes(self) -> list[web.RouteDef]:
-        """List what this class answers."""
+        """List the routes."""
         return [web.get("/demo", self.show), web.get("/demo/qr.svg", self.qr)]
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the television."""
-        return render(request, "demo.html", self._context, policy=_POLICY)
+        return render(request, "demo.html", self.context, policy=_POLICY)
 
     async def qr(self, request: web.Request) -> web.Response:
         """Draw the verification_uri_complete of one user code (RFC 8628 3.3.1).
 
-        Only the code is taken from the request, and only where it can be one: whoever links
-        here cannot make this server vouch for an address of theirs.
+        Only the code is taken from the request, and only if it can be one: a link to this image
+        cannot make this server vouch for an address of another.
         Raises `PageError` 400 for anything else.
         """
-        code = _read(request.query.getall("user_code", []), self._format)
+        code = _read(request.query.getall("user_code", []), self.form)
         if code is None:
-            raise PageError(
-                web.HTTPBadRequest.status_code,
-                "That is no user code",
-                "A QR code was asked for something that cannot be a code of this server.",
-                "Use the code that the device shows, as it is.",
-            )
-        query = urlencode({"user_code": display(code, self._format.group)})
+            raise _no_code()
+        query = urlencode({"user_code": display(code, self.form.group)})
         return web.Response(
-            body=_draw(f"{self._address}?{query}"),
+            body=_draw(f"{self.address}?{query}"),
             content_type="image/svg+xml",
             headers=security_headers(https=request.app[HTTPS]),
         )
+
+
+def demo_pages(settings: Settings, demo: Demo) -> DemoPages:
+    """Make the pages of `demo`."""
+    clients = (client for client in settings.clients if client.client_id == demo.client_id)
+    client = next(clients, None)
+    return DemoPages(
+        address=f"{settings.issuer_url}/device",
+        form=(client and client.user_code) or settings.device.user_code,
+        context={
+            "client_id": demo.client_id,
+            "scope": " ".join((client and client.scopes) or _SCOPES),
+            "username": demo.username,
+            "password": demo.password,
+            "local": is_loopback(urlsplit(settings.issuer_url).hostname or ""),
+        },
+    )
 
 
 def _read(values: list[str], form: UserCodeFormat) -> str | None:
@@ -96,3 +108,12 @@ def _draw(address: str) -> bytes:
         drawing, kind="svg", border=3, dark="#120d2e", light="#fff", omitsize=True
     )
     return drawing.getvalue()
+
+
+def _no_code() -> PageError:
+    return PageError(
+        400,
+        title=gettext("error.no_code.title"),
+        happened=gettext("error.no_code.happened"),
+        next_step=gettext("error.no_code.next_step"),
+    )

@@ -10,40 +10,38 @@ import structlog
 from aiohttp import web
 
 from deviceflow.pages.render import render
+from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.store.errors import StoreUnavailable
 
-STORE_RETRY_S = 5
+RETRY_AFTER_S = 5
 """When to try again after the store could not be reached, seconds."""
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 
-class Link(NamedTuple):
-    """Where a page leads next: a path of ours, and the words on the button."""
+class Button(NamedTuple):
+    """The button at the end of a page: a path of this server, and the words on it."""
 
     path: str
     words: str
 
 
-START = Link("/device", "Start again")
-
-
 class PageError(Exception):
-    """An answer other than the page that was asked for.
+    """An answer other than the page that the request named.
 
     `happened` says what happened and what it means, `next_step` what to do; both are whole
-    sentences. `headers` are added to the answer, `link` is the button at the end.
+    sentences. `headers` are added to the answer. `button`: None leads to the page for a code.
     """
 
     def __init__(
         self,
         status: int,
+        *,
         title: str,
         happened: str,
         next_step: str,
-        *,
         headers: Mapping[str, str] | None = None,
-        link: Link | None = START,
+        button: Button | None = None,
     ) -> None:
         super().__init__(title)
         self.status = status
@@ -51,14 +49,14 @@ class PageError(Exception):
         self.happened = happened
         self.next_step = next_step
         self.headers = dict(headers or {})
-        self.link = link
+        self.button = button or Button("/device", gettext("button.start_again"))
 
 
 async def error_page(request: web.Request, exc: Exception) -> web.Response:
-    """Answer with the page for `exc`; what nobody expected is logged and becomes a 500."""
+    """Answer with the page for `exc`; an unexpected one is logged and becomes a 500."""
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:
-        _log.error("page.failed", method=request.method, path=request.path, exc_info=exc)
+        log.error("page.failed", method=request.method, path=request.path, exc_info=exc)
     response = render(request, "error.html", {"error": error}, status=error.status)
     response.headers.update(error.headers)
     return response
@@ -87,10 +85,9 @@ def unreadable() -> PageError:
     """Make the error for a form that cannot be read without guessing."""
     return PageError(
         400,
-        "The form could not be read",
-        "What your browser sent was damaged or incomplete, so this server did not guess what it "
-        "meant. Nothing was changed.",
-        "Open the page anew and fill in the form again.",
+        title=gettext("error.unreadable.title"),
+        happened=gettext("error.unreadable.happened"),
+        next_step=gettext("error.unreadable.next_step"),
     )
 
 
@@ -98,10 +95,9 @@ def wrong_type() -> PageError:
     """Make the error for a body that is not a form."""
     return PageError(
         415,
-        "That was not a form",
-        "This page takes what its own form sends (application/x-www-form-urlencoded) and nothing "
-        "else. Nothing was changed.",
-        "Open the page in your browser and use its form.",
+        title=gettext("error.wrong_type.title"),
+        happened=gettext("error.wrong_type.happened"),
+        next_step=gettext("error.wrong_type.next_step"),
     )
 
 
@@ -109,25 +105,25 @@ def too_large() -> PageError:
     """Make the error for a body over the limit."""
     return PageError(
         413,
-        "That was too much",
-        "The form was larger than any that this server needs, so it was not read. "
-        "Nothing was changed.",
-        "Open the page anew and fill in the form again, with less in it.",
+        title=gettext("error.too_large.title"),
+        happened=gettext("error.too_large.happened"),
+        next_step=gettext("error.too_large.next_step"),
     )
 
 
-def too_many(what: str, retry_after_s: int) -> PageError:
-    """Make the error for a limit; `what`: what there was too much of, as a sentence."""
+def too_many(attempts: str, retry_after_s: int) -> PageError:
+    """Make the error for a limit; `attempts`: a sentence that says what was tried too often."""
     seconds = max(1, retry_after_s)
     minutes = -(-seconds // 60)
-    wait = f"{seconds} seconds" if seconds < 60 else "1 minute"  # noqa: PLR2004, a minute
-    if minutes > 1:
-        wait = f"{minutes} minutes"
+    if seconds < 60:  # noqa: PLR2004, a minute
+        wait = ngettext("error.too_many.second", "error.too_many.seconds", seconds)
+    else:
+        wait = ngettext("error.too_many.minute", "error.too_many.minutes", minutes)
     return PageError(
         429,
-        "Please wait a little",
-        f"{what} The pause keeps strangers from guessing. Nothing is locked for good.",
-        f"Wait {wait}, then try again.",
+        title=gettext("error.too_many.title"),
+        happened=gettext("error.too_many.happened", attempts=attempts),
+        next_step=gettext("error.too_many.next_step", wait=wait),
         headers={"Retry-After": str(seconds)},
     )
 
@@ -135,39 +131,37 @@ def too_many(what: str, retry_after_s: int) -> PageError:
 def _not_found() -> PageError:
     return PageError(
         404,
-        "There is no such page",
-        "The address is not one of this server's. It may have been mistyped or cut off.",
-        "To connect a device, start at the page below.",
-        link=Link("/device", "Connect a device"),
+        title=gettext("error.not_found.title"),
+        happened=gettext("error.not_found.happened"),
+        next_step=gettext("error.not_found.next_step"),
+        button=Button("/device", gettext("button.connect_device")),
     )
 
 
 def _wrong_method() -> PageError:
     return PageError(
         405,
-        "This page cannot be used like that",
-        "The page exists, but not for this kind of request. Nothing was changed.",
-        "Open the page in your browser and use its buttons.",
+        title=gettext("error.wrong_method.title"),
+        happened=gettext("error.wrong_method.happened"),
+        next_step=gettext("error.wrong_method.next_step"),
     )
 
 
 def _store_unavailable() -> PageError:
     return PageError(
         503,
-        "Not possible at the moment",
-        "This server cannot reach its store, so it can neither look up a code nor keep a "
-        "decision. Nothing that was confirmed before is lost, and your device goes on waiting.",
-        "Try again in a few seconds.",
-        headers={"Retry-After": str(STORE_RETRY_S)},
-        link=Link("/device", "Try again"),
+        title=gettext("error.store_unavailable.title"),
+        happened=gettext("error.store_unavailable.happened"),
+        next_step=gettext("error.store_unavailable.next_step"),
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+        button=Button("/device", gettext("button.try_again")),
     )
 
 
 def _unexpected() -> PageError:
     return PageError(
         500,
-        "Something went wrong on our side",
-        "This server made a mistake that it did not expect. It has been noted. "
-        "It is not certain whether your last step was done.",
-        "Start again. If this page comes back, tell the people who run this server.",
+        title=gettext("error.unexpected.title"),
+        happened=gettext("error.unexpected.happened"),
+        next_step=gettext("error.unexpected.next_step"),
     )

@@ -8,7 +8,7 @@ from deviceflow.pages.errors import too_large, unreadable, wrong_type
 _TYPE = "application/x-www-form-urlencoded"
 
 
-async def read_form(request: web.Request, max_bytes: int) -> dict[str, str]:
+async def read_fields(request: web.Request, max_bytes: int) -> dict[str, str]:
     """Read the fields of a form of at most `max_bytes`; an empty field counts as missing.
 
     Raises `PageError`: 415 for another content type, 413 for a longer body, 400 for what
@@ -26,7 +26,7 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes:
     if (request.content_length or 0) > max_bytes:
         raise too_large()
     body = bytearray()
-    async for chunk in request.content.iter_any():  # a chunked body does not tell its length
+    async for chunk in request.content.iter_any():  # a chunked body has no length
         body += chunk
         if len(body) > max_bytes:
             raise too_large()

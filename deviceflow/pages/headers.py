@@ -13,7 +13,7 @@ _POLICY = {
 
 _HEADERS = {
     "X-Frame-Options": "DENY",
-    # `no-referrer` would make browsers send `Origin: null` with our own forms.
+    # `no-referrer` would make browsers send `Origin: null` with this server's own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",

@@ -1,15 +1,16 @@
-"""Who is looking at a page: an account with a session, or somebody who has not signed in."""
+"""Who is looking at a page: an account with a session, or a person who has not signed in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from deviceflow.callers import Callers
-from deviceflow.config import Settings
+from deviceflow.core.claims import Subject
 from deviceflow.pages.cookie import SessionCookie, new_value
 from deviceflow.pages.csrf import Csrf
+from deviceflow.pages.form import read_fields
 from deviceflow.pages.render import render
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
@@ -22,11 +23,23 @@ class Person:
     account: Account
     session: Session
 
+    def subject(self) -> Subject:
+        """Say who the person is, for the tokens of a device that the person approves."""
+        return Subject(
+            sub=self.account.sub,
+            username=self.account.username,
+            auth_time=self.session.auth_time,
+            amr=("pwd",),
+            name=self.account.name,
+            email=self.account.email,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
     """The sender of one request. `sent_cookie` is None on a first visit; `person` until sign-in."""
 
+    request: web.Request
     sent_cookie: str | None
     cookie: str
     csrf_token: str
@@ -34,57 +47,57 @@ class Visitor:
     person: Person | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Visitors:
-    """Recognises visitors and shows them pages. Raises `StoreUnavailable` when it cannot."""
+    """Recognises visitors, reads their forms, shows them pages. May raise `StoreUnavailable`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        sessions: Sessions,
-        users: Users,
-        callers: Callers,
-        csrf_key: Callable[[], bytes],
-    ) -> None:
-        self.csrf = Csrf(csrf_key, settings.issuer_url)
-        self.cookie = SessionCookie(https=settings.issuer_url.startswith("https://"))
-        self._sessions = sessions
-        self._users = users
-        self._callers = callers
+    cookie: SessionCookie
+    csrf: Csrf
+    sessions: Sessions
+    users: Users
+    callers: Callers
+    max_body_bytes: int
 
     async def meet(self, request: web.Request) -> Visitor:
         """Recognise the sender of `request`."""
         sent = self.cookie.read(request)
         cookie = sent or new_value()
         return Visitor(
+            request=request,
             sent_cookie=sent,
             cookie=cookie,
             csrf_token=self.csrf.token(cookie),
-            address=self._callers.address(request),
+            address=self.callers.address(request),
             person=None if sent is None else await self._person(sent),
         )
 
+    async def receive(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
+        """Read a form, and recognise its sender.
+
+        Raises `PageError` for a form that cannot be read, or that no page of this server made for
+        this visitor.
+        """
+        fields = await read_fields(request, self.max_body_bytes)
+        visitor = await self.meet(request)
+        self.csrf.check(request, visitor.sent_cookie, fields.get("csrf_token", ""))
+        return visitor, fields
+
     def show(
-        self,
-        request: web.Request,
-        visitor: Visitor,
-        template: str,
-        context: Mapping[str, Any],
-        *,
-        status: int = 200,
+        self, visitor: Visitor, template: str, context: Mapping[str, Any], *, status: int = 200
     ) -> web.Response:
         """Answer with a page whose forms are the visitor's own."""
         own = {"csrf_token": visitor.csrf_token, "person": visitor.person}
-        response = render(request, template, own | dict(context), status=status)
+        response = render(visitor.request, template, own | dict(context), status=status)
         if visitor.sent_cookie is None:
             self.cookie.write(response, visitor.cookie)
         return response
 
     async def _person(self, session_id: str) -> Person | None:
-        """Find who signed in; somebody disabled or replaced since then is signed out at once."""
-        session = await self._sessions.get(session_id)
+        """Find who signed in; an account disabled or replaced since then is signed out at once."""
+        session = await self.sessions.get(session_id)
         if session is None:
             return None
-        account = await self._users.find(session.username)
+        account = await self.users.find(session.username)
         if account is None or account.disabled or account.sub != session.sub:
             return None
         return Person(account=account, session=session)

@@ -4,15 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-SCOPES = {
-    "openid": "Know who you are",
-    "profile": "See your name",
-    "email": "See your e-mail address",
-    "offline_access": "Stay signed in without asking you again",
-}
-"""Words for the scopes that everybody has, where the settings have none."""
+from babel.dates import format_datetime
 
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+from deviceflow.pages.texts import LANGUAGE, gettext, ngettext
+
+_DAY_S = 86_400
+_HOUR_S = 3_600
+_MINUTE_S = 60
+_SHORT_S = 10
 _LONGEST_AGENT = 60
 _SYSTEMS = (
     ("Android", "Android"),
@@ -33,39 +32,42 @@ _BROWSERS = (
 )
 
 
-def scopes_in_words(scope: str, configured: Mapping[str, str]) -> list[str]:
+def scopes_in_words(scope: str, meanings: Mapping[str, str]) -> list[str]:
     """Say what each of the space-separated scopes allows; an unknown one is named as it is."""
-    words = SCOPES | dict(configured)
-    return [words.get(name, name) for name in scope.split()]
+    return [meanings.get(name, name) for name in scope.split()]
 
 
 def lasting(seconds: int) -> str:
     """Say `seconds` in the largest unit that does not overstate them: `180 days`."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-    return "less than a second"
+    if seconds >= _DAY_S:
+        return ngettext("words.day", "words.days", seconds // _DAY_S)
+    if seconds >= _HOUR_S:
+        return ngettext("words.hour", "words.hours", seconds // _HOUR_S)
+    if seconds >= _MINUTE_S:
+        return ngettext("words.minute", "words.minutes", seconds // _MINUTE_S)
+    if seconds >= 1:
+        return ngettext("words.second", "words.seconds", seconds)
+    return gettext("words.under_a_second")
 
 
 def ago(then: int, now: int) -> str:
     """Say how long ago `then` was; both in s."""
     seconds = now - then
-    if seconds < 10:  # noqa: PLR2004, nobody counts these
-        return "just now"
-    return f"{lasting(seconds)} ago"
+    if seconds < _SHORT_S:
+        return gettext("words.just_now")
+    return gettext("words.ago", time=lasting(seconds))
 
 
 def at(then: int) -> str:
     """Say when `then` (s) was, in UTC: `5 Nov 2026, 14:03 UTC`."""
     moment = datetime.fromtimestamp(then, UTC)
-    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+    return format_datetime(moment, gettext("words.moment"), locale=LANGUAGE)
 
 
 def device_in_words(user_agent: str) -> str:
-    """Say what a device calls itself, in short; empty where it says nothing.
+    """Say what a device calls itself, in short; empty if it says nothing.
 
-    It is a claim that anybody can make, cut to a length in which no story can be told.
+    Any device can claim anything, so this is cut to a length in which no story can be told.
     """
     text = user_agent.encode("utf-8", "replace").decode()
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -73,8 +75,9 @@ def device_in_words(user_agent: str) -> str:
         product = re.sub(r"/(?=\S)", " ", text.partition(" ")[0])
         return product[:_LONGEST_AGENT]
     system = next((name for mark, name in _SYSTEMS if mark in text), "")
-    browser = next((name for mark, name in _BROWSERS if mark in text), "A browser")
-    return f"{browser} on {system}" if system else browser
+    browser = next((name for mark, name in _BROWSERS if mark in text), "")
+    browser = browser or gettext("words.a_browser")
+    return gettext("words.browser_on", browser=browser, system=system) if system else browser
 
 
 def iso(then: int) -> str:

@@ -4,24 +4,18 @@ The fakes extend the store's classes, so that mypy holds their signatures to the
 rules of a grant come from `core.grant`, as they do in the store.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deviceflow.callers import Callers
 from deviceflow.config import Pages, Server, Settings
-from deviceflow.core.client import Clients
-from deviceflow.pages.device.codes import Codes
-from deviceflow.pages.device.pages import DevicePages
+from deviceflow.config.settings import DEFAULT_SCOPES
+from deviceflow.pages.demo import Demo
 from deviceflow.pages.errors import error_page
 from deviceflow.pages.render import setup
-from deviceflow.pages.sign_in.password import LoginPages
-from deviceflow.pages.throttle import Throttle
-from deviceflow.pages.visitor import Visitors
-from tests.stage.pages import KEY, TV, Browser, OpenBrowser, Store
+from tests.stage.pages import TV, Browser, MakeApp, OpenBrowser, Store, routes
 
 
 @pytest.fixture
@@ -35,47 +29,19 @@ def settings() -> Settings:
         issuer="http://127.0.0.1:8628",
         pages=Pages(title="Example Connect"),
         server=Server(max_body_bytes=2048),
-        scopes={"profile": "See your name & picture"},
+        scopes=DEFAULT_SCOPES | {"profile": "See your name & picture"},
         clients=(TV,),
     )
 
 
 @pytest.fixture
-def make_app(store: Store) -> Callable[[Settings], web.Application]:
-    """The pages wired as the server wires them."""
+def make_app(store: Store) -> MakeApp:
+    """The pages as the server wires them, with a demo where a test has one."""
 
-    def make(settings: Settings) -> web.Application:
+    def make(settings: Settings, demo: Demo | None = None) -> web.Application:
         app = web.Application(middlewares=[_errors_are_pages])
         setup(app, settings)
-        clients = store.clients = Clients(settings.clients)
-        visitors = Visitors(
-            settings,
-            store.sessions,
-            store.users,
-            Callers(settings.server.trusted_proxies),
-            lambda: KEY,
-        )
-        codes = Codes(settings.device.user_code, clients)
-        throttle = Throttle(store.limits, settings.device.lifetime_s)
-        device = DevicePages(
-            settings=settings,
-            visitors=visitors,
-            codes=codes,
-            throttle=throttle,
-            clients=clients,
-            grants=store.grants,
-            clock=lambda: store.grants.now,
-        )
-        login = LoginPages(
-            settings=settings,
-            visitors=visitors,
-            codes=codes,
-            throttle=throttle,
-            users=store.users,
-            sessions=store.sessions,
-            clock=lambda: store.grants.now,
-        )
-        app.add_routes([*device.routes(), *login.routes()])
+        app.add_routes(routes(store, settings, demo))
         app.router.add_get("/broken", _broken)
         return app
 
@@ -85,7 +51,7 @@ def make_app(store: Store) -> Callable[[Settings], web.Application]:
 @pytest.fixture
 def open_browser(
     aiohttp_client: Any,  # noqa: ANN401, its type has changed with every release of the plugin
-    make_app: Callable[[Settings], web.Application],
+    make_app: MakeApp,
     settings: Settings,
 ) -> OpenBrowser:
     """A new browser of somebody at our pages, with other settings where a test has them."""

@@ -88,8 +88,12 @@ async def test_without_a_cookie_no_token_is_good(browser: Browser) -> None:
     assert "Allow cookies for this site" in browser.text
 
 
+def _token(key: bytes, cookie: str) -> str:
+    return Csrf(key=lambda: key, issuer="https://a.example").token(cookie)
+
+
 def test_the_token_depends_on_key_and_cookie_and_tells_neither() -> None:
-    token = Csrf(lambda: b"k" * 32, "https://a.example").token("cookie")
+    token = _token(b"k" * 32, "cookie")
     assert len(token) == 64
-    assert token != Csrf(lambda: b"l" * 32, "https://a.example").token("cookie")
-    assert token != Csrf(lambda: b"k" * 32, "https://a.example").token("other")
+    assert token != _token(b"l" * 32, "cookie")
+    assert token != _token(b"k" * 32, "other")

@@ -8,13 +8,14 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 import segno
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
-from deviceflow.pages.demo import DemoPages
+from deviceflow.pages.demo import Demo
 from tests.stage.checkout import TEMPLATES
+from tests.stage.pages import MakeApp
 
 Open = Callable[..., Awaitable[ClientResponse]]
 
@@ -30,17 +31,16 @@ NUMERIC_TV = Client(
 @pytest.fixture
 def get(
     aiohttp_client: Any,  # noqa: ANN401, its type has changed with every release of the plugin
-    make_app: Callable[[Settings], web.Application],
+    make_app: MakeApp,
     settings: Settings,
 ) -> Open:
     """GET a path of a server that has the demo."""
 
     async def go(path: str, client_id: str = "tv-app", **changes: Any) -> ClientResponse:  # noqa: ANN401
         own = msgspec.structs.replace(settings, **changes)
-        app = make_app(own)
-        app.add_routes(DemoPages(own, client_id, "demo <one>", "television").routes())
-        client = await aiohttp_client(app)
-        answer: ClientResponse = await client.get(path)
+        demo = Demo(client_id, "demo <one>", "television")
+        client = await aiohttp_client(make_app(own, demo))
+        answer: ClientResponse = await client.get(own.base_path + path)
         return answer
 
     return go
@@ -202,7 +202,7 @@ async def test_anything_else_is_no_qr_code(get: Open, drawn: list[str], query: s
 
 async def test_without_a_demo_there_is_no_such_page(
     aiohttp_client: Any,  # noqa: ANN401, as above
-    make_app: Callable[[Settings], web.Application],
+    make_app: MakeApp,
     settings: Settings,
 ) -> None:
     client = await aiohttp_client(make_app(settings))

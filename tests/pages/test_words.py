@@ -2,11 +2,13 @@
 
 import pytest
 
+from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.pages import words
 
 
 def test_scopes_have_configured_words_built_in_words_or_their_name() -> None:
-    said = words.scopes_in_words("openid tv:play profile", {"profile": "See your face"})
+    meanings = DEFAULT_SCOPES | {"profile": "See your face"}
+    said = words.scopes_in_words("openid tv:play profile", meanings)
     assert said == ["Know who you are", "tv:play", "See your face"]
     assert words.scopes_in_words("", {}) == []
 

@@ -9,10 +9,16 @@ from typing import Any
 import msgspec
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
+from yarl import URL
 
+from deviceflow.callers import Callers
+from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
+from deviceflow.pages.demo import Demo
+from deviceflow.pages.routes import page_routes
+from deviceflow.parts import Parts
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.limits import LimitResult, Limits
@@ -20,10 +26,12 @@ from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 
 NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
-
-
 KEY = b"k" * 32
-
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+"""The Content-Security-Policy of a page without a script."""
 
 TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profile"))
 
@@ -152,6 +160,36 @@ class Store:
     clients: Clients = field(default_factory=lambda: Clients(()))
 
 
+class FakeInstallation:
+    """The one thing that pages want of an installation."""
+
+    def csrf_key(self) -> bytes:
+        return KEY
+
+
+class PageParts(Parts):
+    """The parts of a worker that pages use, over `store`; the others are missing."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        vars(self).update(
+            settings=settings,
+            clock=lambda: store.grants.now,
+            installation=FakeInstallation(),
+            clients=store.clients,
+            grants=store.grants,
+            users=store.users,
+            sessions=store.sessions,
+            limits=store.limits,
+            callers=Callers(settings.server.trusted_proxies),
+        )
+
+
+def routes(store: Store, settings: Settings, demo: Demo | None = None) -> list[web.RouteDef]:
+    """The pages, wired as the server wires them."""
+    store.clients = Clients(settings.clients)
+    return page_routes(PageParts(store, settings), demo)
+
+
 class Browser:
     """One person's browser. It follows no redirect by itself."""
 
@@ -160,7 +198,7 @@ class Browser:
         self.page = ""
         self.answer: ClientResponse
 
-    async def open(self, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
+    async def open(self, path: str | URL, **options: Any) -> ClientResponse:  # noqa: ANN401
         return await self._go("GET", path, **options)
 
     async def post(self, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
@@ -197,7 +235,7 @@ class Browser:
         assert found is not None, "the page has no field for a code"
         return unescape(found[1])
 
-    async def _go(self, method: str, path: str, **options: Any) -> ClientResponse:  # noqa: ANN401
+    async def _go(self, method: str, path: str | URL, **options: Any) -> ClientResponse:  # noqa: ANN401
         options.setdefault("allow_redirects", False)
         self.answer = await self.client.request(method, path, **options)
         self.page = await self.answer.text()
@@ -205,6 +243,21 @@ class Browser:
 
 
 OpenBrowser = Callable[..., Awaitable[Browser]]
+MakeApp = Callable[..., web.Application]
+
+
+def check_headers(answer: ClientResponse, cache: str = "no-store") -> None:
+    """Hold an answer to the headers that every page carries."""
+    headers = answer.headers
+    assert headers["Content-Security-Policy"] == POLICY
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert headers["Cache-Control"] == cache
+    assert "Strict-Transport-Security" not in headers
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
 
 
 def _account(username: str, **changes: Any) -> Account:  # noqa: ANN401, fields of any type

@@ -16,19 +16,19 @@ class Codes:
     def read(self, text: str) -> list[str]:
         """List the codes that `text` may stand for, as the store has them; likeliest first."""
         typed = "".join(filter(str.isalnum, text.upper()))
-        found = {
+        codes = {
             code
             for form in self._formats
             if (code := normalise(text, form.alphabet)) is not None
             and len(code) <= form.length + MAX_GROWTH
         }
-        return sorted(found, key=lambda code: (code != typed, code))
+        return sorted(codes, key=lambda code: (code != typed, code))
 
     def carry(self, text: str) -> str:
-        """Write the code in `text` anew, empty where there is none.
+        """Write the code in `text` again, empty if there is none.
 
-        This is all of a request that an address of ours ever repeats, so nobody can send a
-        person elsewhere with it (RFC 9700 4.11.2).
+        This is all of a request that an address of this server ever repeats, so no link can send
+        a person elsewhere with it (RFC 9700 4.11.2).
         """
         codes = self.read(text)
         return display(codes[0], self._default.group) if codes else ""
@@ -44,7 +44,7 @@ class Codes:
 
     @property
     def example(self) -> str:
-        """What a code looks like; not one that anybody waits for."""
+        """What a code looks like, for the empty field."""
         alphabet = self._default.alphabet
         letters = (alphabet[(3 + 7 * i) % len(alphabet)] for i in range(self._default.length))
         return display("".join(letters), self._default.group)

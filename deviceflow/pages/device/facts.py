@@ -1,4 +1,4 @@
-"""What a person is told before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
+"""What a person reads before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from deviceflow.pages import words
 from deviceflow.store.grants import Grant
 
 
-class Confirmation(NamedTuple):
+class RequestFacts(NamedTuple):
     """The facts about a request, in words. `is_near`: made in the person's own network."""
 
     client_name: str
@@ -24,11 +24,11 @@ class Confirmation(NamedTuple):
     expires_in: str
 
 
-def describe(
+def request_facts(
     grant: Grant, client: Client, settings: Settings, visitor_address: str, now: int
-) -> Confirmation:
+) -> RequestFacts:
     """Say what `grant` is; `now` in s."""
-    return Confirmation(
+    return RequestFacts(
         client_name=client.name,
         scopes=words.scopes_in_words(grant.scope, settings.scopes),
         lasts=words.lasting(_access_s(grant, client, settings)),
@@ -43,7 +43,7 @@ def describe(
 
 
 def _access_s(grant: Grant, client: Client, settings: Settings) -> int:
-    """Tell how long the access may last if nobody ends it."""
+    """Return how long the access may last if no one ends it."""
     tokens = settings.tokens
     if client.gets_refresh_token(grant.scope):
         return tokens.refresh_token_lifetime_s

@@ -1,0 +1,104 @@
+"""How a request ends, in words: the last page that a person sees."""
+
+from typing import Literal, NamedTuple
+
+from deviceflow.core.grant import State
+from deviceflow.pages.errors import Button
+from deviceflow.pages.texts import gettext
+
+
+class Ending(NamedTuple):
+    """One such page. `mood` is how it looks."""
+
+    status: int
+    mood: Literal["good", "calm", "bad"]
+    title: str
+    happened: str
+    next_step: str
+    button: Button
+
+
+def approved(name: str) -> Ending:
+    """Make the page after Approve; `name`: the client's."""
+    return Ending(
+        status=200,
+        mood="good",
+        title=gettext("device.done.approved.title"),
+        happened=gettext("device.done.approved.happened", client=name),
+        next_step=gettext("device.done.approved.next_step"),
+        button=_another_device(),
+    )
+
+
+def denied(name: str) -> Ending:
+    """Make the page after Deny."""
+    return Ending(
+        status=200,
+        mood="calm",
+        title=gettext("device.done.denied.title"),
+        happened=gettext("device.done.denied.happened", client=name),
+        next_step=gettext("device.done.denied.next_step"),
+        button=_another_device(),
+    )
+
+
+def expired() -> Ending:
+    """Make the page for a decision that came too late."""
+    return Ending(
+        status=410,
+        mood="bad",
+        title=gettext("device.done.expired.title"),
+        happened=gettext("device.done.expired.happened"),
+        next_step=gettext("device.done.expired.next_step"),
+        button=_new_code(),
+    )
+
+
+def already_answered(state: State) -> Ending:
+    """Make the page for a request that this account has answered before."""
+    if state is State.DENIED:
+        happened = gettext("device.done.answered.denied")
+    elif state is State.CANCELLED:
+        happened = gettext("device.done.answered.cancelled")
+    else:
+        happened = gettext("device.done.answered.approved")
+    return Ending(
+        status=409,
+        mood="calm",
+        title=gettext("device.done.answered.title"),
+        happened=happened,
+        next_step=gettext("device.done.answered.next_step"),
+        button=_new_code(),
+    )
+
+
+def claimed_by_another() -> Ending:
+    """Make the page for a code that another account was first to enter."""
+    return Ending(
+        status=409,
+        mood="bad",
+        title=gettext("device.done.claimed.title"),
+        happened=gettext("device.done.claimed.happened"),
+        next_step=gettext("device.done.claimed.next_step"),
+        button=_new_code(),
+    )
+
+
+def client_unavailable() -> Ending:
+    """Make the page for an application that is unknown or switched off."""
+    return Ending(
+        status=403,
+        mood="bad",
+        title=gettext("device.done.client_unavailable.title"),
+        happened=gettext("device.done.client_unavailable.happened"),
+        next_step=gettext("device.done.client_unavailable.next_step"),
+        button=_another_device(),
+    )
+
+
+def _another_device() -> Button:
+    return Button("/device", gettext("button.another_device"))
+
+
+def _new_code() -> Button:
+    return Button("/device", gettext("button.new_code"))

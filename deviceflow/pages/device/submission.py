@@ -1,0 +1,54 @@
+"""A code that a person has sent, and the request of a device that it leads to."""
+
+from dataclasses import dataclass
+
+from deviceflow.core.client import Client, Clients
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.visitor import Person, Visitor
+from deviceflow.store.grants import Grant, Grants
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A code from a signed-in person. `text`: the code as it was typed."""
+
+    visitor: Visitor
+    person: Person
+    text: str
+
+    @property
+    def sub(self) -> str:
+        """The account's subject: claims and guesses are counted by it."""
+        return self.person.account.sub
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRequest:
+    """A device's request that waits for a person. `code`: the user code, as the store has it."""
+
+    code: str
+    grant: Grant
+    client: Client | None
+
+    @property
+    def enabled_client(self) -> Client | None:
+        """The client, None if it is unknown or switched off."""
+        return self.client if self.client is not None and self.client.enabled else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRequests:
+    """Finds requests by their codes. May raise `StoreUnavailable`."""
+
+    codes: Codes
+    clients: Clients
+    grants: Grants
+
+    async def find(self, text: str) -> DeviceRequest | None:
+        """Find the request that the code in `text` belongs to. A look-up is a guess: count it."""
+        for code in self.codes.read(text):
+            grant = await self.grants.find(code)
+            if grant is not None:
+                client = self.clients.find(grant.client_id)
+                return DeviceRequest(code=code, grant=grant, client=client)
+        return None

@@ -1,0 +1,35 @@
+"""The end of every way in: a session under a new id."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deviceflow.core.clock import Clock
+from deviceflow.pages.cookie import SessionCookie
+from deviceflow.pages.redirect import see_other
+from deviceflow.pages.visitor import Visitor
+from deviceflow.store.sessions import Sessions
+from deviceflow.store.users import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStart:
+    """Starts sessions. May raise `StoreUnavailable`."""
+
+    sessions: Sessions
+    cookie: SessionCookie
+    clock: Clock
+
+    async def start(self, visitor: Visitor, account: Account, user_code: str) -> web.Response:
+        """Sign `visitor` in to `account`, and continue with the code that the person came with.
+
+        A session that the browser had before ends: a value that someone planted in the browser
+        never becomes a session's id.
+        """
+        if visitor.sent_cookie is not None:
+            await self.sessions.end(visitor.sent_cookie)
+        now = int(self.clock())
+        session_id = await self.sessions.start(account.username, account.sub, now)
+        response = see_other(visitor.request, "/device", user_code)
+        self.cookie.write(response, session_id)
+        return response

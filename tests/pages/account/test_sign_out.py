@@ -1,0 +1,30 @@
+"""Sign out: by POST only, in the store too."""
+
+from tests.stage.pages import Browser, Store
+
+
+async def test_get_signs_nobody_out(ada: Browser, store: Store) -> None:
+    """Changes only by POST."""
+    answer = await ada.open("/logout")
+    assert answer.status == 200
+    assert "Sign out?" in ada.text
+    assert len(store.sessions.by_id) == 1
+
+
+async def test_sign_out(ada: Browser, store: Store) -> None:
+    """9700-4.12-a: 303; the session ends in the store, not only in the browser."""
+    await ada.open("/logout")
+    answer = await ada.submit("/logout")
+    assert (answer.status, answer.headers["Location"]) == (303, "/logout")
+    assert answer.cookies["deviceflow"]["max-age"] == "0"
+    assert store.sessions.by_id == {}
+    await ada.open("/logout")
+    assert "You are signed out" in ada.text
+
+
+async def test_every_page_of_a_person_has_the_way_out(ada: Browser, store: Store) -> None:
+    await ada.open("/device")
+    assert 'action="/logout"' in ada.page
+    answer = await ada.submit("/logout")
+    assert answer.status == 303
+    assert store.sessions.by_id == {}

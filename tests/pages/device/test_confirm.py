@@ -1,0 +1,116 @@
+"""What is shown before the decision, to whom, and for which clients."""
+
+import msgspec
+import pytest
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Client
+from deviceflow.core.grant import State
+from tests.stage.pages import Browser, OpenBrowser, Store
+
+CODE = "WDJBMJHT"
+SHOWN = "WDJB-MJHT"
+
+
+async def test_the_request_is_shown_truthfully(ada: Browser, store: Store) -> None:
+    """8628-5.4-a, 6749-10.2-a: application, code, scopes in words, lifetime, device, time."""
+    store.grants.add(CODE)
+    answer = await ada.enter(SHOWN)
+    assert answer.status == 200
+    for words in (
+        "Connect Living-room TV to your account?",
+        SHOWN,
+        "Your device must show this code now",
+        "Nobody should have sent you this code. If you got it in a message or a call, choose Deny.",
+        "Know who you are",
+        "See your name & picture",
+        "For up to 1 hour",
+        "203.0.113.7 not the network you are on now",
+        "NebulaTV 4.2",
+        "2 minutes ago 5 Nov 2026, 14:01 UTC",
+        "The code ends in 8 minutes",
+        "Signed in as Ada Lovelace (ada)",
+    ):
+        assert words in ada.text
+
+
+async def test_deny_is_as_easy_as_approve(ada: Browser, store: Store) -> None:
+    """8628-3.3.1-a, 8628-5.4-a: two buttons of one size, deny first, none of them focused."""
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    deny, approve = ada.page.index('value="deny"'), ada.page.index('value="approve"')
+    assert deny < approve
+    assert "autofocus" not in ada.page
+
+
+async def test_the_lifetime_of_a_refresh_token_is_told(ada: Browser, store: Store) -> None:
+    """6749-10.2-a, OIDC-11-a: the consent to stay signed in, and its lifetime."""
+    store.grants.add(CODE, scope="openid offline_access")
+    await ada.enter(SHOWN)
+    assert "Stay signed in without asking you again" in ada.text
+    assert "For up to 180 days" in ada.text
+
+
+async def test_a_request_without_scopes_and_from_the_same_network(
+    ada: Browser, store: Store
+) -> None:
+    store.grants.add(CODE, scope="", address="127.0.0.1", user_agent="")
+    await ada.enter(SHOWN)
+    assert "gets no other access" in ada.text
+    assert "127.0.0.1 the network you are on now" in ada.text
+    assert "Calls itself" not in ada.text
+
+
+async def test_what_a_device_says_of_itself_is_text(ada: Browser, store: Store) -> None:
+    """CONFORMANCE 4, XSS: client and device names are escaped, broken bytes are no error."""
+    store.grants.add(CODE, user_agent="<img/src=x>\udcff\n", scope="<b>")
+    answer = await ada.enter(SHOWN)
+    assert answer.status == 200
+    assert "<img src=x" not in ada.page
+    assert "&lt;b&gt;" in ada.page
+
+
+async def test_consent_is_asked_for_every_time(ada: Browser, store: Store) -> None:
+    """8628-5.6-a, 6749-10.2-a: an earlier approval decides nothing."""
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    await ada.submit("/device", decision="approve")
+    store.grants.add("BCDFGHJK")
+    await ada.enter("BCDF-GHJK")
+    assert "Connect Living-room TV to your account?" in ada.text
+    assert store.grants.by_code["BCDFGHJK"].state is State.PENDING
+
+
+async def test_the_page_may_be_shown_again_to_the_same_account(ada: Browser, store: Store) -> None:
+    store.grants.add(CODE)
+    for _ in range(2):
+        answer = await ada.enter(SHOWN)
+        assert (answer.status, SHOWN in ada.text) == (200, True)
+
+
+async def test_two_accounts_at_the_same_moment(bob: Browser, store: Store) -> None:
+    """The store decides who was first, not what this page had read before."""
+    stale = store.grants.add(CODE)
+    await store.grants.claim(stale, "sub-ada")
+
+    async def find(_: str) -> object:
+        return stale
+
+    store.grants.find = find  # type: ignore[assignment, method-assign]
+    answer = await bob.enter(SHOWN)
+    assert answer.status == 409
+    assert "Somebody else has entered this code" in bob.text
+
+
+@pytest.mark.parametrize("client_id", ["gone", "off"])
+async def test_a_client_that_is_unknown_or_disabled(
+    open_browser: OpenBrowser, store: Store, settings: Settings, client_id: str
+) -> None:
+    off = Client(client_id="off", name="Old TV", enabled=False)
+    ada = await open_browser(msgspec.structs.replace(settings, clients=(*settings.clients, off)))
+    await ada.sign_in()
+    store.grants.add(CODE, client_id=client_id)
+    answer = await ada.enter(SHOWN)
+    assert answer.status == 403
+    assert "This application cannot be connected" in ada.text
+    assert store.grants.by_code[CODE].claimed_by is None

@@ -1,0 +1,214 @@
+"""The form for a code: who sees it, what stands in it, and which codes it takes."""
+
+import msgspec
+import pytest
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Client
+from deviceflow.core.grant import State
+from deviceflow.core.user_code import NUMERIC, UserCodeFormat
+from deviceflow.store.grants import GUESSES_PER_LIFETIME
+from tests.stage.pages import Browser, OpenBrowser, Store
+
+CODE = "WDJBMJHT"
+SHOWN = "WDJB-MJHT"
+
+
+# Before a code is looked up
+
+
+async def test_a_stranger_signs_in_before_a_code_is_looked_up(
+    browser: Browser, store: Store
+) -> None:
+    """RFC 8628 5.4, DESIGN: nobody learns anything about a code without an account."""
+    store.grants.add(CODE)
+    answer = await browser.open(f"/device?user_code={SHOWN}")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/login?user_code={SHOWN}")
+    assert store.grants.looked_up == []
+
+
+async def test_a_stranger_without_a_code_goes_to_sign_in_too(browser: Browser) -> None:
+    answer = await browser.open("/device")
+    assert (answer.status, answer.headers["Location"]) == (303, "/login")
+
+
+async def test_somebody_whose_session_is_over_keeps_the_code_that_was_typed(
+    ada: Browser, store: Store
+) -> None:
+    store.grants.add(CODE)
+    await ada.open("/device")
+    store.sessions.by_id.clear()
+    answer = await ada.submit("/device", user_code="wdjb mjht")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/login?user_code={SHOWN}")
+    assert store.grants.looked_up == []
+
+
+@pytest.mark.parametrize(
+    "text", ["//evil.example", "https://evil.example/", "\r\nX-Evil: 1", "%00"]
+)
+async def test_only_a_code_is_carried_along(browser: Browser, text: str) -> None:
+    """9700-4.11.2-a: no open redirection; continuation by a code, never by an address."""
+    answer = await browser.open("/device", params={"user_code": text})
+    assert answer.status == 303
+    assert "evil" not in answer.headers["Location"].lower()
+    assert answer.headers["Location"].startswith("/login")
+    assert "X-Evil" not in answer.headers
+
+
+# The form
+
+
+async def test_the_form_needs_no_code_in_the_address(ada: Browser, store: Store) -> None:
+    """8628-3.3-a: the bare verification URI leads to a form."""
+    store.grants.add(CODE)
+    answer = await ada.open("/device")
+    assert answer.status == 200
+    assert ada.typed == ""
+    await ada.submit("/device", user_code=SHOWN)
+    assert "Connect Living-room TV to your account?" in ada.text
+
+
+async def test_a_code_in_the_address_only_fills_in_the_form(ada: Browser, store: Store) -> None:
+    """8628-3.3.1-a: GET changes nothing; the person still presses a button and compares."""
+    before = store.grants.add(CODE)
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == SHOWN
+    assert "Is this the code on your device?" in ada.text
+    assert store.grants.by_code[CODE] == before
+    assert store.grants.looked_up == []
+
+
+async def test_approving_by_address_is_impossible(ada: Browser, store: Store) -> None:
+    """8628-3.3.1-a: not even for a request that this account has claimed."""
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    await ada.open(f"/device?user_code={SHOWN}&decision=approve&csrf_token=x")
+    assert store.grants.by_code[CODE].state is State.PENDING
+
+
+async def test_a_code_of_a_strict_client_has_to_be_typed(
+    open_browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    """A link cannot stand in for the device's screen where the client says so."""
+    bank = Client(client_id="bank", name="Bank", verification_uri_complete=False)
+    clients = (*settings.clients, bank)
+    ada = await open_browser(msgspec.structs.replace(settings, clients=clients))
+    await ada.sign_in()
+    store.grants.add(CODE, client_id="bank")
+    store.grants.add("BCDFGHJK")
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == ""
+    await ada.open("/device?user_code=BCDF-GHJK")
+    assert ada.typed == "BCDF-GHJK"
+    for _ in range(GUESSES_PER_LIFETIME):
+        await ada.open("/device?user_code=BCDF-GHJK")
+    assert ada.typed == "", "looking up for the form is a guess like any other"
+
+
+async def test_a_client_of_the_store_may_have_its_code_typed(ada: Browser, store: Store) -> None:
+    """From the moment that this worker knows of it."""
+    store.grants.add(CODE, client_id="bank")
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == SHOWN
+    store.clients.adopt([Client(client_id="bank", name="Bank", verification_uri_complete=False)])
+    await ada.open(f"/device?user_code={SHOWN}")
+    assert ada.typed == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WDJB-MJHT",
+        "wdjb mjht",
+        "wdjbmjht",
+        "  Wdjb_Mjht. ",
+        "\uff37\uff24\uff2a\uff22-mjht",
+        "WDJB\u2013MJHT",
+    ],
+)
+async def test_a_code_may_be_typed_in_many_ways(ada: Browser, store: Store, text: str) -> None:
+    """8628-6.1-a: case is folded, punctuation stripped."""
+    store.grants.add(CODE)
+    await ada.enter(text)
+    assert SHOWN in ada.text
+    assert store.grants.by_code[CODE].claimed_by == "sub-ada"
+
+
+async def test_codes_of_digits_get_a_number_pad(
+    open_browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    form = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+    device = msgspec.structs.replace(settings.device, user_code=form)
+    ada = await open_browser(msgspec.structs.replace(settings, device=device))
+    await ada.sign_in()
+    store.grants.add("019450730")
+    await ada.open("/device")
+    assert 'inputmode="numeric"' in ada.page
+    await ada.submit("/device", user_code="o19 450 73O")
+    assert "019-450-730" in ada.text
+
+
+async def test_a_client_may_have_a_code_format_of_its_own(
+    open_browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    form = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+    radio = Client(client_id="radio", name="Radio", user_code=form)
+    ada = await open_browser(msgspec.structs.replace(settings, clients=(*settings.clients, radio)))
+    await ada.sign_in()
+    store.grants.add("019450730", client_id="radio")
+    store.grants.add(CODE)
+    await ada.enter("019 450 730")
+    assert "019-450-730" in ada.text
+    await ada.enter("wdjb mjht")
+    assert SHOWN in ada.text
+    await ada.open("/device")
+    assert 'inputmode="text"' in ada.page
+
+
+async def test_a_client_of_the_store_may_have_a_code_format_of_its_own(
+    browser: Browser, store: Store
+) -> None:
+    """The code is carried through the sign-in, too."""
+    store.grants.add("019450730", client_id="radio")
+    form = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+    store.clients.adopt([Client(client_id="radio", name="Radio", user_code=form)])
+    answer = await browser.open("/login?user_code=019450730")
+    assert answer.status == 200
+    assert "0194-5073-0" in browser.page
+    await browser.sign_in()
+    await browser.enter("019 450 730")
+    assert "019-450-730" in browser.text
+
+
+# Codes that cannot be used
+
+
+async def test_there_is_one_answer_for_every_code_that_cannot_be_used(
+    ada: Browser, store: Store
+) -> None:
+    """No oracle: unknown, expired, mistyped and empty codes cannot be told apart."""
+    store.grants.add("BCDFGHJK", expires_at=store.grants.now)
+    answers = set()
+    for text in ["LMNPQRST", "BCDF-GHJK", "AAAA", "€uro", "W" * 200, ""]:
+        answer = await ada.enter(text)
+        answers.add((answer.status, ada.page.replace(f'value="{text}"', 'value=""')))
+    assert [status for status, _ in answers] == [400]
+    assert "This code cannot be used." in ada.text
+    assert "A code lives for 10 minutes" in ada.text
+    assert "get a new one on the device" in ada.text
+
+
+async def test_what_was_typed_stays_and_is_escaped(ada: Browser) -> None:
+    """6749-10.14-a: what comes in goes out as text."""
+    await ada.enter('"><script>alert(1)</script>')
+    assert ada.typed == '"><script>alert(1)</script>'
+    assert "<script" not in ada.page
+
+
+async def test_the_store_out_of_reach(ada: Browser, store: Store) -> None:
+    """Redis unreachable: a 503 page that says so, and nothing is lost."""
+    await ada.open("/device")
+    store.grants.is_down = True
+    answer = await ada.submit("/device", user_code=SHOWN)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert "Nothing that was confirmed before is lost" in ada.text

@@ -1,0 +1,56 @@
+"""The facts about a request, in words."""
+
+import msgspec
+import pytest
+
+from deviceflow.config import Settings
+from deviceflow.core.client import Client
+from deviceflow.core.grant import State
+from deviceflow.pages.device.facts import request_facts
+from deviceflow.store.grants import Grant
+
+NOW = 1_793_887_400
+CLIENT = Client(client_id="tv", name="TV", scopes=("openid", "offline_access"))
+GRANT = Grant(
+    id=1,
+    state=State.PENDING,
+    client_id="tv",
+    scope="openid",
+    requested_at=NOW - 90,
+    expires_at=NOW + 600,
+    address="2001:db8::1",
+    user_agent="NebulaTV/4.2",
+)
+
+
+def test_the_facts_are_in_words() -> None:
+    facts = request_facts(GRANT, CLIENT, Settings(), "192.0.2.1", NOW)
+    assert facts._asdict() == {
+        "client_name": "TV",
+        "scopes": ["Know who you are"],
+        "lasts": "1 hour",
+        "device": "NebulaTV 4.2",
+        "address": "2001:db8::1",
+        "is_near": False,
+        "requested": "5 Nov 2026, 14:01 UTC",
+        "requested_ago": "1 minute ago",
+        "requested_iso": "2026-11-05T14:01:50Z",
+        "expires_in": "10 minutes",
+    }
+
+
+def test_access_lasts_as_long_as_it_can_be_refreshed() -> None:
+    grant = msgspec.structs.replace(GRANT, scope="openid offline_access")
+    assert request_facts(grant, CLIENT, Settings(), "", NOW).lasts == "180 days"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_near"), [("2001:db8::2", True), ("2001:db8:0:1::1", False), ("", False)]
+)
+def test_an_address_of_the_same_network_is_near(address: str, *, is_near: bool) -> None:
+    assert request_facts(GRANT, CLIENT, Settings(), address, NOW).is_near is is_near
+
+
+def test_a_request_that_is_over_ends_in_no_time() -> None:
+    grant = msgspec.structs.replace(GRANT, expires_at=NOW - 5)
+    assert request_facts(grant, CLIENT, Settings(), "", NOW).expires_in == "less than a second"
