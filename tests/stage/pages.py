@@ -163,7 +163,7 @@ class Store:
 class FakeInstallation:
     """The one thing that pages want of an installation."""
 
-    def csrf_key(self) -> bytes:
+    def challenge_key(self) -> bytes:
         return KEY
 
 
