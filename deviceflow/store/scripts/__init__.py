@@ -87,8 +87,8 @@ async def rotate_refresh_token(
     """Give a refresh token a successor; return False if the token may not be used any more.
 
     The newest `kept` unused successors stay good. The family ends at `idle_until_ms` unless it
-    is used again. A repetition finds the successor stored and returns True. Returns only when
-    enough replicas have the change (`Durability`).
+    is used again. A repetition finds the successor stored and returns True, unless that is in
+    use by then. Returns only when enough replicas have the change (`Durability`).
     """
     arguments = (*rotation, idle_until_ms, kept)
     return bool(
