@@ -16,13 +16,14 @@ from benchmarks.results import Result
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.stores import Store, store
+from deviceflow.store import keyspace
 
 COUNTS = (100_000, 1_000_000)
 WARM_UP = 1_000
 WARM_UP_S = 3.0
 ROUND_S = 5.0
 SERVER_LIMIT, STORE_LIMIT = 16.0, 400.0
-USER_CODE_KEY, GRANT_KEY = "df:u:*", "df:g:*"
+USER_CODE_KEY, GRANT_KEY = keyspace.user_code("*"), keyspace.grant("*")
 SAMPLED = 1_000
 
 

@@ -19,6 +19,7 @@ from deviceflow.start import prepare
 from deviceflow.store import keyspace
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.feed import CATCH_UP_S
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
@@ -67,6 +68,14 @@ async def settled(*workers: Parts) -> None:
     for _ in range(3):
         for parts in workers:
             await parts.feed.catch_up()
+
+
+async def test_the_feed_is_wired(make_parts: MakeParts) -> None:
+    """Its hints are resolved by the grants, and it looks at the log once a second."""
+    parts = await make_parts()
+    assert parts.feed.catch_up_s == CATCH_UP_S
+    assert parts.feed.mirror is parts.mirror
+    assert parts.feed.ask == parts.grants.state_of
 
 
 async def test_a_first_key_of_another_algorithm(make_parts: MakeParts) -> None:

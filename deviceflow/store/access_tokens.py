@@ -56,4 +56,4 @@ def mark_key(grant_id: str) -> str:
 
 
 def _token_key(token: str) -> str:
-    return keyspace.access_token(hashlib.blake2b(token.encode(), digest_size=16).hexdigest())
+    return keyspace.opaque_token(hashlib.blake2b(token.encode(), digest_size=16).hexdigest())

@@ -1,7 +1,7 @@
 """The push messages that all workers receive: a grant's decision, and a change.
 
-A change is one of clients or signing keys. A number in the store grows with it: workers read
-the number once a second, in case a message is lost.
+A change concerns clients or signing keys. A number in the store, the revision, grows with it:
+workers read the revision once a second, in case a message is lost.
 """
 
 from typing import NamedTuple

@@ -56,7 +56,7 @@ class StoredClients:
         return None if record is None else _client(client_id, record)
 
     async def put(self, client: Client) -> None:
-        """Store a client over whatever is there: for a new id that nobody else knows yet."""
+        """Store a client over whatever is there: for a new id that no other caller knows yet."""
         record = msgspec.json.encode(client)
         await self._connection.command("HSET", keyspace.CLIENTS, client.client_id, record)
         await announce_change(self._connection)
@@ -66,10 +66,10 @@ class StoredClients:
     ) -> Changed:
         """Store what `edit` makes of the client and return it; None removes the client.
 
-        `edit` receives what `find` returns, and may raise: then nothing changes. If somebody
-        else was faster it is called again, with the client as it is by then. So no other change
-        is lost, and no change brings back a client that was removed after it began. May raise
-        RecordUnreadable and RecordContended.
+        `edit` receives what `find` returns, and may raise: then nothing changes. If another
+        caller was faster, `edit` is called again, with the client as it is by then. So no other
+        change is lost, and no change brings back a client that was removed after it began. May
+        raise RecordUnreadable and RecordContended.
         """
         for _ in range(TRIES):
             record = await self._read(client_id, token_hash)

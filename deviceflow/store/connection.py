@@ -115,7 +115,7 @@ class Connection:
         """Run a script, and return only when enough replicas have what it wrote.
 
         For the functions of `scripts` only. May raise StoreUnavailable, also where too few
-        replicas answer in time: the script may have run, but nobody may rely on it.
+        replicas answer in time: the script may have run, but no caller may rely on it.
         """
         if not self.durability.replicas:
             return await self.evaluate(script, keys, *args)

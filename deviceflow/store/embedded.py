@@ -1,7 +1,7 @@
 """The embedded Valkey: a real server in the data directory, for when no URL is configured.
 
-It writes an append-only file, so what was acknowledged is there again at the next start, and
-listens on a Unix socket only. One process at a time owns a data directory (a lock file that
+It writes an append-only file, so acknowledged data is there again at the next start, and it
+listens on a Unix socket only. One process at a time owns a data directory (by a lock file that
 the kernel releases even if that process is killed); others connect to the running server.
 """
 
@@ -33,7 +33,7 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class EmbeddedValkey:
-    """The server of `data_dir`. `start()` it or use it as a context manager."""
+    """The server of `data_dir`. Call `start()`, or use it as a context manager."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.absolute()
@@ -49,7 +49,7 @@ class EmbeddedValkey:
     def start(self) -> None:
         """Start the server, or stop the one that a killed owner left behind and start anew.
 
-        Raises StoreSetupError: the directory cannot be written, or another process owns it.
+        May raise StoreSetupError: the directory cannot be written, or another process owns it.
         """
         if any(character in str(self.data_dir) for character in _UNQUOTED):
             raise StoreSetupError(
@@ -83,18 +83,18 @@ class EmbeddedValkey:
         self._unlock()
 
     def has_died(self) -> bool:
-        """Whether our server has ended though nobody stopped it."""
+        """Return whether this process's server has ended without `stop()`."""
         return self._server is not None and not self._server.is_running()
 
     def revive(self) -> None:
-        """Start the server again; its data is on disk. Raises StoreSetupError."""
+        """Start the server again; its data is on disk. May raise StoreSetupError."""
         self._launch()
 
     @contextmanager
     def shared(self) -> Iterator[str]:
-        """The URL of the server, somebody else's if one runs, else our own for a while.
+        """Return the URL of the server that runs; if none does, start one for the time being.
 
-        Raises StoreSetupError.
+        May raise StoreSetupError.
         """
         if self.is_served():
             yield self.url
@@ -103,7 +103,7 @@ class EmbeddedValkey:
                 yield self.url
 
     def exists(self) -> bool:
-        """Whether a store was ever made here. True where that cannot be told: `start` says why."""
+        """Return whether a store was ever made here; True if unknown, for `start` says why."""
         try:
             (self.data_dir / "lock").stat()
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class EmbeddedValkey:
         return True
 
     def is_served(self) -> bool:
-        """Whether somebody's server answers on the socket."""
+        """Return whether a server answers on the socket."""
         return _answers(self.socket_path)
 
     def __enter__(self) -> Self:
@@ -129,7 +129,7 @@ class EmbeddedValkey:
         self.stop()
 
     def _start_server(self) -> None:
-        # The lock is ours, so whoever listens there has lost its owner.
+        # This process has the lock, so a server that listens there has lost its owner.
         _shut_down(self.socket_path)
         try:
             self._launch()
@@ -167,9 +167,9 @@ class EmbeddedValkey:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder == self.data_dir:
             return
-        # Everybody may make a directory of that name first, and then swap the socket in it.
-        found = folder.lstat()
-        if not S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        # Another user may have made a directory of that name, and could swap the socket in it.
+        status = folder.lstat()
+        if not S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             self._unlock()
             raise StoreSetupError(
                 f"{folder} belongs to somebody else, or others may write to it. "
@@ -186,7 +186,7 @@ def _socket_path(data_dir: Path) -> Path:
     path = data_dir / "valkey.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
-    # Too long for a socket address: a private directory whose name everybody can derive.
+    # Too long for a socket address: use a private directory whose name is derived from it.
     name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"deviceflow-{os.getuid()}-{name}" / "valkey.sock"
 

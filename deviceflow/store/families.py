@@ -140,7 +140,7 @@ class Families:
         faster.
         """
         successor = self._successor(token, jkt)
-        is_rotated = await scripts.rotate(
+        is_rotated = await scripts.rotate_refresh_token(
             self._connection,
             keyspace.family(token.name),
             scripts.Rotation(token.hash, successor.hash, jkt),

@@ -64,7 +64,7 @@ def user_code(name: str) -> str:
     return f"df:u:{name}"
 
 
-def access_token(name: str) -> str:
+def opaque_token(name: str) -> str:
     """Return the key of an opaque token's claims. It ends with them. Owner: `access_tokens`."""
     return f"df:t:{name}"
 

@@ -1,9 +1,9 @@
 """The mirror: one worker's copy, in its own memory, of the decisions of live grants.
 
 Pending is the absence of a decision. What is known of a grant is a state, or a hint: something
-may have happened, so the next poll of the grant asks the store. The mirror itself asks nobody.
-`feed` brings it what other workers decide, `Grants` what this worker decides, and a poll what
-it has learned from the store.
+may have happened, so the next poll of the grant asks the store. The mirror itself asks
+nothing: `feed` brings it what other workers decide, `Grants` what this worker decides, and a
+poll what it has learned from the store.
 """
 
 from collections.abc import Callable

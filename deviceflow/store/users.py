@@ -1,4 +1,4 @@
-"""People who may approve: from the configuration file, and from the store above it.
+"""Users, who may approve: from the configuration file, and from the store above it.
 
 A user whom `deviceflow users` has put into the store takes precedence over one of the same name
 in the file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
@@ -46,7 +46,7 @@ class Users:
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._hasher = PasswordHasher()
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
-        self._nobody: str | None = None
+        self._decoy_hash: str | None = None
 
     async def find(self, username: str) -> Account | None:
         """Return the user of that name, or None."""
@@ -82,9 +82,9 @@ class Users:
         An unknown user costs the same time as a wrong password.
         """
         account = await self.find(username)
-        if self._nobody is None:
-            self._nobody = await self.hash("nobody")
-        expected = account.password_hash if account else self._nobody
+        if self._decoy_hash is None:
+            self._decoy_hash = await self.hash("nobody")
+        expected = account.password_hash if account else self._decoy_hash
         matches = await self._in_pool(self._matches, expected, password)
         return account if account and matches and not account.disabled else None
 

@@ -24,7 +24,7 @@ async def test_an_opaque_token(access: AccessTokens, store: Store) -> None:
     token = await access.store(CLAIMS, 60)
     assert re.fullmatch(r"dfa_[A-Za-z0-9_-]{43}", token)
     assert await access.claims_of(token) == CLAIMS
-    (key,) = await store.connection.command("KEYS", keyspace.access_token("*"))
+    (key,) = await store.connection.command("KEYS", keyspace.opaque_token("*"))
     assert token[4:].encode() not in key
     assert 50 < await store.connection.command("TTL", key) <= 60
     assert await access.store(CLAIMS, 60) != token

@@ -27,7 +27,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
     keyspace.family,
     keyspace.user_code,
-    keyspace.access_token,
+    keyspace.opaque_token,
     keyspace.revoked,
     keyspace.session,
     lambda name: keyspace.used("dpop", name),

@@ -1,9 +1,9 @@
 """The Lua scripts: one function for each, whose signature is the script's contract.
 
 Only this package runs scripts. A function takes the keys that its script touches, and they are
-all in one hash slot (`keyspace`). Every function may raise StoreUnavailable: then nobody knows
-whether the script ran. redis-py repeats a command whose answer was lost, so each function says
-what a repetition does.
+all in one hash slot (`keyspace`). Every function may raise StoreUnavailable: then the
+script may or may not have run. redis-py repeats a command whose answer was lost, so each
+function says what a repetition does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ async def transition(
 ) -> Transition:
     """Let `event` happen to a grant if the tables of core/grant.py allow it.
 
-    `account`: the subject who causes it, empty for the operator and the device. `approval`: the
+    `account`: the subject that causes it, empty for the operator and the device. `approval`: the
     record of an approval. `family`: is stored in the same step, under the grant's hash tag.
 
     `request_id` is new for each call: a repetition finds it stored and returns the first
@@ -81,17 +81,19 @@ class Rotation(NamedTuple):
     jkt: str
 
 
-async def rotate(
+async def rotate_refresh_token(
     connection: Connection, key: str, rotation: Rotation, *, idle_until_ms: int, kept: int
 ) -> bool:
     """Give a refresh token a successor; return False if the token may not be used any more.
 
     The newest `kept` unused successors stay good. The family ends at `idle_until_ms` unless it
-    is used again. A repetition finds the successor stored and returns True. Returns only when
-    enough replicas have the change (`Durability`).
+    is used again. A repetition finds the successor stored and returns True, unless that is in
+    use by then. Returns only when enough replicas have the change (`Durability`).
     """
     arguments = (*rotation, idle_until_ms, kept)
-    return bool(await connection.evaluate_durably(source("rotate"), [key], *arguments))
+    return bool(
+        await connection.evaluate_durably(source("rotate_refresh_token"), [key], *arguments)
+    )
 
 
 # Limits

@@ -3,7 +3,7 @@
 -- ARGV[3] record, ARGV[4..] ids of keys that do not sign: superseded, or not to be read
 -- Returns 1 if it was added.
 if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then
-  -- Our own success, of which the answer was lost.
+  -- The caller's own success, whose answer was lost.
   return 1
 end
 local useless = {}

@@ -4,7 +4,7 @@
 -- Returns changed, stale
 local record = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if record == ARGV[3] then
-  -- Our own success, of which the answer was lost; or there is nothing to change.
+  -- The caller's own success, whose answer was lost; or there is nothing to change.
   return 'changed'
 end
 if record ~= ARGV[2] then

@@ -1,6 +1,6 @@
--- Make a grant. A key that is there already is our own earlier success, or another grant's.
+-- Make a grant. A key that exists is the caller's own earlier success, or another grant's.
 -- KEYS[1] grant; ARGV: expires (s), kept for (ms after expiry), then fields and values
--- Returns 1 if the grant is there and is ours, 0 if the name is taken.
+-- Returns 1 if the key holds the caller's grant, 0 if it holds another one.
 if redis.call('EXISTS', KEYS[1]) == 1 then
   for i = 3, #ARGV, 2 do
     if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then

@@ -12,7 +12,7 @@ local state, expires, claimed = grant[1], grant[2], grant[3] or ''
 if not state then
   return { 'missing', '' }
 end
--- The client repeats a command whose answer was lost: this is our own success.
+-- The caller repeats a command whose answer was lost: this is its own success.
 if grant[4] == request then
   -- Written again, so that a WAIT after this one waits for it: WAIT knows only the writes of
   -- its own connection, and the first try may have gone over another.

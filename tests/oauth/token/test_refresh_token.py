@@ -106,7 +106,7 @@ async def test_a_request_that_was_overtaken(
 ) -> None:
     """It lands after its repetition, even after the successor is in use: nobody is stranded."""
     old = first.body["refresh_token"]
-    rotate, held, release = scripts.rotate, asyncio.Event(), asyncio.Event()
+    rotate, held, release = scripts.rotate_refresh_token, asyncio.Event(), asyncio.Event()
 
     async def stalled(*args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
         if not held.is_set():
@@ -114,7 +114,7 @@ async def test_a_request_that_was_overtaken(
             await release.wait()
         return await rotate(*args, **options)
 
-    monkeypatch.setattr(scripts, "rotate", stalled)
+    monkeypatch.setattr(scripts, "rotate_refresh_token", stalled)
     late = asyncio.create_task(worker.refresh(old))
     await held.wait()
     clock.advance(SAME_SUCCESSOR_S)

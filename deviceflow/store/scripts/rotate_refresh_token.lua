@@ -1,10 +1,10 @@
 -- Use a refresh token: its successor becomes one of those that may come next.
--- A successor is confirmed by its first use. Until then the old token stays good, and so does
--- every other successor that it was given: whichever answer reached the device, and however
--- late its other requests land here, it is not stranded.
+-- A successor is confirmed by its first use. Until then the old token stays good, and so do all
+-- its other successors: the device is not stranded, whichever answer reached it, and however
+-- late its other requests arrive here.
 -- KEYS[1] family; ARGV: presented (hash), successor (hash), thumbprint of the key that the
 -- successor is bound to or '', idle until (ms), how many successors are kept
--- Returns 1, or 0 if the family has ended, or went on while this request was on its way.
+-- Returns 1; 0 if the family has ended, or went on while this request was on its way.
 local presented, successor, jkt = ARGV[1], ARGV[2], ARGV[3]
 local family = redis.call('HMGET', KEYS[1], 'current', 'next')
 local current, successors = family[1], family[2] or ''
