@@ -1,8 +1,8 @@
-"""A connection that sends what many callers want at the same time in one round trip.
+"""A connection that sends the commands of many waiting callers in one round trip.
 
-`Grants.issue` makes one small pipeline for each grant. For a million grants that are only there
-to be counted, the pipelines of all callers that are waiting go out together; the commands, and
-so what is stored, are the same.
+`Grants.issue` makes a small pipeline for each grant. To make a million grants faster, this
+connection sends the pipelines of all waiting callers together. The commands and the stored data
+are the same.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ class Script(NamedTuple):
 
 
 class Part:
-    """One caller's pipeline: it is filled at once and answered when its batch is."""
+    """The pipeline of one caller, a part of a batch."""
 
     def __init__(self, wait: Callable[["Part"], "asyncio.Future[list[Any]]"]) -> None:
         self.calls: list[Script | dict[str, Any]] = []
         self._wait = wait
 
     def set(self, name: str, value: str, **options: Any) -> None:  # noqa: ANN401, as redis-py has it
-        """SET."""
+        """Add a SET."""
         self.calls.append({"name": name, "value": value} | options)
 
     async def execute(self) -> list[Any]:
-        """The answers to this part."""
+        """Send the batch, and return the answers to this part."""
         return await self._wait(self)
 
 
@@ -52,13 +52,13 @@ class BatchingConnection(Connection):
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Part]:
-        """A part of the next batch."""
+        """Begin a part of the next batch."""
         yield Part(self._join)
 
     async def queue(
         self, pipe: Part | Pipeline, name: str, keys: Sequence[str], *args: Value
     ) -> None:
-        """Put script `name` into `pipe`."""
+        """Add a call of the script `name` to `pipe`."""
         if isinstance(pipe, Part):
             pipe.calls.append(Script(name, keys, args))
         else:
@@ -88,7 +88,7 @@ class BatchingConnection(Connection):
                         else:
                             pipe.set(**call)
                 answers = await pipe.execute()
-        except Exception as error:  # noqa: BLE001, whoever waits is told
+        except Exception as error:  # noqa: BLE001, every waiting caller receives it
             for _, answer in batch:
                 answer.set_exception(error)
             return
