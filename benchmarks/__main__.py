@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure one thing, or everything."""
+"""`python -m benchmarks`: run one benchmark, or all of them."""
 
 import signal
 import sys
@@ -28,8 +28,8 @@ QUICK_COUNTS = (10_000, 100_000)
 QUICK_APPROVALS = 60
 
 
-def turned(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every benchmark has."""
+def with_turns(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every benchmark to `command`."""
     for option in (
         click.option(
             "--results",
@@ -57,16 +57,16 @@ def turned(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def screen_console() -> Console:
-    """The terminal; where there is none, as wide as the tables."""
+    """Open the console: the terminal, or else an output that is wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
 
 
 @contextmanager
-def prepared(rounds: int, seconds: int, results: Path) -> Iterator[Run]:
-    """A run with a folder of its own. What goes wrong ends in one message."""
+def open_run(rounds: int, seconds: int, results: Path) -> Iterator[Run]:
+    """Open a run with its own folder. A BenchmarkError ends the program with one message."""
     console = screen_console()
-    # A socket's path is short, so the folder is not under the results.
+    # The path of a Unix socket must be short, so the folder is not inside that of the results.
     with tempfile.TemporaryDirectory(prefix="df-") as folder, Screen.open(console) as screen:
         turns, started = Turns(rounds, seconds), time.monotonic()
         run = Run(Path(folder), results, cores(), turns, screen, started)
@@ -79,8 +79,8 @@ def prepared(rounds: int, seconds: int, results: Path) -> Iterator[Run]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Measure deviceflow beside the alternatives, on this machine, over loopback only."""
-    # SIGTERM leaves through the blocks that end the servers.
+    """Measure deviceflow and the alternatives, on this machine, over loopback only."""
+    # At SIGTERM, exit through the `with` blocks, which end the servers.
     signal.signal(signal.SIGTERM, _leave)
 
 
@@ -89,7 +89,7 @@ def _leave(_: int, __: FrameType | None) -> None:
 
 
 @main.command("polling")
-@turned
+@with_turns
 @click.option(
     "--pending",
     default=polling.PENDING,
@@ -98,42 +98,42 @@ def _leave(_: int, __: FrameType | None) -> None:
     help="Pending grants that the polls cycle through.",
 )
 def polling_command(rounds: int, seconds: int, results: Path, pending: int) -> None:
-    """Polls per second: lane, lane off, plain aiohttp, nginx with a constant."""
-    with prepared(rounds, seconds, results) as run:
+    """Measure polls per second: lane, lane off, plain aiohttp, nginx with a constant."""
+    with open_run(rounds, seconds, results) as run:
         polling.run(run, pending)
 
 
 @main.command("before")
-@turned
+@with_turns
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def before_command(rounds: int, seconds: int, results: Path, source: Path) -> None:
-    """Polls per second of this checkout and of another one, in the folder SOURCE."""
-    with prepared(rounds, seconds, results) as run:
+    """Measure polls per second of this checkout, and of another one in the folder SOURCE."""
+    with open_run(rounds, seconds, results) as run:
         before.run(run, source)
 
 
 @main.command("push")
-@turned
+@with_turns
 @click.option("--held", multiple=True, default=push.HELD, type=click.IntRange(1, 100_000))
 @click.option("--approvals", default=push.APPROVALS, show_default=True, type=click.IntRange(1))
 def push_command(
     rounds: int, seconds: int, results: Path, held: tuple[int, ...], approvals: int
 ) -> None:
-    """Time from an approval to the tokens at a held poll."""
-    with prepared(rounds, seconds, results) as run:
+    """Measure the time from an approval to the tokens at a held poll."""
+    with open_run(rounds, seconds, results) as run:
         push.run(run, held, approvals)
 
 
 @main.command("issue")
-@turned
+@with_turns
 def issue_command(rounds: int, seconds: int, results: Path) -> None:
-    """Device authorizations per second."""
-    with prepared(rounds, seconds, results) as run:
+    """Measure device authorizations per second."""
+    with open_run(rounds, seconds, results) as run:
         issue.run(run)
 
 
 @main.command("memory")
-@turned
+@with_turns
 @click.option(
     "--pending",
     multiple=True,
@@ -142,30 +142,30 @@ def issue_command(rounds: int, seconds: int, results: Path) -> None:
     help="Grants to make, in growing order.",
 )
 def memory_command(rounds: int, seconds: int, results: Path, pending: tuple[int, ...]) -> None:
-    """Bytes per pending grant, in the server and in the store."""
-    with prepared(rounds, seconds, results) as run:
+    """Measure the bytes per pending grant, in the server and in the store."""
+    with open_run(rounds, seconds, results) as run:
         memory.run(run, pending)
 
 
 @main.command("coldstart")
-@turned
+@with_turns
 @click.option(
     "--devices", default=coldstart.DEVICES, show_default=True, type=click.IntRange(1, 100_000)
 )
 def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) -> None:
-    """Kill the only worker under a polling fleet."""
-    with prepared(rounds, seconds, results) as run:
+    """Kill the only worker while a fleet polls."""
+    with open_run(rounds, seconds, results) as run:
         coldstart.run(run, devices)
 
 
 @main.command("report")
-@turned
+@with_turns
 @click.option("--quick", is_flag=True, help="A few minutes: fewer and shorter turns.")
 @click.option("--write-docs", is_flag=True, help="Only rewrite docs/performance.md from the JSON.")
 def report_command(
     rounds: int, seconds: int, results: Path, *, quick: bool, write_docs: bool
 ) -> None:
-    """Everything; the summary goes to summary.md in the folder of results."""
+    """Run all benchmarks, and write summary.md into the folder of results."""
     if write_docs:
         try:
             report.write_summary(results)
@@ -176,7 +176,7 @@ def report_command(
     if quick:
         rounds, seconds = QUICK_ROUNDS, QUICK_SECONDS
     for measure in _quick() if quick else _full():
-        with prepared(rounds, seconds, results) as run:
+        with open_run(rounds, seconds, results) as run:
             measure(run)
     report.write_summary(results)
     show(screen_console(), "Targets", targets.HEAD, targets.rows(report.read_all(results)))

@@ -1,6 +1,6 @@
-"""`before`: this checkout's lane beside that of an earlier one, in turns: what a change costs.
+"""`before`: the lane of this checkout and of an earlier one, in turns, to see what a change costs.
 
-Each has a store of its own, since the earlier one may not read what this one writes.
+Each has its own store, because the earlier checkout may not be able to read the records of this.
 """
 
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.polling import MODES, PENDING, Mode, Polling
 from benchmarks.processes import BenchmarkError
-from benchmarks.results import Result, Section, section
+from benchmarks.results import Result, Section, make_section
 from benchmarks.rounds import take_turns
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, deviceflow
@@ -18,7 +18,7 @@ NOW, BEFORE = "now", "before"
 
 
 class Side:
-    """One of the two: a store, its codes, and a server when one is asked for."""
+    """One of the two checkouts: its store, its device codes, and its servers."""
 
     def __init__(self, run: Run, stack: ExitStack, name: str, source: Path | None) -> None:
         folder = run.folder / name
@@ -29,20 +29,22 @@ class Side:
         self.polling = Polling(run, self._store, folder)
 
     def serve(self, stack: ExitStack, mode: Mode) -> Competitor:
-        """A server that runs until `stack` is closed."""
+        """Start a server, which runs until `stack` is closed."""
         _, place = self.polling.places(mode)
         server = deviceflow(place, self._store.url, name=self.name, source=self._source)
         return stack.enter_context(server)
 
 
 def run(run: Run, source: Path, pending: int = PENDING) -> Result:
-    """The lane of both, with `pending` grants; `source`: the other checkout's folder."""
+    """Compare the lanes, with `pending` grants. `source`: the folder of the other checkout."""
     if not (source / "deviceflow/__main__.py").is_file():
         raise BenchmarkError(f"{source} is no checkout of deviceflow")
     with ExitStack() as stack:
         sides = [Side(run, stack, NOW, None), Side(run, stack, BEFORE, source.resolve())]
         sections = [_compare(run, sides, mode, pending) for mode in MODES if mode.workers]
-    figures = {f"{one.key}: {NOW} / {BEFORE}": one.ratios[0].spread.median for one in sections}
+    figures = {
+        f"{section.key}: {NOW} / {BEFORE}": section.ratios[0].spread.median for section in sections
+    }
     return run.finish("before", sections, figures, {"pending": pending})
 
 
@@ -56,4 +58,4 @@ def _compare(run: Run, sides: list[Side], mode: Mode, pending: int) -> Section:
         ]
         load, _ = sides[0].polling.places(mode)
         series = take_turns(mode.title, entries, run.turns, load, run.screen)
-    return section(mode.key, f"Polls: {mode.title}", "polls/s", series, [(NOW, BEFORE)])
+    return make_section(mode.key, f"Polls: {mode.title}", "polls/s", series, [(NOW, BEFORE)])

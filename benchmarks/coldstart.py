@@ -1,9 +1,9 @@
 """`coldstart`: a worker is killed and restarted under a fleet of polling devices.
 
-Devices keep their connection and poll at their interval; when the connection breaks they open
-another at once and poll again. The worker is the only one of its host, so that everybody
-notices. What counts: no wrong answer, the longest time that any device went without an answer,
-and that the polls after the restart ask the store for nothing.
+Devices keep their connection and poll at their interval. When a connection breaks, the device opens
+another at once and polls again. There is only one worker, so every device notices. The benchmark
+checks that there is no wrong answer, and that the polls after the restart cause no commands in the
+store. It measures the longest time that a device waits for an answer.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from benchmarks.grants import issue_many
 from benchmarks.machine import core_count
 from benchmarks.polls import poll_start
 from benchmarks.processes import BenchmarkError, family, here_on
-from benchmarks.results import Result, Section, Series, section
+from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
-from benchmarks.stores import Store, asked_for_polls, store
+from benchmarks.stores import Store, commands_for_polls, store
 
 DEVICES = 5_000
 INTERVAL_S = 1.0
@@ -38,7 +38,7 @@ RIGHT = (b'"error":"authorization_pending"', b'"error":"slow_down"')
 
 
 class Log:
-    """What the devices saw. Times by time.monotonic."""
+    """The answers to all devices. Times by time.monotonic."""
 
     def __init__(self) -> None:
         self.answered: list[float] = []
@@ -48,7 +48,7 @@ class Log:
         self.on = True
 
     def note(self, answer: bytes, since: float) -> float:
-        """An answer, `since` the one before; the time now."""
+        """Count an answer, and return the time. `since`: the time of the answer before it."""
         now = time.monotonic()
         self.answered.append(now)
         self.longest_gap = max(self.longest_gap, now - since)
@@ -58,7 +58,7 @@ class Log:
 
 
 class PollingDevice(asyncio.Protocol):
-    """One device with one grant."""
+    """A device with one grant."""
 
     def __init__(self, port: int, request: bytes, log: Log) -> None:
         self._port, self._request, self._log = port, request, log
@@ -79,7 +79,7 @@ class PollingDevice(asyncio.Protocol):
         self._poll()
 
     def data_received(self, data: bytes) -> None:
-        """An answer, small enough to come in one piece."""
+        """Count an answer. It is so small that it comes in one piece."""
         self._last = self._log.note(data, self._last)
         if self._is_new:
             self._is_new = False
@@ -87,7 +87,7 @@ class PollingDevice(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._poll)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Open another one at once."""
+        """Open another connection at once."""
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
@@ -96,7 +96,7 @@ class PollingDevice(asyncio.Protocol):
             self._connect()
 
     def stop(self) -> None:
-        """Go away; count how long the last wait was."""
+        """Close the connection, and count the time since the last answer."""
         self._log.longest_gap = max(self._log.longest_gap, time.monotonic() - self._last)
         if self._timer is not None:
             self._timer.cancel()
@@ -123,10 +123,10 @@ class PollingDevice(asyncio.Protocol):
 
 
 class Outage(NamedTuple):
-    """One kill, and what the devices saw of it.
+    """The effects of one kill.
 
-    `first_s`, `last_s`: until the first and the last device had an answer again; `gap_s`: the
-    longest time between two answers that any device saw.
+    `first_s`, `last_s`: the time until the first and the last device had an answer again. `gap_s`:
+    the longest time between two answers to the same device.
     """
 
     first_s: float
@@ -138,7 +138,7 @@ class Outage(NamedTuple):
 
 
 async def kill_once(server: Competitor, opened: Store, requests: list[bytes]) -> Outage:
-    """Let the devices poll, kill the worker, look on. Raises BenchmarkError."""
+    """Let the devices poll, kill the worker, and collect the answers. May raise BenchmarkError."""
     log = Log()
     devices = [PollingDevice(server.port, request, log) for request in requests]
     for number, device in enumerate(devices):
@@ -164,13 +164,13 @@ async def kill_once(server: Competitor, opened: Store, requests: list[bytes]) ->
         max(log.recovered) - killed,
         log.longest_gap,
         len(later),
-        asked_for_polls(before, after, starts=1),
+        commands_for_polls(before, after, starts=1),
         list(histogram(log.answered, started)),
     )
 
 
 def worker_of(server: Competitor) -> int:
-    """The process under the supervisor."""
+    """Return the process id of the worker under the supervisor."""
     workers = family(server.pids[0])[1:]
     if len(workers) != 1:
         raise BenchmarkError("one worker was expected under the supervisor")
@@ -178,14 +178,14 @@ def worker_of(server: Competitor) -> int:
 
 
 def histogram(answered: list[float], started: float) -> Iterator[tuple[float, int]]:
-    """Answers in each tenth of a second."""
+    """Count the answers in each tenth of a second."""
     counts = Counter(int((at - started) / BIN_S) for at in answered)
     for place in range(int((BEFORE_S + AFTER_S) / BIN_S)):
         yield place * BIN_S, counts[place]
 
 
 def run(run: Run, devices: int = DEVICES) -> Result:
-    """As many kills as there are rounds."""
+    """Kill the worker once in each round."""
     allow_files(devices)
     with (
         store(run.folder, run.cores.generator) as opened,
@@ -204,16 +204,16 @@ def run(run: Run, devices: int = DEVICES) -> Result:
                 steps.done()
     polls = sum(outage.polls for outage in outages)
     commands = sum(sum(outage.commands.values()) for outage in outages)
-    told = _section(outages)
+    section = _section(outages)
     figures = {
         "redis commands per poll after a restart": commands / polls,
         "polls after a restart": float(polls),
-        "first answer after the kill ms": told.series[0].spread.median,
+        "first answer after the kill ms": section.series[0].spread.median,
         "longest gap of any device ms": max(outage.gap_s for outage in outages) * 1000,
         "wrong answers": 0.0,
     }
     parameters: dict[str, float | int | str] = {"devices": devices, "interval_s": INTERVAL_S}
-    result = run.finish("coldstart", [told], figures, parameters)
+    result = run.finish("coldstart", [section], figures, parameters)
     title = f"Answers per {BIN_S:g} s to {devices:,} devices"
     plots.timeline(run.results / "coldstart.svg", title, outages[-1].timeline, BEFORE_S)
     return result
@@ -229,4 +229,4 @@ def _section(outages: list[Outage]) -> Section:
         ),
     ]
     notes = [f"commands that polls caused: {outages[-1].commands or 'none'}"]
-    return section("kill", "Cold start: the only worker is killed", "ms", series, [], notes)
+    return make_section("kill", "Cold start: the only worker is killed", "ms", series, [], notes)

@@ -1,4 +1,4 @@
-"""Devices that wait: raw sockets, each with one held poll (RFC 7240, `Prefer: wait=N`)."""
+"""Devices with held polls: raw sockets, each with one poll (RFC 7240, `Prefer: wait=N`)."""
 
 import asyncio
 import resource
@@ -16,14 +16,14 @@ SPARE_FILES = 200
 
 
 class Answer(NamedTuple):
-    """When (time.monotonic) the answer's bytes came, and whether there were tokens in it."""
+    """The time (time.monotonic) at which an answer came, and whether it had tokens."""
 
     at: float
     granted: bool
 
 
 class Device(asyncio.Protocol):
-    """One connection with one poll at a time."""
+    """A connection with one poll at a time."""
 
     user_code = ""
 
@@ -36,7 +36,7 @@ class Device(asyncio.Protocol):
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Note the time first."""
+        """Read the clock first, then the answer."""
         now = time.monotonic()
         self._received += data
         if self._received.endswith(b"}") and self._answer and not self._answer.done():
@@ -44,23 +44,23 @@ class Device(asyncio.Protocol):
             self._answer.set_result(Answer(now, granted))
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The server has ended it, or we have."""
+        """Give up the answer."""
         if self._answer is not None and not self._answer.done():
             self._answer.cancel()
 
     def poll(self, request: bytes) -> None:
-        """Ask to wait."""
+        """Send a poll."""
         self._received = b""
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
 
     @property
     def is_held(self) -> bool:
-        """No answer yet."""
+        """Whether there is no answer yet."""
         return self._answer is not None and not self._answer.done()
 
     async def answer(self) -> Answer:
-        """The answer to the poll. Raises BenchmarkError."""
+        """Wait for the answer to the poll. May raise BenchmarkError."""
         if self._answer is None:
             raise BenchmarkError("a device has not polled")
         try:
@@ -69,7 +69,7 @@ class Device(asyncio.Protocol):
             raise BenchmarkError("a held poll got no answer") from error
 
     def close(self) -> None:
-        """Go away."""
+        """Close the connection."""
         self._transport.abort()
 
 
@@ -83,7 +83,7 @@ class Fleet:
         self.devices: list[Device] = []
 
     async def grow(self, count: int) -> None:
-        """Have `count` polls held. Raises BenchmarkError."""
+        """Open connections until `count` polls are held. May raise BenchmarkError."""
         allow_files(count)
         while missing := count - len(self.devices):
             batch = min(missing, OPENED_AT_A_TIME)
@@ -92,13 +92,16 @@ class Fleet:
             raise BenchmarkError("the server does not hold the polls")
 
     async def hold(self, device: Device) -> None:
-        """Poll with a new grant's code."""
+        """Poll with the code of a new grant."""
         issued = await self._person.issue()
         device.user_code = issued.user_code
         device.poll(self._start + issued.device_code.encode())
 
     async def approve(self, device: Device) -> float:
-        """Seconds from the decision in the store to the tokens' bytes. Raises BenchmarkError."""
+        """Approve, and return the time from the decision in the store to the tokens, in s.
+
+        May raise BenchmarkError.
+        """
         grant = await self._person.claim(device.user_code)
         committed = await self._person.approve(grant)
         answer = await device.answer()
@@ -119,7 +122,7 @@ class Fleet:
 
 
 def allow_files(count: int) -> None:
-    """Raise this process's limit on open files, if it must be. Raises BenchmarkError."""
+    """Increase the limit on open files, if it is too low. May raise BenchmarkError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = count + SPARE_FILES
     if hard != resource.RLIM_INFINITY and hard < needed:

@@ -1,7 +1,7 @@
-"""The load where wrk is not installed: plain sockets, each with one request under way.
+"""The load generator if wrk is not installed: plain sockets, each with one open request.
 
-Run as `python -m benchmarks.generator` with the arguments that load.py gives. It prints the
-same line as poll.lua, and is slower than wrk: the competitors' distances come out smaller.
+Run as `python -m benchmarks.generator` with the arguments of load.py. It prints the same line as
+poll.lua. It is slower than wrk, so the differences between the competitors are smaller.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ ANSWERS = (b"authorization_pending", b"slow_down")
 
 
 class Load:
-    """What all connections share: the requests to come and the answers that came."""
+    """The state that all connections share: the next requests and the counted answers."""
 
     def __init__(self, before: bytes, codes: bytes, first: int) -> None:
         self._before = before
@@ -34,7 +34,7 @@ class Load:
         self.on = True
 
     def request(self) -> bytes:
-        """The next one."""
+        """Return the next request."""
         if self._numbers is None:
             return self._before
         at = next(self._numbers) * CODE_LENGTH
@@ -49,7 +49,7 @@ class Load:
 
 
 class Device(asyncio.Protocol):
-    """One connection; on its end a new one, for as long as the load lasts."""
+    """A connection. When it ends, it is opened again, as long as the load lasts."""
 
     def __init__(self, load: Load, port: int, tasks: set["asyncio.Task[object]"]) -> None:
         self._load, self._port, self._tasks = load, port, tasks
@@ -71,7 +71,7 @@ class Device(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Count an answer when it is whole; send the next request."""
+        """Count a complete answer, and send the next request."""
         self._received += data
         end = _end(self._received)
         if end is None or len(self._received) < end:
@@ -84,7 +84,7 @@ class Device(asyncio.Protocol):
             self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Start again."""
+        """Open the connection again."""
         if self._load.on:
             self._load.seen["failed"] += exc is not None
             self.connect()
@@ -99,7 +99,7 @@ class Device(asyncio.Protocol):
 
 
 def _end(received: bytes) -> int | None:
-    """Where the answer ends, once its headers are there."""
+    """Return the length of the answer, or None before its headers are complete."""
     head = received.find(b"\r\n\r\n")
     if head < 0:
         return None
@@ -111,7 +111,7 @@ def _end(received: bytes) -> int | None:
 
 
 async def run(port: int, connections: int, seconds: float, load: Load) -> dict[str, float]:
-    """Load `port` for `seconds`; the figures of poll.lua."""
+    """Send requests to `port` for `seconds`, and return the figures of poll.lua."""
     tasks: set[asyncio.Task[object]] = set()
     devices = [Device(load, port, tasks) for _ in range(connections)]
     started = time.perf_counter()
@@ -138,10 +138,10 @@ async def run(port: int, connections: int, seconds: float, load: Load) -> dict[s
 
 
 def main(arguments: list[str]) -> None:
-    """PORT CONNECTIONS SECONDS BEFORE-FILE CODES-FILE FIRST."""
-    port, connections, seconds, before, codes, first = arguments
-    read = Path(codes).read_bytes() if codes != "-" else b""
-    load = Load(Path(before).read_bytes(), read, int(first))
+    """Run with the arguments PORT CONNECTIONS SECONDS BEFORE-FILE CODES-FILE FIRST."""
+    port, connections, seconds, before, codes_file, first = arguments
+    codes = Path(codes_file).read_bytes() if codes_file != "-" else b""
+    load = Load(Path(before).read_bytes(), codes, int(first))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(run(int(port), int(connections), float(seconds), load))
     print(json.dumps(figures))

@@ -1,4 +1,4 @@
-"""Real grants in the store: made through `Grants.issue`, decided through `Grants.decide`."""
+"""Real grants in the store: made with `Grants.issue`, decided with `Grants.decide`."""
 
 import asyncio
 import multiprocessing
@@ -28,7 +28,7 @@ AT_A_TIME = 500
 
 
 class TimedGrants(Grants):
-    """Grants that note when the decision was made: the script has returned, nobody was told."""
+    """Grants that record the time of a decision: after the script, before the push message."""
 
     committed_at = 0.0
 
@@ -38,7 +38,7 @@ class TimedGrants(Grants):
 
 
 class Person:
-    """Starts grants as the authorization endpoint does, and approves them as the pages do."""
+    """A person with devices: starts grants as the endpoint does, and approves as the pages do."""
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._grants = TimedGrants(
@@ -49,25 +49,28 @@ class Person:
     async def open(
         cls, url: str, stack: AsyncExitStack, kind: type[Connection] = Connection
     ) -> Self:
-        """With a connection that is closed with `stack`."""
+        """Make a person with a connection that `stack` closes."""
         connection = kind.open(url)
         stack.push_async_callback(connection.close)
         return cls(connection, await Installation.open(connection))
 
     async def issue(self) -> GrantCodes:
-        """A grant as a television asks for it."""
-        asked = GrantRequest(CLIENT_ID, SCOPE, int(time.time()), "203.0.113.77", USER_AGENT)
-        return await self._grants.issue(asked, FORM, LIFETIME_S, 1)
+        """Start a grant as a television does."""
+        request = GrantRequest(CLIENT_ID, SCOPE, int(time.time()), "203.0.113.77", USER_AGENT)
+        return await self._grants.issue(request, FORM, LIFETIME_S, 1)
 
     async def claim(self, user_code: str) -> Grant:
-        """Look the code up and claim the grant. Raises LookupError."""
+        """Look up the code and claim the grant. May raise LookupError."""
         grant = await self._grants.find(user_code)
         if grant is None or await self._grants.claim(grant, APPROVER) is not Outcome.CHANGED:
             raise LookupError("a grant that was just made is gone")
         return grant
 
     async def approve(self, grant: Grant) -> float:
-        """Approve; when (time.monotonic) the decision was in the store. Raises LookupError."""
+        """Approve, and return the time (time.monotonic) at which the store had the decision.
+
+        May raise LookupError.
+        """
         subject = Subject(sub=APPROVER, username=APPROVER, auth_time=int(time.time()), amr=("pwd",))
         if await self._grants.decide(grant, Event.APPROVE, subject) is not Outcome.CHANGED:
             raise LookupError("a grant that was just claimed is gone")
@@ -75,7 +78,7 @@ class Person:
 
 
 def issue_many(url: str, count: int, processes: int, done: Callable[[int], None]) -> list[str]:
-    """The device codes of `count` new grants, made by several processes at once."""
+    """Make `count` grants with several processes, and return their device codes."""
     context = multiprocessing.get_context("spawn")
     codes: list[str] = []
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
@@ -95,9 +98,9 @@ def _issue_chunk(url: str, count: int) -> list[str]:
 async def _issue(url: str, count: int) -> list[str]:
     codes: list[str] = []
 
-    async def some(person: Person) -> None:
+    async def issue_until_full(person: Person) -> None:
         while len(codes) < count:
-            # Others are under way too: take the place before waiting.
+            # Other tasks do the same, so reserve the place before the await.
             place = len(codes)
             codes.append("")
             codes[place] = (await person.issue()).device_code
@@ -106,5 +109,5 @@ async def _issue(url: str, count: int) -> list[str]:
         person = await Person.open(url, stack, BatchingConnection)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(AT_A_TIME):
-                tasks.create_task(some(person))
+                tasks.create_task(issue_until_full(person))
     return codes

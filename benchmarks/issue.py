@@ -1,8 +1,8 @@
-"""`issue`: how many device authorizations a server gives per second.
+"""`issue`: the device authorizations that a server answers per second.
 
-Beside deviceflow (also with a log line for each grant, as it is set up by default) a plain
-aiohttp handler that makes as many round trips to the store: one for the two keys, and one for
-a counter every sixteenth time.
+deviceflow is measured without and with a log line for each grant, which is the default. It is
+compared with a plain aiohttp handler with as many round trips to the store: one for the two keys,
+and one for a counter every sixteenth time.
 """
 
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from benchmarks import plots
 from benchmarks.load import CONNECTIONS, Load, Shot
 from benchmarks.polls import authorization_request
-from benchmarks.results import Result, section
+from benchmarks.results import Result, make_section
 from benchmarks.rounds import Entry, take_turns
 from benchmarks.run import Run
 from benchmarks.servers import PLAIN, Competitor, Place, deviceflow, plain
@@ -20,7 +20,7 @@ OURS, LOGGING = "deviceflow", "deviceflow, logging"
 
 
 def run(run: Run) -> Result:
-    """Measure with one worker each."""
+    """Measure every server with one worker."""
     load = Load(run.folder, run.cores.generator)
     place = Place(run.folder, run.cores.server)
     with ExitStack() as stack:
@@ -32,16 +32,16 @@ def run(run: Run) -> Result:
         )
         entries = [_entry(server) for server in servers]
         series = take_turns("device authorizations", entries, run.turns, load, run.screen)
-    told = section(
+    section = make_section(
         "issue_1",
         "Device authorizations: connections kept, 1 worker",
         "grants/s",
         series,
         [(OURS, LOGGING), (OURS, PLAIN)],
     )
-    figures = {f"{OURS} / {ratio.other}": ratio.spread.median for ratio in told.ratios}
-    result = run.finish("issue", [told], figures, {"connections": CONNECTIONS})
-    plots.columns(run.results / "issue.svg", told)
+    figures = {f"{OURS} / {ratio.other}": ratio.spread.median for ratio in section.ratios}
+    result = run.finish("issue", [section], figures, {"connections": CONNECTIONS})
+    plots.columns(run.results / "issue.svg", section)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Load: requests from many connections for some seconds, by wrk or by our own generator."""
+"""Load: requests from many connections for some seconds, by wrk or by generator.py."""
 
 import resource
 import shutil
@@ -18,7 +18,7 @@ SLACK = 0.001
 
 
 class Shot(NamedTuple):
-    """What to send: `before` the codes of the file `codes`, beginning with number `first`."""
+    """The requests to send: `before`, then a code of the file `codes`, from number `first` on."""
 
     before: bytes
     codes: Path | None = None
@@ -26,7 +26,7 @@ class Shot(NamedTuple):
 
 
 class Fired(msgspec.Struct, frozen=True):
-    """What came of it. `busy`: CPU s per s that the generator used, 1.0 for a full core."""
+    """The results of a shot. `busy`: CPU s per s of the generator, 1.0 for a full core."""
 
     requests: int
     seconds: float
@@ -46,7 +46,7 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 class Load(NamedTuple):
-    """Where the load runs, and on how many connections and threads."""
+    """The place of the load, and its connections and threads."""
 
     folder: Path
     core: int | None
@@ -54,9 +54,9 @@ class Load(NamedTuple):
     threads: int = 1
 
     def fire(self, port: int, shot: Shot, seconds: float, *, sample: bool = False) -> Fired:
-        """Send for `seconds`. `sample` counts the answers by kind (and slows wrk down).
+        """Send for `seconds`. `sample`: count the answers by kind, which makes wrk slower.
 
-        Raises BenchmarkError: too many connections failed.
+        May raise BenchmarkError: if too many connections fail.
         """
         before = self.folder / f"before-{port}"
         before.write_bytes(shot.before)
@@ -65,25 +65,25 @@ class Load(NamedTuple):
             more = [str(self.threads), *(("sample",) if sample else ())]
             command = self._wrk(port, seconds, [*arguments, *more])
         else:
-            given = [str(port), str(self.connections), str(seconds)]
-            command = [sys.executable, "-m", "benchmarks.generator", *given, *arguments]
+            first = [str(port), str(self.connections), str(seconds)]
+            command = [sys.executable, "-m", "benchmarks.generator", *first, *arguments]
         return _run(pinned(command, self.core), seconds)
 
     def _wrk(self, port: int, seconds: float, arguments: list[str]) -> list[str]:
-        # wrk takes whole seconds only, and needs a connection for each thread.
+        # wrk accepts only whole seconds, and needs a connection for each thread.
         options = [f"-t{self.threads}", f"-c{self.connections}", f"-d{max(1, round(seconds))}s"]
         url = f"http://127.0.0.1:{port}/"
         return ["wrk", *options, "--timeout", "5s", "-s", str(SCRIPT), url, "--", *arguments]
 
 
 def generator() -> str:
-    """Who makes the load, for people."""
+    """Return the name of the load generator, for people."""
     return "wrk" if shutil.which("wrk") else "the generator of benchmarks/generator.py"
 
 
 def _run(command: list[str], seconds: float) -> Fired:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         capture_output=True,
         text=True,
@@ -93,9 +93,10 @@ def _run(command: list[str], seconds: float) -> Fired:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        fired = msgspec.json.decode(done.stdout.strip().rpartition("\n")[2], type=Fired)
+        fired = msgspec.json.decode(process.stdout.strip().rpartition("\n")[2], type=Fired)
     except msgspec.DecodeError as error:
-        raise BenchmarkError(f"the load said nothing:\n{done.stdout}{done.stderr}") from error
+        output = f"{process.stdout}{process.stderr}"
+        raise BenchmarkError(f"the load generator printed no figures:\n{output}") from error
     if fired.failed > SLACK * fired.requests:
         raise BenchmarkError(f"{fired.failed} of {fired.requests} requests had no answer")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,4 +1,4 @@
-"""The machine under the figures: what it is, and which core does what."""
+"""The machine of the figures, and the use of its cores."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "joserfc", "valk
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What the figures depend on. `memory_gb` in GB of 10^9 bytes."""
+    """The machine and the versions. `memory_gb` in GB of 10^9 bytes."""
 
     cpu: str
     cores: int
@@ -25,21 +25,21 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Cores(NamedTuple):
-    """Which core the servers run on and which the load; None: they are not pinned."""
+    """The core of the servers, and the core of the load. None: they are not pinned."""
 
     server: int | None
     generator: int | None
 
     @property
     def words(self) -> str:
-        """For people."""
+        """A description for people."""
         if self.server is None:
             return "not pinned to cores: one core only, or no taskset"
         return f"servers on core {self.server}, load and store on core {self.generator}"
 
 
 def cores() -> Cores:
-    """Two different cores where there are two and taskset is installed."""
+    """Choose two different cores, if there are two and taskset is installed."""
     if shutil.which("taskset") is None or not hasattr(os, "sched_getaffinity"):
         return Cores(None, None)
     usable = sorted(os.sched_getaffinity(0))
@@ -47,14 +47,14 @@ def cores() -> Cores:
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def describe() -> Machine:
-    """This machine. Neither its name nor anything of its owner's is told."""
+    """Describe this machine, without its name and without personal data."""
     versions = {"python": platform.python_version()}
     versions |= {name: version(name) for name in PACKAGES}
     versions |= {name: text for name in ("nginx", "wrk") if (text := _program_version(name))}
@@ -66,13 +66,13 @@ def describe() -> Machine:
 def _program_version(name: str) -> str | None:
     if shutil.which(name) is None:
         return None
-    # Both say it on standard error, and wrk calls it a failure.
-    said = subprocess.run([name, "-v"], capture_output=True, text=True, check=False, timeout=10)
-    found = re.search(r"\d+\.\d+[.\d]*", said.stdout + said.stderr)
-    return found[0] if found else None
+    # Both print it on standard error, and wrk exits with an error status.
+    process = subprocess.run([name, "-v"], capture_output=True, text=True, check=False, timeout=10)
+    match = re.search(r"\d+\.\d+[.\d]*", process.stdout + process.stderr)
+    return match[0] if match else None
 
 
 def _cpu() -> str:
     path = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", path.read_text()) if path.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*:\s*(.+)", path.read_text()) if path.exists() else None
+    return match[1].strip() if match else platform.processor() or platform.machine()

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Several figures of one thing: median, extremes and quartiles."""
+    """The median, extremes and quartiles of several figures."""
 
     median: float
     low: float
@@ -18,25 +18,25 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of at least one value. Raises ValueError for none."""
+    """Return the spread of `values`. May raise ValueError: if there are none."""
     if not values:
         raise ValueError("no values to summarise")
     if len(values) == 1:
-        only = values[0]
-        return Spread(only, only, only, only, only)
+        value = values[0]
+        return Spread(value, value, value, value, value)
     lower, _, upper = quantiles(values, n=4, method="inclusive")
     return Spread(median(values), min(values), max(values), lower, upper)
 
 
 def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
-    """Round by round, `values` over `others`: both saw the same minute of the machine."""
+    """Divide `values` by `others`, round by round: both are from the same minute."""
     return [a / b for a, b in zip(values, others, strict=True)]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is not exceeded by `share` (0 to 1) of `values`.
+    """Return the smallest value that `share` (0 to 1) of `values` do not exceed.
 
-    Raises ValueError for no values.
+    May raise ValueError: if there are no values.
     """
     if not values:
         raise ValueError("no values to rank")

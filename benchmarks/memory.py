@@ -1,9 +1,9 @@
-"""`memory`: what a pending grant costs in the server and in the store.
+"""`memory`: the memory of a pending grant in the server and in the store.
 
-The grants are made through `Grants.issue`, as the authorization endpoint makes them; then each
-is polled, because a grant takes room in the server only when its pace is noted. The server's
-memory is the growth of what all its processes have, in which the pace table that they share
-counts once; the store's is the growth of what Valkey has allocated.
+The grants are made with `Grants.issue`, as the authorization endpoint makes them. Then each is
+polled, because a grant needs memory in the server only when its pace is recorded. The server's
+figure is the growth of all its processes, with their shared pace table counted once. The store's
+figure is the growth of what Valkey has allocated.
 """
 
 from benchmarks import plots
@@ -28,7 +28,7 @@ SAMPLED = 1_000
 
 
 class Memory:
-    """The benchmark: one store, which is filled further and further."""
+    """The benchmark: a store that is filled step by step."""
 
     def __init__(self, run: Run, opened: Store, server: Competitor) -> None:
         self._run = run
@@ -41,17 +41,17 @@ class Memory:
         self._before = 0
 
     def start(self) -> None:
-        """Look at both when they are warm and empty."""
+        """Measure the server and the store when they are warm and empty."""
         installation = self._store.installation()
         codes = write_codes(seal(installation.codes, WARM_UP), self._run.folder / "warm")
         before = poll_start(self._server.port)
-        # Both kinds of answers, so that nothing is made for the first time later.
+        # Get both kinds of answers, so that the later growth has no one-time costs.
         self._load.fire(self._server.port, Shot(before, codes), WARM_UP_S)
         self._empty = self._store.used_memory()
         self._before = memory_bytes(self._server.pids[0])
 
     def measure(self, count: int) -> None:
-        """With `count` grants in the store, all of them polled."""
+        """Measure with `count` grants in the store, all of them polled."""
         fresh = self._make(count - self._made)
         self._made = count
         grown = self._store.used_memory() - self._empty
@@ -61,11 +61,11 @@ class Memory:
         self.figures[f"server, bytes per grant at {count:,}"] = used / count
 
     def keys(self) -> None:
-        """What Valkey says of single keys, as a check on the growth."""
+        """Measure single keys with MEMORY USAGE, as a check on the growth."""
         client = self._store.client
         for name, pattern in (("grant", GRANT_KEY), ("user code", USER_CODE_KEY)):
-            _, found = client.scan(match=pattern, count=4 * SAMPLED)
-            sizes = [client.memory_usage(key, samples=0) or 0 for key in found[:SAMPLED]]
+            _, keys = client.scan(match=pattern, count=4 * SAMPLED)
+            sizes = [client.memory_usage(key, samples=0) or 0 for key in keys[:SAMPLED]]
             self.figures[f"store, bytes of a {name} key"] = sum(sizes) / max(1, len(sizes))
 
     def _make(self, count: int) -> list[str]:
@@ -85,7 +85,7 @@ class Memory:
 
 
 def run(run: Run, counts: tuple[int, ...] = COUNTS) -> Result:
-    """For each number of grants, in growing order."""
+    """Measure each number of grants, in growing order."""
     with (
         store(run.folder, run.cores.generator) as opened,
         deviceflow(Place(run.folder, run.cores.server), opened.url) as server,

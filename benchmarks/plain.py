@@ -1,7 +1,8 @@
-"""A plain aiohttp server, as one would write it: what the lane is measured against.
+"""A plain aiohttp server, to compare the lane with.
 
-Run as `python -m benchmarks.plain PORT [REDIS_URL]`. It answers polls with a constant after
-reading the form, and, given a store, device authorizations with as many round trips as ours.
+Run as `python -m benchmarks.plain PORT [REDIS_URL]`. It reads the form of a poll and answers with
+a constant. With a store, it also answers device authorizations, with as many round trips as
+deviceflow.
 """
 
 import secrets
@@ -25,7 +26,7 @@ STORE = web.AppKey("store", Redis)
 
 
 async def poll(request: web.Request) -> web.Response:
-    """Read the form; say that nobody has decided."""
+    """Read the form, and answer authorization_pending."""
     form = await request.post()
     if "device_code" not in form:
         raise web.HTTPBadRequest
@@ -33,13 +34,13 @@ async def poll(request: web.Request) -> web.Response:
 
 
 class Authorizations:
-    """Device authorizations: two keys in one round trip, and a counter every sixteenth time."""
+    """Device authorizations: two keys in one round trip, and a counter for every 16 of them."""
 
     def __init__(self) -> None:
         self._left = 0
 
     async def __call__(self, request: web.Request) -> web.Response:
-        """Store a grant and its user code; answer with the codes."""
+        """Store a grant and its user code, and answer with the codes."""
         form = await request.post()
         store = request.app[STORE]
         if not self._left:

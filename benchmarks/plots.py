@@ -1,4 +1,4 @@
-"""Plots: one look for all, light, readable at the width of a page."""
+"""Plots: the same light style for all, readable at the width of a page."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,14 +51,14 @@ STYLE = {
 
 
 def colour(competitor: str) -> str:
-    """Blue is ours, grey is theirs."""
+    """Return the colour of a competitor: blue for deviceflow, grey for the others."""
     ours = OURS if competitor == "deviceflow" else OURS_LIGHT
     return COLOURS.get(competitor, ours if competitor.startswith("deviceflow") else THEIRS)
 
 
 @contextmanager
 def drawing(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
-    """Axes of one picture, written to `path` as SVG at the end."""
+    """Give the axes of one picture, and write it to `path` as SVG at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(
@@ -69,23 +69,23 @@ def drawing(path: Path, rows: int, columns: int, size: tuple[float, float]) -> I
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # Without the date the same figures give the same file.
+    # Without the date, the same figures give the same file.
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
 
 
 def polling(result: Result, folder: Path) -> None:
-    """Polls per second of every competitor, a panel for every mode."""
-    shown = [one for one in result.sections if one.key != "scale"]
-    rows = (len(shown) + 1) // 2
-    columns = 1 if len(shown) == 1 else 2
+    """Draw the polls per second of every competitor, with a panel for every mode."""
+    modes = [section for section in result.sections if section.key != "scale"]
+    rows = (len(modes) + 1) // 2
+    columns = 1 if len(modes) == 1 else 2
     with drawing(folder / "polling.svg", rows, columns, (9, 1.9 * rows)) as axes:
-        for axis, section in zip(axes, shown, strict=False):
+        for axis, section in zip(axes, modes, strict=False):
             bars(axis, section)
 
 
 def bars(axis: Axes, section: Section) -> None:
-    """A bar for each competitor's median, a line from its slowest to its fastest round."""
+    """Draw a bar for each competitor's median, and a line from its slowest to its fastest round."""
     for place, series in enumerate(section.series):
         measured = series.spread
         axis.barh(place, measured.median, color=colour(series.competitor), height=0.68)
@@ -98,10 +98,10 @@ def bars(axis: Axes, section: Section) -> None:
             verticalalignment="center",
             fontsize=8,
         )
-    axis.set_yticks(range(len(section.series)), [one.competitor for one in section.series])
+    axis.set_yticks(range(len(section.series)), [series.competitor for series in section.series])
     axis.invert_yaxis()
     axis.set_title(f"{section.title.partition(': ')[2] or section.title} ({section.unit})")
-    axis.set_xlim(0, max(one.spread.high for one in section.series) * 1.6)
+    axis.set_xlim(0, max(series.spread.high for series in section.series) * 1.6)
     axis.locator_params(axis="x", nbins=5)
     axis.xaxis.set_major_formatter(lambda value, _: number(value))
 
@@ -110,7 +110,6 @@ def _bar_words(section: Section, series: Series) -> str:
     text = number(series.spread.median)
     for ratio in section.ratios:
         if ratio.other == series.competitor:
-            # How often the first competitor fits into this one.
             text += f"   {ratio.competitor} is {number(ratio.spread.median)}x"
     return text
 
@@ -118,7 +117,7 @@ def _bar_words(section: Section, series: Series) -> str:
 def percentiles(
     path: Path, groups: Sequence[tuple[str, dict[str, dict[str, float]]]], unit: str
 ) -> None:
-    """Latencies: a panel per group, a row of dots (p50, p99, max) per competitor."""
+    """Draw latencies: a panel per group, and a row of dots (p50, p99, max) per competitor."""
     with drawing(path, 1, len(groups), (9, 2.3)) as axes:
         for axis, (title, rows) in zip(axes, groups, strict=True):
             for place, (name, marks) in enumerate(rows.items()):
@@ -143,13 +142,13 @@ def percentiles(
 
 
 def columns(path: Path, section: Section) -> None:
-    """One section as bars."""
+    """Draw one section as bars."""
     with drawing(path, 1, 1, (9, 0.55 * len(section.series) + 0.8)) as axes:
         bars(axes[0], section)
 
 
 def limits(path: Path, rows: Sequence[tuple[str, float, float]], unit: str) -> None:
-    """Figures beside the limits that they must not exceed."""
+    """Draw figures, each with the limit that it must not exceed."""
     with drawing(path, 1, 1, (9, 0.5 * len(rows) + 0.9)) as axes:
         axis = axes[0]
         for place, (_, value, limit) in enumerate(rows):
@@ -170,7 +169,7 @@ def limits(path: Path, rows: Sequence[tuple[str, float, float]], unit: str) -> N
 
 
 def timeline(path: Path, title: str, counts: Sequence[tuple[float, int]], killed_at: float) -> None:
-    """Answers over time, with the moment at which a worker was killed."""
+    """Draw answers over time, and the moment at which a worker was killed."""
     with drawing(path, 1, 1, (9, 2.4)) as axes:
         axis = axes[0]
         axis.grid(visible=True, axis="y")

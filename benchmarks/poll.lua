@@ -1,7 +1,7 @@
 -- wrk: one request after another, each with the next device code of a file.
--- After "--": the file with everything before the code, the file of codes (43 characters each;
--- "-" for requests that are all the same), the number of the first one, the number of threads,
--- and "sample" to count what is answered (which costs wrk time, so no measured run does it).
+-- Arguments after "--": the file with all bytes before the code, the file of codes (43 characters
+-- each; "-" if all requests are the same), the number of the first code, the number of threads,
+-- and "sample" to count the kinds of answers (which costs wrk time, so measured runs do not).
 local LENGTH = 43
 local threads = {}
 

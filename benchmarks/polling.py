@@ -1,6 +1,6 @@
-"""`polling`: how many polls of pending grants a server answers per second.
+"""`polling`: the polls of pending grants that a server answers per second.
 
-Four competitors give a device the same bytes: deviceflow with its lane, deviceflow without it,
+Four competitors send the same bytes to a device: deviceflow with its lane, deviceflow without it,
 a plain aiohttp handler that reads the form and answers with a constant, and nginx with a
 constant. Only the first two check the device code, look for a decision and judge the pace.
 """
@@ -14,7 +14,7 @@ from benchmarks import plots
 from benchmarks.load import CONNECTIONS, Load, Shot
 from benchmarks.machine import core_count
 from benchmarks.polls import poll_start, seal, write_codes
-from benchmarks.results import Result, Section, Series, section
+from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.rounds import Entry, take_turns
 from benchmarks.run import Run
 from benchmarks.servers import (
@@ -28,7 +28,7 @@ from benchmarks.servers import (
     nginx_path,
     plain,
 )
-from benchmarks.stores import Store, asked_for_polls, store
+from benchmarks.stores import Store, commands_for_polls, store
 
 PENDING = 100_000
 FEW, MANY = 1_000, 1_000_000
@@ -37,7 +37,7 @@ OURS = {LANE, LANE_OFF}
 
 
 class Mode(NamedTuple):
-    """How devices connect, and how many processes serve them (0: as many as cores)."""
+    """The connections of the devices, and the number of server processes (0: one per core)."""
 
     key: str
     title: str
@@ -55,19 +55,19 @@ SCALE = "scale"
 
 
 class Codes(NamedTuple):
-    """A file of device codes in no order, and `one` of them for a check."""
+    """A file of device codes in random order, and a `sample` of them for a check."""
 
     path: Path
     size: int
-    one: str
+    sample: str
 
     def shots(self, before: bytes, rounds: int) -> Callable[[int], Shot]:
-        """Each round begins in another part of the file."""
+        """Return the shots by round. Each round begins in another part of the file."""
         return lambda number: Shot(before, self.path, number * (self.size // rounds))
 
 
 class Polling:
-    """The benchmark: one store, and servers that come and go."""
+    """The benchmark: a store, and servers that are started for each mode."""
 
     def __init__(self, run: Run, opened: Store, folder: Path | None = None) -> None:
         self._run = run
@@ -78,20 +78,20 @@ class Polling:
         self.polls = 0
 
     def compare(self, mode: Mode, pending: int) -> Section:
-        """All competitors with `pending` grants."""
+        """Compare all competitors, with `pending` grants."""
         codes = self.codes_of(pending)
         load, place = self.places(mode)
         with self._competitors(place) as servers:
-            one = codes.one.encode()
-            check_same_answer(servers, poll_start(0).partition(b"\r\n\r\n")[2] + one)
-            entries = [self.entry(name, one, codes, mode) for name, one in servers.items()]
+            code = codes.sample.encode()
+            check_same_answer(servers, poll_start(0).partition(b"\r\n\r\n")[2] + code)
+            entries = [self.entry(name, server, codes, mode) for name, server in servers.items()]
             series = self._take(mode.title, entries, load)
             pairs = [(LANE, name) for name in servers if name != LANE]
             notes = [self._mix(servers[LANE], codes, mode, load)]
-        return section(mode.key, f"Polls: {mode.title}", "polls/s", series, pairs, notes)
+        return make_section(mode.key, f"Polls: {mode.title}", "polls/s", series, pairs, notes)
 
     def scale(self, few: int, many: int) -> Section:
-        """The lane alone, with few and with many pending grants."""
+        """Compare the lane with few and with many pending grants."""
         mode = MODES[0]
         load, place = self.places(mode)
         with deviceflow(place, self._store.url) as server:
@@ -103,14 +103,14 @@ class Polling:
             notes = [self._mix(server, self.codes_of(count), mode, load) for count in (many, few)]
         title = "Polls: as many grants pending, connections kept, 1 worker"
         pairs = [(entries[0].name, entries[1].name)]
-        return section(SCALE, title, "polls/s", series, pairs, notes)
+        return make_section(SCALE, title, "polls/s", series, pairs, notes)
 
     def places(self, mode: Mode) -> tuple[Load, Place]:
-        """Where load and servers run."""
+        """Return where the load and the servers run."""
         folder, cores = self._run.folder, self._run.cores
         if mode.workers:
             return Load(folder, cores.generator), Place(folder, cores.server, mode.workers)
-        # Everybody shares all cores: that is what is asked here.
+        # With a worker per core, the load and the servers share all cores.
         count = core_count()
         return Load(folder, None, threads=count), Place(folder, None, count)
 
@@ -128,7 +128,7 @@ class Polling:
             yield {server.name: server for server in servers}
 
     def entry(self, name: str, server: Competitor, codes: Codes, mode: Mode) -> Entry:
-        """A competitor that is polled with `codes`."""
+        """Make the entry of a competitor that is polled with `codes`."""
         before = poll_start(server.port, close=mode.close)
         return Entry(name, server, codes.shots(before, self._run.turns.rounds))
 
@@ -136,14 +136,14 @@ class Polling:
         run = self._run
         before = self._store.commands()
         series = take_turns(title, entries, run.turns, load, run.screen)
-        self.commands += sum(asked_for_polls(before, self._store.commands()).values())
+        self.commands += sum(commands_for_polls(before, self._store.commands()).values())
         ours = {entry.name for entry in entries if entry.server.name in OURS}
-        self.polls += sum(sum(one.requests) for one in series if one.competitor in ours)
+        self.polls += sum(sum(row.requests) for row in series if row.competitor in ours)
         return series
 
     def _mix(self, server: Competitor, codes: Codes, mode: Mode, load: Load) -> str:
-        """What kinds of answers there are; a pending one costs the same as a slow_down."""
-        # Codes that were not polled just now.
+        """Describe the mix of answers. A pending answer costs the same as a slow_down."""
+        # Begin with codes that were not polled just now.
         before = poll_start(server.port, close=mode.close)
         rounds = self._run.turns.rounds
         shot = codes.shots(before, rounds)(rounds // 2)
@@ -156,7 +156,7 @@ class Polling:
         )
 
     def codes_of(self, count: int) -> Codes:
-        """A file of `count` codes that this installation has sealed."""
+        """Return `count` codes of this installation, in a file."""
         if count not in self._codes:
             installation = self._store.installation()
             with self._run.screen.steps(f"sealing {count:,} device codes", count) as steps:
@@ -167,16 +167,16 @@ class Polling:
 
 
 def run(run: Run, pending: int = PENDING, few: int = FEW, many: int = MANY) -> Result:
-    """All modes with `pending` grants, then the lane with `few` and `many`."""
+    """Measure all modes with `pending` grants, then the lane with `few` and `many`."""
     with store(run.folder, run.cores.generator) as opened:
         polling = Polling(run, opened)
         sections = [polling.compare(mode, pending) for mode in MODES]
         sections.append(polling.scale(few, many))
     figures = {
-        f"{one.key}: {ratio.competitor} / {ratio.other}": ratio.spread.median
-        for one in sections
-        for ratio in one.ratios
-        if one.key != SCALE
+        f"{section.key}: {ratio.competitor} / {ratio.other}": ratio.spread.median
+        for section in sections
+        for ratio in section.ratios
+        if section.key != SCALE
     }
     figures[f"scale: {many:,} / {few:,}"] = sections[-1].ratios[0].spread.median
     figures["redis commands per poll"] = polling.commands / max(1, polling.polls)

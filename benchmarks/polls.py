@@ -1,7 +1,7 @@
-"""Polls as bytes: what a device sends, and the files of device codes that the load cycles through.
+"""Polls as bytes, and files of device codes for the load.
 
-A pending grant needs nothing but a sealed code (the server looks nothing up), so a million of
-them are sealed here with the installation's key instead of being asked for one by one.
+A pending grant needs only a sealed code, because the server looks up nothing. So the codes are
+sealed here with the installation's key, and not requested from the server.
 """
 
 import random
@@ -24,13 +24,13 @@ _NONCES = 1 << NONCE_BITS
 
 
 def poll_start(port: int, *, close: bool = False, wait: int = 0) -> bytes:
-    """A poll up to its device code, which comes last."""
+    """Make a poll without its device code, which comes last."""
     body = f"grant_type={quote(DEVICE_CODE_GRANT, safe='')}&client_id={CLIENT_ID}&device_code="
     return _request(port, "/oauth2/token", body, CODE_LENGTH, close=close, wait=wait)
 
 
 def authorization_request(port: int) -> bytes:
-    """A device authorization request."""
+    """Make a device authorization request."""
     body = f"client_id={CLIENT_ID}&scope={quote(SCOPE)}"
     return _request(port, "/oauth2/device_authorization", body, 0)
 
@@ -54,20 +54,20 @@ def _request(
 def seal(
     codes: DeviceCodes, count: int, *, interval: int = 1, done: Callable[[int], None] | None = None
 ) -> list[str]:
-    """The device codes of `count` pending grants, in no order, as devices poll in none."""
-    drawn = random.Random(8628)
+    """Seal the device codes of `count` pending grants, in random order."""
+    source = random.Random(8628)
     expires_at = int(time.time()) + LIFETIME_S
     sealed = []
     for slot in range(1, count + 1):
-        grant_id = slot << NONCE_BITS | drawn.randrange(_NONCES)
+        grant_id = slot << NONCE_BITS | source.randrange(_NONCES)
         sealed.append(codes.seal(grant_id, expires_at, interval, CLIENT_ID))
         if done and slot % REPORT_EVERY == 0:
             done(REPORT_EVERY)
-    drawn.shuffle(sealed)
+    source.shuffle(sealed)
     return sealed
 
 
 def write_codes(sealed: list[str], path: Path) -> Path:
-    """One after the other, with nothing between them."""
+    """Write the codes one after the other, without separators."""
     path.write_text("".join(sealed), encoding="ascii")
     return path

@@ -1,4 +1,4 @@
-"""Processes: started on a core, watched, and always ended, by their own ids."""
+"""Processes: started on a core, measured, and always ended by their ids."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ class BenchmarkError(Exception):
 def running(
     command: Sequence[str], log: Path, *, core: int | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` pinned to `core` for as long as the block lasts; its output goes to `log`."""
+    """Run `command` pinned to `core`, as long as the block lasts. Its output goes to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             pinned(command, core),
@@ -31,7 +31,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Ctrl-C is for us alone: we end them in order.
+            # Ctrl-C must only reach this process, which then ends the others in order.
             start_new_session=True,
         )
     try:
@@ -41,7 +41,7 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and SIGKILL for what does not go."""
+    """End a process with SIGTERM, and with SIGKILL if it does not end."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
@@ -53,13 +53,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def pinned(command: Sequence[str], core: int | None) -> list[str]:
-    """`command` on one core only."""
+    """Return the command that runs `command` on one core."""
     return [*(("taskset", "-c", str(core)) if core is not None else ()), *command]
 
 
 @contextmanager
 def here_on(core: int | None) -> Iterator[None]:
-    """Pin this process itself while the block lasts."""
+    """Pin this process to `core`, as long as the block lasts."""
     if core is None:
         yield
         return
@@ -72,14 +72,14 @@ def here_on(core: int | None) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """Return a free TCP port of 127.0.0.1."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Return when something answers on `port`. Raises BenchmarkError."""
+    """Wait until `port` accepts connections. May raise BenchmarkError."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -90,33 +90,32 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def family(pid: int) -> list[int]:
-    """`pid` and its descendants, as far as /proc tells."""
-    found = [pid]
-    for process in found:
+    """Return `pid` and its descendants, as far as /proc lists them."""
+    pids = [pid]
+    for process in pids:
         with suppress(OSError):
             text = Path(f"/proc/{process}/task/{process}/children").read_text()
-            found.extend(int(child) for child in text.split())
-    return found
+            pids.extend(int(child) for child in text.split())
+    return pids
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """CPU time that `pids` and their descendants have used, 0 where /proc does not tell."""
+    """Return the CPU time of `pids` and their descendants, or 0 without /proc."""
     ticks = 0
     for root in pids:
         for pid in family(root):
             with suppress(OSError):
-                # The name in parentheses may hold anything; utime and stime are fields 14, 15.
+                # The name in parentheses may hold any character. utime and stime are fields 14, 15.
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pid: int) -> int:
-    """Memory of `pid` and its descendants; a page that they share is counted once.
+    """Return the memory of `pid` and its descendants. A shared page is counted once.
 
-    It is the proportional set size without files: code that other processes have mapped too
-    would make it depend on who else is running.
-    Raises BenchmarkError where the system does not tell.
+    It is the proportional set size without files: with them, it would depend on other processes
+    that map the same code. May raise BenchmarkError: if the system does not have the figures.
     """
     total = 0
     for process in family(pid):

@@ -1,4 +1,4 @@
-"""What a person sees while it runs: what is measured now, and how long it will still take."""
+"""The progress on the screen: what is measured now, and how long it will still take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,23 +17,23 @@ from rich.progress import (
 
 
 class Steps:
-    """One line of progress: `total` steps of the same kind."""
+    """A line of progress, of several steps of the same kind."""
 
     def __init__(self, shown: Progress, task: TaskID) -> None:
         self._shown = shown
         self._task = task
 
     def now(self, words: str) -> None:
-        """Say what is being done."""
+        """Show what is being done."""
         self._shown.update(self._task, now=words)
 
     def done(self, steps: float = 1) -> None:
-        """Go on by some steps."""
+        """Advance by some steps."""
         self._shown.advance(self._task, steps)
 
 
 class Screen:
-    """The terminal of one run. Where there is none, each part is announced in a line."""
+    """The terminal of a run. Without a terminal, a line is printed at the start of each part."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -54,14 +54,14 @@ class Screen:
     @classmethod
     @contextmanager
     def open(cls, console: Console) -> Iterator[Self]:
-        """Show progress for as long as the block lasts."""
+        """Show progress, as long as the block lasts."""
         screen = cls(console)
         with screen._shown:
             yield screen
 
     @contextmanager
     def steps(self, title: str, total: int) -> Iterator[Steps]:
-        """A line for one part."""
+        """Show a line for one part."""
         if not self.console.is_terminal:
             self.console.print(f"{title} ...", highlight=False)
         task = self._shown.add_task(title, total=total, now="")

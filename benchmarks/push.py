@@ -1,13 +1,13 @@
-"""`push`: how long after an approval a held poll has its tokens.
+"""`push`: the time from an approval to the tokens at a held poll.
 
-Measured from the moment at which the approval is in the store (its script has returned; nobody
-has been told) to the token answer's bytes at the device. Between the two: the push message,
-the worker's look into the store, signing, the redemption's two round trips, the answer.
+It starts when the approval is in the store: the script has returned, and no message was sent yet.
+It ends when the device has the bytes of the token answer. In between are the push message, a read
+from the store, the signature, the two round trips of the redemption, and the answer.
 
-Beside it, in turns, a bare PUBLISH to as many waiting consumers in one process: from before
-PUBLISH until the *last* of the N queues' consumers has the message. That is what telling N
-held polls costs when each of them gets every message, the simplest design that works. The
-time to the *first* consumer is written down too: the least that any push can take.
+In turns with it, a bare PUBLISH is measured, with as many waiting consumers in one process: the
+time from before PUBLISH until the *last* of the N consumers has the message. That is the cost of
+the simplest design, in which each of N held polls receives every message. The time to the *first*
+consumer is recorded, too: no push can be faster.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from benchmarks.grants import Person
 from benchmarks.measure import percentile
 from benchmarks.processes import BenchmarkError, cpu_seconds, here_on, pinned
 from benchmarks.progress import Steps
-from benchmarks.results import Result, Section, Series, section
+from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.stores import Store, store
@@ -42,7 +42,7 @@ MARKS = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 
 
 class Bare:
-    """The bare publisher, and the lines of its subscribers."""
+    """The bare publisher, and the output lines of its subscribers."""
 
     def __init__(self, client: Redis, lines: asyncio.StreamReader) -> None:
         self._client = client
@@ -52,7 +52,7 @@ class Bare:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, count: int, core: int | None) -> AsyncIterator["Bare"]:
-        """Start `count` consumers in a process of their own."""
+        """Start `count` consumers in a separate process."""
         command = [sys.executable, "-m", "benchmarks.subscribers", url, str(count)]
         process = await asyncio.create_subprocess_exec(
             *pinned(command, core), stdout=asyncio.subprocess.PIPE, start_new_session=True
@@ -60,7 +60,7 @@ class Bare:
         try:
             async with Redis.from_url(url) as client:
                 if process.stdout is None:
-                    raise BenchmarkError("the subscribers cannot be heard")
+                    raise BenchmarkError("the subscribers have no output")
                 bare = cls(client, process.stdout)
                 if await bare.line() != ["ready"]:
                     raise BenchmarkError("the subscribers did not start")
@@ -71,7 +71,7 @@ class Bare:
             await process.wait()
 
     async def publish(self) -> tuple[float, float]:
-        """Seconds until the first and until the last consumer had one message."""
+        """Publish, and return the seconds until the first and the last consumer had the message."""
         self._number += 1
         started = time.monotonic()
         await self._client.publish(CHANNEL, str(self._number))
@@ -81,7 +81,7 @@ class Bare:
         return float(first) - started, float(last) - started
 
     async def line(self) -> list[str]:
-        """The next line of the subscribers."""
+        """Read the next line of the subscribers."""
         line = await asyncio.wait_for(self._lines.readline(), ANSWER_TIMEOUT_S)
         return line.decode().split()
 
@@ -92,33 +92,33 @@ class Times(NamedTuple):
     rounds: dict[str, list[list[float]]]
 
     def note(self, name: str, seconds: float) -> None:
-        """Into the current round."""
+        """Add a latency to the current round."""
         self.rounds[name][-1].append(seconds * 1000)
 
     def begin(self) -> None:
-        """A round."""
+        """Begin a round."""
         for rounds in self.rounds.values():
             rounds.append([])
 
     def marks(self, name: str) -> dict[str, float]:
-        """p50, p99 and the greatest, over all rounds."""
-        values = [value for one in self.rounds[name] for value in one]
+        """Return p50, p99 and the maximum over all rounds."""
+        values = [value for latencies in self.rounds[name] for value in latencies]
         return {mark: percentile(values, share) for mark, share in MARKS.items()}
 
     def series(self, name: str) -> Series:
-        """The p99 of every round: what interleaved rounds can be compared by."""
-        return Series(name, [percentile(one, 0.99) for one in self.rounds[name]])
+        """Return the p99 of every round, so that rounds can be compared."""
+        return Series(name, [percentile(latencies, 0.99) for latencies in self.rounds[name]])
 
 
 async def measure(fleet: Fleet, bare: Bare, rounds: int, approvals: int, steps: Steps) -> Times:
-    """Approvals and publications in turns, at a steady rate."""
+    """Measure approvals and publications in turns, at a steady rate."""
     times = Times({OURS: [], LAST: [], FIRST: []})
     each = -(-approvals // rounds)
     for number in range(rounds):
         times.begin()
         steps.now(f"round {number + 1} of {rounds}: approvals")
         for count in range(each):
-            # Spread over all that are held.
+            # Spread the approvals over all held polls.
             place = (number * each + count) * len(fleet.devices) // (rounds * each)
             device = fleet.devices[place]
             async with period():
@@ -137,14 +137,14 @@ async def measure(fleet: Fleet, bare: Bare, rounds: int, approvals: int, steps: 
 
 @asynccontextmanager
 async def period() -> AsyncIterator[None]:
-    """Whatever happens inside takes a period at least."""
+    """Wait at the end of the block until a whole period has passed."""
     until = time.monotonic() + PERIOD_S
     yield
     await asyncio.sleep(max(0.0, until - time.monotonic()))
 
 
-async def settled(server: Competitor) -> None:
-    """Return when the server has nothing to do: all polls that were sent are held."""
+async def wait_until_idle(server: Competitor) -> None:
+    """Wait until the server has nothing to do. All polls are then held."""
     while True:
         before = cpu_seconds(server.pids)
         await asyncio.sleep(IDLE_S)
@@ -153,7 +153,7 @@ async def settled(server: Competitor) -> None:
 
 
 class Push:
-    """The benchmark with its store."""
+    """The benchmark, with its store."""
 
     def __init__(self, run: Run, opened: Store) -> None:
         self._run = run
@@ -162,7 +162,7 @@ class Push:
         self.panels: list[tuple[str, dict[str, dict[str, float]]]] = []
 
     async def with_held(self, held: int, approvals: int) -> Section:
-        """Measure with so many held polls."""
+        """Measure with `held` held polls."""
         cores, rounds = self._run.cores, self._run.turns.rounds
         title = f"{held:,} held poll" + "s" * (held > 1)
         each = -(-approvals // rounds)
@@ -174,7 +174,7 @@ class Push:
             steps = stack.enter_context(self._run.screen.steps(title, 2 * each * rounds))
             steps.now("opening connections")
             await fleet.grow(held)
-            await settled(server)
+            await wait_until_idle(server)
             opened = Bare.open(self._store.url, held, cores.server)
             bare = await stack.enter_async_context(opened)
             times = await measure(fleet, bare, rounds, approvals, steps)
@@ -186,7 +186,7 @@ class Push:
             for mark, value in row.items():
                 self.figures[f"{held}: {name} {mark} ms"] = value
         ours, last, first = (times.series(name) for name in (OURS, LAST, FIRST))
-        told = section(
+        section = make_section(
             f"held_{held}",
             f"Push: {title}, p99 of a round",
             "ms",
@@ -197,14 +197,14 @@ class Push:
                 for name, row in marks.items()
             ],
         )
-        for ratio in told.ratios:
+        for ratio in section.ratios:
             self.figures[f"{held}: p99 / {ratio.other} p99"] = ratio.spread.median
         self.panels.append((title, marks))
-        return told
+        return section
 
 
 def run(run: Run, held: tuple[int, ...] = HELD, approvals: int = APPROVALS) -> Result:
-    """For each number of held polls."""
+    """Measure each number of held polls."""
     with store(run.folder, run.cores.generator) as opened, here_on(run.cores.generator):
         push = Push(run, opened)
         sections = []

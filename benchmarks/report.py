@@ -1,4 +1,4 @@
-"""`report`: everything one after the other, and what came of it in words."""
+"""`report`: the results of all benchmarks as Markdown."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 
 
 def read_all(folder: Path) -> dict[str, Result]:
-    """The results in `folder`, by benchmark."""
-    found = {name: read(name, folder) for name in BENCHMARKS}
-    return {name: result for name, result in found.items() if result is not None}
+    """Read the results in `folder`, by benchmark."""
+    results = {name: read(name, folder) for name in BENCHMARKS}
+    return {name: result for name, result in results.items() if result is not None}
 
 
 def write_summary(folder: Path) -> Path:
-    """Write `folder`/summary.md from the JSON beside it."""
+    """Write `folder`/summary.md from the JSON files in the same folder."""
     results = read_all(folder)
     path = folder / "summary.md"
     text = f"# Benchmarks: summary\n\n{summary(results)}\n\n{figures(results)}\n"
@@ -30,7 +30,7 @@ def write_summary(folder: Path) -> Path:
 
 
 def write_docs(folder: Path, docs: Path = DOCS) -> None:
-    """Put the figures of `folder` between the two marks in `docs`. Raises BenchmarkError."""
+    """Write the figures of `folder` between the two marks in `docs`. May raise BenchmarkError."""
     results = read_all(folder)
     text = docs.read_text(encoding="utf-8")
     block = f"{START}\n\n{summary(results)}\n\n{figures(results)}\n\n{END}"
@@ -42,7 +42,7 @@ def write_docs(folder: Path, docs: Path = DOCS) -> None:
 
 
 def summary(results: Mapping[str, Result]) -> str:
-    """The machine and the table of targets. Raises BenchmarkError where there is no result."""
+    """Describe the machine and the targets. May raise BenchmarkError: if there is no result."""
     if not results:
         raise BenchmarkError("there are no results yet: run `python -m benchmarks report`")
     table = markdown(targets.HEAD, targets.rows(results))
@@ -50,7 +50,7 @@ def summary(results: Mapping[str, Result]) -> str:
 
 
 def figures(results: Mapping[str, Result]) -> str:
-    """Every section as a table, and the figures of memory."""
+    """Format every section as a table, and the figures of memory."""
     parts = []
     for result in results.values():
         for section in result.sections:
@@ -65,7 +65,7 @@ def figures(results: Mapping[str, Result]) -> str:
 
 
 def _spaced(parts: list[str]) -> str:
-    """An empty line between blocks, none between the points of a list."""
+    """Join the blocks with empty lines, but not the points of a list."""
     text = "\n\n".join(parts)
     return re.sub(r"(?m)^(- .*)\n\n(?=- )", r"\1\n", text)
 

@@ -1,4 +1,4 @@
-"""Results: what a benchmark measured, as JSON that holds every round's raw figure."""
+"""The results of a benchmark, as JSON with the raw figure of every round."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "results"
 
 
 class Series(msgspec.Struct, frozen=True):
-    """One competitor's figures, one a round. `server_us`: CPU time of the server per request."""
+    """A competitor's figures, one per round. `server_us`: CPU time of the server per request."""
 
     competitor: str
     values: list[float]
@@ -23,12 +23,12 @@ class Series(msgspec.Struct, frozen=True):
 
     @property
     def spread(self) -> Spread:
-        """Of the figures."""
+        """The spread of the figures."""
         return spread(self.values)
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """The first competitor's figures over another's, round by round."""
+    """The figures of one competitor divided by those of another, round by round."""
 
     competitor: str
     other: str
@@ -36,7 +36,7 @@ class Ratio(msgspec.Struct, frozen=True):
 
     @property
     def spread(self) -> Spread:
-        """Of the ratios."""
+        """The spread of the ratios."""
         return spread(self.values)
 
 
@@ -51,7 +51,7 @@ class Section(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
     def of(self, competitor: str) -> Series:
-        """One competitor's series. Raises KeyError."""
+        """Return a competitor's series. May raise KeyError."""
         for series in self.series:
             if series.competitor == competitor:
                 return series
@@ -59,7 +59,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one benchmark wrote down. `figures`: single numbers, by name."""
+    """The result of a benchmark. `figures`: single numbers, by name."""
 
     benchmark: str
     measured_on: str
@@ -71,11 +71,11 @@ class Result(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
     def section(self, key: str) -> Section | None:
-        """The section of that key, if it was measured."""
+        """Return the section with this key, or None if it was not measured."""
         return next((section for section in self.sections if section.key == key), None)
 
 
-def section(
+def make_section(
     key: str,
     title: str,
     unit: str,
@@ -83,9 +83,12 @@ def section(
     pairs: Sequence[tuple[str, str]],
     notes: Sequence[str] = (),
 ) -> Section:
-    """A section with the ratios of `pairs` of competitors."""
-    values = {one.competitor: one.values for one in series}
-    compared = [Ratio(one, other, ratios(values[one], values[other])) for one, other in pairs]
+    """Make a section with the ratios of `pairs` of competitors."""
+    values = {row.competitor: row.values for row in series}
+    compared = [
+        Ratio(competitor, other, ratios(values[competitor], values[other]))
+        for competitor, other in pairs
+    ]
     return Section(key, title, unit, list(series), compared, list(notes))
 
 
@@ -99,13 +102,13 @@ def write(result: Result, folder: Path) -> Path:
 
 
 def read(benchmark: str, folder: Path) -> Result | None:
-    """What the last run of `benchmark` wrote, or None."""
+    """Read the result of the last run of `benchmark`, or return None."""
     path = folder / f"{benchmark}.json"
     return msgspec.json.decode(path.read_bytes(), type=Result) if path.exists() else None
 
 
 def _rounded(value: object) -> object:
-    """Five significant digits: more would only look exact."""
+    """Round to five significant digits. The measurements are not more exact."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, msgspec.Struct):

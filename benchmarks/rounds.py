@@ -1,4 +1,4 @@
-"""Rounds: the competitors take turns, each round in another order."""
+"""Rounds: the competitors take turns, in another order in each round."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,14 +13,14 @@ WARM_UP_S = 1.0
 
 
 class Turns(NamedTuple):
-    """How often and how long (s) everybody's turn comes."""
+    """The number of rounds, and the length of a turn in s."""
 
     rounds: int
     seconds: float
 
 
 class Entry(NamedTuple):
-    """A competitor, and what it is sent in a given round."""
+    """A competitor, and the requests that it receives in each round."""
 
     name: str
     server: Competitor
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One turn: what was fired, and the server's CPU time per answer, us."""
+    """The results of one turn, and the server's CPU time per answer in us."""
 
     fired: Fired
     server_us: float
@@ -37,7 +37,7 @@ class Turn(NamedTuple):
 def take_turns(
     title: str, entries: Sequence[Entry], turns: Turns, load: Load, screen: Screen
 ) -> list[Series]:
-    """Answers per second of every entry, round by round. Raises BenchmarkError."""
+    """Measure the answers per second of every entry, round by round. May raise BenchmarkError."""
     taken: dict[str, list[Turn]] = {entry.name: [] for entry in entries}
     with screen.steps(title, len(entries) * (turns.rounds + 1)) as steps:
         for entry in entries:
@@ -53,10 +53,10 @@ def take_turns(
 
 
 def order(entries: Sequence[Entry], number: int) -> list[Entry]:
-    """Everybody begins, and follows everybody, about equally often."""
+    """Order the entries so that each is first, and follows each other, about equally often."""
     first = number % len(entries)
-    turned = [*entries[first:], *entries[:first]]
-    return turned[::-1] if number // len(entries) % 2 else turned
+    rotated = [*entries[first:], *entries[:first]]
+    return rotated[::-1] if number // len(entries) % 2 else rotated
 
 
 def _turn(entry: Entry, number: int, seconds: float, load: Load) -> Turn:

@@ -1,4 +1,4 @@
-"""One run of a benchmark: its folder, cores, screen and clock, and what it leaves behind."""
+"""A run of a benchmark: its folder, cores, screen and start time, and its output."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from benchmarks.tables import number, show, show_section
 
 
 class Run(NamedTuple):
-    """What every benchmark is given. `folder`: for files of this run only."""
+    """The environment of a benchmark. `folder`: for files of this run only."""
 
     folder: Path
     results: Path
@@ -33,7 +33,7 @@ class Run(NamedTuple):
         parameters: dict[str, float | int | str],
         notes: Sequence[str] = (),
     ) -> Result:
-        """Print what was measured and write it down."""
+        """Print the results, and write them to a file."""
         common: dict[str, float | int | str] = {
             "rounds": self.turns.rounds,
             "seconds": self.turns.seconds,
@@ -54,10 +54,10 @@ class Run(NamedTuple):
         for section in sections:
             show_section(console, section)
         if not sections:
-            rows = [(name, number(value)) for name, value in figures.items()]
-            show(console, benchmark.capitalize(), ("", "value"), rows)
-        if told := targets.rows({benchmark: result}):
-            show(console, "Targets", targets.HEAD, told)
+            values = [(name, number(value)) for name, value in figures.items()]
+            show(console, benchmark.capitalize(), ("", "value"), values)
+        if rows := targets.rows({benchmark: result}):
+            show(console, "Targets", targets.HEAD, rows)
         path = write(result, self.results)
         console.print(f"written: {path.name}", style="dim")
         return result

@@ -1,4 +1,4 @@
-"""The competitors: deviceflow with and without its lane, plain aiohttp, a constant nginx."""
+"""The competitors: deviceflow with and without its lane, plain aiohttp, nginx with a constant."""
 
 import http.client
 import os
@@ -44,7 +44,7 @@ sub = "demo"
 password_hash = "$password_hash"
 """)
 
-# Nobody signs in; the account only has to be there when a grant is redeemed.
+# No person signs in. The account must only exist when a grant is redeemed.
 PASSWORD_HASH = (
     "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$"
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -52,7 +52,7 @@ PASSWORD_HASH = (
 
 
 class Competitor(NamedTuple):
-    """A running server; `pids` are the processes that we started for it."""
+    """A running server. `pids`: the processes that the benchmark has started for it."""
 
     name: str
     port: int
@@ -60,7 +60,7 @@ class Competitor(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where servers keep their files and run: on one core, or on all for None."""
+    """The folder of a server's files, and its core (None: all cores)."""
 
     folder: Path
     core: int | None
@@ -77,7 +77,7 @@ def deviceflow(
     log_level: str = "warning",
     source: Path | None = None,
 ) -> Iterator[Competitor]:
-    """Our server, as `deviceflow serve` runs it; `source`: that of another checkout."""
+    """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server."""
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
     config.write_text(
@@ -95,14 +95,14 @@ def deviceflow(
         )
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
-    # Python looks for the package in the working directory first.
+    # With -m, Python looks for the package in the working directory first.
     with _server(command, place, port, source) as pid:
         yield Competitor(name, port, (pid,))
 
 
 @contextmanager
 def plain(place: Place, redis_url: str | None = None) -> Iterator[Competitor]:
-    """As many processes of plain.py as there are workers, on one port."""
+    """Run plain.py in as many processes as there are workers, on one port."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.plain", str(port)]
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def plain(place: Place, redis_url: str | None = None) -> Iterator[Competitor]:
 
 @contextmanager
 def nginx(place: Place) -> Iterator[Competitor]:
-    """Nginx with a constant answer."""
+    """Run nginx with a constant answer."""
     port = free_port()
     folder = place.folder / f"nginx-{port}"
     folder.mkdir()
@@ -137,7 +137,7 @@ def nginx(place: Place) -> Iterator[Competitor]:
 
 
 def nginx_path() -> str | None:
-    """Debian puts nginx where only root looks."""
+    """Return the path of nginx. Debian has it in /usr/sbin, which is only in root's PATH."""
     return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
@@ -150,8 +150,8 @@ def _server(command: list[str], place: Place, port: int, cwd: Path | None = None
 
 
 def check_same_answer(competitors: Mapping[str, Competitor], body: bytes) -> None:
-    """All of them have to give the same bytes to a device. Raises BenchmarkError."""
-    answers = {name: _answer(one.port, body) for name, one in competitors.items()}
+    """Check that all competitors send the same bytes to a device. May raise BenchmarkError."""
+    answers = {name: _answer(server.port, body) for name, server in competitors.items()}
     if len(set(answers.values())) > 1:
         raise BenchmarkError(f"the competitors answer differently: {answers}")
 
@@ -161,14 +161,14 @@ def _answer(port: int, body: bytes) -> tuple[int, bytes, tuple[tuple[str, str], 
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/oauth2/token", body=body, headers=headers)
     response = connection.getresponse()
-    told = (response.status, response.read(), _compared(response.getheaders()))
+    answer = (response.status, response.read(), _compared(response.getheaders()))
     connection.close()
-    return told
+    return answer
 
 
 def _compared(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Without the time, the server's name, and what nginx says although HTTP/1.1 implies it."""
-    apart = {"date", "server", "connection"}
+    """Leave out Date and Server, and Connection, which nginx sends although it is the default."""
+    ignored = {"date", "server", "connection"}
     return tuple(
-        sorted((name.lower(), value) for name, value in headers if name.lower() not in apart)
+        sorted((name.lower(), value) for name, value in headers if name.lower() not in ignored)
     )

@@ -1,4 +1,4 @@
-"""The store of a benchmark: a real Valkey of its own, in memory, on a Unix socket."""
+"""The store of a benchmark: a real Valkey, in memory, on a Unix socket."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from deviceflow.store.installation import Installation
 
 
 class Store:
-    """A running Valkey. `url`: for the servers; `client`: to look inside."""
+    """A running Valkey. `url` is for the servers, `client` for the benchmark."""
 
     def __init__(self, path: Path) -> None:
         self.url = f"unix://{path}"
         self.client = Redis(unix_socket_path=str(path))
 
     def installation(self) -> Installation:
-        """The secrets of the installation in it, made if there are none."""
+        """Open the installation in the store. Make it if there is none."""
         return asyncio.run(self._installation())
 
     async def _installation(self) -> Installation:
@@ -33,22 +33,22 @@ class Store:
             await connection.close()
 
     def commands(self) -> dict[str, int]:
-        """How often each command was run since the start, subcommands by `name|sub`."""
-        told: dict[str, Any] = self.client.info("commandstats")
-        return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in told.items()}
+        """Return the calls of each command since the start; subcommands are `name|sub`."""
+        stats: dict[str, Any] = self.client.info("commandstats")
+        return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
 
     def used_memory(self) -> int:
-        """Bytes that Valkey has allocated."""
+        """Return the bytes that Valkey has allocated."""
         return int(self.client.info("memory")["used_memory"])
 
     def allocator(self) -> str:
-        """Whose malloc it is."""
+        """Return the name of Valkey's allocator."""
         return str(self.client.info("memory")["mem_allocator"])
 
 
 @contextmanager
 def store(folder: Path, core: int | None = None) -> Iterator[Store]:
-    """A Valkey for as long as the block lasts, pinned to `core`."""
+    """Run a Valkey, pinned to `core`, as long as the block lasts."""
     path = folder / "valkey.sock"
     server = ValkeyServer(
         port=0, data_dir=folder, unix_socket_path=path, config={"loglevel": "warning"}
@@ -70,24 +70,24 @@ BACKGROUND = frozenset(
 
 
 CAUGHT_HALFWAY = 2
-"""Catch-ups that a look at the figures may cut in two: one a worker, on the cores that we use."""
+"""Catch-ups that may be half done when the figures are read: one per worker, two workers."""
 
 
-def asked_for_polls(
+def commands_for_polls(
     before: dict[str, int], after: dict[str, int], starts: int = 0
 ) -> dict[str, int]:
-    """The commands between two looks that are neither the catch-up's nor connection set-up.
+    """Return the commands between two readings that were caused by requests.
 
-    Each worker reads the tail of the decision log once a second, whether anybody polls or not:
-    one XRANGE, one HGET and one GET in one round trip. Each of the `starts` of a worker reads
-    the clients and the signing keys, one HVALS each. Whatever else ran can only be due to
-    requests.
+    The commands of a connection set-up are left out, and those of the catch-up, with which every
+    worker reads the tail of the decision log once a second: one XRANGE, one HGET and one GET in
+    one round trip. Each of the `starts` of a worker reads the clients and the signing keys, one
+    HVALS each. Requests must have caused all other commands.
     """
     grown = {name: calls - before.get(name, 0) for name, calls in after.items()}
     catch_ups = grown.pop("xrange", 0)
     for name in ("hget", "get"):
         more = grown.get(name, 0) - catch_ups
-        # A look may fall into the middle of a worker's catch-up.
+        # A reading may fall into the middle of a worker's catch-up.
         grown[name] = 0 if abs(more) <= CAUGHT_HALFWAY else more
     grown["hvals"] = grown.get("hvals", 0) - 2 * starts
     return {

@@ -1,8 +1,8 @@
-"""The bare way to tell N waiting consumers something: PUBLISH, one subscriber, N queues.
+"""The simplest way to send a message to N waiting consumers: PUBLISH, one subscriber, N queues.
 
-Run as `python -m benchmarks.subscribers URL N`. One redis-py connection subscribes; every
-message is put into the queues of N consumers. For each message one line goes to standard
-output: its number, and when (time.monotonic) the first, the middle and the last consumer had it.
+Run as `python -m benchmarks.subscribers URL N`. One redis-py connection subscribes, and puts every
+message into the queues of N consumers. For each message, it prints a line: the message's number,
+and the times (time.monotonic) at which the first, the middle and the last consumer had it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ CHANNEL = "bare"
 
 
 class Consumers:
-    """N queues with a consumer waiting at each; the times at which they were served."""
+    """N queues, each with a waiting consumer, and the times at which they had a message."""
 
     def __init__(self, count: int) -> None:
         self._queues: list[asyncio.Queue[bytes]] = [asyncio.Queue() for _ in range(count)]
@@ -24,7 +24,7 @@ class Consumers:
         self._times: list[float] = []
 
     async def consume(self, queue: "asyncio.Queue[bytes]") -> None:
-        """Wait, note the time, wait again."""
+        """Wait for messages, and record the time of each."""
         while True:
             message = await queue.get()
             self._times.append(time.monotonic())
@@ -34,7 +34,7 @@ class Consumers:
                 print(message.decode(), times[0], middle, times[-1], flush=True)
 
     async def run(self, url: str) -> None:
-        """Subscribe and hand round, until cancelled."""
+        """Subscribe, and pass messages to all queues, until cancelled."""
         async with asyncio.TaskGroup() as tasks, Redis.from_url(url) as client:
             for queue in self._queues:
                 tasks.create_task(self.consume(queue))

@@ -12,7 +12,7 @@ Row = Sequence[str]
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands apart: 41,300, 12.3, 0.873."""
+    """Format with three significant digits: 41,300, 12.3, 0.873."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -22,35 +22,35 @@ def number(value: float) -> str:
 
 
 def span(measured: Spread) -> str:
-    """Median and extremes: 5.1 (4.8 to 5.3)."""
+    """Format median and extremes: 5.1 (4.8 to 5.3)."""
     return f"{number(measured.median)} ({number(measured.low)} to {number(measured.high)})"
 
 
 def section_rows(section: Section) -> tuple[Row, list[Row]]:
-    """The header and the rows of one section: every competitor and the ratios to it."""
+    """Return the header and the rows of a section: every competitor, and the ratio to it."""
     others = [(ratio.other, ratio) for ratio in section.ratios]
     first = section.ratios[0].competitor if section.ratios else section.series[0].competitor
-    has_cpu = any(any(one.server_us) for one in section.series)
+    has_cpu = any(any(series.server_us) for series in section.series)
     head = ["", f"{section.unit}: median (min to max)"]
     head += [f"{first} : this"] if others else []
     head += ["server CPU, us", "load generator busy"] if has_cpu else []
     rows: list[Row] = []
-    for one in section.series:
-        row = [one.competitor, span(one.spread)]
+    for series in section.series:
+        row = [series.competitor, span(series.spread)]
         if others:
             row.append(
                 next(
                     (
                         span(ratio.spread)
                         for other, ratio in others
-                        if other == one.competitor and ratio.competitor == first
+                        if other == series.competitor and ratio.competitor == first
                     ),
                     "",
                 )
             )
         if has_cpu:
-            row.append(number(spread(one.server_us).median))
-            row.append(f"{spread(one.generator_busy).median:.0%}")
+            row.append(number(spread(series.server_us).median))
+            row.append(f"{spread(series.generator_busy).median:.0%}")
         rows.append(row)
     return head, rows
 
@@ -73,7 +73,7 @@ def show_section(console: Console, section: Section) -> None:
 
 
 def markdown(head: Row, rows: Sequence[Row]) -> str:
-    """The same as Markdown."""
+    """Format a table as Markdown."""
     lines = ["| " + " | ".join(head) + " |"]
     lines.append(
         "|" + "|".join(" --- " if place == 0 else " ---: " for place in range(len(head))) + "|"

@@ -10,7 +10,7 @@ HEAD = ("Target", "wanted", "measured", "reached")
 
 
 class Target(NamedTuple):
-    """One figure of one benchmark, and its bound: a least value, or (`at_most`) a greatest."""
+    """A figure of a benchmark, and its bound: a minimum, or (`at_most`) a maximum."""
 
     title: str
     benchmark: str
@@ -20,11 +20,11 @@ class Target(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """The bound for people."""
+        """The bound, for people."""
         return f"{'at most' if self.at_most else 'at least'} {number(self.bound)}"
 
     def is_reached(self, value: float) -> bool:
-        """Whether `value` is on the right side of the bound."""
+        """Return whether `value` is on the right side of the bound."""
         return value <= self.bound if self.at_most else value >= self.bound
 
 
@@ -69,12 +69,12 @@ TARGETS = (
 
 
 def rows(results: Mapping[str, Result]) -> list[Row]:
-    """A row for every target that `results` have a figure for."""
-    told: list[Row] = []
+    """Make a row for every target for which `results` have a figure."""
+    table: list[Row] = []
     for target in TARGETS:
         result = results.get(target.benchmark)
         value = result.figures.get(target.figure) if result else None
         if value is not None:
             reached = "yes" if target.is_reached(value) else "no"
-            told.append((target.title, target.wanted, number(value), reached))
-    return told
+            table.append((target.title, target.wanted, number(value), reached))
+    return table

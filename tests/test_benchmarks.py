@@ -24,11 +24,11 @@ from benchmarks.plain import BODY
 from benchmarks.polls import CODE_LENGTH, poll_start, seal, write_codes
 from benchmarks.processes import BenchmarkError, family, free_port, pinned, running
 from benchmarks.progress import Screen
-from benchmarks.results import Result, Series, read, section, write
+from benchmarks.results import Result, Series, make_section, read, write
 from benchmarks.rounds import Entry, Turns, order
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, check_same_answer, deviceflow, plain
-from benchmarks.stores import asked_for_polls, store
+from benchmarks.stores import commands_for_polls, store
 from benchmarks.tables import markdown, number, section_rows, span
 from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.grant import PollAnswer
@@ -38,7 +38,7 @@ UNPINNED = Cores(None, None)
 
 
 def a_result(benchmark: str = "polling") -> Result:
-    told = section(
+    told = make_section(
         "keepalive_1",
         "Polls: connections kept, 1 worker",
         "polls/s",
@@ -210,12 +210,15 @@ def test_only_what_requests_caused_is_counted() -> None:
     before = {"hget": 10, "get": 10, "xrange": 10, "info": 1}
     read = {"hget": 14, "get": 14, "xrange": 14}
     idle = read | {"info": 3, "hello": 2, "client|setinfo": 4, "subscribe": 1}
-    assert asked_for_polls(before, idle) == {}
-    assert asked_for_polls(before, idle | {"hget": 17, "evalsha": 3}) == {"hget": 3, "evalsha": 3}
-    assert asked_for_polls(before, idle | {"get": 17, "hvals": 3}) == {"get": 3, "hvals": 3}
+    assert commands_for_polls(before, idle) == {}
+    assert commands_for_polls(before, idle | {"hget": 17, "evalsha": 3}) == {
+        "hget": 3,
+        "evalsha": 3,
+    }
+    assert commands_for_polls(before, idle | {"get": 17, "hvals": 3}) == {"get": 3, "hvals": 3}
     # A catch-up of either of two workers, cut in two by the look.
-    assert asked_for_polls(before, idle | {"hget": 16, "get": 15}) == {}
-    assert asked_for_polls(before, idle | {"hvals": 3}, starts=1) == {"hvals": 1}
+    assert commands_for_polls(before, idle | {"hget": 16, "get": 15}) == {}
+    assert commands_for_polls(before, idle | {"hvals": 3}, starts=1) == {"hvals": 1}
 
 
 def test_a_process_ends_with_its_block(tmp_path: Path) -> None:
@@ -251,7 +254,7 @@ def test_a_load_on_deviceflow_asks_the_store_for_nothing() -> None:
         shot = Shot(poll_start(ours.port), write_codes(codes, Path(path) / "codes"))
         before = opened.commands()
         fired = Load(Path(path), None, connections=4).fire(ours.port, shot, 1.0, sample=True)
-        assert asked_for_polls(before, opened.commands()) == {}
+        assert commands_for_polls(before, opened.commands()) == {}
         assert fired.refused == fired.requests == fired.pending + fired.slow_down
 
 
