@@ -149,7 +149,7 @@ async def test_a_planted_cookie_does_not_become_a_session(browser: Browser, stor
     assert "e" * 43 not in store.sessions.by_id
 
 
-@pytest.mark.parametrize("value", ["", "short", "x" * 44, "%" * 43, "é" * 43])
+@pytest.mark.parametrize("value", ["", "short", "x" * 44, "%" * 43, pytest.param("é" * 43, id="é")])
 async def test_a_cookie_that_is_not_ours_is_replaced(browser: Browser, value: str) -> None:
     answer = await browser.open("/login", headers={"Cookie": f"deviceflow={value}"})
     assert answer.status == 200
