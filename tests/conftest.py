@@ -16,14 +16,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey, endless_keys
 
-settings.register_profile("quick", deadline=None, max_examples=60, print_blob=True)
+# How fast the machine is says nothing about an example.
+settings.register_profile(
+    "quick",
+    deadline=None,
+    max_examples=60,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "quick"))
 

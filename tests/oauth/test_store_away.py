@@ -12,6 +12,7 @@ from deviceflow.store.errors import StoreUnavailable
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage, StageAt, Until, Worker
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import PATIENCE_S
 
 StartValkey = Callable[..., "Valkey"]
 
@@ -164,8 +165,7 @@ async def test_the_mirror_ends_though_a_cancellation_was_swallowed(
     feeding = asyncio.create_task(mirror.run())
     await busy.wait()
     feeding.cancel()
-    async with asyncio.timeout(5):
-        await asyncio.wait([feeding])
+    await asyncio.wait([feeding], timeout=PATIENCE_S)
     assert feeding.cancelled()
     assert cancelled > 1
 

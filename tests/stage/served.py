@@ -7,7 +7,7 @@ of raw bytes: it decides where a segment ends, and knows when the server has rea
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
@@ -29,6 +29,7 @@ from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.worker import open_runner, serving
 from tests.stage.oauth import Stage
+from tests.stage.waiting import PATIENCE_S, turns_until
 
 PACE_BYTES = 8 * 4096
 QUIET_TURNS = 8
@@ -168,14 +169,14 @@ class Peer:
     async def settle(self) -> None:
         """Wait until the server does nothing any more before more bytes arrive."""
         quiet = 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while quiet < QUIET_TURNS:
                 await asyncio.sleep(0)
                 quiet = quiet + 1 if self.at_server.is_settled else 0
 
     async def answer(self) -> "Reply":
         """The next whole answer."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", head)
             body = await self.reader.readexactly(int(length[1]) if length else 0)
@@ -188,7 +189,7 @@ class Peer:
 
     async def rest(self) -> bytes:
         """All that still comes, until the server closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     def close(self) -> None:
@@ -362,10 +363,3 @@ def poll(code: bytes, *headers: bytes, client_id: bytes = b"tv-app") -> bytes:
 def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
     lines = [b"POST %b HTTP/1.1" % path, b"Host: x", FORM, b"Content-Length: %d" % len(body)]
     return b"\r\n".join([*lines, *headers, b"", body])
-
-
-async def turns_until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until `condition` holds."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110, it may take a single turn
-            await asyncio.sleep(0)

@@ -12,7 +12,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
-from tests.stage.program import START_S, Program
+from tests.stage.program import Program
+from tests.stage.waiting import PATIENCE_S
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PASSWORD = "correct horse battery"
@@ -188,7 +189,7 @@ def fetch(request: Request, open_url: Callable[..., Any] | None = None) -> Answe
     """Answer of any status; no cookies and no memory unless `open_url` has them."""
     opened = open_url or build_opener().open
     try:
-        response = opened(request, timeout=START_S)
+        response = opened(request, timeout=PATIENCE_S)
     except HTTPError as error:
         response = error
     with response:

@@ -1,6 +1,5 @@
 """What a worker knows while its store is away, hangs, or has lost its data."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from unittest import mock
@@ -14,7 +13,7 @@ from deviceflow.store import mirror as mirror_module
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.store import LIFETIME_S, Store
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import until
+from tests.stage.waiting import in_time, until
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ async def test_a_store_that_hangs_is_unreachable_until_it_goes_on(
     own_valkey: Valkey, own: Store
 ) -> None:
     """It accepts connections and says nothing."""
-    own.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.05
+    own.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.25
     async with own.fed():
         await until(lambda: own.mirror.reachable)
         grant = await own.grant()
@@ -87,7 +86,7 @@ async def test_a_command_to_a_store_that_hangs_ends(own_valkey: Valkey, own: Sto
             own.limits.hit("a", "b", limit=1, window_s=1),
         ):
             with pytest.raises(StoreUnavailable):
-                await asyncio.wait_for(attempt, 2)
+                await in_time(attempt, 2)
     own_valkey.signal(signal.SIGCONT)
     assert await own.connection.command("PING")
 

@@ -31,6 +31,7 @@ from tests.stage.proving import (
     tokens,
     with_surface,
 )
+from tests.stage.waiting import PATIENCE_S
 
 INVALID_TOKEN = (401, "invalid_token")
 INVALID_METADATA = (400, "invalid_client_metadata")
@@ -408,7 +409,7 @@ async def put_slowly(
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         writer.write(head.encode())
         # The request is being handled.
         assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
