@@ -34,7 +34,7 @@ BACKLOG = 1024
 RESTART_DELAY_S = 0.1
 MAX_RESTART_DELAY_S = 5.0
 HEALTHY_AFTER_S = 5.0
-STORE_RETRY_S = 2.0
+STORE_REVIVAL_RETRY_S = 2.0
 GRACE_S = 5.0
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
@@ -172,7 +172,7 @@ class Supervisor:
     def _store_check_s(self) -> float | None:
         """How long to wait for signals: the end of a child is one, a store that is down is not."""
         is_down = self._embedded is not None and self._embedded.has_died()
-        return STORE_RETRY_S if is_down else None
+        return STORE_REVIVAL_RETRY_S if is_down else None
 
     def _revive_store(self) -> None:
         if self._embedded is None or not self._embedded.has_died():
@@ -181,7 +181,7 @@ class Supervisor:
             self._embedded.revive()
             log.error("store.died", consequence="started again with the data on disk")
         except StoreSetupError as error:
-            log.critical("store.died", problem=str(error), retry_in_s=STORE_RETRY_S)
+            log.critical("store.died", problem=str(error), retry_in_s=STORE_REVIVAL_RETRY_S)
 
     def _stop(self) -> None:
         log.info("server.stopping")
