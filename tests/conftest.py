@@ -37,7 +37,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run the files that somebody names in this process, all else in one process a core."""
-    return 0 if any(".py" in argument for argument in config.args) else None
+    return 0 if all(".py" in argument for argument in config.args) else None
 
 
 @pytest.fixture(scope="session")
