@@ -136,6 +136,31 @@ class WatchedDoor(Door):
         return Watched(self, self.known)
 
 
+class Reply(NamedTuple):
+    """One answer in bytes."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return int(self.head.split()[1])
+
+    @property
+    def error(self) -> str:
+        """The error code, empty for tokens."""
+        return str(msgspec.json.decode(self.body).get("error", ""))
+
+    @property
+    def json(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = msgspec.json.decode(self.body)
+        return decoded
+
+    def header(self, name: str) -> str | None:
+        found = re.search(rf"(?im)^{name}: (.*?)\r$".encode(), self.head)
+        return found[1].decode() if found else None
+
+
 class Peer:
     """The client's end of one connection, in bytes."""
 
@@ -174,7 +199,7 @@ class Peer:
                 await asyncio.sleep(0)
                 quiet = quiet + 1 if self.at_server.is_settled else 0
 
-    async def answer(self) -> "Reply":
+    async def answer(self) -> Reply:
         """The next whole answer."""
         async with asyncio.timeout(PATIENCE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
@@ -182,7 +207,7 @@ class Peer:
             body = await self.reader.readexactly(int(length[1]) if length else 0)
         return Reply(head, body)
 
-    async def ask(self, *pieces: bytes) -> "Reply":
+    async def ask(self, *pieces: bytes) -> Reply:
         """Send, and read the answer."""
         await self.send(*pieces)
         return await self.answer()
@@ -209,31 +234,6 @@ class Peer:
     def _has_arrived(self) -> bool:
         connection = self.at_server
         return connection.received >= self.sent or connection.is_closing
-
-
-class Reply(NamedTuple):
-    """One answer in bytes."""
-
-    head: bytes
-    body: bytes
-
-    @property
-    def status(self) -> int:
-        return int(self.head.split()[1])
-
-    @property
-    def error(self) -> str:
-        """The error code, empty for tokens."""
-        return str(msgspec.json.decode(self.body).get("error", ""))
-
-    @property
-    def json(self) -> dict[str, Any]:
-        decoded: dict[str, Any] = msgspec.json.decode(self.body)
-        return decoded
-
-    def header(self, name: str) -> str | None:
-        found = re.search(rf"(?im)^{name}: (.*?)\r$".encode(), self.head)
-        return found[1].decode() if found else None
 
 
 class Served:

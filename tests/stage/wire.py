@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
@@ -43,7 +43,7 @@ class Device:
     def user_code(self) -> str:
         return str(self.grant["user_code"])
 
-    def authorize(self, **parameters: str) -> "Device":
+    def authorize(self, **parameters: str) -> Self:
         answer = self.request(**parameters)
         assert answer.status == 200, answer
         return self
