@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz interop interop-tools bench bench-quick bench-tools texts format picture clean
+PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
+.PHONY: help setup demo lint quick test check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,15 +21,26 @@ setup: .venv/installed ## make .venv with everything in it
 demo: setup ## run the whole flow on this machine: server, store, a television and a person's page (PORT=8628)
 	@$(BIN)/deviceflow demo $(if $(PORT),--port $(PORT))
 
-test: setup ## run the tests
-	@$(BIN)/pytest
-
-check: setup ## lint, types, import contracts and tests
+lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+quick: lint ## lint, types, import contracts and the tests that need no store, in seconds
+	@$(BIN)/pytest --quiet $(PURE_TESTS)
+
+test: setup ## run the tests
 	@$(BIN)/pytest
+
+check: lint ## lint, types, import contracts and tests
+	@$(BIN)/pytest
+
+coverage: setup ## run the tests, and list the lines and branches that none of them reaches
+	@$(BIN)/pytest --cov $(addprefix --ignore=tests/,browser interop)
+
+hooks: setup ## have git lint before each commit
+	@$(BIN)/pre-commit install
 
 fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/openapi/test_schemathesis.py
@@ -68,4 +80,4 @@ format: setup ## write the code in the one format
 	@$(BIN)/ruff format .
 
 clean: ## remove what the targets made
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .demo dist build
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage* .demo dist build

@@ -1,6 +1,6 @@
 """What the tests of every folder share: a real store, its secrets, and a clock that a test sets.
 
-`valkey`        one real server for the whole run, on a Unix socket, nothing on disk
+`valkey`        one real server for each process of the run, on a Unix socket, nothing on disk
 `connection`    a Connection to it, after a FLUSHALL; it is closed at the end
 `start_valkey`  starts another one, which a test may configure, stop and kill
 `installation`  the secrets of an installation in that store
@@ -16,21 +16,33 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey, endless_keys
 
-settings.register_profile("quick", deadline=None, max_examples=60, print_blob=True)
+# How fast the machine is says nothing about an example.
+settings.register_profile(
+    "quick",
+    deadline=None,
+    max_examples=60,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "quick"))
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run the files that somebody names in this process, all else in one process a core."""
+    return 0 if all(".py" in argument for argument in config.args) else None
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
-    """The server of this run. It is never stopped: for that there is `start_valkey`."""
+    """The server of this process. It is never stopped: for that there is `start_valkey`."""
     with Valkey() as server:
         yield server
 

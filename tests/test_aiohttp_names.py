@@ -8,11 +8,13 @@ pyproject.toml, then these tests; `tests/oauth/poll/test_connection.py` has to p
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from tests.stage.waiting import turns_until
 
 WHAT_TO_DO = "aiohttp has changed inside: see the top of tests/test_aiohttp_names.py"
 REQUEST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -32,11 +34,6 @@ class Connection:
         self.started.set()
         await self.release.wait()
         return web.Response(body=await request.read())
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110, there is no event to wait for
-                await asyncio.sleep(0)
 
     @property
     def waits(self) -> bool:
@@ -58,7 +55,7 @@ async def connection() -> AsyncIterator[Connection]:
 
     listener = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
     made.reader, made.writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
-    await made.until(lambda: hasattr(made, "inner") and made.inner.transport is not None)
+    await turns_until(lambda: hasattr(made, "inner") and made.inner.transport is not None)
     yield made
     made.release.set()
     made.writer.close()
@@ -72,19 +69,19 @@ async def test_the_names_exist(connection: Connection) -> None:
 
 
 async def test_the_waiter_is_pending_between_requests_only(connection: Connection) -> None:
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     first = connection.inner._waiter
     connection.writer.write(REQUEST)
     await connection.started.wait()
     assert connection.inner._waiter is None, WHAT_TO_DO
     connection.release.set()
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     assert connection.inner._waiter is not first, WHAT_TO_DO
 
 
 async def test_the_waiter_is_done_as_soon_as_a_head_is_complete(connection: Connection) -> None:
     """In data_received itself, not a turn of the loop later."""
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     waiter = connection.inner._waiter
     connection.inner.data_received(REQUEST[:10])
     assert waiter is not None
@@ -97,7 +94,7 @@ async def test_the_waiter_is_done_as_soon_as_a_head_is_complete(connection: Conn
 
 async def test_the_waiter_is_unset_while_a_body_is_unread(connection: Connection) -> None:
     """After an early answer aiohttp lingers over the rest of the body."""
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
 
     async def early(_: web.BaseRequest) -> web.Response:
         return web.Response()
@@ -109,11 +106,11 @@ async def test_the_waiter_is_unset_while_a_body_is_unread(connection: Connection
         await asyncio.sleep(0)
         assert not connection.waits, WHAT_TO_DO
     connection.writer.write(REQUEST[-2:])
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
 
 
 async def test_the_current_request_and_its_body(connection: Connection) -> None:
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     assert connection.current() is None, WHAT_TO_DO
     connection.writer.write(REQUEST[:-2])
     await connection.started.wait()
@@ -121,14 +118,14 @@ async def test_the_current_request_and_its_body(connection: Connection) -> None:
     assert request is not None, WHAT_TO_DO
     assert not request.content.is_eof(), WHAT_TO_DO
     connection.writer.write(REQUEST[-2:])
-    await connection.until(request.content.is_eof)
+    await turns_until(request.content.is_eof)
     connection.release.set()
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     assert connection.current() is None, WHAT_TO_DO
 
 
 async def test_the_count_of_requests_is_of_heads_that_were_read(connection: Connection) -> None:
-    await connection.until(lambda: connection.waits)
+    await turns_until(lambda: connection.waits)
     connection.inner.data_received(REQUEST[:10])
     assert connection.inner._request_count == 0, WHAT_TO_DO
     connection.inner.data_received(REQUEST[10:-2])

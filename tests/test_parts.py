@@ -1,6 +1,5 @@
 """What a worker is made of: clients and keys as the store has them, from the first request on."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -23,7 +22,7 @@ from deviceflow.store.feed import CATCH_UP_S
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import until
+from tests.stage.waiting import in_time, until
 
 PACE_SLOTS = 1024
 TV = Client(client_id="tv", name="TV")
@@ -176,8 +175,7 @@ async def test_a_start_without_the_store(
     parts = await make_parts(url=own.url)
     own.kill()
     living = parts.live(web.Application())
-    async with asyncio.timeout(10):
-        await anext(living)
+    await in_time(anext(living), 3)
     assert parts.clients.find("tv") == TV
     await anext(living, None)
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
+
+from tests.stage.ports import free_port
+from tests.stage.waiting import PATIENCE_S
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,8 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def demo_below_a_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same, as one tenant of a host of several."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     named = f"http://127.0.0.1:{port}/tenant"
     with running_demo(tmp_path_factory.mktemp("demo"), port, DEVICEFLOW_ISSUER=named) as issuer:
         assert issuer == named
@@ -67,7 +68,7 @@ def running_demo(data_dir: Path, port: int, **settings: str) -> Iterator[str]:
         yield issuer
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.fixture

@@ -32,15 +32,14 @@ def _without(jwk: Mapping[str, Any], member: str) -> Jwk:
     return {name: value for name, value in jwk.items() if name != member}
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(ECKey.generate_key(curve) for curve in ("P-256", "P-384", "P-521")),
-        *(OKPKey.generate_key(curve) for curve in ("Ed25519", "Ed448")),
-        RSAKey.generate_key(2048),
-    ],
-    ids=str,
-)
+KEYS = {
+    **{curve: ECKey.generate_key(curve) for curve in ("P-256", "P-384", "P-521")},
+    **{curve: OKPKey.generate_key(curve) for curve in ("Ed25519", "Ed448")},
+    "RSA": RSAKey.generate_key(2048),
+}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_a_good_key_is_one_that_verifies(key: ECKey | OKPKey | RSAKey) -> None:
     """RFC 7518 3.1: with one of the algorithms that are offered."""
     public = _public(key)
@@ -62,43 +61,42 @@ def test_a_good_key_is_one_that_verifies(key: ECKey | OKPKey | RSAKey) -> None:
     assert {name for name in ASYMMETRIC if fault(public | {"alg": name}) is None} == verified
 
 
-@pytest.mark.parametrize(
-    ("jwk", "wrong"),
-    [
-        ({}, "a key of no kty"),
-        ({"kty": ["EC"]}, "a key of no kty"),
-        ({"kty": "EC"}, "a key of no kty"),
-        ({"kty": "oct"}, "a key of no kty"),
-        ({"kty": "AKP", "pub": "A"}, "a key of no kty"),
-        (_public(ECKey.generate_key("secp256k1")), "a key of no kty"),
-        (_public(OKPKey.generate_key("X25519")), "a key of no kty"),
-        (EC | {"kty": "OKP"}, "a key of no kty"),
-        (EC | {"crv": "P-384"}, "a key without a good x"),
-        (_without(EC, "x"), "a key without a good x"),
-        (_without(EC, "y"), "a key without a good y"),
-        (EC | {"y": 1}, "a key without a good y"),
-        (EC | {"x": "REPLACE"}, "a key without a good x"),
-        (EC | {"x": EC["x"] + "="}, "a key without a good x"),
-        (EC | {"x": EC["x"] + "\n"}, "a key without a good x"),
-        (ED | {"x": ED["x"][:-2]}, "a key without a good x"),
-        (WEAK[0], "an RSA key of 1024 bits"),
-        (WEAK[1], "an RSA key of 2040 bits"),
-        (RSA | {"n": "A" * 342}, "an RSA key of 0 bits"),
-        (RSA | {"n": "f" + "A" * 341}, "an RSA key of 2047 bits"),
-        (RSA | {"n": "_" * 4000}, "an RSA key of 24000 bits"),
-        (_without(RSA, "n"), "an RSA key of 0 bits"),
-        (_without(RSA, "e"), "an RSA key without e"),
-        (EC | {"use": "enc"}, "a key for another use"),
-        (EC | {"key_ops": ["sign"]}, "a key without verify"),
-        (EC | {"key_ops": "verify"}, "a key for another use"),
-        (EC | {"alg": "ES384"}, "a key whose alg"),
-        (EC | {"alg": "ECDH-ES"}, "a key whose alg"),
-        (RSA | {"alg": "ES256"}, "a key whose alg"),
-        (RSA | {"alg": ["RS256"]}, "a key whose alg"),
-        (EC | {"d": "A"}, "a private key"),
-    ],
-    ids=str,
-)
+USELESS: dict[str, tuple[Jwk, str]] = {
+    "nothing": ({}, "a key of no kty"),
+    "a kty that is a list": ({"kty": ["EC"]}, "a key of no kty"),
+    "kty alone": ({"kty": "EC"}, "a key of no kty"),
+    "a symmetric key": ({"kty": "oct"}, "a key of no kty"),
+    "an unknown kty": ({"kty": "AKP", "pub": "A"}, "a key of no kty"),
+    "secp256k1": (_public(ECKey.generate_key("secp256k1")), "a key of no kty"),
+    "X25519": (_public(OKPKey.generate_key("X25519")), "a key of no kty"),
+    "EC as OKP": (EC | {"kty": "OKP"}, "a key of no kty"),
+    "another curve": (EC | {"crv": "P-384"}, "a key without a good x"),
+    "no x": (_without(EC, "x"), "a key without a good x"),
+    "no y": (_without(EC, "y"), "a key without a good y"),
+    "a y that is a number": (EC | {"y": 1}, "a key without a good y"),
+    "a placeholder as x": (EC | {"x": "REPLACE"}, "a key without a good x"),
+    "a padded x": (EC | {"x": EC["x"] + "="}, "a key without a good x"),
+    "an x with a line's end": (EC | {"x": EC["x"] + "\n"}, "a key without a good x"),
+    "a short x": (ED | {"x": ED["x"][:-2]}, "a key without a good x"),
+    "RSA of 1024 bits": (WEAK[0], "an RSA key of 1024 bits"),
+    "RSA of 2040 bits": (WEAK[1], "an RSA key of 2040 bits"),
+    "RSA of 0 bits": (RSA | {"n": "A" * 342}, "an RSA key of 0 bits"),
+    "RSA of 2047 bits": (RSA | {"n": "f" + "A" * 341}, "an RSA key of 2047 bits"),
+    "RSA of 24000 bits": (RSA | {"n": "_" * 4000}, "an RSA key of 24000 bits"),
+    "no n": (_without(RSA, "n"), "an RSA key of 0 bits"),
+    "no e": (_without(RSA, "e"), "an RSA key without e"),
+    "for encryption": (EC | {"use": "enc"}, "a key for another use"),
+    "for signing": (EC | {"key_ops": ["sign"]}, "a key without verify"),
+    "key_ops that are a text": (EC | {"key_ops": "verify"}, "a key for another use"),
+    "the alg of another curve": (EC | {"alg": "ES384"}, "a key whose alg"),
+    "an alg for encryption": (EC | {"alg": "ECDH-ES"}, "a key whose alg"),
+    "the alg of another kty": (RSA | {"alg": "ES256"}, "a key whose alg"),
+    "an alg that is a list": (RSA | {"alg": ["RS256"]}, "a key whose alg"),
+    "a private key": (EC | {"d": "A"}, "a private key"),
+}
+
+
+@pytest.mark.parametrize(("jwk", "wrong"), USELESS.values(), ids=USELESS)
 def test_a_key_that_is_of_no_use(jwk: Jwk, wrong: str) -> None:
     """RFC 7518 3.3: 2048 bits or more; 7523-3-a: nothing could be verified with the others."""
     found = fault(jwk)

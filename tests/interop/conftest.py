@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 from joserfc.jwk import ECKey
 
 from tests.interop.peer import Library, Peer
-from tests.interop.site import Play, Site, free_port
+from tests.interop.site import Play, Site
+from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.wire import PASSWORD
 

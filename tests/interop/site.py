@@ -1,6 +1,5 @@
 """A running server, for programs of others."""
 
-import socket
 from collections.abc import Callable
 
 from tests.interop.peer import Peer, Step
@@ -23,9 +22,3 @@ class Site:
         """Open the address that the device shows, look at the request, decide."""
         assert authorized["verification_uri"] == f"{self.issuer}/device"
         self.person.decide(authorized["user_code"], decision)
-
-
-def free_port() -> int:
-    """A port that nobody listens on: the issuer is named before the server runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -6,7 +6,7 @@ import subprocess
 from tests.interop.peer import OPENID_CLIENT
 from tests.interop.site import Site
 from tests.stage.checkout import DOCS
-from tests.stage.program import START_S
+from tests.stage.waiting import PATIENCE_S
 
 WRITTEN = "http://127.0.0.1:8628"
 
@@ -51,7 +51,7 @@ def test_a_code_and_a_token_that_are_bound_to_a_key(site: Site) -> None:
             shown = re.fullmatch(r"Open (\S+) and enter (\S+)\n", told)
             assert shown is not None
             site.decide({"verification_uri": shown[1], "user_code": shown[2]}, "approve")
-            rest, _ = process.communicate(timeout=START_S)
+            rest, _ = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert rest.splitlines() == [

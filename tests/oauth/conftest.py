@@ -22,9 +22,9 @@ from tests.stage.oauth import (
     StageAt,
     Until,
     Worker,
-    until,
 )
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import until
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def stage_at() -> StageAt:
 
 @pytest.fixture(name="until")
 def until_fixture() -> Until:
-    """Waits for a condition, at most 5 s."""
+    """Waits for a condition."""
     return until
 
 

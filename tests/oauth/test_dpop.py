@@ -232,36 +232,36 @@ async def test_nonces(worker: Worker, people: People, clock: Clock) -> None:
     assert answer.headers.getall("DPoP-Nonce") == [holder.nonce]
 
 
-NOT_FOR_US: list[dict[str, Any]] = [
-    {"header": {"typ": "JWT"}},
-    {"header": {"typ": None}},
-    {"header": {"alg": "none"}},
-    {"header": {"alg": "HS256"}},
-    {"header": {"alg": "RS256"}},
-    {"header": {"jwk": None}},
-    {"header": {"jwk": {}}},
-    {"header": {"jwk": OTHER_KEY.as_dict(private=False)}},
-    {"header": {"jwk": OTHER_KEY.as_dict(private=True)}},
-    {"header": {"jwk": OctKey.generate_key(256).as_dict(private=True)}},
-    {"drop": "jti"},
-    {"drop": "htm"},
-    {"drop": "htu"},
-    {"drop": "iat"},
-    {"jti": ""},
-    {"jti": 1},
-    {"htm": "GET"},
-    {"htu": "http://127.0.0.1:8628/oauth2/userinfo"},
-    {"htu": "https://127.0.0.1:8628/oauth2/token"},
-    {"htu": "http://localhost:8628/oauth2/token"},
-    {"htu": {}},
-    {"iat": 0},
-    {"iat": 10**400},
-    {"iat": 4_000_000_000},
-    {"iat": "now"},
-]
+NOT_FOR_US: dict[str, dict[str, Any]] = {
+    "another typ": {"header": {"typ": "JWT"}},
+    "no typ": {"header": {"typ": None}},
+    "alg none": {"header": {"alg": "none"}},
+    "alg HS256": {"header": {"alg": "HS256"}},
+    "alg RS256": {"header": {"alg": "RS256"}},
+    "no key": {"header": {"jwk": None}},
+    "an empty key": {"header": {"jwk": {}}},
+    "another key": {"header": {"jwk": OTHER_KEY.as_dict(private=False)}},
+    "a private key": {"header": {"jwk": OTHER_KEY.as_dict(private=True)}},
+    "a symmetric key": {"header": {"jwk": OctKey.generate_key(256).as_dict(private=True)}},
+    "no jti": {"drop": "jti"},
+    "no htm": {"drop": "htm"},
+    "no htu": {"drop": "htu"},
+    "no iat": {"drop": "iat"},
+    "an empty jti": {"jti": ""},
+    "a jti that is a number": {"jti": 1},
+    "another method": {"htm": "GET"},
+    "another path": {"htu": "http://127.0.0.1:8628/oauth2/userinfo"},
+    "another scheme": {"htu": "https://127.0.0.1:8628/oauth2/token"},
+    "another host": {"htu": "http://localhost:8628/oauth2/token"},
+    "an htu that is an object": {"htu": {}},
+    "an iat of 1970": {"iat": 0},
+    "an endless iat": {"iat": 10**400},
+    "an iat of 2096": {"iat": 4_000_000_000},
+    "an iat that is a text": {"iat": "now"},
+}
 
 
-@pytest.mark.parametrize("wrong", NOT_FOR_US, ids=str)
+@pytest.mark.parametrize("wrong", NOT_FOR_US.values(), ids=NOT_FOR_US)
 async def test_a_proof_that_is_not_right(
     worker: Worker, people: People, holder: Holder, wrong: dict[str, Any]
 ) -> None:

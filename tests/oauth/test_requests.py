@@ -68,7 +68,7 @@ async def test_what_is_accepted(worker: Worker, path: str, body: bytes) -> None:
         GOOD + b"&foo=%ed%a0%80",
         b"&".join(b"p%d=1" % i for i in range(65)) + b"&" + GOOD,
         b'{"client_id": "tv-app"}',
-        b"\x00" * 100,
+        pytest.param(b"\x00" * 100, id="zeros"),
     ],
 )
 async def test_what_is_refused(worker: Worker, path: str, body: bytes) -> None:

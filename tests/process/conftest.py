@@ -6,7 +6,7 @@ store may hold one of them.
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
-from tests.stage.program import COMMAND, START_S, Notes, Program, environment, is_running, until
-from tests.stage.wire import PASSWORD, Answer, Browser, Device, fetch, request_of
+from tests.stage.program import COMMAND, Notes, Program, environment
+from tests.stage.waiting import PATIENCE_S
+from tests.stage.wire import PASSWORD, Browser, Device
 
 CLIENT_SECRET = "s3cret of the console"
 
@@ -33,6 +34,12 @@ client_id = "tv"
 name = "Living-room TV"
 scopes = ["openid", "profile", "offline_access"]
 interval_s = 1
+
+[[clients]]
+client_id = "slow"
+name = "Slow TV"
+scopes = ["profile"]
+interval_s = 30
 
 [[clients]]
 client_id = "brief"
@@ -122,23 +129,6 @@ def browser(program: Program) -> NewBrowser:
     return lambda **options: Browser(program, **options)
 
 
-@pytest.fixture(name="until")
-def until_fixture() -> Callable[..., None]:
-    """Waits for something that another process does."""
-    return until
-
-
-@pytest.fixture(name="is_running")
-def is_running_fixture() -> Callable[[int], bool]:
-    return is_running
-
-
-@pytest.fixture(name="fetch")
-def fetch_fixture() -> Callable[[str], Answer]:
-    """Gets a URL; the answer may have any status."""
-    return lambda url: fetch(request_of(url))
-
-
 @pytest.fixture
 def command(folder: Path) -> Command:
     """Runs a command of ours to its end, in an empty folder, with `given` on standard input."""
@@ -150,7 +140,7 @@ def command(folder: Path) -> Command:
             input=given,
             capture_output=True,
             text=True,
-            timeout=START_S,
+            timeout=PATIENCE_S,
             cwd=folder,
             env=environment(),
         )

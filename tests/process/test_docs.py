@@ -15,7 +15,8 @@ import pytest
 
 from deviceflow.core.messages import RegistrationRequest
 from tests.stage.checkout import DOCS
-from tests.stage.program import START_S, Notes, Program, environment
+from tests.stage.program import Notes, Program, environment
+from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD, Browser, Device, fetch, request_of
 
 SECRET = "5ec7e7" * 10
@@ -83,7 +84,7 @@ def shell(server: Program) -> Shell:
             check=True,
             capture_output=True,
             text=True,
-            timeout=START_S,
+            timeout=PATIENCE_S,
             env=environment() | {"ISSUER": server.url} | variables,
         )
         return ended.stdout

@@ -17,6 +17,7 @@ from deviceflow.store.installation import Installation
 from tests.stage.process import MakeProgram
 from tests.stage.program import Program, children
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import until_outside
 from tests.stage.wire import poll_once
 
 GRANTS = 200
@@ -95,7 +96,7 @@ def test_too_fast_is_too_fast_at_whichever_worker(fleet: Fleet) -> None:
     assert fleet.poll(codes) == ["slow_down"] * GRANTS
 
 
-def test_no_command_for_a_pending_poll(fleet: Fleet, until: Callable[..., None]) -> None:
+def test_no_command_for_a_pending_poll(fleet: Fleet) -> None:
     """Neither at workers that have known the grants for long, nor at one that has just begun."""
     before = fleet.calls()
     assert set(fleet.poll(fleet.codes)) == {"authorization_pending"}
@@ -104,7 +105,7 @@ def test_no_command_for_a_pending_poll(fleet: Fleet, until: Callable[..., None])
     workers = set(children(fleet.program.pid))
     killed = workers.pop()
     os.kill(killed, signal.SIGKILL)
-    until(lambda: len(set(children(fleet.program.pid)) - workers - {killed}) == 1)
+    until_outside(lambda: len(set(children(fleet.program.pid)) - workers - {killed}) == 1)
     before = fleet.calls()
     # The pace is no worker's own: the new one knows that these come too soon.
     assert set(fleet.poll(fleet.codes)) == {"slow_down"}

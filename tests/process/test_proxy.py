@@ -15,7 +15,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.stage.checkout import DOCS
-from tests.stage.program import START_S, Notes, Program, until
+from tests.stage.ports import free_port
+from tests.stage.program import Notes, Program
+from tests.stage.waiting import PATIENCE_S, until_outside
 from tests.stage.wire import Browser, Device, fetch, request_of
 
 PAGE = DOCS / "operations.md"
@@ -56,12 +58,12 @@ def nginx(folder: Path, port: int, upstream: int, path: str) -> Iterator[None]:
     command = [NGINX or "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            until(lambda: process.poll() is not None or _listens(port))
+            until_outside(lambda: process.poll() is not None or _listens(port))
             assert process.poll() is None, (folder / "error.log").read_text()
             yield
         finally:
             process.terminate()
-            process.wait(START_S)
+            process.wait(PATIENCE_S)
 
 
 def _listens(port: int) -> bool:
@@ -74,8 +76,7 @@ def site(request: pytest.FixtureRequest, folder: Path, user_tables: str) -> Iter
     """A program behind nginx, whose issuer has no path or one; its `url` is the issuer."""
     if NGINX is None:
         pytest.skip("nginx is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     issuer = f"http://127.0.0.1:{port}{request.param}"
     program = Program(folder, (), Notes())
     program.config.write_text(
@@ -116,7 +117,7 @@ def test_people_see_where_the_device_is(site: Program) -> None:
     """RFC 8628 5.4: its own address, not that of the proxy, and not one that it made up."""
     parts = urlsplit(site.url)
     connection = http.client.HTTPConnection(
-        parts.netloc, timeout=START_S, source_address=(ELSEWHERE, 0)
+        parts.netloc, timeout=PATIENCE_S, source_address=(ELSEWHERE, 0)
     )
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",

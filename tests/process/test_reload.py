@@ -15,6 +15,7 @@ from deviceflow.store import keyspace
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
 from tests.stage.program import Program
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import PATIENCE_S, Stopwatch
 from tests.stage.wire import Device, fetch, request_of
 
 PROMISED_S = 1.0
@@ -25,7 +26,6 @@ LOST_MESSAGE_S = PROMISED_S + 0.5
 IN_A_ROW = 24
 # Fewer questions in the promised time than there are wrong secrets in a minute (RFC 6749 2.3.1).
 APART_S = 0.05
-PATIENCE_S = 10.0
 
 Operator = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -48,16 +48,16 @@ def last_old_answer(is_new: Callable[[], bool], apart_s: float = 0.0) -> float:
 
     An answer counts from when it was asked for: later than that the worker may have known.
     """
-    since = time.monotonic()
     late, in_a_row = 0.0, 0
-    while in_a_row < IN_A_ROW:
-        asked = time.monotonic() - since
-        if is_new():
-            in_a_row += 1
-        else:
-            late, in_a_row = asked, 0
-            assert late < PATIENCE_S, "a worker never heard of it"
-        time.sleep(apart_s)
+    with Stopwatch() as watch:
+        while in_a_row < IN_A_ROW:
+            before = watch.seconds
+            if is_new():
+                in_a_row += 1
+            else:
+                late, in_a_row = before, 0
+                assert late < PATIENCE_S, "a worker never heard of it"
+            time.sleep(apart_s)
     return late
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 
 class LossyPath:
@@ -28,7 +29,7 @@ class LossyPath:
         self._pattern, self._victims = pattern, times
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["LossyPath"]:
+    async def open(self) -> AsyncIterator[Self]:
         """Carry what clients and the store say."""
         server = await asyncio.start_unix_server(self._carry, self._socket_path)
         try:

@@ -34,6 +34,7 @@ from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
+from tests.stage.waiting import PATIENCE_S, until
 
 ISSUER = "http://127.0.0.1:8628"
 
@@ -100,7 +101,7 @@ PEOPLE = ("ada", "bob")
 StageAt = Callable[..., Awaitable["Stage"]]
 
 
-Until = Callable[[Callable[[], bool]], Awaitable[None]]
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 class Answer(NamedTuple):
@@ -118,13 +119,6 @@ class Answer(NamedTuple):
     @property
     def outcome(self) -> tuple[int, str]:
         return self.status, self.error
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something of which the mirror tells nobody."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110, there is no event to wait for
-            await asyncio.sleep(0.002)
 
 
 class Worker:
@@ -194,7 +188,7 @@ class Worker:
         """The first answer to `sent`, byte for byte as it stands, on a connection of its own."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 writer.write(sent)
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 fields = [line.partition(": ") for line in head[1:] if line]

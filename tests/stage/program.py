@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-START_S = 20
+from tests.stage.ports import free_port
+from tests.stage.waiting import PATIENCE_S
+
 COMMAND = (sys.executable, "-m", "deviceflow")
 
 
@@ -84,7 +84,8 @@ class Program:
 
     def launch(self) -> None:
         """Start, and wait for nothing."""
-        port = str(self.port) if self.url else "0"
+        # Not any free port: after a stop another process might be given it.
+        port = str(self.port if self.url else free_port())
         self._join()
         self._process = subprocess.Popen(
             self.arguments("--port", port, "--admin-port", "0"),
@@ -102,7 +103,7 @@ class Program:
             return next((event for event in self.log[since:] if event["event"] == name), None)
 
         with self._heard:
-            event = self._heard.wait_for(found, START_S)
+            event = self._heard.wait_for(found, PATIENCE_S)
         assert event is not None, f"no {name} in {self.log[since:]} {self.stray}"
         return event
 
@@ -115,7 +116,7 @@ class Program:
     def wait(self) -> int:
         """Wait until it has ended; the exit status."""
         assert self._process is not None
-        status = self._process.wait(START_S)
+        status = self._process.wait(PATIENCE_S)
         if status >= 0:  # after a SIGKILL the workers still hold the pipe
             self._join()
         return status
@@ -131,7 +132,7 @@ class Program:
         left = [*children(self.pid), self.pid]
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(START_S)
+            self._process.wait(PATIENCE_S)
         for pid in filter(is_running, left):
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
@@ -141,7 +142,7 @@ class Program:
         """Read standard error to its end; the workers of a killed supervisor hold it, too."""
         if self._process is None or self._reader is None:
             return
-        self._reader.join(START_S)
+        self._reader.join(PATIENCE_S)
         if self._process.stderr is not None:
             self._process.stderr.close()
 
@@ -182,11 +183,3 @@ def is_running(pid: int) -> bool:
 def environment() -> dict[str, str]:
     """Ours, without settings of a server."""
     return {name: text for name, text in os.environ.items() if not name.startswith("DEVICEFLOW_")}
-
-
-def until(condition: Callable[[], object], seconds: float = START_S) -> None:
-    """Wait for another process, which has no other way to tell us."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

@@ -7,7 +7,7 @@ of raw bytes: it decides where a segment ends, and knows when the server has rea
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
@@ -30,6 +30,7 @@ from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.worker import open_runner, serving
 from tests.stage.oauth import Stage
+from tests.stage.waiting import PATIENCE_S, turns_until
 
 PACE_BYTES = 8 * 4096
 QUIET_TURNS = 8
@@ -136,6 +137,31 @@ class WatchedDoor(Door):
         return Watched(self, self.known)
 
 
+class Reply(NamedTuple):
+    """One answer in bytes."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return int(self.head.split()[1])
+
+    @property
+    def error(self) -> str:
+        """The error code, empty for tokens."""
+        return str(msgspec.json.decode(self.body).get("error", ""))
+
+    @property
+    def json(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = msgspec.json.decode(self.body)
+        return decoded
+
+    def header(self, name: str) -> str | None:
+        found = re.search(rf"(?im)^{name}: (.*?)\r$".encode(), self.head)
+        return found[1].decode() if found else None
+
+
 class Peer:
     """The client's end of one connection, in bytes."""
 
@@ -169,27 +195,27 @@ class Peer:
     async def settle(self) -> None:
         """Wait until the server does nothing any more before more bytes arrive."""
         quiet = 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while quiet < QUIET_TURNS:
                 await asyncio.sleep(0)
                 quiet = quiet + 1 if self.at_server.is_settled else 0
 
-    async def answer(self) -> "Reply":
+    async def answer(self) -> Reply:
         """The next whole answer."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", head)
             body = await self.reader.readexactly(int(length[1]) if length else 0)
         return Reply(head, body)
 
-    async def ask(self, *pieces: bytes) -> "Reply":
+    async def ask(self, *pieces: bytes) -> Reply:
         """Send, and read the answer."""
         await self.send(*pieces)
         return await self.answer()
 
     async def rest(self) -> bytes:
         """All that still comes, until the server closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     def close(self) -> None:
@@ -209,31 +235,6 @@ class Peer:
     def _has_arrived(self) -> bool:
         connection = self.at_server
         return connection.received >= self.sent or connection.is_closing
-
-
-class Reply(NamedTuple):
-    """One answer in bytes."""
-
-    head: bytes
-    body: bytes
-
-    @property
-    def status(self) -> int:
-        return int(self.head.split()[1])
-
-    @property
-    def error(self) -> str:
-        """The error code, empty for tokens."""
-        return str(msgspec.json.decode(self.body).get("error", ""))
-
-    @property
-    def json(self) -> dict[str, Any]:
-        decoded: dict[str, Any] = msgspec.json.decode(self.body)
-        return decoded
-
-    def header(self, name: str) -> str | None:
-        found = re.search(rf"(?im)^{name}: (.*?)\r$".encode(), self.head)
-        return found[1].decode() if found else None
 
 
 class Served:
@@ -367,10 +368,3 @@ def poll(code: bytes, *headers: bytes, client_id: bytes = b"tv-app") -> bytes:
 def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
     lines = [b"POST %b HTTP/1.1" % path, b"Host: x", FORM, b"Content-Length: %d" % len(body)]
     return b"\r\n".join([*lines, *headers, b"", body])
-
-
-async def turns_until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until `condition` holds."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110, it may take a single turn
-            await asyncio.sleep(0)

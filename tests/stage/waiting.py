@@ -1,7 +1,17 @@
-"""Waiting for something that other tasks and the store bring about."""
+"""Waiting for something that other tasks, other processes and the store bring about.
+
+A limit is either patience (`PATIENCE_S`: only a test that fails waits so long) or a promise of
+the server's. Promises are not measured by the clock on the wall: a machine with something else
+to do delays the server and the test alike. Inside one process they are counted in turns of the
+loop (`until`, `in_time`); between processes by a `Stopwatch`.
+"""
 
 import asyncio
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self, TypeVar
 from unittest import mock
 
 from deviceflow.core.grant import State
@@ -10,15 +20,48 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.feed import Feed
 from deviceflow.store.mirror import Mirror
 
+PATIENCE_S = 60.0
 
-async def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
+_TURN_S = 0.005
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds, which nothing announces."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110, there is no event to wait for
-            await asyncio.sleep(0.005)
+    for _ in range(int(within_s / _TURN_S)):
+        if condition():
+            return
+        await asyncio.sleep(_TURN_S)
+    assert condition(), f"waited {within_s} s in vain"
 
 
-async def decision(mirror: Mirror, grant_id: int, within_s: float = 10.0) -> State:
+async def in_time(awaitable: Awaitable[T], within_s: float) -> T:
+    """Wait for a result that must come within so many seconds."""
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await until(task.done, within_s)
+    finally:
+        task.cancel()
+    return await task
+
+
+async def turns_until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until `condition` holds: without a pause, for it takes a few turns."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110, it may take a single turn
+            await asyncio.sleep(0)
+
+
+def until_outside(condition: Callable[[], object]) -> None:
+    """Wait for another process, which has no way to announce what it does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+async def decision(mirror: Mirror, grant_id: int, within_s: float = PATIENCE_S) -> State:
     """Wait until `mirror` is told the decision of a grant."""
     told: asyncio.Future[State] = asyncio.get_running_loop().create_future()
 
@@ -43,11 +86,46 @@ async def next_catch_up(feed: Feed) -> None:
         succeeded.set()
 
     with mock.patch.object(feed, "catch_up", note):
-        await asyncio.wait_for(succeeded.wait(), 10)
+        await asyncio.wait_for(succeeded.wait(), PATIENCE_S)
 
 
 async def subscribed(connection: Connection, count: int = 1) -> None:
     """Wait until so many workers listen on the channel."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await connection.command("PUBSUB", "NUMSUB", keyspace.CHANNEL))[1] < count:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
+
+
+class Stopwatch:
+    """The time in s that this process had to run, since the block began.
+
+    A thread counts its own short sleeps. On an idle machine that is the clock on the wall; on a
+    busy one it goes slower, just as the processes do whose promises it measures.
+    """
+
+    def __init__(self) -> None:
+        self._ticks = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been."""
+        return self._ticks * _TURN_S
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_TURN_S):
+            self._ticks += 1

@@ -7,12 +7,13 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
-from tests.stage.program import START_S, Program
+from tests.stage.program import Program
+from tests.stage.waiting import PATIENCE_S
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PASSWORD = "correct horse battery"
@@ -42,7 +43,7 @@ class Device:
     def user_code(self) -> str:
         return str(self.grant["user_code"])
 
-    def authorize(self, **parameters: str) -> "Device":
+    def authorize(self, **parameters: str) -> Self:
         answer = self.request(**parameters)
         assert answer.status == 200, answer
         return self
@@ -188,7 +189,7 @@ def fetch(request: Request, open_url: Callable[..., Any] | None = None) -> Answe
     """Answer of any status; no cookies and no memory unless `open_url` has them."""
     opened = open_url or build_opener().open
     try:
-        response = opened(request, timeout=START_S)
+        response = opened(request, timeout=PATIENCE_S)
     except HTTPError as error:
         response = error
     with response:

@@ -202,7 +202,14 @@ def test_a_token_is_what_its_text_says() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "A" * 60, "A" * 16 + "." + "A" * 42, "A" * 16 + "." + "A" * 43 + "\n", "é" * 60],
+    [
+        "",
+        ".",
+        "A" * 60,
+        "A" * 16 + "." + "A" * 42,
+        "A" * 16 + "." + "A" * 43 + "\n",
+        pytest.param("é" * 60, id="é"),
+    ],
 )
 def test_what_has_another_shape_is_no_token(text: str) -> None:
     assert RefreshToken.parse(text) is None

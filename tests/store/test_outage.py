@@ -1,6 +1,5 @@
 """What a worker knows while its store is away, hangs, or has lost its data."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ from deviceflow.store.connection import DEADLINE_S, Connection
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.store import LIFETIME_S, Store
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import until
+from tests.stage.waiting import in_time, until
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ async def test_a_store_that_hangs_is_unreachable_until_it_goes_on(
     own_valkey: Valkey, fast: Store
 ) -> None:
     """It accepts connections and says nothing."""
-    fast.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.05
+    fast.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.25
     async with fast.fed():
         await until(lambda: fast.feed.reachable)
         grant = await fast.grant()
@@ -86,7 +85,7 @@ async def test_a_command_to_a_store_that_hangs_ends(own_valkey: Valkey, own: Sto
     ):
         # Far longer than the deadline, and shorter than what redis-py would take.
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(attempt, 5)
+            await in_time(attempt, 5)
     own_valkey.signal(signal.SIGCONT)
     assert await own.connection.command("PING")
 

@@ -47,7 +47,7 @@ async def behind_proxy(stage: Stage) -> Worker:
 
 
 @pytest.mark.parametrize("named", [{}, {"client_id": "asserting"}])
-@pytest.mark.parametrize("key", [KEY, OTHER_KEY])
+@pytest.mark.parametrize("key", [KEY, OTHER_KEY], ids=["first", "second"])
 async def test_an_assertion(
     worker: Worker, clock: Clock, named: dict[str, str], key: ECKey
 ) -> None:
@@ -56,31 +56,31 @@ async def test_an_assertion(
     assert (await worker.post(AUTHORIZE, form)).status == 200
 
 
-WRONG: list[dict[str, Any]] = [
-    {"iss": "tv-app"},
-    {"sub": "tv-app"},
-    {"sub": "nobody"},
-    {"aud": f"{ISSUER}/oauth2/token"},
-    {"aud": "https://else.example.com"},
-    {"aud": [ISSUER, "https://else.example.com"]},
-    {"exp": 1},
-    {"exp": 10**400},
-    {"exp": 4_000_000_000},
-    {"nbf": 4_000_000_000},
-    {"drop": "iss"},
-    {"drop": "sub"},
-    {"drop": "aud"},
-    {"drop": "exp"},
-    {"drop": "jti"},
-    {"key": ECKey.generate_key("P-256")},
-    {"header": {"kid": "another"}},
-    {"header": {"alg": "none"}},
-    {"header": {"alg": "HS256"}},
-    {"header": {"alg": "RS256"}},
-]
+WRONG: dict[str, dict[str, Any]] = {
+    "another issuer": {"iss": "tv-app"},
+    "another subject": {"sub": "tv-app"},
+    "an unknown subject": {"sub": "nobody"},
+    "the endpoint as audience": {"aud": f"{ISSUER}/oauth2/token"},
+    "another audience": {"aud": "https://else.example.com"},
+    "two audiences": {"aud": [ISSUER, "https://else.example.com"]},
+    "an exp of 1970": {"exp": 1},
+    "an endless exp": {"exp": 10**400},
+    "an exp of 2096": {"exp": 4_000_000_000},
+    "an nbf of 2096": {"nbf": 4_000_000_000},
+    "no iss": {"drop": "iss"},
+    "no sub": {"drop": "sub"},
+    "no aud": {"drop": "aud"},
+    "no exp": {"drop": "exp"},
+    "no jti": {"drop": "jti"},
+    "another key": {"key": ECKey.generate_key("P-256")},
+    "another kid": {"header": {"kid": "another"}},
+    "alg none": {"header": {"alg": "none"}},
+    "alg HS256": {"header": {"alg": "HS256"}},
+    "alg RS256": {"header": {"alg": "RS256"}},
+}
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 async def test_a_wrong_assertion(worker: Worker, clock: Clock, wrong: dict[str, Any]) -> None:
     """7523-3-a, 7523-3-b: invalid_client."""
     answer = await worker.post(AUTHORIZE, assertion(clock, **wrong))

@@ -170,7 +170,10 @@ def test_once_in_a_while(refusals: Refusals, clock: Clock) -> None:
 
 
 def test_ever_new_names_fill_no_log_and_no_memory(refusals: Refusals) -> None:
-    lines = [line for number in range(5000) for line in refuse(refusals, f"guess-{number}")]
+    request = make_mocked_request("POST", "/")
+    with capture_logs() as lines:
+        for number in range(5000):
+            refusals.note(request, f"guess-{number}", "is unknown", known=False)
     assert len(lines) == KINDS_PER_WINDOW + 4
     assert (lines[-1]["client_id"], lines[-1]["times"]) == (OTHERS[0], 1000)
     assert len(refusals._times) == KINDS_PER_WINDOW + 1

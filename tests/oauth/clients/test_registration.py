@@ -32,6 +32,7 @@ from tests.stage.proving import (
     tokens,
     with_surface,
 )
+from tests.stage.waiting import PATIENCE_S
 
 INVALID_TOKEN = (401, "invalid_token")
 INVALID_METADATA = (400, "invalid_client_metadata")
@@ -158,37 +159,49 @@ async def test_off_unless_enabled(stage: Stage) -> None:
         assert "registration_endpoint" not in await response.json()
 
 
-BAD: list[Metadata] = [
-    {"application_type": "native", "token_endpoint_auth_method": "client_secret_basic"},
-    {"application_type": "native", "token_endpoint_auth_method": "client_secret_post"},
-    {"application_type": "native", "token_endpoint_auth_method": None},
-    {"token_endpoint_auth_method": "tls_client_auth"},
-    {"token_endpoint_auth_method": "private_key_jwt"},
-    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}},
-    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "oct"}]}},
-    {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": ["x"]}},
-    {"jwks": {"keys": [KEY.as_dict(private=True)]}},
-    {"jwks": {"keys": {}}},
-    {"jwks": []},
-    {"grant_types": ["authorization_code"]},
-    {"grant_types": ["refresh_token"]},
-    {"grant_types": "refresh_token"},
-    {"grant_types": []},
-    {"token_endpoint_auth_method": ""},
-    {"scope": "openid  profile"},
-    {"scope": "openid\tprofile"},
-    {"scope": "admin"},
-    {"scope": "openid admin"},
-    {"scope": 1},
-    {"client_name": "two\nlines"},
-    {"client_name": ""},
-    {"client_name": " x"},
-    {"client_name": "x" * 101},
-    {"client_name": {}},
-]
+BAD: dict[str, Metadata] = {
+    "native with client_secret_basic": {
+        "application_type": "native",
+        "token_endpoint_auth_method": "client_secret_basic",
+    },
+    "native with client_secret_post": {
+        "application_type": "native",
+        "token_endpoint_auth_method": "client_secret_post",
+    },
+    "native with the default": {"application_type": "native", "token_endpoint_auth_method": None},
+    "a certificate": {"token_endpoint_auth_method": "tls_client_auth"},
+    "no jwks": {"token_endpoint_auth_method": "private_key_jwt"},
+    "no key": {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}},
+    "a symmetric key": {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [{"kty": "oct"}]},
+    },
+    "a key that is a text": {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": ["x"]},
+    },
+    "a private key": {"jwks": {"keys": [KEY.as_dict(private=True)]}},
+    "keys that are an object": {"jwks": {"keys": {}}},
+    "jwks that are a list": {"jwks": []},
+    "another grant": {"grant_types": ["authorization_code"]},
+    "refresh alone": {"grant_types": ["refresh_token"]},
+    "grants that are a text": {"grant_types": "refresh_token"},
+    "no grant": {"grant_types": []},
+    "an empty method": {"token_endpoint_auth_method": ""},
+    "two spaces in scope": {"scope": "openid  profile"},
+    "a tab in scope": {"scope": "openid\tprofile"},
+    "an unknown scope": {"scope": "admin"},
+    "one unknown scope": {"scope": "openid admin"},
+    "a scope that is a number": {"scope": 1},
+    "a name of two lines": {"client_name": "two\nlines"},
+    "an empty name": {"client_name": ""},
+    "a name with a space before it": {"client_name": " x"},
+    "a long name": {"client_name": "x" * 101},
+    "a name that is an object": {"client_name": {}},
+}
 
 
-@pytest.mark.parametrize("metadata", BAD, ids=str)
+@pytest.mark.parametrize("metadata", BAD.values(), ids=BAD)
 async def test_refused(stage: Stage, worker: Worker, metadata: Metadata) -> None:
     """RFC 7591 3.2.2; 6749-2.3-b, 6749-10.1-a: a native application asks for a secret in vain."""
     answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | metadata)
@@ -397,7 +410,7 @@ async def put_slowly(
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         writer.write(head.encode())
         # The request is being handled.
         assert b" 100 " in await reader.readuntil(b"\r\n\r\n")

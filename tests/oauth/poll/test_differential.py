@@ -27,7 +27,8 @@ from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, State
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage
-from tests.stage.served import METADATA, Issued, Mint, Served, issue, poll, post, serve, turns_until
+from tests.stage.served import METADATA, Issued, Mint, Served, issue, poll, post, serve
+from tests.stage.waiting import turns_until
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
 

@@ -32,8 +32,8 @@ from tests.stage.served import (
     issue,
     poll,
     serve,
-    turns_until,
 )
+from tests.stage.waiting import in_time, turns_until
 
 PENDING = "authorization_pending"
 PREFER = b"Prefer: wait=%d"
@@ -165,8 +165,7 @@ async def test_a_decision_of_which_no_message_came(
     await held(served)
     with mock.patch("deviceflow.store.grants.Grants._announce"):
         await decide(stage, issued, Event.APPROVE)
-    async with asyncio.timeout(1.5):
-        answer = await peer.answer()
+    answer = await in_time(peer.answer(), 1.5)
     assert answer.status == 200
     assert_waited(answer, 20)
 
@@ -317,8 +316,7 @@ async def test_the_grant_ends(stage: Stage, way: Way, served: Served, peer: Peer
     await held(served)
     # The clock stands still; the loop's does not.
     stage.clock.advance(1)
-    async with asyncio.timeout(1.5):
-        answer = await peer.answer()
+    answer = await in_time(peer.answer(), 1.5)
     assert answer.error == "expired_token"
     assert_waited(answer, 20)
 

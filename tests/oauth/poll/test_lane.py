@@ -360,9 +360,9 @@ def test_no_head(block: bytes) -> None:
 def test_a_hostile_head_is_read_in_linear_time(value: bytes, end: bytes) -> None:
     """It would stop the whole worker; a pattern that goes back took seconds for this."""
     request = b"GET / HTTP/1.1\r\nX:" + value + end + b"\r\n\r\n"
-    before = time.perf_counter()
+    before = time.thread_time()
     missing_after(request)
-    assert time.perf_counter() - before < 0.1
+    assert time.thread_time() - before < 0.1
 
 
 def test_a_body() -> None:

@@ -1,0 +1,104 @@
+"""Where the tests of a module are: `tests/<same path>/test_<name>.py`, or where this list says."""
+
+import ast
+from pathlib import Path
+
+import deviceflow
+
+PACKAGE = Path(deviceflow.__file__).parent
+TESTS = Path(__file__).parent
+
+STILL = {
+    "cli/options.py",  # the options that commands share: words and types
+    "config/values.py",  # types of settings and their ranges
+    "core/clock.py",  # a type
+    "device/errors.py",  # exceptions
+    "device/events.py",  # records
+    "store/changes.py",  # names of keys and messages
+    "store/errors.py",  # exceptions
+}
+"""Modules without behaviour: what uses them is tested."""
+
+BY_FEATURE = {
+    "__main__.py": "process/test_start.py",  # the command itself, in a process
+    "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
+    "callers.py": "process/test_proxy.py",  # with a real proxy in front
+    "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
+    "core/messages.py": "oauth/openapi/test_schemathesis.py",  # records: as answers have them
+    "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
+    "device/client_auth.py": "device/test_client.py",  # by the requests that it makes
+    "device/lettering.py": "device/test_screen.py",  # a part of the screen
+    "device/qr.py": "device/test_screen.py",  # a part of the screen
+    "device/summary.py": "device/test_screen.py",  # a part of the screen
+    "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
+    "oauth/answers.py": "oauth/test_requests.py",  # by the answers of every endpoint
+    "oauth/clients/client_metadata.py": "oauth/clients/test_registration.py",  # RFC 7591 as a whole
+    "oauth/clients/proof.py": "oauth/clients/test_authentication.py",  # each way to authenticate
+    "oauth/dpop_proofs.py": "oauth/test_dpop.py",  # RFC 9449 as a whole
+    "oauth/form.py": "oauth/test_requests.py",  # by the forms that every endpoint refuses
+    "oauth/openapi/answers.py": "oauth/openapi/test_document.py",  # parts of one document
+    "oauth/openapi/registration.py": "oauth/openapi/test_document.py",  # parts of one document
+    "oauth/openapi/requests.py": "oauth/openapi/test_document.py",  # parts of one document
+    "oauth/poll/aiohttp_protocol.py": "test_aiohttp_names.py",  # the private names that it reads
+    "oauth/poll/door.py": "oauth/poll/test_connection.py",  # connections come through it
+    "oauth/poll/recognition.py": "oauth/poll/test_lane.py",  # with what is not recognised
+    "oauth/poll/verdict.py": "oauth/poll/test_differential.py",  # on the lane and off it
+    "oauth/presented_tokens.py": "oauth/test_introspection.py",  # and oauth/test_userinfo.py
+    "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
+    "oauth/token/endpoint.py": "oauth/test_requests.py",  # what all grants share
+    "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
+    "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
+    "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
+    "ops/reloads.py": "test_parts.py",  # by the lines that a worker logs
+    "pages/cookie.py": "pages/sign_in/test_password.py",  # with the sessions it stands for
+    "pages/device/codes.py": "pages/device/test_pages.py",  # by the codes that people type
+    "pages/device/confirmation.py": "pages/device/test_pages.py",  # by the page
+    "pages/device/results.py": "pages/device/test_pages.py",  # by the pages
+    "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
+    "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
+    "pages/throttle.py": "pages/sign_in/test_password.py",  # by the pages that refuse
+    "pages/visitor.py": "pages/sign_in/test_password.py",  # with the sessions
+    "reload.py": "test_parts.py",  # in a worker
+    "start.py": "test_parts.py",  # in a worker
+    "store/records.py": "store/test_grants.py",  # with what is stored
+    "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/survey.py": "cli/test_serve.py",  # by what a start says
+    "supervisor.py": "process/test_restart.py",  # in processes
+    "worker.py": "process/test_restart.py",  # in processes
+}
+"""Modules that are tested by what they do together, and the file that does it."""
+
+
+def modules() -> set[str]:
+    """Every module with something in it, as a path below the package."""
+    return {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py" or defines(path)
+    }
+
+
+def defines(path: Path) -> bool:
+    """Whether a module has a function or a class of its own."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body)
+
+
+def own_test(module: str) -> Path:
+    path = TESTS / module
+    return path.with_name(f"test_{path.name}")
+
+
+def test_every_module_has_tests() -> None:
+    untold = modules() - STILL - BY_FEATURE.keys()
+    assert {module for module in untold if not own_test(module).is_file()} == set()
+
+
+def test_the_list_is_true() -> None:
+    """A module that has got a test file of its own, or has gone, is to be taken from the list."""
+    listed = STILL | BY_FEATURE.keys()
+    assert listed - modules() == set(), "gone"
+    assert {module for module in listed if own_test(module).is_file()} == set(), "own test file"
+    assert {file for file in BY_FEATURE.values() if not (TESTS / file).is_file()} == set()
+    assert STILL & BY_FEATURE.keys() == set()
