@@ -6,9 +6,38 @@ repeats what the client sent, so it stays inside the character set of RFC 6749 5
 
 from collections.abc import Mapping
 
+ERROR_CODES = frozenset(
+    {
+        # RFC 6749 5.2
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        # RFC 6749 4.1.2.1
+        "access_denied",
+        "server_error",
+        "temporarily_unavailable",
+        # RFC 8628 3.5
+        "authorization_pending",
+        "slow_down",
+        "expired_token",
+        # RFC 6750 3.1
+        "invalid_token",
+        "insufficient_scope",
+        # RFC 7591 3.2.2, RFC 8707 2, RFC 9449 5 and 8
+        "invalid_client_metadata",
+        "invalid_target",
+        "invalid_dpop_proof",
+        "use_dpop_nonce",
+    }
+)
+"""All codes. oauth/openapi/openapi.json says which endpoint answers with which of them."""
+
 
 class OAuthError(Exception):
-    """An answer with an error code.
+    """An answer with an error code: one of ERROR_CODES, or empty for none (RFC 6750 3).
 
     `retry_after`: the Retry-After header in s, 0 for none. `challenge`: add WWW-Authenticate,
     because the client used the Authorization header. `headers`: further headers.
@@ -24,6 +53,8 @@ class OAuthError(Exception):
         challenge: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        if code and code not in ERROR_CODES:
+            raise ValueError(f"{code} is not in ERROR_CODES")
         super().__init__(code)
         self.code = code
         self.description = description

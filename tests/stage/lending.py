@@ -18,11 +18,11 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 from schemathesis import Case, Response
 from schemathesis.core.parameters import ParameterLocation
 
-from deviceflow.core.messages import SCOPE
 from tests.stage.clock import Clock
 from tests.stage.proving import API, INITIAL, KEY, SECRET, Holder, s256
 
 FORM = "application/x-www-form-urlencoded"
+SCOPE = r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*"
 SIGNED = "application/token-introspection+jwt"
 BASIC, POST, NONE, GUESS = "client_secret_basic", "client_secret_post", "none", "guess"
 

@@ -34,6 +34,7 @@ from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
+from tests.stage.described import Description
 from tests.stage.waiting import PATIENCE_S, until
 
 ISSUER = "http://127.0.0.1:8628"
@@ -135,6 +136,7 @@ class Worker:
         self.parts = parts
         self.mirror = parts.mirror
         self.feed = parts.feed
+        self._description = Description(parts.settings)
 
     @property
     def port(self) -> int:
@@ -151,7 +153,7 @@ class Worker:
             return response.status, await response.json()
 
     async def send(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401, aiohttp's
-        """Any request; the answer has to be JSON that nobody may keep (RFC 6749 5.1)."""
+        """Any request; the answer has to be described, and JSON that nobody may keep."""
         options.setdefault("allow_redirects", False)
         async with self.client.request(method, path, **options) as response:
             text = await response.text()
@@ -159,7 +161,9 @@ class Worker:
             assert response.headers["Cache-Control"] == "no-store"
             assert response.headers["Pragma"] == "no-cache"
             assert "Set-Cookie" not in response.headers
-            return Answer(response.status, response.headers, json.loads(text))
+            answer = Answer(response.status, response.headers, json.loads(text))
+            self._description.check(method, path, *answer.outcome)
+            return answer
 
     async def post(self, path: str, data: Any, **options: Any) -> Answer:  # noqa: ANN401, aiohttp's
         return await self.send("POST", path, data=data, **options)

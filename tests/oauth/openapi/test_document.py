@@ -1,6 +1,8 @@
 """The OpenAPI document on the admin port, and what the metadata says, against what is there."""
 
+import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,25 @@ from yarl import URL
 
 from deviceflow import oauth
 from deviceflow.config import Registration, Settings
-from deviceflow.core import errors
+from deviceflow.core import assertion, errors, grant, messages, pkce
+from deviceflow.core.base64url import DIGEST_PATTERN
+from deviceflow.core.errors import ERROR_CODES
+from deviceflow.core.form import MAX_FIELDS
 from deviceflow.core.grant import PollAnswer
+from deviceflow.core.messages import GRANT_TYPES, REGISTERED_METHODS, RegistrationRequest
+from deviceflow.oauth.introspection import SIGNED
+from deviceflow.oauth.metadata import ASKED_AGAIN, KEPT
 from tests.stage.oauth import Stage, Worker
 from tests.stage.proving import ISSUER, with_certificates, with_surface
 
 METADATA = "/.well-known/oauth-authorization-server"
 METHODS = {"get", "post", "put", "delete"}
+MESSAGES = [
+    message
+    for message in vars(messages).values()
+    if isinstance(message, type) and issubclass(message, msgspec.Struct)
+]
+Schema = dict[str, Any]
 
 
 @pytest.fixture
@@ -110,12 +124,73 @@ async def test_every_error_code_is_told(worker: Worker) -> None:
         if isinstance(node.get("error"), dict)
         for code in node["error"].get("enum", ())
     }
-    sources = [Path(errors.__file__), *Path(oauth.__file__).parent.rglob("*.py")]
-    raised = re.compile(r'(?:OAuthError|_challenge)\(\s*"(\w+)"')
-    known = {code for path in sources for code in raised.findall(path.read_text())} | set(
-        PollAnswer
-    )
-    assert codes == known - {"server_error"}
+    assert codes == ERROR_CODES - {"server_error"}
+    assert set(PollAnswer) <= ERROR_CODES
+
+
+def test_every_error_code_is_used() -> None:
+    """Beside the list of all codes, each one stands where an error is made."""
+    files = [Path(errors.__file__), Path(grant.__file__)]
+    files += Path(oauth.__file__).parent.rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    texts = Counter(str(node.value) for node in nodes if isinstance(node, ast.Constant))
+    assert {code for code in ERROR_CODES if texts[code] < 2} == set()
+
+
+def kinds(schema: Schema, schemas: Schema) -> set[str]:
+    """The JSON types that `schema` allows."""
+    if "$ref" in schema:
+        return kinds(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "anyOf" in schema:
+        return {kind for part in schema["anyOf"] for kind in kinds(part, schemas)}
+    if "enum" in schema and "type" not in schema:
+        assert all(isinstance(value, str) for value in schema["enum"])
+        return {"string"}
+    kind = schema.get("type", [])
+    return {kind} if isinstance(kind, str) else {*kind}
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+async def test_a_message_is_its_type(worker: Worker, message: type[msgspec.Struct]) -> None:
+    """The same members of the same types; what an answer does not have is left out, not null."""
+    schemas = (await document(worker))["components"]["schemas"]
+    _, made = msgspec.json.schema_components(MESSAGES, ref_template="{name}")
+    schema, of_type = schemas[message.__name__], made[message.__name__]
+    assert schema["properties"].keys() == of_type["properties"].keys()
+    assert {*schema.get("required", ())} == {*of_type["required"]}
+    assert schema.get("additionalProperties") == of_type.get("additionalProperties")
+    for name, member in of_type["properties"].items():
+        allowed = kinds(member, made) - (set() if message is RegistrationRequest else {"null"})
+        assert not allowed or kinds(schema["properties"][name], schemas) == allowed, name
+        choices = [part["enum"] for part in walk(member) if "enum" in part]
+        assert not choices or schema["properties"][name]["enum"] == choices[0], name
+
+
+async def test_what_the_code_names_too(worker: Worker) -> None:
+    described = await document(worker)
+    components = described["components"]
+    schemas, headers = components["schemas"], components["headers"]
+    forms = {name: schema for name, schema in schemas.items() if "maxProperties" in schema}
+    assert {schema["maxProperties"] for schema in forms.values()} == {MAX_FIELDS}
+    challenge = schemas["DeviceAuthorizationRequest"]["properties"]
+    assert challenge["code_challenge_method"]["enum"] == [pkce.METHOD]
+    digest = {challenge["code_challenge"]["pattern"], challenge["dpop_jkt"]["pattern"]}
+    assert digest == {f"^{DIGEST_PATTERN}$"}
+    assert schemas["ClientAssertionType"]["examples"] == [assertion.TYPE]
+    mapping = {
+        schemas[name]["properties"]["grant_type"]["const"]: f"#/components/schemas/{name}"
+        for name in ("DeviceCodeRequest", "RefreshTokenRequest")
+    }
+    assert mapping.keys() == {*GRANT_TYPES}
+    (discriminator,) = [each for each in walk(described) if "propertyName" in each]
+    assert discriminator == {"propertyName": "grant_type", "mapping": mapping}
+    registration = schemas["RegistrationResponse"]["properties"]
+    assert registration["grant_types"]["items"]["enum"] == [*GRANT_TYPES]
+    assert registration["token_endpoint_auth_method"]["enum"] == [*REGISTERED_METHODS]
+    assert headers["PublicForAWhile"]["schema"]["const"] == KEPT
+    assert headers["AlwaysRevalidated"]["schema"]["const"] == ASKED_AGAIN
+    introspected = described["paths"]["/oauth2/introspect"]["post"]["responses"]["200"]
+    assert introspected["content"].keys() == {"application/json", SIGNED}
 
 
 async def test_answers_have_no_null(worker: Worker) -> None:
