@@ -14,7 +14,6 @@ STILL = {
     "core/clock.py",  # a type
     "device/errors.py",  # exceptions
     "device/events.py",  # records
-    "store/changes.py",  # names of keys and messages
     "store/errors.py",  # exceptions
 }
 """Modules without behaviour: what uses them is tested."""
@@ -37,9 +36,6 @@ BY_FEATURE = {
     "oauth/clients/proof.py": "oauth/clients/test_authentication.py",  # each way to authenticate
     "oauth/dpop_proofs.py": "oauth/test_dpop.py",  # RFC 9449 as a whole
     "oauth/form.py": "oauth/test_requests.py",  # by the forms that every endpoint refuses
-    "oauth/openapi/answers.py": "oauth/openapi/test_document.py",  # parts of one document
-    "oauth/openapi/registration.py": "oauth/openapi/test_document.py",  # parts of one document
-    "oauth/openapi/requests.py": "oauth/openapi/test_document.py",  # parts of one document
     "oauth/poll/aiohttp_protocol.py": "test_aiohttp_names.py",  # the private names that it reads
     "oauth/poll/door.py": "oauth/poll/test_connection.py",  # connections come through it
     "oauth/poll/recognition.py": "oauth/poll/test_lane.py",  # with what is not recognised
@@ -51,18 +47,15 @@ BY_FEATURE = {
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/reloads.py": "test_parts.py",  # by the lines that a worker logs
-    "pages/cookie.py": "pages/sign_in/test_password.py",  # with the sessions it stands for
-    "pages/device/codes.py": "pages/device/test_pages.py",  # by the codes that people type
-    "pages/device/confirmation.py": "pages/device/test_pages.py",  # by the page
-    "pages/device/results.py": "pages/device/test_pages.py",  # by the pages
+    "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
+    "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
-    "pages/throttle.py": "pages/sign_in/test_password.py",  # by the pages that refuse
-    "pages/visitor.py": "pages/sign_in/test_password.py",  # with the sessions
     "reload.py": "test_parts.py",  # in a worker
     "start.py": "test_parts.py",  # in a worker
     "store/records.py": "store/test_grants.py",  # with what is stored
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor.py": "process/test_restart.py",  # in processes
     "worker.py": "process/test_restart.py",  # in processes
