@@ -1,4 +1,4 @@
-"""The client against a scripted server: what it sends, when, and what it makes of the answers."""
+"""The client with a scripted server: its requests, their times, and its results."""
 
 from base64 import b64decode
 from itertools import pairwise
@@ -183,7 +183,7 @@ async def test_lost_connections_back_off_and_polling_goes_on(
 
 
 async def test_a_time_out_backs_off(server: ScriptedServer, time: FakeTime) -> None:
-    """RFC 8628 3.5, last paragraph: a connection that times out is tried less often."""
+    """RFC 8628 3.5, last paragraph: after a time-out, the client polls less often."""
     server.polls = [Say(PENDING, really_takes=0.4), Say(PENDING, really_takes=0.4)]
     events: list[Event] = []
     async with impatient(server, time) as client:
@@ -295,7 +295,7 @@ async def test_hold_can_be_declined(client: DeviceClient, server: ScriptedServer
 async def test_a_held_poll_may_take_longer_than_the_time_out(
     server: ScriptedServer, time: FakeTime
 ) -> None:
-    """The HTTP time-out is for the answer after the hold, and the hold comes on top."""
+    """The HTTP time-out starts after the hold."""
     server.polls = [Say(TOKENS, really_takes=0.4)]
     async with impatient(server, time, max_wait=1) as client:
         tokens = await client.poll_until_decided(GIVEN)
@@ -314,7 +314,7 @@ async def test_basic_encodes_id_and_secret_first(server: ScriptedServer) -> None
 
 @pytest.mark.parametrize("told", [True, False])
 async def test_post_sends_the_secret_in_the_form(server: ScriptedServer, *, told: bool) -> None:
-    """6749-2.3-a: one method, the one that was asked for or the only one the server has."""
+    """6749-2.3-a: one method, which is the caller's or the only one of the server."""
     if not told:
         server.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     method: AuthMethod | None = "client_secret_post" if told else None
