@@ -115,8 +115,8 @@ class Signer:
         return {"keys": [key.as_dict(private=False) for key in live]}
 
     def _is_live(self, key_id: str) -> bool:
-        # The signing key may have an expiry: a rotation on another host supersedes keys of every
-        # algorithm, also of this host's. Until there is a new key, its tokens must verify.
+        # The signing key may have an expiry, for example if its successor was withdrawn. Until
+        # there is a new key, its tokens must verify.
         return key_id == self._signing_id or self._stored[key_id].is_live(self._clock())
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks: what is pure in them, and the smallest run of what is cheap."""
+"""The benchmarks: their pure parts, and the smallest runs of the cheap ones."""
 
 import json
 import os
@@ -206,7 +206,7 @@ def test_the_constant_answer_is_ours() -> None:
 
 
 def test_only_what_requests_caused_is_counted() -> None:
-    """The catch-up's threes, a worker's start and connection set-up are not."""
+    """The catch-up, the start of a worker and a connection set-up are left out."""
     before = {"hget": 10, "get": 10, "xrange": 10, "info": 1}
     read = {"hget": 14, "get": 14, "xrange": 14}
     idle = read | {"info": 3, "hello": 2, "client|setinfo": 4, "subscribe": 1}

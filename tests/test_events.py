@@ -1,4 +1,4 @@
-"""The names of what is logged: one style, so that who searches a log can guess them."""
+"""The names of log events have one style, so that operators can guess them."""
 
 import ast
 import re

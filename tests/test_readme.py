@@ -1,4 +1,4 @@
-"""The README tells the truth, and no page points to something that is not there."""
+"""The statements of the README hold, and no page has a broken link."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").gl
 
 
 def headings(page: Path) -> set[str]:
-    """The places of a page's headings, as GitHub names them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
 

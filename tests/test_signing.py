@@ -1,4 +1,4 @@
-"""Signing: what others verify with the published keys, and nothing more is published."""
+"""Signing: tokens verify with the published keys, and no private key is published."""
 
 import base64
 import json
@@ -32,13 +32,13 @@ KEY_TYPES = {"ES256": "EC", "Ed25519": "OKP", "RS256": "RSA"}
 
 @pytest.fixture(scope="module")
 def keys() -> dict[str, SigningKey]:
-    """One key of each algorithm; an RSA key takes its time."""
+    """Make a key of each algorithm. An RSA key is slow to make."""
     return {algorithm: new_key(algorithm, NOW) for algorithm in ALGORITHMS}
 
 
 @pytest.fixture(params=ALGORITHMS)
 def signer(request: pytest.FixtureRequest, keys: dict[str, SigningKey]) -> Signer:
-    """A signer of each algorithm, among keys of all."""
+    """Make a signer for each algorithm, with keys of all algorithms."""
     return Signer(keys.values(), request.param, time.time)
 
 
@@ -49,7 +49,7 @@ def header_of(token: str) -> dict[str, object]:
 
 
 def published(signer: Signer) -> KeySet:
-    """The keys as somebody else reads them."""
+    """Return the published keys, as a verifier reads them."""
     return KeySet.import_key_set(json.loads(json.dumps(signer.jwks())))
 
 
@@ -91,7 +91,7 @@ def test_the_published_keys_are_public(signer: Signer) -> None:
 
 
 def test_all_keys_are_published_so_that_old_tokens_verify(keys: dict[str, SigningKey]) -> None:
-    """OIDC-10.1.1-a: after a change of the algorithm too."""
+    """OIDC-10.1.1-a: also after a change of the algorithm."""
     before = Signer([keys["ES256"]], "ES256", time.time)
     token = before.sign(CLAIMS, ACCESS_TOKEN_TYPE)
     after = Signer([keys["Ed25519"], keys["ES256"]], "Ed25519", time.time)
@@ -113,7 +113,7 @@ def test_each_new_key_is_another(algorithm: str) -> None:
 
 
 def test_a_superseded_key_goes_when_its_time_is_over(clock: Clock) -> None:
-    """OIDC-10.1.1-a: neither published nor believed, though nobody reads the keys again."""
+    """OIDC-10.1.1-a: not published and not accepted, also without a reload of the keys."""
     old, new = new_key("ES256", NOW), new_key("ES256", NOW)
     token = Signer([old], "ES256", time.time).sign(CLAIMS, ACCESS_TOKEN_TYPE)
     ending = msgspec.structs.replace(old, expires_at=int(clock()) + 10)
@@ -128,7 +128,7 @@ def test_a_superseded_key_goes_when_its_time_is_over(clock: Clock) -> None:
 
 
 def test_a_key_that_still_signs_is_published(clock: Clock) -> None:
-    """Its successor was withdrawn: whoever verifies needs it, whatever its date."""
+    """Its successor was withdrawn: verifiers need it, whatever its expiry."""
     only = msgspec.structs.replace(new_key("ES256", NOW), expires_at=int(clock()) - 1)
     signer = Signer([only], "ES256", clock)
     assert signer.verify(signer.sign(CLAIMS, ACCESS_TOKEN_TYPE)).claims == CLAIMS

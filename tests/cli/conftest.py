@@ -33,7 +33,7 @@ scopes = ["openid"]
 
 @pytest.fixture
 def clients(valkey: Valkey, tmp_path: Path) -> Clients:
-    """Runs `deviceflow clients`."""
+    """Return a function that runs `deviceflow clients`."""
     with valkey.client() as client:
         client.flushall()
     config = tmp_path / "deviceflow.toml"
@@ -48,7 +48,7 @@ def clients(valkey: Valkey, tmp_path: Path) -> Clients:
 
 @pytest.fixture
 def stored(valkey: Valkey) -> Stored:
-    """Reads a client out of the store."""
+    """Return a function that reads a client from the store."""
 
     def read(client_id: str) -> Client | None:
         with valkey.client() as client:

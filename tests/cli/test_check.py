@@ -1,4 +1,4 @@
-"""`deviceflow check`: what it prints, where, and how it ends."""
+"""`deviceflow check`: its output and its exit status."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ OFF_CURVE = Client(
     jwks={"keys": [POINT, POINT | {"x": POINT["y"]}]},
 )
 WORDS = {"openid": "Know who you are", "print": "Print", "files": "Read your files"}
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - only looked at
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - never bound
 
 
 def run(file: Path, **environ: str) -> Result:

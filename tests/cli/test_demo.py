@@ -1,4 +1,4 @@
-"""`deviceflow demo`: where it listens."""
+"""`deviceflow demo`: the addresses that it listens on."""
 
 import pytest
 from click.testing import CliRunner, Result
@@ -8,7 +8,7 @@ from deviceflow.config import Settings
 
 
 class Started:
-    """Stands in for the supervisor: notes the settings and starts nothing."""
+    """A fake supervisor, which keeps the settings and starts no process."""
 
     settings: Settings
 
@@ -40,7 +40,7 @@ def test_its_ports(
     variables: dict[str, str],
     ports: tuple[int, int],
 ) -> None:
-    """Of the admin port nobody has to think: another server may have the usual one."""
+    """The admin port is free by default, because another server may use the usual one."""
     assert demo(monkeypatch, *options, **variables).exit_code == 0
     server = Started.settings.server
     assert (server.port, server.admin_port) == ports

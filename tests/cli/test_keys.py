@@ -1,4 +1,4 @@
-"""`deviceflow keys` on a store that somebody else runs."""
+"""`deviceflow keys` with an external store."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Keys = Callable[..., Result]
 
 @pytest.fixture
 def keys(valkey: Valkey) -> Keys:
-    """Runs `deviceflow keys`."""
+    """Return a function that runs `deviceflow keys`."""
     with valkey.client() as client:
         client.flushall()
 
@@ -29,7 +29,7 @@ def keys(valkey: Valkey) -> Keys:
 
 @pytest.fixture
 def first(keys: Keys, valkey: Valkey) -> SigningKey:
-    """The key that a server has made."""
+    """Return the key that a server has made."""
     assert keys("list").stdout == ""
     key = new_key("ES256", 1)
     with valkey.client() as client:
@@ -44,7 +44,7 @@ def test_none_yet(keys: Keys) -> None:
 
 
 def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
-    """OIDC-10.1.1-a; the private key is never shown, and every worker hears of it."""
+    """OIDC-10.1.1-a: the private key is never shown, and every worker learns of the change."""
     (line,) = keys("list").output.splitlines()
     assert line.split()[:3] == [first.key_id, "ES256", "signs"]
     result = keys("rotate")
@@ -65,7 +65,7 @@ def test_rotate_and_retire(keys: Keys, first: SigningKey, valkey: Valkey) -> Non
 def test_after_a_change_of_the_algorithm(
     keys: Keys, first: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OIDC-10.1.1-a: the key of the one before has an end once there is a new key."""
+    """OIDC-10.1.1-a: a new key sets the expiry of the old one."""
     monkeypatch.setenv("DEVICEFLOW_TOKENS_ALGORITHM", "Ed25519")
     (line,) = keys("list").stdout.splitlines()
     assert "verifies" in line
@@ -102,7 +102,7 @@ def test_the_store_is_out_of_reach(command: tuple[str, ...]) -> None:
 
 
 def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
-    """It is named beside the list, keeps nobody from rotating, and can be withdrawn."""
+    """It is printed beside the list. Keys can still be rotated, and it can be withdrawn."""
     with valkey.client() as client:
         client.hset("df:signing", "later", b'{"unheard_of":1}')
     result = keys("list")
@@ -116,7 +116,7 @@ def test_a_record_that_cannot_be_read(keys: Keys, first: SigningKey, valkey: Val
 
 @pytest.mark.parametrize("key_id", ["-Q0", "-h0", "--0"])
 def test_an_id_that_begins_with_a_hyphen(keys: Keys, valkey: Valkey, key_id: str) -> None:
-    """Thumbprints are base64url."""
+    """Thumbprints are base64url, so they may begin with a hyphen."""
     key = new_key("Ed25519", 1)
     key = msgspec.structs.replace(key, jwk=key.jwk | {"kid": key_id})
     with valkey.client() as client:

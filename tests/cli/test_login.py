@@ -1,4 +1,4 @@
-"""`deviceflow login` against a scripted server: what it prints, where, and how it ends."""
+"""`deviceflow login` with a scripted server: its output and its exit status."""
 
 import asyncio
 import json
@@ -24,14 +24,14 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 
 async def run(server: ScriptedServer, *arguments: str, **environ: str) -> Result:
-    """Run the command beside the server, which answers from this thread."""
+    """Run the command. The server answers from this thread."""
     return await asyncio.to_thread(
         CliRunner().invoke, login, [server.issuer, *arguments], env=environ
     )
 
 
 def browser(monkeypatch: pytest.MonkeyPatch, status: int = 0) -> list[str]:
-    """Put a list in the place of this machine's browser."""
+    """Replace the browser by a list."""
     opened: list[str] = []
 
     def launch(url: str) -> int:

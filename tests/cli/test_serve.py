@@ -1,4 +1,4 @@
-"""`deviceflow serve`: where its settings come from, and what it says when it cannot start."""
+"""`deviceflow serve`: the sources of its settings, and its messages if it cannot start."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ Serve = Callable[..., Result]
 
 
 class Started:
-    """Stands in for the supervisor: notes the settings and starts nothing."""
+    """A fake supervisor, which keeps the settings and starts no process."""
 
     settings: Settings
     problem = ""
@@ -30,7 +30,7 @@ class Started:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Runs `deviceflow serve` with options and variables."""
+    """Return a function that runs `deviceflow serve` with options and variables."""
     monkeypatch.setattr("deviceflow.cli.serve.Supervisor", Started)
     monkeypatch.setattr("deviceflow.cli.serve.logging.configure", lambda *_: None)
     monkeypatch.setattr(Started, "problem", "")
@@ -62,7 +62,7 @@ def test_options(serve: Serve) -> None:
 
 
 def test_the_order_of_sources(serve: Serve, tmp_path: Path) -> None:
-    """DESIGN, outer surface: command line, then environment, then file, then default."""
+    """The order is command line, environment, file, default."""
     file = tmp_path / "deviceflow.toml"
     file.write_text("[server]\nport = 1\nworkers = 2\nkeepalive_s = 3\n", encoding="utf-8")
     variables = {"DEVICEFLOW_SERVER_PORT": "10", "DEVICEFLOW_SERVER_WORKERS": "20"}
@@ -112,7 +112,7 @@ def test_all_that_is_wrong_is_said_at_once(serve: Serve) -> None:
 
 
 def test_what_is_risky_is_logged(serve: Serve, tmp_path: Path) -> None:
-    """As `check` says it, but for the clients: the store may have some."""
+    """The warnings of `check`, without those about clients: the store may have some."""
     file = tmp_path / "deviceflow.toml"
     file.write_text("[tokens]\naccess_token_lifetime_s = 7200\n", encoding="utf-8")
     options = ("--host", "0.0.0.0", "--config", str(file))  # noqa: S104, that is the risk

@@ -1,4 +1,4 @@
-"""Which store a command works on, and what it says of it."""
+"""The store of a command, and the messages about it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.stage.valkey import Valkey
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A short path: the store's socket is there."""
+    """Make a folder with a short path, because the store's socket is in it."""
     with TemporaryDirectory(prefix="df-") as name:
         yield Path(name)
 
@@ -35,7 +35,7 @@ def run(config: Path, *arguments: str, given: str | None = None) -> Result:
 def test_the_store_of_the_file_wherever_one_is(
     config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change is in the store beside the file, says so on standard error, and is found again."""
+    """A change is made in the store beside the file, is reported on standard error, and lasts."""
     store = config.parent / "deviceflow-data"
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
@@ -73,7 +73,7 @@ def test_who_only_reads_makes_no_store(
 
 
 def test_a_store_on_the_network(start_valkey: Callable[..., Valkey], config: Path) -> None:
-    """Host and port, and never the password."""
+    """The message has host and port, but never the password."""
     server = start_valkey(tcp=True)
     with server.client() as client:
         client.config_set("requirepass", "hunter22")

@@ -1,4 +1,4 @@
-"""`deviceflow users` on a store that somebody else runs, command by command."""
+"""`deviceflow users` with an external store, command by command."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 
 @pytest.fixture
 def users(valkey: Valkey, tmp_path: Path) -> Users:
-    """Runs `deviceflow users`; `given` is what is typed or piped in."""
+    """Return a function that runs `deviceflow users`. `given`: its standard input."""
     with valkey.client() as client:
         client.flushall()
     config = tmp_path / "deviceflow.toml"
@@ -42,7 +42,7 @@ def users(valkey: Valkey, tmp_path: Path) -> Users:
 
 @pytest.fixture
 def stored(valkey: Valkey) -> Callable[[str], Account | None]:
-    """Reads an account out of the store."""
+    """Return a function that reads an account from the store."""
 
     def read(username: str) -> Account | None:
         with valkey.client() as client:
@@ -91,7 +91,7 @@ def test_a_password_is_typed_twice_and_not_shown(
 def test_nobody_can_be_asked(
     users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """In a job or a container: one line, and no prompt into nothing."""
+    """In a job or a container, there is one line and no prompt."""
     monkeypatch.setattr("deviceflow.cli.users.os.open", _no_terminal)
     result = users(command, "ada", given=f"{PASSWORD}\n{PASSWORD}\n")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -126,7 +126,7 @@ def _no_terminal(*_: object) -> int:
 def test_refused(
     users: Users, stored: Stored, arguments: tuple[str, ...], given: str | bytes, hint: str
 ) -> None:
-    """One line that says what to do, status 1, and nothing is stored."""
+    """The command prints one line that says what to do, exits with 1, and stores nothing."""
     result = users(*arguments, given=given)
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
@@ -137,7 +137,7 @@ def test_refused(
 
 
 def test_passwd_changes_nothing_else(users: Users, stored: Stored) -> None:
-    """For a user of the file, who stands in the store from then on."""
+    """A user of the file is copied into the store."""
     assert users("passwd", "ada", "--password-stdin", given=PASSWORD).exit_code == 0
     account = stored("ada")
     assert account is not None

@@ -1,4 +1,4 @@
-"""Documents of settings: the shipped one, small ones, and what is said about them."""
+"""Settings documents: the shipped file and small ones, and the problems in them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ def read(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) ->
 
 
 def problems(text: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
-    """What is said about a file, without the file's name in front."""
+    """Return the problems of a file, without the name of the file."""
     with pytest.raises(ConfigError) as caught:
         read(text, tmp_path, environ)
     name = f"{tmp_path / 'deviceflow.toml'}: "

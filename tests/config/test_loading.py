@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said when they are wrong."""
+"""The sources of settings, and the messages about wrong ones."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def test_the_store_is_beside_the_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that a command means the server's store wherever it is called, by whichever path."""
+    """So a command uses the server's store, wherever and by whatever path it is called."""
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc" / "deviceflow.toml"
     file.write_text(f"[server]\n{line}\n")
@@ -130,7 +130,7 @@ def test_each_setting_has_a_variable_of_its_own() -> None:
 
 
 def _as_variable(value: object) -> str:
-    """What stands in the environment for a setting's value."""
+    """Return the environment variable's text for the value of a setting."""
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -148,10 +148,10 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "server.client_certificate_header": "X-Subject",
         "registration.initial_access_token_sha256": DIGEST,
     }
-    # What another setting has to be for this one.
+    # The values that other settings need for this one.
     beside = {"server.trusted_proxies": "::1"} if path.endswith("certificate_header") else {}
     text = samples.get(path, _as_variable(value))
-    environ = {variable_for(one): needed for one, needed in beside.items()}
+    environ = {variable_for(name): value for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})
     overrides = beside | {path: samples.get(path, value)}
     assert load(None, environ={}, overrides=overrides) == by_environment

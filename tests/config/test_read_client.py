@@ -1,4 +1,4 @@
-"""One client by itself, as `deviceflow clients` reads it."""
+"""A single client, as `deviceflow clients` reads it."""
 
 import pytest
 
@@ -13,7 +13,7 @@ BESIDE = Settings(
 
 
 def test_one_more_client() -> None:
-    """Defaults as in the file; a client there of the same id is not in its way."""
+    """The defaults are those of the file, and the file may have a client with the same id."""
     fields = {"client_id": "tv", "name": "TV 2", "scopes": ["print"], "audience": None}
     read = read_client({**fields, "resources": ["https://api.example"]}, BESIDE)
     assert read == Client(
@@ -35,7 +35,7 @@ def test_one_more_client() -> None:
                 "interval_s: got 61; expected at most device.max_interval_s, which is 60",
             ),
         ),
-        # What is wrong by itself is not compared to anything.
+        # A wrong field is not compared to others.
         (
             {"scopes": ["print"], "interval_s": 0},
             ("interval_s: got 0; expected a whole number from 1 to 3600",),

@@ -1,4 +1,4 @@
-"""Reading documents into Structs, with all that is wrong with them."""
+"""Reading documents into Structs, with all their problems."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from deviceflow.config.reading import (
 
 
 class Wheel(msgspec.Struct, frozen=True, kw_only=True):
-    """With a required field and a secret one."""
+    """A Struct with a required field and a secret field."""
 
     spokes: Annotated[int, Meta(ge=3, le=40)]
     key: Annotated[str, Meta(description="a key", extra={"rule": str.isdigit, "secret": True})] = ""
 
 
 class Cart(msgspec.Struct, frozen=True, kw_only=True):
-    """With all kinds of fields, and a rule about two of them."""
+    """A Struct with all kinds of fields, and a rule for two of them."""
 
     name: str = "cart"
     spare: Wheel | None = None

@@ -1,4 +1,4 @@
-"""What settings may be, alone and to each other."""
+"""The valid values of settings, alone and in combination."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_good_issuers_are_kept_byte_for_byte(issuer: str, tmp_path: Path) -> Non
     ],
 )
 def test_bad_issuers(issuer: str, tmp_path: Path) -> None:
-    """8628-3.1-a, 8414-2-a: TLS, but for loopback; no query and no fragment."""
+    """8628-3.1-a, 8414-2-a: TLS, except on loopback; no query and no fragment."""
     (problem,) = problems(f'issuer = "{issuer}"', tmp_path)
     assert problem.startswith("issuer: got ")
     assert problem.endswith(ISSUER)
@@ -114,7 +114,7 @@ def test_bad_redis_urls(url: str, tmp_path: Path) -> None:
 
 
 def test_the_header_of_certificates(tmp_path: Path) -> None:
-    """9700-4.13-a: off by itself, and on only with proxies that not everybody is."""
+    """9700-4.13-a: off by default, and refused if trusted_proxies has all addresses."""
     assert read("", tmp_path).server.client_certificate_header is None
     header = '[server]\nclient_certificate_header = "X-SSL-Client-S-DN"\n'
     loaded = read(header + 'trusted_proxies = ["10.0.0.0/8"]', tmp_path)
@@ -133,7 +133,7 @@ def test_the_header_of_certificates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["X_Subject", "", "-", "X-", "X--Y", "X Y", "X:", "é"])
 def test_the_name_of_a_header(name: str, tmp_path: Path) -> None:
-    """With an underscore, a proxy may take another for it that it was not told to remove."""
+    """With an underscore, a proxy may accept another spelling that it does not remove."""
     text = f'[server]\ntrusted_proxies = ["::1"]\nclient_certificate_header = "{name}"'
     (problem,) = problems(text, tmp_path)
     assert problem.startswith(f'server.client_certificate_header: got "{name}"; expected the name')
@@ -209,8 +209,8 @@ def test_scopes_are_added_to_those_that_have_words(tmp_path: Path) -> None:
 
 
 def test_changing_one_settings_scopes_changes_no_other() -> None:
-    one = Settings()
-    one.scopes["x"] = "y"
+    settings = Settings()
+    settings.scopes["x"] = "y"
     assert "x" not in Settings().scopes
 
 
@@ -297,7 +297,7 @@ def test_a_client_with_a_scope_of_a_resource(text: str, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_resources(text: str, expected: str, tmp_path: Path) -> None:
-    """9068-3-a: each scope tells one audience, and its clients may name it."""
+    """9068-3-a: each scope belongs to one audience, and its clients may name it."""
     assert problems(f"[[resources]]\n{API}{text}", tmp_path) == [expected]
 
 

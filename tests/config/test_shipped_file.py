@@ -1,4 +1,4 @@
-"""The file that comes with the server."""
+"""The settings file in the repository."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ def uncommented() -> str:
 
 
 def filled_in() -> str:
-    """The same, with a key and with the proxy that one of the settings needs."""
+    """Return the same file, with a key and with the proxy that a setting needs."""
     coordinate = "A" * 43
     key, proxies = 'x = "REPLACE", y = "REPLACE"', "trusted_proxies = []"
     text = uncommented()
@@ -58,7 +58,7 @@ def test_the_shipped_file_has_every_setting() -> None:
             in_live, in_examples = in_live[table], in_examples[table]
             default = default[table]
         assert name in in_examples, path
-        # What has a default stands there with it; what has none is an example.
+        # A setting with a default is there with it. One without a default is an example.
         assert (name in in_live) is (default[name] is not None), path
     assert live["scopes"] == defaults["scopes"]
     assert set(examples) == set(Settings.__struct_fields__)
@@ -77,7 +77,7 @@ def test_the_shipped_examples_have_every_setting_and_are_right(tmp_path: Path) -
 
 
 def test_an_example_that_nobody_has_filled_in(tmp_path: Path) -> None:
-    """What says REPLACE is no key."""
+    """The placeholder REPLACE is not accepted as a key."""
     (problem,) = problems(filled_in().replace("A" * 43, "REPLACE"), tmp_path)
     assert problem.startswith("clients[1].jwks.keys[0]: a key without a good x; expected 32 bytes")
 

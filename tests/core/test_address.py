@@ -1,4 +1,4 @@
-"""Addresses: whose word about a request's origin counts (9700-4.13-a)."""
+"""The address of a request, with trusted and other proxies (9700-4.13-a)."""
 
 from ipaddress import ip_network
 
@@ -34,7 +34,7 @@ def test_without_a_header_a_proxy_speaks_for_itself() -> None:
     ],
 )
 def test_the_rightmost_address_that_is_no_proxy_counts(lines: list[str], address: str) -> None:
-    """9700-4.13-a: what stands to the left of it is the client's own invention."""
+    """9700-4.13-a: the client may have written all entries to the left of it."""
     assert client_address("10.0.0.1", lines, PROXIES) == address
 
 
@@ -64,7 +64,7 @@ def test_a_unix_socket_has_no_address_and_is_no_proxy() -> None:
     ],
 )
 def test_who_is_a_proxy_of_ours(peer: str, is_ours: bool) -> None:  # noqa: FBT001 - a column
-    """9700-4.13-a: one rule, for the address and for all else that a proxy says."""
+    """9700-4.13-a: the same rule holds for the address and for other headers of a proxy."""
     assert is_trusted(peer, PROXIES) is is_ours
     assert (client_address(peer, ["203.0.113.1"], PROXIES) == "203.0.113.1") is is_ours
 
@@ -80,7 +80,7 @@ def test_who_is_a_proxy_of_ours(peer: str, is_ours: bool) -> None:  # noqa: FBT0
     ],
 )
 def test_an_ipv6_network_is_counted_as_one(address: str, key: str) -> None:
-    """A limit on one address of a /64 is no limit: the next guess comes from its neighbour."""
+    """A limit on a single address of a /64 is useless: the next guess has another address."""
     assert rate_key(address) == key
 
 

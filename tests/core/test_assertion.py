@@ -27,7 +27,7 @@ def check(**claims: Any) -> assertion.Assertion | None:  # noqa: ANN401, as in J
     ],
 )
 def test_good(claims: dict[str, Any]) -> None:
-    """7523-3-a; the id is remembered for longer than the assertion is good."""
+    """7523-3-a: the id is remembered for longer than the assertion is valid."""
     found = check(**claims)
     assert found is not None
     assert found.jti == "one"

@@ -1,4 +1,4 @@
-"""What the tokens say (RFC 9068 2.2, OpenID Connect Core 2 and 5.4)."""
+"""The claims of tokens (RFC 9068 2.2, OpenID Connect Core 2 and 5.4)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Device codes: sealed, opened, and useless to anybody else (RFC 8628 3.2, 5.2)."""
+"""Device codes: sealed, opened, and bound to their client (RFC 8628 3.2, 5.2)."""
 
 import re
 import statistics
@@ -62,7 +62,7 @@ def test_any_flipped_bit_opens_nothing(grant_id: int, bit: int) -> None:
 
 @given(grant_ids)
 def test_a_code_has_one_spelling(grant_id: int) -> None:
-    """The last character's two spare bits have to be zero."""
+    """The two spare bits of the last character must be zero."""
     code = seal(grant_id)
     last = ALPHABET.index(code[-1])
     spellings = [code[:-1] + ALPHABET[last ^ spare] for spare in (0, 1, 2, 3)]
@@ -122,7 +122,7 @@ def test_without_keys_nothing_opens() -> None:
 
 
 def test_codes_look_random() -> None:
-    """8628-5.2-a: 43 characters that neither repeat, nor tell the order, nor favour any."""
+    """8628-5.2-a: codes do not repeat, do not reveal their order, and are evenly distributed."""
     count = 4096
     codes = [seal(number << NONCE_BITS) for number in range(count)]
     assert len(set(codes)) == count
@@ -131,14 +131,14 @@ def test_codes_look_random() -> None:
         for bit in range(6):
             ones = sum(ALPHABET.index(code[position]) >> bit & 1 for code in codes)
             assert abs(ones - count / 2) < 5 * (count**0.5) / 2
-    # Neighbours in time have nothing to do with each other, and sorting them tells nothing.
+    # Codes that were made one after the other share nothing, and their order is random.
     ranks = {code: rank for rank, code in enumerate(sorted(codes))}
     order = [ranks[code] for code in codes]
     assert abs(statistics.correlation(order, list(range(count)))) < 5 / count**0.5
 
 
 def test_one_payload_bit_changes_the_whole_code() -> None:
-    """8628-5.2-a: nothing of the payload shows; the mask depends on all of it."""
+    """8628-5.2-a: the payload is not visible, and the mask depends on all of it."""
     first, second = seal(1 << NONCE_BITS), seal(2 << NONCE_BITS)
     alike = sum(a == b for a, b in zip(first, second, strict=True))
     assert alike < 8

@@ -1,4 +1,4 @@
-"""What a DPoP proof has to say (RFC 9449 4.3)."""
+"""The claims of a DPoP proof (RFC 9449 4.3)."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_within_the_time(iat: float) -> None:
     ],
 )
 def test_not_for_this_request(claims: dict[str, Any]) -> None:
-    """9449-4.3-a, 9449-11.1-a: htm, htu, iat; numbers that no float can hold too."""
+    """9449-4.3-a, 9449-11.1-a: htm, htu, iat; also numbers that are too large for a float."""
     with pytest.raises(ProofError):
         check(**claims)
 
@@ -96,7 +96,7 @@ def test_an_ipv6_issuer() -> None:
 
 
 def test_nonces() -> None:
-    """9449-8-a: of this moment and of the one before, and of this installation only."""
+    """9449-8-a: the current nonce and the one before, and only of this installation."""
     now = dpop.nonce(KEY, NOW)
     assert len(now) >= 22
     assert dpop.nonce(KEY, NOW + dpop.NONCE_STEP_S) != now

@@ -1,4 +1,4 @@
-"""The errors that machines get (RFC 6749 5.2)."""
+"""The errors for machines (RFC 6749 5.2)."""
 
 import re
 

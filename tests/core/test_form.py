@@ -23,7 +23,7 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
     try:
         fields, _ = parse_form(body)
     except FormError as error:
-        assert str(error)  # noqa: PT017, either end is a good one
+        assert str(error)  # noqa: PT017, both outcomes are right
     else:
         assert all(fields.values())
 
@@ -46,7 +46,7 @@ def test_an_empty_parameter_counts_as_omitted(body: bytes) -> None:
     ],
 )
 def test_a_parameter_given_twice_is_refused(body: bytes) -> None:
-    """8628-3.1-d, however it is spelt."""
+    """8628-3.1-d: also if its name is encoded in another way."""
     with pytest.raises(FormError, match="more than once"):
         parse_form(body)
 
@@ -78,7 +78,7 @@ def test_what_is_not_utf_8_is_refused(raw: bytes) -> None:
     ],
 )
 def test_one_that_may_be_given_several_times(body: bytes, values: list[str]) -> None:
-    """8707-2-a, 8628-3.1-b: each value is one, whatever it has inside; an empty one is none."""
+    """8707-2-a, 8628-3.1-b: a value is never split, and an empty value is left out."""
     assert parse_form(b"x=1&" + body, {"r"}) == ({"x": "1"}, {"r": values})
 
 
@@ -97,7 +97,7 @@ def test_only_the_first_equals_sign_parts_name_and_value() -> None:
 
 
 def test_a_plus_is_a_space_and_an_escaped_plus_is_a_plus() -> None:
-    """6749-2.3.1-a: what Basic credentials are encoded with."""
+    """6749-2.3.1-a: the encoding of Basic credentials."""
     assert parse_form(b"s=a+b%2Bc%20d%3A%25").fields == {"s": "a b+c d:%"}
     assert decode_component(b"%25%3A%2B+%C3%A9") == "%:+ é"
 

@@ -1,4 +1,4 @@
-"""The life of a grant: what the table allows, and what no sequence of events can do."""
+"""The life of a grant: the table, and rules that hold for every sequence of events."""
 
 import pytest
 from hypothesis import given
@@ -97,7 +97,7 @@ def test_a_final_state_is_final(sequence: list[tuple[Event, str, int]]) -> None:
 
 @given(steps)
 def test_who_claims_first_decides(sequence: list[tuple[Event, str, int]]) -> None:
-    """A second account neither claims, approves nor denies what the first has claimed."""
+    """A second account cannot claim, approve or deny a grant that the first has claimed."""
     record = Record(State.PENDING, NOW)
     for event, account, now in sequence:
         after, outcome = apply(record, event, account=account, now=now)
@@ -133,7 +133,7 @@ def test_what_nobody_has_claimed_nobody_decides(event: Event, account: str) -> N
 
 
 def test_who_has_claimed_may_claim_again() -> None:
-    """A page that is loaded twice is no second account."""
+    """The same account may claim twice, because it may load the page twice."""
     record, _ = apply(Record(State.PENDING, NOW), Event.CLAIM, account="ada", now=0)
     assert record == Record(State.PENDING, NOW, "ada")
     assert apply(record, Event.CLAIM, account="ada", now=0) == (record, Outcome.CHANGED)

@@ -1,4 +1,4 @@
-"""Origins in one spelling."""
+"""Origins in normal form."""
 
 import pytest
 

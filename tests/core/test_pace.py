@@ -1,4 +1,4 @@
-"""Pace: who polls too fast, and that nobody who obeys is caught in slow_down (RFC 8628 3.5)."""
+"""Pace: polls that are too fast, and devices that obey slow_down (RFC 8628 3.5)."""
 
 import mmap
 from pathlib import Path
@@ -16,7 +16,7 @@ MARK = 0xBEEF
 
 
 class Server:
-    """The pace of one grant; `now_ms` moves as the test says."""
+    """The pace of one grant. The test moves `now_ms`."""
 
     def __init__(self, interval: int = 5, cap: int = CAP) -> None:
         self.interval = interval
@@ -25,10 +25,10 @@ class Server:
         self.now_ms = NOW_MS
 
     def poll(self, after_s: float) -> int:
-        """Poll `after_s` after the last poll: 0 for in time, else the interval told."""
+        """Poll `after_s` after the last poll. Return 0 if in time, else the new interval."""
         self.now_ms += round(after_s * 1000)
-        self.entry, told = judge(self.entry, MARK, self.now_ms, self.interval, self.cap)
-        return told
+        self.entry, slow_down = judge(self.entry, MARK, self.now_ms, self.interval, self.cap)
+        return slow_down
 
 
 intervals = st.integers(1, CAP)
@@ -71,8 +71,8 @@ def test_a_slow_down_adds_five_seconds_for_good() -> None:
 def test_who_ignores_the_pace_is_held_to_the_cap(interval: int, waits: list[float]) -> None:
     server = Server(interval)
     server.poll(0)
-    told = [server.poll(wait) for wait in waits]
-    assert told == [min(interval + SLOW_DOWN_S * (i + 1), CAP) for i in range(len(waits))]
+    answers = [server.poll(wait) for wait in waits]
+    assert answers == [min(interval + SLOW_DOWN_S * (i + 1), CAP) for i in range(len(waits))]
     assert server.poll(CAP - 7) > 0
     assert server.poll(CAP) == 0
 
@@ -81,20 +81,20 @@ def test_who_ignores_the_pace_is_held_to_the_cap(interval: int, waits: list[floa
 def test_nobody_is_told_more_than_the_cap(interval: int, waits: list[float], cap: int) -> None:
     server = Server(interval, cap)
     for wait in waits:
-        told = server.poll(wait)
-        assert told == 0 or interval <= told <= max(cap, interval)
+        slow_down = server.poll(wait)
+        assert slow_down == 0 or interval <= slow_down <= max(cap, interval)
 
 
 @given(st.integers(1, 3600), st.integers(1, 3600), st.lists(st.floats(0, 4000), max_size=20))
 def test_an_interval_that_fits_no_entry_harms_nobody(
     interval: int, cap: int, waits: list[float]
 ) -> None:
-    """An interval may be an hour, an entry holds 1023 s: the fingerprint stays whole."""
+    """An interval may be an hour, but an entry holds 1023 s: the fingerprint must not change."""
     server = Server(interval, cap)
     for wait in waits:
-        told = server.poll(wait)
+        slow_down = server.poll(wait)
         assert server.entry >> 48 == MARK
-        assert not (told and wait >= max(interval, min(cap, MAX_INTERVAL_S)))
+        assert not (slow_down and wait >= max(interval, min(cap, MAX_INTERVAL_S)))
     server.poll(0)
     assert server.poll(0) >= interval
 
@@ -108,7 +108,7 @@ def test_a_clock_that_is_a_little_behind_is_no_long_wait(behind_ms: int) -> None
 
 
 def test_the_clock_may_run_over() -> None:
-    """38 bits of milliseconds last for 8.7 years; then they begin again."""
+    """38 bits of milliseconds overflow after 8.7 years."""
     server = Server()
     server.now_ms = (1 << 38) * 7 - 2000
     assert server.poll(0) == 0
@@ -132,7 +132,7 @@ def test_a_fingerprint_is_never_that_of_an_unused_entry(grant_id: int) -> None:
 def test_a_reused_slot_never_punishes_a_stranger(
     slot: int, nonces: tuple[int, int], waits: list[float]
 ) -> None:
-    """Whatever the one before did, and at whatever instant the next begins."""
+    """Whatever the grant before it did, and whenever the new one begins."""
     before, after = (slot << NONCE_BITS | nonce for nonce in nonces)
     table, now = PaceTable(memoryview(bytearray(8 * 16)), CAP), NOW_MS
     for wait in waits:
@@ -151,11 +151,11 @@ def test_slots_next_to_each_other_are_apart() -> None:
 
 
 def test_workers_share_the_pace(tmp_path: Path) -> None:
-    """`slow_down` is exact whichever worker of a host a poll lands on."""
+    """`slow_down` is exact, whichever worker of a host receives a poll."""
     (tmp_path / "pace").write_bytes(bytes(8 * 1024))
     with (tmp_path / "pace").open("r+b") as file:
         tables = [PaceTable(memoryview(mmap.mmap(file.fileno(), 0)), CAP) for _ in range(2)]
-    one, other = tables
-    assert one.judge(77 << NONCE_BITS, 77, NOW_MS, 5) == 0
-    assert other.judge(77 << NONCE_BITS, 77, NOW_MS + 1000, 5) == 10
-    assert one.judge(77 << NONCE_BITS, 77, NOW_MS + 11_000, 5) == 0
+    first, second = tables
+    assert first.judge(77 << NONCE_BITS, 77, NOW_MS, 5) == 0
+    assert second.judge(77 << NONCE_BITS, 77, NOW_MS + 1000, 5) == 10
+    assert first.judge(77 << NONCE_BITS, 77, NOW_MS + 11_000, 5) == 0

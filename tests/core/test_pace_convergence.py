@@ -1,10 +1,10 @@
-"""A device that obeys RFC 8628 comes into step, whatever the network did to its polls.
+"""A device that obeys RFC 8628 gets in step with the server, whatever the network does.
 
-The device adds 5 s to its interval for each slow_down that reaches it (8628-3.5-b), or takes
-over the interval of the answer's body. The network loses requests and answers, delivers
-requests twice, and delays both, so that they overtake each other; then it behaves.
+For each slow_down that it receives, the device adds 5 s to its interval (8628-3.5-b), or takes
+the interval of the body. The network loses requests and answers, delivers requests twice, and
+delays both, so that they overtake each other. Then the network works.
 
-Times are whole milliseconds, so that what is just in time is so in every run.
+Times are whole milliseconds, so that every run gives the same result.
 """
 
 import heapq
@@ -24,19 +24,19 @@ CAP = 60
 MARK = 1
 CLEAN_POLLS = 12
 STEPS_TO_CONVERGE = 2
-"""Polls after the last fault that may still be too fast: one that comes soon after a delayed
-one, and one in which the server learns which interval the device keeps."""
+"""The most polls after the last fault that may still be too fast: a poll that comes soon after a
+delayed one, and a poll from which the server learns the device's interval."""
 
 
 class Obedience(Enum):
-    """What a device does with a slow_down."""
+    """The reaction of a device to slow_down."""
 
     ADDS_FIVE = "adds 5 s"
     READS_INTERVAL = "takes the interval of the body"
 
 
 class Passage(NamedTuple):
-    """What the network does to one poll; times in ms."""
+    """The faults of the network for one poll. Times in ms."""
 
     request_lost: bool = False
     answer_lost: bool = False
@@ -46,10 +46,10 @@ class Passage(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer that the device received, `told` 0 for authorization_pending."""
+    """An answer to the device. `slow_down`: the interval, or 0 for authorization_pending."""
 
     poll: int
-    told: int
+    slow_down: int
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Simulation:
 
     @property
     def in_force(self) -> int:
-        """The interval that the server holds the device to, s."""
+        """The interval in force at the server, s."""
         return self.entry >> 38 & 0x3FF
 
     def _at(self, delay: int, action: Callable[[], None]) -> None:
@@ -94,7 +94,7 @@ class Simulation:
             self._wait(self.now, poll + 1)
 
     def _wait(self, sent: int, poll: int) -> None:
-        """Poll again when the interval is over; it may have grown by then."""
+        """Poll again after the interval, which may grow meanwhile."""
         due = sent + self.device_interval * 1000
         if due <= self.now:
             self._send(poll)
@@ -102,18 +102,18 @@ class Simulation:
             self._at(due - self.now, lambda: self._wait(sent, poll))
 
     def _arrive(self, poll: int, passage: Passage) -> None:
-        self.entry, told = judge(self.entry, MARK, self.now, self.interval, CAP)
+        self.entry, slow_down = judge(self.entry, MARK, self.now, self.interval, CAP)
         if not passage.answer_lost:
-            self._at(passage.answer_delay, lambda: self._receive(Answer(poll, told)))
+            self._at(passage.answer_delay, lambda: self._receive(Answer(poll, slow_down)))
 
     def _receive(self, answer: Answer) -> None:
         self.received.append(answer)
-        if not answer.told:
+        if not answer.slow_down:
             return
         if self.obedience is Obedience.ADDS_FIVE:
             self.device_interval += SLOW_DOWN_S
         else:
-            self.device_interval = answer.told
+            self.device_interval = answer.slow_down
         self.highest = max(self.highest, self.device_interval)
 
 
@@ -134,7 +134,7 @@ clean_polls = st.lists(clean, min_size=CLEAN_POLLS, max_size=CLEAN_POLLS)
 obediences = st.sampled_from(Obedience)
 
 
-# Longer than any delay, whatever the interval: what was delayed is a fault until it arrives.
+# Longer than any delay and interval. A delayed message is a fault until it arrives.
 SETTLED = [Passage(request_lost=True)] * 61
 
 
@@ -142,11 +142,11 @@ SETTLED = [Passage(request_lost=True)] * 61
 def test_it_converges_after_the_last_fault(
     interval: int, obedience: Obedience, faults: list[Passage]
 ) -> None:
-    """8628-3.5-b: no growing interval that traps an honest client (catalogue, section 3)."""
+    """8628-3.5-b: an honest client is not trapped in a growing interval."""
     passages = [*faults, *SETTLED, *[Passage()] * CLEAN_POLLS]
     simulation = Simulation(interval, obedience, passages)
     simulation.run()
-    answers = [answer.told for answer in simulation.received][-CLEAN_POLLS:]
+    answers = [answer.slow_down for answer in simulation.received][-CLEAN_POLLS:]
     assert answers[STEPS_TO_CONVERGE:] == [0] * (CLEAN_POLLS - STEPS_TO_CONVERGE)
 
 
@@ -154,11 +154,11 @@ def test_it_converges_after_the_last_fault(
 def test_it_converges_while_the_network_jitters(
     interval: int, obedience: Obedience, faults: list[Passage], rest: list[Passage]
 ) -> None:
-    """A device whose interval is just within the allowance may be told once more, later."""
+    """A device whose interval is just within the allowance may get one more slow_down later."""
     simulation = Simulation(interval, obedience, [*faults, *SETTLED, *rest])
     simulation.run()
-    answers = [answer.told for answer in simulation.received][-CLEAN_POLLS:]
-    assert sum(told > 0 for told in answers) <= STEPS_TO_CONVERGE + 1
+    answers = [answer.slow_down for answer in simulation.received][-CLEAN_POLLS:]
+    assert sum(interval > 0 for interval in answers) <= STEPS_TO_CONVERGE + 1
     assert simulation.in_force <= simulation.device_interval + SLOW_DOWN_S
 
 
@@ -166,11 +166,11 @@ def test_it_converges_while_the_network_jitters(
 def test_it_converges_even_while_delayed_polls_still_arrive(
     interval: int, obedience: Obedience, faults: list[Passage]
 ) -> None:
-    """The last delayed message is the last fault."""
+    """The last fault is the last delayed message."""
     passages = [*faults, *[Passage()] * CLEAN_POLLS * 6]
     simulation = Simulation(interval, obedience, passages)
     simulation.run()
-    answers = [answer.told for answer in simulation.received][-CLEAN_POLLS:]
+    answers = [answer.slow_down for answer in simulation.received][-CLEAN_POLLS:]
     assert answers == [0] * CLEAN_POLLS
 
 
@@ -181,39 +181,39 @@ def test_lost_answers_alone_slow_nobody_down(
     passages = [Passage(answer_lost=each) for each in lost]
     simulation = Simulation(interval, obedience, passages)
     simulation.run()
-    assert [answer.told for answer in simulation.received] == [0] * lost.count(False)
+    assert [answer.slow_down for answer in simulation.received] == [0] * lost.count(False)
 
 
 @given(obediences, st.integers(0, 40), st.integers(0, 6))
 def test_one_hasty_poll_costs_five_seconds_however_many_answers_are_lost(
     obedience: Obedience, lost: int, copies: int
 ) -> None:
-    """A server that adds 5 s to its own figure each time would be at its cap, 60 s, by then."""
+    """A server that always added 5 s to its own interval would be at its cap of 60 s by then."""
     hasty = Passage(answer_lost=True, copies_after=(500,) * copies)
     passages = [hasty, *[Passage(answer_lost=True)] * lost, *[Passage()] * CLEAN_POLLS]
     simulation = Simulation(5, obedience, passages)
     simulation.run()
-    answers = [answer.told for answer in simulation.received]
+    answers = [answer.slow_down for answer in simulation.received]
     assert answers == ([10] if copies else [0]) + [0] * (CLEAN_POLLS - 1)
     assert simulation.device_interval == (10 if copies else 5)
 
 
 @pytest.mark.parametrize("obedience", Obedience)
 def test_a_poll_that_arrives_twice_costs_five_seconds_at_most(obedience: Obedience) -> None:
-    """The server tells nobody to wait for more than 5 s beyond what the device keeps."""
+    """The new interval is at most 5 s longer than the device's own."""
     doubled = Passage(copies_after=(0,))
     passages = [Passage(), doubled, *[Passage()] * CLEAN_POLLS]
     simulation = Simulation(5, obedience, passages)
     simulation.run()
     assert simulation.highest == 10
-    assert [a.told for a in simulation.received][3:] == [0] * CLEAN_POLLS
+    assert [answer.slow_down for answer in simulation.received][3:] == [0] * CLEAN_POLLS
 
 
 @given(st.integers(1, 30), st.lists(faulty, min_size=1, max_size=12), clean_polls)
 def test_what_it_waits_in_the_end_is_bounded_by_what_the_network_did(
     interval: int, faults: list[Passage], rest: list[Passage]
 ) -> None:
-    """Each arrival of a poll may cost 5 s while there are faults; after them three may."""
+    """While there are faults, each poll that arrives may add 5 s. After them, three polls may."""
     simulation = Simulation(interval, Obedience.ADDS_FIVE, [*faults, *rest])
     simulation.run()
     arrivals = sum(1 + len(each.copies_after) for each in faults if not each.request_lost)

@@ -30,7 +30,7 @@ def test_no_challenge(text: str) -> None:
     "bad", ["", "a" * 42, "a" * 129, "a" * 42 + "é", "a" * 43 + "\n", "+" * 43]
 )
 def test_a_malformed_verifier(bad: str) -> None:
-    """It proves nothing, though its hash is right."""
+    """A malformed verifier is refused, even if its hash is right."""
     assert not pkce.proves(bad, pkce.challenge(bad))
 
 

@@ -1,4 +1,4 @@
-"""Which public keys of others can be of use (RFC 7517, RFC 7518 3.3, 6; RFC 8037 2)."""
+"""The rule for public keys of clients (RFC 7517, RFC 7518 3.3, 6; RFC 8037 2)."""
 
 import warnings
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ KEYS = {
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_a_good_key_is_one_that_verifies(key: ECKey | OKPKey | RSAKey) -> None:
-    """RFC 7518 3.1: with one of the algorithms that are offered."""
+    """RFC 7518 3.1: the key works with one of the offered algorithms."""
     public = _public(key)
     assert fault(public) is None
     assert is_public_jwk(public)
@@ -98,15 +98,15 @@ USELESS: dict[str, tuple[Jwk, str]] = {
 
 @pytest.mark.parametrize(("jwk", "wrong"), USELESS.values(), ids=USELESS)
 def test_a_key_that_is_of_no_use(jwk: Jwk, wrong: str) -> None:
-    """RFC 7518 3.3: 2048 bits or more; 7523-3-a: nothing could be verified with the others."""
-    found = fault(jwk)
-    assert found is not None
-    assert found.wrong.startswith(wrong)
+    """RFC 7518 3.3: 2048 bits or more; 7523-3-a: other keys cannot verify."""
+    key_fault = fault(jwk)
+    assert key_fault is not None
+    assert key_fault.wrong.startswith(wrong)
     assert not is_public_jwk(jwk)
 
 
 def test_a_point_that_is_on_no_curve() -> None:
-    """What a key says of itself is right, and yet it is none."""
+    """Its members are right, but it is not a key."""
     jwk = EC | {"y": EC["x"]}
     assert fault(jwk) is None
     assert not is_public_jwk(jwk)
@@ -122,7 +122,7 @@ MEMBERS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "use", "alg", "key_
 
 @given(st.sampled_from([EC, ED, RSA]), st.dictionaries(MEMBERS, JSON, max_size=3))
 def test_anything_is_taken_or_refused(jwk: Jwk, changed: Jwk) -> None:
-    """Never a 500, whatever JSON is in a key; what is refused first is not imported."""
+    """Any JSON in a key is handled. A key that is refused is never imported."""
     whole = jwk | changed
     assert is_public_jwk(whole) in ({False} if fault(whole) else {True, False})
 

@@ -1,4 +1,4 @@
-"""User codes: drawn, shown, typed and read again (RFC 8628 5.1, 6.1)."""
+"""User codes: made, shown, typed and read (RFC 8628 5.1, 6.1)."""
 
 import itertools
 import math
@@ -35,7 +35,7 @@ SEPARATORS = ["", "-", " ", " - ", "\N{EN DASH}", ".", "_", "\N{NO-BREAK SPACE}"
 
 @st.composite
 def typed_codes(draw: st.DrawFn) -> tuple[UserCodeFormat, str, str]:
-    """A format, a code of it, and what a person may make of it on some keyboard."""
+    """Draw a format, a code in it, and a way in which a person may type the code."""
     form = draw(formats)
     code = draw(st.text(form.alphabet, min_size=form.length, max_size=form.length))
     typed = draw(st.sampled_from(SEPARATORS))
@@ -95,7 +95,7 @@ def test_a_look_alike_is_read_as_what_the_alphabet_has(
 
 @pytest.mark.parametrize("typed", ["1CDF-GHJK", "0CDF-GHJK", "ICDF-GHJK", "OCDF-GHJK"])
 def test_a_character_that_may_be_two_is_no_reading(typed: str) -> None:
-    """J and L both look like 1, D and Q both like 0: to guess would be to guess a code."""
+    """J and L look like 1, D and Q look like 0: a guess could be the wrong code."""
     assert normalise(typed, LETTERS) is None
 
 
@@ -148,6 +148,6 @@ def test_the_default_format_in_figures(live: int, length: int) -> None:
 
 
 def _wide(character: str) -> str:
-    """The full-width form, as East Asian keyboards type it."""
+    """Write full-width characters, as East Asian keyboards do."""
     wide = chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character
     return wide if unicodedata.normalize("NFKC", wide) == character else character

@@ -1,4 +1,4 @@
-"""A scripted server, a time that stands still, and a client that goes by both."""
+"""A scripted server, a fake clock, and a client that uses both."""
 
 from collections.abc import AsyncIterator
 

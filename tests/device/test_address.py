@@ -1,4 +1,4 @@
-"""Which addresses may be spoken to."""
+"""The addresses that are allowed."""
 
 import pytest
 

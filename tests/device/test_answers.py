@@ -1,4 +1,4 @@
-"""What is made of bytes that a server sent."""
+"""Reading the answers of a server."""
 
 import json
 
@@ -35,10 +35,10 @@ def reply(body: object, status: int = 200) -> Reply:
 def test_nothing_but_our_own_errors_comes_of_any_answer(body: bytes, status: int) -> None:
     for read in (read_authorization, read_poll):
         try:
-            found: object = read(Reply(status=status, body=body))
+            result: object = read(Reply(status=status, body=body))
         except DeviceFlowError as error:
-            found = str(error)
-        assert found
+            result = str(error)
+        assert result
 
 
 def test_numbers_may_be_strings_and_null_is_absent() -> None:
@@ -61,19 +61,19 @@ def test_times_below_zero_are_malformed(wrong: dict[str, int]) -> None:
 
 
 def test_an_interval_that_is_no_number_is_left_out() -> None:
-    found = read_poll(reply({"error": "slow_down", "interval": "soon"}, 400))
-    assert found == TooFast(interval=None, retry_after=None)
+    answer = read_poll(reply({"error": "slow_down", "interval": "soon"}, 400))
+    assert answer == TooFast(interval=None, retry_after=None)
 
 
 def test_pending_with_the_status_200_is_pending() -> None:
-    """GitHub answers so."""
+    """GitHub does this."""
     assert read_poll(reply({"error": "authorization_pending"})) == StillPending(held=False)
 
 
 def test_the_servers_own_answer_member_is_no_special_case() -> None:
-    found = read_poll(reply({**TOKENS, "answer": 42}))
-    assert isinstance(found, Tokens)
-    assert found.answer == {**TOKENS, "answer": 42}
+    tokens = read_poll(reply({**TOKENS, "answer": 42}))
+    assert isinstance(tokens, Tokens)
+    assert tokens.answer == {**TOKENS, "answer": 42}
 
 
 def test_printable_takes_the_terminals_orders_out() -> None:

@@ -1,4 +1,4 @@
-"""The client against a scripted server: what it sends, when, and what it makes of the answers."""
+"""The client with a scripted server: its requests, their times, and its results."""
 
 from base64 import b64decode
 from itertools import pairwise
@@ -314,7 +314,7 @@ async def test_basic_encodes_id_and_secret_first(server: ScriptedServer) -> None
 
 @pytest.mark.parametrize("told", [True, False])
 async def test_post_sends_the_secret_in_the_form(server: ScriptedServer, *, told: bool) -> None:
-    """6749-2.3-a: one method, the one that was asked for or the only one the server has."""
+    """6749-2.3-a: one method, which is the caller's or the only one of the server."""
     if not told:
         server.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     method: AuthMethod | None = "client_secret_post" if told else None

@@ -1,4 +1,4 @@
-"""docs/devices.md tells the truth."""
+"""The statements of docs/devices.md hold."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Where the metadata is looked for, and which document is believed."""
+"""The addresses of the metadata, and the documents that are accepted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""For any sequence of answers, polls are never closer than the interval in force."""
+"""Polls are never closer than the interval in force, for any sequence of answers."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from deviceflow.device.schedule import Schedule
 from tests.stage.scripted import FakeTime
 
 LIFETIME_S = 3600
-# What the server says, how long it takes to, its `interval`, its Retry-After, whether it held.
+# The answer, how long it takes, its `interval`, its Retry-After, and whether it was held.
 Answer = tuple[str, float, int | None, float | None, bool]
 answers = st.tuples(
     st.sampled_from(["authorization_pending", "slow_down", "lost", "502", "429"]),
@@ -26,7 +26,7 @@ answers = st.tuples(
 
 
 class Server:
-    """Gives the answers in turn, and checks the distance of each poll from the one before."""
+    """Gives the answers in turn, and checks the time between each poll and the one before."""
 
     def __init__(self, script: list[Answer], interval: float, max_wait: int) -> None:
         self.time = FakeTime()

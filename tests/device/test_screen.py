@@ -1,4 +1,4 @@
-"""What a terminal and a log show."""
+"""The output on a terminal and in a log."""
 
 import io
 
@@ -30,7 +30,7 @@ JWT = (
 
 
 class Terminal(io.StringIO):
-    """Keeps what is written; says of itself what a test wants."""
+    """A stream that keeps the output, with the properties that a test needs."""
 
     def __init__(self, *, tty: bool, encoding: str = "utf-8") -> None:
         super().__init__()

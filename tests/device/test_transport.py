@@ -1,4 +1,4 @@
-"""Header fields of an answer."""
+"""The header fields of an answer."""
 
 import pytest
 

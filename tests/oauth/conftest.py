@@ -1,8 +1,8 @@
-"""The endpoints for machines, wired as a worker wires them, over a real Valkey.
+"""The endpoints for machines, wired as in a worker, with a real Valkey.
 
-A `Stage` has one store, any number of workers in this process, one clock that stands still
-until a test moves it, and `people`, who decide at yet another worker, so that a decision
-reaches the workers under test by the push message and the log, as it does in a fleet.
+A `Stage` has a store, any number of workers in this process, and a clock that only the test moves.
+Its `people` decide at another worker, so that a decision reaches the workers under test by the
+push message and the log, as in a fleet.
 """
 
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ async def stage(
 
 @pytest.fixture
 def stage_at() -> StageAt:
-    """Makes a stage at another store than the shared one."""
+    """Return a function that makes a stage with a store of its own."""
 
     async def make(url: str, settings: Settings, clock: Clock, stack: AsyncExitStack) -> Stage:
         return await Stage(url, settings, clock, stack).open()
@@ -68,7 +68,7 @@ def stage_at() -> StageAt:
 
 @pytest.fixture(name="until")
 def until_fixture() -> Until:
-    """Waits for a condition."""
+    """Return a function that waits for a condition."""
     return until
 
 
@@ -79,7 +79,7 @@ async def worker(stage: Stage) -> Worker:
 
 @pytest.fixture
 async def other_worker(stage: Stage, worker: Worker) -> Worker:
-    """A second worker; `worker` starts first."""
+    """Start a second worker, after `worker`."""
     assert worker in stage.workers
     return await stage.start_worker()
 

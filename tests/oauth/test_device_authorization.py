@@ -15,7 +15,7 @@ AUTHORIZE = "/oauth2/device_authorization"
 
 
 async def test_the_answer(worker: Worker) -> None:
-    """8628-3.2-a, 8628-3.3-b, 6749-5.1-a: every member, and no user code in verification_uri."""
+    """8628-3.2-a, 8628-3.3-b, 6749-5.1-a: every member is there; verification_uri has no code."""
     answer = await worker.authorize()
     assert answer.status == 200
     body = answer.body
@@ -32,7 +32,7 @@ async def test_the_answer(worker: Worker) -> None:
 
 
 async def test_what_a_client_has_of_its_own(worker: Worker) -> None:
-    """Lifetime, interval, format of the code, and a code that has to be typed."""
+    """Lifetime, interval, format of the code, and no address with the code."""
     body = (await worker.authorize("typed")).body
     assert (body["expires_in"], body["interval"]) == (120, 7)
     assert re.fullmatch(r"\d{3}-\d{3}-\d{3}", body["user_code"])
@@ -40,7 +40,7 @@ async def test_what_a_client_has_of_its_own(worker: Worker) -> None:
 
 
 async def test_codes_are_unique(worker: Worker) -> None:
-    """8628-3.2-a, 8628-5.2-a; a user code is no part of a device code."""
+    """8628-3.2-a, 8628-5.2-a: the device code does not contain the user code."""
     answers = await asyncio.gather(*(worker.authorize() for _ in range(300)))
     assert {answer.status for answer in answers} == {200}
     devices = {answer.body["device_code"] for answer in answers}
@@ -51,7 +51,7 @@ async def test_codes_are_unique(worker: Worker) -> None:
 
 
 async def test_every_position_of_a_device_code_varies(worker: Worker) -> None:
-    """8628-5.2-a: nothing in a code counts up or stands still (the last character has 4 bits)."""
+    """8628-5.2-a: no part of a code counts or is constant (the last character has 4 bits)."""
     codes = [(await worker.authorize()).body["device_code"] for _ in range(64)]
     for position in range(43):
         assert len({code[position] for code in codes}) > 8
@@ -68,7 +68,7 @@ async def test_every_position_of_a_device_code_varies(worker: Worker) -> None:
     ],
 )
 async def test_the_scope(stage: Stage, worker: Worker, asked: str | None, granted: str) -> None:
-    """8628-3.1-b: empty is absent; 6749-3.3-a: absent is the default, all that the client may."""
+    """8628-3.1-b: empty counts as absent; 6749-3.3-a: the default is all scopes of the client."""
     answer = await worker.authorize(**({} if asked is None else {"scope": asked}))
     found = await stage.people.find(answer.body["user_code"])
     assert found is not None
@@ -93,7 +93,7 @@ async def test_the_scope(stage: Stage, worker: Worker, asked: str | None, grante
     ],
 )
 async def test_a_scope_that_is_not_allowed(stage: Stage, worker: Worker, scope: str) -> None:
-    """8628-3.2-c, 6749-3.3-a: unknown, malformed or more than the client may: no codes."""
+    """8628-3.2-c, 6749-3.3-a: a scope that is unknown, malformed or not allowed is refused."""
     answer = await worker.authorize(scope=scope)
     assert answer.outcome == (400, "invalid_scope")
     assert await stage.keys("df:g:*") == []
@@ -105,7 +105,7 @@ async def test_a_client_without_scopes(worker: Worker) -> None:
 
 
 async def test_what_is_kept_for_the_person(stage: Stage, worker: Worker) -> None:
-    """8628-5.4-a: where the request came from, as far as that can be believed."""
+    """8628-5.4-a: the address of the request, as far as it can be trusted."""
     headers = {"User-Agent": "NebulaTV/4.2 " + "x" * 200, "X-Forwarded-For": "203.0.113.9"}
     answer = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
     found = await stage.people.find(answer.body["user_code"])
@@ -130,7 +130,7 @@ async def test_a_user_agent_that_is_not_text(stage: Stage, worker: Worker) -> No
 
 
 async def test_the_address_behind_our_own_proxy(stage: Stage) -> None:
-    """9700-4.13-a: only a configured proxy is believed, and only for its own entry."""
+    """9700-4.13-a: only the entry that a configured proxy added is believed."""
     server = Server(trusted_proxies=("127.0.0.0/8",))
     worker = await stage.start_worker(msgspec.structs.replace(stage.settings, server=server))
     headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
@@ -141,14 +141,14 @@ async def test_the_address_behind_our_own_proxy(stage: Stage) -> None:
 
 
 async def test_addresses_come_from_the_issuer_only(worker: Worker) -> None:
-    """Section 4, host header: whatever a request says, codes are entered at our own address."""
+    """The verification address is the configured one, whatever Host header a request has."""
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     answer = await worker.post(AUTHORIZE, {"client_id": "tv-app"}, headers=headers)
     assert answer.body["verification_uri"] == f"{ISSUER}/device"
 
 
 async def test_the_store_keeps_no_code(stage: Stage, worker: Worker) -> None:
-    """6749-10.3-a: neither in a key nor in a value."""
+    """6749-10.3-a: no key and no value in the store has it."""
     body = (await worker.authorize()).body
     for key in await stage.keys("df:[gu]:*"):
         stored = key.encode() + (await stage.redis.dump(key) or b"")

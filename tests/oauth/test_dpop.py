@@ -38,7 +38,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 async def holder(worker: Worker, clock: Clock) -> Holder:
-    """Holds a key and a fresh nonce."""
+    """Make a device with a key and a fresh nonce."""
     made = Holder(clock)
     await made.learn_nonce(worker)
     return made
@@ -46,14 +46,14 @@ async def holder(worker: Worker, clock: Clock) -> Holder:
 
 @pytest.fixture
 def thief(holder: Holder, clock: Clock) -> Holder:
-    """Holds another key, and knows the nonce."""
+    """Make a thief with another key and the nonce."""
     made = Holder(clock, OTHER_KEY)
     made.nonce = holder.nonce
     return made
 
 
 async def bound(worker: Worker, people: People, holder: Holder) -> dict[str, Any]:
-    """The tokens of a device that sent a proof with its poll."""
+    """Return the tokens of a device that sent a proof with its poll."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     answer = await holder.poll(worker, grant.body["device_code"])
@@ -62,7 +62,7 @@ async def bound(worker: Worker, people: People, holder: Holder) -> dict[str, Any
 
 
 async def test_the_whole_life(worker: Worker, people: People, holder: Holder) -> None:
-    """9449-5-a, 9449-6.2-a, 9700-2.2.1-a: bound, of the type DPoP, and told at introspection."""
+    """9449-5-a, 9449-6.2-a, 9700-2.2.1-a: bound, of type DPoP, also at introspection."""
     body = await bound(worker, people, holder)
     assert body["token_type"] == "DPoP"
     assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
@@ -76,7 +76,7 @@ async def test_the_whole_life(worker: Worker, people: People, holder: Holder) ->
 async def test_the_refresh_token_stays_bound(
     worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """9449-5-a: another key or none gets nothing, and the owner goes on."""
+    """9449-5-a: without the key, a refresh is refused, and the owner can go on."""
     body = await bound(worker, people, holder)
     token = body["refresh_token"]
     assert (await thief.refresh(worker, token)).outcome == INVALID_GRANT
@@ -87,7 +87,7 @@ async def test_the_refresh_token_stays_bound(
 async def test_a_key_that_comes_with_a_refresh(
     worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """9449-5-a: the first refresh with a proof binds the token that it gives, and all later."""
+    """9449-5-a: the first refresh with a proof binds its new token and all later ones."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     unbound = (await worker.poll(grant.body["device_code"])).body["refresh_token"]
@@ -101,7 +101,7 @@ async def test_a_key_that_comes_with_a_refresh(
         assert [log["event"] for log in logs] == ["refresh_token.wrong_key"]
         answer = await holder.refresh(worker, token)
         assert answer.status == 200
-    # The old one, which nothing binds, is found when somebody else uses it.
+    # The old token is not bound. Its use by another party is detected.
     assert (await thief.refresh(worker, unbound)).outcome == INVALID_GRANT
     newest = answer.body["refresh_token"]
     assert (await holder.refresh(worker, newest)).outcome == INVALID_GRANT
@@ -110,7 +110,7 @@ async def test_a_key_that_comes_with_a_refresh(
 async def test_a_key_that_a_thief_brings(
     worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """9449-5-a, 9700-2.2.2-a: it does not shut the owner out; the second of them is found."""
+    """9449-5-a, 9700-2.2.2-a: the owner is not locked out; the second of the two is detected."""
     for owner_is_first in (True, False):
         grant = await worker.authorize()
         await people.approve(grant.body["user_code"])
@@ -129,7 +129,7 @@ BOX = {"client_id": "box", "client_secret": "%:+ é&="}
 
 
 async def box_tokens(worker: Worker, people: People, holder: Holder) -> dict[str, Any]:
-    """The tokens of a confidential client that sent a proof."""
+    """Return the tokens of a confidential client that sent a proof."""
     grant = await worker.post(AUTHORIZE, BOX)
     await people.approve(grant.body["user_code"])
     form = BOX | {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
@@ -141,9 +141,9 @@ async def box_tokens(worker: Worker, people: People, holder: Holder) -> dict[str
 async def test_a_confidential_clients_refresh_token(
     stage: Stage, worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """RFC 9449 5: its authentication binds it; each access token is bound to its request's key.
+    """RFC 9449 5: its authentication protects it. Each access token is bound to its request's key.
 
-    So it is with a family of before, in whose record there is a key.
+    The same holds for a family of an older version, whose record has a key.
     """
     body = await box_tokens(worker, people, holder)
     assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
@@ -165,7 +165,7 @@ async def test_a_confidential_clients_refresh_token(
 async def test_a_stolen_device_code(
     worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """9449, binding at the device authorization: worthless without the key."""
+    """A device code that is bound to a key is useless without it."""
     grant = await worker.authorize(dpop_jkt=holder.jkt)
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
@@ -195,7 +195,7 @@ async def test_two_keys_at_the_device_authorization(worker: Worker, holder: Hold
 
 
 async def test_a_client_that_has_to_prove(worker: Worker, people: People, holder: Holder) -> None:
-    """9449-5.2-a: at each step, also while nobody has decided."""
+    """9449-5.2-a: at each step, also while the grant is pending."""
     assert (await worker.authorize("dpop")).outcome == (400, "invalid_request")
     grant = await worker.authorize("dpop", dpop_jkt=holder.jkt)
     code = grant.body["device_code"]
@@ -265,7 +265,7 @@ NOT_FOR_US: dict[str, dict[str, Any]] = {
 async def test_a_proof_that_is_not_right(
     worker: Worker, people: People, holder: Holder, wrong: dict[str, Any]
 ) -> None:
-    """9449-4.3-a, 9449-11.1-a: refused; the approval waits for a good one."""
+    """9449-4.3-a, 9449-11.1-a: the proof is refused, and the approval stays valid."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
@@ -284,7 +284,7 @@ async def test_what_is_no_proof(worker: Worker, proof: str) -> None:
 
 
 async def test_json_that_is_nested_deep(worker: Worker, holder: Holder) -> None:
-    """9449-4.3-a: however a proof is broken, the answer is an error of ours and never a 500."""
+    """9449-4.3-a: a broken proof gets an OAuth error, never a 500."""
     deep = '{"jti":' + "[" * 2500 + "]" * 2500 + "}"
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": holder.key.as_dict(private=False)}
     form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
@@ -304,7 +304,7 @@ async def test_two_proofs(worker: Worker, holder: Holder) -> None:
 async def test_the_address_in_another_spelling(
     worker: Worker, people: People, holder: Holder
 ) -> None:
-    """9449-4.3-a: normalised before it is compared."""
+    """9449-4.3-a: the address is normalised before the comparison."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     spelling = "HTTP://127.0.0.1:8628/oauth2/token?x#y"
@@ -315,7 +315,7 @@ async def test_the_address_in_another_spelling(
 async def test_a_replay_also_after_a_restart(
     stage: Stage, worker: Worker, people: People, holder: Holder, jti: str
 ) -> None:
-    """9449-11.1-a: the same proof buys one answer, at any worker, now or later."""
+    """9449-11.1-a: a proof can be used once, at any worker, now or later."""
     body = await bound(worker, people, holder)
     headers = {"DPoP": holder.proof(jti=jti)}
     form = {
@@ -333,7 +333,7 @@ async def test_a_replay_also_after_a_restart(
 async def test_bound_at_userinfo(
     worker: Worker, people: People, holder: Holder, thief: Holder
 ) -> None:
-    """9449-7.2-a, 9449-4.3-a: not as Bearer, not without its key, not with another token's ath."""
+    """9449-7.2-a, 9449-4.3-a: refused as Bearer, without its key, or with another ath."""
     token = (await bound(worker, people, holder))["access_token"]
     ath = s256(token)
 

@@ -39,7 +39,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
 async def test_an_access_token(worker: Worker, people: People, client_id: str) -> None:
-    """RFC 7662 2.2: the same for a JWT and an opaque token."""
+    """RFC 7662 2.2: the answer is the same for a JWT and an opaque token."""
     body = await tokens(worker, people, client_id, scope="openid profile")
     state = await introspect(worker, body["access_token"])
     assert state.pop("exp") - state.pop("iat") == body["expires_in"]
@@ -76,7 +76,7 @@ async def test_how_sure_we_are_of_the_person(
     acr: str | None,
     told: dict[str, Any],
 ) -> None:
-    """RFC 9470 6.2: what a resource server decides by whether to ask for more."""
+    """RFC 9470 6.2: the claims by which a resource server requires a stronger sign-in."""
     known = people.subject
 
     async def subject(username: str) -> Subject:
@@ -90,7 +90,7 @@ async def test_how_sure_we_are_of_the_person(
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])
 async def test_a_wrong_hint(worker: Worker, people: People, hint: str) -> None:
-    """7662-2.1-b: the search is widened."""
+    """7662-2.1-b: a wrong hint does not matter."""
     body = await tokens(worker, people)
     for token in (body["access_token"], body["refresh_token"]):
         state = await introspect(worker, token, token_type_hint=hint)
@@ -98,7 +98,7 @@ async def test_a_wrong_hint(worker: Worker, people: People, hint: str) -> None:
 
 
 async def test_nobody_and_a_public_client(worker: Worker, people: People) -> None:
-    """7662-2.1-a: 401, with a challenge where somebody may still say who he is."""
+    """7662-2.1-a: 401, with a challenge for a request without credentials or of a public client."""
     token = (await tokens(worker, people))["access_token"]
     for form in ({"token": token}, {"token": token, "client_id": "tv-app"}):
         answer = await worker.post(INTROSPECT, form)
@@ -110,7 +110,7 @@ async def test_nobody_and_a_public_client(worker: Worker, people: People) -> Non
 
 
 async def test_a_client_that_may_not(worker: Worker, people: People) -> None:
-    """7662-4-b: a confidential client that is no resource server."""
+    """7662-4-b: a confidential client that is not a resource server."""
     token = (await tokens(worker, people))["access_token"]
     form = {"token": token, "client_id": "no-rs", "client_secret": SECRET}
     assert (await worker.post(INTROSPECT, form)).error == "unauthorized_client"
@@ -133,7 +133,7 @@ async def test_garbage(worker: Worker, token: str) -> None:
 
 
 async def test_what_is_no_access_token(worker: Worker, people: People) -> None:
-    """7662-2.2-a, 9068-4-a: an ID token, a device code, a token that was changed."""
+    """7662-2.2-a, 9068-4-a: an ID token, a device code, or a changed token."""
     grant = await worker.authorize()
     body = await tokens(worker, people)
     head, claims, signature = body["access_token"].split(".")
@@ -149,7 +149,7 @@ async def test_what_is_no_access_token(worker: Worker, people: People) -> None:
 
 
 async def test_signed_by_somebody_else(worker: Worker, people: People) -> None:
-    """7662-4-a: the right claims and key id, and the wrong key."""
+    """7662-4-a: a token with the right claims and key id, but signed by another key."""
     token = (await tokens(worker, people))["access_token"]
     async with worker.client.get("/oauth2/jwks") as response:
         key_id = (await response.json())["keys"][0]["kid"]
@@ -170,7 +170,7 @@ async def test_expired(worker: Worker, people: People, clock: Clock, client_id: 
 
 
 async def test_used_refresh_tokens(worker: Worker, people: People) -> None:
-    """7662-4-a: the token that was replaced is not active once its successor is in use."""
+    """7662-4-a: a refresh token is inactive after its successor was used."""
     first = (await tokens(worker, people))["refresh_token"]
     second = (await worker.refresh(first)).body["refresh_token"]
     third = (await worker.refresh(second)).body["refresh_token"]
@@ -181,7 +181,7 @@ async def test_used_refresh_tokens(worker: Worker, people: People) -> None:
 
 
 async def test_for_another_resource_server(worker: Worker, people: People) -> None:
-    """7662-2.3-a, 7662-4-a: audience; refresh tokens are no business of an API's."""
+    """7662-2.3-a, 7662-4-a: an API learns only about tokens for it, and no refresh tokens."""
     body = await tokens(worker, people)
     for token in (body["access_token"], body["refresh_token"]):
         assert await introspect(worker, token, "rs-api") == INACTIVE
@@ -197,7 +197,7 @@ async def test_a_person_who_was_disabled(worker: Worker, people: People) -> None
 
 
 async def test_a_client_that_was_disabled(stage: Stage, worker: Worker, people: People) -> None:
-    """Its tokens end with it, refresh tokens too."""
+    """Its tokens are inactive, also refresh tokens."""
     body = await tokens(worker, people)
     clients = tuple(
         msgspec.structs.replace(client, enabled=client.client_id != "tv-app")
@@ -217,7 +217,7 @@ async def test_revoked(worker: Worker, people: People) -> None:
 
 
 async def test_a_signed_answer(worker: Worker, people: People) -> None:
-    """RFC 9701 5: for this caller, of a type of its own, with a published key."""
+    """RFC 9701 5: for this client, with its own type and a published key."""
     token = (await tokens(worker, people))["access_token"]
     async with worker.client.get("/oauth2/jwks") as response:
         keys = KeySet.import_key_set(await response.json())
@@ -232,16 +232,16 @@ async def test_a_signed_answer(worker: Worker, people: People) -> None:
         assert signed.header["typ"] == "token-introspection+jwt"
         assert (signed.claims["iss"], signed.claims["aud"]) == (ISSUER, "rs")
         assert signed.claims["token_introspection"]["active"] is active
-        # 9068-4-a: it is no access token.
+        # 9068-4-a: it is not an access token.
         assert await introspect(worker, answer) == INACTIVE
 
 
 async def test_keys_change_under_running_workers(
     stage: Stage, worker: Worker, other_worker: Worker, people: People
 ) -> None:
-    """OIDC-10.1.1-a: old tokens stay good until their key is withdrawn; all workers know at once.
+    """OIDC-10.1.1-a: old tokens stay valid until their key is withdrawn, at every worker.
 
-    No token of a withdrawn key is good anywhere, whatever else is.
+    Tokens of a withdrawn key are refused everywhere.
     """
     before = (await tokens(worker, people))["access_token"]
     connection = Connection.open(stage.url)
@@ -264,7 +264,7 @@ async def test_keys_change_under_running_workers(
 
 
 async def _publishes(worker: Worker, key_ids: set[str]) -> None:
-    """Within a second; asked, for nobody tells."""
+    """Wait, at most 5 s, until the worker publishes the keys. It reads them once a second."""
     for _ in range(500):
         async with worker.client.get("/oauth2/jwks") as response:
             published = (await response.json())["keys"]

@@ -57,7 +57,7 @@ async def test_both_documents_say_the_same(worker: Worker) -> None:
     "issuer", ["https://Login.Example.com", "https://example.com:8443", "http://localhost:1"]
 )
 async def test_the_issuer_is_byte_identical(stage: Stage, issuer: str) -> None:
-    """8414-3.3-a: no other case, no default port taken away; in the tokens too."""
+    """8414-3.3-a: the issuer is not normalised, also not in tokens."""
     worker = await stage.start_worker(msgspec.structs.replace(stage.settings, issuer=issuer))
     document = await fetch(worker, PATHS[0])
     assert document["issuer"] == issuer
@@ -65,7 +65,7 @@ async def test_the_issuer_is_byte_identical(stage: Stage, issuer: str) -> None:
 
 
 async def test_the_host_of_the_request_is_nothing_to_us(worker: Worker) -> None:
-    """Section 4, host header."""
+    """A Host header does not change the metadata."""
     headers = {"Host": "evil.example", "X-Forwarded-Proto": "https"}
     async with worker.client.get(PATHS[0], headers=headers) as response:
         assert "evil" not in await response.text()
@@ -93,7 +93,7 @@ async def test_nothing_is_empty(stage: Stage) -> None:
 
 
 async def test_what_a_registered_client_may_have(stage: Stage) -> None:
-    """8414-2-a: the scopes too, though no client has them yet."""
+    """8414-2-a: also scopes that no client has yet."""
     registration = Registration(enabled=True, scopes=("openid", "later"))
     settings = msgspec.structs.replace(
         stage.settings, clients=stage.settings.clients[1:2], registration=registration
@@ -107,7 +107,7 @@ async def test_what_a_registered_client_may_have(stage: Stage) -> None:
 
 
 async def test_what_nobody_can_have(stage: Stage) -> None:
-    """8414-2-a: of a client that is disabled, or that has a certificate nobody may tell of."""
+    """8414-2-a: the scopes and methods of disabled clients are left out, and unusable methods."""
     tv = stage.settings.clients[0]
     disabled = msgspec.structs.replace(
         tv,

@@ -83,7 +83,7 @@ async def test_a_proof(worker: Worker, clock: Clock) -> None:
 
 
 async def test_the_lane(stage: Stage) -> None:
-    """A pending poll below the path is the lane's; one above it is nobody's."""
+    """The lane answers a pending poll below the path. Above it, there is no endpoint."""
     worker = await stage.start_worker()
     grant = await worker.post(f"{BASE}/oauth2/device_authorization", {"client_id": "tv-app"})
     code = grant.body["device_code"]
@@ -114,7 +114,7 @@ async def test_the_pages(stage: Stage) -> None:
 
 
 async def test_the_demo(stage: Stage) -> None:
-    """Whatever the demo's page and its script ask for is an address of ours, below the path."""
+    """Every address in the demo's page and its script is below the path."""
     apps = build(
         stage.settings,
         connect(stage.settings, stage.url),
@@ -146,7 +146,7 @@ async def test_the_demo(stage: Stage) -> None:
 
 
 async def _open(worker: Worker, path: str) -> tuple[str, str]:
-    """The page at `path`, and where it was found after all redirects."""
+    """Return the page at `path`, and its address after all redirects."""
     async with worker.client.get(path) as response:
         return await _checked(response)
 

@@ -1,4 +1,4 @@
-"""A device code that is worthless without its verifier (RFC 7636)."""
+"""A device code that is useless without its verifier (RFC 7636)."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def settings(settings: Settings) -> Settings:
 
 
 async def test_the_owner_gets_the_tokens(worker: Worker, people: People) -> None:
-    """A wrong verifier or none gets nothing, and leaves the approval for the owner."""
+    """Without the right verifier, there are no tokens, and the approval stays valid."""
     grant = await worker.authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
     code = grant.body["device_code"]
     pending = await worker.poll(code, code_verifier=VERIFIER)
@@ -30,7 +30,7 @@ async def test_the_owner_gets_the_tokens(worker: Worker, people: People) -> None
 
 
 async def test_the_owner_is_told_what_is_wrong(worker: Worker, people: People) -> None:
-    """Nobody else is: without the client, or before the approval, all verifiers are alike."""
+    """For another client, or before the approval, the answer is the same for all verifiers."""
     grant = await worker.authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
     code = grant.body["device_code"]
     assert (await worker.poll(code, code_verifier="w" * 43)).error == "authorization_pending"
@@ -47,7 +47,7 @@ async def test_the_owner_is_told_what_is_wrong(worker: Worker, people: People) -
 
 
 async def test_a_verifier_that_nobody_announced(worker: Worker, people: People) -> None:
-    """RFC 9700 4.8: or whoever strips the challenge would go unnoticed."""
+    """RFC 9700 4.8: otherwise the removal of a challenge would stay hidden."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]

@@ -1,4 +1,4 @@
-"""Whatever is sent to the newer endpoints, the answer is an error of ours and never a 500."""
+"""Random requests to the newer endpoints get OAuth errors, never a 500."""
 
 import asyncio
 from urllib.parse import urlencode
@@ -69,7 +69,7 @@ quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 @pytest.mark.parametrize("path", [REVOKE, INTROSPECT, USERINFO, REGISTER, AUTHORIZE, TOKEN])
 async def test_random_bodies(worker: Worker, path: str) -> None:
-    """6749-5.2-c: JSON in the standard's characters, and nothing of what was sent in it."""
+    """6749-5.2-c: JSON in the standard's characters, without any part of the request."""
     loop = asyncio.get_running_loop()
 
     async def check(body: bytes, headers: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Requests that are wrong before their meaning is looked at, at both form endpoints."""
+"""Requests that are malformed, at both form endpoints."""
 
 import asyncio
 import gzip
@@ -21,7 +21,7 @@ def path(request: pytest.FixtureRequest) -> str:
 
 
 def good(path: str) -> tuple[int, str]:
-    """What GOOD gets: it is well formed, and both endpoints read it to its end."""
+    """Return the answer to GOOD: it is well-formed, and both endpoints read all of it."""
     return (200, "") if path == AUTHORIZE else (400, "unsupported_grant_type")
 
 
@@ -45,7 +45,7 @@ async def post(worker: Worker, path: str, body: bytes, **headers: str) -> tuple[
     ],
 )
 async def test_what_is_accepted(worker: Worker, path: str, body: bytes) -> None:
-    """8628-3.1-c: unknown parameters are ignored; any correct encoding is read."""
+    """8628-3.1-c: unknown parameters are ignored, and every correct encoding is read."""
     assert await post(worker, path, body) == good(path)
 
 
@@ -72,7 +72,7 @@ async def test_what_is_accepted(worker: Worker, path: str, body: bytes) -> None:
     ],
 )
 async def test_what_is_refused(worker: Worker, path: str, body: bytes) -> None:
-    """8628-3.1-d, 6749-3.2-a: doubled (also under another spelling), broken, not UTF-8."""
+    """8628-3.1-d, 6749-3.2-a: doubled (also in another encoding), broken, not UTF-8."""
     assert await post(worker, path, body) == INVALID_REQUEST
 
 
@@ -120,7 +120,7 @@ async def test_no_content_type(worker: Worker, path: str) -> None:
 
 
 async def test_a_body_that_is_too_long(worker: Worker, path: str) -> None:
-    """413 for what is announced, and for what turns out to be too long (2048 bytes here)."""
+    """413 by Content-Length, and also if the body turns out to be too long (2048 bytes here)."""
     fits = GOOD + b"&foo=" + b"x" * (2048 - len(GOOD) - 5)
     assert await post(worker, path, fits) == good(path)
     assert await post(worker, path, fits + b"x") == (413, "invalid_request")
@@ -131,7 +131,7 @@ async def test_a_body_that_is_too_long(worker: Worker, path: str) -> None:
 
 
 async def test_a_body_in_chunks(worker: Worker, path: str) -> None:
-    """RFC 9112 7.1: a client may send one; it means the same."""
+    """RFC 9112 7.1: a client may send a chunked body, which means the same."""
     parts = [GOOD[:7], GOOD[7:30], GOOD[30:]]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
     answer = await worker.raw(chunked(path) + chunks + b"0\r\n\r\n")
@@ -148,14 +148,14 @@ async def test_broken_chunks(worker: Worker, path: str, chunks: bytes) -> None:
 
 
 async def test_broken_chunks_after_good_ones(worker: Worker, path: str) -> None:
-    """The mistake is found while the body is being read, not in its head."""
+    """The mistake is in the body, not in the header."""
     answer = await worker.raw(chunked(path) + b"3\r\nfoo\r\nzz\r\n")
     assert answer.status == 400
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "x"])
 async def test_a_compressed_body(worker: Worker, path: str, encoding: str) -> None:
-    """A few bytes must not become gigabytes; what is not compressed at all is no form either."""
+    """A few bytes must not become gigabytes. Text that is not compressed is refused, too."""
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Encoding: %b\r\n"
     head %= (path.encode(), FORM.encode(), encoding.encode())
     squeezed = gzip.compress(GOOD + b"&foo=" + b"x" * 1_000_000)
@@ -168,7 +168,7 @@ async def test_a_compressed_body(worker: Worker, path: str, encoding: str) -> No
 async def test_a_connection_that_ends_in_a_body(
     worker: Worker, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A device that loses power: no answer, nothing done, and nothing that looks like our fault."""
+    """A device loses power: no answer, no effect, and no error in the log."""
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: 100\r\n\r\n%b"
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
     writer.write(head % (path.encode(), FORM.encode(), GOOD))
@@ -184,7 +184,7 @@ async def test_a_connection_that_ends_in_a_body(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
 async def test_another_method(worker: Worker, path: str, method: str) -> None:
-    """6749-3.2-a: POST only, and it says so."""
+    """6749-3.2-a: POST only, and Allow says so."""
     async with worker.client.request(method, path, data=GOOD) as response:
         assert response.status == 405
         assert response.headers["Allow"] == "POST"
@@ -202,7 +202,7 @@ async def test_the_method_to_use(worker: Worker, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_the_root_leads_to_the_page_for_a_code(worker: Worker, method: str) -> None:
-    """Who types the host alone, from a television's screen."""
+    """People may type only the host from a television's screen."""
     async with worker.client.request(method, "/", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/device")
         assert response.headers["X-Frame-Options"] == "DENY"
@@ -225,7 +225,7 @@ async def test_another_path(worker: Worker, path: str) -> None:
 
 
 async def test_no_operator_pages_in_public(worker: Worker) -> None:
-    """They are on the admin port, never on this one."""
+    """They are on the admin port only."""
     for path in ("/healthz", "/readyz", "/metrics", "/demo"):
         async with worker.client.get(path) as response:
             assert response.status == 404
@@ -244,14 +244,14 @@ async def test_the_grant_type_is_required(worker: Worker) -> None:
         assert (await worker.post(TOKEN, form)).outcome == INVALID_REQUEST
 
 
-# What errors say
+# The text of errors
 
 
 @pytest.mark.parametrize(
     "sent", ['"<script>alert(1)</script>\\', "✓ unicode ✓", "\r\nSet-Cookie: a=b"]
 )
 async def test_errors_repeat_nothing(worker: Worker, path: str, sent: str) -> None:
-    """6749-5.2-c: fixed text inside the character set, whatever was sent."""
+    """6749-5.2-c: fixed text inside the character set, whatever the request was."""
     forms = [
         {"client_id": sent},
         {"client_id": "tv-app", "scope": sent, "grant_type": sent},

@@ -68,7 +68,7 @@ def settings(settings: Settings) -> Settings:
 
 
 async def ask(worker: Worker, scope: str, resources: str, client_id: str = "printer") -> Answer:
-    """A device authorization request; both space separated, and nothing is left out."""
+    """Send a device authorization request. Both arguments are separated by spaces."""
     named = [("resource", name) for name in resources.split()]
     asked = [("scope", scope)] if scope else []
     return await worker.post(AUTHORIZE, [("client_id", client_id), *asked, *named])
@@ -82,7 +82,7 @@ async def first_tokens(
     client_id: str = "printer",
     **narrowed: str,
 ) -> dict[str, Any]:
-    """The first tokens of a grant; `narrowed`: the `resource` of the token request."""
+    """Return the first tokens of a grant. `narrowed`: the `resource` of the token request."""
     grant = await ask(worker, scope, resources, client_id)
     assert grant.status == 200, grant.body
     await people.approve(grant.body["user_code"])
@@ -100,7 +100,7 @@ async def test_one_audience_each(worker: Worker, people: People) -> None:
 
 
 async def test_two_resources_and_then_one(worker: Worker, people: People) -> None:
-    """8707-2.2-a: narrowed at the token endpoint; the refresh token keeps what was granted."""
+    """8707-2.2-a: narrowed at the token endpoint; the refresh token keeps the whole grant."""
     form = [("client_id", "apis"), ("resource", API), ("resource", FILES)]
     grant = await worker.post(AUTHORIZE, form)
     await people.approve(grant.body["user_code"])
@@ -118,7 +118,7 @@ async def test_two_resources_and_then_one(worker: Worker, people: People) -> Non
     ["api", "/api", f"{API}#x", f"{API}/", "https://else.example", f"{API} {FILES}", " ", "é"],
 )
 async def test_refused(worker: Worker, resource: str) -> None:
-    """8707-2-a: and nothing of it is repeated (6749-5.2-c)."""
+    """8707-2-a; the answer does not repeat the value (6749-5.2-c)."""
     answer = await worker.authorize("apis", resource=resource)
     assert answer.outcome == INVALID_TARGET
     assert resource.strip() == "" or resource not in str(answer.body)
@@ -127,12 +127,12 @@ async def test_refused(worker: Worker, resource: str) -> None:
 
 
 async def test_another_client_may_not(worker: Worker) -> None:
-    """8707-2-a: the list is the client's own."""
+    """8707-2-a: each client has its own list."""
     assert (await worker.authorize("tv-app", resource=API)).outcome == INVALID_TARGET
 
 
 async def test_wider_than_granted(worker: Worker, people: People) -> None:
-    """8707-2.2-a: refused, and neither the approval nor the refresh token is used up."""
+    """8707-2.2-a: refused, but the approval and the refresh token are not used up."""
     grant = await worker.authorize("apis", resource=API)
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
@@ -157,14 +157,14 @@ async def test_no_resource_at_first(worker: Worker, people: People) -> None:
 
 
 async def test_who_is_told(worker: Worker, people: People) -> None:
-    """7662-2.3-a: the resource server that the token is for, and no other."""
+    """7662-2.3-a: only the resource server of the token."""
     token = (await tokens(worker, people, "apis", resource=API))["access_token"]
     assert (await introspect(worker, token, "rs-api"))["active"] is True
     assert await introspect(worker, token, "rs-else") == INACTIVE
 
 
 async def test_a_resource_that_was_taken_away(stage: Stage, people: People) -> None:
-    """8707-2.2-a: as a scope would be, of a code and of a refresh token."""
+    """8707-2.2-a: like a scope, for a code and for a refresh token."""
     before = await stage.start_worker()
     token = (await tokens(before, people, "apis", resource=API))["refresh_token"]
     grant = await before.authorize("apis", resource=API)
@@ -184,7 +184,7 @@ async def test_a_resource_that_was_taken_away(stage: Stage, people: People) -> N
     assert (await before.refresh(token, "apis")).status == 200
 
 
-# Which scopes belong to which resource
+# The scopes of each resource
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ async def test_a_resource_that_was_taken_away(stage: Stage, people: People) -> N
 async def test_the_audience_of_scopes(
     worker: Worker, people: People, scope: str, resources: str, audience: str | list[str]
 ) -> None:
-    """9068-3-a, 9068-5-a: the resource that is named, or that the scopes belong to."""
+    """9068-3-a, 9068-5-a: the named resource, or the resource of the scopes."""
     body = await first_tokens(worker, people, scope, resources)
     assert body["scope"] == scope
     assert claims_of(body["access_token"])["aud"] == audience
@@ -225,26 +225,26 @@ async def test_the_audience_of_scopes(
     ],
 )
 async def test_scopes_of_other_resources(worker: Worker, scope: str, resources: str) -> None:
-    """9068-3-a: of two resources, or of one that was not named; by default too."""
+    """9068-3-a: scopes of two resources, or of one that was not named; also by default."""
     assert (await ask(worker, scope, resources)).outcome == INVALID_SCOPE
 
 
 async def test_the_resource_chooses_among_all_scopes(worker: Worker, people: People) -> None:
-    """6749-3.3-a: a request without `scope` has a default, and the answer tells it."""
+    """6749-3.3-a: a request without `scope` gets the default, and the answer lists it."""
     body = await first_tokens(worker, people, "", FILES)
     assert body["scope"] == "openid profile offline_access files"
     assert claims_of(body["access_token"])["aud"] == [FILES, ISSUER]
 
 
 async def test_downscoped(worker: Worker, people: People) -> None:
-    """8707-2.2-a, 6749-5.1-a: the answer tells; the refresh token keeps the whole grant."""
+    """8707-2.2-a, 6749-5.1-a: the answer says so; the refresh token keeps the whole grant."""
     scope = "openid profile offline_access print files"
     both = f"{API} {FILES}"
     body = await first_tokens(worker, people, scope, both, resource=API)
     assert body["scope"] == "profile offline_access print"
     assert claims_of(body["access_token"])["scope"] == body["scope"]
     assert claims_of(body["access_token"])["aud"] == API
-    # The ID token is the device's own, whatever the access token is for.
+    # The ID token is for the device, whatever the access token is for.
     assert claims_of(body["id_token"])["sub"] == "sub-ada"
     token = body["refresh_token"]
     for resource, expected, audience in (
@@ -260,7 +260,7 @@ async def test_downscoped(worker: Worker, people: People) -> None:
 
 
 async def test_a_narrower_scope_tells_the_audience(worker: Worker, people: People) -> None:
-    """9068-3-a: of a refresh that names no resource."""
+    """9068-3-a: for a refresh without `resource`."""
     token = (await first_tokens(worker, people, "openid offline_access print"))["refresh_token"]
     for scope, audience in (("print", API), ("openid", ISSUER), ("openid print", [API, ISSUER])):
         answer = await worker.refresh(token, "printer", scope=scope)
@@ -269,7 +269,7 @@ async def test_a_narrower_scope_tells_the_audience(worker: Worker, people: Peopl
 
 
 async def test_a_narrower_scope_opens_no_other_api(worker: Worker, people: People) -> None:
-    """8707-2.2-a: the client's own audience is not where the grant's token was good."""
+    """8707-2.2-a: the client's own audience is not part of the grant."""
     grant = await ask(worker, "print pay offline_access", "", "bill")
     await people.approve(grant.body["user_code"])
     first = await worker.poll(grant.body["device_code"], "bill")
@@ -280,7 +280,7 @@ async def test_a_narrower_scope_opens_no_other_api(worker: Worker, people: Peopl
 
 
 async def test_nothing_would_be_left(worker: Worker, people: People) -> None:
-    """8707-2.2-a, 6749-5.1-a: no answer could say so; the refresh token is not used up."""
+    """8707-2.2-a, 6749-5.1-a: an answer cannot have an empty scope; the token is not used up."""
     body = await first_tokens(worker, people, "offline_access print", f"{API} {FILES}")
     token = body["refresh_token"]
     refused = await worker.refresh(token, "printer", scope="print", resource=FILES)
@@ -307,18 +307,18 @@ async def test_userinfo_with_the_token_of_the_answer(
     resources: str,
     person: dict[str, str],
 ) -> None:
-    """OIDC-5.3.2-a, 9068-2.2-a: as ordinary libraries do, whatever API the token is for."""
+    """OIDC-5.3.2-a, 9068-2.2-a: as libraries use it, whatever API the token is for."""
     token = (await first_tokens(worker, people, scope, resources, client_id))["access_token"]
     answer = await userinfo(worker, f"Bearer {token}")
     assert (answer.status, answer.body) == (200, {"sub": "sub-ada"} | person)
-    # 7662-4-a: the API is told about the token too, and nobody else.
+    # 7662-4-a: the API may introspect the token, but no other client may.
     assert (await introspect(worker, token, "rs-api"))["aud"] == [API, ISSUER]
     assert await introspect(worker, token, "rs-else") == INACTIVE
 
 
 @BOTH_FORMATS
 async def test_one_token_for_each(worker: Worker, people: People, client_id: str) -> None:
-    """9068-5-a, 9700-2.3-a, 7662-4-a: the API's is no good at userinfo, nor the other way."""
+    """9068-5-a, 9700-2.3-a, 7662-4-a: userinfo refuses the API's token, and the API userinfo's."""
     scope = "openid offline_access print"
     body = await first_tokens(worker, people, scope, API, client_id, resource=API)
     answer = await userinfo(worker, f"Bearer {body['access_token']}")
@@ -339,7 +339,7 @@ async def test_one_token_for_each(worker: Worker, people: People, client_id: str
 async def test_a_token_with_openid_for_others(
     stage: Stage, worker: Worker, people: People, audience: str | list[str], status: int
 ) -> None:
-    """9068-4-a: the audience is looked at, and not only the scope; byte for byte."""
+    """9068-4-a: the audience is checked byte for byte, not only the scope."""
     now = int(stage.clock.now)
     content = claims.access_token(
         await people.subject("ada"),
@@ -358,7 +358,7 @@ async def test_a_token_with_openid_for_others(
 
 
 async def test_a_token_of_before_the_table(stage: Stage, people: People) -> None:
-    """9068-3-a: a grant goes on under new settings, and its tokens are for the right API."""
+    """9068-3-a: after a change of settings, a grant's tokens are for the right API."""
     before = await stage.start_worker(msgspec.structs.replace(stage.settings, resources=()))
     scope = "offline_access print files"
     body = await first_tokens(before, people, scope)

@@ -85,7 +85,7 @@ async def test_twice_and_at_every_worker(
 
 
 async def test_half_of_a_refresh_token(worker: Worker, people: People) -> None:
-    """Who knows the family's name but no token of it ends nothing."""
+    """The name of a family without one of its tokens revokes nothing."""
     body = await tokens(worker, people)
     name, _, _ = body["refresh_token"].partition(".")
     await revoke(worker, f"{name}.{'A' * 43}")
@@ -115,7 +115,7 @@ async def test_no_token(worker: Worker, form: dict[str, str]) -> None:
 
 
 async def test_a_replay_ends_access_tokens_too(worker: Worker, people: People) -> None:
-    """9700-2.2.2-a: whoever has stolen a refresh token has an access token as well."""
+    """9700-2.2.2-a: a thief of a refresh token also has an access token."""
     first = await tokens(worker, people)
     second = (await worker.refresh(first["refresh_token"])).body
     third = (await worker.refresh(second["refresh_token"])).body
@@ -128,7 +128,7 @@ async def test_a_replay_ends_access_tokens_too(worker: Worker, people: People) -
 async def test_under_other_settings_than_it_was_issued(
     stage: Stage, worker: Worker, people: People, which: str
 ) -> None:
-    """7009-2-a: what was revoked is gone, or remembered for as long as it could live."""
+    """7009-2-a: a revoked token is deleted, or remembered for as long as it could live."""
     body = await tokens(worker, people)
     brief = Tokens(access_token_lifetime_s=1, refresh_token_lifetime_s=1)
     changed = await stage.start_worker(msgspec.structs.replace(stage.settings, tokens=brief))
@@ -142,7 +142,7 @@ async def test_under_other_settings_than_it_was_issued(
 async def test_a_successor_that_nobody_has_used(
     stage: Stage, worker: Worker, people: People, which: int
 ) -> None:
-    """7009-2-a: of a request that was sent again, whichever answer the device has."""
+    """7009-2-a: of a repeated request, whichever answer the device received."""
     body = await tokens(worker, people)
     answers = []
     for _ in range(2):
@@ -157,7 +157,7 @@ async def test_a_successor_that_nobody_has_used(
 
 
 async def test_a_refresh_token_that_was_used(worker: Worker, people: People) -> None:
-    """7009-2.2-a: it is good for nothing any more, and ends nothing."""
+    """7009-2.2-a: it is useless, also to revoke anything."""
     used = (await tokens(worker, people))["refresh_token"]
     second = (await worker.refresh(used)).body["refresh_token"]
     third = (await worker.refresh(second)).body["refresh_token"]
@@ -168,7 +168,7 @@ async def test_a_refresh_token_that_was_used(worker: Worker, people: People) -> 
 async def test_a_key_for_each_grant_that_was_revoked(
     stage: Stage, worker: Worker, people: People
 ) -> None:
-    """7009-5-a: not one for each token, nor for each request."""
+    """7009-5-a: there is no key for each token or request."""
     body = await tokens(worker, people)
     again = (await worker.refresh(body["refresh_token"])).body
     for token in (body["access_token"], again["access_token"], again["refresh_token"]):

@@ -1,7 +1,7 @@
-"""Tokens and codes that are somebody else's: told apart from unknown ones by nobody.
+"""Tokens and codes of another client get the same answer as unknown ones.
 
-What is compared is the answer, byte for byte, and what the store was asked for, since that is
-what takes the time.
+The tests compare the answers byte for byte, and the commands in the store, because these take most
+of the time.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from tests.stage.proving import (
 from tests.stage.proving import OTHER_KEY as STRANGERS_KEY
 
 VOLATILE = {"Date"}
-# What else a token request may ask for; each is refused where the refresh token is good.
+# Further parameters of a token request. Each is refused if the refresh token is valid.
 ASKED: tuple[dict[str, str], ...] = (
     {},
     {"scope": "nope"},
@@ -33,7 +33,7 @@ ASKED: tuple[dict[str, str], ...] = (
 
 
 class Seen(NamedTuple):
-    """What a stranger sees of a request, and the commands that it cost."""
+    """The answer to a request, and the store commands that it caused."""
 
     status: int
     headers: dict[str, str]
@@ -68,7 +68,7 @@ async def see(stage: Stage, worker: Worker, path: str, form: dict[str, str]) -> 
 
 
 def like(token: str) -> str:
-    """Another token of the same shape, which nobody ever got."""
+    """Make a token of the same form that was never issued."""
     if token.startswith("ey"):
         header, payload = token.split(".")[:2]
         return f"{header}.{payload}.{'A' * 86}"
@@ -77,7 +77,7 @@ def like(token: str) -> str:
 
 
 async def test_a_device_code(stage: Stage, worker: Worker, people: People) -> None:
-    """6749-5.2-b: pending or approved, another client's is as good as invented."""
+    """6749-5.2-b: another client's code gets the answer of an invented one."""
     for is_approved in (False, True):
         grant = (await worker.authorize("opaque")).body
         if is_approved:
@@ -114,7 +114,7 @@ async def test_a_refresh_token(stage: Stage, worker: Worker, people: People) -> 
 
 
 async def test_half_of_a_refresh_token(stage: Stage, worker: Worker, people: People) -> None:
-    """The name of a family that lives, and a secret that nobody ever got."""
+    """Make a token with the name of a live family and a secret that was never issued."""
     token = (await tokens(worker, people, "opaque"))["refresh_token"]
     guess = f"{token[:16]}.{'A' * 43}"
     for path, form in (
@@ -166,7 +166,7 @@ async def test_an_access_token(
 
 
 async def test_at_userinfo(stage: Stage, worker: Worker, people: People) -> None:
-    """9068-4-a: for another API, or signed by a stranger."""
+    """9068-4-a: for another API, or signed by another key."""
     body = await tokens(worker, people, "apis", scope="profile", resource=API)
     forged = sign({"alg": "ES256", "typ": "at+jwt"}, {"sub": "sub-ada"}, STRANGERS_KEY)
     foreign, unknown, strange = [

@@ -1,4 +1,4 @@
-"""What devices get while the store is idle, out of reach, or has lost its data."""
+"""The answers to devices while the store is idle, unreachable, or has lost its data."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -30,12 +30,12 @@ async def test_a_pending_poll_asks_the_store_nothing(
         answers = [await worker.poll(code) for code in codes]
         assert {answer.outcome for answer in answers} == {PENDING}
         clock.advance(5)
-    # Two commands a second are the catch-up; the reading itself is one.
+    # The catch-up is two commands a second, and the reading is one.
     assert await stage.calls() - before < POLLS / 10
 
 
 async def test_a_denied_poll_asks_the_store_nothing(stage: Stage, worker: Worker) -> None:
-    """A decision is in the mirror, so a device that never gives up costs no more than memory."""
+    """The decision is in the mirror, so the polls of a denied device cause no store commands."""
     grant = await worker.authorize()
     await stage.people.deny(grant.body["user_code"])
     before = await stage.calls()
@@ -48,7 +48,7 @@ async def test_a_denied_poll_asks_the_store_nothing(stage: Stage, worker: Worker
 async def own_store(
     start_valkey: StartValkey, stage_at: StageAt, settings: Settings, clock: Clock
 ) -> AsyncIterator[tuple[Valkey, Stage]]:
-    """A store that a test may kill; what it acknowledged is on disk."""
+    """Run a store that a test may kill. It has acknowledged data on disk."""
     config = {"appendonly": "yes", "appendfsync": "always"}
     own = start_valkey(config)
     async with AsyncExitStack() as stack:
@@ -58,7 +58,7 @@ async def own_store(
 async def test_the_store_is_out_of_reach(
     own_store: tuple[Valkey, Stage], clock: Clock, until: Until
 ) -> None:
-    """Pending polls go on, nothing approved is lost, new grants are 503, and so are people."""
+    """Pending polls go on, approvals are kept, and new grants and pages are 503."""
     valkey, stage = own_store
     worker = await stage.start_worker()
     pending, approved = [(await worker.authorize()).body for _ in range(2)]
@@ -95,7 +95,7 @@ async def test_the_store_is_out_of_reach(
 async def test_a_worker_that_never_reached_the_store_again(
     own_store: tuple[Valkey, Stage], until: Until
 ) -> None:
-    """A decision that was made while a worker could not be told is found when it is back."""
+    """A worker that was cut off learns of a decision when it is connected again."""
     valkey, stage = own_store
     worker = await stage.start_worker()
     grant = await worker.authorize()
@@ -142,14 +142,14 @@ async def test_the_operator_is_told(own_store: tuple[Valkey, Stage], until: Unti
 
 
 async def _redeemed(stage: Stage, worker: Worker) -> str:
-    """The refresh token of a device."""
+    """Return the refresh token of a device."""
     grant = await worker.authorize()
     await stage.people.approve(grant.body["user_code"])
     return str((await worker.poll(grant.body["device_code"])).body["refresh_token"])
 
 
 async def _session(stage: Stage, worker: Worker) -> dict[str, str]:
-    """The Cookie header of somebody who has signed in."""
+    """Return the Cookie header of a signed-in person."""
     session_id = await stage.people.sessions.start("ada", "sub-ada", int(stage.clock.now))
     headers = {"Cookie": f"deviceflow={session_id}"}
     async with worker.client.get("/device", headers=headers, allow_redirects=False) as page:

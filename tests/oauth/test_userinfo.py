@@ -88,7 +88,7 @@ async def test_a_token_in_the_address(worker: Worker, people: People) -> None:
 
 
 async def test_other_kinds_of_tokens(worker: Worker, people: People) -> None:
-    """9068-4-a: an ID token is signed by the same key; section 3: nor any other token."""
+    """9068-4-a: an ID token, which the same key signs, and other tokens are refused."""
     grant = await worker.authorize()
     body = await tokens(worker, people)
     for token in (body["id_token"], body["refresh_token"], grant.body["device_code"]):
@@ -101,7 +101,7 @@ async def test_other_kinds_of_tokens(worker: Worker, people: People) -> None:
     "token", ["x", "a.b.c", "dfa_", "dfa_" + "A" * 43, "é", "dfa_é", "dfa_\udcff", "\udcff", "a b"]
 )
 async def test_garbage(worker: Worker, token: str) -> None:
-    """6750-3.1-a: bytes that are no text too."""
+    """6750-3.1-a: also bytes that are not text."""
     sent = f"Bearer {token}".encode(errors="surrogateescape")
     answer = await worker.raw(
         b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % (USERINFO.encode(), sent)

@@ -1,7 +1,7 @@
 """Polls and redemption (RFC 8628 3.4, 3.5): the table "The life of a grant", row by row.
 
-Each row is asked at two workers: at the one that made the grant, and at one that has never
-seen it and knows of its decision from the push message alone.
+Each row is tested with two workers: the one that made the grant, and another that has never seen
+it and learns of its decision only from the push message.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ INVALID = (400, "invalid_grant")
 
 @pytest.fixture(params=["same worker", "another worker"])
 async def polled(request: pytest.FixtureRequest, worker: Worker, other_worker: Worker) -> Worker:
-    """The worker that is polled; the grant is made at `worker`."""
+    """Return the worker that is polled. The grant is made at `worker`."""
     return worker if request.param == "same worker" else other_worker
 
 
 @pytest.fixture
 async def grant(worker: Worker) -> Answer:
-    """A new grant of tv-app, made at `worker`."""
+    """Start a grant of tv-app at `worker`."""
     return await worker.authorize()
 
 
@@ -42,7 +42,7 @@ async def grant(worker: Worker) -> Answer:
 async def test_pending_at_or_after_the_interval(
     polled: Worker, grant: Answer, clock: Clock
 ) -> None:
-    """8628-3.5-a, 8628-3.2-b: the first poll is free, and polls at the interval never too fast."""
+    """8628-3.5-a, 8628-3.2-b: the first poll, and polls at the interval, are in time."""
     for _ in range(5):
         answer = await polled.poll(grant.body["device_code"])
         assert answer.outcome == PENDING
@@ -72,7 +72,7 @@ async def test_too_fast_is_told_the_new_interval(
 async def test_the_pace_is_one_for_all_workers(
     worker: Worker, other_worker: Worker, grant: Answer
 ) -> None:
-    """8628-3.5-b: whichever worker a poll lands on."""
+    """8628-3.5-b: whichever worker receives a poll."""
     code = grant.body["device_code"]
     assert (await worker.poll(code)).outcome == PENDING
     answer = await other_worker.poll(code)
@@ -83,7 +83,7 @@ async def test_the_pace_is_one_for_all_workers(
 async def test_a_claim_leaves_the_grant_pending(
     polled: Worker, grant: Answer, people: People
 ) -> None:
-    """OIDC-3.1.2.4-a: to enter the code is no decision yet."""
+    """OIDC-3.1.2.4-a: the entry of the code is not a decision."""
     await people.claim(grant.body["user_code"])
     assert (await polled.poll(grant.body["device_code"])).outcome == PENDING
 
@@ -91,7 +91,7 @@ async def test_a_claim_leaves_the_grant_pending(
 async def test_approved_gives_tokens_whatever_the_pace(
     polled: Worker, grant: Answer, people: People
 ) -> None:
-    """8628-3.5-d; slow_down must not stand between a device and its approved grant."""
+    """8628-3.5-d: an approved grant never gets slow_down."""
     code = grant.body["device_code"]
     assert [(await polled.poll(code)).error for _ in range(3)] == [
         "authorization_pending",
@@ -107,7 +107,7 @@ async def test_approved_gives_tokens_whatever_the_pace(
 
 
 async def test_denied(polled: Worker, grant: Answer, people: People) -> None:
-    """8628-3.5-c: as often as it is asked, and whatever the pace."""
+    """8628-3.5-c: for every poll, whatever the pace."""
     await people.deny(grant.body["user_code"])
     answers = [await polled.poll(grant.body["device_code"]) for _ in range(3)]
     assert [answer.outcome for answer in answers] == [DENIED] * 3
@@ -144,7 +144,7 @@ async def test_past_expiry_whatever_the_state(
 async def test_an_expired_code_is_known_for_ever(
     stage: Stage, polled: Worker, grant: Answer, clock: Clock
 ) -> None:
-    """With no tombstone: the code itself says so."""
+    """The store keeps no record of it: the code has the expiry."""
     clock.advance(10 * 365 * 86400)
     before = await stage.calls()
     assert (await polled.poll(grant.body["device_code"])).outcome == EXPIRED
@@ -162,7 +162,7 @@ async def end(stage: Stage, grant: Grant | None) -> None:
 async def test_approved_but_expired_for_the_store(
     stage: Stage, worker: Worker, people: People
 ) -> None:
-    """By the workers' clock it goes on; the store's script refuses by its own."""
+    """The workers' clock is stopped here, so the script refuses by the store's clock."""
     grant = await worker.authorize()
     found = await people.find(grant.body["user_code"])
     assert await people.approve(grant.body["user_code"]) is Outcome.CHANGED
@@ -185,7 +185,7 @@ async def test_redeemed(
 async def test_forged_truncated_and_foreign_codes(
     stage: Stage, polled: Worker, grant: Answer
 ) -> None:
-    """6749-5.2-b: nothing that this server did not issue reaches the store."""
+    """6749-5.2-b: a code that this server did not issue never reaches the store."""
     code = grant.body["device_code"]
     last = "B" if code[-1] != "B" else "C"
     forged = [
@@ -213,7 +213,7 @@ async def test_forged_truncated_and_foreign_codes(
 
 
 async def test_a_code_of_another_installation(stage: Stage, worker: Worker, grant: Answer) -> None:
-    """A foreign code: right shape, another server's key."""
+    """A code of the right form, sealed with another server's key."""
     await stage.redis.flushall()
     stranger = await stage.start_worker()
     assert (await stranger.poll(grant.body["device_code"])).outcome == INVALID
@@ -242,7 +242,7 @@ async def test_the_code_of_another_client(
 async def test_sixty_at_once_one_gets_tokens(
     stage: Stage, worker: Worker, other_worker: Worker, people: People, grant: Answer
 ) -> None:
-    """8628-3.5-e; section 3: redemption is one step, and one family comes of it."""
+    """8628-3.5-e: redemption is one step, and makes one family."""
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
     polls = [each.poll(code) for _ in range(30) for each in (worker, other_worker)]
@@ -252,7 +252,7 @@ async def test_sixty_at_once_one_gets_tokens(
 
 
 async def test_redeem_and_cancel_race(worker: Worker, people: People) -> None:
-    """Section 3: whoever is first, the other one is refused."""
+    """The first of the two wins, and the other is refused."""
     for _ in range(10):
         grant = await worker.authorize()
         await people.approve(grant.body["user_code"])
@@ -269,7 +269,7 @@ async def test_redeem_and_cancel_race(worker: Worker, people: People) -> None:
 async def test_a_late_approval_revives_nothing(
     worker: Worker, people: People, grant: Answer, final: str
 ) -> None:
-    """Section 3: a denied, cancelled or redeemed grant stays what it is."""
+    """A denied, cancelled or redeemed grant does not change any more."""
     code, user_code = grant.body["device_code"], grant.body["user_code"]
     if final == "denied":
         await people.deny(user_code)
@@ -286,7 +286,7 @@ async def test_a_late_approval_revives_nothing(
 async def test_an_expired_grant_cannot_be_approved(
     stage: Stage, worker: Worker, people: People
 ) -> None:
-    """Section 3: not even by somebody who has the page open, by the store's own clock."""
+    """Also if the page is still open, by the store's clock."""
     grant = await worker.authorize()
     found = await people.find(grant.body["user_code"])
     await people.claim(grant.body["user_code"])
@@ -299,24 +299,24 @@ async def test_an_expired_grant_cannot_be_approved(
 async def test_what_another_account_has_claimed(
     worker: Worker, people: People, grant: Answer
 ) -> None:
-    """Section 3: a second account neither approves nor denies."""
+    """A second account cannot approve or deny."""
     user_code = grant.body["user_code"]
     await people.claim(user_code, "ada")
     assert await people.claim(user_code, "bob") is Outcome.CLAIMED
     assert await people.decide(user_code, Event.APPROVE, "bob") is Outcome.CLAIMED
     assert await people.decide(user_code, Event.DENY, "bob") is Outcome.CLAIMED
-    # The hints of the refused decisions make workers ask; the answer is still the right one.
+    # The hints of refused decisions make workers read the store; the answer stays right.
     assert (await worker.poll(grant.body["device_code"])).outcome == PENDING
     assert (await worker.poll(grant.body["device_code"])).outcome == SLOW_DOWN
 
 
-# What the tokens are for comes from the grant
+# The tokens are for the grant's scope and person
 
 
 async def test_nothing_in_the_token_request_changes_the_grant(
     worker: Worker, people: People
 ) -> None:
-    """Section 3: scope and user come from the grant alone; 8707-2.2-a: no resource is added."""
+    """Scope and person come from the grant alone; 8707-2.2-a: no resource is added."""
     grant = await worker.authorize(scope="openid")
     await people.approve(grant.body["user_code"])
     changed = {"scope": "openid email offline_access", "username": "bob", "sub": "sub-bob"}
@@ -341,7 +341,7 @@ async def test_nothing_in_the_token_request_changes_the_grant(
 async def test_who_gets_a_refresh_token(
     stage: Stage, worker: Worker, client_id: str, scope: str, *, refreshes: bool
 ) -> None:
-    """With offline_access, or as the client is set; a family is stored only with a token."""
+    """With offline_access, or by the client's setting. A family is only stored with a token."""
     grant = await worker.authorize(client_id, scope=scope)
     await stage.people.approve(grant.body["user_code"])
     answer = await worker.poll(grant.body["device_code"], client_id)
@@ -356,7 +356,7 @@ async def test_who_gets_a_refresh_token(
 async def test_a_user_disabled_meanwhile(
     worker: Worker, people: People, grant: Answer, stage: Stage
 ) -> None:
-    """Section 3: no tokens, no family, nothing consumed: enabled again, the device gets them."""
+    """No tokens and no family; when the person is enabled again, the device gets them."""
     code = grant.body["device_code"]
     await people.approve(grant.body["user_code"])
     account = await people.users.find("ada")
@@ -382,7 +382,7 @@ async def test_a_user_deleted_meanwhile(
 async def test_another_person_under_the_same_name(
     worker: Worker, people: People, grant: Answer
 ) -> None:
-    """A name that was given away again is not the person who approved."""
+    """A new account with the same name is not the person that approved."""
     await people.approve(grant.body["user_code"])
     account = await people.users.find("ada")
     assert account is not None
@@ -391,7 +391,7 @@ async def test_another_person_under_the_same_name(
 
 
 async def test_a_client_disabled_meanwhile(stage: Stage, people: People, grant: Answer) -> None:
-    """A worker that was started with the client switched off."""
+    """A worker that was started while the client was disabled."""
     await people.approve(grant.body["user_code"])
     clients = tuple(
         msgspec.structs.replace(client, enabled=client.client_id != "tv-app")
@@ -417,7 +417,7 @@ async def test_the_device_code_is_required(worker: Worker) -> None:
 async def test_a_decision_whose_message_was_lost(
     stage: Stage, worker: Worker, people: People, grant: Answer
 ) -> None:
-    """8628-3.5-d: the log, read once a second, delivers it."""
+    """8628-3.5-d: the decision log, read once a second, delivers it."""
     await people.claim(grant.body["user_code"])
     found = await people.find(grant.body["user_code"])
     assert found is not None
@@ -430,7 +430,7 @@ async def test_a_decision_whose_message_was_lost(
 async def test_a_worker_that_starts_after_the_decision(
     stage: Stage, people: People, grant: Answer
 ) -> None:
-    """A restart forgets no approval."""
+    """A restart loses no approval."""
     await people.approve(grant.body["user_code"])
     found = await people.find(grant.body["user_code"])
     assert found is not None

@@ -1,4 +1,4 @@
-"""What the tokens say, and that they are signed (RFC 9068, OpenID Connect Core)."""
+"""The claims and signatures of tokens (RFC 9068, OpenID Connect Core)."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -65,14 +65,14 @@ async def test_every_token_has_its_own_jti(stage: Stage, worker: Worker) -> None
 
 
 async def test_the_audience_of_a_client(stage: Stage, worker: Worker) -> None:
-    """9068-3-a: the configured one, else the default."""
+    """9068-3-a: the configured audience, else the default."""
     answer = await redeem(stage, worker, "typed")
     token = await verified(worker, answer.body["access_token"])
     assert token.claims["aud"] == "https://api.example.com"
 
 
 async def test_the_id_token(stage: Stage, worker: Worker) -> None:
-    """OIDC-3.1.3.3-a: of its own type, for the client, with the claims of the scope."""
+    """OIDC-3.1.3.3-a: with its own type, for the client, with the claims of the scope."""
     answer = await redeem(stage, worker)
     token = await verified(worker, answer.body["id_token"])
     now = int(stage.clock.now)
@@ -108,7 +108,7 @@ async def test_an_id_token_tells_what_was_granted(
 
 
 async def test_no_id_token_without_openid(stage: Stage, worker: Worker) -> None:
-    """OIDC-3.1.3.3-a: only who asks for openid speaks OpenID Connect."""
+    """OIDC-3.1.3.3-a: without openid, there is no ID token."""
     answer = await redeem(stage, worker, scope="profile email")
     assert "id_token" not in answer.body
 
@@ -129,7 +129,7 @@ async def test_the_algorithm_that_is_configured(stage: Stage, algorithm: str) ->
 
 
 async def test_a_changed_token_is_not_ours(stage: Stage, worker: Worker) -> None:
-    """The test of the tests: `verified` does check."""
+    """`verified`, which the other tests use, does check signatures."""
     answer = await redeem(stage, worker)
     head, _, signature = answer.body["access_token"].split(".")
     other = msgspec.json.encode({"iss": ISSUER, "sub": "sub-bob"})
@@ -141,7 +141,7 @@ async def test_a_changed_token_is_not_ours(stage: Stage, worker: Worker) -> None
 async def test_workers_sign_with_one_key(
     stage: Stage, worker: Worker, other_worker: Worker
 ) -> None:
-    """OIDC-10.1.1-a: what one worker signs, another one's keys verify."""
+    """OIDC-10.1.1-a: a worker verifies the tokens of another."""
     answer = await redeem(stage, other_worker)
     token = await verified(worker, answer.body["access_token"])
     assert token.claims["sub"] == "sub-ada"
@@ -151,7 +151,7 @@ SIZE = re.compile(r"^\| ([^|\n]+) \|[^\d\n]*(\d+)(?: to (\d+))?", re.MULTILINE)
 
 
 async def test_the_documented_sizes(stage: Stage, worker: Worker) -> None:
-    """6749-3.3-b, 6749-5.1-a: what docs/conformance.md tells is true of a common client."""
+    """6749-3.3-b, 6749-5.1-a: the sizes in docs/conformance.md are right for a common client."""
     text = (DOCS / "conformance.md").read_text(encoding="utf-8")
     sizes = {name: (int(low), int(high or low)) for name, low, high in SIZE.findall(text)}
     grant = await worker.authorize()

@@ -1,4 +1,4 @@
-"""Access tokens that say nothing by themselves."""
+"""Opaque access tokens."""
 
 import re
 
@@ -16,7 +16,7 @@ def settings(settings: Settings) -> Settings:
 
 
 async def test_the_form(stage: Stage, worker: Worker, people: People) -> None:
-    """6749-10.10-a: 256 random bits; 6749-10.3-a: the store has only a hash, and forgets it."""
+    """6749-10.10-a: 256 random bits; 6749-10.3-a: the store has only a hash, with a TTL."""
     made = {(await tokens(worker, people, "opaque"))["access_token"] for _ in range(5)}
     assert len(made) == 5
     assert all(re.fullmatch(r"dfa_[A-Za-z0-9_-]{43}", token) for token in made)
@@ -45,7 +45,7 @@ async def test_a_refresh(worker: Worker, people: People) -> None:
 
 
 async def test_for_all_clients(stage: Stage, people: People) -> None:
-    """`tokens.format`, where the client does not say."""
+    """`tokens.format`, if the client has no token_format."""
     settings = msgspec.structs.replace(stage.settings, tokens=Tokens(format="opaque"))
     worker = await stage.start_worker(settings)
     token = (await tokens(worker, people))["access_token"]

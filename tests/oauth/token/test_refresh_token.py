@@ -24,7 +24,7 @@ ALL = "openid profile email offline_access"
 
 @pytest.fixture
 async def first(worker: Worker, people: People) -> Answer:
-    """The first tokens of a device that was approved by Ada."""
+    """Return the first tokens of a device that Ada has approved."""
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     answer = await worker.poll(grant.body["device_code"])
@@ -33,12 +33,12 @@ async def first(worker: Worker, people: People) -> Answer:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a token says; whether it is signed is `test_tokens`' business."""
+    """Return the claims of a token, without a check of its signature (see test_minting)."""
     return dict(msgspec.json.decode(jws.extract_compact(token.encode()).payload))
 
 
 async def test_rotation(worker: Worker, first: Answer) -> None:
-    """6749-6-b, 9700-2.2.2-a: a new refresh token each time, of the same scope."""
+    """6749-6-b, 9700-2.2.2-a: each time a new refresh token, with the same scope."""
     tokens = [first.body["refresh_token"]]
     for _ in range(3):
         answer = await worker.refresh(tokens[-1])
@@ -60,7 +60,7 @@ async def test_the_refreshed_id_token(worker: Worker, first: Answer, clock: Cloc
 
 
 async def test_a_replay_ends_the_family(worker: Worker, first: Answer) -> None:
-    """9700-2.2.2-a: the old token after its successor was used; then the newest is gone too."""
+    """9700-2.2.2-a: an old token, after its successor was used, also ends the newest."""
     old = first.body["refresh_token"]
     second = await worker.refresh(old)
     third = await worker.refresh(second.body["refresh_token"])
@@ -69,7 +69,7 @@ async def test_a_replay_ends_the_family(worker: Worker, first: Answer) -> None:
 
 
 async def test_two_refreshes_at_once(worker: Worker, first: Answer) -> None:
-    """They get one refresh token: neither half of the device makes a thief of the other."""
+    """Both get the same refresh token, so the device is not taken for a thief."""
     old = first.body["refresh_token"]
     answers = await asyncio.gather(*(worker.refresh(old) for _ in range(4)))
     (token,) = {answer.body["refresh_token"] for answer in answers}
@@ -104,7 +104,7 @@ async def test_a_request_that_was_overtaken(
     monkeypatch: pytest.MonkeyPatch,
     is_used: bool,  # noqa: FBT001, a parameter of the test
 ) -> None:
-    """It lands after its repetition, even after the successor is in use: nobody is stranded."""
+    """It arrives after its repetition, even after the successor was used: the login goes on."""
     old = first.body["refresh_token"]
     rotate, held, release = scripts.rotate_refresh_token, asyncio.Event(), asyncio.Event()
 
@@ -128,7 +128,7 @@ async def test_a_request_that_was_overtaken(
 
 @pytest.mark.parametrize("scope", ["profile", "openid email", "offline_access", "profile profile"])
 async def test_a_narrower_scope(worker: Worker, first: Answer, scope: str) -> None:
-    """6749-6-b, 6749-3.3-a: it is told, and the family keeps what was granted."""
+    """6749-6-b, 6749-3.3-a: the answer has the scope, and the family keeps the whole grant."""
     answer = await worker.refresh(first.body["refresh_token"], scope=scope)
     narrowed = " ".join(dict.fromkeys(scope.split()))
     assert answer.body["scope"] == narrowed
@@ -147,7 +147,7 @@ async def test_a_wider_scope(worker: Worker, first: Answer, scope: str) -> None:
 
 
 async def test_wider_than_granted_though_the_client_may(worker: Worker, people: People) -> None:
-    """6749-6-b: it is the person's consent that counts."""
+    """6749-6-b: the consent of the person is the limit."""
     grant = await worker.authorize(scope="openid offline_access")
     await people.approve(grant.body["user_code"])
     token = (await worker.poll(grant.body["device_code"])).body["refresh_token"]
@@ -155,7 +155,7 @@ async def test_wider_than_granted_though_the_client_may(worker: Worker, people: 
 
 
 async def test_another_clients_token(worker: Worker, first: Answer) -> None:
-    """6749-6-a: refused, and the owner goes on undisturbed."""
+    """6749-6-a: refused, and the owner can go on."""
     token = first.body["refresh_token"]
     assert (await worker.refresh(token, "other-tv")).outcome == INVALID_GRANT
     assert (await worker.refresh(token, "always")).outcome == INVALID_GRANT
@@ -176,7 +176,7 @@ async def test_a_confidential_client_authenticates(worker: Worker, people: Peopl
 
 
 async def test_what_is_no_refresh_token(worker: Worker, first: Answer) -> None:
-    """Section 3: a device code or another token never counts as a refresh token."""
+    """A device code or another token is never accepted as a refresh token."""
     token = first.body["refresh_token"]
     grant = await worker.authorize()
     name, _, secret = token.partition(".")
@@ -235,7 +235,7 @@ async def test_the_store_goes_away_in_a_replay(
     monkeypatch: pytest.MonkeyPatch,
     lost: str,
 ) -> None:
-    """9700-2.2.2-a: it is told all the same, and the next request ends what is left."""
+    """9700-2.2.2-a: it is logged all the same, and the next request finishes the revocation."""
     used = first.body["refresh_token"]
     second = await worker.refresh(used)
     third = await worker.refresh(second.body["refresh_token"])
@@ -267,7 +267,7 @@ async def test_the_token_is_required(worker: Worker) -> None:
 
 
 async def test_a_disabled_user(worker: Worker, people: People, first: Answer) -> None:
-    """Section 3; enabled again, the token is as good as before."""
+    """When enabled again, the token is valid again."""
     account = await people.users.find("ada")
     assert account is not None
     await people.users.put(msgspec.structs.replace(account, disabled=True))
@@ -277,7 +277,7 @@ async def test_a_disabled_user(worker: Worker, people: People, first: Answer) ->
 
 
 async def test_a_client_that_may_less_than_before(stage: Stage, first: Answer) -> None:
-    """A scope that was taken from the client is not refreshed for ever."""
+    """A scope that was removed from the client cannot be refreshed."""
     clients = tuple(
         msgspec.structs.replace(client, scopes=("openid",))
         if client.client_id == "tv-app"
@@ -296,7 +296,7 @@ def with_policy(settings: Settings, *, refresh_token: bool | None) -> Settings:
 
 
 async def test_a_client_that_may_refresh_no_more(stage: Stage, people: People) -> None:
-    """6749-5.2-b, 9700-4.14.2-a: by the policy of today; the grant waits for a better one."""
+    """6749-5.2-b, 9700-4.14.2-a: by the current policy; the grant is kept."""
     always = await stage.start_worker(with_policy(stage.settings, refresh_token=True))
     grant = await always.authorize(scope="profile")
     await people.approve(grant.body["user_code"])
@@ -308,7 +308,7 @@ async def test_a_client_that_may_refresh_no_more(stage: Stage, people: People) -
 
 
 async def test_idle_and_absolute_lifetime(stage: Stage, first: Answer) -> None:
-    """9700-4.14.2-a: the store drops an idle family by itself, and none lives for ever."""
+    """9700-4.14.2-a: the store deletes an idle family by itself, and every family expires."""
     assert first.status == 200
     (key,) = await stage.keys("df:f:*")
     idle_s = stage.settings.tokens.refresh_token_idle_s
@@ -320,7 +320,7 @@ async def test_idle_and_absolute_lifetime(stage: Stage, first: Answer) -> None:
 
 
 async def test_the_store_keeps_no_token(stage: Stage, worker: Worker, first: Answer) -> None:
-    """6749-10.3-a: hashes only."""
+    """6749-10.3-a: the store has only hashes."""
     again = await worker.refresh(first.body["refresh_token"])
     secrets = [answer.body["refresh_token"].partition(".")[2] for answer in (first, again)]
     secrets += [answer.body["access_token"] for answer in (first, again)]
