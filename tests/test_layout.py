@@ -24,25 +24,16 @@ BY_FEATURE = {
     "callers.py": "process/test_proxy.py",  # with a real proxy in front
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
-    "core/messages.py": "oauth/openapi/test_schemathesis.py",  # records: as answers have them
+    "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
     "device/client_auth.py": "device/test_client.py",  # by the requests that it makes
     "device/lettering.py": "device/test_screen.py",  # a part of the screen
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
-    "oauth/answers.py": "oauth/test_requests.py",  # by the answers of every endpoint
     "oauth/clients/client_metadata.py": "oauth/clients/test_registration.py",  # RFC 7591 as a whole
     "oauth/clients/proof.py": "oauth/clients/test_authentication.py",  # each way to authenticate
-    "oauth/dpop_proofs.py": "oauth/test_dpop.py",  # RFC 9449 as a whole
-    "oauth/form.py": "oauth/test_requests.py",  # by the forms that every endpoint refuses
-    "oauth/poll/aiohttp_protocol.py": "test_aiohttp_names.py",  # the private names that it reads
-    "oauth/poll/door.py": "oauth/poll/test_connection.py",  # connections come through it
-    "oauth/poll/recognition.py": "oauth/poll/test_lane.py",  # with what is not recognised
-    "oauth/poll/verdict.py": "oauth/poll/test_differential.py",  # on the lane and off it
-    "oauth/presented_tokens.py": "oauth/test_introspection.py",  # and oauth/test_userinfo.py
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
-    "oauth/token/endpoint.py": "oauth/test_requests.py",  # what all grants share
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON

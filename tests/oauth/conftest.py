@@ -23,6 +23,7 @@ from tests.stage.oauth import (
     Until,
     Worker,
 )
+from tests.stage.proving import OTHER_KEY, Holder
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import until
 
@@ -87,3 +88,19 @@ async def other_worker(stage: Stage, worker: Worker) -> Worker:
 @pytest.fixture
 def people(stage: Stage) -> People:
     return stage.people
+
+
+@pytest.fixture
+async def holder(worker: Worker, clock: Clock) -> Holder:
+    """Make a device with a key and a fresh nonce."""
+    made = Holder(clock)
+    await made.learn_nonce(worker)
+    return made
+
+
+@pytest.fixture
+def thief(holder: Holder, clock: Clock) -> Holder:
+    """Make a thief with another key and the nonce."""
+    made = Holder(clock, OTHER_KEY)
+    made.nonce = holder.nonce
+    return made

@@ -1,119 +1,19 @@
 """Requests that are malformed, at both form endpoints."""
 
 import asyncio
-import gzip
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.stage.oauth import Worker
+from tests.stage.forms import FORM, GOOD, good, post
+from tests.stage.oauth import AUTHORIZE, TOKEN, Worker
 
-AUTHORIZE = "/oauth2/device_authorization"
-TOKEN = "/oauth2/token"
-FORM = "application/x-www-form-urlencoded"
 INVALID_REQUEST = (400, "invalid_request")
-GOOD = b"client_id=tv-app&scope=profile&grant_type=password"
 
 
 @pytest.fixture(params=[AUTHORIZE, TOKEN])
 def path(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def good(path: str) -> tuple[int, str]:
-    """Return the answer to GOOD: it is well-formed, and both endpoints read all of it."""
-    return (200, "") if path == AUTHORIZE else (400, "unsupported_grant_type")
-
-
-async def post(worker: Worker, path: str, body: bytes, **headers: str) -> tuple[int, str]:
-    fields = {"Content-Type": FORM} | {name.replace("_", "-"): headers[name] for name in headers}
-    return (await worker.post(path, body, headers=fields)).outcome
-
-
-# Forms
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        GOOD,
-        GOOD + b"&foo=1&bar=&baz",
-        b"&&" + GOOD + b"&",
-        GOOD.replace(b"tv-app", b"tv%2dapp").replace(b"client_id", b"client%5Fid"),
-        GOOD + b"&%66oo=%E2%9C%93",
-        GOOD + b"&client_secret=",
-    ],
-)
-async def test_what_is_accepted(worker: Worker, path: str, body: bytes) -> None:
-    """8628-3.1-c: unknown parameters are ignored, and every correct encoding is read."""
-    assert await post(worker, path, body) == good(path)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"scope=profile",
-        b"client_id=&client_id=tv-app",
-        GOOD + b"&client_id=tv-app",
-        GOOD + b"&client%5fid=tv-app",
-        GOOD + b"&scope=openid",
-        GOOD + b"&foo=1&foo=1",
-        GOOD + b"&foo=%",
-        GOOD + b"&foo=%4",
-        GOOD + b"&foo=%zz",
-        GOOD + b"&foo=%ff",
-        GOOD + b"&foo=\xff\xfe",
-        GOOD + b"&\xc0\x80=1",
-        GOOD + b"&foo=%ed%a0%80",
-        b"&".join(b"p%d=1" % i for i in range(65)) + b"&" + GOOD,
-        b'{"client_id": "tv-app"}',
-        pytest.param(b"\x00" * 100, id="zeros"),
-    ],
-)
-async def test_what_is_refused(worker: Worker, path: str, body: bytes) -> None:
-    """8628-3.1-d, 6749-3.2-a: doubled (also in another encoding), broken, not UTF-8."""
-    assert await post(worker, path, body) == INVALID_REQUEST
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "application/json",
-        "text/plain",
-        "multipart/form-data; boundary=x",
-        "application/x-www-form-urlencoded-not",
-        f"{FORM}; charset=utf-16",
-        f"{FORM}; charset=iso-8859-1",
-        "",
-        "/",
-        ";;;",
-    ],
-)
-async def test_another_content_type(worker: Worker, path: str, content_type: str) -> None:
-    assert await post(worker, path, GOOD, Content_Type=content_type) == INVALID_REQUEST
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        FORM.upper(),
-        f"{FORM};charset=UTF-8",
-        f'{FORM}; charset="utf-8"',
-        f"{FORM}; charset=Utf-8",
-        f"{FORM} ; foo=bar",
-    ],
-)
-async def test_the_content_type_in_other_spellings(
-    worker: Worker, path: str, content_type: str
-) -> None:
-    assert await post(worker, path, GOOD, Content_Type=content_type) == good(path)
-
-
-async def test_no_content_type(worker: Worker, path: str) -> None:
-    request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
-    answer = await worker.raw(request % (path.encode(), len(GOOD), GOOD))
-    assert answer.outcome == INVALID_REQUEST
 
 
 # Bodies
@@ -151,18 +51,6 @@ async def test_broken_chunks_after_good_ones(worker: Worker, path: str) -> None:
     """The mistake is in the body, not in the header."""
     answer = await worker.raw(chunked(path) + b"3\r\nfoo\r\nzz\r\n")
     assert answer.status == 400
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "x"])
-async def test_a_compressed_body(worker: Worker, path: str, encoding: str) -> None:
-    """A few bytes must not become gigabytes. Text that is not compressed is refused, too."""
-    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Encoding: %b\r\n"
-    head %= (path.encode(), FORM.encode(), encoding.encode())
-    squeezed = gzip.compress(GOOD + b"&foo=" + b"x" * 1_000_000)
-    for body in (squeezed, GOOD):
-        answer = await worker.raw(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-        assert answer.status in {400, 413}
-        assert "device_code" not in answer.body
 
 
 async def test_a_connection_that_ends_in_a_body(
@@ -229,19 +117,6 @@ async def test_no_operator_pages_in_public(worker: Worker) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/demo"):
         async with worker.client.get(path) as response:
             assert response.status == 404
-
-
-@pytest.mark.parametrize("grant_type", ["password", "client_credentials", "authorization_code"])
-async def test_other_grant_types(worker: Worker, grant_type: str) -> None:
-    """9700-2.4-a, 6749-5.2-b."""
-    form = {"client_id": "tv-app", "grant_type": grant_type, "username": "a", "password": "b"}
-    assert (await worker.post(TOKEN, form)).outcome == (400, "unsupported_grant_type")
-
-
-async def test_the_grant_type_is_required(worker: Worker) -> None:
-    """8628-3.4-a."""
-    for form in ({"client_id": "tv-app"}, {"client_id": "tv-app", "grant_type": ""}):
-        assert (await worker.post(TOKEN, form)).outcome == INVALID_REQUEST
 
 
 # The text of errors

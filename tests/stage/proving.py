@@ -176,6 +176,15 @@ class Holder:
         return await worker.post(TOKEN, form, headers={"DPoP": self.proof()})
 
 
+async def bound(worker: Worker, people: People, holder: Holder) -> dict[str, Any]:
+    """Return the tokens of a device that sent a proof with its poll."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    answer = await holder.poll(worker, grant.body["device_code"])
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
 def sign(header: dict[str, Any], content: dict[str, Any] | str, key: ECKey) -> str:
     """A JWS that ES256 signed, whatever the header says; `content` may be JSON already."""
     payload = content if isinstance(content, str) else json.dumps(content)

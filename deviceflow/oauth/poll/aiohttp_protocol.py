@@ -2,7 +2,8 @@
 
 `web.RequestHandler` has no public way to ask whether it waits for a new request. This class is
 the one place that reads its private names (`_waiter`, `_current_request`, `_request_count`). They
-are pinned with aiohttp's minor version, and `tests/test_aiohttp_names.py` fails when they change.
+are pinned with aiohttp's minor version, and `tests/oauth/poll/test_aiohttp_protocol.py` fails when
+they change.
 """
 
 import asyncio

@@ -7,15 +7,22 @@ that looks like a poll is the thing to watch: it must be swallowed, never answer
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import uvloop
-from aiohttp import web
 
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.poll.connection import MAX_SENT_AHEAD, missing_after
 from deviceflow.oauth.poll.door import REQUEST_TIMEOUT_S
+from tests.stage.before import (
+    SLOW,
+    Prepare,
+    a_poll,
+    an_ordinary_request,
+    an_uncounted_request,
+    errors,
+    nothing,
+    sweeps,
+)
 from tests.stage.oauth import Stage
 from tests.stage.served import (
     FORM,
@@ -27,66 +34,12 @@ from tests.stage.served import (
     poll,
     poll_body,
     post,
-    serve,
 )
+from tests.stage.slow import Slow
 from tests.stage.waiting import PATIENCE_S, turns_until
 
-SWEEP_S = REQUEST_TIMEOUT_S / 2
-KEEPALIVE_S = 75
 AUTHORIZE = b"/oauth2/device_authorization"
 FORM_BODY = b"client_id=tv-app&scope=profile"
-
-
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
-
-
-class Slow:
-    """An endpoint that answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.release = asyncio.Event()
-
-    async def __call__(self, _: web.Request) -> web.Response:
-        self.started.set()
-        await self.release.wait()
-        return web.json_response({"error": "slow"})
-
-
-@pytest.fixture
-async def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture
-def mint(stage: Stage) -> Mint:
-    return Mint(stage)
-
-
-@pytest.fixture
-async def served(stage: Stage, slow: Slow) -> AsyncIterator[Served]:
-    async with serve(
-        stage, routes=[web.get("/slow", slow.__call__), web.post("/slow", slow.__call__)]
-    ) as served:
-        yield served
-        slow.release.set()
-
-
-@pytest.fixture
-async def peer(served: Served) -> AsyncIterator[Peer]:
-    async with await served.connect() as peer:
-        yield peer
-
-
-SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-async def errors(peer: Peer, count: int) -> list[str]:
-    """The next answers, in order, by their error codes."""
-    return [(await peer.answer()).error for _ in range(count)]
 
 
 async def says_no_more(peer: Peer, answers: int) -> None:
@@ -511,137 +464,6 @@ async def test_a_client_that_sends_no_more_still_gets_its_answer(
         assert await peer.rest() == b""
 
 
-# Time
-
-
-async def sweeps(served: Served, seconds: float) -> None:
-    """Let so much time pass for the door."""
-    for _ in range(int(seconds / SWEEP_S)):
-        served.door.sweep(SWEEP_S)
-        await asyncio.sleep(0)
-
-
-Prepare = Callable[[Peer, Mint], Awaitable[None]]
-
-
-async def _nothing(peer: Peer, _: Mint) -> None:
-    await peer.send()
-
-
-async def _a_poll(peer: Peer, mint: Mint) -> None:
-    await peer.ask(poll(mint.code()))
-
-
-async def _an_ordinary_one(peer: Peer, _: Mint) -> None:
-    await peer.ask(METADATA)
-    await peer.settle()
-
-
-async def _an_uncounted_one(peer: Peer, _: Mint) -> None:
-    await peer.ask(METADATA[:20], METADATA[20:])
-    await peer.settle()
-
-
-async def _a_pipeline(peer: Peer, mint: Mint) -> None:
-    await peer.send(METADATA + poll(mint.code()))
-    await errors(peer, 2)
-    await peer.settle()
-
-
-BEFORE = pytest.mark.parametrize(
-    "before", [_nothing, _a_poll, _an_ordinary_one, _an_uncounted_one, _a_pipeline]
-)
-
-
-@BEFORE
-async def test_idle_connections_are_closed(
-    served: Served, peer: Peer, mint: Mint, before: Prepare
-) -> None:
-    await before(peer, mint)
-    await sweeps(served, KEEPALIVE_S)
-    at_the_limit = peer.at_server.is_closing
-    served.door.sweep(SWEEP_S)
-    assert (at_the_limit, peer.at_server.is_closing) == (False, True)
-    assert await peer.rest() == b""
-
-
-@BEFORE
-async def test_busy_connections_stay(
-    served: Served, peer: Peer, mint: Mint, before: Prepare
-) -> None:
-    await before(peer, mint)
-    for _ in range(8):
-        await sweeps(served, KEEPALIVE_S)
-        assert (await peer.ask(poll(mint.code()))).error == PENDING
-        await peer.settle()
-
-
-def _half(request: bytes) -> bytes:
-    return request[: len(request) // 2]
-
-
-HALVES: dict[str, Callable[[Mint], bytes]] = {
-    "half a head": lambda _: _half(METADATA),
-    "half a poll's body": lambda mint: poll(mint.code())[:-20],
-    "half an ordinary body": lambda _: post(AUTHORIZE, FORM_BODY)[:-4],
-    "half an unread body": lambda _: post(b"/slow", FORM_BODY)[:-4],
-    "half a chunk": lambda _: (
-        b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
-        % (AUTHORIZE, FORM)
-    ),
-}
-
-
-@BEFORE
-@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
-async def test_unfinished_requests_are_given_up(
-    served: Served, peer: Peer, mint: Mint, before: Prepare, half: Callable[[Mint], bytes]
-) -> None:
-    """However often another byte comes."""
-    await before(peer, mint)
-    said = peer.at_server.said
-    await peer.send(half(mint))
-    for _ in range(2):
-        await peer.settle()
-        served.door.sweep(SWEEP_S)
-        assert not peer.at_server.is_closing
-        await peer.send(b"a")
-    await peer.settle()
-    served.door.sweep(SWEEP_S)
-    await turns_until(lambda: peer.at_server.lost)
-    assert peer.at_server.said == said
-
-
-async def test_a_slow_handler_is_no_unfinished_request(
-    served: Served, peer: Peer, slow: Slow
-) -> None:
-    await peer.send(SLOW)
-    await slow.started.wait()
-    await sweeps(served, 10 * KEEPALIVE_S)
-    slow.release.set()
-    assert (await peer.answer()).error == "slow"
-    await peer.settle()
-    # Time begins anew with the answer.
-    await sweeps(served, KEEPALIVE_S - 2 * SWEEP_S)
-    assert not peer.at_server.is_closing
-
-
-@pytest.mark.parametrize("lane", [True, False])
-async def test_a_held_poll_is_no_unfinished_request(
-    stage: Stage, mint: Mint, *, lane: bool
-) -> None:
-    async with serve(stage, lane=lane) as served, await served.connect() as peer:
-        await peer.send(poll(mint.code(), b"Prefer: wait=30"))
-        await turns_until(lambda: len(served.apps.polls.held) == 1)
-        await sweeps(served, 10 * KEEPALIVE_S)
-        assert not peer.at_server.is_closing
-        served.apps.polls.held.drop_all()
-        assert (await peer.answer()).error == PENDING
-        await peer.settle()
-        await sweeps(served, KEEPALIVE_S - 2 * SWEEP_S)
-        assert not peer.at_server.is_closing
-
-
 # Clients that do not read
 
 
@@ -688,7 +510,7 @@ STOPPED_TURNS = 100
 MOST_UNSENT = 65_536 + 16_384
 
 
-@pytest.mark.parametrize("before", [_nothing, _a_poll, _an_ordinary_one, _an_uncounted_one])
+@pytest.mark.parametrize("before", [nothing, a_poll, an_ordinary_request, an_uncounted_request])
 async def test_a_client_that_reads_nothing_is_not_read_either(
     served: Served, mint: Mint, before: Prepare
 ) -> None:
@@ -760,47 +582,3 @@ async def test_what_is_sent_ahead_of_a_held_poll_is_limited(
     await peer.send(b"x")
     assert await peer.rest() == b""
     await turns_until(lambda: len(served.apps.polls.held) == 0)
-
-
-# The end
-
-
-async def test_at_the_end_held_polls_are_answered(stage: Stage, mint: Mint) -> None:
-    async with serve(stage) as served:
-        peers = [await served.connect() for _ in range(3)]
-        await peers[0].send(poll(mint.code(), b"Prefer: wait=30"))
-        await peers[1].ask(METADATA)
-        await peers[1].settle()
-        await peers[1].send(poll(mint.code(), b"Prefer: wait=30"))
-        # This one is held by the ordinary handler.
-        await peers[2].send(poll(mint.code(), b"Prefer: wait=30, foo"))
-        await turns_until(lambda: len(served.apps.polls.held) == 3)
-    for peer in peers:
-        answer = await peer.answer()
-        assert answer.error == PENDING
-        assert await peer.rest() == b""
-        peer.close()
-
-
-async def test_at_the_end_requests_in_flight_are_answered(
-    stage: Stage, mint: Mint, slow: Slow
-) -> None:
-    async with serve(stage, routes=[web.get("/slow", slow.__call__)]) as served:
-        peer, idle, half = [await served.connect() for _ in range(3)]
-        await peer.send(SLOW)
-        await slow.started.wait()
-        await idle.send()
-        await half.send(poll(mint.code())[:-9])
-        asyncio.get_running_loop().call_later(0.2, slow.release.set)
-    assert (await peer.answer()).error == "slow"
-    for connection in (peer, idle, half):
-        assert await connection.rest() == b""
-        connection.close()
-
-
-async def test_at_the_end_nothing_more_is_held(stage: Stage, mint: Mint) -> None:
-    async with serve(stage) as served, await served.connect() as peer:
-        served.apps.polls.held.drop_all()
-        answer = await peer.ask(poll(mint.code(), b"Prefer: wait=30"))
-        assert answer.error == PENDING
-        assert answer.header("Preference-Applied") is None

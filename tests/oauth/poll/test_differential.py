@@ -8,18 +8,16 @@ be the same, but for the date and what is random in tokens and codes.
 `FUZZ_EXAMPLES` is the number of examples.
 """
 
-import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import permutations
 from typing import NamedTuple
 
 import msgspec
 import pytest
 import structlog
-import uvloop
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -516,12 +514,6 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 # The test
-
-
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,13 @@ handler for a client that has to authenticate.
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 from unittest import mock
 from urllib.parse import quote_plus
 
 import msgspec
 import pytest
-import uvloop
 
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.poll.held import requested_wait
@@ -39,12 +38,6 @@ PENDING = "authorization_pending"
 PREFER = b"Prefer: wait=%d"
 SECRET = "%:+ é&="
 BASIC = b64encode(f"console:{quote_plus(SECRET)}".encode())
-
-
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
 
 
 class Way(NamedTuple):
@@ -76,12 +69,6 @@ def way(request: pytest.FixtureRequest) -> Way:
 async def served(stage: Stage, way: Way) -> AsyncIterator[Served]:
     async with serve(stage, lane=way.lane) as served:
         yield served
-
-
-@pytest.fixture
-async def peer(served: Served) -> AsyncIterator[Peer]:
-    async with await served.connect() as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -5,29 +5,21 @@ for haproxy's and Envoy's, which follow their documentation). A client whose pol
 left the lane would cost the server ten times as much, and nobody would notice.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote_plus
 
 import msgspec
 import pytest
-import uvloop
 
 from deviceflow.core.grant import PollAnswer, State
-from deviceflow.oauth.poll.connection import missing_after
 from deviceflow.oauth.poll.lane import REMEMBERED_SHAPES, IncompletePoll
 from deviceflow.oauth.poll.recognition import (
     MAX_BODY,
     MAX_HEAD,
     MAX_HEADERS,
-    RequestHead,
-    read_head,
-    read_poll,
 )
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage
-from tests.stage.served import METADATA, Mint, Peer, Served, poll, poll_body, post, serve
+from tests.stage.served import METADATA, Mint, Peer, Served, poll, post, serve
 
 LINE = b"POST /oauth2/token HTTP/1.1"
 GRANT = b"grant_type=urn:ietf:params:oauth:grant-type:device_code"
@@ -174,29 +166,6 @@ ON_THE_LANE = {
 }
 
 
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
-
-
-@pytest.fixture
-def mint(stage: Stage) -> Mint:
-    return Mint(stage)
-
-
-@pytest.fixture
-async def served(stage: Stage) -> AsyncIterator[Served]:
-    async with serve(stage) as served:
-        yield served
-
-
-@pytest.fixture
-async def peer(served: Served) -> AsyncIterator[Peer]:
-    async with await served.connect() as peer:
-        yield peer
-
-
 def request_of(fields: str, body: bytes, line: bytes = LINE) -> tuple[bytes, bytes]:
     """The head and the body of a request as a client sends it."""
     lines = fields.replace("#", str(len(body))).encode().split(b"\n")
@@ -289,109 +258,6 @@ async def test_a_public_client_whose_name_is_escaped_is_not_known_by_its_escapes
             answer = await peer.ask(poll(code, client_id=quote_plus(name).encode()))
             assert answer.error == "authorization_pending"
             await peer.settle()
-
-
-# Reading
-
-
-def head_of(*lines: bytes, line: bytes = LINE) -> bytes:
-    return b"\r\n".join([line, *lines])
-
-
-FIELDS = (
-    b"Host: x",
-    b"Content-Type: application/x-www-form-urlencoded",
-    b"Content-Length: 5",
-)
-
-
-def test_a_head() -> None:
-    assert read_head(head_of(*FIELDS)) == RequestHead(LINE, 5, close=False, is_poll=True, wait=0)
-    closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20")
-    assert read_head(closing) == RequestHead(LINE, 5, close=True, is_poll=True, wait=20)
-    assert read_head(b"GET / HTTP/1.1") == RequestHead(
-        b"GET / HTTP/1.1", 0, close=False, is_poll=False, wait=0
-    )
-    long = head_of(*FIELDS[:2], b"Content-Length: %d" % (MAX_BODY + 1))
-    assert read_head(long) == RequestHead(LINE, MAX_BODY + 1, close=False, is_poll=False, wait=0)
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        b"",
-        b"\r\n" + head_of(*FIELDS),
-        head_of(*FIELDS) + b"\r\n",
-        head_of(*FIELDS).replace(b"\r\n", b"\n", 1),
-        head_of(*FIELDS).replace(b"\r\n", b"\r", 1),
-        head_of(*FIELDS, b" folded"),
-        head_of(*FIELDS, b"\tfolded"),
-        head_of(*FIELDS, b"X : y"),
-        head_of(*FIELDS, b"X"),
-        head_of(*FIELDS, b": y"),
-        head_of(*FIELDS, b"X: \x00"),
-        head_of(*FIELDS, b"X: \x7f"),
-        head_of(*FIELDS, b"X: \x80"),
-        head_of(*FIELDS, b"X: a\rb"),
-        head_of(*FIELDS, b"X: a\nb"),
-        head_of(*FIELDS, b"X\x80: y"),
-        head_of(*FIELDS, b"content-length: 5"),
-        head_of(*FIELDS, b"CONTENT-TYPE: application/x-www-form-urlencoded"),
-        head_of(*FIELDS, b"Transfer-Encoding: identity"),
-        head_of(*FIELDS, b"transfer-encoding:"),
-        head_of(*FIELDS, b"Connection: upgrade"),
-        head_of(*FIELDS, b"Connection: close, keep-alive"),
-        head_of(*FIELDS[:2], b"Content-Length: 05"),
-        head_of(*FIELDS[:2], b"Content-Length: 5, 5"),
-        head_of(*FIELDS[:2], b"Content-Length: 1234567890"),
-        head_of(*FIELDS, line=b"POST /oauth2/token HTTP/1.0"),
-        head_of(*FIELDS, line=b"POST  /oauth2/token HTTP/1.1"),
-        head_of(*FIELDS, line=b"POST oauth2/token HTTP/1.1"),
-        head_of(*FIELDS, line=b"PUT /oauth2/token HTTP/1.1"),
-        head_of(*FIELDS, line=b"POST /\x80 HTTP/1.1"),
-    ],
-)
-def test_no_head(block: bytes) -> None:
-    assert read_head(block) is None
-
-
-@pytest.mark.parametrize("value", [b" " * 60_000, b"a " * 30_000, b" a" * 30_000, b"\t " * 30_000])
-@pytest.mark.parametrize("end", [b"", b"\x01", b"a\x01"])
-def test_a_hostile_head_is_read_in_linear_time(value: bytes, end: bytes) -> None:
-    """It would stop the whole worker; a pattern that goes back took seconds for this."""
-    request = b"GET / HTTP/1.1\r\nX:" + value + end + b"\r\n\r\n"
-    before = time.thread_time()
-    missing_after(request)
-    assert time.thread_time() - before < 0.1
-
-
-def test_a_body() -> None:
-    code = b"A" * 43
-    assert read_poll(poll_body(code)) == (code, b"tv-app")
-    parts = poll_body(code).split(b"&")
-    assert read_poll(b"&".join(reversed(parts))) == (code, b"tv-app")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"&&",
-        poll_body(b""),
-        poll_body(b"A", b""),
-        poll_body(b"A+"),
-        poll_body(b"%41"),
-        poll_body(b"A") + b"&",
-        b"&" + poll_body(b"A"),
-        poll_body(b"A") + b"&device_code=B",
-        b"device_code=A&device_code=B&client_id=x",
-        poll_body(b"A").replace(b"grant_type=", b"grant_type=x"),
-        poll_body(b"A").replace(b"device_code&", b"device_code\n&"),
-        poll_body(b"A").replace(b"client_id", b"Client_id"),
-    ],
-)
-def test_no_body(body: bytes) -> None:
-    assert read_poll(body) is None
 
 
 # Taking

@@ -1,10 +1,10 @@
-"""The private names of aiohttp that `deviceflow/oauth/poll/connection.py` reads.
+"""The private names of aiohttp that `deviceflow/oauth/poll/aiohttp_protocol.py` reads.
 
 aiohttp is pinned to a minor version because of them. When one of these tests fails after an
 update: read aiohttp's `web_protocol.py` again, and find what now tells (1) that a connection
 waits for its next request, (2) whether a request's body has arrived, (3) how many requests
-were read. Change `_is_between_requests` and `_is_unfinished` accordingly, then the pin in
-pyproject.toml, then these tests; `tests/oauth/poll/test_connection.py` has to pass as it is.
+were read. Change the properties of `AiohttpProtocol` accordingly, then the pin in pyproject.toml,
+then these tests; `tests/oauth/poll/test_connection.py` has to pass as it is.
 """
 
 import asyncio
@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
-from tests.stage.waiting import turns_until
+from deviceflow.oauth.answers import SERVER
+from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_protocol
+from tests.stage.waiting import PATIENCE_S, turns_until
 
-WHAT_TO_DO = "aiohttp has changed inside: see the top of tests/test_aiohttp_names.py"
+WHAT_TO_DO = "aiohttp has changed inside: see the top of tests/oauth/poll/test_aiohttp_protocol.py"
 REQUEST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 
@@ -26,7 +27,7 @@ class Connection:
     def __init__(self) -> None:
         self.started = asyncio.Event()
         self.release = asyncio.Event()
-        self.inner: RequestHandler
+        self.inner: AiohttpProtocol
         self.writer: asyncio.StreamWriter
         self.reader: asyncio.StreamReader
 
@@ -49,8 +50,8 @@ async def connection() -> AsyncIterator[Connection]:
     made = Connection()
     server = web.Server(made.handle)
 
-    def accept() -> RequestHandler:
-        made.inner = server()
+    def accept() -> AiohttpProtocol:
+        made.inner = aiohttp_protocol(server)
         return made.inner
 
     listener = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
@@ -132,3 +133,32 @@ async def test_the_count_of_requests_is_of_heads_that_were_read(connection: Conn
     assert connection.inner._request_count == 1, WHAT_TO_DO
     connection.inner.data_received(REQUEST[-2:] + REQUEST)
     assert connection.inner._request_count == 2, WHAT_TO_DO
+
+
+async def test_what_the_lane_asks(connection: Connection) -> None:
+    """The properties through the life of one request, whose body comes in two pieces."""
+    inner = connection.inner
+    await turns_until(lambda: inner.waits)
+    assert inner.waiter is not None
+    assert (inner.has_served, inner.is_reading_body) == (False, None)
+    connection.writer.write(REQUEST[:-2])
+    await connection.started.wait()
+    assert not inner.waits
+    assert (inner.has_served, inner.is_reading_body) == (True, True)
+    connection.writer.write(REQUEST[-2:])
+    await turns_until(lambda: inner.is_reading_body is False)
+    connection.release.set()
+    await turns_until(lambda: inner.waits)
+    assert (inner.has_served, inner.is_reading_body) == (True, None)
+
+
+async def test_what_is_no_http_is_not_repeated(connection: Connection) -> None:
+    """The answer of aiohttp itself repeats the bytes, and names its version."""
+    connection.writer.write(b"GET /?device_code=a-secret \x00 nonsense\r\n\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await connection.reader.read()
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert b'"error":"invalid_request"' in answer
+    assert f"Server: {SERVER}\r\n".encode() in answer
+    assert b"secret" not in answer
+    assert b"aiohttp" not in answer.lower()
