@@ -166,7 +166,7 @@ async def test_a_message_is_its_type(worker: Worker, message: type[msgspec.Struc
         assert not choices or schema["properties"][name]["enum"] == choices[0], name
 
 
-async def test_what_the_code_names_too(worker: Worker) -> None:
+async def test_constants_are_those_of_the_code(worker: Worker) -> None:
     described = await document(worker)
     components = described["components"]
     schemas, headers = components["schemas"], components["headers"]
