@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
-from tests.stage.valkey import Valkey, endless_keys
+from tests.stage.valkey import Valkey, endless_keys, open_connection
 
 # How fast the machine is says nothing about an example.
 settings.register_profile(
@@ -61,7 +61,7 @@ def start_valkey() -> Iterator[Callable[..., Valkey]]:
 @pytest.fixture
 async def connection(valkey: Valkey) -> AsyncIterator[Connection]:
     """A connection to the emptied server."""
-    opened = Connection.open(valkey.url)
+    opened = open_connection(valkey.url)
     await opened.command("FLUSHALL")
     yield opened
     await opened.close()

