@@ -25,7 +25,7 @@ class Shot(NamedTuple):
     first: int = 0
 
 
-class Fired(msgspec.Struct, frozen=True):
+class LoadResult(msgspec.Struct, frozen=True):
     """The results of a shot. `busy`: CPU s per s of the generator, 1.0 for a full core."""
 
     requests: int
@@ -53,7 +53,7 @@ class Load(NamedTuple):
     connections: int = CONNECTIONS
     threads: int = 1
 
-    def fire(self, port: int, shot: Shot, seconds: float, *, sample: bool = False) -> Fired:
+    def fire(self, port: int, shot: Shot, seconds: float, *, sample: bool = False) -> LoadResult:
         """Send for `seconds`. `sample`: count the answers by kind, which makes wrk slower.
 
         May raise BenchmarkError: if too many connections fail.
@@ -81,7 +81,7 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "the generator of benchmarks/generator.py"
 
 
-def _run(command: list[str], seconds: float) -> Fired:
+def _run(command: list[str], seconds: float) -> LoadResult:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.run(
         command,
@@ -93,7 +93,7 @@ def _run(command: list[str], seconds: float) -> Fired:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        fired = msgspec.json.decode(process.stdout.strip().rpartition("\n")[2], type=Fired)
+        fired = msgspec.json.decode(process.stdout.strip().rpartition("\n")[2], type=LoadResult)
     except msgspec.DecodeError as error:
         output = f"{process.stdout}{process.stderr}"
         raise BenchmarkError(f"the load generator printed no figures:\n{output}") from error

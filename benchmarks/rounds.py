@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks.load import Fired, Load, Shot
+from benchmarks.load import Load, LoadResult, Shot
 from benchmarks.processes import cpu_seconds
 from benchmarks.progress import Screen
 from benchmarks.results import Series
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 class Turn(NamedTuple):
     """The results of one turn, and the server's CPU time per answer in us."""
 
-    fired: Fired
+    fired: LoadResult
     server_us: float
 
 

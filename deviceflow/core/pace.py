@@ -49,7 +49,7 @@ class Judgement(NamedTuple):
 
 
 def fingerprint(grant_id: int) -> int:
-    """Return 16 bits, never 0, that differ between two grants in the same slot."""
+    """Return 16 bits, never 0, that distinguish a grant from others in the same slot."""
     # These are bits of the random nonce. Bits of the slot number would often be equal.
     return (grant_id & _FINGERPRINT) or 1
 

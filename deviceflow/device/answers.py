@@ -82,7 +82,7 @@ class TooFast(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None
 
 
-class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """No answer about the grant: no connection, 5xx or 429. Poll again later."""
 
     reason: str
@@ -94,7 +94,7 @@ _ENDS: Final[dict[str, type[ServerError]]] = {
     "expired_token": ExpiredToken,
 }
 
-PollAnswer = Tokens | AccessDenied | ExpiredToken | StillPending | TooFast | Unanswered
+PollAnswer = Tokens | AccessDenied | ExpiredToken | StillPending | TooFast | NoAnswer
 
 
 def printable(text: str) -> str:
@@ -149,7 +149,7 @@ def read_poll(reply: Reply) -> PollAnswer:
         if isinstance(error, AccessDenied | ExpiredToken):
             return error
     if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
-        return Unanswered(reason=f"HTTP {reply.status}", retry_after=reply.retry_after)
+        return NoAnswer(reason=f"HTTP {reply.status}", retry_after=reply.retry_after)
     if error is not None:
         raise error
     members = _accepted(reply, answer, "token endpoint")

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import msgspec
 
 from deviceflow.device.answers import (
+    NoAnswer,
     PollAnswer,
     Reply,
     StillPending,
     Tokens,
     TooFast,
-    Unanswered,
     read_poll,
 )
 from deviceflow.device.errors import ExpiredToken, UnreachableError
@@ -56,7 +56,7 @@ async def _answer(send: SendPoll, wait: int) -> PollAnswer:
     try:
         return read_poll(await send(wait))
     except UnreachableError as error:
-        return Unanswered(reason=error.reason)
+        return NoAnswer(reason=error.reason)
 
 
 def _event(answer: PollAnswer, schedule: Schedule, took: float, polls: int) -> Event:
@@ -66,7 +66,7 @@ def _event(answer: PollAnswer, schedule: Schedule, took: float, polls: int) -> E
         case TooFast(interval=interval, retry_after=retry_after):
             pause = schedule.slow_down(interval, retry_after)
             return SlowDown(interval=schedule.interval, polls=polls, retry_in=pause)
-        case Unanswered(reason=reason, retry_after=retry_after):
+        case NoAnswer(reason=reason, retry_after=retry_after):
             pause = schedule.unanswered(took, retry_after)
             return Unreachable(reason=reason, polls=polls, retry_in=pause)
         case Tokens():

@@ -183,7 +183,7 @@ async def test_lost_connections_back_off_and_polling_goes_on(
 
 
 async def test_a_time_out_backs_off(server: ScriptedServer, time: FakeTime) -> None:
-    """RFC 8628 3.5, last paragraph: a connection that times out is tried less often."""
+    """RFC 8628 3.5, last paragraph: after a time-out, the client polls less often."""
     server.polls = [Say(PENDING, really_takes=1), Say(PENDING, really_takes=1)]
     events: list[Event] = []
     async with impatient(server, time) as client:
@@ -295,7 +295,7 @@ async def test_hold_can_be_declined(client: DeviceClient, server: ScriptedServer
 async def test_a_held_poll_may_take_longer_than_the_time_out(
     server: ScriptedServer, time: FakeTime
 ) -> None:
-    """The HTTP time-out is for the answer after the hold, and the hold comes on top."""
+    """The HTTP time-out starts after the hold."""
     server.polls = [Say(TOKENS, really_takes=1)]
     async with impatient(server, time, max_wait=1) as client:
         tokens = await client.poll_until_decided(GIVEN)

@@ -153,7 +153,7 @@ async def test_an_expired_code_is_known_for_ever(
 
 
 async def end(stage: Stage, grant: Grant | None) -> None:
-    """Let a grant have ended a second ago by the store's clock, which no test sets."""
+    """Make a grant expire a second ago by the store's clock, which tests cannot set."""
     assert grant is not None
     seconds, _ = await stage.redis.time()
     assert await stage.redis.hset(stage.people.grants._key(grant.id), "expires", seconds - 1) == 0
@@ -162,7 +162,7 @@ async def end(stage: Stage, grant: Grant | None) -> None:
 async def test_approved_but_expired_for_the_store(
     stage: Stage, worker: Worker, people: People
 ) -> None:
-    """The workers' clock is stopped here, so the script refuses by the store's clock."""
+    """By the workers' clock, it is still live. The script refuses by the store's clock."""
     grant = await worker.authorize()
     found = await people.find(grant.body["user_code"])
     assert await people.approve(grant.body["user_code"]) is Outcome.CHANGED
