@@ -36,7 +36,7 @@ def build(
     clock: Clock,
     demo: Demo | None = None,
 ) -> Apps:
-    """Build the applications of one worker."""
+    """Build the applications of a worker."""
     parts = open_parts(settings, connection, secrets, pace_memory, clock)
     polls = polling(parts)
     return Apps(public=_public(parts, polls, demo), admin=_admin(parts), polls=polls, parts=parts)

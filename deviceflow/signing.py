@@ -61,7 +61,7 @@ def new_key(algorithm: str, now: int) -> SigningKey:
 
 
 class Signer:
-    """The server's keys: the newest of one algorithm signs, and all keys verify.
+    """The server's keys: the newest key of an algorithm signs, and all keys verify.
 
     A superseded key is neither published nor accepted after its expiry.
     """
@@ -101,7 +101,7 @@ class Signer:
         return jwt.encode(header, dict(claims), self._signing_key, algorithms=[self.algorithm])
 
     def verify(self, token: str) -> VerifiedToken:
-        """Verify a token that one of these keys signed. May raise BadToken."""
+        """Verify a token of this server. May raise BadToken."""
         header = _header(token)
         key_id = str(header.get("kid"))
         key = self._keys.get(key_id)
@@ -121,7 +121,7 @@ class Signer:
 
 
 def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> VerifiedToken:
-    """Verify a token that one of a client's keys signed (RFC 7523). May raise BadToken."""
+    """Verify a token that a client signed with any of its keys (RFC 7523). May raise BadToken."""
     header = _header(token)
     for jwk in jwks:
         if "kid" in header and jwk.get("kid", header["kid"]) != header["kid"]:

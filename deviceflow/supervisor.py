@@ -51,7 +51,7 @@ log = structlog.get_logger()
 
 
 class StartError(Exception):
-    """The server cannot start. The text is one line for the operator."""
+    """The server cannot start. The text is a line for the operator."""
 
 
 class EndedWorker(NamedTuple):
@@ -256,7 +256,7 @@ class Supervisor:
 
 
 def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:
-    """Open `count` listening sockets on one address. `setting`: the setting of `port`.
+    """Open `count` listening sockets on an address. `setting`: the setting of `port`.
 
     May raise StartError.
     """

@@ -1,4 +1,4 @@
-"""A worker: a process with one event loop, which serves on the sockets of the supervisor."""
+"""A worker: a process with an event loop, which serves on the sockets of the supervisor."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ class WorkerContext(NamedTuple):
 
 
 class Sockets(NamedTuple):
-    """The listening sockets of one worker. They outlive it: the next worker takes them over."""
+    """The listening sockets of a worker. They outlive it: the next worker takes them over."""
 
     public: socket.socket
     admin: socket.socket

@@ -1,6 +1,6 @@
-"""The command line, one file per command.
+"""The command line, with a file for each command.
 
 Contract: a command reads its options, calls the code that does the work, and prints what
-happened: results on standard output, everything else on standard error. If it fails, it prints
-one clear line and exits with status 1.
+happened: results on standard output, everything else on standard error. If it fails, it prints a
+clear line and exits with status 1.
 """

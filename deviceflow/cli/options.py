@@ -45,6 +45,6 @@ def refuse_undecodable(what: str, text: str) -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """Print one line and exit with status 1."""
+    """Print a line and exit with status 1."""
     click.echo(f"deviceflow: {message}", err=True)
     sys.exit(1)

@@ -26,10 +26,10 @@ StoreCommand = Callable[[Connection], Awaitable[None]]
 
 
 def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> None:
-    """Run `command` with a connection to the store. Print one line and exit if it fails.
+    """Run `command` with a connection to the store. Print a line and exit if it fails.
 
     `changes`: whether the command writes. If so, print which store it changed, and make the
-    store if there is none. A command that only reads never makes one: it gets an empty store.
+    store if it does not exist. A command that only reads gets an empty store instead.
     """
     # Standard output is for the command's results. Look up sys.stderr for each event, because
     # tests replace it.
@@ -55,7 +55,7 @@ def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> N
 
 @contextmanager
 def _embedded(store: EmbeddedValkey, *, changes: bool) -> Iterator[str]:
-    """Give the URL of the embedded store. If there is none to read, run an empty one."""
+    """Give the URL of the embedded store. If there is none to read, run an empty store."""
     if store.exists():
         with store.shared() as url:
             yield url

@@ -146,7 +146,7 @@ def enable_user(settings: Settings, username: str) -> None:
 
 
 def _check(what: str, kind: object, text: str | None) -> None:
-    """Apply the rule of the configuration file. Print one line and exit if it is broken."""
+    """Apply the rule of the configuration file. Print a line and exit if it is broken."""
     try:
         msgspec.convert(text, kind)
     except msgspec.ValidationError:

@@ -1,8 +1,8 @@
 """The settings, their types, and the rules for their values.
 
 A setting is taken from the command line, else from the environment, else from the TOML file,
-else it has its default. `load` reports all problems at once, one line for each: the path of the
-setting, its value, and what would be right. Each type carries its own rule and description.
+else it has its default. `load` reports all problems at once. The line of a problem has the path
+of the setting, its value, and what would be right. Each type carries its own rule and description.
 """
 
 from deviceflow.config.loading import ConfigError, load, read_client, setting_paths, variable_for

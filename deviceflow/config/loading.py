@@ -25,7 +25,7 @@ _FILE_VARIABLE = "DEVICEFLOW_CONFIG"
 
 
 class ConfigError(Exception):
-    """Settings that cannot be used. `problems`: one line for each problem."""
+    """Settings that cannot be used. `problems`: a line for each problem."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))

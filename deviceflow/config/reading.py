@@ -32,7 +32,7 @@ class StringValue(str):
 
 
 class Reading:
-    """The reading of one document. `problems` has at most one line for each path.
+    """The reading of a document. `problems` has at most a line for each path.
 
     `places`: the paths of all settings, to suggest the right table for a misplaced key.
     `source`: the document's name in each problem. `origins`: the source of the values that are
@@ -163,7 +163,7 @@ def join(path: str, key: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Format a value on one line, shortened, without the password of a URL."""
+    """Format a value on a single line, shortened, without the password of a URL."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, str):

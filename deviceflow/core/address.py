@@ -11,7 +11,7 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 IPV6_PREFIX = 64
-"""Limits count a whole /64: one customer has at least that, a new address for every guess."""
+"""Limits count a whole /64: a customer has at least that, so a new address for every guess."""
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:

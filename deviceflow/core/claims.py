@@ -45,7 +45,7 @@ def access_token(
 ) -> Claims:
     """Return the claims of an access token: RFC 9068 2.2, 2.2.1 (authentication), 2.2.3 (scope).
 
-    `jkt`: the thumbprint of a DPoP key (RFC 9449 6.1). All tokens of one approval have the same
+    `jkt`: the thumbprint of a DPoP key (RFC 9449 6.1). All tokens of an approval have the same
     `grant_id`.
     """
     claims: Claims = {

@@ -1,4 +1,4 @@
-"""The type of a clock. Rules take a time or a clock as an argument; they never read one."""
+"""The type of a clock. Rules take a time or a clock as an argument."""
 
 from collections.abc import Callable
 

@@ -12,9 +12,9 @@ A worker learns from the code alone, without a look-up, that this server issued 
 client, and until when. The tag has 128 bits, because RFC 8628 5.2 asks for a code that cannot
 be guessed. The mask hides the slot number, which would reveal how many codes were issued.
 
-A grant id is 64 bits: a slot number (40 bits) and a nonce (24 bits). Slot numbers come from one
-counter, so that live grants spread evenly over the pace table. The nonce keeps two grants apart
-even if a store that failed over assigns the same slot twice.
+A grant id is 64 bits: a slot number (40 bits) and a nonce (24 bits). Slot numbers come from a
+single counter, so that live grants spread evenly over the pace table. The nonce keeps two grants
+apart even if a store that failed over assigns the same slot twice.
 """
 
 from binascii import Error as Base64Error

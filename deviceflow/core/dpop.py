@@ -1,6 +1,6 @@
 """The claims of DPoP proofs (RFC 9449).
 
-The twelve checks of section 4.3 are in three places. The endpoint checks that there is one
+The twelve checks of section 4.3 are in three places. The endpoint checks that there is a single
 header. `signing.py` checks the JWT: its `typ`, an asymmetric `alg`, a public `jwk` and the
 signature. This module checks the claims: `htm`, `htu`, `iat`, `nonce` and `ath`.
 """
@@ -35,7 +35,7 @@ class ProofError(ValueError):
 
 
 class NonceError(ProofError):
-    """The proof has no nonce of this server, or an old one (RFC 9449 8)."""
+    """The proof has no current nonce of this server (RFC 9449 8)."""
 
 
 class ProofRequirements(NamedTuple):
@@ -86,10 +86,10 @@ def nonce(key: bytes, now: float, steps_back: int = 0) -> str:
 
 
 def check_nonce(proof: Proof, key: bytes, now: float) -> None:
-    """Accept the current nonce and the one before it. May raise NonceError."""
+    """Accept the current nonce and the previous nonce. May raise NonceError."""
     # JSON can hold half a surrogate pair, which UTF-8 cannot encode.
-    presented = str(proof.claims.get("nonce", "")).encode(errors="surrogatepass")
-    good = [compare_digest(presented, nonce(key, now, back).encode()) for back in (0, 1)]
+    proof_nonce = str(proof.claims.get("nonce", "")).encode(errors="surrogatepass")
+    good = [compare_digest(proof_nonce, nonce(key, now, back).encode()) for back in (0, 1)]
     if not any(good):
         raise NonceError("The DPoP proof needs the nonce that this answer brings.")
 

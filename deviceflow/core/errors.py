@@ -1,6 +1,6 @@
 """The errors that machines receive (RFC 6749 section 5.2, RFC 8628 section 3.5).
 
-There is one class, and one function per error code. A description is fixed text. It never
+There is a class, and a function for each error code. A description is fixed text. It never
 repeats what the client sent, so it stays inside the character set of RFC 6749 5.2.
 """
 

@@ -21,7 +21,7 @@ class FormError(ValueError):
 class Form(NamedTuple):
     """The parameters of a form, without the empty ones.
 
-    `fields`: the parameters with one value; `repeated`: those that may have several, in order.
+    `fields`: the parameters with a single value; `repeated`: those that may have several, in order.
     """
 
     fields: dict[str, str]

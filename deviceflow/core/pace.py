@@ -1,4 +1,4 @@
-"""Pace: how often one grant may be polled (RFC 8628 section 3.5, `slow_down`).
+"""Pace: how often a grant may be polled (RFC 8628 section 3.5, `slow_down`).
 
 The rules:
 - The first poll is always in time.
@@ -15,9 +15,9 @@ The rules:
 Why the two cases? Answers can get lost, so the server's interval may be longer than the one
 that the device knows. If the server added 5 s to its own interval, it would stay ahead of the
 device, and each poll would get another `slow_down`, up to the cap. With the second rule, the
-device is in step again after one `slow_down`, however many answers were lost or doubled.
+device is in step again after a single `slow_down`, however many answers were lost or doubled.
 
-An entry of the pace table is one unsigned 64-bit number:
+An entry of the pace table is an unsigned 64-bit number:
 
     fingerprint (16)  |  interval in force, s (10)  |  last poll, ms (38)
 
@@ -31,7 +31,7 @@ SLOW_DOWN_S = 5
 """RFC 8628 3.5: the interval MUST be increased by 5 seconds."""
 
 MAX_INTERVAL_S = (1 << 10) - 1
-"""The longest interval that an entry can hold, in s. A longer one counts as this."""
+"""The longest interval that an entry can hold, in s. A longer interval counts as this."""
 
 _CLOCK_BITS = 38
 _CLOCK = (1 << _CLOCK_BITS) - 1
@@ -75,7 +75,7 @@ def judge(entry: int, mark: int, now_ms: int, interval: int, max_interval: int) 
 
 
 def _earliest(interval: int) -> int:
-    """Return how long after the last poll the next one is in time, in ms."""
+    """Return the shortest time after the last poll at which a poll is in time, in ms."""
     return interval * 1000 - max(_MIN_ALLOWANCE_MS, interval * 100)
 
 
@@ -97,9 +97,9 @@ class PaceTable:
 
     `memory`: a writable buffer of 8 bytes per slot, zeroed at first.
 
-    There is no lock. An entry is read and written as one aligned machine word, so a worker never
-    sees half of one. If two workers judge two polls of one grant at the same instant, both may
-    read the older entry. Then one poll too many is in time, which is harmless.
+    There is no lock. An entry is read and written as an aligned machine word, so a worker never
+    sees half of it. If two workers judge two polls of a grant at the same instant, both may read
+    the older entry. Then a poll that is too fast counts as in time, which is harmless.
     """
 
     def __init__(self, memory: memoryview, max_interval: int) -> None:

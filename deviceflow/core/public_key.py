@@ -22,7 +22,7 @@ _RSA = ("RS256", "RS384", "RS512", "PS256")
 
 
 class Curve(NamedTuple):
-    """The algorithms of one curve, its coordinates, and the bytes of each coordinate."""
+    """The algorithms of a curve, its coordinates, and the bytes of each coordinate."""
 
     algorithms: tuple[str, ...]
     coordinates: tuple[str, ...]

@@ -36,7 +36,7 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def age(key: SigningKey) -> tuple[bool, int, str]:
-    """Return a key to sort by. The key that signs is the last: a superseded one never does.
+    """Return a key to sort by, so that the key that signs is the last. A superseded key never is.
 
     The time alone is not enough: it is in whole seconds, and the clocks of hosts differ.
     """

@@ -22,7 +22,7 @@ MAX_GROWTH = 4
 """A code grows by at most this many characters over the configured length."""
 
 SAFETY_BITS = 32
-"""With one guess and one live grant, a guess hits with a probability of 2**-32."""
+"""With a single live grant, a guess hits with a probability of at most 2**-32."""
 
 # The characters of each string look alike.
 _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
@@ -54,13 +54,13 @@ def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int])
 def length_for(form: UserCodeFormat, live_grants: int, guesses: int) -> int:
     """Return the length of a new code, if `live_grants` are waiting and `guesses` are allowed.
 
-    While N codes are waiting, a guess is N times as likely to hit one of them. So the code grows
-    with log2 N (RFC 8628 5.1 asks for enough entropy against online guessing).
+    While N codes are waiting, a guess is N times as likely to hit. So the code grows with log2 N
+    (RFC 8628 5.1 asks for enough entropy against online guessing).
     """
     bits = SAFETY_BITS + math.log2(max(1, live_grants)) + math.log2(max(1, guesses))
     length = math.ceil(bits / math.log2(len(form.alphabet)))
     # An operator may choose a short code, for a private network or a small keypad. It grows only
-    # when the fleet makes it weaker than it was for one grant.
+    # when the fleet makes it weaker than it is for a single grant.
     missing_bits = SAFETY_BITS + math.log2(max(1, guesses)) - form.bits
     if missing_bits > 0:
         length = math.ceil((bits - missing_bits) / math.log2(len(form.alphabet)))

@@ -76,7 +76,7 @@ class StillPending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TooFast(msgspec.Struct, frozen=True, kw_only=True):
-    """`slow_down`. `interval`: the server's new interval in seconds, if it sent one."""
+    """`slow_down`. `interval`: the new interval in seconds, or None if the answer has none."""
 
     interval: int | None
     retry_after: float | None

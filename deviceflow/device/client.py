@@ -23,11 +23,11 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class DeviceClient:
-    """An OAuth client of one server. It can run any number of grants, also at the same time.
+    """An OAuth client of a server. It can run any number of grants, also at the same time.
 
     `server` is Metadata, or the address of an issuer, whose metadata is fetched once. `session` is
-    not closed. Without it, the client makes one, which `async with` or `close` closes.
-    `timeout_s` is for one answer, in seconds; a held poll has the time of the hold in addition.
+    not closed. Without it, the client makes a session, which `async with` or `close` closes.
+    `timeout_s` is for each answer, in seconds; a held poll has the time of the hold in addition.
     `clock`, `sleep` and `jitter` are for tests. May raise InsecureAddressError (an http address
     that is not loopback), ValueError (a secret and an `auth_method` that do not match).
     """

@@ -10,7 +10,7 @@ AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's id, and its secret and the method to send it, if it has one."""
+    """A client's id, and for a confidential client its secret and the method to send it."""
 
     client_id: str
     client_secret: str | None = None

@@ -1,4 +1,4 @@
-"""The errors of the device's side. Every message is one line for a person."""
+"""The errors of the device's side. Every message is a line for a person."""
 
 
 class DeviceFlowError(Exception):

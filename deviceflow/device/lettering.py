@@ -1,6 +1,6 @@
 """Large letters for a user code, drawn with half blocks, to be read from a distance.
 
-They have the terminal's own colours, so they are readable on a light and on a dark one.
+They have the terminal's own colours, so they are readable on light and dark terminals.
 """
 
 from collections.abc import Sequence

@@ -67,9 +67,9 @@ def read_metadata(issuer: str, document: dict[str, object]) -> Metadata:
 
     RFC 8414 3.3: a document with another issuer MUST NOT be used.
     """
-    other = document.get("issuer")
-    if other != issuer:
-        shown = printable(str(other)) if other else "no issuer"
+    named_issuer = document.get("issuer")
+    if named_issuer != issuer:
+        shown = printable(str(named_issuer)) if named_issuer else "no issuer"
         raise DiscoveryError(
             f"The metadata of {issuer} names another issuer: {shown}. "
             "The two must be the same to the last character (RFC 8414 3.3); use that address if "

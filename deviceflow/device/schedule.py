@@ -1,8 +1,8 @@
 """The times at which a device polls. Pure: the rules of RFC 8628 3.5, and of held polls.
 
 - Two polls are never closer than the interval in force.
-- `slow_down` adds five seconds to the interval, for this and all later polls. If the answer has a
-  longer interval, that one is used.
+- `slow_down` adds five seconds to the interval, for this and all later polls. A longer interval in
+  the answer is used instead.
 - Without an answer, the pause doubles each time, up to a minute (or twice the interval, if that is
   longer). A random part is added, so that the devices of a fleet do not all return at the same
   moment. The next answer resets the pause.
@@ -20,7 +20,7 @@ _JITTER = 0.25
 
 
 class Schedule:
-    """The pace of one grant's polls. There is a method for each answer, which returns a pause in s.
+    """The pace of a grant's polls. There is a method for each answer, which returns a pause in s.
 
     `max_wait`: the longest time for which the server holds a poll, in seconds; 0 if it holds none.
     `jitter` returns a number from 0 to 1.

@@ -21,7 +21,7 @@ _MARGIN = "  "
 
 
 class Screen:
-    """The screen of one grant, on one stream.
+    """The screen of a grant.
 
     Call `show`, then `on_event` for each event and `tick` once a second, then `close`. `clock` is
     in seconds and never goes back.
@@ -107,7 +107,7 @@ class Screen:
 
 
 def progress(remaining: float, polls: int, last_answer: str) -> str:
-    """Describe the progress in one line: the time left, the number of polls, the last answer."""
+    """Describe the progress in a line: the time left, the number of polls, the last answer."""
     minutes, seconds = divmod(max(0, round(remaining)), 60)
     times = "1 poll" if polls == 1 else f"{polls} polls"
     return f"Waiting, {minutes}:{seconds:02} left. {times}, last answer: {last_answer}"

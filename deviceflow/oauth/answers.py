@@ -53,7 +53,7 @@ def error_response(error: OAuthError, *, interval: int = 0) -> web.Response:
 
 
 def exception_response(error: Exception) -> web.Response:
-    """Make the response for an exception of an endpoint. Log an unexpected one."""
+    """Make the response for an exception of an endpoint. Log it if it is unexpected."""
     if isinstance(error, OAuthError):
         return error_response(error)
     if isinstance(error, StoreUnavailable):

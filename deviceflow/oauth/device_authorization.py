@@ -27,7 +27,7 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.store.grants import GrantRequest, Grants
 
 USER_AGENT_BYTES = 64
-"""The part of a User-Agent that is stored. A longer one would need a third more memory a grant."""
+"""The stored part of a User-Agent. With more bytes, each grant would need a third more memory."""
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 

@@ -2,7 +2,7 @@
 
 Only clients with `introspect = true` may introspect tokens: resource servers. If such a client has
 an `audience` or `resources`, it only learns about tokens for these. For every other token, the
-answer is the one for a malformed token.
+answer is the same as for a malformed token.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class IntrospectionEndpoint:
         return INACTIVE if active is None else _state(active)
 
     async def _refresh_token(self, token: str, client: Client) -> TokenState | None:
-        """Return the state of a refresh token, or None if `token` does not look like one."""
+        """Return the state of a refresh token, or None if `token` has another form."""
         refresh_token = RefreshToken.parse(token)
         if refresh_token is None:
             return None

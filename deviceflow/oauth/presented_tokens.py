@@ -43,9 +43,9 @@ class PresentedTokens:
         return claims if self.clock() < claims["exp"] else None
 
     async def active(self, token: str, audience: Collection[str] = ()) -> ActiveToken | None:
-        """Return the token if it may be used now, at one of `audience` (empty: at any).
+        """Return the token if it may be used now, at any of `audience` (empty: anywhere).
 
-        A token for another audience is handled as an unknown one is, with the same look-ups.
+        A token for another audience is handled like an unknown token, with the same look-ups.
         """
         claims = await self.read(token)
         if claims is None or (audience and not _names(claims["aud"]) & {*audience}):

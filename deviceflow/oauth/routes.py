@@ -46,7 +46,7 @@ class Polling:
 
 
 def polling(parts: Parts) -> Polling:
-    """Make the objects that answer polls in one worker."""
+    """Make the objects that answer polls in a worker."""
     device = parts.settings.device
     judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock)
     held = HeldPolls(

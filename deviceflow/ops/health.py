@@ -11,7 +11,7 @@ from aiohttp import web
 
 
 class Health:
-    """The endpoints of one worker. `store_reachable` returns what the worker saw last."""
+    """The endpoints of a worker. `store_reachable` returns what the worker saw last."""
 
     def __init__(self, store_reachable: Callable[[], bool]) -> None:
         self._store_reachable = store_reachable

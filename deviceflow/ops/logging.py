@@ -1,4 +1,4 @@
-"""Logs: one event per line, for people on a terminal, and as JSON elsewhere."""
+"""Logs: a line for each event, for people on a terminal, and as JSON elsewhere."""
 
 import logging
 import sys

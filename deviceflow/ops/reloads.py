@@ -1,6 +1,6 @@
 """The log lines of a worker that has reloaded its clients or signing keys.
 
-Each change is one line, with ids only. The first load of a worker is not a change.
+Each change is a line, with ids only. The first load of a worker is not a change.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 MOST = 20
-"""The most ids in one line: a store that lost its data would otherwise fill the screen."""
+"""The most ids in a line: a store that lost its data would otherwise fill the screen."""
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ class GrantType(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEndpoint:
-    """The endpoint that passes a token request to one of `grant_types`."""
+    """The endpoint that passes a token request to its grant type."""
 
     authentication: ClientAuthentication
     proofs: DPoPProofs
