@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, RSAKey
 from deviceflow.config import Server, Settings
 from deviceflow.core.assertion import TYPE
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from deviceflow.oauth.clients.authentication import FAILURE_WINDOW_S, FAILURES_PER_WINDOW
+from deviceflow.oauth.clients.failures import FAILURE_WINDOW_S, FAILURES_PER_WINDOW
 from tests.stage.clock import Clock
 from tests.stage.oauth import SECRET, People, Stage, Worker
 from tests.stage.proving import (
