@@ -32,8 +32,6 @@ BY_FEATURE = {
     "device/summary.py": "device/test_screen.py",  # a part of the screen
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
     "oauth/answers.py": "oauth/test_requests.py",  # by the answers of every endpoint
-    "oauth/clients/client_metadata.py": "oauth/clients/test_registration.py",  # RFC 7591 as a whole
-    "oauth/clients/proof.py": "oauth/clients/test_authentication.py",  # each way to authenticate
     "oauth/dpop_proofs.py": "oauth/test_dpop.py",  # RFC 9449 as a whole
     "oauth/form.py": "oauth/test_requests.py",  # by the forms that every endpoint refuses
     "oauth/poll/aiohttp_protocol.py": "test_aiohttp_names.py",  # the private names that it reads
