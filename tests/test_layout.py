@@ -31,8 +31,6 @@ BY_FEATURE = {
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
-    "oauth/clients/client_metadata.py": "oauth/clients/test_registration.py",  # RFC 7591 as a whole
-    "oauth/clients/proof.py": "oauth/clients/test_authentication.py",  # each way to authenticate
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py

@@ -1,4 +1,4 @@
-"""`deviceflow check FILE`: tell whether the server would start with this configuration."""
+"""`deviceflow check FILE`: say whether the server would start with this configuration."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import click
 
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
+from deviceflow.core.resources import Resources
 from deviceflow.signing import is_public_jwk
 
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
@@ -21,8 +22,9 @@ SHORT_GRANT_S = 60
 def check(file: Path) -> None:
     """Check the configuration FILE, with the environment, and start nothing.
 
-    Prints one line for each problem and ends with status 1, or prints what is in the file.
-    Warnings are about what is allowed but risky; they do not change the status.
+    Prints one line for each problem and ends with status 1, or prints how many clients and users
+    the file has. A warning names a value that is allowed but risky; it does not change the
+    status.
     """
     try:
         settings = load(file, environ=os.environ)
@@ -36,21 +38,21 @@ def check(file: Path) -> None:
 
 
 def warnings(settings: Settings) -> Iterator[str]:
-    """List what is allowed but risky, one line each: path, what it means, what to do."""
+    """List the values that are allowed but risky, a line each: path, meaning, what to do."""
     if not any(client.enabled for client in settings.clients):
         yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
     yield from risks(settings)
 
 
 def risks(settings: Settings) -> Iterator[str]:
-    """List the same without what a running server, which knows the store, can tell better."""
+    """List the same, but for the number of clients: a running server also knows those stored."""
     yield from _reach(settings)
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
         yield (
-            "tokens.access_token_lifetime_s: who steals a token can use it until it expires;"
+            "tokens.access_token_lifetime_s: a stolen token can be used until it expires;"
             " RFC 6750 5.3 recommends at most 3600"
         )
 
@@ -92,19 +94,18 @@ def _grants(settings: Settings) -> Iterator[str]:
 
 
 def _resources(settings: Settings) -> Iterator[str]:
+    resources = Resources(settings.issuer_url, settings.resources)
     registered = settings.registration.scopes if settings.registration.enabled else ()
-    asked = {*registered, *(scope for client in settings.clients for scope in client.scopes)}
-    owners: dict[str, str] = {}
-    for i, known in enumerate(settings.resources):
-        owners |= dict.fromkeys(known.scopes, known.resource)
-        for scope in known.scopes:
-            if scope not in asked:
+    offered = {*registered, *(scope for client in settings.clients for scope in client.scopes)}
+    for i, resource in enumerate(settings.resources):
+        for scope in resource.scopes:
+            if scope not in offered:
                 yield (
                     f'resources[{i}].scopes: no client of this file may ask for "{scope}"; if that'
                     " is a typing mistake, tokens with the right scope are not for this resource"
                 )
     for i, client in enumerate(settings.clients):
-        if len({owners[scope] for scope in client.scopes if scope in owners}) > 1:
+        if len(resources.owners(client.scopes)) > 1:
             yield (
                 f"clients[{i}].scopes: belong to several resources, so a request with neither"
                 " scope nor resource is refused; the device has to send one of them"
@@ -112,21 +113,18 @@ def _resources(settings: Settings) -> Iterator[str]:
 
 
 def _proofs(settings: Settings) -> Iterator[str]:
-    """What will never prove a client, though nothing is wrong with its form."""
+    """List the credentials that will never prove a client, though their form is right."""
     for i, client in enumerate(settings.clients):
-        if (
-            client.auth_method == "tls_client_auth"
-            and not settings.server.client_certificate_header
-        ):
+        if not settings.server.offers(client.method):
             yield (
-                f'clients[{i}].auth_method: "tls_client_auth" lets nobody in without'
+                f'clients[{i}].auth_method: "{client.auth_method}" lets nobody in without'
                 " server.client_certificate_header; set it, and let the proxy write that header"
             )
         for j, key in enumerate(client.public_keys):
             if not is_public_jwk(key):
                 yield (
                     f"clients[{i}].jwks.keys[{j}]: no signature can be checked with it; copy the"
-                    " key again from whoever made it"
+                    " key again from where it was made"
                 )
 
 

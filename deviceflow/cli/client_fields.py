@@ -1,4 +1,4 @@
-"""From what `clients add` and `clients set` were told to the client that is stored."""
+"""From the options of `clients add` and `clients set` to the client that is stored."""
 
 import re
 import sys
@@ -12,23 +12,17 @@ from deviceflow.cli.check import warnings
 from deviceflow.cli.client_options import OPTION_OF
 from deviceflow.cli.options import fail, refuse_undecodable
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import SECRET_METHODS, Client
+from deviceflow.core.client import Client
+from deviceflow.core.client_methods import METHODS_WITH
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.signing import is_public_jwk
-
-CREDENTIALS = {
-    "secret_sha256": SECRET_METHODS,
-    "jwks": ("private_key_jwt",),
-    "tls_client_auth_subject_dn": ("tls_client_auth",),
-}
-"""What proves a client, by its field, and the methods that look at it."""
 
 CODE_FIELDS = UserCodeFormat.__struct_fields__
 
 
-def named(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a client that a command line names, as a file would have them."""
-    fields = {field: value for field, value in given.items() if value not in (None, ())}
+def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a client that `options` set, as a file would have them."""
+    fields = {field: value for field, value in options.items() if value not in (None, ())}
     for field, value in fields.items():
         for text in value if isinstance(value, tuple) else (value,):
             refuse_undecodable(OPTION_OF.get(field, field), str(text))
@@ -42,35 +36,43 @@ def named(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def changed(client: Client, fields: Mapping[str, Any], unset: tuple[str, ...]) -> dict[str, Any]:
-    """Give all fields of `client` with the new `fields`; what is not named stays.
+def changed_fields(
+    client: Client, fields: Mapping[str, Any], unset: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return all fields of `client` with the new `fields`; a field without an option stays.
 
-    What proved it under another method goes: it shall not be good again with that method.
+    With another method, the credential of the method before goes. Otherwise it would be good
+    again if that method ever came back.
     """
-    gone = {field for field, option in OPTION_OF.items() if option.removeprefix("--") in unset}
-    if fields.get("auth_method", client.auth_method) != client.auth_method:
-        gone |= {one for one, by in CREDENTIALS.items() if fields["auth_method"] not in by}
+    dropped = {field for field, option in OPTION_OF.items() if option.removeprefix("--") in unset}
+    method = fields.get("auth_method", client.auth_method)
+    if method != client.auth_method:
+        dropped |= {field for field, methods in METHODS_WITH.items() if method not in methods}
     before: dict[str, Any] = msgspec.to_builtins(client)
-    kept = {one: value for one, value in before.items() if value is not None and one not in gone}
-    new = dict(fields)
-    if "user_code" in new:
-        new["user_code"] = {**kept.get("user_code", {}), **new["user_code"]}
-    return {**kept, **new}
+    unchanged = {
+        field: value
+        for field, value in before.items()
+        if value is not None and field not in dropped
+    }
+    changes = dict(fields)
+    if "user_code" in changes:
+        changes["user_code"] = {**unchanged.get("user_code", {}), **changes["user_code"]}
+    return {**unchanged, **changes}
 
 
-def checked(fields: Mapping[str, Any], settings: Settings) -> Client:
-    """Make the client of `fields`; end the program where a file with it would be refused."""
+def client_from(fields: Mapping[str, Any], settings: Settings) -> Client:
+    """Make the client of `fields`; end the program if a file with it would be refused."""
     try:
         return read_client(fields, settings)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(f"deviceflow: {_by_option(problem)}", err=True)
+            click.echo(f"deviceflow: {_with_option(problem)}", err=True)
         sys.exit(1)
 
 
-def check_credentials(client: Client, fields: Mapping[str, Any]) -> None:
-    """End the program where what `fields` name as proof would prove nothing."""
-    for field, methods in CREDENTIALS.items():
+def refuse_useless_credentials(client: Client, fields: Mapping[str, Any]) -> None:
+    """End the program if a credential among `fields` could never prove the client."""
+    for field, methods in METHODS_WITH.items():
         if field in fields and client.auth_method not in methods:
             fail(
                 f"{OPTION_OF.get(field, field)}: set for a client with auth_method"
@@ -84,15 +86,15 @@ def check_credentials(client: Client, fields: Mapping[str, Any]) -> None:
             )
 
 
-def warn(client: Client, settings: Settings) -> None:
-    """Print what `check` would say of the client if it stood in the file."""
+def print_warnings(client: Client, settings: Settings) -> None:
+    """Print the warnings of `check` that a file with this client would get."""
     for warning in warnings(msgspec.structs.replace(settings, clients=(client,))):
         if warning.startswith("clients[0]."):
-            told = _by_option(warning.removeprefix("clients[0]."))
-            click.echo(f"deviceflow: warning: {told}", err=True)
+            text = _with_option(warning.removeprefix("clients[0]."))
+            click.echo(f"deviceflow: warning: {text}", err=True)
 
 
-def _by_option(line: str) -> str:
+def _with_option(line: str) -> str:
     """Write the option of a field in the place of its path: `interval_s: got ...`."""
     path, colon, rest = line.partition(":")
     path = path.replace("user_code.", "user_code_")

@@ -1,18 +1,31 @@
-"""The options of `clients add` and `clients set`: all that can be said of a client."""
+"""The options of `clients add` and `clients set`: one for each field of a client.
+
+`HELP` is the list of options. What an option takes follows from the type of its field in
+`Client` or, below `user_code`, in `UserCodeFormat`; `SPECIAL` has what does not.
+"""
 
 from typing import Any
 
 import click
 import msgspec
+from msgspec import inspect
 
 from deviceflow.cli.options import fail
-from deviceflow.core.client import SECRET_METHODS
+from deviceflow.core.client import Client
+from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, ClientMethod
+from deviceflow.core.user_code import UserCodeFormat
 
-PEOPLE = "What people decide about"
-PROOF = "How it authenticates"
-TOKENS = "Its tokens"
-GRANTS = "Its grants"
-CODES = "Its user codes, all as device.user_code says unless one is given"
+USAGE = {
+    "scopes": "--scope SCOPES",
+    "auth_method": "--auth-method METHOD",
+    "jwks": "--jwks FILE",
+    "tls_client_auth_subject_dn": "--tls-subject DN",
+    "audience": "--audience API",
+    "resources": "--resource URI",
+    "lifetime_s": "--lifetime SECONDS",
+    "interval_s": "--interval SECONDS",
+}
+"""How an option is written where its field and the field's type do not say it."""
 
 UNSET = (
     "audience",
@@ -23,200 +36,72 @@ UNSET = (
     "interval",
     "user-code",
 )
-"""Options whose absence means something."""
-
-OPTIONAL_OR_REQUIRED = click.Choice(["optional", "required"])
+"""The options whose absence means something, so that `clients set` can take them away."""
 
 
-class ClientOption(click.Option):
-    """An option under a heading of its own in `--help`; its name is the field of `Client`."""
-
-    def __init__(self, group: str, *names: str, **attributes: Any) -> None:  # noqa: ANN401 - click's
-        super().__init__(names, **attributes)
-        self.group = group
+def _flag_of(field: str) -> str:
+    return USAGE[field].split()[0] if field in USAGE else "--" + field.replace("_", "-")
 
 
-class ClientCommand(click.Command):
-    """A command whose `--help` shows options under their headings."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, group by group."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            if isinstance(parameter, click.Argument):
-                continue
-            if record := parameter.get_help_record(ctx):
-                groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
-        for group, records in groups.items():
-            with formatter.section(group):
-                formatter.write_dl(records)
+def _words_of(method: ClientMethod) -> str:
+    """Return what the help says of a method: what it is, and what it needs."""
+    if method.credential is None:
+        return method.summary
+    if method.has_secret:
+        return f"{method.summary}, made and shown once"
+    return f"{method.summary}, with {_flag_of(method.credential.field)}"
 
 
-def client_options(*, new: bool) -> list[click.Parameter]:
-    """List the options of a client; only those of a `new` one have defaults."""
-    return [*_people(new=new), *_proof(new=new), *_tokens(), *_grants(), *_user_code()]
+HELP = {
+    "What people see": {
+        "name": "The name that people read when they decide.",
+        "scopes": "All scopes that the client may ask for. Separate several with spaces, or repeat"
+        " the option.",
+    },
+    "How the client authenticates": {
+        "auth_method": "; ".join(
+            f"{name}: {_words_of(method)}" for name, method in CLIENT_METHODS.items()
+        )
+        + ".",
+        "jwks": "A file with the client's public keys as a JWK Set (RFC 7523), or - for standard"
+        " input.",
+        "tls_client_auth_subject_dn": "The subject of the client's certificate (RFC 8705), such as"
+        " CN=meter,O=Example.",
+        "introspect": "Whether the client is a resource server and may introspect tokens (RFC"
+        " 7662).",
+    },
+    "Tokens": {
+        "audience": "The API that access tokens are for, if neither a resource nor the scopes"
+        " decide it. Default: the issuer.",
+        "resources": "An API that the client may name with the parameter resource (RFC 8707)."
+        " Repeat the option for several.",
+        "token_format": "The format of access tokens. Default: the setting tokens.format.",
+        "refresh_token": "Whether grants have a refresh token. Default: those with the scope"
+        " offline_access.",
+    },
+    "Grants": {
+        "lifetime_s": "How long a code can be used. Default: the setting device.lifetime_s.",
+        "interval_s": "Time between two polls. Default: the setting device.interval_s.",
+        "verification_uri_complete": "Whether a link or a QR code may contain the code. If not,"
+        " people type it (RFC 8628 5.4).",
+        "pkce": "If required, a grant needs a code_challenge (RFC 7636).",
+        "dpop": "If required, grants and tokens need a key of the device (RFC 9449).",
+    },
+    "User codes (the setting device.user_code is used unless one of these is given)": {
+        "user_code_alphabet": "letters, numeric, or the characters themselves. Default: letters.",
+        "user_code_length": "The number of characters, without dashes. Default: 8.",
+        "user_code_group": "The number of characters between two dashes; 0 for no dashes."
+        " Default: 4.",
+    },
+}
+"""The help of every option, by group (a heading of its own) and by field."""
 
-
-def _people(*, new: bool) -> list[ClientOption]:
-    return [
-        ClientOption(
-            PEOPLE, "--name", required=new, metavar="TEXT", help="What they read when they decide."
-        ),
-        ClientOption(
-            PEOPLE,
-            "--scope",
-            "scopes",
-            multiple=True,
-            metavar="SCOPES",
-            default=["openid profile offline_access"] if new else None,
-            show_default=True,
-            help="All that it may ask for: several with spaces between them, or repeated.",
-        ),
-    ]
-
-
-def _proof(*, new: bool) -> list[ClientOption]:
-    return [
-        ClientOption(
-            PROOF,
-            "--auth-method",
-            type=click.Choice(["none", *SECRET_METHODS, "private_key_jwt", "tls_client_auth"]),
-            default="none" if new else None,
-            show_default=True,
-            metavar="METHOD",
-            help="none, for what is installed on devices; client_secret_basic or"
-            " client_secret_post, for which a secret is made and shown; private_key_jwt, with"
-            " --jwks; tls_client_auth, with --tls-subject.",
-        ),
-        ClientOption(
-            PROOF,
-            "--jwks",
-            callback=_read_jwks,
-            metavar="FILE",
-            help="Its public keys as a JWK Set (RFC 7523); - is standard input.",
-        ),
-        ClientOption(
-            PROOF,
-            "--tls-subject",
-            "tls_client_auth_subject_dn",
-            metavar="DN",
-            help="The subject of its certificate (RFC 8705), as in CN=meter,O=Example.",
-        ),
-        ClientOption(
-            PROOF,
-            "--introspect/--no-introspect",
-            default=None,
-            help="Whether it is a resource server, which may introspect tokens (RFC 7662).",
-        ),
-    ]
-
-
-def _tokens() -> list[ClientOption]:
-    return [
-        ClientOption(
-            TOKENS,
-            "--audience",
-            metavar="API",
-            help="Who they are for where neither resource nor scopes tell it; without it, the"
-            " issuer.",
-        ),
-        ClientOption(
-            TOKENS,
-            "--resource",
-            "resources",
-            multiple=True,
-            metavar="URI",
-            help="An API that it may name with resource (RFC 8707). Repeat it for several.",
-        ),
-        ClientOption(
-            TOKENS,
-            "--token-format",
-            type=click.Choice(["jwt", "opaque"]),
-            help="Without it, as tokens.format says.",
-        ),
-        ClientOption(
-            TOKENS,
-            "--refresh-token",
-            type=click.Choice(["always", "never"]),
-            help="Without it, with the scope offline_access.",
-        ),
-    ]
-
-
-def _grants() -> list[ClientOption]:
-    return [
-        ClientOption(
-            GRANTS,
-            "--lifetime",
-            "lifetime_s",
-            type=int,
-            metavar="SECONDS",
-            help="Without it, as device.lifetime_s says.",
-        ),
-        ClientOption(
-            GRANTS,
-            "--interval",
-            "interval_s",
-            type=int,
-            metavar="SECONDS",
-            help="Between two polls; without it, as device.interval_s says.",
-        ),
-        ClientOption(
-            GRANTS,
-            "--verification-uri-complete/--no-verification-uri-complete",
-            default=None,
-            help="Whether a link or QR code may carry the code; if not, people type it (RFC 8628"
-            " 5.4).",
-        ),
-        ClientOption(
-            GRANTS,
-            "--pkce",
-            type=OPTIONAL_OR_REQUIRED,
-            help="required refuses grants without a code_challenge (RFC 7636).",
-        ),
-        ClientOption(
-            GRANTS,
-            "--dpop",
-            type=OPTIONAL_OR_REQUIRED,
-            help="required refuses grants and tokens without a key of the device (RFC 9449).",
-        ),
-    ]
-
-
-def _user_code() -> list[ClientOption]:
-    return [
-        ClientOption(
-            CODES,
-            "--user-code-alphabet",
-            metavar="NAME",
-            help="letters, numeric, or the characters themselves; letters if not given.",
-        ),
-        ClientOption(
-            CODES,
-            "--user-code-length",
-            type=int,
-            metavar="NUMBER",
-            help="Characters without the dashes; 8 if not given.",
-        ),
-        ClientOption(
-            CODES,
-            "--user-code-group",
-            type=int,
-            metavar="NUMBER",
-            help="Characters between dashes, 0 for no dashes; 4 if not given.",
-        ),
-    ]
-
-
-def unset_option() -> click.Parameter:
-    """Make the option of `clients set` that takes a value away."""
-    return click.Option(
-        ["--unset"],
-        multiple=True,
-        type=click.Choice(UNSET),
-        metavar="OPTION",
-        help=f"Take an option away: one of {', '.join(UNSET)}. Repeat it for several.",
-    )
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "name": {"required": True},
+    "scopes": {"default": ["openid profile offline_access"], "show_default": True},
+    "auth_method": {"default": PUBLIC, "show_default": True},
+}
+"""What an option has only where a client is new."""
 
 
 def _read_jwks(_: click.Context, parameter: click.Parameter, file: str | None) -> object:
@@ -239,8 +124,90 @@ def _read_jwks(_: click.Context, parameter: click.Parameter, file: str | None) -
     return jwks
 
 
+SPECIAL: dict[str, dict[str, Any]] = {
+    "auth_method": {"type": click.Choice([*CLIENT_METHODS])},
+    "jwks": {"callback": _read_jwks},
+    "refresh_token": {"type": click.Choice(["always", "never"])},
+}
+
+
+class ClientOption(click.Option):
+    """An option under a heading of its own in `--help`; its name is the field of `Client`."""
+
+    def __init__(self, group: str, field: str, text: str, *, new: bool) -> None:
+        flag, metavar = _flag_of(field), USAGE.get(field, "").partition(" ")[2] or None
+        attributes = {**(SPECIAL.get(field) or _attributes(TYPES[field]))}
+        if TYPES[field] == inspect.BoolType():
+            flag = f"{flag}/--no-{flag.removeprefix('--')}"
+        attributes |= DEFAULTS.get(field, {}) if new else {}
+        super().__init__([flag, field], help=text, metavar=metavar, **attributes)
+        self.group = group
+
+
+def _attributes(kind: inspect.Type) -> dict[str, Any]:
+    """Return what click has to know of an option whose field is of a type."""
+    match kind:
+        case inspect.Metadata(type=plain) | inspect.UnionType(types=(plain, *_)):
+            return _attributes(plain)
+        case inspect.VarTupleType():
+            return {"multiple": True}
+        case inspect.LiteralType(values=values):
+            return {"type": click.Choice([*values])}
+        case inspect.BoolType():
+            return {"default": None}
+        case inspect.IntType():
+            return {"type": int}
+        case _:
+            return {}
+
+
+def _types(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, inspect.Type]:
+    """Return the types of a Struct's fields."""
+    fields = msgspec.structs.fields(kind)
+    return {prefix + field.name: inspect.type_info(field.type) for field in fields}
+
+
+TYPES = _types(Client) | _types(UserCodeFormat, "user_code_")
+
+
+class ClientCommand(click.Command):
+    """A command whose `--help` shows options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, group by group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue
+            if record := parameter.get_help_record(ctx):
+                groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def client_options(*, new: bool) -> list[click.Parameter]:
+    """List the options of a client; only those of a `new` one have defaults."""
+    return [
+        ClientOption(group, field, text, new=new)
+        for group, texts in HELP.items()
+        for field, text in texts.items()
+    ]
+
+
+def unset_option() -> click.Parameter:
+    """Make the option of `clients set` that takes a value away."""
+    return click.Option(
+        ["--unset"],
+        multiple=True,
+        type=click.Choice(UNSET),
+        metavar="OPTION",
+        help=f"Take an option away: one of {', '.join(UNSET)}. Repeat it for several.",
+    )
+
+
 OPTION_OF = {
-    **{str(option.name): option.opts[0] for option in client_options(new=True)},
+    **{field: _flag_of(field) for texts in HELP.values() for field in texts},
     "user_code": "--user-code",
 }
 """A field of `Client` (`user_code_length` for one below it) and the option that sets it."""

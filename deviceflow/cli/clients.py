@@ -7,7 +7,13 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from deviceflow.cli.client_fields import changed, check_credentials, checked, named, warn
+from deviceflow.cli.client_fields import (
+    changed_fields,
+    client_from,
+    fields_of,
+    print_warnings,
+    refuse_useless_credentials,
+)
 from deviceflow.cli.client_options import ClientCommand, client_options, unset_option
 from deviceflow.cli.options import (
     config_option,
@@ -18,7 +24,8 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.core.client import SECRET_METHODS, Client, secret_digest
+from deviceflow.core.client import Client, secret_digest
+from deviceflow.core.client_methods import CLIENT_METHODS
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
@@ -35,8 +42,8 @@ def clients(
 ) -> None:
     """Add, show, change and disable the applications that may start the flow.
 
-    Clients are kept in the store, beside those in the file. Every worker knows of a change
-    within a second, with no restart.
+    Clients are stored in addition to those in the file. Every worker knows of a change within a
+    second, with no restart.
     """
     overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
     context.obj = settings_from(config_file, overrides)
@@ -49,8 +56,8 @@ def list_clients(settings: Settings) -> None:
 
     async def work(connection: Connection) -> None:
         stored = {client.client_id: client for client in await StoredClients(connection).all()}
-        known = _of_file(settings) | stored
-        for client_id, client in sorted(known.items()):
+        all_clients = _of_file(settings) | stored
+        for client_id, client in sorted(all_clients.items()):
             state = "enabled" if client.enabled else "disabled"
             source = "store" if client_id in stored else "file"
             scopes = " ".join(client.scopes) or "-"
@@ -58,36 +65,36 @@ def list_clients(settings: Settings) -> None:
                 f"{client_id:<24} {state:<9} {source:<6} {client.auth_method:<20} {scopes}"
                 f"  ({client.name})"
             )
-        if not known:
+        if not all_clients:
             click.echo("There are no clients yet: deviceflow clients add ID", err=True)
 
     with_store(settings, work, changes=False)
 
 
-@clients.command(cls=ClientCommand, params=client_options(new=True))
+@clients.command(name="add", cls=ClientCommand, params=client_options(new=True))
 @click.argument("client_id")
 @click.pass_obj
-def add(settings: Settings, /, client_id: str, **given: object) -> None:
-    """Add a client; prints its secret, once, if it has one.
+def add_client(settings: Settings, /, client_id: str, **options: object) -> None:
+    """Add a client, and print its secret, if it has one. It is shown only this once.
 
-    It is held to the rules of the file: see config/deviceflow.toml, where each option is a
-    field, and docs/configuration.md.
+    Each option is a field of a client in config/deviceflow.toml (see docs/configuration.md), and
+    the same rules hold.
     """
-    fields = named(given)
+    fields = fields_of(options)
     document = {"client_id": client_id, **fields}
     secret = _add_secret(document)
-    client = checked(document, settings)
-    check_credentials(client, fields)
+    client = client_from(document, settings)
+    refuse_useless_credentials(client, fields)
 
     async def work(connection: Connection) -> None:
-        def new(before: Client | None) -> Client:
-            if before or client_id in _of_file(settings):
+        def new(existing: Client | None) -> Client:
+            if existing or client_id in _of_file(settings):
                 fail(f"there is a client {client_id} already; `clients set` changes it")
             return client
 
         await StoredClients(connection).change(client_id, new)
         click.echo(f"added {client_id}", err=True)
-        warn(client, settings)
+        print_warnings(client, settings)
         _show_secret(secret)
 
     with_store(settings, work, changes=True)
@@ -97,57 +104,58 @@ def add(settings: Settings, /, client_id: str, **given: object) -> None:
 @click.argument("client_id")
 @click.pass_obj
 def set_client(
-    settings: Settings, /, client_id: str, unset: tuple[str, ...], **given: object
+    settings: Settings, /, client_id: str, unset: tuple[str, ...], **options: object
 ) -> None:
-    """Change a client: what is named becomes as it says, all else stays.
+    """Change a client. Only the values that you give change.
 
-    --scope and --resource name all that there shall be. With another --auth-method the secrets or
-    keys of the one before are forgotten; a secret that is needed is made and shown.
+    --scope and --resource replace all scopes and all resources. With another --auth-method the
+    client loses the secrets or keys of the one before. If it needs a secret, a new one is made
+    and shown.
 
-    A refresh token with a scope that the client no longer has is refused: the person has to
+    A refresh token with a scope that the client no longer has is refused: a person has to
     approve the device again.
 
-    A client of the file is copied into the store, and the file's entry has no effect from then
-    on; `clients remove` takes the copy away again.
+    A client of the file is copied into the store, and its entry in the file has no effect from
+    then on. `clients remove` takes the copy away again.
     """
-    fields = named(given)
+    fields = fields_of(options)
     if not fields and not unset:
         fail("nothing to change: name an option; `clients set --help` shows them")
 
     async def work(connection: Connection) -> None:
         secret: str | None = None
 
-        def edit(before: Client | None) -> Client:
+        def edit(stored: Client | None) -> Client:
             nonlocal secret
-            document = changed(_existing(settings, before, client_id), fields, unset)
+            document = changed_fields(_existing(settings, stored, client_id), fields, unset)
             secret = _add_secret(document)
-            client = checked(document, settings)
-            check_credentials(client, fields)
+            client = client_from(document, settings)
+            refuse_useless_credentials(client, fields)
             return client
 
         client = await StoredClients(connection).change(client_id, edit)
         overrides = "; it overrides the one in the file" if client_id in _of_file(settings) else ""
         click.echo(f"changed {client_id}{overrides}", err=True)
-        warn(client, settings)
+        print_warnings(client, settings)
         _show_secret(secret)
 
     with_store(settings, work, changes=True)
 
 
-@clients.command()
+@clients.command(name="remove")
 @click.argument("client_id")
 @click.pass_obj
-def remove(settings: Settings, client_id: str) -> None:
-    """Remove a client from the store; what it was given stops working.
+def remove_client(settings: Settings, client_id: str) -> None:
+    """Remove a client from the store. Its tokens and codes stop working.
 
-    Its devices are refused (invalid_client), whether they wait for a decision or have a refresh
-    token. Its access tokens are refused by this server (introspection, userinfo); an API that
-    verifies JWTs by itself takes them until they expire.
+    The server refuses its devices (invalid_client), whether they wait for a decision or have a
+    refresh token. The server also refuses its access tokens (introspection, userinfo). An API
+    that verifies JWTs by itself accepts them until they expire.
 
-    What has not expired works again if a client of that id comes back. One that shall never
-    come back is better disabled.
+    Codes and tokens that have not expired work again if a client with that id comes back. To
+    block a client for good, disable it instead.
 
-    If the file has a client of that id, that one is in force again, as the file has it.
+    If the file has a client with that id, that client is in force again, as it is in the file.
     """
 
     async def work(connection: Connection) -> None:
@@ -163,49 +171,49 @@ def remove(settings: Settings, client_id: str) -> None:
     with_store(settings, work, changes=True)
 
 
-@clients.command()
+@clients.command(name="show")
 @click.argument("client_id")
 @click.pass_obj
-def show(settings: Settings, client_id: str) -> None:
+def show_client(settings: Settings, client_id: str) -> None:
     """Show a client as JSON, without its secrets."""
 
     async def work(connection: Connection) -> None:
-        found = await StoredClients(connection).find(client_id)
-        fields = msgspec.to_builtins(_existing(settings, found, client_id))
+        stored = await StoredClients(connection).find(client_id)
+        fields = msgspec.to_builtins(_existing(settings, stored, client_id))
         fields["secrets"] = len(fields.pop("secret_sha256"))
         click.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
 
     with_store(settings, work, changes=False)
 
 
-@clients.command()
+@clients.command(name="disable")
 @click.argument("client_id")
 @click.pass_obj
-def disable(settings: Settings, client_id: str) -> None:
+def disable_client(settings: Settings, client_id: str) -> None:
     """Refuse a client: no new grants, no polls, no refresh."""
-    _change(settings, client_id, enabled=False)
+    _switch(settings, client_id, enabled=False)
 
 
-@clients.command()
+@clients.command(name="enable")
 @click.argument("client_id")
 @click.pass_obj
-def enable(settings: Settings, client_id: str) -> None:
+def enable_client(settings: Settings, client_id: str) -> None:
     """Let a disabled client in again."""
-    _change(settings, client_id, enabled=True)
+    _switch(settings, client_id, enabled=True)
 
 
 @clients.command(name="rotate-secret")
 @click.argument("client_id")
 @click.pass_obj
 def rotate_secret(settings: Settings, client_id: str) -> None:
-    """Make a new secret and print it, once. The one before it stays good until the next."""
+    """Make a new secret and print it, once. The previous one stays good until the next time."""
     secret = secrets.token_urlsafe(32)
 
-    def edit(before: Client | None) -> Client:
-        client = _existing(settings, before, client_id)
-        if client.auth_method not in SECRET_METHODS:
+    def edit(stored: Client | None) -> Client:
+        client = _existing(settings, stored, client_id)
+        if not client.method.has_secret:
             fail(f"{client_id} authenticates with {client.auth_method}, not with a secret")
-        # Once only, also where this is done again because an answer of the store was lost.
+        # Only once, even if this runs again because an answer of the store was lost.
         digests = tuple(dict.fromkeys((secret_digest(secret), *client.secret_sha256)))
         return msgspec.structs.replace(client, secret_sha256=digests[:SECRETS_KEPT])
 
@@ -216,9 +224,9 @@ def rotate_secret(settings: Settings, client_id: str) -> None:
     with_store(settings, work, changes=True)
 
 
-def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
-    def edit(before: Client | None) -> Client:
-        return msgspec.structs.replace(_existing(settings, before, client_id), enabled=enabled)
+def _switch(settings: Settings, client_id: str, *, enabled: bool) -> None:
+    def edit(stored: Client | None) -> Client:
+        return msgspec.structs.replace(_existing(settings, stored, client_id), enabled=enabled)
 
     async def work(connection: Connection) -> None:
         await StoredClients(connection).change(client_id, edit)
@@ -228,7 +236,7 @@ def _change(settings: Settings, client_id: str, *, enabled: bool) -> None:
 
 
 def _existing(settings: Settings, stored: Client | None, client_id: str) -> Client:
-    """The stored client, or else that of the file; ends the program where there is neither."""
+    """Return the stored client, or else that of the file; end the program if there is neither."""
     client = stored or _of_file(settings).get(client_id)
     if client is None:
         _fail_unknown(client_id)
@@ -245,7 +253,7 @@ def _fail_unknown(client_id: str) -> NoReturn:
 
 def _add_secret(fields: dict[str, Any]) -> str | None:
     """Give a client a secret if it needs one and has none."""
-    if fields["auth_method"] not in SECRET_METHODS or fields.get("secret_sha256"):
+    if not CLIENT_METHODS[fields["auth_method"]].has_secret or fields.get("secret_sha256"):
         return None
     secret = secrets.token_urlsafe(32)
     fields["secret_sha256"] = [secret_digest(secret)]

@@ -1,4 +1,4 @@
-"""What the values of settings must be to each other, where a type alone cannot tell."""
+"""Rules between the values of settings, which the type of one value cannot express."""
 
 import math
 import re
@@ -15,19 +15,19 @@ from deviceflow.config.settings import (
     Settings,
 )
 from deviceflow.config.values import is_issuer
-from deviceflow.core.client import SECRET_METHODS, Client
+from deviceflow.core.client import Client
 from deviceflow.core.public_key import fault
-from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.resources import ProtectedResource, Resources
 from deviceflow.core.user_code import UserCodeFormat
 
 MIN_USER_CODE_BITS = 20
 """The least entropy of a user code. RFC 8628 6.1 weighs it against the number of guesses: with
-five guesses, 20 bits leave a chance of one in 200,000 for each code that waits, and NIST SP
-800-63B accepts no look-up secret below it. The section's own examples have 34.5 and 29.9 bits.
+five guesses, 20 bits leave a chance of one in 200,000 for each pending code. NIST SP 800-63B
+accepts no look-up secret with less. The examples of RFC 8628 6.1 have 34.5 and 29.9 bits.
 """
 
 MAX_USER_CODE_LENGTH = 32
-"""Nobody types more, and a code still has room to grow."""
+"""More than anybody types. Codes grow with the number of pending grants, up to this."""
 
 
 def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:
@@ -54,26 +54,19 @@ def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:
 
 
 def _client_rules(client: Client) -> Iterator[Finding]:
-    if client.auth_method == "none" and client.secret_sha256:
+    method = f'auth_method "{client.auth_method}"'
+    if client.is_public and client.secret_sha256:
         yield (
             "secret_sha256",
-            'set for a client with auth_method "none"',
+            f"set for a client with {method}",
             "no secret, or another auth_method",
         )
-    if client.auth_method in SECRET_METHODS and not client.secret_sha256:
-        yield "secret_sha256", "missing", f'at least one for auth_method "{client.auth_method}"'
-    if client.auth_method == "private_key_jwt" and not client.public_keys:
-        yield "jwks", "no keys", 'at least one public key for auth_method "private_key_jwt"'
+    if (credential := client.method.credential) and client.lacks_credential:
+        yield credential.field, credential.fault, f"{credential.expected} for {method}"
     for i, key in enumerate(client.public_keys):
-        if found := fault(key):
-            yield f"jwks.keys[{i}]", *found
-    if client.auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:
-        yield (
-            "tls_client_auth_subject_dn",
-            "missing",
-            'the name in the certificate, for auth_method "tls_client_auth"',
-        )
-    if client.introspect and client.auth_method == "none":
+        if key_fault := fault(key):
+            yield f"jwks.keys[{i}]", *key_fault
+    if client.introspect and client.is_public:
         yield "introspect", "set for a public client", "a client that authenticates (RFC 7662 2.1)"
 
 
@@ -130,34 +123,38 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
             f"missing, with server.host {shown(settings.server.host)}",
             "the https:// URL under which devices and people reach this server",
         )
-    yield from _repeated("clients", "client_id", [one.client_id for one in settings.clients])
-    yield from _repeated("users", "username", [one.username for one in settings.users])
-    yield from _repeated("users", "sub", [one.sub for one in settings.users])
+    yield from _repeated("clients", "client_id", [client.client_id for client in settings.clients])
+    yield from _repeated("users", "username", [user.username for user in settings.users])
+    yield from _repeated("users", "sub", [user.sub for user in settings.users])
     yield from _resources_rules(settings)
-    most = settings.device.max_interval_s
+    yield from _client_resources_rules(settings)
+    longest = settings.device.max_interval_s
     for i, client in enumerate(settings.clients):
-        if client.interval_s is not None and client.interval_s > most:
+        if client.interval_s is not None and client.interval_s > longest:
             yield (
                 f"clients[{i}].interval_s",
                 f"got {client.interval_s}",
-                f"at most device.max_interval_s, which is {most}",
+                f"at most device.max_interval_s, which is {longest}",
             )
 
 
 def _resources_rules(settings: Settings) -> Iterator[Finding]:
-    known = settings.resources
-    yield from _repeated("resources", "resource", [one.resource for one in known])
-    owners: dict[str, int] = {}
-    for i, resource in enumerate(known):
+    yield from _repeated("resources", "resource", [each.resource for each in settings.resources])
+    first: dict[str, int] = {}
+    for i, resource in enumerate(settings.resources):
         if resource.resource == settings.issuer_url:
             yield f"resources[{i}].resource", "got the issuer", "the address of another API"
         for j, scope in enumerate(resource.scopes):
-            if owners.setdefault(scope, i) != i:
-                wrong = f"got {shown(scope)}, which resources[{owners[scope]}] has too"
+            if first.setdefault(scope, i) != i:
+                wrong = f"got {shown(scope)}, which resources[{first[scope]}] has too"
                 yield f"resources[{i}].scopes[{j}]", wrong, "a scope of one resource only"
+
+
+def _client_resources_rules(settings: Settings) -> Iterator[Finding]:
+    resources = Resources(settings.issuer_url, settings.resources)
     for i, client in enumerate(settings.clients):
         for scope in client.scopes:
-            owner = known[owners[scope]].resource if scope in owners else None
+            owner = resources.owner(scope)
             if owner not in {None, client.audience, *client.resources}:
                 wrong = f"without {shown(owner)}, to which its scope {shown(scope)} belongs"
                 yield f"clients[{i}].resources", wrong, "that resource, or no such scope"

@@ -26,6 +26,7 @@ from deviceflow.core.client import (
     ScopeToken,
     SecretDigest,
 )
+from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
@@ -63,6 +64,10 @@ class Server(Section, frozen=True, kw_only=True):
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
+
+    def offers(self, method: ClientMethod) -> bool:
+        """Return whether a client can authenticate by `method` with these settings."""
+        return bool(self.client_certificate_header) or not method.has_certificate
 
 
 class Redis(Section, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Clients (RFC 6749 section 2): the applications whose devices may ask for a grant."""
+"""Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
@@ -7,6 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from deviceflow.core.client_methods import (
+    CLIENT_METHODS,
+    PUBLIC,
+    PUBLIC_KEYS,
+    AuthMethod,
+    ClientMethod,
+)
 from deviceflow.core.user_code import UserCodeFormat
 
 ClientId = Annotated[
@@ -60,13 +67,6 @@ SubjectName = Annotated[
     str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,500}\Z", description="a distinguished name (RFC 4514)")
 ]
 
-AuthMethod = Literal[
-    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"
-]
-
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
-"""The methods of a client that has a secret."""
-
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
@@ -75,25 +75,26 @@ Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One registered application. What is None is as the server's own settings say.
+    """One registered application. For a field that is None the server's own setting holds.
 
-    `name`: what people read when they decide. `scopes`: all that it may ask for.
+    `name`: what people read when they decide. `scopes`: all scopes that it may ask for.
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
-    `lifetime_s`, `interval_s`, `user_code`: of its grants, in place of the server's.
+    `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
     `verification_uri_complete`: False makes the person type the code (RFC 8628 5.4).
-    `audience`: the `aud` of its access tokens where neither `resource` nor the scope tells it
-    (RFC 9068 3), and, for a client that may `introspect` (a resource server), the only one
-    that it is told about.
-    `resources`: what it may name in `resource` (RFC 8707). `token_format`: "jwt" or "opaque".
-    `jwks`: public keys for private_key_jwt (RFC 7523); `tls_client_auth_subject_dn`: RFC 8705.
-    `pkce`, `dpop`: whether the device has to bind its code and tokens (RFC 7636, RFC 9449).
+    `audience`: the `aud` of its access tokens where neither `resource` nor the scope decides it
+    (RFC 9068 3). `resources`: what it may name in `resource` (RFC 8707). A client that may
+    `introspect` (a resource server) and has either learns only of tokens for these.
+    `token_format`: "jwt" or "opaque".
+    `jwks`: public keys that check its assertions (RFC 7523).
+    `tls_client_auth_subject_dn`: the subject of its certificate (RFC 8705 2.1.2).
+    `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
     """
 
     client_id: ClientId
     name: DisplayName
     scopes: tuple[ScopeToken, ...] = ()
-    auth_method: AuthMethod = "none"
+    auth_method: AuthMethod = PUBLIC
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None
     interval_s: Interval | None = None
@@ -111,6 +112,26 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     introspect: bool = False
 
     @property
+    def method(self) -> ClientMethod:
+        """The facts of its authentication method."""
+        return CLIENT_METHODS[self.auth_method]
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it names itself and proves nothing (RFC 6749 2.1)."""
+        return self.auth_method == PUBLIC
+
+    @property
+    def lacks_credential(self) -> bool:
+        """Whether it has nothing that its method could prove it by."""
+        credential = self.method.credential
+        if credential is None:
+            return False
+        return not (
+            self.public_keys if credential is PUBLIC_KEYS else getattr(self, credential.field)
+        )
+
+    @property
     def public_keys(self) -> list[dict[str, Any]]:
         """The keys of `jwks` (RFC 7517 5)."""
         keys = (self.jwks or {}).get("keys", [])
@@ -120,9 +141,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def refresh_tokens_have_key(self) -> bool:
         """Whether its refresh tokens are bound to a DPoP key (RFC 9449 5).
 
-        A confidential client's are bound by its authentication.
+        Those of a confidential client are bound by its authentication.
         """
-        return self.auth_method == "none"
+        return self.is_public
 
     def gets_refresh_token(self, scope: str) -> bool:
         """Return whether a grant of `scope` has a refresh token, by today's policy."""
@@ -133,19 +154,19 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def scopes_for(self, requested: str | None) -> tuple[str, ...] | None:
         """Choose the scopes of a grant for the parameter `scope`, or None for `invalid_scope`.
 
-        RFC 6749 3.3: tokens with one space between them, order without meaning but kept.
-        Absent or empty asks for everything that the client may have.
+        RFC 6749 3.3: tokens with one space between them; their order means nothing, and is kept.
+        A parameter that is absent or empty asks for everything that the client may have.
         """
         if not requested:
             return tuple(dict.fromkeys(self.scopes))
         tokens = tuple(dict.fromkeys(requested.split(" ")))
-        # Allowed scopes are scope-tokens, so what is not a token (an empty one between two
-        # spaces, for instance) is not among them either.
+        # Allowed scopes are scope-tokens. So text that is no token (the empty one between two
+        # spaces, for instance) is not among them.
         return tokens if all(token and token in self.scopes for token in tokens) else None
 
 
 class Clients:
-    """The clients by their id: those of the file, and above them those of the store."""
+    """The clients by their id. A client of the store replaces one of the file with the same id."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._from_file = {client.client_id: client for client in clients}
@@ -171,5 +192,5 @@ class Clients:
 
 
 def secret_digest(secret: str) -> str:
-    """What is kept of a secret, or of a token as long and as random: a `SecretDigest`."""
+    """Return what is stored of a secret, or of a token as long and as random: a `SecretDigest`."""
     return sha256(secret.encode()).hexdigest()

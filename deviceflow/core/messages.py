@@ -11,8 +11,6 @@ DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 """RFC 8628 3.4: the grant type of a poll."""
 
 GRANT_TYPES = (DEVICE_CODE_GRANT, "refresh_token")
-REGISTERED_METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
-"""The ways to authenticate that a client may register itself with."""
 
 
 class DeviceAuthorizationResponse(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from deviceflow.core.client_methods import CREDENTIAL_PARAMETERS
 from deviceflow.core.errors import invalid_request
 from deviceflow.core.form import Form, FormError, parse_form
 
@@ -15,7 +16,7 @@ async def read_form(request: web.Request) -> Form:
 
     May raise OAuthError: if the body is not an uncompressed form in UTF-8.
     """
-    if "client_secret" in request.query or "client_assertion" in request.query:
+    if not CREDENTIAL_PARAMETERS.isdisjoint(request.query):
         raise invalid_request("Credentials do not belong into the address.")
     if request.content_type != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")

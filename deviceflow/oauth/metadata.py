@@ -9,27 +9,28 @@ from aiohttp import web
 from deviceflow.config import Settings
 from deviceflow.core import pkce
 from deviceflow.core.client import Client
-from deviceflow.core.messages import GRANT_TYPES, REGISTERED_METHODS, ServerMetadata
+from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
+from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
 from deviceflow.signing import Signer
 
 KEPT = "public, max-age=300"
 ASKED_AGAIN = "no-cache"
-"""A new key signs at once, and who meets an unknown `kid` reads the keys again (OpenID Connect
-Core 10.1.1): a cache in between must not then give it the old ones."""
+"""A new key signs at once, and an API that meets an unknown `kid` reads the keys again (OpenID
+Connect Core 10.1.1): a cache in between must not answer with the old ones."""
 
 
 def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMetadata:
-    """What this server offers, to the clients that it has now."""
+    """Return what this server offers to the clients that it has now."""
     issuer = settings.issuer_url
-    known = [client for client in clients if _is_served(client, settings)]
-    scopes = [scope for client in known for scope in client.scopes]
-    methods: list[str] = [client.auth_method for client in known]
+    served = [client for client in clients if _is_served(client, settings)]
+    scopes = [scope for client in served for scope in client.scopes]
+    methods: list[str] = [client.auth_method for client in served]
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
-    methods = _each_once(methods) or ["none"]
-    asking = _each_once(client.auth_method for client in known if client.introspect)
+    methods = _each_once(methods) or [PUBLIC]
+    introspecting = _each_once(client.auth_method for client in served if client.introspect)
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,
@@ -49,8 +50,8 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         token_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
         revocation_endpoint_auth_methods_supported=methods,
         revocation_endpoint_auth_signing_alg_values_supported=_algorithms(methods),
-        introspection_endpoint_auth_methods_supported=asking or None,
-        introspection_endpoint_auth_signing_alg_values_supported=_algorithms(asking),
+        introspection_endpoint_auth_methods_supported=introspecting or None,
+        introspection_endpoint_auth_signing_alg_values_supported=_algorithms(introspecting),
         introspection_signing_alg_values_supported=[settings.tokens.algorithm],
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
@@ -62,22 +63,22 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
 
 
 def _is_served(client: Client, settings: Settings) -> bool:
-    has_certificate = client.auth_method == "tls_client_auth"
-    return client.enabled and bool(settings.server.client_certificate_header or not has_certificate)
+    return client.enabled and settings.server.offers(client.method)
 
 
 def _each_once(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _algorithms(methods: Iterable[str]) -> list[str] | None:
-    """RFC 8414 2: listed where private_key_jwt is, and never `none`."""
-    return list(ASYMMETRIC) if "private_key_jwt" in methods else None
+def _algorithms(methods: list[str]) -> list[str] | None:
+    """Return the algorithms of signed assertions if a method has any (RFC 8414 2); never `none`."""
+    signs = any(method.has_keys for name, method in CLIENT_METHODS.items() if name in methods)
+    return list(ASYMMETRIC) if signs else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicDocument:
-    """A JSON document that anyone may read; `cache_control` says whether it may be kept."""
+    """A JSON document that anyone may read; `cache_control` says whether a cache may keep it."""
 
     path: str
     document: Callable[[], object]

@@ -6,6 +6,8 @@ from typing import Protocol
 from aiohttp import web
 
 from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.clients.failures import FailureThrottle
+from deviceflow.oauth.clients.proof import ClientProof
 from deviceflow.oauth.clients.refusals import Refusals
 from deviceflow.oauth.clients.registration import RegistrationEndpoint
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
@@ -73,14 +75,13 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
     )
     refusals = Refusals(callers=parts.callers, clock=clock)
     authentication = ClientAuthentication(
-        settings,
         clients=parts.clients,
         stored_clients=parts.stored_clients,
-        replay=parts.replay,
-        limits=parts.limits,
+        proof=ClientProof(issuer=settings.issuer_url, replay=parts.replay, clock=clock),
+        failures=FailureThrottle(parts.limits, clock),
         refusals=refusals,
         callers=parts.callers,
-        clock=clock,
+        certificate_header=settings.server.client_certificate_header,
     )
     presented = PresentedTokens(
         issuer=settings.issuer_url,

@@ -1,9 +1,12 @@
 """Clients and the scopes that their grants get."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from deviceflow.core.client import Client, Clients
+from deviceflow.core.client_methods import CLIENT_METHODS, AuthMethod
 
 TV = Client(client_id="tv-app", name="TV", scopes=("openid", "profile", "offline_access"))
 
@@ -47,6 +50,32 @@ def test_what_is_not_allowed_or_not_a_scope_token_is_refused(requested: str) -> 
 def test_an_empty_token_is_never_a_scope() -> None:
     careless = Client(client_id="c", name="C", scopes=("", "openid"))
     assert careless.scopes_for("openid  openid") is None
+
+
+def test_only_a_public_client_proves_nothing() -> None:
+    """RFC 6749 2.1; RFC 9449 5: its refresh tokens are bound to its key instead."""
+    assert TV.is_public
+    assert TV.refresh_tokens_have_key
+    for method in CLIENT_METHODS:
+        client = msgspec.structs.replace(TV, auth_method=method)
+        assert client.method is CLIENT_METHODS[method]
+        assert client.is_public is client.refresh_tokens_have_key is (client.method is TV.method)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("client_secret_basic", {"secret_sha256": ("a" * 64,)}),
+        ("client_secret_post", {"secret_sha256": ("a" * 64,)}),
+        ("private_key_jwt", {"jwks": {"keys": [{"kty": "EC"}]}}),
+        ("tls_client_auth", {"tls_client_auth_subject_dn": "CN=tv"}),
+    ],
+)
+def test_a_method_needs_its_credential(method: AuthMethod, fields: dict[str, Any]) -> None:
+    client = msgspec.structs.replace(TV, auth_method=method, jwks={"keys": []})
+    assert client.lacks_credential
+    assert not msgspec.structs.replace(client, **fields).lacks_credential
+    assert not TV.lacks_credential
 
 
 def test_find() -> None:

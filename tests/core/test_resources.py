@@ -38,6 +38,15 @@ def opened(
     return resources.access(scope, grant, client, narrow.split())
 
 
+def test_who_owns_a_scope() -> None:
+    """9068-3-a: one resource, or none. `openid` is good at the issuer, which owns no scope."""
+    assert KNOWN.owner("print") == KNOWN.owner("print:status") == API
+    assert KNOWN.owner("files") == FILES
+    assert KNOWN.owner("openid") is KNOWN.owner("profile") is UNKNOWN.owner("print") is None
+    assert KNOWN.owners(["openid", "print", "files", "print:status"]) == {API, FILES}
+    assert KNOWN.owners(["openid"]) == set()
+
+
 @pytest.mark.parametrize(
     ("parameter", "names"),
     [

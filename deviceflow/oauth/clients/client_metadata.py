@@ -1,12 +1,12 @@
 """From client metadata (RFC 7591 2) to the client that is stored.
 
 1. A client that registers gets what it asks for, within the settings.
-2. One that changes its registration may change its name and its keys, and may narrow: fewer
-   scopes, no refresh tokens, DPoP, a stronger authentication. Whatever would widen stays as it
-   is, for it may be the operator who narrowed it; the answer tells what is in force (RFC 7591
-   3.2.1, RFC 7592 2.2: the server may replace values).
+2. A client that changes its registration may change its name and its keys, and may narrow: fewer
+   scopes, no refresh tokens, DPoP, a stronger method of authentication. A change that would
+   widen has no effect, because the operator may have narrowed that value; the answer says what
+   is in force (RFC 7591 3.2.1, RFC 7592 2.2: the server may replace values).
 3. Everything else is the operator's, above all `enabled`, and stays.
-4. The client is held to the rules for one of the file.
+4. The rules for a client of the file hold for it too.
 """
 
 import re
@@ -16,68 +16,54 @@ from typing import Any, NamedTuple
 import msgspec
 
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import SECRET_METHODS, Client, secret_digest
-from deviceflow.core.errors import OAuthError
-from deviceflow.core.messages import (
-    DEVICE_CODE_GRANT,
-    GRANT_TYPES,
+from deviceflow.core.client import Client, secret_digest
+from deviceflow.core.client_methods import (
+    CLIENT_METHODS,
+    DEFAULT_REGISTERED_METHOD,
     REGISTERED_METHODS,
-    RegistrationRequest,
+    AuthMethod,
 )
+from deviceflow.core.errors import OAuthError
+from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest
+from deviceflow.core.resources import Resources
 from deviceflow.signing import is_public_jwk
 
-DEFAULT_METHOD = "client_secret_basic"
-"""RFC 7591 2. What is left out, or null, has its default; an empty value is an error."""
-
 UNNAMED = "Unnamed application"
-"""For people, where client_name is left out: an id would tell them nothing (RFC 7591 2)."""
+"""What people read if client_name is left out: an id would mean nothing to them (RFC 7591 2)."""
 
-STRENGTH = {
-    "none": 0,
-    **dict.fromkeys(SECRET_METHODS, 1),
-    "private_key_jwt": 2,
-    "tls_client_auth": 3,
-}
-"""Of what proves a client; only the operator chooses the strongest, and so takes it away."""
-
-WRONG = {
+FIELD_ERRORS = {
     "name": "client_name is not fit for people to read.",
     "jwks": "jwks has to hold public keys.",
 }
-"""What is said of a field that breaks a rule; the rule's own words would repeat its value."""
+"""The description for a field that breaks a rule. The rule's own words would repeat its value."""
 
 
 class RegisteredClient(NamedTuple):
-    """A client as it is to be stored, and its new secret if it gets one."""
+    """A client that is ready to be stored, and its new secret if it gets one."""
 
     client: Client
     secret: str | None
 
 
-def registered(
-    client_id: str, wanted: RegistrationRequest, before: Client | None, settings: Settings
+def apply_metadata(
+    metadata: RegistrationRequest, client_id: str, current: Client | None, settings: Settings
 ) -> RegisteredClient:
-    """Make the client that `wanted` describes, or change the one `before`. Raises OAuthError."""
-    if wanted.jwks_uri is not None:
+    """Make the client that `metadata` describes, or change the `current` one.
+
+    May raise OAuthError. A member that is left out, or null, has its default; an empty value is
+    an error.
+    """
+    if metadata.jwks_uri is not None:
         # Ignored, it would leave the client with keys that it believes replaced.
         raise invalid_metadata("jwks_uri is not supported: send the keys themselves, as jwks.")
-    method = _method(wanted, before)
-    scopes = _scopes(wanted, before, settings)
-    secret, digests = _secret(method, before)
-    bound = wanted.dpop_bound_access_tokens or (before and before.dpop == "required")
-    proposal = {
+    method = _method(metadata, current)
+    secret, digests = _secret(method, current)
+    changes = _changes(metadata, method, current, settings) | {
         "client_id": client_id,
-        "name": UNNAMED if wanted.client_name is None else wanted.client_name,
-        "scopes": scopes,
-        "auth_method": method,
         "secret_sha256": digests,
-        "jwks": _jwks(wanted, method, before),
-        "dpop": "required" if bound else "optional",
-        "refresh_token": _refreshes(wanted) and (before.refresh_token if before else None),
-        "resources": _resources(scopes, before, settings),
     }
-    kept: dict[str, Any] = msgspec.to_builtins(before) if before else {}
-    fields = {name: value for name, value in (kept | proposal).items() if value is not None}
+    before: dict[str, Any] = msgspec.to_builtins(current) if current else {}
+    fields = {name: value for name, value in (before | changes).items() if value is not None}
     try:
         return RegisteredClient(read_client(fields, settings), secret)
     except ConfigError as error:
@@ -89,61 +75,83 @@ def invalid_metadata(description: str) -> OAuthError:
     return OAuthError("invalid_client_metadata", description)
 
 
-def _method(wanted: RegistrationRequest, before: Client | None) -> str:
-    method = wanted.token_endpoint_auth_method
-    method = DEFAULT_METHOD if method is None else method
-    if method not in REGISTERED_METHODS and (before is None or method != before.auth_method):
+def _changes(
+    metadata: RegistrationRequest, method: AuthMethod, current: Client | None, settings: Settings
+) -> dict[str, Any]:
+    """Return the fields that a registration sets, but for the id and the secret."""
+    scopes = _scopes(metadata, current, settings)
+    is_bound = metadata.dpop_bound_access_tokens or (current and current.dpop == "required")
+    return {
+        "name": UNNAMED if metadata.client_name is None else metadata.client_name,
+        "scopes": scopes,
+        "auth_method": method,
+        "jwks": _jwks(metadata, method, current),
+        "dpop": "required" if is_bound else "optional",
+        "refresh_token": _refreshes(metadata) and (current.refresh_token if current else None),
+        "resources": _resources(scopes, current, settings),
+    }
+
+
+def _method(metadata: RegistrationRequest, current: Client | None) -> AuthMethod:
+    name = metadata.token_endpoint_auth_method
+    name = DEFAULT_REGISTERED_METHOD if name is None else name
+    allowed = {*REGISTERED_METHODS, *([current.auth_method] if current else [])}
+    method = next((each for each in allowed if each == name), None)
+    if method is None:
         raise invalid_metadata("That token_endpoint_auth_method is not offered.")
-    if wanted.application_type == "native" and method in SECRET_METHODS:
+    if metadata.application_type == "native" and CLIENT_METHODS[method].has_secret:
         # RFC 6749 10.1: what every copy of an application holds is no secret.
         raise invalid_metadata("A native application gets no secret; use none.")
-    if method == "private_key_jwt" and wanted.jwks is None:
-        raise invalid_metadata(WRONG["jwks"])
-    weaker = before is not None and STRENGTH[method] < STRENGTH[before.auth_method]
-    return before.auth_method if before and weaker else method
+    if CLIENT_METHODS[method].has_keys and metadata.jwks is None:
+        raise invalid_metadata(FIELD_ERRORS["jwks"])
+    if current and CLIENT_METHODS[method].strength < current.method.strength:
+        return current.auth_method
+    return method
 
 
-def _secret(method: str, before: Client | None) -> tuple[str | None, list[str]]:
-    """A new secret where one is needed and missing, and the digests to keep."""
-    if method not in SECRET_METHODS:
+def _secret(method: AuthMethod, current: Client | None) -> tuple[str | None, list[str]]:
+    """Return a new secret if one is needed and missing, and the digests to store."""
+    if not CLIENT_METHODS[method].has_secret:
         return None, []
-    if before and before.secret_sha256:
-        return None, list(before.secret_sha256)
+    if current and current.secret_sha256:
+        return None, list(current.secret_sha256)
     secret = secrets.token_urlsafe(32)
     return secret, [secret_digest(secret)]
 
 
-def _scopes(wanted: RegistrationRequest, before: Client | None, settings: Settings) -> list[str]:
+def _scopes(metadata: RegistrationRequest, current: Client | None, settings: Settings) -> list[str]:
     offered = settings.registration.scopes
-    held = before.scopes if before else offered
-    asked = list(dict.fromkeys(wanted.scope.split(" "))) if wanted.scope else list(held)
-    if not {*asked} <= {*offered, *held}:
+    allowed = current.scopes if current else offered
+    requested = list(dict.fromkeys(metadata.scope.split(" "))) if metadata.scope else [*allowed]
+    if not {*requested} <= {*offered, *allowed}:
         raise invalid_metadata("A scope is not offered to registered clients.")
-    return [scope for scope in asked if scope in held]
+    return [scope for scope in requested if scope in allowed]
 
 
-def _resources(scopes: list[str], before: Client | None, settings: Settings) -> list[str]:
-    """Those to which its scopes belong, which the rules ask for, beside those that it has."""
-    owners = {scope: one.resource for one in settings.resources for scope in one.scopes}
-    held = before.resources if before else ()
-    audience = before.audience if before else None
-    owned = [owners[scope] for scope in scopes if owners.get(scope) not in {None, audience}]
-    return list(dict.fromkeys([*held, *owned]))
+def _resources(scopes: list[str], current: Client | None, settings: Settings) -> list[str]:
+    """Return the resources that it has, and the owners of its scopes, which the rules demand."""
+    resources = Resources(settings.issuer_url, settings.resources)
+    audience = current.audience if current else None
+    owners = [resources.owner(scope) for scope in scopes]
+    missing = [owner for owner in owners if owner is not None and owner != audience]
+    return list(dict.fromkeys([*(current.resources if current else ()), *missing]))
 
 
-def _jwks(wanted: RegistrationRequest, method: str, before: Client | None) -> dict[str, Any] | None:
-    if wanted.jwks is None:
-        return before.jwks if before and method == "private_key_jwt" else None
-    keys = wanted.jwks.get("keys")
+def _jwks(
+    metadata: RegistrationRequest, method: AuthMethod, current: Client | None
+) -> dict[str, Any] | None:
+    if metadata.jwks is None:
+        return current.jwks if current and CLIENT_METHODS[method].has_keys else None
+    keys = metadata.jwks.get("keys")
     if not isinstance(keys, list) or not keys:
-        raise invalid_metadata(WRONG["jwks"])
+        raise invalid_metadata(FIELD_ERRORS["jwks"])
     if not all(isinstance(key, dict) and is_public_jwk(key) for key in keys):
-        raise invalid_metadata(WRONG["jwks"])
-    return wanted.jwks
+        raise invalid_metadata(FIELD_ERRORS["jwks"])
+    return metadata.jwks
 
 
-def _refreshes(wanted: RegistrationRequest) -> bool:
-    grant_types = GRANT_TYPES if wanted.grant_types is None else wanted.grant_types
+def _refreshes(metadata: RegistrationRequest) -> bool:
+    grant_types = GRANT_TYPES if metadata.grant_types is None else metadata.grant_types
     if not {*grant_types} <= {*GRANT_TYPES}:
         raise invalid_metadata("This server offers device_code and refresh_token only.")
     if DEVICE_CODE_GRANT not in grant_types:
@@ -153,5 +161,5 @@ def _refreshes(wanted: RegistrationRequest) -> bool:
 
 def _description(error: ConfigError) -> str:
     fields = {re.split(r"[.\[:]", line, maxsplit=1)[0] for line in error.problems}
-    known = [text for field, text in WRONG.items() if field in fields]
+    known = [text for field, text in FIELD_ERRORS.items() if field in fields]
     return known[0] if known else "The rules of this server do not allow such a client."

@@ -1,4 +1,4 @@
-"""What the log says of clients that are refused: enough to find the cause, never a flood."""
+"""What the log says of refused clients: enough to find the cause, never a flood."""
 
 import re
 
@@ -10,21 +10,21 @@ from deviceflow.core.clock import Clock
 
 WINDOW_S = 60
 KINDS_PER_WINDOW = 100
-"""Whoever varies the id or the address fills no disk: from here on they are one kind."""
+"""Cap on log lines per window. Beyond it, all refusals are counted as OTHERS."""
 
 OTHERS = ("(others)", "", "more kinds than are told in a minute")
 NOT_SHOWN = "(not shown)"
 
-# A secret of usual size that was put in the place of the id is longer.
+# Short enough that a secret in the place of the id is not shown.
 _SHOWABLE = re.compile(r"[\x21-\x7e]{1,40}")
 
 log = structlog.get_logger()
 
 
 class Refusals:
-    """Tells the operator of refused clients.
+    """Logs refused clients for the operator.
 
-    One line for each client, address and reason a minute, and another one when the number of
+    A client, address and reason get one line a minute, and one more each time that the number of
     `times` has grown tenfold. `clock` gives s since 1970.
     """
 
@@ -35,9 +35,9 @@ class Refusals:
         self._times: dict[tuple[str, str, str], int] = {}
 
     def note(self, request: web.Request, client_id: str, reason: str, *, known: bool) -> None:
-        """Note that `request` was refused; `reason` in words of ours.
+        """Note that `request` was refused; `reason` is this server's own text.
 
-        `client_id` is anybody's text unless the client is `known`.
+        `client_id` may be any text, sent by anybody, unless the client is `known`.
         """
         if not known and not _SHOWABLE.fullmatch(client_id):
             client_id = NOT_SHOWN

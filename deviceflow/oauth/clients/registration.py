@@ -1,8 +1,8 @@
 """Dynamic client registration (RFC 7591) and its management (RFC 7592).
 
-Off by default, and behind an initial access token. A registered client is kept in the store
-like one that the operator added; who registered it manages it with a token of its own, of
-which only a hash is stored.
+Off by default, and behind an initial access token. A registered client is stored like one that
+the operator added. Its registrant manages it with a token of its own; the store has only a hash
+of that token.
 """
 
 import secrets
@@ -20,7 +20,11 @@ from deviceflow.core.client import Client, secret_digest
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import GRANT_TYPES, RegistrationRequest, RegistrationResponse
 from deviceflow.oauth.answers import NO_STORE, json_response
-from deviceflow.oauth.clients.client_metadata import RegisteredClient, invalid_metadata, registered
+from deviceflow.oauth.clients.client_metadata import (
+    RegisteredClient,
+    apply_metadata,
+    invalid_metadata,
+)
 from deviceflow.oauth.clients.refusals import Refusals
 from deviceflow.store.clients import StoredClients
 
@@ -28,22 +32,7 @@ CLIENT_ID_PREFIX = "client_"
 
 log = structlog.get_logger()
 
-Handle = Callable[["RegistrationEndpoint", web.Request], Awaitable[web.Response]]
-
-
-def _noted(handle: Handle) -> Handle:
-    """`handle`; where it refuses the token, the operator hears of it."""
-
-    @wraps(handle)
-    async def noted(self: "RegistrationEndpoint", request: web.Request) -> web.Response:
-        try:
-            return await handle(self, request)
-        except OAuthError as error:
-            if error.code == "invalid_token":
-                self.note_refusal(request)
-            raise
-
-    return noted
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,84 +45,94 @@ class RegistrationEndpoint:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        client = "/oauth2/register/{client_id}"
+        path, client_path = "/oauth2/register", "/oauth2/register/{client_id}"
         return [
-            web.post("/oauth2/register", self.register),
-            web.get(client, self.show),
-            web.put(client, self.update),
-            web.delete(client, self.delete),
+            web.post(path, self._noting_refusals(self.register)),
+            web.get(client_path, self._noting_refusals(self.show)),
+            web.put(client_path, self._noting_refusals(self.update)),
+            web.delete(client_path, self._noting_refusals(self.delete)),
         ]
 
-    @_noted
     async def register(self, request: web.Request) -> web.Response:
-        """Make a client (RFC 7591 3). Raises OAuthError, StoreUnavailable."""
+        """Make a client (RFC 7591 3). May raise OAuthError, StoreUnavailable."""
         digest = secret_digest(_bearer(request))
         known = self.settings.registration.initial_access_token_sha256
-        if not any(compare_digest(digest, one) for one in known):
+        if not any(compare_digest(digest, initial) for initial in known):
             raise _invalid_token()
-        wanted = _metadata(request, await request.read())
+        metadata = _metadata(request, await request.read())
         # Never the shape of a subject (RFC 9700 4.15).
         client_id = CLIENT_ID_PREFIX + secrets.token_hex(12)
-        client, secret = registered(client_id, wanted, None, self.settings)
+        client, secret = apply_metadata(metadata, client_id, None, self.settings)
         management_token = secrets.token_urlsafe(32)
         # In this order: there is never a client that its registrant cannot manage.
         await self.stored_clients.put_registration(client_id, secret_digest(management_token))
         await self.stored_clients.put(client)
-        log.info("client.registered", **_audited(client))
+        log.info("client.registered", **_logged(client))
         return json_response(self._response(client, secret, management_token), status=201)
 
-    @_noted
     async def show(self, request: web.Request) -> web.Response:
-        """Tell what is registered (RFC 7592 2.1)."""
+        """Answer with what is registered (RFC 7592 2.1)."""
         token = _bearer(request)
         client_id = request.match_info["client_id"]
         client = _managed(await self.stored_clients.find(client_id, secret_digest(token)))
         return json_response(self._response(client, None, token))
 
-    @_noted
     async def update(self, request: web.Request) -> web.Response:
         """Replace what is registered (RFC 7592 2.2); the secret stays as it is."""
         token = _bearer(request)
-        # All of it, before the store is asked: its sender has as long as it likes.
+        # The whole body, before the store is read: its sender may take its time.
         body = await request.read()
         secret: str | None = None
 
-        def edit(before: Client | None) -> Client:
+        def edit(current: Client | None) -> Client:
             nonlocal secret
-            # Only who may manage the client hears what is wrong with the body.
-            client = _managed(before)
+            # In this order: only a sender that may manage the client learns what is wrong.
+            client = _managed(current)
             changed, secret = self._changed(client, _metadata(request, body))
             return changed
 
         client_id = request.match_info["client_id"]
         client = await self.stored_clients.change(client_id, edit, secret_digest(token))
-        log.info("client.changed", **_audited(client))
+        log.info("client.changed", **_logged(client))
         return json_response(self._response(client, secret, token))
 
-    @_noted
     async def delete(self, request: web.Request) -> web.Response:
-        """Forget the client (RFC 7592 2.3)."""
+        """Remove the client (RFC 7592 2.3)."""
         token = _bearer(request)
         client_id = request.match_info["client_id"]
-        await self.stored_clients.change(client_id, _forget, secret_digest(token))
+        await self.stored_clients.change(client_id, _remove, secret_digest(token))
         log.info("client.removed", client_id=client_id)
         return web.Response(status=204, headers=NO_STORE)
 
-    def note_refusal(self, request: web.Request) -> None:
-        """Log that a token was refused, of whichever kind this address takes."""
+    def _noting_refusals(self, handler: Handler) -> Handler:
+        """Return `handler`; if it refuses the token, the operator's log says so."""
+
+        @wraps(handler)
+        async def noting(request: web.Request) -> web.Response:
+            try:
+                return await handler(request)
+            except OAuthError as error:
+                if error.code == "invalid_token":
+                    self._note_refusal(request)
+                raise
+
+        return noting
+
+    def _note_refusal(self, request: web.Request) -> None:
+        """Log that a token was refused, of the kind that this address takes."""
         managed = request.match_info.get("client_id", "")
         kind = "registration" if managed else "initial"
         reason = f"has no {kind} access token, or a wrong one"
         self.refusals.note(request, managed, reason, known=not managed)
 
-    def _changed(self, client: Client, wanted: RegistrationRequest) -> RegisteredClient:
-        if wanted.client_id != client.client_id:
+    def _changed(self, client: Client, metadata: RegistrationRequest) -> RegisteredClient:
+        if metadata.client_id != client.client_id:
             raise invalid_metadata("client_id has to be the one in the address.")
-        if wanted.client_secret:
-            digest = secret_digest(wanted.client_secret)
-            if not any(compare_digest(digest, one) for one in client.secret_sha256):
+        if metadata.client_secret:
+            digest = secret_digest(metadata.client_secret)
+            if not any(compare_digest(digest, known) for known in client.secret_sha256):
                 raise invalid_metadata("A client does not choose its secret.")
-        return registered(client.client_id, wanted, client, self.settings)
+        return apply_metadata(metadata, client.client_id, client, self.settings)
 
     def _response(
         self, client: Client, secret: str | None, management_token: str | None
@@ -155,18 +154,18 @@ class RegistrationEndpoint:
 
 
 def _managed(client: Client | None) -> Client:
-    """The client, if there is one that the token manages."""
+    """Return the client. Raise OAuthError if the token manages none."""
     if client is None:
         raise _invalid_token()
     return client
 
 
-def _forget(client: Client | None) -> None:
-    _managed(client)
+def _remove(current: Client | None) -> None:
+    _managed(current)
 
 
-def _audited(client: Client) -> dict[str, str]:
-    """What is logged of a registration."""
+def _logged(client: Client) -> dict[str, str]:
+    """Return what the log says of a registration."""
     scope = " ".join(client.scopes)
     return {"client_id": client.client_id, "auth_method": client.auth_method, "scope": scope}
 

@@ -171,7 +171,7 @@ class Lane:
             client.client_id.encode()
             for client in self._clients
             if client.enabled
-            and client.auth_method == "none"
+            and client.is_public
             and client.dpop == "optional"
             and not needs_decoding(client.client_id.encode())
         )

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.oauth.clients.authentication import FAILURES_PER_WINDOW
+from deviceflow.oauth.clients.failures import FAILURES_PER_WINDOW
 from deviceflow.oauth.clients.refusals import (
     KINDS_PER_WINDOW,
     NOT_SHOWN,

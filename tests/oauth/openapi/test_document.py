@@ -15,10 +15,11 @@ from deviceflow import oauth
 from deviceflow.config import Registration, Settings
 from deviceflow.core import assertion, errors, grant, messages, pkce
 from deviceflow.core.base64url import DIGEST_PATTERN
+from deviceflow.core.client_methods import REGISTERED_METHODS
 from deviceflow.core.errors import ERROR_CODES
 from deviceflow.core.form import MAX_FIELDS
 from deviceflow.core.grant import PollAnswer
-from deviceflow.core.messages import GRANT_TYPES, REGISTERED_METHODS, RegistrationRequest
+from deviceflow.core.messages import GRANT_TYPES, RegistrationRequest
 from deviceflow.oauth.introspection import SIGNED
 from deviceflow.oauth.metadata import ASKED_AGAIN, KEPT
 from tests.stage.oauth import Stage, Worker

@@ -26,7 +26,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.openapi.checks import MissingContentType
 
 from deviceflow.core.grant import PollAnswer
-from deviceflow.oauth.clients.authentication import FAILURES_PER_WINDOW
+from deviceflow.oauth.clients.failures import FAILURES_PER_WINDOW
 from tests.stage.clock import Clock
 from tests.stage.lending import FORM, Lender
 from tests.stage.oauth import Stage

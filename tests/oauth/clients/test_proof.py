@@ -1,6 +1,5 @@
-"""private_key_jwt, tls_client_auth, and what becomes of those who guess."""
+"""What proves a client: private_key_jwt (RFC 7523), tls_client_auth (RFC 8705)."""
 
-from base64 import b64encode
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -11,10 +10,12 @@ from joserfc.jwk import ECKey, RSAKey
 
 from deviceflow.config import Server, Settings
 from deviceflow.core.assertion import TYPE
-from deviceflow.core.messages import DEVICE_CODE_GRANT
-from deviceflow.oauth.clients.authentication import FAILURE_WINDOW_S, FAILURES_PER_WINDOW
+from deviceflow.core.client import Clients
+from deviceflow.oauth.clients.methods import ClientAssertion
+from deviceflow.oauth.clients.proof import ClientProof
+from deviceflow.store.replay import Replay
 from tests.stage.clock import Clock
-from tests.stage.oauth import SECRET, People, Stage, Worker
+from tests.stage.oauth import Stage, Worker
 from tests.stage.proving import (
     AUTHORIZE,
     DN_HEADER,
@@ -23,27 +24,18 @@ from tests.stage.proving import (
     KEY,
     OTHER_KEY,
     SUBJECT_DN,
-    TOKEN,
     assertion,
     sign,
-    with_certificates,
     with_surface,
 )
 
 INVALID_CLIENT = (401, "invalid_client")
 INVALID_REQUEST = (400, "invalid_request")
-TOO_MANY = (429, "temporarily_unavailable")
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return with_surface(settings)
-
-
-@pytest.fixture
-async def behind_proxy(stage: Stage) -> Worker:
-    """A worker that believes what its peer says of the caller."""
-    return await stage.start_worker(with_certificates(stage.settings))
 
 
 @pytest.mark.parametrize("named", [{}, {"client_id": "asserting"}])
@@ -139,6 +131,27 @@ async def test_at_introspection(worker: Worker, clock: Clock) -> None:
     assert answer.body == {"active": False}
 
 
+async def test_keys_that_are_too_weak(stage: Stage, clock: Clock) -> None:
+    """7523-3-a: RFC 7518 3.3; a client that registered such a key before is refused."""
+    with catch_warnings():
+        simplefilter("ignore")  # about the length that this test is about
+        weak = RSAKey.generate_key(1024)
+    for key, status in ((weak, 401), (RSAKey.generate_key(2048), 200)):
+        clients = tuple(
+            msgspec.structs.replace(client, jwks={"keys": [key.as_dict(private=False)]})
+            for client in stage.settings.clients
+            if client.client_id == "asserting"
+        )
+        worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
+        claims = {"iss": "asserting", "sub": "asserting", "aud": ISSUER, "jti": str(status)}
+        content = claims | {"exp": int(clock()) + 60}
+        with catch_warnings():
+            simplefilter("ignore")
+            text = jwt.encode({"alg": "RS256"}, content, key, algorithms=["RS256"])
+        form = {"client_assertion_type": TYPE, "client_assertion": text}
+        assert (await worker.post(AUTHORIZE, form)).status == status
+
+
 async def test_a_certificate(behind_proxy: Worker) -> None:
     """RFC 8705 2.1: the name that the proxy has verified."""
     headers = {DN_HEADER: SUBJECT_DN}
@@ -187,85 +200,33 @@ async def test_a_certificate_where_none_is_expected(stage: Stage) -> None:
     assert named.status == 200
 
 
-async def test_honest_devices_of_a_client_that_is_guessed(
-    worker: Worker, people: People, clock: Clock
-) -> None:
-    """6749-2.3.1-c, 8628-3.5-b: at the same address, they go on polling, and get their tokens."""
-    client = {"client_id": "box", "client_secret": SECRET}
-    grant = await worker.post(AUTHORIZE, client)
-    for _ in range(FAILURES_PER_WINDOW + 1):
-        await worker.post(AUTHORIZE, client | {"client_secret": "guess"})
-    poll = {"grant_type": DEVICE_CODE_GRANT, "device_code": grant.body["device_code"]}
-    for secret in (SECRET, "guess"):
-        told = await worker.post(TOKEN, client | poll | {"client_secret": secret})
-        assert told.outcome == (400, "slow_down")
-        assert "interval" not in told.body
-        assert 0 < int(told.headers["Retry-After"]) <= FAILURE_WINDOW_S
-    refresh = client | {"grant_type": "refresh_token", "refresh_token": "x"}
-    assert (await worker.post(TOKEN, refresh)).outcome == TOO_MANY
-    await people.approve(grant.body["user_code"])
-    clock.advance(FAILURE_WINDOW_S + 1)
-    assert (await worker.post(TOKEN, client | poll)).status == 200
+class UsedOnce(Replay):
+    """Remembers ids in memory."""
+
+    def __init__(self) -> None:
+        self.used: list[str] = []
+
+    async def use(self, kind: str, who: str, jti: str, keep_s: int) -> bool:
+        assert (kind, who, keep_s > 0) == ("assertion", "asserting", True)
+        self.used.append(jti)
+        return self.used.count(jti) == 1
 
 
-async def test_the_poll_that_fails_once_too_often(worker: Worker) -> None:
-    """6749-2.3.1-c: is answered like those that follow."""
-    poll = {"grant_type": DEVICE_CODE_GRANT, "device_code": "x" * 43}
-    guess = {"client_id": "box", "client_secret": "guess"} | poll
-    for _ in range(FAILURES_PER_WINDOW):
-        assert (await worker.post(TOKEN, guess)).outcome == INVALID_CLIENT
-    for _ in range(2):
-        assert (await worker.post(TOKEN, guess)).outcome == (400, "slow_down")
-
-
-async def test_keys_that_are_too_weak(stage: Stage, clock: Clock) -> None:
-    """7523-3-a: RFC 7518 3.3; a client that registered such a key before is refused."""
-    with catch_warnings():
-        simplefilter("ignore")  # about the length that this test is about
-        weak = RSAKey.generate_key(1024)
-    for key, status in ((weak, 401), (RSAKey.generate_key(2048), 200)):
-        clients = tuple(
-            msgspec.structs.replace(client, jwks={"keys": [key.as_dict(private=False)]})
-            for client in stage.settings.clients
-            if client.client_id == "asserting"
-        )
-        worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
-        claims = {"iss": "asserting", "sub": "asserting", "aud": ISSUER, "jti": str(status)}
-        content = claims | {"exp": int(clock()) + 60}
-        with catch_warnings():
-            simplefilter("ignore")
-            text = jwt.encode({"alg": "RS256"}, content, key, algorithms=["RS256"])
-        form = {"client_assertion_type": TYPE, "client_assertion": text}
-        assert (await worker.post(AUTHORIZE, form)).status == status
-
-
-async def test_who_guesses_is_throttled(behind_proxy: Worker, clock: Clock) -> None:
-    """6749-2.3.1-c, 7009-5-a: there, and nobody else: no other client, no other address."""
-
-    async def ask(secret: str, client_id: str = "box", address: str = "203.0.113.7") -> Any:  # noqa: ANN401
-        form = {"client_id": client_id, "client_secret": secret}
-        answer = await behind_proxy.post(AUTHORIZE, form, headers={"X-Forwarded-For": address})
-        return answer if answer.status == 429 else answer.outcome
-
-    for _ in range(FAILURES_PER_WINDOW):
-        assert await ask("guess") == INVALID_CLIENT
-    for secret in ("guess", SECRET):
-        refused = await ask(secret)
-        assert refused.outcome == TOO_MANY
-        assert 0 < int(refused.headers["Retry-After"]) <= FAILURE_WINDOW_S
-    assert await ask(SECRET, address="203.0.113.8") == (200, "")
-    assert await ask("wrong", client_id="rs") == INVALID_CLIENT
-    assert (await behind_proxy.authorize()).status == 200
-    clock.advance(FAILURE_WINDOW_S + 1)
-    assert await ask(SECRET) == (200, "")
-
-
-async def test_honest_clients_never_count(worker: Worker) -> None:
-    """6749-2.3.1-c: good secrets, and public clients that nobody knows, fill no counter."""
-    for _ in range(FAILURES_PER_WINDOW + 5):
-        good = await worker.authorize("box", client_secret=SECRET)
-        assert good.status == 200
-        assert (await worker.authorize("nobody")).outcome == INVALID_CLIENT
-        # golang.org/x/oauth2 tries this before each poll of a public client.
-        header = {"Authorization": "Basic " + b64encode(b"tv-app:").decode()}
-        assert (await worker.post(AUTHORIZE, {}, headers=header)).outcome == INVALID_CLIENT
+async def test_the_order(settings: Settings, clock: Clock) -> None:
+    """Unknown, disabled, another method, wrong; an assertion is used up last of all."""
+    client = Clients(settings.clients).find("asserting")
+    assert client is not None
+    replay = UsedOnce()
+    proof = ClientProof(issuer=ISSUER, replay=replay, clock=clock)
+    good = ClientAssertion("asserting", assertion(clock, jti="one")["client_assertion"])
+    late = ClientAssertion("asserting", assertion(clock, exp=1)["client_assertion"])
+    disabled = msgspec.structs.replace(client, enabled=False)
+    public = msgspec.structs.replace(client, auth_method="none")
+    assert await proof.fault(None, good) == "is unknown"
+    assert await proof.fault(disabled, good) == "is disabled"
+    assert (await proof.fault(public, good)).startswith("authenticates with private_key_jwt")
+    assert "wrong claims" in await proof.fault(client, late)
+    assert replay.used == []
+    assert await proof.fault(client, good) == ""
+    assert await proof.fault(client, good) == "has an assertion that was used before"
+    assert replay.used == ["one", "one"]
