@@ -64,79 +64,101 @@ def polling(parts: Parts) -> Polling:
     return Polling(judge=judge, held=held, lane=lane)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """The objects with which several endpoints check a request."""
+
+    refusals: Refusals
+    authentication: ClientAuthentication
+    proofs: DPoPProofs
+    presented: PresentedTokens
+
+
 def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
     """List the routes of the machine endpoints."""
-    settings, clock = parts.settings, parts.clock
-    proofs = DPoPProofs(
-        issuer=settings.issuer_url,
-        installation=parts.installation,
-        replay=parts.replay,
-        clock=clock,
+    checks = _checks(parts)
+    endpoints: list[Endpoint] = [
+        _device_authorization(parts, checks),
+        _token(parts, polls, checks),
+        _revocation(parts, checks),
+        _introspection(parts, checks),
+        UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
+        published_keys(parts.signer),
+        published_discovery(parts.settings, parts.clients),
+    ]
+    if parts.settings.registration.enabled:
+        endpoints.append(_registration(parts, checks))
+    below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
+    return [*below, *published_metadata(parts.settings, parts.clients).routes()]
+
+
+def _checks(parts: Parts) -> Checks:
+    refusals = Refusals(callers=parts.callers, clock=parts.clock)
+    return Checks(
+        refusals=refusals,
+        authentication=_authentication(parts, refusals),
+        proofs=DPoPProofs(
+            issuer=parts.settings.issuer_url,
+            installation=parts.installation,
+            replay=parts.replay,
+            clock=parts.clock,
+        ),
+        presented=PresentedTokens(
+            issuer=parts.settings.issuer_url,
+            signer=parts.signer,
+            access_tokens=parts.access_tokens,
+            users=parts.users,
+            clients=parts.clients,
+            clock=parts.clock,
+        ),
     )
-    refusals = Refusals(callers=parts.callers, clock=clock)
-    authentication = ClientAuthentication(
+
+
+def _authentication(parts: Parts, refusals: Refusals) -> ClientAuthentication:
+    settings = parts.settings
+    return ClientAuthentication(
         clients=parts.clients,
         stored_clients=parts.stored_clients,
-        proof=ClientProof(issuer=settings.issuer_url, replay=parts.replay, clock=clock),
-        failures=FailureThrottle(parts.limits, clock),
+        proof=ClientProof(issuer=settings.issuer_url, replay=parts.replay, clock=parts.clock),
+        failures=FailureThrottle(parts.limits, parts.clock),
         refusals=refusals,
         callers=parts.callers,
         certificate_header=settings.server.client_certificate_header,
     )
-    presented = PresentedTokens(
-        issuer=settings.issuer_url,
-        signer=parts.signer,
-        access_tokens=parts.access_tokens,
-        users=parts.users,
-        clients=parts.clients,
-        clock=clock,
+
+
+def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEndpoint:
+    return DeviceAuthorizationEndpoint(
+        settings=parts.settings,
+        authentication=checks.authentication,
+        proofs=checks.proofs,
+        resources=parts.resources,
+        grants=parts.grants,
+        callers=parts.callers,
+        clock=parts.clock,
     )
-    endpoints: list[Endpoint] = [
-        DeviceAuthorizationEndpoint(
-            settings=settings,
-            authentication=authentication,
-            proofs=proofs,
-            resources=parts.resources,
-            grants=parts.grants,
-            callers=parts.callers,
-            clock=clock,
-        ),
-        TokenEndpoint(
-            authentication=authentication,
-            proofs=proofs,
-            grant_types=_grant_types(parts, polls, proofs),
-        ),
-        RevocationEndpoint(
-            authentication=authentication, presented=presented, families=parts.families
-        ),
-        IntrospectionEndpoint(
-            issuer=settings.issuer_url,
-            authentication=authentication,
-            presented=presented,
-            families=parts.families,
-            access_tokens=parts.access_tokens,
-            users=parts.users,
-            signer=parts.signer,
-            clock=clock,
-        ),
-        UserinfoEndpoint(presented=presented, proofs=proofs),
-        published_keys(parts.signer),
-        published_discovery(settings, parts.clients),
-    ]
-    if settings.registration.enabled:
-        endpoints.append(
-            RegistrationEndpoint(
-                settings=settings, stored_clients=parts.stored_clients, refusals=refusals
-            )
-        )
-    below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
-    return [*below, *published_metadata(settings, parts.clients).routes()]
 
 
-def _grant_types(
-    parts: Parts, polls: Polling, proofs: DPoPProofs
-) -> tuple[DeviceCodeGrant, RefreshTokenGrant]:
-    mint = TokenMint(
+def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
+    mint = _mint(parts)
+    return TokenEndpoint(
+        authentication=checks.authentication,
+        proofs=checks.proofs,
+        grant_types=(
+            _device_code(parts, polls, checks, mint),
+            RefreshTokenGrant(
+                families=parts.families,
+                access_tokens=parts.access_tokens,
+                users=parts.users,
+                mint=mint,
+                proofs=checks.proofs,
+            ),
+        ),
+    )
+
+
+def _mint(parts: Parts) -> TokenMint:
+    return TokenMint(
         issuer=parts.settings.issuer_url,
         settings=parts.settings.tokens,
         resources=parts.resources,
@@ -145,7 +167,10 @@ def _grant_types(
         access_tokens=parts.access_tokens,
         clock=parts.clock,
     )
-    device_code = DeviceCodeGrant(
+
+
+def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) -> DeviceCodeGrant:
+    return DeviceCodeGrant(
         judge=polls.judge,
         held=polls.held,
         mirror=parts.mirror,
@@ -153,14 +178,31 @@ def _grant_types(
         clients=parts.clients,
         users=parts.users,
         mint=mint,
-        proofs=proofs,
+        proofs=checks.proofs,
         clock=parts.clock,
     )
-    refresh_token = RefreshTokenGrant(
+
+
+def _revocation(parts: Parts, checks: Checks) -> RevocationEndpoint:
+    return RevocationEndpoint(
+        authentication=checks.authentication, presented=checks.presented, families=parts.families
+    )
+
+
+def _introspection(parts: Parts, checks: Checks) -> IntrospectionEndpoint:
+    return IntrospectionEndpoint(
+        issuer=parts.settings.issuer_url,
+        authentication=checks.authentication,
+        presented=checks.presented,
         families=parts.families,
         access_tokens=parts.access_tokens,
         users=parts.users,
-        mint=mint,
-        proofs=proofs,
+        signer=parts.signer,
+        clock=parts.clock,
     )
-    return device_code, refresh_token
+
+
+def _registration(parts: Parts, checks: Checks) -> RegistrationEndpoint:
+    return RegistrationEndpoint(
+        settings=parts.settings, stored_clients=parts.stored_clients, refusals=checks.refusals
+    )
