@@ -11,7 +11,11 @@ from deviceflow.oauth.openapi.document import document
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+]
 
 
 def headings(page: Path) -> set[str]:
@@ -53,3 +57,23 @@ def test_the_make_targets_it_names_exist() -> None:
     named = set(re.findall(r"\bmake ([a-z-]+)\b", README))
     assert named
     assert {target for target in named if f"\n{target}:" not in makefile} == set()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/performance.md"])
+def test_the_files_that_a_page_names_exist(page: str) -> None:
+    """A path in the package may be written without `deviceflow/`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_/]+/[a-z_.]+\.(?:py|lua|json|toml|po))`", text))
+    assert named
+    folders = (ROOT, ROOT / "deviceflow")
+    gone = {path for path in named if not any((folder / path).is_file() for folder in folders)}
+    assert gone == set()
+
+
+def test_the_rooms_that_the_architecture_draws_exist() -> None:
+    drawing = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("```")[1]
+    rooms = re.findall(r"^  ([a-z_]+/)  ", drawing, re.MULTILINE)
+    folders = {f"{path.name}/" for path in (ROOT / "deviceflow").iterdir() if path.is_dir()}
+    assert len(rooms) > 5
+    assert set(rooms) <= folders
+    assert folders - {"__pycache__/"} <= {*rooms, "cli/"}
