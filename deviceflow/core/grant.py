@@ -109,7 +109,7 @@ def apply(
 
 
 def _claimed_by(record: Record, account: str) -> ClaimedBy:
-    # A grant without a claim is nobody's, also where no account causes the event.
+    # A grant without a claim has no owner, even if no account causes the event.
     if not record.claimed_by:
         return ClaimedBy.NOBODY
     return ClaimedBy.SELF if record.claimed_by == account else ClaimedBy.ANOTHER

@@ -141,7 +141,7 @@ class LaneConnection(asyncio.Protocol):
             return is_reading_body
         if self._missing != _UNKNOWN:
             return self._missing > 0
-        # No request is being served, and nobody counts any more. What is left is half a head:
+        # No request is being served, and the count has ended. What is left is half a head:
         # aiohttp still waits, and with the very future with which it waited when bytes were last
         # given to it, so those bytes made no request. (A future is replaced after each request;
         # on a new connection there is none before the first bytes, so it cannot be compared.)
