@@ -1,4 +1,4 @@
-"""What a worker is made of: clients and keys as the store has them, from the first request on."""
+"""A worker has the clients and keys that the store has, from its first request on."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
