@@ -23,13 +23,18 @@ import msgspec
 
 
 class State(StrEnum):
-    """The states of a grant in the store."""
+    """The states of a grant. The store has all of them but SPENT.
+
+    SPENT is what a worker remembers of a redeemed grant whose tokens the store does not give
+    again, so that it does not ask a second time.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
     CANCELLED = "cancelled"
     REDEEMED = "redeemed"
+    SPENT = "spent"
 
 
 class Event(StrEnum):
@@ -133,9 +138,10 @@ POLL_ANSWERS: dict[State, PollAnswer | None] = {
     State.APPROVED: None,
     State.DENIED: PollAnswer.ACCESS_DENIED,
     State.CANCELLED: PollAnswer.ACCESS_DENIED,
-    State.REDEEMED: PollAnswer.INVALID_GRANT,
+    State.REDEEMED: None,
+    State.SPENT: PollAnswer.INVALID_GRANT,
 }
-"""The error that a poll of an unexpired grant gets; None where it gets tokens."""
+"""The error that a poll of an unexpired grant gets; None where the store may give tokens."""
 
 # The poll path names these at every poll, and Python 3.11 is slow to find a member by its class.
 PENDING = State.PENDING

@@ -74,6 +74,13 @@ class Redemption(NamedTuple):
     idle_until_ms: int
 
 
+class RepeatableRedemption(NamedTuple):
+    """What a repetition of a redemption needs, kept for `kept_ms`."""
+
+    record: bytes
+    kept_ms: int
+
+
 class Grants:
     """The door to grants. Every method may raise StoreUnavailable."""
 
@@ -141,15 +148,25 @@ class Grants:
             await self._announce(grant, state)
         return outcome
 
-    async def redeem(self, grant: Grant, redemption: Redemption | None) -> Outcome:
-        """Flip approved to redeemed, once, and store the family in the same step."""
+    async def redeem(
+        self,
+        grant: Grant,
+        redemption: Redemption | None,
+        repeatable: RepeatableRedemption | None = None,
+    ) -> Outcome:
+        """Flip approved to redeemed, once, and store the family in the same step.
+
+        With `repeatable`, `Redemptions` gives it back for some time.
+        """
         await self._hint(grant)
-        family = None
+        name = self.family_name(grant.id)
+        writes = scripts.RedemptionWrites(keyspace.family(name), keyspace.redemption(name))
         if redemption is not None:
-            key = keyspace.family(self.family_name(grant.id))
             fields = family_fields(redemption.family, redemption.token_hash)
-            family = scripts.NewFamily(key, fields, redemption.idle_until_ms)
-        outcome, state = await self._transition(grant.id, Event.REDEEM, family=family)
+            writes = writes._replace(family=fields, family_ends_at_ms=redemption.idle_until_ms)
+        if repeatable is not None:
+            writes = writes._replace(record=repeatable.record, kept_ms=repeatable.kept_ms)
+        outcome, state = await self._transition(grant.id, Event.REDEEM, redemption=writes)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -186,7 +203,7 @@ class Grants:
         event: Event,
         account: str = "",
         approval: str = "",
-        family: scripts.NewFamily | None = None,
+        redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(
             self._connection,
@@ -195,7 +212,7 @@ class Grants:
             request_id=secrets.token_hex(8),
             account=account,
             approval=approval,
-            family=family,
+            redemption=redemption,
         )
 
     async def _hint(self, grant: Grant) -> None:

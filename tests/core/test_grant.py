@@ -19,7 +19,7 @@ from deviceflow.core.grant import (
 
 NOW = 1_800_000_000
 DECISIONS = {Event.APPROVE, Event.DENY}
-FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED}
+FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED, State.SPENT}
 
 accounts = st.sampled_from(["", "ada", "bob"])
 events = st.sampled_from(Event)
@@ -148,12 +148,13 @@ def test_the_operator_cancels_until_the_device_has_its_tokens() -> None:
     assert apply(Record(State.REDEEMED, NOW), Event.CANCEL, account="", now=0)[1] is Outcome.REFUSED
 
 
-def test_every_state_has_an_answer_and_only_approval_gives_tokens() -> None:
+def test_every_state_has_an_answer_and_only_approval_leads_to_tokens() -> None:
     """8628-3.5-a, 8628-3.5-c, 8628-3.5-e."""
     assert POLL_ANSWERS == {
         State.PENDING: PollAnswer.AUTHORIZATION_PENDING,
         State.APPROVED: None,
         State.DENIED: PollAnswer.ACCESS_DENIED,
         State.CANCELLED: PollAnswer.ACCESS_DENIED,
-        State.REDEEMED: PollAnswer.INVALID_GRANT,
+        State.REDEEMED: None,
+        State.SPENT: PollAnswer.INVALID_GRANT,
     }
