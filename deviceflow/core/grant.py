@@ -8,7 +8,9 @@ it is read off the clock, before the tables, and it outranks every state.
 
 Rules in the tables:
 - a claim leaves the grant pending and names the one account that may decide it;
-- an approval or a denial comes from the account that has claimed the grant, once;
+- an approval or a denial comes from the account that has claimed the grant;
+- a decision may be sent again by the one that made it, who may not know that it succeeded: it
+  changes nothing, and is acknowledged once more;
 - a denial, a cancellation and a redemption are final;
 - an operator may cancel until the device has its tokens.
 
@@ -52,8 +54,11 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.APPROVE): State.APPROVED,
     (State.PENDING, Event.DENY): State.DENIED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
+    (State.APPROVED, Event.APPROVE): State.APPROVED,
     (State.APPROVED, Event.CANCEL): State.CANCELLED,
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
+    (State.DENIED, Event.DENY): State.DENIED,
+    (State.CANCELLED, Event.CANCEL): State.CANCELLED,
 }
 
 

@@ -6,7 +6,6 @@ process dies after (1) or (2), the hint still makes every worker ask within a se
 """
 
 import secrets
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -216,19 +215,21 @@ class Grants:
         )
 
     async def _hint(self, grant: Grant) -> None:
+        """Write a hint into the decision log. It comes before the change of the grant.
+
+        With replicas, it also shows whether they answer: if they do not, nothing has changed.
+        """
         oldest = int(self._clock() - LOG_KEPT_S) * 1000
         async with self._connection.pipeline() as pipe:
             fields = {"g": f"{grant.id:x}", "x": str(grant.expires_at)}
             pipe.xadd(keyspace.DECISIONS, fields, minid=max(0, oldest), approximate=True)
             pipe.expire(keyspace.DECISIONS, LOG_KEPT_S)
-            await pipe.execute()
+            await self._connection.execute_durably(pipe)
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
-        # The decision is stored and logged: without the push message the catch-up delivers it.
-        with suppress(StoreUnavailable):
-            await announce_decision(self._connection, decision)
+        await announce_decision(self._connection, decision)
 
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))
