@@ -27,6 +27,7 @@ from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
@@ -59,6 +60,7 @@ class Parts:
     users: Users
     families: Families
     access_tokens: AccessTokens
+    redemptions: Redemptions
     sessions: Sessions
     limits: Limits
     replay: Replay
@@ -141,6 +143,9 @@ def open_parts(
         users=Users(connection, settings.users),
         families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
         access_tokens=AccessTokens(connection),
+        redemptions=Redemptions(
+            connection, installation, settings.device.redemption_grace_s, clock
+        ),
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=Limits(connection, installation),
         replay=Replay(connection, installation),

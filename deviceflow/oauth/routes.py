@@ -107,6 +107,7 @@ def _checks(parts: Parts) -> Checks:
             issuer=parts.settings.issuer_url,
             signer=parts.signer,
             access_tokens=parts.access_tokens,
+            redemptions=parts.redemptions,
             users=parts.users,
             clients=parts.clients,
             clock=parts.clock,
@@ -165,6 +166,7 @@ def _mint(parts: Parts) -> TokenMint:
         signer=parts.signer,
         families=parts.families,
         access_tokens=parts.access_tokens,
+        redemptions=parts.redemptions,
         clock=parts.clock,
     )
 
@@ -178,6 +180,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         clients=parts.clients,
         users=parts.users,
         mint=mint,
+        redemptions=parts.redemptions,
         proofs=checks.proofs,
         clock=parts.clock,
     )
@@ -196,6 +199,7 @@ def _introspection(parts: Parts, checks: Checks) -> IntrospectionEndpoint:
         presented=checks.presented,
         families=parts.families,
         access_tokens=parts.access_tokens,
+        redemptions=parts.redemptions,
         users=parts.users,
         signer=parts.signer,
         clock=parts.clock,

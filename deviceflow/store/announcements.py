@@ -6,9 +6,15 @@ workers read the revision once a second, in case a message is lost.
 
 from typing import NamedTuple
 
+import structlog
+from redis.exceptions import RedisError
+
 from deviceflow.core.grant import State
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable
+
+log = structlog.get_logger()
 
 CHANGED = b"changed"
 """The message that clients or keys have changed."""
@@ -37,8 +43,11 @@ class Decision(NamedTuple):
 
 
 async def announce_decision(connection: Connection, decision: Decision) -> None:
-    """Push a decision to every worker. May raise StoreUnavailable."""
-    await connection.command("PUBLISH", keyspace.CHANNEL, decision.message)
+    """Push a decision to every worker.
+
+    The decision is stored and in the log, so no failure of the message is one of the decision.
+    """
+    await _push(connection, decision.message)
 
 
 async def announce_change(connection: Connection) -> None:
@@ -47,4 +56,26 @@ async def announce_change(connection: Connection) -> None:
     A repetition makes them read once more, which changes nothing.
     """
     await connection.command("INCR", keyspace.REVISION)
-    await connection.command("PUBLISH", keyspace.CHANNEL, CHANGED)
+    await _push(connection, CHANGED)
+
+
+async def _push(connection: Connection, message: str | bytes) -> None:
+    """Push a message. If that fails, workers find out within a second: from the log, the revision.
+
+    A store that refuses (a user without the right to this channel) is logged once; of a store
+    that is away, the feed logs it.
+    """
+    try:
+        await connection.command("PUBLISH", keyspace.CHANNEL, message)
+    except StoreUnavailable:
+        return
+    except RedisError as error:
+        if not connection.push_is_refused:
+            log.warning(
+                "store.push_refused",
+                reason=str(error),
+                consequence="decisions arrive within a second, not at once",
+            )
+        connection.push_is_refused = True
+    else:
+        connection.push_is_refused = False

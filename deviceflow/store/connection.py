@@ -59,7 +59,8 @@ class Durability(NamedTuple):
 class Connection:
     """One worker's connections to the store. Close it with `close()`.
 
-    `deadline_s`: how long a command may take with all its repetitions.
+    `deadline_s`: how long a command may take with all its repetitions. `push_is_refused`: whether
+    the last push message was refused, so that only the first refusal is logged.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Connection:
         self.client = client
         self.durability = durability or Durability()
         self.deadline_s = deadline_s
+        self.push_is_refused = False
         self._scripts: dict[str, AsyncScript] = {}
 
     @classmethod
@@ -119,14 +121,24 @@ class Connection:
         """
         if not self.durability.replicas:
             return await self.evaluate(script, keys, *args)
-        # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
         async with self.pipeline() as pipe:
             await self._queue(pipe, script, keys, args)
-            pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
-            answer, replicas = await pipe.execute()
+            (answer,) = await self.execute_durably(pipe)
+        return answer
+
+    async def execute_durably(self, pipe: Pipeline) -> list[Any]:
+        """Run what is queued in `pipe`; return only when enough replicas have what it wrote.
+
+        May raise StoreUnavailable, as `evaluate_durably` does.
+        """
+        if not self.durability.replicas:
+            return list(await pipe.execute())
+        # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
+        pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
+        *answers, replicas = await pipe.execute()
         if replicas < self.durability.replicas:
             raise StoreUnavailable("too few replicas")
-        return answer
+        return answers
 
     @asynccontextmanager
     async def pipeline(self) -> Any:  # noqa: ANN401

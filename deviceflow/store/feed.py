@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import PENDING, State
@@ -60,6 +61,7 @@ class Feed:
     reachable: bool = field(default=False, init=False)
     _last_entry: str = field(default=_FROM_THE_START, init=False)
     _revision: bytes | None = field(default=_NEVER_READ, init=False)
+    _refused: str = field(default="", init=False)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
@@ -148,9 +150,18 @@ class Feed:
             try:
                 with suppress(StoreUnavailable):
                     await self._listen_once()
+            except RedisError as error:
+                # A user without the right to this channel: it stays so, and one line is enough.
+                self._note_refused(str(error))
             except Exception:
                 log.exception("feed.failed")
             await asyncio.sleep(self.catch_up_s / 10)
+
+    def _note_refused(self, reason: str) -> None:
+        if reason != self._refused:
+            self._refused = reason
+            consequence = "decisions arrive within a second, not at once"
+            log.warning("store.subscription_refused", reason=reason, consequence=consequence)
 
     async def _listen_once(self) -> None:
         with translated():
@@ -162,6 +173,7 @@ class Feed:
     async def _hear(self, kind: str, data: Any) -> None:  # noqa: ANN401, whatever redis-py gives
         if kind == "subscribe":
             # What was decided while this worker did not listen is in the log.
+            self._refused = ""
             self._step_back()
             await self._catch_up_if_reachable()
         elif kind == "message" and data == CHANGED:

@@ -6,7 +6,6 @@ process dies after (1) or (2), the hint still makes every worker ask within a se
 """
 
 import secrets
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -72,6 +71,13 @@ class Redemption(NamedTuple):
     family: Family
     token_hash: str
     idle_until_ms: int
+
+
+class RepeatableRedemption(NamedTuple):
+    """What a repetition of a redemption needs, kept for `kept_ms`."""
+
+    record: bytes
+    kept_ms: int
 
 
 class Grants:
@@ -141,15 +147,25 @@ class Grants:
             await self._announce(grant, state)
         return outcome
 
-    async def redeem(self, grant: Grant, redemption: Redemption | None) -> Outcome:
-        """Flip approved to redeemed, once, and store the family in the same step."""
+    async def redeem(
+        self,
+        grant: Grant,
+        redemption: Redemption | None,
+        repeatable: RepeatableRedemption | None = None,
+    ) -> Outcome:
+        """Flip approved to redeemed, once, and store the family in the same step.
+
+        With `repeatable`, `Redemptions` gives it back for some time.
+        """
         await self._hint(grant)
-        family = None
+        name = self.family_name(grant.id)
+        writes = scripts.RedemptionWrites(keyspace.family(name), keyspace.redemption(name))
         if redemption is not None:
-            key = keyspace.family(self.family_name(grant.id))
             fields = family_fields(redemption.family, redemption.token_hash)
-            family = scripts.NewFamily(key, fields, redemption.idle_until_ms)
-        outcome, state = await self._transition(grant.id, Event.REDEEM, family=family)
+            writes = writes._replace(family=fields, family_ends_at_ms=redemption.idle_until_ms)
+        if repeatable is not None:
+            writes = writes._replace(record=repeatable.record, kept_ms=repeatable.kept_ms)
+        outcome, state = await self._transition(grant.id, Event.REDEEM, redemption=writes)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -186,7 +202,7 @@ class Grants:
         event: Event,
         account: str = "",
         approval: str = "",
-        family: scripts.NewFamily | None = None,
+        redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(
             self._connection,
@@ -195,23 +211,25 @@ class Grants:
             request_id=secrets.token_hex(8),
             account=account,
             approval=approval,
-            family=family,
+            redemption=redemption,
         )
 
     async def _hint(self, grant: Grant) -> None:
+        """Write a hint into the decision log. It comes before the change of the grant.
+
+        With replicas, it also shows whether they answer: if they do not, nothing has changed.
+        """
         oldest = int(self._clock() - LOG_KEPT_S) * 1000
         async with self._connection.pipeline() as pipe:
             fields = {"g": f"{grant.id:x}", "x": str(grant.expires_at)}
             pipe.xadd(keyspace.DECISIONS, fields, minid=max(0, oldest), approximate=True)
             pipe.expire(keyspace.DECISIONS, LOG_KEPT_S)
-            await pipe.execute()
+            await self._connection.execute_durably(pipe)
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
-        # The decision is stored and logged: without the push message the catch-up delivers it.
-        with suppress(StoreUnavailable):
-            await announce_decision(self._connection, decision)
+        await announce_decision(self._connection, decision)
 
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))

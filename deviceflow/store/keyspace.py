@@ -2,8 +2,8 @@
 
 On a Redis Cluster a key's hash slot is computed from its hash tag, the part in braces, or from
 the whole key if it has none. A script and a pipeline may touch one slot only. So keys that are
-used together share a tag: a grant with its family of refresh tokens, and whatever the feed
-reads once a second. All others stand alone, which spreads them over the cluster.
+used together share a tag: a grant with its redemption and its family of refresh tokens, and
+whatever the feed reads once a second. All others stand alone, which spreads them over the cluster.
 
 The names that the functions take are hashes (`Installation.name`): no key tells a user code, a
 token, an address or a session id.
@@ -57,6 +57,15 @@ def family(name: str) -> str:
     It ends when the family does, used or idle. Owner: `families`.
     """
     return f"df:f:{{{name}}}"
+
+
+def redemption(name: str) -> str:
+    """Return the key of what the tokens of a redemption were made from: `name` is its grant's.
+
+    It ends after `device.redemption_grace_s`, or when one of the tokens is used.
+    Owner: `redemptions`.
+    """
+    return f"df:a:{{{name}}}"
 
 
 def user_code(name: str) -> str:

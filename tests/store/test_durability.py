@@ -2,6 +2,8 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from unittest import mock
 
 import pytest
 
@@ -9,6 +11,7 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.lossy import lossy_path
@@ -102,13 +105,85 @@ async def test_a_repeated_command_waits_for_the_replica_too(
         await far.command("PING")
         replica.signal(signal.SIGSTOP)
         path.lose_answers(b"EVALSHA")
-        with pytest.raises(StoreUnavailable, match="too few replicas"):
+        with pytest.raises(StoreUnavailable, match="too few replicas"), no_hint():
             await distant.grants.redeem(grant, None)
         path.lose_answers(b"EVALSHA")
         with pytest.raises(StoreUnavailable, match="too few replicas"):
             await distant.families.rotate(token, family)
         assert path.lost == 2
         await far.close()
+
+
+async def test_while_the_replica_is_away_nothing_changes(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey
+) -> None:
+    """The replicas are looked at first: an approved device loses nothing but time."""
+    replica = await replica_of(primary, start_valkey, replicated)
+    approved, claimed = await replicated.approved(), await replicated.grant()
+    await replicated.grants.claim(claimed, ADA.sub)
+    replica.signal(signal.SIGSTOP)
+    replicated.connection.durability = IMPATIENT
+    for attempt in (
+        replicated.grants.redeem(approved, None),
+        replicated.grants.decide(claimed, Event.APPROVE, ADA),
+        replicated.grants.decide(claimed, Event.DENY, ADA),
+        replicated.grants.decide(claimed, Event.CANCEL),
+    ):
+        with pytest.raises(StoreUnavailable, match="too few replicas"):
+            await attempt
+    assert await replicated.grants.state_of(approved.id) is State.APPROVED
+    assert await replicated.grants.state_of(claimed.id) is State.PENDING
+    replica.signal(signal.SIGCONT)
+    replicated.connection.durability = PATIENT
+    assert await replicated.grants.redeem(approved, None) is Outcome.CHANGED
+    assert await replicated.grants.decide(claimed, Event.APPROVE, ADA) is Outcome.CHANGED
+
+
+async def test_a_redemption_that_no_replica_has_is_confirmed_by_its_repetition(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey
+) -> None:
+    """The replica stops between the look at it and the change: the code is not burnt."""
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant, tokens = await replicated.approved(), replicated.tokens()
+    name = replicated.grants.family_name(grant.id)
+    kept = replicated.redemptions.repeatable(tokens, 3600)
+    replica.signal(signal.SIGSTOP)
+    replicated.connection.durability = IMPATIENT
+    with pytest.raises(StoreUnavailable, match="too few replicas"), no_hint():
+        await replicated.grants.redeem(grant, None, kept)
+    assert await replicated.grants.state_of(grant.id) is State.REDEEMED
+    with pytest.raises(StoreUnavailable, match="too few replicas"):
+        await replicated.redemptions.find(name)
+    replica.signal(signal.SIGCONT)
+    replicated.connection.durability = PATIENT
+    assert await replicated.redemptions.find(name) == tokens
+    with replica.client() as client:
+        assert client.hget(replicated.grants._key(grant.id), "state") == b"redeemed"
+
+
+@pytest.mark.parametrize("event", [Event.APPROVE, Event.DENY, Event.CANCEL])
+async def test_a_decision_that_no_replica_has_is_confirmed_by_the_next_click(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey, event: Event
+) -> None:
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant = await replicated.grant()
+    await replicated.grants.claim(grant, ADA.sub)
+    replica.signal(signal.SIGSTOP)
+    replicated.connection.durability = IMPATIENT
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="too few replicas"), no_hint():
+            await replicated.grants.decide(grant, event, ADA)
+    assert await replicated.grants.state_of(grant.id) is not State.PENDING
+    replica.signal(signal.SIGCONT)
+    replicated.connection.durability = PATIENT
+    assert await replicated.grants.decide(grant, event, ADA) is Outcome.CHANGED
+    with replica.client() as client:
+        assert client.hget(replicated.grants._key(grant.id), "state") != b"pending"
+
+
+def no_hint() -> AbstractContextManager[object]:
+    """Leave out the step before the change, at which the replicas are looked at."""
+    return mock.patch.object(Grants, "_hint")
 
 
 async def test_a_replica_that_stopped_counts_no_more(

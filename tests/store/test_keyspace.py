@@ -26,6 +26,7 @@ PACKAGE = Path(deviceflow.__file__).parent
 NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
     keyspace.family,
+    keyspace.redemption,
     keyspace.user_code,
     keyspace.opaque_token,
     keyspace.revoked,
@@ -62,7 +63,8 @@ def test_every_key_says_its_owner() -> None:
 def test_what_is_used_together_is_in_one_slot() -> None:
     fed = {keyspace.INSTALLATION, keyspace.REVISION, keyspace.DECISIONS}
     assert len({slot(key) for key in fed}) == 1
-    assert slot(keyspace.grant("name")) == slot(keyspace.family("name")) == slot("name")
+    grant = {keyspace.grant("name"), keyspace.family("name"), keyspace.redemption("name")}
+    assert {slot(key) for key in grant} == {slot("name")}
 
 
 @pytest.mark.parametrize("key", NAMED)
@@ -93,6 +95,7 @@ async def fill(store: Store) -> None:
     token, _ = await store.family()
     await store.families.revoke(store.families.grant_id(token.name))
     await store.family()
+    await store.repeatable()
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start("ada", "sub-ada", 1)
     await store.limits.hit("guess", "ada", limit=1, window_s=60)

@@ -69,7 +69,7 @@ async def test_claim_and_approval_succeed_once(far: Store, path: LossyPath) -> N
     path.lose_answers(b"EVALSHA")
     assert await far.grants.decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
     assert path.lost == 2
-    assert await far.grants.decide(grant, Event.APPROVE, ADA) is Outcome.REFUSED
+    assert await far.grants.decide(grant, Event.DENY, ADA) is Outcome.REFUSED
 
 
 @pytest.mark.parametrize("losses", [1, 2])

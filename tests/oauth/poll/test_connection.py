@@ -436,6 +436,11 @@ async def test_the_poll_of_an_approved_grant_is_redeemed_behind_the_lane(
     tokens = await peer.ask(poll(issued.code))
     assert tokens.json["token_type"] == "Bearer"
     await peer.settle()
+    again = await peer.ask(poll(issued.code))
+    assert again.json["token_type"] == "Bearer"
+    assert served.lane_answers == 1
+    served.apps.parts.mirror.learn(issued.grant_id, State.SPENT, issued.grant.expires_at)
+    await peer.settle()
     assert (await peer.ask(poll(issued.code))).error == "invalid_grant"
     assert served.lane_answers == 2
 

@@ -58,7 +58,8 @@ def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Cloc
     [
         (State.DENIED, PollAnswer.ACCESS_DENIED),
         (State.CANCELLED, PollAnswer.ACCESS_DENIED),
-        (State.REDEEMED, PollAnswer.INVALID_GRANT),
+        (State.SPENT, PollAnswer.INVALID_GRANT),
+        (State.REDEEMED, None),
         (State.APPROVED, None),
         (None, None),
     ],
@@ -66,7 +67,7 @@ def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Cloc
 def test_a_decision_whatever_the_pace(
     judge: PollJudge, mirror: Mirror, code: bytes, state: State | None, answer: PollAnswer | None
 ) -> None:
-    """The pace never delays it. An approval and a hint have no answer: the store must be asked."""
+    """The pace never delays it. Where tokens are possible, the store must be asked."""
     mirror.learn(GRANT, state, NOW + 600)
     for _ in range(3):
         verdict = judge.judge(code, b"tv")

@@ -26,7 +26,8 @@ async def test_a_request_is_answered_once(
     await ada.enter(SHOWN)
     fields = ada.hidden
     store.grants.add(CODE, state=state, claimed_by="sub-ada")
-    await ada.post("/device", data=fields | {"decision": "approve"})
+    decision = "deny" if state is State.APPROVED else "approve"
+    await ada.post("/device", data=fields | {"decision": decision})
     assert (ada.answer.status, words in ada.text) == (409, True)
     await ada.enter(SHOWN)
     assert (ada.answer.status, words in ada.text) == (409, True)
