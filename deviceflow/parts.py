@@ -24,6 +24,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
+from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
@@ -56,6 +57,7 @@ class Parts:
     mirror: Mirror
     grants: Grants
     feed: Feed
+    holds: Holds
     users: Users
     families: Families
     access_tokens: AccessTokens
@@ -83,6 +85,7 @@ class Parts:
         with suppress(asyncio.CancelledError):
             await feeding
         self.users.close()
+        await self.holds.close()
         await self.connection.close()
 
     async def _look_around(self) -> None:
@@ -118,6 +121,7 @@ def open_parts(
         installation=installation,
         clock=clock,
     )
+    holds = Holds(connection)
     feed = Feed(
         connection=connection,
         installation=installation,
@@ -126,6 +130,7 @@ def open_parts(
         ask=grants.state_of,
         on_change=reload,
         catch_up_s=CATCH_UP_S,
+        on_hold=holds.hear,
     )
     return Parts(
         settings=settings,
@@ -138,6 +143,7 @@ def open_parts(
         mirror=mirror,
         grants=grants,
         feed=feed,
+        holds=holds,
         users=Users(connection, settings.users),
         families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
         access_tokens=AccessTokens(connection),

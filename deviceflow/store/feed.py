@@ -41,11 +41,16 @@ _NEVER_READ = b""
 log = structlog.get_logger()
 
 
+def _ignore(_: bytes) -> None:
+    return None
+
+
 @dataclass(kw_only=True)
 class Feed:
     """Feeds one worker while `run` runs.
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
+    `on_hold` receives the messages about held polls.
     `reachable`: whether the last look at the store succeeded.
     """
 
@@ -56,6 +61,7 @@ class Feed:
     ask: Callable[[int], Awaitable[State | None]]
     on_change: Callable[[], Awaitable[None]]
     catch_up_s: float
+    on_hold: Callable[[bytes], None] = _ignore
 
     reachable: bool = field(default=False, init=False)
     _last_entry: str = field(default=_FROM_THE_START, init=False)
@@ -155,9 +161,12 @@ class Feed:
     async def _listen_once(self) -> None:
         with translated():
             async with self.connection.pubsub() as pubsub:
-                await pubsub.subscribe(keyspace.CHANNEL)
+                await pubsub.subscribe(keyspace.CHANNEL, keyspace.HOLDS)
                 async for message in pubsub.listen():
-                    await self._hear(message["type"], message["data"])
+                    if message["channel"] == keyspace.CHANNEL.encode():
+                        await self._hear(message["type"], message["data"])
+                    elif message["type"] == "message":
+                        self.on_hold(message["data"])
 
     async def _hear(self, kind: str, data: Any) -> None:  # noqa: ANN401, whatever redis-py gives
         if kind == "subscribe":

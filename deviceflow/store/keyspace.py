@@ -92,7 +92,10 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
-# A channel is no key: a message reaches the subscribers at every node.
+# Channels are no keys: a message reaches the subscribers at every node.
 
 CHANNEL = "df:decided"
 """The channel on which all workers hear of decisions and changes. Owner: `announcements`."""
+
+HOLDS = "df:held"
+"""The channel on which a worker announces the polls that it holds. Owner: `holds`."""

@@ -55,6 +55,7 @@ class DeviceCodeGrant:
         code = verdict.code
         if code is None:
             return answer_poll(verdict)
+        self.held.end_older(code.grant_id)
         if verdict.answer is None:
             response = await self._ask_store(code, request)
             if response is not None:
