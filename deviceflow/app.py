@@ -59,6 +59,6 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.feed.reachable).routes())
+    app.add_routes(Health(lambda: parts.feed.reachable, lambda: parts.feed.refusal).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

@@ -131,6 +131,7 @@ def open_parts(
         on_change=reload,
         catch_up_s=CATCH_UP_S,
         on_hold=holds.hear,
+        longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(
         settings=settings,
@@ -154,3 +155,8 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )
+
+
+def _longest_lifetime(settings: Settings, clients: Clients) -> int:
+    """Return how long a grant can live under these settings, in s."""
+    return max(settings.device.lifetime_s, *(client.lifetime_s or 0 for client in clients), 0)

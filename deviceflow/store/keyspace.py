@@ -45,6 +45,9 @@ PERMANENT = frozenset(
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
 
+PROBE = "df:probe:{feed}"
+"""The key of a write that changes nothing: it is never there. Owner: `feed`."""
+
 
 def grant(name: str) -> str:
     """Return the key of a hash, a grant. It ends a minute after the grant. Owner: `grants`."""
