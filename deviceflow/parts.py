@@ -12,7 +12,7 @@ from aiohttp import web
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
-from deviceflow.core.clock import Clock
+from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
@@ -49,6 +49,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
+    steady: SteadyClock
     connection: Connection
     installation: Installation
     clients: Clients
@@ -105,6 +106,7 @@ def open_parts(
     secrets: Secrets,
     pace_memory: memoryview,
     clock: Clock,
+    steady: SteadyClock = time.monotonic,
 ) -> Parts:
     """Make the shared objects of one worker."""
     installation = secrets.installation
@@ -136,6 +138,7 @@ def open_parts(
     return Parts(
         settings=settings,
         clock=clock,
+        steady=steady,
         connection=connection,
         installation=installation,
         clients=clients,

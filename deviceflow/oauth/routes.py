@@ -50,7 +50,7 @@ class Polling:
 def polling(parts: Parts) -> Polling:
     """Make the objects that answer polls in a worker."""
     device = parts.settings.device
-    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock)
+    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock, parts.steady)
     held = HeldPolls(
         parts.mirror,
         parts.clock,

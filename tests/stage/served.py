@@ -298,6 +298,7 @@ async def serve(
         await prepare(settings, stage.url),
         memoryview(bytearray(PACE_BYTES)),
         clock=stage.clock,
+        steady=stage.clock,
     )
     apps.public.add_routes(routes)
     with socket.create_server(("127.0.0.1", 0)) as sock:
