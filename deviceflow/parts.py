@@ -12,7 +12,7 @@ from aiohttp import web
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
-from deviceflow.core.clock import Clock
+from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
@@ -24,6 +24,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
+from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
@@ -49,6 +50,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
+    steady: SteadyClock
     connection: Connection
     installation: Installation
     clients: Clients
@@ -57,6 +59,7 @@ class Parts:
     mirror: Mirror
     grants: Grants
     feed: Feed
+    holds: Holds
     users: Users
     families: Families
     access_tokens: AccessTokens
@@ -85,6 +88,7 @@ class Parts:
         with suppress(asyncio.CancelledError):
             await feeding
         self.users.close()
+        await self.holds.close()
         await self.connection.close()
 
     async def _look_around(self) -> None:
@@ -104,6 +108,7 @@ def open_parts(
     secrets: Secrets,
     pace_memory: memoryview,
     clock: Clock,
+    steady: SteadyClock = time.monotonic,
 ) -> Parts:
     """Make the shared objects of one worker."""
     installation = secrets.installation
@@ -120,6 +125,7 @@ def open_parts(
         installation=installation,
         clock=clock,
     )
+    holds = Holds(connection)
     feed = Feed(
         connection=connection,
         installation=installation,
@@ -128,10 +134,13 @@ def open_parts(
         ask=grants.state_of,
         on_change=reload,
         catch_up_s=CATCH_UP_S,
+        on_hold=holds.hear,
+        longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(
         settings=settings,
         clock=clock,
+        steady=steady,
         connection=connection,
         installation=installation,
         clients=clients,
@@ -140,6 +149,7 @@ def open_parts(
         mirror=mirror,
         grants=grants,
         feed=feed,
+        holds=holds,
         users=Users(connection, settings.users),
         families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
         access_tokens=AccessTokens(connection),
@@ -153,3 +163,8 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )
+
+
+def _longest_lifetime(settings: Settings, clients: Clients) -> int:
+    """Return how long a grant can live under these settings, in s."""
+    return max(settings.device.lifetime_s, *(client.lifetime_s or 0 for client in clients), 0)

@@ -50,17 +50,16 @@ class Polling:
 def polling(parts: Parts) -> Polling:
     """Make the objects that answer polls in a worker."""
     device = parts.settings.device
-    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock)
+    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock, parts.steady)
     held = HeldPolls(
-        parts.mirror, parts.clock, max_held=device.max_held, max_wait=device.max_wait_s
-    )
-    lane = Lane(
-        judge,
-        parts.clients,
+        parts.mirror,
         parts.clock,
-        max_wait=held.max_wait,
-        base=parts.settings.base_path,
+        parts.holds.announce,
+        max_held=device.max_held,
+        max_wait=device.max_wait_s,
     )
+    parts.holds.on_other(held.end_older_elsewhere)
+    lane = Lane(judge, parts.clients, parts.clock, held, base=parts.settings.base_path)
     return Polling(judge=judge, held=held, lane=lane)
 
 

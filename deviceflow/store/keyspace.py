@@ -45,6 +45,9 @@ PERMANENT = frozenset(
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
 
+PROBE = "df:probe:{feed}"
+"""The key of a write that changes nothing: it is never there. Owner: `feed`."""
+
 
 def grant(name: str) -> str:
     """Return the key of a hash, a grant. It ends a minute after the grant. Owner: `grants`."""
@@ -101,7 +104,10 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
-# A channel is no key: a message reaches the subscribers at every node.
+# Channels are no keys: a message reaches the subscribers at every node.
 
 CHANNEL = "df:decided"
 """The channel on which all workers hear of decisions and changes. Owner: `announcements`."""
+
+HOLDS = "df:held"
+"""The channel on which a worker announces the polls that it holds. Owner: `holds`."""

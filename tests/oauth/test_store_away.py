@@ -99,6 +99,23 @@ async def test_the_store_is_out_of_reach(
     assert (await worker.poll(pending["device_code"])).status == 200
 
 
+async def test_a_store_that_refuses_writes_shows_in_readiness(
+    own_store: tuple[Valkey, Stage], until: Until
+) -> None:
+    """It can be read, so it is reachable; but no grant begins and none is decided."""
+    valkey, stage = own_store
+    worker = await stage.start_worker()
+    with valkey.client() as client:
+        client.config_set("maxmemory", "1")
+        await until(lambda: worker.feed.refusal)
+        expected = {"status": "degraded", "store": "refuses", "reason": "OOM"}
+        assert await worker.readiness() == (200, expected)
+        assert (await worker.authorize()).outcome == UNAVAILABLE
+        client.config_set("maxmemory", "0")
+    await until(lambda: not worker.feed.refusal)
+    assert await worker.readiness() == (200, {"status": "ok", "store": "reachable"})
+
+
 async def test_a_worker_that_never_reached_the_store_again(
     own_store: tuple[Valkey, Stage], until: Until
 ) -> None:

@@ -55,7 +55,9 @@ def test_every_key_says_its_owner() -> None:
     """And the owner is a module of the store."""
     text = (PACKAGE / "store" / "keyspace.py").read_text(encoding="utf-8")
     owners = re.findall(r"Owner: `(\w+)`\.", text)
-    assert len(owners) == len(keyspace.PERMANENT) + len(NAMED) + len(["DECISIONS", "CHANNEL"])
+    assert len(owners) == len(keyspace.PERMANENT) + len(NAMED) + len(
+        ["DECISIONS", "PROBE", "CHANNEL", "HOLDS"]
+    )
     for owner in owners:
         assert "keyspace." in (PACKAGE / "store" / f"{owner}.py").read_text(encoding="utf-8")
 

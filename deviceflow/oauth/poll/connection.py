@@ -82,10 +82,14 @@ class LaneConnection(asyncio.Protocol):
         else:
             self._take(data)
 
-    def eof_received(self) -> None:
-        """Tell aiohttp that the client sends no more; the transport then closes by itself."""
-        if self._aiohttp is not None:
-            self._aiohttp.eof_received()
+    def eof_received(self) -> bool:
+        """Answer what is whole: the client sends no more, but may still read (RFC 9112 9.6).
+
+        Return whether the transport has to stay open for an answer of aiohttp's, which then
+        closes it. The lane's answers are written already; the transport sends them and closes.
+        """
+        self._door.held.note_end(self.transport)
+        return self._aiohttp is not None and self._aiohttp.end()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection: the client has gone."""

@@ -19,7 +19,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
 from deviceflow.oauth.answers import SERVER
-from deviceflow.oauth.poll.held import preference_applied
+from deviceflow.oauth.poll.held import HeldPolls, preference_applied
 from deviceflow.oauth.poll.recognition import (
     CODE_VERIFIER,
     DEVICE_CODE,
@@ -73,7 +73,7 @@ LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
 class Lane:
     """Answers polls of public clients in one worker.
 
-    `max_wait` (s) is the cap on held polls, `base` what stands before the endpoint's path.
+    `base` is what stands before the endpoint's path.
     """
 
     def __init__(
@@ -81,15 +81,16 @@ class Lane:
         judge: PollJudge,
         clients: Clients,
         clock: Clock,
+        held: HeldPolls,
         *,
-        max_wait: int,
         base: str = "",
     ) -> None:
         self._judge = judge
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
         self._clients = clients
         self._clock = clock
-        self._max_wait = max_wait
+        self._held = held
+        self._held_grants = held.by_grant
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
@@ -153,7 +154,9 @@ class Lane:
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            return WaitingPoll(code, min(shape.wait, self._max_wait), shape.close)
+            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
+        if self._held_grants and code is not None:
+            self._held.end_older(code.grant_id)
         second = int(self._clock())
         if second != self._second:
             # The Date header changes with the second, in either direction.

@@ -57,6 +57,7 @@ class DeviceCodeGrant:
         code = verdict.code
         if code is None:
             return answer_poll(verdict)
+        self.held.end_older(code.grant_id)
         if verdict.answer is None:
             response = await self._ask_store(code, request)
             if response is not None:
@@ -64,7 +65,7 @@ class DeviceCodeGrant:
             if held_for:
                 # The lane has judged its pace already, when the poll came.
                 return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held_for)
-            verdict = self.judge.keep_pace(code, self.clock())
+            verdict = self.judge.keep_pace(code)
         wait = min(requested_wait(request.http.headers.getall("Prefer", ())), self.held.max_wait)
         if wait and verdict.answer is PollAnswer.AUTHORIZATION_PENDING:
             return await self._hold(request, code, wait)

@@ -152,6 +152,23 @@ async def test_what_the_lane_asks(connection: Connection) -> None:
     assert (inner.has_served, inner.is_reading_body) == (True, None)
 
 
+async def test_what_an_end_asks(connection: Connection) -> None:
+    """Which requests are queued, with their bodies, and whether one is being served."""
+    inner = connection.inner
+    await turns_until(lambda: inner.waits)
+    assert not inner.end(), WHAT_TO_DO
+    inner.data_received(REQUEST + REQUEST[:-2])
+    assert [body.is_eof() for _, body in inner._messages] == [True, False], WHAT_TO_DO
+    assert not inner.end(), WHAT_TO_DO
+    await connection.started.wait()
+    assert inner._request_in_progress, WHAT_TO_DO
+    inner.data_received(REQUEST[-2:])
+    assert inner.end(), WHAT_TO_DO
+    connection.release.set()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await connection.reader.read()).count(b"HTTP/1.1 200") == 2, WHAT_TO_DO
+
+
 async def test_what_is_no_http_is_not_repeated(connection: Connection) -> None:
     """The answer of aiohttp itself repeats the bytes, and names its version."""
     connection.writer.write(b"GET /?device_code=a-secret \x00 nonsense\r\n\r\n")

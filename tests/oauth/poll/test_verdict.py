@@ -31,8 +31,14 @@ def mirror() -> Mirror:
 
 
 @pytest.fixture
-def judge(codes: DeviceCodes, mirror: Mirror, clock: Clock) -> PollJudge:
-    return PollJudge(codes, mirror, PaceTable(memoryview(bytearray(8 * 64)), 60), clock)
+def steady() -> Clock:
+    return Clock(0.0)
+
+
+@pytest.fixture
+def judge(codes: DeviceCodes, mirror: Mirror, clock: Clock, steady: Clock) -> PollJudge:
+    pace = PaceTable(memoryview(bytearray(8 * 64)), 60)
+    return PollJudge(codes, mirror, pace, clock, steady)
 
 
 @pytest.fixture
@@ -40,17 +46,31 @@ def code(codes: DeviceCodes) -> bytes:
     return codes.seal(GRANT, NOW + 600, INTERVAL, "tv").encode()
 
 
-def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Clock) -> None:
+def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, steady: Clock) -> None:
     """8628-3.5: the first poll is free; one that comes too early gets the interval from now on."""
     assert judge.judge(code, b"tv").answer is PollAnswer.AUTHORIZATION_PENDING
-    clock.advance(1)
+    steady.advance(1)
     slower = judge.judge(code, b"tv")
     assert (slower.answer, slower.interval) == (PollAnswer.SLOW_DOWN, INTERVAL + 5)
-    clock.advance(INTERVAL + 5)
+    steady.advance(INTERVAL + 5)
     on_time = judge.judge(code, b"tv")
     assert (on_time.answer, on_time.interval) == (PollAnswer.AUTHORIZATION_PENDING, 0)
     assert on_time.code is not None
     assert on_time.code.grant_id == GRANT
+
+
+@pytest.mark.parametrize("step", [-3600, -3, 3, 300])
+def test_a_clock_that_steps_slows_no_device_down(
+    judge: PollJudge, code: bytes, clock: Clock, steady: Clock, step: int
+) -> None:
+    """The host's time is corrected between two polls. A device that is too fast is still seen."""
+    judge.judge(code, b"tv")
+    clock.advance(INTERVAL + step)
+    steady.advance(INTERVAL)
+    assert judge.judge(code, b"tv").answer is PollAnswer.AUTHORIZATION_PENDING
+    clock.advance(100)
+    steady.advance(1)
+    assert judge.judge(code, b"tv").answer is PollAnswer.SLOW_DOWN
 
 
 @pytest.mark.parametrize(
