@@ -1,7 +1,7 @@
 """User codes on pages: read what a person typed, write what the device shows."""
 
 from deviceflow.core.client import Client, Clients
-from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, normalise
+from deviceflow.core.user_code import UserCodeFormat, display, normalise
 
 
 class Codes:
@@ -19,8 +19,7 @@ class Codes:
         codes = {
             code
             for form in self._formats
-            if (code := normalise(text, form.alphabet)) is not None
-            and len(code) <= form.length + MAX_GROWTH
+            if (code := normalise(text, form.alphabet)) is not None and len(code) <= form.longest
         }
         return sorted(codes, key=lambda code: (code != typed, code))
 

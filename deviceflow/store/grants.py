@@ -96,8 +96,8 @@ class Grants:
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
         expires_at = request.requested_at + lifetime
-        slot = await self._slots.take()
-        length = codes.length_for(form, self._slots.live(lifetime), GUESSES_PER_LIFETIME)
+        slot, pressure = await self._slots.take(lifetime)
+        length = codes.length_for(form, *pressure)
         for _ in range(COLLISION_TRIES):
             grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
             user_code = codes.generate(form, length, secrets.randbelow)
@@ -109,9 +109,13 @@ class Grants:
         raise StoreUnavailable("no free user code")
 
     async def find(self, user_code: str) -> Grant | None:
-        """Return the unexpired grant of a normalised user code, or None."""
+        """Return the unexpired grant of a normalised user code, or None.
+
+        A code that leads nowhere is counted: many of them lengthen the codes of new grants.
+        """
         grant_id = await self._connection.command("GET", self._user_code_key(user_code))
         if grant_id is None:
+            await self._slots.count_wrong_code()
             return None
         grant = await self.get(int(grant_id, 16))
         return None if grant is None or self._clock() >= grant.expires_at else grant
