@@ -108,6 +108,10 @@ class Grants:
                 return GrantCodes(device_code, user_code)
         raise StoreUnavailable("no free user code")
 
+    async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
+        """Return the length that the code of a new grant would have now."""
+        return codes.length_for(form, *await self._slots.pressure(lifetime))
+
     async def find(self, user_code: str) -> Grant | None:
         """Return the unexpired grant of a normalised user code, or None.
 
