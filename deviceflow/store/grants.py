@@ -33,7 +33,7 @@ GUESSES_PER_LIFETIME = 8
 
 
 class GrantRequest(msgspec.Struct, frozen=True):
-    """A device's request. `requested_at` in s.
+    """A device's request. `requested_at` in s; `device`: a stored `DeviceDescription`.
 
     `scope` and `resources`: space separated; `code_challenge`: S256 (RFC 7636); `dpop_jkt`: the
     thumbprint of the key that the tokens will be bound to (RFC 9449).
@@ -43,7 +43,7 @@ class GrantRequest(msgspec.Struct, frozen=True):
     scope: str
     requested_at: int
     address: str
-    user_agent: str
+    device: str
     code_challenge: str = ""
     dpop_jkt: str = ""
     resources: str = ""
@@ -235,7 +235,7 @@ _FIELDS = {
     "scope": "scope",
     "at": "requested_at",
     "from": "address",
-    "agent": "user_agent",
+    "agent": "device",
     "challenge": "code_challenge",
     "jkt": "dpop_jkt",
     "resources": "resources",

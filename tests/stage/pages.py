@@ -57,7 +57,7 @@ class FakeGrants(Grants):
             requested_at=NOW - 120,
             expires_at=NOW + 480,
             address="203.0.113.7",
-            user_agent="NebulaTV/4.2 (Linux)",
+            device="NebulaTV 4.2",
         )
         self.by_code[code] = msgspec.structs.replace(grant, **changes)
         return self.by_code[code]

@@ -25,7 +25,7 @@ async def test_a_new_grant_is_found_by_its_user_code(each_store: Store) -> None:
     assert grant.state is State.PENDING
     assert (grant.client_id, grant.scope) == ("tv-app", "openid profile")
     assert (grant.requested_at, grant.expires_at) == (now, now + 600)
-    assert (grant.address, grant.user_agent) == ("203.0.113.7", "NebulaTV/4.2")
+    assert (grant.address, grant.device) == ("203.0.113.7", "NebulaTV 4.2")
     assert (grant.claimed_by, grant.approval) == (None, None)
 
 
