@@ -1,6 +1,5 @@
 """The composition root: builds the two applications of a worker, public and admin."""
 
-import time
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -35,7 +34,7 @@ def build(
     pace_memory: memoryview,
     *,
     clock: Clock,
-    steady: SteadyClock = time.monotonic,
+    steady: SteadyClock,
     demo: Demo | None = None,
 ) -> Apps:
     """Build the applications of a worker."""

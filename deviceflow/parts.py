@@ -1,7 +1,6 @@
 """What the rooms of one worker share: every object is made here, once."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def open_parts(
     secrets: Secrets,
     pace_memory: memoryview,
     clock: Clock,
-    steady: SteadyClock = time.monotonic,
+    steady: SteadyClock,
 ) -> Parts:
     """Make the shared objects of one worker."""
     installation = secrets.installation
@@ -116,7 +115,7 @@ def open_parts(
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
-    grants = Grants(connection, installation, mirror, Slots(connection, time.monotonic), clock)
+    grants = Grants(connection, installation, mirror, Slots(connection, clock), clock)
     reload = Reload(
         clients=clients,
         stored_clients=stored_clients,

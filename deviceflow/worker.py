@@ -74,6 +74,7 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
         context.secrets,
         context.pace_memory,
         clock=time.time,
+        steady=time.monotonic,
         demo=context.demo,
     )
     admin = await open_runner(apps.admin, settings.server)

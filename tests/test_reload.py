@@ -46,7 +46,7 @@ async def make_parts(
             opened.push_async_callback(own.close)
             secrets = await prepare(settings, url or valkey.url)
             pace = memoryview(bytearray(8 * PACE_SLOTS))
-            parts = open_parts(settings, own, secrets, pace, clock)
+            parts = open_parts(settings, own, secrets, pace, clock, clock)
             opened.callback(parts.users.close)
             return parts
 

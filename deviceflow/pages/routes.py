@@ -87,7 +87,12 @@ def _device(parts: Parts, shared: SharedParts) -> EnterPage:
     """Wire the steps, the last one first."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=parts.grants)
-    form = CodeForm(visitors=visitors, codes=codes, lifetime_s=parts.settings.device.lifetime_s)
+    form = CodeForm(
+        visitors=visitors,
+        codes=codes,
+        grants=parts.grants,
+        lifetime_s=parts.settings.device.lifetime_s,
+    )
     done = DonePage(visitors=visitors, grants=parts.grants)
     confirm = ConfirmPage(
         settings=parts.settings,

@@ -32,7 +32,7 @@ GUESSES_PER_LIFETIME = 8
 
 
 class GrantRequest(msgspec.Struct, frozen=True):
-    """A device's request. `requested_at` in s.
+    """A device's request. `requested_at` in s; `device`: a stored `DeviceDescription`.
 
     `scope` and `resources`: space separated; `code_challenge`: S256 (RFC 7636); `dpop_jkt`: the
     thumbprint of the key that the tokens will be bound to (RFC 9449).
@@ -42,7 +42,7 @@ class GrantRequest(msgspec.Struct, frozen=True):
     scope: str
     requested_at: int
     address: str
-    user_agent: str
+    device: str
     code_challenge: str = ""
     dpop_jkt: str = ""
     resources: str = ""
@@ -102,8 +102,8 @@ class Grants:
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
         expires_at = request.requested_at + lifetime
-        slot = await self._slots.take()
-        length = codes.length_for(form, self._slots.live(lifetime), GUESSES_PER_LIFETIME)
+        slot, pressure = await self._slots.take(lifetime)
+        length = codes.length_for(form, *pressure)
         for _ in range(COLLISION_TRIES):
             grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
             user_code = codes.generate(form, length, secrets.randbelow)
@@ -114,10 +114,18 @@ class Grants:
                 return GrantCodes(device_code, user_code)
         raise StoreUnavailable("no free user code")
 
+    async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
+        """Return the length that the code of a new grant would have now."""
+        return codes.length_for(form, *await self._slots.pressure(lifetime))
+
     async def find(self, user_code: str) -> Grant | None:
-        """Return the unexpired grant of a normalised user code, or None."""
+        """Return the unexpired grant of a normalised user code, or None.
+
+        A code that leads nowhere is counted: many of them lengthen the codes of new grants.
+        """
         grant_id = await self._connection.command("GET", self._user_code_key(user_code))
         if grant_id is None:
+            await self._slots.count_wrong_code()
             return None
         grant = await self.get(int(grant_id, 16))
         return None if grant is None or self._clock() >= grant.expires_at else grant
@@ -245,7 +253,7 @@ _FIELDS = {
     "scope": "scope",
     "at": "requested_at",
     "from": "address",
-    "agent": "user_agent",
+    "agent": "device",
     "challenge": "code_challenge",
     "jkt": "dpop_jkt",
     "resources": "resources",

@@ -42,6 +42,18 @@ PERMANENT = frozenset(
 
 # Keys that end.
 
+ISSUED = "df:issued:{df:slots}"
+"""A hash, how many grants were made by the minute. It shares the hash slot of SLOTS.
+
+Ends a day after its last entry. Owner: `slots`.
+"""
+
+WRONG_CODES = "df:wrong:{df:slots}"
+"""A hash, how many wrong user codes were tried by the minute. It shares the hash slot of SLOTS.
+
+Ends a day after its last entry. Owner: `slots`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
 

@@ -67,7 +67,7 @@ class Store:
     def request(self, requested_at: int | None = None) -> GrantRequest:
         """What a television asks for, now or at another time."""
         at = int(self.clock()) if requested_at is None else requested_at
-        return GrantRequest("tv-app", "openid profile", at, "203.0.113.7", "NebulaTV/4.2")
+        return GrantRequest("tv-app", "openid profile", at, "203.0.113.7", "NebulaTV 4.2")
 
     async def issue(self, lifetime: int = LIFETIME_S) -> GrantCodes:
         return await self.grants.issue(self.request(), UserCodeFormat(), lifetime, 5)

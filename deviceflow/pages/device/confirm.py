@@ -41,7 +41,7 @@ class ConfirmPage:
         await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(submission.text)
         if device_request is None:
-            return self.form.refuse(submission.visitor, submission.text)
+            return await self.form.refuse(submission.visitor, submission.text)
         return await self.claim(submission, device_request)
 
     async def claim(self, submission: Submission, device_request: DeviceRequest) -> web.Response:
@@ -60,7 +60,8 @@ class ConfirmPage:
                 log.warning("grant.claimed_by_another", client_id=grant.client_id)
                 return self.done.show(visitor, endings.claimed_by_another())
             case _:
-                return self.form.refuse(visitor, device_request.code)
+                code = self.codes.show(device_request.code, client)
+                return await self.form.refuse(visitor, code)
 
     async def _claim_outcome(self, grant: Grant, sub: str) -> Outcome:
         if grant.claimed_by not in {None, sub}:

@@ -41,7 +41,7 @@ class EnterPage:
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text))
         submission = Submission(visitor=visitor, person=visitor.person, text=text)
-        return self.form.show(visitor, await self._prefill(submission))
+        return await self.form.show(visitor, await self._prefill(submission))
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a code, and with it a decision if this account has seen the request before."""
@@ -73,5 +73,9 @@ class EnterPage:
         except PageError:
             return ""
         device_request = await self.requests.find(code)
-        client = device_request.client if device_request else None
-        return "" if client is not None and not client.verification_uri_complete else code
+        if device_request is None:
+            return code
+        client = device_request.client
+        if client is not None and not client.verification_uri_complete:
+            return ""
+        return self.codes.show(device_request.code, client)

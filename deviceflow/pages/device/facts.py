@@ -32,7 +32,7 @@ def request_facts(
         client_name=client.name,
         scopes=words.scopes_in_words(grant.scope, settings.scopes),
         lasts=words.lasting(_access_s(grant, client, settings)),
-        device=words.device_in_words(grant.user_agent),
+        device=words.device_in_words(grant.device),
         address=grant.address,
         is_near=rate_key(grant.address) == rate_key(visitor_address),
         requested=words.at(grant.requested_at),

@@ -6,7 +6,7 @@ script may or may not have run. redis-py repeats a command whose answer was lost
 function says what a repetition does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
@@ -26,6 +26,34 @@ async def create_grant(
     """
     arguments = (expires_at, kept_ms, *_flat(fields))
     return bool(await connection.evaluate(source("create_grant"), [key], *arguments))
+
+
+class SlotCounts(NamedTuple):
+    """The last number that was taken, and the grants and wrong codes since the given minutes."""
+
+    last: int
+    grants: int
+    wrong_codes: int
+
+
+async def take_slots(
+    connection: Connection,
+    keys: Sequence[str],
+    numbers: int,
+    *,
+    minute: int,
+    grants_since: int,
+    wrong_codes_since: int,
+    kept: int,
+) -> SlotCounts:
+    """Take `numbers` slot numbers (0 to take none), count as many grants, and return the counts.
+
+    `keys`: the counter of numbers, the grants by minute, the wrong codes by minute. `minute`: the
+    one that it is now, counted from the epoch, as the others; `kept`: how many are kept. A
+    repetition takes and counts again.
+    """
+    arguments = (numbers, minute, grants_since, wrong_codes_since, kept)
+    return SlotCounts(*await connection.evaluate(source("take_slots"), keys, *arguments))
 
 
 class RedemptionWrites(NamedTuple):
