@@ -113,7 +113,10 @@ async def repeat_redemption(connection: Connection, key: str) -> bytes | None:
     A repetition returns the same. Returns only when enough replicas have the redemption
     (`Durability`).
     """
-    record: bytes | None = await connection.evaluate_durably(source("repeat_redemption"), [key])
+    replicas = connection.durability.replicas
+    record: bytes | None = await connection.evaluate_durably(
+        source("repeat_redemption"), [key], replicas
+    )
     return record
 
 

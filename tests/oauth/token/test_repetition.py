@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
-from deviceflow.core.grant import State
+from deviceflow.core.grant import Event, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.device import DeviceClient, Metadata
 from deviceflow.store import keyspace
 from tests.stage.clock import Clock
 from tests.stage.oauth import Answer, People, Stage, Worker
@@ -28,6 +29,7 @@ from tests.stage.proving import (
     userinfo,
     with_surface,
 )
+from tests.stage.waiting import until
 
 INVALID = (400, "invalid_grant")
 DENIED = (400, "access_denied")
@@ -401,3 +403,75 @@ async def test_the_store_has_no_token(stage: Stage, worker: Worker, people: Peop
     for key in await stage.keys("*"):
         stored = key.encode() + (await stage.redis.dump(key) or b"")
         assert not any(secret.encode() in stored for secret in secrets)
+
+
+class LosingRelay:
+    """A path to a worker on which the first answer with tokens is lost.
+
+    It closes the connection, or goes silent with the connection open.
+    """
+
+    def __init__(self, port: int, *, is_silent: bool) -> None:
+        self.lost = 0
+        self.polls = 0
+        self._port = port
+        self._is_silent = is_silent
+
+    async def carry(self, device: asyncio.StreamReader, to_device: asyncio.StreamWriter) -> None:
+        worker, to_worker = await asyncio.open_connection("127.0.0.1", self._port)
+        asking = asyncio.create_task(self._copy(device, to_worker))
+        try:
+            while answer := await worker.read(65536):
+                if b"access_token" in answer and not self.lost:
+                    self.lost += 1
+                    if self._is_silent:
+                        await asking
+                    return
+                to_device.write(answer)
+        finally:
+            asking.cancel()
+            for writer in (to_device, to_worker):
+                writer.close()
+
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while part := await source.read(65536):
+            self.polls += b"device_code=" in part
+            target.write(part)
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+@pytest.mark.parametrize("hold", [False, True])
+async def test_the_device_library_gets_over_a_lost_answer(
+    worker: Worker, people: People, *, is_silent: bool, hold: bool
+) -> None:
+    """It polls again, also after a held poll, and has the same tokens."""
+    relay = LosingRelay(worker.port, is_silent=is_silent)
+    server = await asyncio.start_server(relay.carry, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    metadata = Metadata(
+        issuer=address,
+        token_endpoint=address + "/oauth2/token",
+        device_authorization_endpoint=address + "/oauth2/device_authorization",
+        device_poll_max_wait=1 if hold else 0,
+    )
+    device = DeviceClient(metadata, "tv-app", timeout_s=1.0, jitter=lambda: 0.0, sleep=soon)
+    with capture_logs() as logs:
+        async with server, device:
+            codes = await device.authorize("openid offline_access")
+            polling = asyncio.create_task(device.poll_until_decided(codes))
+            await until(lambda: relay.polls)
+            grant = await people.find(codes.user_code)
+            assert grant is not None
+            await people.claim(codes.user_code)
+            await people.grants.decide(grant, Event.APPROVE, await people.subject("ada"))
+            tokens = await polling
+    assert relay.lost == 1
+    assert tokens.refresh_token is not None
+    events = [log["event"] for log in logs if log["event"].startswith("grant.redeemed")]
+    assert events[:2] == ["grant.redeemed", "grant.redeemed_again"]
+    assert (await worker.refresh(tokens.refresh_token)).status == 200
+
+
+async def soon(_: float) -> None:
+    """Wait for a turn of the loop."""
+    await asyncio.sleep(0)
