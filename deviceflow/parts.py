@@ -134,6 +134,7 @@ def open_parts(
         on_change=reload,
         catch_up_s=CATCH_UP_S,
         on_hold=holds.hear,
+        on_client=reload.one_client,
         longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(

@@ -143,6 +143,7 @@ async def open_runner(app: web.Application, server: Server) -> web.AppRunner:
         keepalive_timeout=server.keepalive_s,
         shutdown_timeout=server.shutdown_s,
         handle_signals=False,
+        auto_decompress=False,
     )
     await runner.setup()
     return runner

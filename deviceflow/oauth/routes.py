@@ -14,6 +14,7 @@ from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.metadata import (
+    KeptMetadata,
     published_discovery,
     published_keys,
     published_metadata,
@@ -76,6 +77,7 @@ class Checks:
 def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
     """List the routes of the machine endpoints."""
     checks = _checks(parts)
+    metadata = KeptMetadata(parts.settings, parts.clients)
     endpoints: list[Endpoint] = [
         _device_authorization(parts, checks),
         _token(parts, polls, checks),
@@ -83,12 +85,12 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
         _introspection(parts, checks),
         UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
         published_keys(parts.signer),
-        published_discovery(parts.settings, parts.clients),
+        published_discovery(metadata),
     ]
     if parts.settings.registration.enabled:
         endpoints.append(_registration(parts, checks))
     below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
-    return [*below, *published_metadata(parts.settings, parts.clients).routes()]
+    return [*below, *published_metadata(parts.settings, metadata).routes()]
 
 
 def _checks(parts: Parts) -> Checks:

@@ -15,7 +15,7 @@ class Codes:
     def __init__(self, default: UserCodeFormat, clients: Clients) -> None:
         self.default = default
         self._clients = clients
-        clients.on_change(self._read_clients)
+        clients.on_change(self._read_clients, self._read_client)
         self._read_clients()
 
     def read(self, text: str) -> list[str]:
@@ -70,6 +70,10 @@ class Codes:
             )
 
         return sorted(readings, key=misfit)
+
+    def _read_client(self, before: Client | None, after: Client | None) -> None:
+        if (before and before.user_code) != (after and after.user_code):
+            self._read_clients()
 
     def _read_clients(self) -> None:
         own = [client.user_code for client in self._clients if client.user_code is not None]

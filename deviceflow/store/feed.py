@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import PENDING, State
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import CHANGED, Decision
+from deviceflow.store.announcements import CHANGED, ClientChange, Decision
 from deviceflow.store.connection import READONLY, Connection, refusal_of, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
@@ -63,6 +63,7 @@ class Feed:
     """Feeds one worker while `run` runs.
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
+    `on_client` reads one client again, of which the others tell that it alone has changed.
     `on_hold` receives the messages about held polls. `longest_s` returns the longest lifetime of
     a grant, in s.
     `reachable`: whether the last look at the store succeeded. `refusal`: the code with which the
@@ -78,6 +79,7 @@ class Feed:
     catch_up_s: float
     on_hold: Callable[[bytes], None] = _ignore
     longest_s: Callable[[], float] = _a_day
+    on_client: Callable[[str], Awaitable[None]] | None = None
 
     reachable: bool = field(default=False, init=False)
     refusal: str | None = field(default=None, init=False)
@@ -272,12 +274,27 @@ class Feed:
             await self._read_new_if_reachable()
         elif kind == "message" and data == CHANGED:
             await self._read_new_if_reachable()
+        elif kind == "message" and (change := ClientChange.parse(data)) is not None:
+            with suppress(StoreUnavailable):
+                if not await self._take_client(change):
+                    await self._read_new_if_reachable()
         elif kind == "message":
             if (decision := Decision.parse(data)) is not None:
                 self.mirror.learn(*decision)
             else:
                 # Of a later version, perhaps. The log has the same decision as a hint.
                 log.warning("store.message_ignored", reason="not an announcement")
+
+    async def _take_client(self, change: ClientChange) -> bool:
+        """Read one client again; return False if more may have changed."""
+        async with self._reading:
+            if self.on_client is None or self._revision is _NEVER_READ:
+                return False
+            if int(self._revision or 0) != change.revision - 1:
+                return False
+            await self.on_client(change.client_id)
+            self._revision = b"%d" % change.revision
+            return True
 
     async def _read_new_if_reachable(self) -> None:
         with suppress(StoreUnavailable):

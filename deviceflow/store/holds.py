@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from deviceflow.store import keyspace
+from deviceflow.store.announcements import push
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import StoreUnavailable
 
 PAUSE_S = 0.05
 """How long announcements are collected, in s. A person needs far longer to approve."""
@@ -97,8 +97,7 @@ class Holds:
             self._new = {}
             self._number += 1
             # Without it, another worker's older hold ends by its own timer.
-            with suppress(StoreUnavailable):
-                await self._connection.command("PUBLISH", keyspace.HOLDS, announcement.message)
+            await push(self._connection, announcement.message, keyspace.HOLDS)
         finally:
             self._sending = None
             if self._new:

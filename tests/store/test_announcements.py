@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.announcements import CHANGED, Decision
+from deviceflow.store.announcements import CHANGED, ClientChange, Decision
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -54,3 +54,16 @@ async def test_a_user_without_the_channel_loses_nothing(
     assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 2]
     assert "secret" not in str(logs)
     await connection.close()
+
+
+def test_a_client_s_change_is_read_as_it_was_written() -> None:
+    change = ClientChange(17, "a:client/with~signs")
+    assert ClientChange.parse(change.message.encode()) == change
+    assert Decision.parse(change.message.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"client", b"client 1", b"client x tv", b"client 1 a b", b"\xff 1 a", CHANGED]
+)
+def test_anything_else_is_no_client_s_change(message: bytes) -> None:
+    assert ClientChange.parse(message) is None

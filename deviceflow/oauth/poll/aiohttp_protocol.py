@@ -119,4 +119,12 @@ class AiohttpProtocol(web.RequestHandler):
 def aiohttp_protocol(server: web.Server) -> AiohttpProtocol:
     """Make the protocol of one connection to `server`."""
     loop = asyncio.get_running_loop()
-    return AiohttpProtocol(server, loop=loop, keepalive_timeout=NEVER_S, access_log=None)
+    return AiohttpProtocol(
+        server,
+        loop=loop,
+        keepalive_timeout=NEVER_S,
+        access_log=None,
+        # Every endpoint refuses compressed bodies. To inflate one first would cost a worker a
+        # second for some hundred kilobytes.
+        auto_decompress=False,
+    )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
@@ -94,7 +94,7 @@ class Lane:
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
-        clients.on_change(self._note_clients)
+        clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
 
     def take(self, data: bytes) -> LaneResult:
@@ -170,15 +170,24 @@ class Lane:
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""
-        self._served = frozenset(
-            client.client_id.encode()
-            for client in self._clients
-            if client.enabled
-            and client.is_public
-            and client.dpop == "optional"
-            and not needs_decoding(client.client_id.encode())
-        )
+        self._served = {client.client_id.encode() for client in self._clients if _is_plain(client)}
         self._shapes.clear()
+
+    def _note_client(self, before: Client | None, after: Client | None) -> None:
+        if before is not None:
+            self._served.discard(before.client_id.encode())
+        if after is not None and _is_plain(after):
+            self._served.add(after.client_id.encode())
+        self._shapes.clear()
+
+
+def _is_plain(client: Client) -> bool:
+    return (
+        client.enabled
+        and client.is_public
+        and client.dpop == "optional"
+        and not needs_decoding(client.client_id.encode())
+    )
 
 
 def _wire(response: web.Response, now: float, *, close: bool) -> bytes:

@@ -8,6 +8,7 @@ then these tests; `tests/oauth/poll/test_connection.py` has to pass as it is.
 """
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -167,6 +168,17 @@ async def test_what_an_end_asks(connection: Connection) -> None:
     connection.release.set()
     async with asyncio.timeout(PATIENCE_S):
         assert (await connection.reader.read()).count(b"HTTP/1.1 200") == 2, WHAT_TO_DO
+
+
+async def test_a_compressed_body_is_not_inflated(connection: Connection) -> None:
+    """A few bytes of it may be gigabytes."""
+    body = gzip.compress(b"a" * 1_000_000)
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    connection.release.set()
+    connection.writer.write(head % len(body) + body)
+    async with asyncio.timeout(PATIENCE_S):
+        await connection.reader.readuntil(b"\r\n\r\n")
+        assert await connection.reader.readexactly(len(body)) == body
 
 
 async def test_what_is_no_http_is_not_repeated(connection: Connection) -> None:
