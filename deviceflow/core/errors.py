@@ -17,6 +17,7 @@ ERROR_CODES = frozenset(
         "invalid_scope",
         # RFC 6749 4.1.2.1
         "access_denied",
+        "unsupported_response_type",
         "server_error",
         "temporarily_unavailable",
         # RFC 8628 3.5
@@ -69,6 +70,11 @@ def invalid_request(description: str, status: int = 400) -> OAuthError:
     return OAuthError("invalid_request", description, status=status)
 
 
+def missing_parameter(name: str) -> OAuthError:
+    """Make the error for a missing parameter, whose `name` is this server's own text."""
+    return invalid_request(f"The parameter {name} is missing.")
+
+
 def invalid_client(*, challenge: bool = False) -> OAuthError:
     """Make the error for a client that failed to authenticate (RFC 6749 5.2)."""
     text = "The client is unknown or could not be authenticated."
@@ -88,6 +94,12 @@ def invalid_scope() -> OAuthError:
 def unsupported_grant_type() -> OAuthError:
     """Make the error for a grant type that this server does not have (RFC 6749 5.2)."""
     return OAuthError("unsupported_grant_type", "This server does not offer that grant type.")
+
+
+def unsupported_response_type() -> OAuthError:
+    """Make the error of an authorization endpoint that offers no response type (4.1.2.1)."""
+    text = "This server offers the device authorization grant only (RFC 8628)."
+    return OAuthError("unsupported_response_type", text)
 
 
 def invalid_target() -> OAuthError:

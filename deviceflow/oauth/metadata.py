@@ -62,6 +62,17 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     )
 
 
+def provider_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMetadata:
+    """Return the same as OpenID Connect Discovery 3 has it: with an authorization endpoint.
+
+    RFC 8414 2 asks for one only if a grant type uses it, so the other document has none.
+    """
+    return msgspec.structs.replace(
+        server_metadata(settings, clients),
+        authorization_endpoint=f"{settings.issuer_url}/oauth2/authorize",
+    )
+
+
 def _is_served(client: Client, settings: Settings) -> bool:
     return client.enabled and settings.server.offers(client.method)
 
@@ -97,22 +108,40 @@ class PublicDocument:
         )
 
 
-def published_keys(signer: Signer) -> PublicDocument:
-    """Publish the public keys (RFC 7517 5)."""
-    return PublicDocument(path="/oauth2/jwks", document=signer.jwks, cache_control=ASKED_AGAIN)
+def published_keys(signer: Signer) -> list[PublicDocument]:
+    """Publish the public keys (RFC 7517 5), also where some verifiers look by themselves."""
+    return [
+        PublicDocument(path=path, document=signer.jwks, cache_control=ASKED_AGAIN)
+        for path in ("/oauth2/jwks", "/.well-known/jwks.json")
+    ]
 
 
-def published_discovery(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
-    """Publish the metadata where OpenID Connect Discovery 4 has it: appended to the issuer."""
-    return PublicDocument(
-        path="/.well-known/openid-configuration",
-        document=lambda: server_metadata(settings, clients),
-    )
+def published_below(settings: Settings, clients: Iterable[Client]) -> list[PublicDocument]:
+    """Publish the metadata below the issuer's path.
+
+    OpenID Connect Discovery 4 appends to the issuer. Some libraries do that with the name of
+    RFC 8414 as well.
+    """
+    return _published(settings, clients, "")
 
 
-def published_metadata(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
-    """Publish the metadata where RFC 8414 3 has it: inserted before the issuer's path."""
-    return PublicDocument(
-        path=f"/.well-known/oauth-authorization-server{settings.base_path}",
-        document=lambda: server_metadata(settings, clients),
-    )
+def published_beside(settings: Settings, clients: Iterable[Client]) -> list[PublicDocument]:
+    """Publish the metadata beside the issuer's path, if it has one.
+
+    RFC 8414 3 inserts the name before the path, and section 5 allows that for OpenID Connect.
+    """
+    base = settings.base_path
+    return _published(settings, clients, base) if base else []
+
+
+def _published(settings: Settings, clients: Iterable[Client], suffix: str) -> list[PublicDocument]:
+    return [
+        PublicDocument(
+            path="/.well-known/oauth-authorization-server" + suffix,
+            document=lambda: server_metadata(settings, clients),
+        ),
+        PublicDocument(
+            path="/.well-known/openid-configuration" + suffix,
+            document=lambda: provider_metadata(settings, clients),
+        ),
+    ]

@@ -14,9 +14,9 @@ from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.metadata import (
-    published_discovery,
+    published_below,
+    published_beside,
     published_keys,
-    published_metadata,
 )
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane
@@ -83,13 +83,14 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
         _revocation(parts, checks),
         _introspection(parts, checks),
         UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
-        published_keys(parts.signer),
-        published_discovery(parts.settings, parts.clients),
+        *published_keys(parts.signer),
+        *published_below(parts.settings, parts.clients),
     ]
     if parts.settings.registration.enabled:
         endpoints.append(_registration(parts, checks))
     below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
-    return [*below, *published_metadata(parts.settings, parts.clients).routes()]
+    beside = published_beside(parts.settings, parts.clients)
+    return [*below, *(route for document in beside for route in document.routes())]
 
 
 def _checks(parts: Parts) -> Checks:

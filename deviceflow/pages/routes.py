@@ -6,6 +6,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.pages.account.sign_out import SignOutPage
+from deviceflow.pages.authorize import AuthorizePage
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
@@ -42,6 +43,7 @@ def page_routes(parts: Parts, demo: Demo | None) -> list[web.RouteDef]:
         *_sign_in(parts, shared).routes(),
         *_sign_out(parts, shared).routes(),
         *_device(parts, shared).routes(),
+        *AuthorizePage().routes(),
     ]
     if demo:
         pages += demo_pages(parts.settings, demo).routes()
