@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from deviceflow.config.values import (
+    CorsOrigin,
     Email,
     Folder,
     HeaderName,
@@ -59,6 +60,7 @@ class Server(Section, frozen=True, kw_only=True):
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
     trusted_proxies: tuple[NetworkText, ...] = ()
+    cors_origins: tuple[CorsOrigin, ...] = ("*",)
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75

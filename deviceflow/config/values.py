@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
+from deviceflow.core.origin import host_in_url
 
 
 def is_issuer(text: str) -> bool:
@@ -69,6 +70,33 @@ NetworkText = Annotated[
     Meta(
         description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"',
         extra={"rule": _is_network},
+    ),
+]
+
+
+def _is_cors_origin(text: str) -> bool:
+    """Return whether a browser may send `text` as an Origin (RFC 6454 7, Fetch 3.2)."""
+    if text in {"*", "null"}:
+        return True
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or host.endswith("."):
+        return False
+    is_default = (parts.scheme, port) in {("http", 80), ("https", 443)}
+    written = f"{parts.scheme}://{host_in_url(host)}" + (f":{port}" if port is not None else "")
+    return text == written and not is_default and text.isascii()
+
+
+CorsOrigin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\x21-\x2b\x2d-\x7e]{1,255}\Z",
+        description='an origin as browsers send it, such as "https://tv.example.com" (no path, no'
+        ' default port), "null" for pages without an origin, or "*" for all',
+        extra={"rule": _is_cors_origin},
     ),
 ]
 HeaderName = Annotated[

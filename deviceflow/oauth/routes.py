@@ -5,6 +5,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from deviceflow.core.cross_origin import CrossOrigin
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.clients.failures import FailureThrottle
 from deviceflow.oauth.clients.proof import ClientProof
@@ -54,12 +55,15 @@ def polling(parts: Parts) -> Polling:
     held = HeldPolls(
         parts.mirror, parts.clock, max_held=device.max_held, max_wait=device.max_wait_s
     )
+    cross_origin = CrossOrigin(parts.settings.server.cors_origins)
     lane = Lane(
         judge,
         parts.clients,
         parts.clock,
         max_wait=held.max_wait,
         base=parts.settings.base_path,
+        headers=cross_origin.headers(),
+        reads_no_origin=cross_origin.depends_on_origin,
     )
     return Polling(judge=judge, held=held, lane=lane)
 

@@ -70,7 +70,8 @@ _GRANT_TYPES = frozenset(
 class RequestHead(NamedTuple):
     """What the lines before a body say.
 
-    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all.
+    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all. `has_origin`:
+    whether a page may have sent it (RFC 6454 7).
     """
 
     line: bytes
@@ -78,6 +79,7 @@ class RequestHead(NamedTuple):
     close: bool
     is_poll: bool
     wait: int
+    has_origin: bool
 
 
 class PollForm(NamedTuple):
@@ -122,7 +124,12 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         and int(length) <= MAX_BODY
     )
     return RequestHead(
-        line, int(length), connection == b"close", is_poll, int(wait[1]) if wait else 0
+        line=line,
+        content_length=int(length),
+        close=connection == b"close",
+        is_poll=is_poll,
+        wait=int(wait[1]) if wait else 0,
+        has_origin=b"origin" in headers,
     )
 
 
