@@ -117,6 +117,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return CLIENT_METHODS[self.auth_method]
 
     @property
+    def announced_methods(self) -> tuple[AuthMethod, ...]:
+        """The methods of the registry (RFC 8414 2) that it may use."""
+        return self.method.covers or (self.auth_method,)
+
+    @property
     def is_public(self) -> bool:
         """Whether it names itself and proves nothing (RFC 6749 2.1)."""
         return self.auth_method == PUBLIC
@@ -154,15 +159,27 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def scopes_for(self, requested: str | None) -> tuple[str, ...] | None:
         """Choose the scopes of a grant for the parameter `scope`, or None for `invalid_scope`.
 
-        RFC 6749 3.3: tokens with one space between them; their order means nothing, and is kept.
+        RFC 6749 3.3: tokens with spaces between them; their order means nothing, and is kept.
         A parameter that is absent or empty asks for everything that the client may have.
         """
         if not requested:
             return tuple(dict.fromkeys(self.scopes))
-        tokens = tuple(dict.fromkeys(requested.split(" ")))
-        # Allowed scopes are scope-tokens. So text that is no token (the empty one between two
-        # spaces, for instance) is not among them.
-        return tokens if all(token and token in self.scopes for token in tokens) else None
+        tokens = scope_tokens(requested)
+        # Allowed scopes are scope-tokens. So text that is no token is not among them.
+        return tokens if tokens and {*tokens} <= {*self.scopes} else None
+
+    def refused_scopes(self, requested: str) -> list[str]:
+        """Return the tokens of the parameter `scope` that the client may not have."""
+        return [token for token in scope_tokens(requested) if token not in self.scopes]
+
+
+def scope_tokens(scope: str) -> tuple[str, ...]:
+    """Split the parameter `scope` (RFC 6749 3.3) at spaces, without repetitions.
+
+    The grammar has one space between tokens. Programs that join lists send more of them, or some
+    at the ends, and can only mean one thing.
+    """
+    return tuple(dict.fromkeys(token for token in scope.split(" ") if token))
 
 
 class Clients:

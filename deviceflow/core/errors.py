@@ -1,10 +1,16 @@
 """The errors that machines receive (RFC 6749 section 5.2, RFC 8628 section 3.5).
 
-There is a class, and a function for each error code. A description is fixed text. It never
-repeats what the client sent, so it stays inside the character set of RFC 6749 5.2.
+There is a class, and a function for each error code. A description is fixed text. It repeats
+nothing that the client sent except scopes, so it stays inside the character set of RFC 6749 5.2.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+
+MAX_SCOPES_NAMED = 200
+"""How many characters of refused scopes an error repeats."""
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 ERROR_CODES = frozenset(
     {
@@ -75,9 +81,15 @@ def missing_parameter(name: str) -> OAuthError:
     return invalid_request(f"The parameter {name} is missing.")
 
 
-def invalid_client(*, challenge: bool = False) -> OAuthError:
-    """Make the error for a client that failed to authenticate (RFC 6749 5.2)."""
+def invalid_client(*, challenge: bool = False, expected_method: str = "") -> OAuthError:
+    """Make the error for a client that failed to authenticate (RFC 6749 5.2).
+
+    `expected_method`: the method to use instead. Only a client that has shown its secret may
+    learn it, so that nobody else learns that the client exists.
+    """
     text = "The client is unknown or could not be authenticated."
+    if expected_method:
+        text = f"The secret is right, but this client has to use {expected_method}."
     return OAuthError("invalid_client", text, status=401, challenge=challenge)
 
 
@@ -86,9 +98,20 @@ def invalid_grant(description: str) -> OAuthError:
     return OAuthError("invalid_grant", description)
 
 
-def invalid_scope() -> OAuthError:
-    """Make the error for a scope that is malformed or not allowed to the client (5.2)."""
-    return OAuthError("invalid_scope", "This client may not ask for that scope.")
+def invalid_scope(refused: Iterable[str] = ()) -> OAuthError:
+    """Make the error for a scope that is malformed or not allowed to the client (5.2).
+
+    `refused`: the scopes to name. They are repeated only if they are scope-tokens (3.3), whose
+    characters may all stand in a description.
+    """
+    names = " ".join(refused)
+    if not names:
+        return OAuthError("invalid_scope", "This client may not ask for that scope.")
+    if not all(map(_SCOPE_TOKEN.fullmatch, names.split(" "))):
+        return OAuthError("invalid_scope", "The scope has characters that no scope can have.")
+    if len(names) > MAX_SCOPES_NAMED:
+        names = f"{names[:MAX_SCOPES_NAMED]}..."
+    return OAuthError("invalid_scope", f"This client may not ask for: {names}")
 
 
 def unsupported_grant_type() -> OAuthError:

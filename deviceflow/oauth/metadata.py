@@ -25,12 +25,14 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     issuer = settings.issuer_url
     served = [client for client in clients if _is_served(client, settings)]
     scopes = [scope for client in served for scope in client.scopes]
-    methods: list[str] = [client.auth_method for client in served]
+    methods: list[str] = [method for client in served for method in client.announced_methods]
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
     methods = _each_once(methods) or [PUBLIC]
-    introspecting = _each_once(client.auth_method for client in served if client.introspect)
+    introspecting = _each_once(
+        method for client in served if client.introspect for method in client.announced_methods
+    )
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,

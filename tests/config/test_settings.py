@@ -327,8 +327,8 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             f'auth_method = "basic"\nsecret_sha256 = "{DIGEST}"',
             (
                 'clients[0].auth_method: got "basic"; expected one of'
-                ' "client_secret_basic", "client_secret_post", "none", "private_key_jwt",'
-                ' "tls_client_auth"'
+                ' "client_secret", "client_secret_basic", "client_secret_post", "none",'
+                ' "private_key_jwt", "tls_client_auth"'
             ),
         ),
         (
