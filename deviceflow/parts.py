@@ -68,9 +68,9 @@ class Parts:
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
-        base = self.settings.base_path
+        place = self.settings.route
         return [
-            web.RouteDef(route.method, base + route.path, route.handler, route.kwargs)
+            web.RouteDef(route.method, place(route.path), route.handler, route.kwargs)
             for route in routes
         ]
 

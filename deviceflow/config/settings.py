@@ -1,7 +1,8 @@
 """The settings, as Structs. Each type carries its own rule and description."""
 
+import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -164,6 +165,22 @@ class Settings(Section, frozen=True, kw_only=True):
     def base_path(self) -> str:
         """The path of the issuer, or an empty text. All public paths begin with it."""
         return urlsplit(self.issuer_url).path
+
+    @property
+    def route_path(self) -> str:
+        """The same decoded, as the router compares it with what a request names."""
+        return unquote(self.base_path)
+
+    def route(self, path: str) -> str:
+        """Return the route of `path` below the issuer's path.
+
+        The router encodes the plain text of a route that has a variable, but not the path that it
+        compares with it. So a base that would be encoded is written as a variable itself.
+        """
+        base = self.route_path
+        if "{" in path and base != self.base_path:
+            base = f"/{{issuer_path:{re.escape(base[1:])}}}"
+        return base + path
 
     @property
     def issuer_url(self) -> str:

@@ -6,7 +6,7 @@
 import ipaddress
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 
@@ -23,12 +23,29 @@ def is_issuer(text: str) -> bool:
     """
     if not re.fullmatch(r"https?://[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+", text) or text[-1] in "/:":
         return False
+    if not _is_routable(text):
+        return False
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
     return bool(host) and (parts.scheme == "https" or is_loopback(host or ""))
+
+
+def _is_routable(url: str) -> bool:
+    """Return whether the percent-encoding of `url` has one meaning only.
+
+    An encoded slash, percent sign or control character is read in different ways by proxies and
+    routers, and braces mean something in a route.
+    """
+    if re.search(r"%(?![0-9A-Fa-f]{2})|%(2F|25|7B|7D|7F|[01].)", url, re.IGNORECASE):
+        return False
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_redis_url(text: str) -> bool:

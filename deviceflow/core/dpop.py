@@ -8,7 +8,7 @@ signature. This module checks the claims: `htm`, `htu`, `iat`, `nonce` and `ath`
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from deviceflow.core import base64url
 from deviceflow.core.origin import origin_of
@@ -103,4 +103,4 @@ def _same_url(htu: object, expected: str) -> bool:
 
 def _normalised(url: str) -> str:
     """Return origin and path in normal form (RFC 9449 4.3; RFC 3986 6.2.2, 6.2.3)."""
-    return origin_of(url) + (urlsplit(url).path or "/")
+    return origin_of(url) + (unquote(urlsplit(url).path) or "/")

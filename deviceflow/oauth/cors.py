@@ -72,7 +72,7 @@ class Cors:
 
 def cors(settings: Settings) -> Cors:
     """Make the rule of these settings."""
-    return Cors(rule=CrossOrigin(settings.server.cors_origins), base=settings.base_path)
+    return Cors(rule=CrossOrigin(settings.server.cors_origins), base=settings.route_path)
 
 
 def _allowed(headers: dict[str, str]) -> web.Response:

@@ -48,7 +48,7 @@ class DPoPProofs:
             raise invalid_dpop_proof("A request carries one DPoP proof.")
         now = self.clock()
         # The configured address, because a proxy may have changed the one in the request.
-        url = origin_of(self.issuer) + request.path
+        url = origin_of(self.issuer) + request.rel_url.raw_path
         expected = ProofRequirements(request.method, url, access_token)
         try:
             proof = read_proof(headers[0])

@@ -132,7 +132,7 @@ def published_beside(settings: Settings, clients: Iterable[Client]) -> list[Publ
 
     RFC 8414 3 inserts the name before the path, and section 5 allows that for OpenID Connect.
     """
-    base = settings.base_path
+    base = settings.route_path
     return _published(settings, clients, base) if base else []
 
 

@@ -52,7 +52,7 @@ def page_routes(parts: Parts, demo: Demo | None) -> list[web.RouteDef]:
 
 def _shared(parts: Parts) -> SharedParts:
     settings = parts.settings
-    cookie = SessionCookie(https=is_https(settings))
+    cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
     visitors = Visitors(
         cookie=cookie,
         csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
@@ -126,4 +126,5 @@ def _root_routes(settings: Settings) -> list[web.RouteDef]:
     async def lead_on(_: web.Request) -> web.Response:
         return web.Response(status=302, headers=headers)
 
-    return [web.get(path, lead_on) for path in sorted({"/", base or "/", f"{base}/"})]
+    below = settings.route_path
+    return [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]

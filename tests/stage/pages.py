@@ -16,6 +16,7 @@ from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
+from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import page_routes
 from deviceflow.parts import Parts
@@ -32,6 +33,9 @@ POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 """The Content-Security-Policy of a page without a script."""
+
+COOKIE = SessionCookie(https=False, issuer="http://127.0.0.1:8628").name
+"""The name of the session's cookie at the issuer of most tests."""
 
 TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profile"))
 
