@@ -144,7 +144,7 @@ def open_parts(
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=Limits(connection, installation),
         replay=Replay(connection, installation),
-        callers=Callers(settings.server.trusted_proxies),
+        callers=Callers(settings.server.proxies, settings.server.forwarded_header, clock),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )

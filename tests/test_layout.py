@@ -21,7 +21,6 @@ STILL = {
 BY_FEATURE = {
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
-    "callers.py": "process/test_proxy.py",  # with a real proxy in front
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from deviceflow.config.values import (
+    NO_PROXIES,
     CorsOrigin,
     Email,
     Folder,
@@ -61,12 +62,18 @@ class Server(Section, frozen=True, kw_only=True):
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
     trusted_proxies: tuple[NetworkText, ...] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     cors_origins: tuple[CorsOrigin, ...] = ("*",)
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The networks of the trusted proxies, without the word that says that there are none."""
+        return tuple(network for network in self.trusted_proxies if network != NO_PROXIES)
 
     def offers(self, method: ClientMethod) -> bool:
         """Return whether a client can authenticate by `method` with these settings."""

@@ -59,7 +59,13 @@ def _is_redis_url(text: str) -> bool:
     return parts.scheme in {"redis", "rediss"} and bool(host)
 
 
+NO_PROXIES = "none"
+"""The only entry of `server.trusted_proxies` if no proxy says where a request comes from."""
+
+
 def _is_network(text: str) -> bool:
+    if text == NO_PROXIES:
+        return True
     try:
         ipaddress.ip_network(text)
     except ValueError:
@@ -85,7 +91,8 @@ RedisUrl = Annotated[
 NetworkText = Annotated[
     str,
     Meta(
-        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"',
+        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"'
+        ' (or "none" alone)',
         extra={"rule": _is_network},
     ),
 ]

@@ -184,7 +184,7 @@ class PageParts(Parts):
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,
-            callers=Callers(settings.server.trusted_proxies),
+            callers=Callers(settings.server.proxies),
         )
 
 
