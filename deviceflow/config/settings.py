@@ -32,6 +32,7 @@ from deviceflow.core.client import (
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
 DEFAULT_SCOPES = {
@@ -109,7 +110,7 @@ class Tokens(Section, frozen=True, kw_only=True):
     refresh_token_idle_s: Annotated[int, Meta(ge=1, le=315_360_000)] = 2_592_000
     id_token_lifetime_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
     format: Literal["jwt", "opaque"] = "jwt"
-    algorithm: Literal["ES256", "Ed25519", "RS256"] = "ES256"
+    algorithm: SigningAlgorithm = "ES256"
 
 
 class Registration(Section, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
+from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
 ClientId = Annotated[
@@ -85,7 +86,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `audience`: the `aud` of its access tokens where neither `resource` nor the scope decides it
     (RFC 9068 3). `resources`: what it may name in `resource` (RFC 8707). A client that may
     `introspect` (a resource server) and has either learns only of tokens for these.
-    `token_format`: "jwt" or "opaque".
+    `token_format`: "jwt" or "opaque". `algorithm`: what signs its access and ID tokens.
     `jwks`: public keys that check its assertions (RFC 7523).
     `tls_client_auth_subject_dn`: the subject of its certificate (RFC 8705 2.1.2).
     `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
@@ -105,6 +106,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     audience: Audience | None = None
     resources: tuple[Resource, ...] = ()
     token_format: Literal["jwt", "opaque"] | None = None
+    algorithm: SigningAlgorithm | None = None
     jwks: dict[str, Any] | None = None
     tls_client_auth_subject_dn: SubjectName | None = None
     pkce: Literal["optional", "required"] = "optional"
@@ -206,6 +208,12 @@ class Clients:
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""
         return self._by_id.get(client_id)
+
+
+def algorithms_of(clients: Iterable[Client], default: str) -> list[str]:
+    """Return the algorithms that sign tokens: the `default` first, then those of the clients."""
+    own = [client.algorithm for client in clients if client.enabled and client.algorithm]
+    return list(dict.fromkeys([default, *own]))
 
 
 def secret_digest(secret: str) -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import pkce
-from deviceflow.core.client import Client
+from deviceflow.core.client import Client, algorithms_of
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
@@ -58,7 +58,7 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=[settings.tokens.algorithm],
+        id_token_signing_alg_values_supported=algorithms_of(served, settings.tokens.algorithm),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
     )

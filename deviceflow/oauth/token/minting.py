@@ -116,7 +116,7 @@ class TokenMint:
         )
         if (client.token_format or self.settings.format) == "opaque":
             return await self.access_tokens.store(content, lifetime_s)
-        return self.signer.sign(content, claims.ACCESS_TOKEN_TYPE)
+        return self.signer.sign(content, claims.ACCESS_TOKEN_TYPE, client.algorithm)
 
     def _id_token(self, entitlement: Entitlement) -> str | None:
         if OPENID not in entitlement.scope.split():
@@ -129,4 +129,4 @@ class TokenMint:
             scope=entitlement.scope,
             lifetime=Validity(now, now + self.settings.id_token_lifetime_s),
         )
-        return self.signer.sign(content, claims.ID_TOKEN_TYPE)
+        return self.signer.sign(content, claims.ID_TOKEN_TYPE, entitlement.client.algorithm)
