@@ -6,6 +6,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.pages.account.sign_out import SignOutPage
+from deviceflow.pages.authorize import AuthorizePage
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
@@ -42,6 +43,7 @@ def page_routes(parts: Parts, demo: Demo | None) -> list[web.RouteDef]:
         *_sign_in(parts, shared).routes(),
         *_sign_out(parts, shared).routes(),
         *_device(parts, shared).routes(),
+        *AuthorizePage().routes(),
     ]
     if demo:
         pages += demo_pages(parts.settings, demo).routes()
@@ -50,7 +52,7 @@ def page_routes(parts: Parts, demo: Demo | None) -> list[web.RouteDef]:
 
 def _shared(parts: Parts) -> SharedParts:
     settings = parts.settings
-    cookie = SessionCookie(https=is_https(settings))
+    cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
     visitors = Visitors(
         cookie=cookie,
         csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
@@ -129,4 +131,5 @@ def _root_routes(settings: Settings) -> list[web.RouteDef]:
     async def lead_on(_: web.Request) -> web.Response:
         return web.Response(status=302, headers=headers)
 
-    return [web.get(path, lead_on) for path in sorted({"/", base or "/", f"{base}/"})]
+    below = settings.route_path
+    return [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
