@@ -57,6 +57,8 @@ class Reload:
         before = self.clients.find(client_id)
         self.clients.adopt_one(client_id, await self.stored_clients.one(client_id))
         after = self.clients.find(client_id)
+        if after and after.algorithm and self.signer.key_for(after.algorithm) is None:
+            await self._reload_keys()
         log_client_changes(
             {client_id: before} if before else {}, {client_id: after} if after else {}
         )

@@ -21,7 +21,7 @@ ENDPOINTS = (
     "/.well-known/jwks.json",
     "/oauth2/register",
 )
-METADATA = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
+METADATA_PATHS = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +62,14 @@ class Cors:
         return self.rule.preflight(origin, missed.allowed_methods - {"HEAD"})
 
     def _covers(self, path: str) -> bool:
-        if path in {name + self.base for name in METADATA}:
+        if path in {name + self.base for name in METADATA_PATHS}:
             return True
         below = path.removeprefix(self.base)
         if self.base and below == path:
             return False
-        return below in ENDPOINTS or below in METADATA or below.startswith("/oauth2/register/")
+        return (
+            below in ENDPOINTS or below in METADATA_PATHS or below.startswith("/oauth2/register/")
+        )
 
 
 def cors(settings: Settings) -> Cors:

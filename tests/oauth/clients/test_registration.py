@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.store import scripts
+from deviceflow.store.announcements import announce_client
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.clock import Clock
@@ -377,6 +378,7 @@ async def test_a_record_that_nobody_can_read(
     for client_id in ("later", "tv-app"):
         later = json.dumps({"client_id": client_id, "name": "Later", "unheard_of": 1})
         await stage.redis.hset("df:clients", client_id, later)
+        await announce_client(worker.parts.connection, client_id)
     await stored.put(Client(client_id="new", name="New", scopes=("profile",)))
     await becomes(worker, "new", 200)
     for client_id in ("later", "tv-app"):
