@@ -21,7 +21,8 @@ HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
 TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
-ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | STREAMS | TTLS
+SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM"})
+ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | SORTED_SETS | STREAMS | TTLS
 MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})
 
 
