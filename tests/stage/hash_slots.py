@@ -17,7 +17,7 @@ KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset
     {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
 )
 HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
-    {"HLEN", "HMGET", "HSET", "HSTRLEN", "HVALS"}
+    {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
 TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
