@@ -20,7 +20,7 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.config.reading import expected, shown
+from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
 from deviceflow.core.precis import prepare_username
@@ -149,9 +149,7 @@ def enable_user(settings: Settings, username: str) -> None:
 
 def _check(what: str, kind: object, text: str | None) -> None:
     """Apply the rule of the configuration file. Print a line and exit if it is broken."""
-    try:
-        msgspec.convert(text, kind)
-    except msgspec.ValidationError:
+    if not is_valid(kind, text):
         fail(f"{what}: got {shown(text)}; expected {expected(kind)}")
 
 

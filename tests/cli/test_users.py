@@ -219,3 +219,9 @@ def test_a_name_that_can_be_none(users: Users, stored: Stored, name: str) -> Non
     assert (result.exit_code, result.stdout) == (1, "")
     assert "username: got" in result.stderr
     assert stored(name) is None
+
+
+def test_a_name_for_people_that_lies(users: Users, stored: Stored) -> None:
+    result = users("add", "bob", "--name", "\u202ebob", "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, "--name: got" in result.stderr) == (1, True)
+    assert stored("bob") is None
