@@ -20,7 +20,8 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   stranger who guesses delays other strangers, and no owner in a known browser. One address
   alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
 - **code** counts codes that lead to no request that this account may see. Malformed codes are no
-  guesses, as nothing is looked up for them. The length of codes is computed from `code.account`.
+  guesses, as nothing is looked up for them. The length of codes allows for five addresses at
+  their limit (docs/security.md).
 - **client.failure** counts credentials of clients that could be guesses and are wrong.
 
 An address is an IPv4 address or the /64 of an IPv6 address.

@@ -11,7 +11,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from deviceflow.core.user_code import SAFETY_BITS, UserCodeFormat, length_for
+from deviceflow.core.user_code import (
+    HITS_PER_DAY,
+    WRONG_CODES_PER_DAY,
+    UserCodeFormat,
+    length_for,
+)
 from deviceflow.policy.rules import Count, code_counts, sign_in_counts
 from deviceflow.policy.tries import TooManyTries, count_try
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
@@ -295,8 +300,14 @@ async def test_guesses_at_codes_with_many_accounts(world: World) -> None:
     assert await guesses(world, LIFETIME, 1000, everywhere) == 8 * 1000
 
 
-def test_what_a_guess_is_worth() -> None:
-    """With one code waiting, all guesses of an account in its life hit with a chance of 2**-32."""
-    form = UserCodeFormat()
-    length = length_for(form, 1, GUESSES_PER_LIFETIME)
-    assert GUESSES_PER_LIFETIME / 20**length <= 2 ** -(SAFETY_BITS - 1)
+async def test_the_length_of_codes_allows_for_these_guesses(world: World) -> None:
+    """Five addresses at their limit, all day: the chance of any hit is below 1 in 1,000."""
+
+    async def attempt(stranger: int) -> int:
+        account, address = f"eve-{stranger}", f"198.51.100.{stranger % 5}"
+        return await world.code(account, address, right=False)
+
+    in_a_lifetime = await guesses(world, LIFETIME, 250, attempt)
+    in_a_day = in_a_lifetime * DAY / LIFETIME
+    assert in_a_day <= WRONG_CODES_PER_DAY
+    assert in_a_day / 20 ** length_for(UserCodeFormat(), 1) <= HITS_PER_DAY
