@@ -56,6 +56,8 @@ def _words_of(method: ClientMethod) -> str:
 HELP = {
     "What people see": {
         "name": "The name that people read when they decide.",
+        "verified": "Whether you vouch for the name. People are warned of a name that is not"
+        " verified; a client that registers itself begins so.",
         "scopes": "All scopes that the client may ask for. Separate several with spaces, or repeat"
         " the option.",
     },

@@ -20,9 +20,10 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.config.reading import expected, shown
+from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
+from deviceflow.core.precis import prepare_username
 from deviceflow.store.connection import Connection
 from deviceflow.store.users import Account, Users
 
@@ -67,14 +68,15 @@ def add_user(
     settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
 ) -> None:
     """Add a user. Ask for the password, or read it from a pipe (--password-stdin)."""
-    _check("username", DisplayName, username)
+    username = _prepared(username)
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
     password = _ask_password(stdin=password_stdin)
 
     async def add(store: Users) -> None:
-        if await store.find(username):
-            fail(f"there is a user {username} already; `users passwd` changes the password")
+        if existing := await store.find_typed(username):
+            found = existing.username
+            fail(f"there is a user {found} already; `users passwd` changes the password")
         await store.put(
             Account(
                 username=username,
@@ -124,7 +126,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
         account = await _existing(store, username)
         hashed = await store.hash(password)
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
-        click.echo(f"changed the password of {username}")
+        click.echo(f"changed the password of {account.username}")
 
     _with_users(settings, change, changes=True)
 
@@ -147,23 +149,31 @@ def enable_user(settings: Settings, username: str) -> None:
 
 def _check(what: str, kind: object, text: str | None) -> None:
     """Apply the rule of the configuration file. Print a line and exit if it is broken."""
-    try:
-        msgspec.convert(text, kind)
-    except msgspec.ValidationError:
+    if not is_valid(kind, text):
         fail(f"{what}: got {shown(text)}; expected {expected(kind)}")
+
+
+def _prepared(username: str) -> str:
+    """Return the name as it is stored (RFC 8265). Print a line and exit if it can be none."""
+    _check("username", DisplayName, username)
+    prepared = prepare_username(username)
+    if prepared is None:
+        expects = "letters, digits and punctuation, as in an e-mail address (RFC 8265)"
+        fail(f"username: got {shown(username)}; expected {expects}")
+    return prepared
 
 
 def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
     async def change(store: Users) -> None:
         account = await _existing(store, username)
         await store.put(msgspec.structs.replace(account, disabled=disabled))
-        click.echo(f"{'disabled' if disabled else 'enabled'} {username}")
+        click.echo(f"{'disabled' if disabled else 'enabled'} {account.username}")
 
     _with_users(settings, change, changes=True)
 
 
 async def _existing(store: Users, username: str) -> Account:
-    account = await store.find(username)
+    account = await store.find_typed(username)
     if account is None:
         fail(f"there is no user {username}; `users list` shows all users")
     return account

@@ -209,6 +209,16 @@ def _words(info: inspect.Type) -> str:
     return words
 
 
+def is_valid(kind: Any, value: object) -> bool:  # noqa: ANN401 - a type form
+    """Return whether one value has the type `kind`, and keeps its rule."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    rule = _extra(kind).get("rule")
+    return rule is None or value is None or bool(rule(value))
+
+
 def _extra(kind: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a type form
     info = inspect.type_info(kind)
     if isinstance(info, inspect.UnionType):

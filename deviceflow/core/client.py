@@ -14,6 +14,7 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
+from deviceflow.core.display_text import is_display_text, repaired
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
@@ -47,9 +48,13 @@ DisplayName = Annotated[
     str,
     Meta(
         pattern=r"\A[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,98}[^\x00-\x20\x7f])?\Z",
-        description="1 to 100 characters on one line, with no space at either end",
+        description="1 to 100 characters on one line, with no space at either end and something"
+        " to see; none that is invisible or turns the direction of writing",
+        extra={"rule": is_display_text},
     ),
 ]
+"""Text for people. Every source of such text applies the rule; a stored record, read by the
+pattern alone, may be from before there was one."""
 
 Audience = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="the address or name of an API")
@@ -90,6 +95,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `jwks`: public keys that check its assertions (RFC 7523).
     `tls_client_auth_subject_dn`: the subject of its certificate (RFC 8705 2.1.2).
     `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
+    `verified`: False where the name is only the client's own claim: it has registered itself.
     """
 
     client_id: ClientId
@@ -112,6 +118,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pkce: Literal["optional", "required"] = "optional"
     dpop: Literal["optional", "required"] = "optional"
     introspect: bool = False
+    verified: bool = True
+
+    def __post_init__(self) -> None:
+        """Keep the name in its normal form, and fit to be shown even in an old record."""
+        if (name := repaired(self.name) or self.client_id) != self.name:
+            msgspec.structs.force_setattr(self, "name", name)
 
     @property
     def method(self) -> ClientMethod:

@@ -220,5 +220,8 @@ def _introspection(parts: Parts, checks: Checks) -> IntrospectionEndpoint:
 
 def _registration(parts: Parts, checks: Checks) -> RegistrationEndpoint:
     return RegistrationEndpoint(
-        settings=parts.settings, stored_clients=parts.stored_clients, refusals=checks.refusals
+        settings=parts.settings,
+        clients=parts.clients,
+        stored_clients=parts.stored_clients,
+        refusals=checks.refusals,
     )

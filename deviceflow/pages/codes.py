@@ -1,6 +1,7 @@
 """User codes on pages: read what a person typed, write what the device shows."""
 
 import re
+import unicodedata
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.user_code import UserCodeFormat, display, normalise
@@ -38,6 +39,21 @@ class Codes:
             return self.carry(code)
         return display(code, (client.user_code or self.default).group)
 
+    def wrong_length(self, text: str) -> int:
+        """Return how many characters `text` has if no code can have so many, otherwise 0.
+
+        Such a text is no guess: nothing is looked up for it.
+        """
+        typed = sum(map(str.isalnum, unicodedata.normalize("NFKC", text[:256])))
+        lengths = ((form.length, form.longest) for form in self._formats)
+        return 0 if any(least <= typed <= most for least, most in lengths) else typed
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """How many characters the shortest and the longest code have."""
+        shortest = min(form.length for form in self._formats)
+        return shortest, max(form.longest for form in self._formats)
+
     @property
     def is_numeric(self) -> bool:
         """Whether a number pad has all the keys that are needed."""
@@ -54,16 +70,16 @@ class Codes:
         readings = [
             (code, form)
             for form in self._formats
-            if (code := normalise(text, form.alphabet)) is not None and len(code) <= form.longest
+            if (code := normalise(text, form.alphabet)) is not None
+            and form.length <= len(code) <= form.longest
         ]
         groups = re.findall(r"[^\W_]+", text.upper())
         typed, as_typed = "".join(groups), "-".join(groups)
 
-        def misfit(reading: tuple[str, UserCodeFormat]) -> tuple[bool, bool, bool, int, str]:
+        def misfit(reading: tuple[str, UserCodeFormat]) -> tuple[bool, bool, int, str]:
             code, form = reading
             return (
                 code != typed,
-                len(code) < form.length,
                 display(code, form.group) != as_typed,
                 abs(len(code) - form.length),
                 code,

@@ -1,4 +1,4 @@
-"""The one cookie: the session's id, or a random value for a visitor who has not signed in."""
+"""The cookie of the session: its id, or a random value for a visitor who has not signed in."""
 
 import secrets
 from dataclasses import dataclass

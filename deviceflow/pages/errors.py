@@ -3,7 +3,7 @@
 `error_page` turns whatever a page raised into a page. Errors for machines are `oauth`'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -111,21 +111,33 @@ def too_large() -> PageError:
     )
 
 
-def too_many(attempts: str, retry_after_s: int) -> PageError:
-    """Make the error for a limit; `attempts`: a sentence that says what was tried too often."""
+def too_many(
+    attempts: str, retry_after_s: int, *, hints: Sequence[str], button: Button
+) -> PageError:
+    """Make the error for a limit.
+
+    `attempts`: a sentence that says what was tried too often. `hints`: sentences that say what
+    else there is to know before the next attempt.
+    """
     seconds = max(1, retry_after_s)
-    minutes = -(-seconds // 60)
-    if seconds < 60:  # noqa: PLR2004, a minute
-        wait = ngettext("error.too_many.second", "error.too_many.seconds", seconds)
-    else:
-        wait = ngettext("error.too_many.minute", "error.too_many.minutes", minutes)
+    wait = _waiting(seconds)
     return PageError(
         429,
-        title=gettext("error.too_many.title"),
+        title=gettext("error.too_many.title", wait=wait),
         happened=gettext("error.too_many.happened", attempts=attempts),
-        next_step=gettext("error.too_many.next_step", wait=wait),
+        next_step=" ".join([gettext("error.too_many.next_step", wait=wait), *hints]),
         headers={"Retry-After": str(seconds)},
+        button=button,
     )
+
+
+def _waiting(seconds: int) -> str:
+    """Say `seconds` in a unit in which it is 2 or more, rounded up: nobody comes back too early."""
+    if seconds < 60:  # noqa: PLR2004, a minute
+        return ngettext("error.too_many.second", "error.too_many.seconds", seconds)
+    if seconds <= 7200:  # noqa: PLR2004, two hours
+        return ngettext("error.too_many.minute", "error.too_many.minutes", -(-seconds // 60))
+    return ngettext("error.too_many.hour", "error.too_many.hours", -(-seconds // 3600))
 
 
 def _not_found() -> PageError:

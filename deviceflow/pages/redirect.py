@@ -13,7 +13,11 @@ def see_other(request: web.Request, path: str, user_code: str = "") -> web.Respo
 
     `user_code`: the code that the person came with, if any, as `Codes.carry` writes it.
     """
-    query = f"?{urlencode({'user_code': user_code})}" if user_code else ""
     headers = security_headers(https=request.app[HTTPS])
-    headers["Location"] = f"{request.app[BASE]}{path}{query}"
+    headers["Location"] = f"{request.app[BASE]}{with_code(path, user_code)}"
     return web.Response(status=303, headers=headers)
+
+
+def with_code(path: str, user_code: str) -> str:
+    """Add the code that a person came with to a path; empty for none."""
+    return f"{path}?{urlencode({'user_code': user_code})}" if user_code else path

@@ -18,12 +18,14 @@ from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.headers import security_headers
+from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.render import is_https
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
-from deviceflow.pages.throttle import Throttle, throttle_rules
+from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.parts import Parts
+from deviceflow.policy.code_lifetime import CodeLifetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +63,16 @@ def _shared(parts: Parts) -> SharedParts:
         callers=parts.callers,
         max_body_bytes=settings.server.max_body_bytes,
     )
+    codes = Codes(settings.device.user_code, parts.clients)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
-        codes=Codes(settings.device.user_code, parts.clients),
-        throttle=Throttle(limits=parts.limits, rules=throttle_rules(settings.device.lifetime_s)),
+        codes=codes,
+        throttle=Throttle(
+            limits=parts.limits,
+            codes=codes,
+            lifetime=CodeLifetime(settings.device.lifetime_s, parts.clients),
+        ),
     )
 
 
@@ -74,6 +81,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
         visitors=shared.visitors,
         codes=shared.codes,
         throttle=shared.throttle,
+        known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
         users=parts.users,
         session_start=SessionStart(
             sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock
@@ -113,9 +121,6 @@ def _device(parts: Parts, shared: SharedParts) -> EnterPage:
     return EnterPage(
         visitors=visitors,
         codes=codes,
-        throttle=throttle,
-        clients=parts.clients,
-        requests=requests,
         form=form,
         confirm=confirm,
         decide=decide,

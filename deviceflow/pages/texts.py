@@ -36,8 +36,19 @@ def catalogue() -> GNUTranslations:
 
 
 def gettext(text_id: str, **variables: object) -> str:
-    """Return a text with its variables filled in, not yet escaped. May raise `KeyError`."""
-    return catalogue().gettext(text_id) % variables
+    """Return a text with its variables filled in. May raise `KeyError`.
+
+    It is not yet escaped, unless a variable is `Markup`: then the text is, too.
+    """
+    text = catalogue().gettext(text_id)
+    if any(isinstance(value, Markup) for value in variables.values()):
+        return escape(text) % variables
+    return text % variables
+
+
+def isolated(name: str) -> Markup:
+    """Return a name whose direction of writing changes nothing around it."""
+    return Markup("<bdi>{}</bdi>").format(name)
 
 
 def ngettext(singular_id: str, plural_id: str, num: int) -> str:

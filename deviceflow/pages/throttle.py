@@ -1,54 +1,21 @@
-"""How often one may guess: passwords on the sign-in page, codes on the device page.
+"""What counts as a guess on the pages, and what a person reads who has to wait.
 
-An address is given more room than an account, since many honest people may share it. Nothing
-is locked for good, the pause after a burst is short and after many of them long, and a success
-resets no count (RFC 8628 5.1); at most it is not counted itself.
+The rules are `policy.rules`. An attempt to sign in is counted, and taken back if the password
+was right; a code too, if it led to a request that this account may see.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from deviceflow.core.address import rate_key
-from deviceflow.pages.errors import too_many
+from deviceflow.core.precis import prepare_username
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.errors import Button, too_many
+from deviceflow.pages.redirect import with_code
 from deviceflow.pages.texts import gettext
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
+from deviceflow.pages.words import lasting
+from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.rules import code_counts, sign_in_counts
+from deviceflow.policy.tries import TooManyTries, Try, count_try
 from deviceflow.store.limits import Limits
-
-PEOPLE_PER_ADDRESS = 25
-"""How many people's guesses at codes one address may make: a household, a shop, an office."""
-
-
-class Rule(NamedTuple):
-    """At most `limit` times in `window_s` seconds; `name` keeps the counts of rules apart."""
-
-    name: str
-    limit: int
-    window_s: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThrottleRules:
-    """All rules: for each kind of guess, those of an account and those of an address."""
-
-    sign_in_account: tuple[Rule, ...]
-    sign_in_address: tuple[Rule, ...]
-    code_account: tuple[Rule, ...]
-    code_address: tuple[Rule, ...]
-
-
-def throttle_rules(code_lifetime_s: int) -> ThrottleRules:
-    """Make the rules of a server whose codes live for `code_lifetime_s`.
-
-    The length of codes is computed from the guesses that an account may make in this time, so these
-    rules keep that promise.
-    """
-    guesses, lifetime_s = GUESSES_PER_LIFETIME, code_lifetime_s
-    return ThrottleRules(
-        sign_in_account=(Rule("sign-in-user", 10, 60), Rule("sign-in-user-hour", 50, 3600)),
-        sign_in_address=(Rule("sign-in-address", 60, 60), Rule("sign-in-address-hour", 600, 3600)),
-        code_account=(Rule("code-user", guesses, lifetime_s),),
-        code_address=(Rule("code-address", guesses * PEOPLE_PER_ADDRESS, lifetime_s),),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,34 +23,55 @@ class Throttle:
     """Counts attempts in the store. Raises `PageError` 429, with `Retry-After`, when over."""
 
     limits: Limits
-    rules: ThrottleRules
+    codes: Codes
+    lifetime: CodeLifetime
 
-    async def sign_in(self, username: str, address: str) -> None:
-        """Count an attempt to sign in, whether or not there is such a user."""
-        wait = await self._wait(self.rules.sign_in_account, username.strip().casefold())
-        wait = max(wait, await self._wait(self.rules.sign_in_address, rate_key(address)))
-        if wait:
-            raise too_many(gettext("error.too_many.sign_ins"), wait)
+    async def sign_in(self, username: str, address: str, browser: str | None, code: str) -> Try:
+        """Count an attempt to sign in, whether or not there is such a user.
 
-    async def code(self, sub: str, address: str) -> None:
-        """Count a code that was submitted, as long as it is not known to be right."""
-        wait = await self._wait(self.rules.code_account, sub)
-        wait = max(wait, await self._wait(self.rules.code_address, rate_key(address)))
-        if wait:
-            raise too_many(gettext("error.too_many.codes"), wait)
+        `username`: as `account_key` gives it. `browser`: its mark, if it is known. `code`: the one
+        that the person came with.
+        """
+        try:
+            return await count_try(self.limits, sign_in_counts(username, address, browser))
+        except TooManyTries as refusal:
+            hints = [] if browser else [gettext("error.too_many.known_browser")]
+            if code:
+                hints.append(self._code_hint(refusal.wait_s))
+            raise too_many(
+                gettext("error.too_many.sign_ins"),
+                refusal.wait_s,
+                hints=hints,
+                button=Button(with_code("/login", code), gettext("button.try_again")),
+            ) from None
 
-    async def forgive_code(self, sub: str, address: str) -> None:
-        """Take back the count of a code that was right: to set up a hundred devices is no guess."""
-        for rule in self.rules.code_account:
-            await self.limits.forgive(rule.name, sub)
-        for rule in self.rules.code_address:
-            await self.limits.forgive(rule.name, rate_key(address))
+    async def code(self, sub: str, address: str, text: str) -> Try:
+        """Count the code in `text` as a guess, until it is known to be right."""
+        lifetime_s = self.lifetime.longest_s
+        try:
+            return await count_try(self.limits, code_counts(sub, address, lifetime_s))
+        except TooManyTries as refusal:
+            code = self.codes.carry(text) if refusal.wait_s < lifetime_s else ""
+            raise too_many(
+                gettext("error.too_many.codes"),
+                refusal.wait_s,
+                hints=[self._code_hint(refusal.wait_s)],
+                button=Button(with_code("/device", code), gettext("button.enter_code")),
+            ) from None
 
-    async def _wait(self, rules: tuple[Rule, ...], key: str) -> int:
-        """Count an attempt of `key`, and return the seconds to wait, 0 for none."""
-        wait = 0
-        for name, limit, window_s in rules:
-            result = await self.limits.hit(name, key, limit=limit, window_s=window_s)
-            if not result.allowed:
-                wait = max(wait, result.retry_after_s, 1)
-        return wait
+    def _code_hint(self, wait_s: int) -> str:
+        """Say what becomes of the code on the device in `wait_s`.
+
+        Which code that is must not be looked up here. It was handed out before now.
+        """
+        lifetime_s = self.lifetime.longest_s
+        if wait_s >= lifetime_s:
+            return gettext("error.too_many.code_expired")
+        if wait_s >= lifetime_s / 2:
+            return gettext("error.too_many.code_expires", lifetime=lasting(lifetime_s))
+        return gettext("error.too_many.code_lasts", lifetime=lasting(lifetime_s))
+
+
+def account_key(username: str) -> str:
+    """Return what attempts to sign in as `username` are counted by, in every spelling."""
+    return prepare_username(username) or username.strip().casefold()

@@ -112,7 +112,7 @@ def session(name: str) -> str:
 
 
 def limit(kind: str, name: str) -> str:
-    """Return the key of a counter of tries. It ends with its window. Owner: `limits`."""
+    """Return the key of a sorted set, tries by time. It ends with its window. Owner: `limits`."""
     return f"df:l:{kind}:{name}"
 
 

@@ -1,5 +1,6 @@
 """Limits on how often something may be tried, over all servers together."""
 
+import secrets
 from math import ceil
 from typing import NamedTuple
 
@@ -16,26 +17,41 @@ class LimitResult(NamedTuple):
 
 
 class Limits:
-    """The door to counters of tries. Every method may raise StoreUnavailable."""
+    """The door to counts of tries. Every method may raise StoreUnavailable."""
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._connection = connection
         self._installation = installation
 
-    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> LimitResult:
-        """Count a try of `name` by `key` (an account, an address): `limit` in `window_s` s.
+    async def hit(
+        self,
+        name: str,
+        key: str,
+        *,
+        limit: int,
+        window_s: int,
+        longest_delay_s: int = 0,
+        try_id: str = "",
+    ) -> LimitResult:
+        """Count a try of `name` by `key` (an account, an address): `limit` in any `window_s` s.
 
-        A try whose answer is lost counts twice.
+        Beyond the limit the try is refused and not counted. With `longest_delay_s` it is only
+        refused if it comes too soon after the try before: in 1 s for the first one beyond the
+        limit, then in 2 s, 4 s and so on, up to `longest_delay_s`. `try_id` is for `forgive`.
         """
-        counter = self._counter(name, key)
-        window = await scripts.hit(self._connection, counter, window_ms=window_s * 1000)
-        if window.tries <= limit:
-            return LimitResult(allowed=True, retry_after_s=0)
-        return LimitResult(allowed=False, retry_after_s=ceil(window.left_ms / 1000))
+        wait_ms = await scripts.hit(
+            self._connection,
+            self._counter(name, key),
+            try_id or secrets.token_hex(8),
+            window_ms=window_s * 1000,
+            limit=limit,
+            longest_delay_ms=longest_delay_s * 1000,
+        )
+        return LimitResult(allowed=wait_ms == 0, retry_after_s=ceil(wait_ms / 1000))
 
-    async def forgive(self, name: str, key: str) -> None:
-        """Take back one try, which turned out not to be one. The window goes on."""
-        await scripts.forgive(self._connection, self._counter(name, key))
+    async def forgive(self, name: str, key: str, try_id: str) -> None:
+        """Take back one try, which turned out not to be one."""
+        await scripts.forgive(self._connection, self._counter(name, key), try_id)
 
     def _counter(self, name: str, key: str) -> str:
         return keyspace.limit(name, self._installation.name(b"limit", key.encode()))

@@ -329,3 +329,21 @@ def test_others_are_always_faster(clients: Clients, stored: Stored, meanwhile: M
     (line,) = result.stderr.splitlines()
     assert "radio was changed by others again and again" in line
     assert stored("radio") in others
+
+
+@pytest.mark.parametrize("name", ["\u202eVT", "T\u200bV", "\u2028", "\u3164"])
+def test_a_name_that_lies(clients: Clients, stored: Stored, name: str) -> None:
+    result = clients("add", "radio", "--name", name)
+    assert (result.exit_code, "name: got" in result.stderr) == (1, True)
+    assert stored("radio") is None
+
+
+def test_the_operator_vouches_for_a_name(clients: Clients, stored: Stored) -> None:
+    clients("add", "radio", "--name", "Bu\u0308ro", "--no-verified", "--scope", "openid")
+    assert stored("radio") == Client(
+        client_id="radio", name="B\u00fcro", verified=False, scopes=("openid",)
+    )
+    clients("set", "radio", "--verified")
+    changed = stored("radio")
+    assert changed is not None
+    assert changed.verified

@@ -199,3 +199,29 @@ def test_the_data_directory_cannot_be_made(tmp_path: Path) -> None:
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
     assert "server.data_dir" in line
+
+
+def test_a_name_in_every_spelling(users: Users, stored: Stored) -> None:
+    """RFC 8265: it is stored prepared, and found however it is typed."""
+    result = users("add", "JOSE\u0301", "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, result.stdout) == (0, "added jos\u00e9\n")
+    for command in ("disable", "enable"):
+        assert users(command, "Jose\u0301").stdout == f"{command}d jos\u00e9\n"
+    result = users("add", "Jos\u00e9", "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, "already" in result.stderr) == (1, True)
+    assert "already" in users("add", "ADA", "--password-stdin", given=PASSWORD).stderr
+    assert stored("jos\u00e9") is not None
+
+
+@pytest.mark.parametrize("name", ["ad\u200ba", "a\u202eb", "\u2028", "\ufb01n"])
+def test_a_name_that_can_be_none(users: Users, stored: Stored, name: str) -> None:
+    result = users("add", name, "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "username: got" in result.stderr
+    assert stored(name) is None
+
+
+def test_a_name_for_people_that_lies(users: Users, stored: Stored) -> None:
+    result = users("add", "bob", "--name", "\u202ebob", "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, "--name: got" in result.stderr) == (1, True)
+    assert stored("bob") is None

@@ -263,7 +263,8 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
         ),
         (
             f"{file}: users[0].username: got 5;"
-            " expected 1 to 100 characters on one line, with no space at either end"
+            " expected 1 to 100 characters on one line, with no space at either end and"
+            " something to see; none that is invisible or turns the direction of writing"
         ),
         (
             f"{file}: users[0].password_hash: missing;"
@@ -387,7 +388,8 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             '[scopes]\na = ""',
             (
                 'scopes.a: got "";'
-                " expected 1 to 100 characters on one line, with no space at either end"
+                " expected 1 to 100 characters on one line, with no space at either end and"
+                " something to see; none that is invisible or turns the direction of writing"
             ),
         ),
         ("prot = 1", "prot: unknown key; expected one of issuer, server, redis,"),

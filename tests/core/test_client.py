@@ -116,3 +116,9 @@ def test_names_fit_on_one_line(name: str) -> None:
 @pytest.mark.parametrize("name", ["T", "TV", "Living-room TV", "Fernseher im Büro", "x" * 100])
 def test_good_names(name: str) -> None:
     assert msgspec.convert({"client_id": "c", "name": name}, Client).name == name
+
+
+def test_a_name_of_earlier_times_is_shown_without_what_would_lie() -> None:
+    """The record is read all the same: a client that vanished would stop its devices."""
+    for stored, shown in (("\u202eVT", "VT"), ("Bu\u0308ro", "B\u00fcro"), ("\u200b", "c")):
+        assert msgspec.convert({"client_id": "c", "name": stored}, Client).name == shown

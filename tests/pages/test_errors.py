@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from deviceflow.pages.errors import too_many
+from deviceflow.pages.errors import Button, too_many
 from tests.stage.pages import Browser
 
 
@@ -36,9 +36,17 @@ async def test_what_nobody_expected_is_logged_and_tells_nothing(browser: Browser
 
 @pytest.mark.parametrize(
     ("seconds", "wait"),
-    [(0, "1 seconds"), (5, "5 seconds"), (60, "1 minute"), (61, "2 minutes"), (600, "10 minutes")],
+    [
+        (0, "1 second"),
+        (5, "5 seconds"),
+        (60, "1 minute"),
+        (61, "2 minutes"),
+        (600, "10 minutes"),
+        (7201, "3 hours"),
+    ],
 )
 def test_a_pause_in_words(seconds: int, wait: str) -> None:
-    error = too_many("Too many.", seconds)
-    assert error.next_step == f"Wait {wait}, then try again."
+    error = too_many("Too many.", seconds, hints=["Or not."], button=Button("/device", "Go"))
+    assert error.next_step == f"Wait {wait}, then try again. Or not."
+    assert error.title == f"Please wait {wait}"
     assert error.headers["Retry-After"] == str(max(1, seconds))

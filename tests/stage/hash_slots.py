@@ -17,11 +17,12 @@ KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset
     {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
 )
 HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
-    {"HLEN", "HMGET", "HSET", "HSTRLEN", "HVALS"}
+    {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
 TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
-ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | STREAMS | TTLS
+SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM"})
+ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | SORTED_SETS | STREAMS | TTLS
 MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})
 
 

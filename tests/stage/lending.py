@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import cycle
+from itertools import count, cycle
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
@@ -23,6 +23,7 @@ from tests.stage.proving import API, INITIAL, KEY, SECRET, Holder, s256
 
 FORM = "application/x-www-form-urlencoded"
 SCOPE = r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*"
+NAME = r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,38}[^\x00-\x20\x7f])?"
 SIGNED = "application/token-introspection+jwt"
 BASIC, POST, NONE, GUESS = "client_secret_basic", "client_secret_post", "none", "guess"
 
@@ -85,6 +86,7 @@ class Lender:
         self._registered: dict[str, str] = {}
         self._alive: dict[str, None] = {}
         self._secrets: dict[str, str] = {}
+        self._names = count()
 
     # Before a request
 
@@ -156,10 +158,15 @@ class Lender:
             case.headers["DPoP"] = self._proof(case)
 
     def _lend_to_registration(self, case: Case[Any], body: dict[str, Any]) -> None:
-        """Keys that are good, the client_id of the address, the secret that belongs to it."""
+        """Keys that are good, the client_id of the address, the secret that belongs to it.
+
+        And a name that no other client has: a schema cannot say that, nor what cannot be seen.
+        """
         jwks, client_id = body.get("jwks"), case.path_parameters.get("client_id")
         if isinstance(jwks, dict) and jwks.get("keys"):
             body["jwks"] = JWKS
+        if re.fullmatch(NAME, str(body.get("client_name", "") or "")):
+            body["client_name"] = f"Radio {next(self._names)}"
         if client_id is not None:
             own = {"client_id": client_id, "client_secret": self._secrets.get(str(client_id))}
             body |= {name: own[name] for name in own if isinstance(body.get(name), str)}

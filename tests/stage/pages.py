@@ -23,9 +23,9 @@ from deviceflow.pages.routes import page_routes
 from deviceflow.parts import Parts
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
-from deviceflow.store.limits import LimitResult, Limits
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
+from tests.stage.limits import MemoryLimits
 
 NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
 KEY = b"k" * 32
@@ -143,24 +143,6 @@ class FakeSessions(Sessions):
         self.by_id.pop(session_id, None)
 
 
-class FakeLimits(Limits):
-    """Counters that no window ever empties."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[str, str], int] = {}
-
-    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> LimitResult:
-        self.counts[name, key] = self.counts.get((name, key), 0) + 1
-        allowed = self.counts[name, key] <= limit
-        return LimitResult(allowed, 0 if allowed else window_s)
-
-    async def forgive(self, name: str, key: str) -> None:
-        self.counts[name, key] -= 1
-
-    def keys(self, name: str) -> set[str]:
-        return {key for counted, key in self.counts if counted == name}
-
-
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -168,8 +150,10 @@ class Store:
     grants: FakeGrants = field(default_factory=FakeGrants)
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
-    limits: FakeLimits = field(default_factory=FakeLimits)
     clients: Clients = field(default_factory=lambda: Clients(()))
+
+    def __post_init__(self) -> None:
+        self.limits = MemoryLimits(lambda: self.grants.now)
 
 
 class FakeInstallation:

@@ -37,12 +37,12 @@ async def test_no_code_token_session_or_password_is_stored(store: Store, valkey:
 
 def dump(valkey: Valkey) -> bytes:
     """All keys and values, one after the other."""
-    read = {b"string": "GET", b"hash": "HGETALL", b"stream": "XRANGE"}
+    read = {b"string": "GET", b"hash": "HGETALL", b"stream": "XRANGE", b"zset": "ZRANGE"}
     parts: list[bytes] = []
     with valkey.client() as client:
         for key in client.scan_iter():
             command = read[client.type(key)]
-            bounds = ("-", "+") if command == "XRANGE" else ()
+            bounds = {"XRANGE": ("-", "+"), "ZRANGE": ("0", "-1")}.get(command, ())
             value = client.execute_command(command, key, *bounds)
             parts += [key, repr(value).encode()]
     assert parts

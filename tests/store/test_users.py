@@ -1,6 +1,7 @@
 """Users of the file and of the store, on fakeredis and on a real server alike."""
 
 from collections.abc import Iterator
+from typing import Literal
 from unittest import mock
 
 import msgspec
@@ -115,3 +116,162 @@ async def test_who_is_disabled_or_gone_may_not_go_on(
     """Catalogue, section 3: a user disabled between approval and redemption gets no tokens."""
     await users.put(ADA)
     assert await users.may_sign_in(subject) is may
+
+
+# Names and passwords in every spelling
+
+JOSE = "jos\u00e9"
+JOSE_APART = "JOSE\u0301"
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [
+        ("alice", "Alice"),
+        ("alice", "\uff21lice"),
+        (JOSE, JOSE_APART),
+        ("Bob2", "Bob2"),
+        ("Bob2", "bob2"),
+        ("ada lovelace", "Ada  Lovelace"),
+    ],
+)
+async def test_a_name_is_found_as_it_is_typed(each_store: Store, stored: str, typed: str) -> None:
+    """RFC 8265 3.3. The file's names are in any case; so may be those of earlier versions."""
+    users = Users(each_store.connection, [User(username=stored, password_hash=HASH)])
+    found = await users.verify(typed, "correct horse")
+    assert found is not None
+    assert found.username == stored
+    await users.put(msgspec.structs.replace(found, disabled=True))
+    assert await users.verify(typed, "correct horse") is None, "the store stands before the file"
+    users.close()
+
+
+async def test_a_stored_name_of_earlier_times_works_as_it_is(users: Users) -> None:
+    await users.put(msgspec.structs.replace(ADA, username="Ada \u2665"))
+    assert await users.verify("Ada \u2665", "correct horse") is not None
+
+
+async def test_the_very_name_goes_first(users: Users) -> None:
+    """Two accounts of earlier times that differ in case stay two."""
+    await users.put(ADA)
+    await users.put(msgspec.structs.replace(ADA, username="Ada", sub="sub-other"))
+    for name, sub in (("ada", "sub-ada"), ("Ada", "sub-other"), ("ADA", "sub-ada")):
+        found = await users.find_typed(name)
+        assert found is not None
+        assert found.sub == sub
+
+
+@pytest.mark.parametrize("typed", ["pass w\u00f6rd", "pass wo\u0308rd", "pass\u3000w\u00f6rd"])
+@pytest.mark.parametrize("hashed_as_typed", [True, False])
+async def test_a_password_in_every_spelling(
+    users: Users, typed: str, *, hashed_as_typed: bool
+) -> None:
+    """RFC 8265 4.2; a hash that was made of the text as it was typed goes on working."""
+    made = users._hasher.hash(typed) if hashed_as_typed else await users.hash("pass w\u00f6rd")
+    await users.put(msgspec.structs.replace(ADA, password_hash=made))
+    assert await users.verify("ada", typed) is not None
+    assert await users.verify("ada", "pass w\u00f6rd") is not None, "from now on in each of them"
+    assert await users.verify("ada", "Pass w\u00f6rd") is None, "the case counts"
+
+
+# The same cost for everybody
+
+
+class Costs(PasswordHasher):
+    """Says which hashes were checked."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.checked: list[str] = []
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002, argon2's
+        self.checked.append(str(hash).rpartition("$")[0].rpartition("$")[0])
+        return super().verify(hash, password)
+
+
+def hashed(time_cost: int) -> str:
+    return PasswordHasher(time_cost=time_cost, memory_cost=8, parallelism=1).hash("correct horse")
+
+
+@pytest.mark.parametrize("file_has", [1, 2])
+@pytest.mark.parametrize("password", ["wrong", "wro\u0308ng"])
+async def test_an_unknown_user_costs_what_most_users_cost(
+    each_store: Store, file_has: int, password: str
+) -> None:
+    """By calls and parameters, whatever parameters the hashes have."""
+    others = [User(username=f"f{n}", password_hash=hashed(3)) for n in range(file_has)]
+    users = Users(each_store.connection, others)
+    users._hasher = costs = Costs()
+    usual = hashed(2)
+    for number in range(3):
+        account = msgspec.structs.replace(ADA, username=f"u{number}", sub=f"s{number}")
+        await users.put(msgspec.structs.replace(account, password_hash=usual))
+    checked = []
+    for username in ("u0", "nobody", "Nobody", "u2"):
+        costs.checked.clear()
+        assert await users.verify(username, password) is None
+        checked.append(list(costs.checked))
+    assert checked == [["$argon2id$v=19$m=8,t=2,p=1"] * (1 if password == "wrong" else 2)] * 4
+    users.close()
+
+
+async def test_a_disabled_user_costs_as_much(users: Users) -> None:
+    users._hasher = costs = Costs()
+    for username, password in (("eve", "correct horse"), ("eve", "wrong"), ("nobody", "wrong")):
+        assert await users.verify(username, password) is None
+    assert len(costs.checked) == 3
+    assert len(set(costs.checked)) == 1
+
+
+async def test_a_server_without_users_costs_what_new_hashes_cost(each_store: Store) -> None:
+    users = Users(each_store.connection)
+    users._hasher = costs = Costs()
+    assert await users.verify("nobody", "wrong") is None
+    assert costs.checked == ["$argon2id$v=19$m=8,t=1,p=1"]
+    users.close()
+
+
+async def test_a_hash_that_is_none_costs_as_much(users: Users) -> None:
+    users._hasher = costs = Costs()
+    await users.put(msgspec.structs.replace(ADA, password_hash="!"))
+    assert await users.verify("ada", "!") is None
+    assert costs.checked == ["$argon2id$v=19$m=8,t=1,p=1"]
+
+
+async def test_old_parameters_are_replaced_at_sign_in(users: Users) -> None:
+    await users.put(msgspec.structs.replace(ADA, password_hash=hashed(2)))
+    assert await users.verify("ada", "wrong") is None
+    before = await users.find("ada")
+    assert before is not None
+    assert before.password_hash.startswith("$argon2id$v=19$m=8,t=2,p=1$")
+    verified = await users.verify("ada", "correct horse")
+    stored = await users.find("ada")
+    assert verified == stored
+    assert stored is not None
+    assert stored.password_hash.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert await users.verify("ada", "correct horse") == stored, "and only once"
+
+
+async def test_a_new_password_is_not_overwritten(users: Users) -> None:
+    """`users passwd` while somebody signs in with the old one."""
+    await users.put(msgspec.structs.replace(ADA, password_hash=hashed(2)))
+    new = msgspec.structs.replace(ADA, password_hash=users._hasher.hash("another password"))
+    make = users.hash
+
+    async def slow(password: str) -> str:
+        await users.put(new)
+        return await make(password)
+
+    with mock.patch.object(users, "hash", slow):
+        assert await users.verify("ada", "correct horse") is not None
+    assert await users.find("ada") == new
+
+
+async def test_a_user_of_the_file_stays_as_the_file_has_it(each_store: Store) -> None:
+    users = Users(each_store.connection, [User(username="bob", password_hash=hashed(2))])
+    users._hasher = Costs()
+    assert await users.verify("bob", "correct horse") is not None
+    found = await users.find("bob")
+    assert found is not None
+    assert found.source == "file"
+    users.close()

@@ -11,6 +11,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from deviceflow.core.client_methods import (
     REGISTERED_METHODS,
     AuthMethod,
 )
+from deviceflow.core.display_text import comparison_key, normal_form
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest
 from deviceflow.core.resources import Resources
@@ -31,8 +33,11 @@ from deviceflow.signing import is_public_jwk
 UNNAMED = "Unnamed application"
 """What people read if client_name is left out: an id would mean nothing to them (RFC 7591 2)."""
 
+MAX_NAME = 40
+"""The most characters of a name that nobody has verified: too few to tell a story in."""
+
 FIELD_ERRORS = {
-    "name": "client_name is not fit for people to read.",
+    "name": "client_name has to be 1 to 40 visible characters on one line.",
     "jwks": "jwks has to hold public keys.",
 }
 """The description for a field that breaks a rule. The rule's own words would repeat its value."""
@@ -70,6 +75,19 @@ def apply_metadata(
         raise invalid_metadata(_description(error)) from None
 
 
+def refuse_taken_name(client: Client, clients: Iterable[Client]) -> None:
+    """Raise OAuthError if another client is shown by the name of `client`, or by its twin.
+
+    Any number of clients may have no name.
+    """
+    key = comparison_key(client.name)
+    if key == comparison_key(UNNAMED):
+        return
+    for other in clients:
+        if other.client_id != client.client_id and comparison_key(other.name) == key:
+            raise invalid_metadata("Another client has this client_name.")
+
+
 def invalid_metadata(description: str) -> OAuthError:
     """RFC 7591 3.2.2."""
     return OAuthError("invalid_client_metadata", description)
@@ -80,9 +98,14 @@ def _changes(
 ) -> dict[str, Any]:
     """Return the fields that a registration sets, but for the id and the secret."""
     scopes = _scopes(metadata, current, settings)
+    name = normal_form(UNNAMED if metadata.client_name is None else metadata.client_name)
+    if len(name) > MAX_NAME:
+        raise invalid_metadata(FIELD_ERRORS["name"])
     is_bound = metadata.dpop_bound_access_tokens or (current and current.dpop == "required")
     return {
-        "name": UNNAMED if metadata.client_name is None else metadata.client_name,
+        "name": name,
+        # The operator vouched for the name that it had.
+        "verified": current is not None and current.verified and current.name == name,
         "scopes": scopes,
         "auth_method": method,
         "jwks": _jwks(metadata, method, current),

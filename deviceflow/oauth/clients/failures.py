@@ -2,7 +2,7 @@
 
 1. Failures count for one client at one address, in all workers and servers together. So nobody
    can shut out a client from elsewhere.
-2. After too many in a window, nothing that this guesser sends is looked at until the window ends.
+2. After too many (`policy.rules`), nothing that this guesser sends is looked at for a while.
 3. A worker remembers whom it has shut out, so that further guesses cost the store nothing.
 """
 
@@ -10,10 +10,10 @@ from math import ceil
 from typing import NamedTuple
 
 from deviceflow.core.clock import Clock
+from deviceflow.policy.rules import CLIENT_FAILURE, Count
+from deviceflow.policy.tries import TooManyTries, count_try
 from deviceflow.store.limits import Limits
 
-FAILURES_PER_WINDOW = 30
-FAILURE_WINDOW_S = 60
 SHUT_OUT_REMEMBERED = 10_000
 """Cap on what a worker remembers. Beyond it, it forgets all, and the store shuts them out anew."""
 
@@ -45,15 +45,15 @@ class FailureThrottle:
 
         May raise StoreUnavailable.
         """
-        result = await self._limits.hit(
-            "client",
-            f"{guesser.address} {guesser.client_id}",
-            limit=FAILURES_PER_WINDOW,
-            window_s=FAILURE_WINDOW_S,
-        )
-        if result.allowed:
-            return 0
+        count = Count(CLIENT_FAILURE, f"{guesser.address} {guesser.client_id}")
+        try:
+            await count_try(self._limits, [count])
+        except TooManyTries as refusal:
+            return self._shut_out(guesser, refusal.wait_s)
+        return 0
+
+    def _shut_out(self, guesser: Guesser, wait_s: int) -> int:
         if len(self._shut_out_until) >= SHUT_OUT_REMEMBERED:
             self._shut_out_until.clear()
-        self._shut_out_until[guesser] = self._clock() + result.retry_after_s
-        return result.retry_after_s
+        self._shut_out_until[guesser] = self._clock() + wait_s
+        return wait_s

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, secret_digest
+from deviceflow.core.client import Client, Clients, secret_digest
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import GRANT_TYPES, RegistrationRequest, RegistrationResponse
 from deviceflow.oauth.answers import NO_STORE, json_response
@@ -24,6 +24,7 @@ from deviceflow.oauth.clients.client_metadata import (
     RegisteredClient,
     apply_metadata,
     invalid_metadata,
+    refuse_taken_name,
 )
 from deviceflow.oauth.clients.refusals import Refusals
 from deviceflow.store.clients import StoredClients
@@ -40,6 +41,7 @@ class RegistrationEndpoint:
     """POST /oauth2/register; GET, PUT and DELETE /oauth2/register/{client_id}."""
 
     settings: Settings
+    clients: Clients
     stored_clients: StoredClients
     refusals: Refusals
 
@@ -63,6 +65,7 @@ class RegistrationEndpoint:
         # Never the shape of a subject (RFC 9700 4.15).
         client_id = CLIENT_ID_PREFIX + secrets.token_hex(12)
         client, secret = apply_metadata(metadata, client_id, None, self.settings)
+        refuse_taken_name(client, self.clients)
         management_token = secrets.token_urlsafe(32)
         # In this order: there is never a client that its registrant cannot manage.
         await self.stored_clients.put_registration(client_id, secret_digest(management_token))
@@ -132,7 +135,10 @@ class RegistrationEndpoint:
             digest = secret_digest(metadata.client_secret)
             if not any(compare_digest(digest, known) for known in client.secret_sha256):
                 raise invalid_metadata("A client does not choose its secret.")
-        return apply_metadata(metadata, client.client_id, client, self.settings)
+        changed = apply_metadata(metadata, client.client_id, client, self.settings)
+        if changed.client.name != client.name:
+            refuse_taken_name(changed.client, self.clients)
+        return changed
 
     def _response(
         self, client: Client, secret: str | None, management_token: str | None

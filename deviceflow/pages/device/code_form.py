@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.pages.codes import Codes
+from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.pages.words import lasting
 from deviceflow.store.errors import StoreUnavailable
@@ -31,13 +32,21 @@ class CodeForm:
         """Say that the code in `text` cannot be used, and ask again."""
         return await self._page(visitor, text, UNUSABLE)
 
-    async def _page(self, visitor: Visitor, text: str, status: int) -> web.Response:
+    async def ask_to_type(self, visitor: Visitor) -> web.Response:
+        """Ask to type the code: its client allows none that a link fills in (RFC 8628 5.4)."""
+        return await self._page(visitor, "", 200, must_type=True)
+
+    async def _page(
+        self, visitor: Visitor, text: str, status: int, *, must_type: bool = False
+    ) -> web.Response:
         context = {
             "user_code": text,
             "example": await self._example(),
             "is_numeric": self.codes.is_numeric,
             "lifetime": lasting(self.lifetime_s),
             "is_unusable": status == UNUSABLE,
+            "must_type": must_type,
+            "wrong_length": self._wrong_length(text) if status == UNUSABLE else "",
         }
         return self.visitors.show(visitor, "device/enter.html", context, status=status)
 
@@ -50,3 +59,14 @@ class CodeForm:
             # The form is of use without it.
             length = form.length
         return self.codes.example(length)
+
+    def _wrong_length(self, text: str) -> str:
+        """Say what is wrong with the length of a code, empty if nothing is."""
+        typed = self.codes.wrong_length(text)
+        if not typed:
+            return ""
+        shortest, longest = self.codes.lengths
+        problem = ngettext("device.enter.typed_one", "device.enter.typed_many", typed)
+        return gettext(
+            "device.enter.wrong_length", typed=problem, shortest=shortest, longest=longest
+        )

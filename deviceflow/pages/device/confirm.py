@@ -17,6 +17,7 @@ from deviceflow.pages.device.facts import request_facts
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
+from deviceflow.policy.tries import Try
 from deviceflow.store.grants import Grant, Grants
 
 log = structlog.get_logger()
@@ -38,21 +39,32 @@ class ConfirmPage:
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Show the request that the code belongs to, or ask for the code again."""
-        await self.throttle.code(submission.sub, submission.visitor.address)
-        device_request = await self.requests.find(submission.text)
+        visitor, text = submission.visitor, submission.text
+        if not self.codes.read(text):
+            return await self.form.refuse(visitor, text)
+        guess = await self.throttle.code(submission.sub, visitor.address, text)
+        device_request = await self.requests.find(text)
         if device_request is None:
-            return await self.form.refuse(submission.visitor, submission.text)
-        return await self.claim(submission, device_request)
+            return await self.form.refuse(visitor, text)
+        client = device_request.client
+        if submission.is_filled_in and client and not client.verification_uri_complete:
+            await guess.forgive()
+            return await self.form.ask_to_type(visitor)
+        return await self.claim(submission, device_request, guess)
 
-    async def claim(self, submission: Submission, device_request: DeviceRequest) -> web.Response:
-        """Make the request this account's own, and show it."""
+    async def claim(
+        self, submission: Submission, device_request: DeviceRequest, guess: Try
+    ) -> web.Response:
+        """Make the request this account's own, and show it: then `guess` was none."""
         visitor, grant = submission.visitor, device_request.grant
         client = device_request.enabled_client
+        if grant.claimed_by == submission.sub:
+            await guess.forgive()
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
         match await self._claim_outcome(grant, submission.sub):
             case Outcome.CHANGED:
-                await self.throttle.forgive_code(submission.sub, visitor.address)
+                await guess.forgive()
                 return self._page(submission, device_request, client)
             case Outcome.REFUSED:
                 return await self.done.show_answered(visitor, device_request.code)

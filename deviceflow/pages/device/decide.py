@@ -32,11 +32,14 @@ class DecideStep:
         device_request = await self.requests.find(submission.text)
         if device_request is not None and device_request.grant.claimed_by == submission.sub:
             return await self._decide(submission, device_request, event)
-        # Not known to be this account's: then it is a guess, and counts as one.
-        await self.throttle.code(submission.sub, submission.visitor.address)
-        if device_request is None:
+        if not self.confirm.codes.read(submission.text):
             return self.done.show(submission.visitor, endings.expired())
-        return await self.confirm.claim(submission, device_request)
+        # Not known to be this account's: then it is a guess, and counts as one.
+        visitor = submission.visitor
+        guess = await self.throttle.code(submission.sub, visitor.address, submission.text)
+        if device_request is None:
+            return self.done.show(visitor, endings.expired())
+        return await self.confirm.claim(submission, device_request, guess)
 
     async def _decide(
         self, submission: Submission, device_request: DeviceRequest, event: Event

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from deviceflow.core.grant import State
 from deviceflow.pages.errors import Button
-from deviceflow.pages.texts import gettext
+from deviceflow.pages.texts import gettext, isolated
 
 
 class Ending(NamedTuple):
@@ -24,7 +24,7 @@ def approved(name: str) -> Ending:
         status=200,
         mood="good",
         title=gettext("device.done.approved.title"),
-        happened=gettext("device.done.approved.happened", client=name),
+        happened=gettext("device.done.approved.happened", client=isolated(name)),
         next_step=gettext("device.done.approved.next_step"),
         button=_another_device(),
     )
@@ -36,7 +36,7 @@ def denied(name: str) -> Ending:
         status=200,
         mood="calm",
         title=gettext("device.done.denied.title"),
-        happened=gettext("device.done.denied.happened", client=name),
+        happened=gettext("device.done.denied.happened", client=isolated(name)),
         next_step=gettext("device.done.denied.next_step"),
         button=_another_device(),
     )

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from deviceflow.core.client import Clients
 from deviceflow.core.grant import Event
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
-from deviceflow.pages.device.submission import DeviceRequests, Submission
-from deviceflow.pages.errors import PageError, unreadable
+from deviceflow.pages.device.submission import Submission
+from deviceflow.pages.errors import unreadable
 from deviceflow.pages.redirect import see_other
-from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 
 
@@ -23,9 +21,6 @@ class EnterPage:
 
     visitors: Visitors
     codes: Codes
-    throttle: Throttle
-    clients: Clients
-    requests: DeviceRequests
     form: CodeForm
     confirm: ConfirmPage
     decide: DecideStep
@@ -35,13 +30,15 @@ class EnterPage:
         return [web.get("/device", self.ask), web.post("/device", self.submit)]
 
     async def ask(self, request: web.Request) -> web.Response:
-        """Show the form for a code. A code in the address fills it in and does no more (3.3.1)."""
+        """Show the form for a code. A code in the address fills it in and does no more (3.3.1).
+
+        It is not looked up: that would be a guess, and to open a link is none.
+        """
         visitor = await self.visitors.meet(request)
         text = request.query.get("user_code", "")
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text))
-        submission = Submission(visitor=visitor, person=visitor.person, text=text)
-        return await self.form.show(visitor, await self._prefill(submission))
+        return await self.form.show(visitor, self.codes.carry(text))
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a code, and with it a decision if this account has seen the request before."""
@@ -49,7 +46,13 @@ class EnterPage:
         text = fields.get("user_code", "")
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text))
-        submission = Submission(visitor=visitor, person=visitor.person, text=text)
+        filled_in = self.codes.carry(fields.get("filled_in", ""))
+        submission = Submission(
+            visitor=visitor,
+            person=visitor.person,
+            text=text,
+            is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
+        )
         match fields.get("decision"):
             case None:
                 return await self.confirm.look_up(submission)
@@ -59,23 +62,3 @@ class EnterPage:
                 return await self.decide.carry_out(submission, Event.DENY)
             case _:
                 raise unreadable()
-
-    async def _prefill(self, submission: Submission) -> str:
-        """Choose what stands in the form: the code of the address, unless it has to be typed.
-
-        Only a look-up shows whose code it is, and a look-up is a guess.
-        """
-        code = self.codes.carry(submission.text)
-        if not code or all(client.verification_uri_complete for client in self.clients):
-            return code
-        try:
-            await self.throttle.code(submission.sub, submission.visitor.address)
-        except PageError:
-            return ""
-        device_request = await self.requests.find(code)
-        if device_request is None:
-            return code
-        client = device_request.client
-        if client is not None and not client.verification_uri_complete:
-            return ""
-        return self.codes.show(device_request.code, client)

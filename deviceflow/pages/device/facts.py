@@ -17,6 +17,7 @@ class RequestFacts(NamedTuple):
     """
 
     client_name: str
+    is_verified: bool
     scopes: list[str]
     lasts: str
     device: str
@@ -34,6 +35,7 @@ def request_facts(
     """Say what `grant` is; `now` in s."""
     return RequestFacts(
         client_name=client.name,
+        is_verified=client.verified,
         scopes=words.scopes_in_words(grant.scope, settings.scopes),
         lasts=words.lasting(_access_s(grant, client, settings)),
         device=words.device_in_words(grant.device),

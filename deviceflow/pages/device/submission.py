@@ -10,11 +10,15 @@ from deviceflow.store.grants import Grant, Grants
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A code from a signed-in person. `text`: the code as it was typed."""
+    """A code from a signed-in person. `text`: the code as it was typed.
+
+    `is_filled_in`: it came from a link or a QR code, and the person only pressed the button.
+    """
 
     visitor: Visitor
     person: Person
     text: str
+    is_filled_in: bool = False
 
     @property
     def sub(self) -> str:

@@ -6,9 +6,10 @@ import structlog
 from aiohttp import web
 
 from deviceflow.pages.codes import Codes
+from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.sign_in.session_start import SessionStart
-from deviceflow.pages.throttle import Throttle
+from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.store.users import Users
 
@@ -31,6 +32,7 @@ class PasswordPage:
     visitors: Visitors
     codes: Codes
     throttle: Throttle
+    known_browsers: KnownBrowsers
     users: Users
     session_start: SessionStart
 
@@ -53,12 +55,17 @@ class PasswordPage:
         username, password = fields.get("username", "").strip(), fields.get("password", "")
         if not username or not password:
             return self._form(visitor, code, username, INCOMPLETE)
-        await self.throttle.sign_in(username, visitor.address)
+        name = account_key(username)
+        browser = self.known_browsers.mark(request, name)
+        attempt = await self.throttle.sign_in(name, visitor.address, browser, code)
         account = await self.users.verify(username, password)
         if account is None:
             log.info("sign_in.failed", address=visitor.address)
             return self._form(visitor, code, username, REFUSED)
-        return await self.session_start.start(visitor, account, code)
+        await attempt.forgive()
+        response = await self.session_start.start(visitor, account, code)
+        self.known_browsers.remember(request, response, name)
+        return response
 
     def _form(
         self, visitor: Visitor, code: str, username: str = "", status: int = 200

@@ -155,28 +155,27 @@ async def rotate_refresh_token(
 # Limits
 
 
-class Window(NamedTuple):
-    """The tries in a window of time, and how long it goes on."""
+async def hit(
+    connection: Connection,
+    key: str,
+    try_id: str,
+    *,
+    window_ms: int,
+    limit: int,
+    longest_delay_ms: int,
+) -> int:
+    """Count a try unless `limit` are in the window of `window_ms`; return the ms to wait, or 0.
 
-    tries: int
-    left_ms: int
-
-
-async def hit(connection: Connection, key: str, *, window_ms: int) -> Window:
-    """Count a try. The first one begins a window of `window_ms`.
-
-    A repetition counts again: the limit then is stricter by one, once.
+    `longest_delay_ms`: 0 to wait until one leaves the window; otherwise the cap of a pause that
+    doubles from one second. A repetition finds its own id and returns 0.
     """
-    tries, left_ms = await connection.evaluate(source("hit"), [key], window_ms)
-    return Window(tries, left_ms)
+    arguments = (try_id, window_ms, limit, longest_delay_ms)
+    return int(await connection.evaluate(source("hit"), [key], *arguments))
 
 
-async def forgive(connection: Connection, key: str) -> None:
-    """Take one try back; the window goes on.
-
-    A repetition takes back another one, as far as there are any.
-    """
-    await connection.evaluate(source("forgive"), [key])
+async def forgive(connection: Connection, key: str, try_id: str) -> None:
+    """Take one try back. A repetition finds it gone."""
+    await connection.evaluate(source("forgive"), [key], try_id)
 
 
 # Settings of the installation

@@ -1,5 +1,3 @@
--- Take one try back. A window that has ended in between begins with none.
--- KEYS[1] counter
-if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then
-  redis.call('DECR', KEYS[1])
-end
+-- Take one try back.
+-- KEYS[1] the tries by their time; ARGV[1] id of the try
+redis.call('ZREM', KEYS[1], ARGV[1])

@@ -86,7 +86,10 @@ BAD: dict[str, Metadata] = {
     "a name of two lines": {"client_name": "two\nlines"},
     "an empty name": {"client_name": ""},
     "a name with a space before it": {"client_name": " x"},
-    "a long name": {"client_name": "x" * 101},
+    "a long name": {"client_name": "x" * 41},
+    "a name that reads backwards": {"client_name": "\u202eknaB"},
+    "a name of nothing": {"client_name": "\u200b"},
+    "a name of two lines of Unicode": {"client_name": "two\u2028lines"},
     "a name that is an object": {"client_name": {}},
 }
 
@@ -112,7 +115,9 @@ async def test_what_only_the_operator_sets(worker: Worker, stored: StoredClients
         stored, client, enabled=False, audience="https://api.example", pkce="required"
     )
     assert (await change(worker, client, client_name="Clock")).status == 200
-    assert await stored.find(client["client_id"]) == msgspec.structs.replace(before, name="Clock")
+    assert await stored.find(client["client_id"]) == msgspec.structs.replace(
+        before, name="Clock", verified=False
+    )
 
 
 async def test_what_the_operator_has_tightened(worker: Worker, stored: StoredClients) -> None:
@@ -183,6 +188,7 @@ async def test_what_a_registrant_may_change(worker: Worker, stored: StoredClient
             auth_method="private_key_jwt",
             jwks=jwks,
             refresh_token=True,
+            verified=False,
         )
     await change(worker, client, grant_types=[DEVICE_CODE_GRANT], **keyed)
     after = await stored.find(client["client_id"])
@@ -247,3 +253,43 @@ def test_a_change_never_makes_a_client_weaker(current: AuthMethod, requested: Au
     assert bool(client.secret_sha256) is client.method.has_secret
     assert (secret is None) is (not (client.method.has_secret and not before.secret_sha256))
     assert not client.lacks_credential
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["Radio", "RADIO", "Ra\u0301dio", "Rad io"])
+async def test_a_name_that_another_client_has(worker: Worker, name: str) -> None:
+    """It would be the twin of that client on the page where people decide."""
+    await register(worker)
+    await worker.feed.catch_up()
+    answer = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | {"client_name": name})
+    assert answer.outcome == INVALID_METADATA
+    other = await register(worker, client_name="Clock")
+    assert (await change(worker, other, client_name=name)).outcome == INVALID_METADATA
+    assert (await change(worker, other, client_name="CLOCK")).status == 200
+
+
+async def test_many_clients_may_have_no_name(worker: Worker) -> None:
+    for _ in range(2):
+        client = await register(worker, client_name=None)
+        await worker.feed.catch_up()
+        assert (await change(worker, client, client_name=client["client_name"])).status == 200
+
+
+async def test_a_name_in_its_normal_form(worker: Worker) -> None:
+    assert (await register(worker, client_name="Bu\u0308ro"))["client_name"] == "B\u00fcro"
+
+
+async def test_nobody_has_verified_the_name(worker: Worker, stored: StoredClients) -> None:
+    """Until the operator does; and again after the registrant has changed it."""
+    client = await register(worker)
+    registered = await stored.find(client["client_id"])
+    assert registered is not None
+    assert not registered.verified
+    await operator_sets(stored, client, verified=True)
+    for name, verified in (("Radio", True), ("Clock", False), ("Radio", False)):
+        assert (await change(worker, client, client_name=name)).status == 200
+        changed = await stored.find(client["client_id"])
+        assert changed is not None
+        assert changed.verified is verified

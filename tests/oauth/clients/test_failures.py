@@ -1,7 +1,7 @@
 """How often a client may fail to authenticate (RFC 6749 2.3.1)."""
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,17 +9,17 @@ from deviceflow.config import Settings
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.oauth.clients import failures
 from deviceflow.oauth.clients.failures import (
-    FAILURE_WINDOW_S,
-    FAILURES_PER_WINDOW,
     SHUT_OUT_REMEMBERED,
     FailureThrottle,
     Guesser,
 )
-from deviceflow.store.limits import LimitResult, Limits
+from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.stage.clock import Clock
+from tests.stage.limits import MemoryLimits
 from tests.stage.oauth import SECRET, People, Worker
 from tests.stage.proving import AUTHORIZE, TOKEN, with_surface
 
+FAILURES_PER_WINDOW, FAILURE_WINDOW_S = CLIENT_FAILURE.limit, CLIENT_FAILURE.window_s
 INVALID_CLIENT = (401, "invalid_client")
 TOO_MANY = (429, "temporarily_unavailable")
 
@@ -95,22 +95,9 @@ async def test_honest_clients_never_count(worker: Worker) -> None:
 GUESSER = Guesser("203.0.113.7", "box")
 
 
-class CountingLimits(Limits):
-    """Counts in memory, for all keys together."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-
-    async def hit(self, name: str, key: str, *, limit: int, window_s: int) -> LimitResult:
-        assert (name, limit) == ("client", FAILURES_PER_WINDOW)
-        assert key.startswith(f"{GUESSER.address} {GUESSER.client_id}")
-        self.hits += 1
-        return LimitResult(self.hits <= limit, 0 if self.hits <= limit else window_s)
-
-
 @pytest.fixture
 def throttle(clock: Clock) -> FailureThrottle:
-    return FailureThrottle(CountingLimits(), clock)
+    return FailureThrottle(MemoryLimits(clock), clock)
 
 
 async def shut_out(throttle: FailureThrottle) -> None:
@@ -141,6 +128,9 @@ async def test_guessers_fill_no_memory(
     await shut_out(throttle)
     for number in range(9):
         another = GUESSER._replace(client_id=f"box-{number}")
+        cast("MemoryLimits", throttle._limits).fill(
+            "client.failure", f"{another.address} {another.client_id}", 30
+        )
         assert await throttle.count(another) == FAILURE_WINDOW_S
         assert throttle.wait_s(another) == FAILURE_WINDOW_S
         assert len(throttle._shut_out_until) <= 3

@@ -8,7 +8,6 @@ from structlog.testing import capture_logs
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.oauth.clients.failures import FAILURES_PER_WINDOW
 from deviceflow.oauth.clients.refusals import (
     KINDS_PER_WINDOW,
     NOT_SHOWN,
@@ -16,6 +15,7 @@ from deviceflow.oauth.clients.refusals import (
     WINDOW_S,
     Refusals,
 )
+from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.oauth.clients.test_authentication import basic
 from tests.stage.clock import Clock
 from tests.stage.oauth import SECRET, Stage, Worker
@@ -141,7 +141,7 @@ async def test_guessing(worker: Worker) -> None:
     """A flood of guesses is a few lines; that the guesser is shut out is told too."""
     headers = {"Authorization": basic("console", "guessed")}
     with capture_logs() as logs:
-        for _ in range(FAILURES_PER_WINDOW + 12):
+        for _ in range(CLIENT_FAILURE.limit + 12):
             await worker.post(AUTHORIZE, {}, headers=headers)
     assert [(line["reason"].split()[1], line["times"]) for line in logs] == [
         ("a", 1),

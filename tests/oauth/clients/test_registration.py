@@ -320,6 +320,7 @@ async def test_what_is_registered_counts(worker: Worker, people: People) -> None
         worker,
         grant_types=["urn:ietf:params:oauth:grant-type:device_code"],
         scope="openid offline_access",
+        client_name="Clock",
     )
     await becomes(worker, plain["client_id"], 200)
     assert "refresh_token" not in await tokens(worker, people, plain["client_id"])

@@ -26,7 +26,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.openapi.checks import MissingContentType
 
 from deviceflow.core.grant import PollAnswer
-from deviceflow.oauth.clients.failures import FAILURES_PER_WINDOW
+from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.stage.clock import Clock
 from tests.stage.lending import FORM, Lender
 from tests.stage.oauth import Stage
@@ -255,7 +255,7 @@ def lending(schema: BaseSchema, lender: Lender, tally: Tally) -> Iterator[None]:
 def shut_out(program: Program) -> None:
     """Guess until one client may not any more: its requests get 429 for a minute."""
     form = {"client_id": "guessed", "client_secret": "a guess", "token": "none"}
-    for _ in range(FAILURES_PER_WINDOW + 1):
+    for _ in range(CLIENT_FAILURE.limit + 1):
         answer = fetch(request_of(f"{program.url}/oauth2/revoke", form))
     assert answer.status == 429
 

@@ -6,7 +6,7 @@ import pytest
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.grant import State
-from tests.stage.pages import Browser, OpenBrowser, Store
+from tests.stage.pages import TV, Browser, OpenBrowser, Store
 
 CODE = "WDJBMJHT"
 SHOWN = "WDJB-MJHT"
@@ -115,3 +115,24 @@ async def test_a_client_that_is_unknown_or_disabled(
     assert answer.status == 403
     assert "This application cannot be connected" in ada.text
     assert store.grants.by_code[CODE].claimed_by is None
+
+
+async def test_the_name_is_kept_apart_from_our_words(ada: Browser, store: Store) -> None:
+    """A name that is written from right to left changes no word around it."""
+    name = "\u05d8\u05dc\u05d5\u05d5\u05d9\u05d6\u05d9\u05d4"
+    store.clients.adopt([msgspec.structs.replace(TV, name=name)])
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    assert f'<bdi class="client">{name}</bdi>' in ada.page
+    await ada.submit("/device", decision="approve")
+    assert f"<bdi>{name}</bdi>" in ada.page
+
+
+@pytest.mark.parametrize("verified", [True, False])
+async def test_a_name_that_nobody_has_verified(
+    ada: Browser, store: Store, *, verified: bool
+) -> None:
+    store.clients.adopt([msgspec.structs.replace(TV, verified=verified)])
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    assert ("Nobody has verified this name" in ada.text) is not verified

@@ -42,6 +42,6 @@ def test_an_ending_has_a_status_and_leads_on(ending: Ending, status: int, mood: 
 
 
 def test_the_application_is_named_as_it_is() -> None:
-    """The template escapes it."""
-    assert "connected A & B to" in endings.approved("A & B").happened
-    assert endings.denied("A & B").happened.startswith("A & B was not connected")
+    """Escaped, and with its direction of writing kept to itself."""
+    assert "connected <bdi>A &amp; B</bdi> to" in endings.approved("A & B").happened
+    assert endings.denied("A & B").happened.startswith("<bdi>A &amp; B</bdi> was not connected")

@@ -27,6 +27,7 @@ def test_the_facts_are_in_words() -> None:
     facts = request_facts(GRANT, CLIENT, Settings(), "192.0.2.1", NOW)
     assert facts._asdict() == {
         "client_name": "TV",
+        "is_verified": True,
         "scopes": ["Know who you are"],
         "lasts": "1 hour",
         "device": "NebulaTV 4.2",

@@ -1,0 +1,103 @@
+"""The rules: what is counted, under which key, and how much of it there may be.
+
+A window slides: a rule holds for every stretch of time of its length. Beyond its limit, a rule
+refuses until a try leaves the window. A rule with a longest delay only makes tries wait for each
+other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
+
+| rule | counted by | limit | window | longest delay |
+|---|---|---:|---:|---:|
+| sign-in.address | address | 300 | 1800 s | |
+| sign-in.account | account | 150 | 86400 s | 300 s |
+| sign-in.account-address | account and address | 20 | 86400 s | 900 s |
+| sign-in.known | account | 150 | 86400 s | 300 s |
+| sign-in.browser | browser | 20 | 86400 s | 900 s |
+| code.address | address | 200 | a code's lifetime | |
+| code.account | account | 8 | a code's lifetime | |
+| client.failure | client and address | 30 | 60 s | |
+
+- **sign-in** counts wrong passwords; a right one is taken back. A browser that has signed in to
+  this account before is counted by the last two rules, and all others by the first three. So a
+  stranger who guesses delays other strangers, and no owner in a known browser. One address
+  alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
+- **code** counts codes that lead to no request that this account may see. Malformed codes are no
+  guesses, as nothing is looked up for them. The length of codes allows for five addresses at
+  their limit (docs/security.md).
+- **client.failure** counts credentials of clients that could be guesses and are wrong.
+
+An address is an IPv4 address or the /64 of an IPv6 address.
+"""
+
+from typing import Literal, NamedTuple
+
+from deviceflow.core.address import rate_key
+from deviceflow.store.grants import GUESSES_PER_LIFETIME
+
+PEOPLE_PER_ADDRESS = 25
+"""How many people's guesses at codes one address may make: a household, a shop, an office."""
+
+DAY_S = 86_400
+
+Key = Literal["address", "account", "account and address", "browser", "client and address"]
+
+
+class Rule(NamedTuple):
+    """At most `limit` tries in any `window_s`; `name` keeps the counts of rules apart.
+
+    `longest_delay_s`: not 0 if further tries are allowed after a pause that grows up to this.
+    """
+
+    name: str
+    counted_by: Key
+    limit: int
+    window_s: int
+    longest_delay_s: int = 0
+
+
+class Count(NamedTuple):
+    """What a try is counted under."""
+
+    rule: Rule
+    key: str
+
+
+SIGN_IN_ADDRESS = Rule("sign-in.address", "address", 300, 1800)
+SIGN_IN_ACCOUNT = Rule("sign-in.account", "account", 150, DAY_S, 300)
+SIGN_IN_ACCOUNT_ADDRESS = Rule("sign-in.account-address", "account and address", 20, DAY_S, 900)
+SIGN_IN_KNOWN = Rule("sign-in.known", "account", 150, DAY_S, 300)
+SIGN_IN_BROWSER = Rule("sign-in.browser", "browser", 20, DAY_S, 900)
+CLIENT_FAILURE = Rule("client.failure", "client and address", 30, 60)
+
+
+def code_address(lifetime_s: int) -> Rule:
+    """Return the rule for the codes that people of one address may try."""
+    limit = GUESSES_PER_LIFETIME * PEOPLE_PER_ADDRESS
+    return Rule("code.address", "address", limit, lifetime_s)
+
+
+def code_account(lifetime_s: int) -> Rule:
+    """Return the rule for the codes that one account may try."""
+    return Rule("code.account", "account", GUESSES_PER_LIFETIME, lifetime_s)
+
+
+def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Count, ...]:
+    """List what an attempt to sign in counts under.
+
+    `browser`: the mark of a browser that has signed in to this account before, None without one.
+    Its tries are limited by the mark alone, whatever strangers do at its address or elsewhere.
+    """
+    if browser is not None:
+        return (Count(SIGN_IN_KNOWN, username), Count(SIGN_IN_BROWSER, browser))
+    near = rate_key(address)
+    return (
+        Count(SIGN_IN_ADDRESS, near),
+        Count(SIGN_IN_ACCOUNT, username),
+        Count(SIGN_IN_ACCOUNT_ADDRESS, f"{near} {username}"),
+    )
+
+
+def code_counts(sub: str, address: str, lifetime_s: int) -> tuple[Count, ...]:
+    """List what a code counts under; `lifetime_s`: the longest of codes that are handed out."""
+    return (
+        Count(code_address(lifetime_s), rate_key(address)),
+        Count(code_account(lifetime_s), sub),
+    )
