@@ -79,13 +79,14 @@ def commands_for_polls(
     """Return the commands between two readings that were caused by requests.
 
     The commands of a connection set-up are left out, and those of the catch-up, with which every
-    worker reads the tail of the decision log once a second: one XRANGE, one HGET and one GET in
-    one round trip. Each of the `starts` of a worker reads the clients and the signing keys, one
-    HVALS each. Requests must have caused all other commands.
+    worker reads the tail of the decision log once a second: one XRANGE, one HGET, one GET
+    and one SET (a probe) in one round trip. A worker that starts looks twice before, at the
+    clients and at the backlog (XREVRANGE). Each of the `starts` of a worker reads the clients and
+    the signing keys, one HVALS each. Requests must have caused all other commands.
     """
     grown = {name: calls - before.get(name, 0) for name, calls in after.items()}
-    catch_ups = grown.pop("xrange", 0)
-    for name in ("hget", "get"):
+    catch_ups = grown.pop("xrange", 0) + 2 * grown.pop("xrevrange", 0)
+    for name in ("hget", "get", "set"):
         more = grown.get(name, 0) - catch_ups
         # A reading may fall into the middle of a worker's catch-up.
         grown[name] = 0 if abs(more) <= CAUGHT_HALFWAY else more

@@ -207,8 +207,8 @@ def test_the_constant_answer_is_ours() -> None:
 
 def test_only_what_requests_caused_is_counted() -> None:
     """The catch-up, the start of a worker and a connection set-up are left out."""
-    before = {"hget": 10, "get": 10, "xrange": 10, "info": 1}
-    read = {"hget": 14, "get": 14, "xrange": 14}
+    before = {"hget": 10, "get": 10, "xrange": 10, "set": 10, "info": 1}
+    read = {"hget": 14, "get": 14, "xrange": 14, "set": 14}
     idle = read | {"info": 3, "hello": 2, "client|setinfo": 4, "subscribe": 1}
     assert commands_for_polls(before, idle) == {}
     assert commands_for_polls(before, idle | {"hget": 17, "evalsha": 3}) == {
@@ -219,6 +219,9 @@ def test_only_what_requests_caused_is_counted() -> None:
     # A catch-up of either of two workers, cut in two by the look.
     assert commands_for_polls(before, idle | {"hget": 16, "get": 15}) == {}
     assert commands_for_polls(before, idle | {"hvals": 3}, starts=1) == {"hvals": 1}
+    start = {"xrevrange": 1, "hget": 16, "get": 16, "set": 16}
+    assert commands_for_polls(before, idle | start) == {}
+    assert commands_for_polls(before, idle | {"set": 17}) == {"set": 3}
 
 
 def test_a_process_ends_with_its_block(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ class LaneConnection(asyncio.Protocol):
         Return whether the transport has to stay open for an answer of aiohttp's, which then
         closes it. The lane's answers are written already; the transport sends them and closes.
         """
+        if self._aiohttp is None and self._held is None:
+            return False
         self._door.held.note_end(self.transport)
         return self._aiohttp is not None and self._aiohttp.end()
 
