@@ -115,3 +115,22 @@ async def test_a_client_that_is_unknown_or_disabled(
     assert answer.status == 403
     assert "This application cannot be connected" in ada.text
     assert store.grants.by_code[CODE].claimed_by is None
+
+
+@pytest.mark.parametrize(
+    ("code", "classes"),
+    [
+        ("WDJBMJHT", "to-9"),
+        ("WDJBMJHTB", "to-11"),
+        ("WDJBMJHTBC", "to-11"),
+        ("W" * 11, "to-14"),
+        ("W" * 12, "to-14"),
+        ("W" * 14, "to-17"),
+    ],
+)
+async def test_a_longer_code_is_set_smaller(
+    ada: Browser, store: Store, code: str, classes: str
+) -> None:
+    store.grants.add(code)
+    await ada.enter(code)
+    assert f'class="code {classes}"' in ada.page
