@@ -39,8 +39,7 @@ class ThrottleRules:
 def throttle_rules(code_lifetime_s: int) -> ThrottleRules:
     """Make the rules of a server whose codes live for `code_lifetime_s`.
 
-    The length of codes is computed from the guesses that an account may make in this time, so these
-    rules keep that promise.
+    The length of codes allows for five addresses at these limits (docs/security.md).
     """
     guesses, lifetime_s = GUESSES_PER_LIFETIME, code_lifetime_s
     return ThrottleRules(
