@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -191,6 +192,25 @@ def test_of_a_fleet_less_than_one_code_in_a_thousand_days_is_hit(
     one = live / len(form.alphabet) ** length_for(form, live, wrong)
     chance = -math.expm1(max(WRONG_CODES_PER_DAY, wrong) * math.log1p(-one))
     assert chance < 1 / 1_000
+
+
+def test_the_table_in_the_documentation() -> None:
+    """8628-5.1-a: its rows are computed, and none of them is above 1 in 1,000 in a day."""
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [
+        [int(cell.replace(",", "")) for cell in line.strip("| ").split(" | ")]
+        for line in text.split("| codes that wait |")[1].splitlines()[2:]
+        if line.startswith("|")
+    ]
+    assert {(10**3, 144_000), (10**6, 144_000)} <= {(live, wrong) for live, wrong, *_ in rows}
+    formats = (UserCodeFormat(), UserCodeFormat(alphabet=NUMERIC, length=9))
+    for live, wrong, *cells in rows:
+        computed = []
+        for form in formats:
+            length = length_for(form, live, wrong)
+            computed += [length, round(len(form.alphabet) ** length / (live * wrong))]
+        assert cells == computed
+        assert min(cells[1::2]) > 1_000
 
 
 def test_every_alphabet_has_room_to_grow() -> None:

@@ -136,3 +136,22 @@ async def test_a_name_that_nobody_has_verified(
     store.grants.add(CODE)
     await ada.enter(SHOWN)
     assert ("Nobody has verified this name" in ada.text) is not verified
+
+
+@pytest.mark.parametrize(
+    ("code", "classes"),
+    [
+        ("WDJBMJHT", "to-9"),
+        ("WDJBMJHTB", "to-11"),
+        ("WDJBMJHTBC", "to-11"),
+        ("W" * 11, "to-14"),
+        ("W" * 12, "to-14"),
+        ("W" * 14, "to-17"),
+    ],
+)
+async def test_a_longer_code_is_set_smaller(
+    ada: Browser, store: Store, code: str, classes: str
+) -> None:
+    store.grants.add(code)
+    await ada.enter(code)
+    assert f'class="code {classes}"' in ada.page
