@@ -85,6 +85,19 @@ secret_sha256 = "{digest}"
 introspect = true
 
 [[clients]]
+client_id = "rs256"
+name = "Living-room TV with RS256"
+scopes = {scopes}
+algorithm = "RS256"
+
+[[clients]]
+client_id = "either"
+name = "Console with either way"
+scopes = {scopes}
+auth_method = "client_secret"
+secret_sha256 = "{digest}"
+
+[[clients]]
 client_id = "signed"
 name = "Console with a key"
 scopes = {scopes}

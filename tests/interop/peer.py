@@ -58,6 +58,12 @@ REQUESTS_OAUTHLIB = Library(
     HERE / "requests_oauthlib/client.py",
     (sys.executable, str(HERE / "requests_oauthlib/client.py")),
 )
+AUTHLIB = Library(
+    "Authlib",
+    sys.executable,
+    HERE / "authlib_requests/client.py",
+    (sys.executable, str(HERE / "authlib_requests/client.py")),
+)
 SPRING_SECURITY = Library(
     "Spring Security",
     "java",

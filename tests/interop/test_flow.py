@@ -1,11 +1,13 @@
 """The whole flow, as ordinary client libraries run it: they know the issuer's address alone."""
 
 import time
+from urllib.parse import quote_plus
 
 import pytest
 
 from tests.interop.conftest import SCOPE, SECRET
 from tests.interop.peer import (
+    AUTHLIB,
     CLIENTS,
     GO_OAUTH2,
     OPENID_CLIENT,
@@ -47,6 +49,21 @@ def test_from_the_code_to_the_revocation(play: Play, site: Site, library: Librar
     """8628-3.5-d, 7009-2-a, OIDC-5.3.2-a, OIDC-12.2-a, OIDCD-4-a."""
     tokens = plays_to_the_end(play(library), site)
     assert tokens["token_type"].lower() == "bearer"
+
+
+@pytest.mark.parametrize("client_id", ["tv", "rs256"])
+def test_authlib(play: Play, site: Site, client_id: str) -> None:
+    """OIDCD-3-a: it refuses metadata without an authorization endpoint or without RS256."""
+    tokens = plays_to_the_end(play(AUTHLIB, client_id=client_id), site)
+    assert tokens["claims"]["aud"] == client_id
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_authlib_with_either_secret_method(play: Play, site: Site, method: str) -> None:
+    """6749-2.3.1-a: one client, and whatever the library does by default."""
+    secret = SECRET if method == "client_secret_post" else quote_plus(SECRET)
+    peer = play(AUTHLIB, client_id="either", auth=method, client_secret=secret)
+    plays_to_the_end(peer, site)
 
 
 @every_library
