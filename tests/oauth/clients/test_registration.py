@@ -155,7 +155,7 @@ async def test_its_tokens_end_with_it(worker: Worker, people: People) -> None:
 
 async def test_another_clients_token(worker: Worker) -> None:
     """RFC 7592 2: nor the initial one; and who is unknown looks the same."""
-    one, two = await register(worker), await register(worker)
+    one, two = await register(worker), await register(worker, client_name="Clock")
     token = two["registration_access_token"]
     for client_id in (one["client_id"], "tv-app", "nobody", "%00", "%ff"):
         for wrong in (token, INITIAL, "x"):
