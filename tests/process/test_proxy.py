@@ -99,7 +99,8 @@ def test_the_whole_flow(site: Program) -> None:
     origin, path = f"http://{parts.netloc}", parts.path
     inserted = fetch(request_of(f"{origin}{METADATA}{path}"))
     appended = fetch(request_of(f"{site.url}/.well-known/openid-configuration"))
-    assert inserted.body == appended.body
+    authorize = {"authorization_endpoint": f"{site.url}/oauth2/authorize"}
+    assert appended.body == inserted.body | authorize
     assert inserted.body["issuer"] == site.url
     assert len(fetch(request_of(inserted.body["jwks_uri"])).body["keys"]) == 1
 
