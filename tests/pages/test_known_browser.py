@@ -1,5 +1,6 @@
 """The cookie of a browser that has signed in before: whom it is for, and what is not in it."""
 
+import re
 from http.cookies import SimpleCookie
 
 from aiohttp import web
@@ -14,7 +15,7 @@ BROWSERS = KnownBrowsers(
 OTHERS = KnownBrowsers(
     cookie=SessionCookie(https=True, issuer="http://127.0.0.1:8628"), key=lambda: b"o" * 32
 )
-NAME = "__Host-deviceflow-known"
+NAME = BROWSERS.name
 
 
 def request(value: str = "") -> web.Request:
@@ -81,4 +82,5 @@ def test_its_name_without_tls() -> None:
     plain = KnownBrowsers(
         cookie=SessionCookie(https=False, issuer="http://127.0.0.1:8628"), key=lambda: b"k" * 32
     )
-    assert plain.name == "deviceflow-known"
+    assert re.fullmatch(r"deviceflow-[A-Za-z0-9_-]{8}-known", plain.name)
+    assert re.fullmatch(r"__Host-deviceflow-[A-Za-z0-9_-]{8}-known", NAME)
