@@ -36,6 +36,7 @@ BY_FEATURE = {
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/reloads.py": "test_parts.py",  # by the lines that a worker logs
+    "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages

@@ -64,6 +64,12 @@ def at(then: int) -> str:
     return format_datetime(moment, gettext("words.moment"), locale=LANGUAGE)
 
 
+def on(then: int) -> str:
+    """Say on which day `then` (s) is, in UTC: `25 May 2027`."""
+    moment = datetime.fromtimestamp(then, UTC)
+    return format_datetime(moment, gettext("words.day_of_year"), locale=LANGUAGE)
+
+
 def device_in_words(user_agent: str) -> str:
     """Say what a device calls itself, in short; empty if it says nothing.
 

@@ -37,6 +37,7 @@ async def test_a_decision_on_somebody_s_code_is_a_guess_too(ada: Browser, store:
     for _ in range(GUESSES_PER_LIFETIME):
         await ada.open("/device")
         await ada.submit("/device", user_code="LMNP-QRST", decision="approve")
+        await ada.follow()
         assert ada.answer.status == 410
     await ada.open("/device")
     answer = await ada.submit("/device", user_code=SHOWN, decision="approve")

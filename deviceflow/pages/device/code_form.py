@@ -22,15 +22,16 @@ class CodeForm:
 
     def show(self, visitor: Visitor, text: str) -> web.Response:
         """Ask for a code; `text` is filled in."""
-        return self._page(visitor, text, 200)
+        return self._page(visitor, text, "", 200)
 
     def refuse(self, visitor: Visitor, text: str) -> web.Response:
-        """Say that the code in `text` cannot be used, and ask again."""
-        return self._page(visitor, text, UNUSABLE)
+        """Say that the code in `text` cannot be used, and ask again in an empty field."""
+        return self._page(visitor, "", text, UNUSABLE)
 
-    def _page(self, visitor: Visitor, text: str, status: int) -> web.Response:
+    def _page(self, visitor: Visitor, text: str, typed: str, status: int) -> web.Response:
         context = {
             "user_code": text,
+            "typed": typed,
             "example": self.codes.example,
             "is_numeric": self.codes.is_numeric,
             "lifetime": lasting(self.lifetime_s),

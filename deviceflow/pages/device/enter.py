@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.core.client import Clients
-from deviceflow.core.grant import Event
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.code_form import CodeForm
-from deviceflow.pages.device.confirm import ConfirmPage
-from deviceflow.pages.device.decide import DecideStep
+from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.submission import DeviceRequests, Submission
-from deviceflow.pages.errors import PageError, unreadable
+from deviceflow.pages.device.submit import SubmitStep
+from deviceflow.pages.errors import PageError
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
@@ -26,13 +25,13 @@ class EnterPage:
     throttle: Throttle
     clients: Clients
     requests: DeviceRequests
+    refusals: Refusals
     form: CodeForm
-    confirm: ConfirmPage
-    decide: DecideStep
+    step: SubmitStep
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.get("/device", self.ask), web.post("/device", self.submit)]
+        return [web.get("/device", self.ask), web.post("/device", self.step.take)]
 
     async def ask(self, request: web.Request) -> web.Response:
         """Show the form for a code. A code in the address fills it in and does no more (3.3.1)."""
@@ -40,25 +39,11 @@ class EnterPage:
         text = request.query.get("user_code", "")
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text))
+        refusal = self.refusals.read(visitor)
+        if refusal is not None:
+            return self.form.refuse(visitor, refusal.typed)
         submission = Submission(visitor=visitor, person=visitor.person, text=text)
         return self.form.show(visitor, await self._prefill(submission))
-
-    async def submit(self, request: web.Request) -> web.Response:
-        """Take a code, and with it a decision if this account has seen the request before."""
-        visitor, fields = await self.visitors.receive(request)
-        text = fields.get("user_code", "")
-        if visitor.person is None:
-            return see_other(request, "/login", self.codes.carry(text))
-        submission = Submission(visitor=visitor, person=visitor.person, text=text)
-        match fields.get("decision"):
-            case None:
-                return await self.confirm.look_up(submission)
-            case "approve":
-                return await self.decide.carry_out(submission, Event.APPROVE)
-            case "deny":
-                return await self.decide.carry_out(submission, Event.DENY)
-            case _:
-                raise unreadable()
 
     async def _prefill(self, submission: Submission) -> str:
         """Choose what stands in the form: the code of the address, unless it has to be typed.
