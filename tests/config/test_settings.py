@@ -58,6 +58,12 @@ def test_good_issuers_are_kept_byte_for_byte(issuer: str, tmp_path: Path) -> Non
         "https://login example",
         "https://münchen.example",
         "https://login.example\\n",
+        "http://[0:0:0:0:0:0:0:1]:8628",
+        "https://[2001:db8:0::1]",
+        "https://127.1",
+        "https://0x7f000001",
+        "https://login.example.1",
+        "https://login%2eexample",
         "ftp://login.example",
     ],
 )
