@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.config import Settings
-from deviceflow.core.clock import Clock
+from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import answer_errors, name_server
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.routes import Polling, machine_routes, polling
@@ -34,10 +34,11 @@ def build(
     pace_memory: memoryview,
     *,
     clock: Clock,
+    steady: SteadyClock,
     demo: Demo | None = None,
 ) -> Apps:
     """Build the applications of a worker."""
-    parts = open_parts(settings, connection, secrets, pace_memory, clock)
+    parts = open_parts(settings, connection, secrets, pace_memory, clock, steady)
     polls = polling(parts)
     return Apps(public=_public(parts, polls, demo), admin=_admin(parts), polls=polls, parts=parts)
 
@@ -59,6 +60,6 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.feed.reachable).routes())
+    app.add_routes(Health(lambda: parts.feed.reachable, lambda: parts.feed.refusal).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

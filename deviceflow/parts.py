@@ -1,7 +1,6 @@
 """What the rooms of one worker share: every object is made here, once."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from aiohttp import web
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
-from deviceflow.core.clock import Clock
+from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
@@ -24,9 +23,11 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
+from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
@@ -48,6 +49,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
+    steady: SteadyClock
     connection: Connection
     installation: Installation
     clients: Clients
@@ -56,9 +58,11 @@ class Parts:
     mirror: Mirror
     grants: Grants
     feed: Feed
+    holds: Holds
     users: Users
     families: Families
     access_tokens: AccessTokens
+    redemptions: Redemptions
     sessions: Sessions
     limits: Limits
     replay: Replay
@@ -83,6 +87,7 @@ class Parts:
         with suppress(asyncio.CancelledError):
             await feeding
         self.users.close()
+        await self.holds.close()
         await self.connection.close()
 
     async def _look_around(self) -> None:
@@ -102,6 +107,7 @@ def open_parts(
     secrets: Secrets,
     pace_memory: memoryview,
     clock: Clock,
+    steady: SteadyClock,
 ) -> Parts:
     """Make the shared objects of one worker."""
     installation = secrets.installation
@@ -109,7 +115,7 @@ def open_parts(
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
-    grants = Grants(connection, installation, mirror, Slots(connection, time.monotonic), clock)
+    grants = Grants(connection, installation, mirror, Slots(connection, clock), clock)
     reload = Reload(
         clients=clients,
         stored_clients=stored_clients,
@@ -118,6 +124,7 @@ def open_parts(
         installation=installation,
         clock=clock,
     )
+    holds = Holds(connection)
     feed = Feed(
         connection=connection,
         installation=installation,
@@ -126,10 +133,14 @@ def open_parts(
         ask=grants.state_of,
         on_change=reload,
         catch_up_s=CATCH_UP_S,
+        on_hold=holds.hear,
+        on_client=reload.one_client,
+        longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(
         settings=settings,
         clock=clock,
+        steady=steady,
         connection=connection,
         installation=installation,
         clients=clients,
@@ -138,9 +149,13 @@ def open_parts(
         mirror=mirror,
         grants=grants,
         feed=feed,
+        holds=holds,
         users=Users(connection, settings.users),
         families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
         access_tokens=AccessTokens(connection),
+        redemptions=Redemptions(
+            connection, installation, settings.device.redemption_grace_s, clock
+        ),
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=Limits(connection, installation),
         replay=Replay(connection, installation),
@@ -148,3 +163,8 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )
+
+
+def _longest_lifetime(settings: Settings, clients: Clients) -> int:
+    """Return how long a grant can live under these settings, in s."""
+    return max(settings.device.lifetime_s, *(client.lifetime_s or 0 for client in clients), 0)

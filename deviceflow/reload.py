@@ -52,6 +52,15 @@ class Reload:
             log_key_changes(keys, self.signer.known, self.signer.signing_key.key_id)
         self._has_read = True
 
+    async def one_client(self, client_id: str) -> None:
+        """Read one client again. May raise StoreUnavailable."""
+        before = self.clients.find(client_id)
+        self.clients.adopt_one(client_id, await self.stored_clients.one(client_id))
+        after = self.clients.find(client_id)
+        log_client_changes(
+            {client_id: before} if before else {}, {client_id: after} if after else {}
+        )
+
     def _known_clients(self) -> dict[str, Client]:
         return {client.client_id: client for client in self.clients}
 

@@ -5,6 +5,7 @@ key of the configured algorithm signs. All keys are published, so that tokens of
 can still be verified.
 """
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -142,6 +143,22 @@ def unverified_subject(token: str) -> str:
         return ""
     subject = claims.get("sub") if isinstance(claims, dict) else None
     return subject if isinstance(subject, str) else ""
+
+
+def unverified_proof(token: str) -> Proof:
+    """Read the claims of a DPoP proof whose signature is not checked yet: `jkt` is empty.
+
+    May raise ProofError.
+    """
+    try:
+        content = jws.extract_compact(token.encode(), registry=_registry(ASYMMETRIC))
+        # As the JOSE library reads it, so that both see the same claims.
+        claims = json.loads(content.payload)
+    except _BAD_JSON:
+        raise ProofError("This is not a DPoP proof.") from None
+    if not isinstance(claims, dict):
+        raise ProofError("This is not a DPoP proof.")
+    return Proof("", claims)
 
 
 def read_proof(token: str) -> Proof:

@@ -35,14 +35,14 @@ BY_FEATURE = {
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
-    "ops/reloads.py": "test_parts.py",  # by the lines that a worker logs
+    "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
-    "reload.py": "test_parts.py",  # in a worker
-    "start.py": "test_parts.py",  # in a worker
+    "parts.py": "test_reload.py",  # in a worker, as it reads what changes
+    "start.py": "test_reload.py",  # in a worker
     "store/records.py": "store/test_grants.py",  # with what is stored
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run

@@ -117,7 +117,7 @@ def _proofs(settings: Settings) -> Iterator[str]:
     for i, client in enumerate(settings.clients):
         if not settings.server.offers(client.method):
             yield (
-                f'clients[{i}].auth_method: "{client.auth_method}" lets nobody in without'
+                f'clients[{i}].auth_method: "{client.auth_method}" lets no client in without'
                 " server.client_certificate_header; set it, and let the proxy write that header"
             )
         for j, key in enumerate(client.public_keys):

@@ -1,7 +1,7 @@
 """The options of `clients add` and `clients set`: one for each field of a client.
 
-`HELP` is the list of options. What an option takes follows from the type of its field in
-`Client` or, below `user_code`, in `UserCodeFormat`; `SPECIAL` has what does not.
+`HELP` is the list of options. The type of a field, in `Client` or below `user_code` in
+`UserCodeFormat`, decides which values its option takes; `SPECIAL` has the exceptions.
 """
 
 from typing import Any
@@ -101,7 +101,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "scopes": {"default": ["openid profile offline_access"], "show_default": True},
     "auth_method": {"default": PUBLIC, "show_default": True},
 }
-"""What an option has only where a client is new."""
+"""The attributes that an option has only in `clients add`."""
 
 
 def _read_jwks(_: click.Context, parameter: click.Parameter, file: str | None) -> object:
@@ -145,7 +145,7 @@ class ClientOption(click.Option):
 
 
 def _attributes(kind: inspect.Type) -> dict[str, Any]:
-    """Return what click has to know of an option whose field is of a type."""
+    """Return click's attributes for an option whose field is of this type."""
     match kind:
         case inspect.Metadata(type=plain) | inspect.UnionType(types=(plain, *_)):
             return _attributes(plain)

@@ -27,7 +27,7 @@ accepts no look-up secret with less. The examples of RFC 8628 6.1 have 34.5 and 
 """
 
 MAX_USER_CODE_LENGTH = 32
-"""More than anybody types. Codes grow with the number of pending grants, up to this."""
+"""The greatest length that can be set. Nobody types more."""
 
 
 def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:

@@ -86,6 +86,7 @@ class Device(Section, frozen=True, kw_only=True):
     interval_s: Interval = 5
     max_interval_s: Interval = 60
     max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    redemption_grace_s: Annotated[int, Meta(ge=0, le=600)] = 60
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()

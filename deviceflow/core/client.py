@@ -165,13 +165,17 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return tokens if all(token and token in self.scopes for token in tokens) else None
 
 
+OneChange = Callable[[Client | None, Client | None], None]
+"""Called with a client before and after a change; None if there is none."""
+
+
 class Clients:
     """The clients by their id. A client of the store replaces one of the file with the same id."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._from_file = {client.client_id: client for client in clients}
-        self._by_id = self._from_file
-        self._listeners: list[Callable[[], None]] = []
+        self._by_id = dict(self._from_file)
+        self._listeners: list[tuple[Callable[[], None], OneChange]] = []
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._by_id.values())
@@ -179,12 +183,26 @@ class Clients:
     def adopt(self, stored: Iterable[Client]) -> None:
         """Take the clients of the store as they are now."""
         self._by_id = self._from_file | {client.client_id: client for client in stored}
-        for listener in self._listeners:
+        for listener, _ in self._listeners:
             listener()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each change."""
-        self._listeners.append(listener)
+    def adopt_one(self, client_id: str, stored: Client | None) -> None:
+        """Take one client of the store as it is now; None if the store has it no more."""
+        before, after = self._by_id.get(client_id), stored or self._from_file.get(client_id)
+        if after is None:
+            self._by_id.pop(client_id, None)
+        else:
+            self._by_id[client_id] = after
+        for _, listener in self._listeners:
+            listener(before, after)
+
+    def on_change(self, listener: Callable[[], None], one: OneChange | None = None) -> None:
+        """Call `listener` after each change.
+
+        If a single client has changed, call `one` instead, with the client before and after. So
+        the work of a change need not grow with the number of clients.
+        """
+        self._listeners.append((listener, one or (lambda _before, _after: listener())))
 
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""

@@ -11,6 +11,8 @@ A new method touches three files:
 3. core/client.py: a field for its credential, if no field holds it yet. A new field of a client
    also has an option in cli/client_options.py and an example in config/deviceflow.toml: tests
    fail until it has both.
+
+People read about it in oauth/openapi/openapi.json and docs/configuration.md.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,9 @@ Rules in the tables:
 - a claim leaves the grant pending and names the one account that may decide it;
 - a release gives the claim back, so that another account of the same person can enter the code; it
   comes from the account that has claimed the grant, while nothing is decided;
-- an approval or a denial comes from the account that has claimed the grant, once;
+- an approval or a denial comes from the account that has claimed the grant;
+- a decision may be sent again by the one that made it, who may not know that it succeeded: it
+  changes nothing, and is acknowledged once more;
 - a denial, a cancellation and a redemption are final;
 - an operator may cancel until the device has its tokens.
 
@@ -25,13 +27,18 @@ import msgspec
 
 
 class State(StrEnum):
-    """The states of a grant in the store."""
+    """The states of a grant. The store has all of them but SPENT.
+
+    SPENT is what a worker remembers of a redeemed grant whose tokens the store does not give
+    again, so that it does not ask a second time.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
     CANCELLED = "cancelled"
     REDEEMED = "redeemed"
+    SPENT = "spent"
 
 
 class Event(StrEnum):
@@ -51,8 +58,11 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.APPROVE): State.APPROVED,
     (State.PENDING, Event.DENY): State.DENIED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
+    (State.APPROVED, Event.APPROVE): State.APPROVED,
     (State.APPROVED, Event.CANCEL): State.CANCELLED,
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
+    (State.DENIED, Event.DENY): State.DENIED,
+    (State.CANCELLED, Event.CANCEL): State.CANCELLED,
 }
 
 
@@ -114,7 +124,7 @@ def apply(
 
 
 def _claimed_by(record: Record, account: str) -> ClaimedBy:
-    # A grant without a claim is nobody's, also where no account causes the event.
+    # A grant without a claim has no owner, even if no account causes the event.
     if not record.claimed_by:
         return ClaimedBy.NOBODY
     return ClaimedBy.SELF if record.claimed_by == account else ClaimedBy.ANOTHER
@@ -138,9 +148,10 @@ POLL_ANSWERS: dict[State, PollAnswer | None] = {
     State.APPROVED: None,
     State.DENIED: PollAnswer.ACCESS_DENIED,
     State.CANCELLED: PollAnswer.ACCESS_DENIED,
-    State.REDEEMED: PollAnswer.INVALID_GRANT,
+    State.REDEEMED: None,
+    State.SPENT: PollAnswer.INVALID_GRANT,
 }
-"""The error that a poll of an unexpired grant gets; None where it gets tokens."""
+"""The error that a poll of an unexpired grant gets; None where the store may give tokens."""
 
 # The poll path names these at every poll, and Python 3.11 is slow to find a member by its class.
 PENDING = State.PENDING

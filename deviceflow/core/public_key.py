@@ -15,8 +15,13 @@ PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 RSA_BITS = 2048
 """The smallest modulus that is allowed (RFC 7518 3.3)."""
 
-MOST_RSA_BITS = 16_384
-"""The largest modulus that OpenSSL can verify with."""
+MOST_RSA_BITS = 4096
+"""The largest modulus. A stranger chooses the key of a DPoP proof, and so what it costs to verify
+with it. OpenSSL takes up to 16,384 bits, which cost twenty times as much as 4,096."""
+
+LEAST_EXPONENT, MOST_EXPONENT = 3, 1 << 33
+"""The public exponents that are allowed; every common key has 65,537. The cost grows with the
+length: an exponent as long as its modulus holds the event loop for 20 ms and more."""
 
 _RSA = ("RS256", "RS384", "RS512", "PS256")
 
@@ -74,7 +79,12 @@ def _rsa_fault(jwk: Mapping[str, Any]) -> KeyFault | None:
         return KeyFault(
             f"an RSA key of {bits} bits", f"{RSA_BITS} to {MOST_RSA_BITS} (RFC 7518 3.3)"
         )
-    return None if _octets(jwk.get("e")) else KeyFault("an RSA key without e", "n and e")
+    exponent = int.from_bytes(_octets(jwk.get("e")))
+    if not exponent:
+        return KeyFault("an RSA key without e", "n and e")
+    if exponent % 2 == 0 or not LEAST_EXPONENT <= exponent <= MOST_EXPONENT:
+        return KeyFault("an RSA key with an unusual e", "an odd e from 3 to 2^33; common is 65537")
+    return None
 
 
 def _purpose_fault(jwk: Mapping[str, Any], algorithms: tuple[str, ...]) -> KeyFault | None:

@@ -9,6 +9,7 @@ outside the alphabet is read as the character of the alphabet that looks like it
 import math
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 
@@ -18,11 +19,17 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 NUMERIC = "0123456789"
 """Digits, for remote controls and number pads (RFC 8628 6.1), 3.3 bits each."""
 
-MAX_GROWTH = 4
-"""A code grows by at most this many characters over the configured length."""
+HITS_PER_DAY = 1 / 1_000
+"""The chance that all wrong codes of a day together hit a grant that waits: at most this."""
 
-SAFETY_BITS = 32
-"""With a single live grant, a guess hits with a probability of at most 2**-32."""
+WRONG_CODES_PER_DAY = 144_000
+"""The wrong codes that lengths allow for, 1,000 in ten minutes. More of them lengthen new codes.
+
+Five addresses at the limits of the pages are as many (docs/security.md).
+"""
+
+GROWTH_BITS = 24
+"""A code grows by about so many bits over the configured length: a fleet of 2**24."""
 
 # The characters of each string look alike.
 _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
@@ -44,6 +51,11 @@ class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Entropy of a code of the configured length."""
         return self.length * math.log2(len(self.alphabet))
 
+    @property
+    def longest(self) -> int:
+        """The length beyond which no code grows."""
+        return self.length + math.ceil(GROWTH_BITS / math.log2(len(self.alphabet)))
+
 
 def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int]) -> str:
     """Make a code of `length` characters, without dashes. `randbelow(n)` draws 0 to n-1."""
@@ -51,20 +63,22 @@ def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int])
     return "".join(form.alphabet[randbelow(size)] for _ in range(length))
 
 
-def length_for(form: UserCodeFormat, live_grants: int, guesses: int) -> int:
-    """Return the length of a new code, if `live_grants` are waiting and `guesses` are allowed.
+def length_for(form: UserCodeFormat, live_grants: int, wrong_codes_per_day: float = 0) -> int:
+    """Return the length of a new code while `live_grants` wait, the new one among them.
 
-    While N codes are waiting, a guess is N times as likely to hit. So the code grows with log2 N
-    (RFC 8628 5.1 asks for enough entropy against online guessing).
+    `wrong_codes_per_day`: as measured; no less than WRONG_CODES_PER_DAY counts. If N codes wait
+    and G wrong ones are tried in a day, the chance of a hit is at most G * N / size**length. The
+    length keeps that below HITS_PER_DAY (RFC 8628 5.1; the arithmetic is in docs/security.md).
     """
-    bits = SAFETY_BITS + math.log2(max(1, live_grants)) + math.log2(max(1, guesses))
-    length = math.ceil(bits / math.log2(len(form.alphabet)))
+    guesses = max(WRONG_CODES_PER_DAY, wrong_codes_per_day)
+    bits_for_one = math.log2(WRONG_CODES_PER_DAY / HITS_PER_DAY)
+    growth = math.log2(max(1, live_grants)) + math.log2(guesses / WRONG_CODES_PER_DAY)
     # An operator may choose a short code, for a private network or a small keypad. It grows only
     # when the fleet makes it weaker than it is for a single grant.
-    missing_bits = SAFETY_BITS + math.log2(max(1, guesses)) - form.bits
-    if missing_bits > 0:
-        length = math.ceil((bits - missing_bits) / math.log2(len(form.alphabet)))
-    return min(max(form.length, length), form.length + MAX_GROWTH)
+    bits = min(bits_for_one, form.bits) + growth
+    # Rounding must not add a character: 3 digits have 9.966 bits, and so has one in a thousand.
+    length = math.ceil(bits / math.log2(len(form.alphabet)) - 1e-9)
+    return min(max(form.length, length), form.longest)
 
 
 def normalise(text: str, alphabet: str) -> str | None:
@@ -78,10 +92,25 @@ def normalise(text: str, alphabet: str) -> str | None:
 
 
 def display(code: str, group: int) -> str:
-    """Format a code for people: `WDJBMJHT` becomes `WDJB-MJHT` in groups of four."""
-    if group <= 0:
+    """Format a code for people: `WDJBMJHT` becomes `WDJB-MJHT` in groups of about four."""
+    if group <= 0 or not code:
         return code
-    return "-".join(code[i : i + group] for i in range(0, len(code), group))
+    count = min(range(1, len(code) + 1), key=lambda n: _unevenness(len(code), n, group))
+    size, longer = divmod(len(code), count)
+    ends = [i * size + min(i, longer) for i in range(count + 1)]
+    return "-".join(code[start:end] for start, end in pairwise(ends))
+
+
+def _unevenness(length: int, count: int, group: int) -> tuple[bool, bool, float, int]:
+    """Rate `count` groups: the least is the easiest to read, as 3-3-3 is, and 4-4-1 is not.
+
+    Groups are equal if they can be, with `group` characters or one more or less; otherwise they
+    differ by one. None is a single character, unless `group` is 1.
+    """
+    shortest, longer = divmod(length, count)
+    is_sized = min(group, 2) <= shortest and shortest + bool(longer) <= group + 1
+    is_equal = longer == 0 and shortest >= min(group, 3)
+    return (not is_sized, not is_equal, abs(length / count - group), count)
 
 
 def _read(character: str, alphabet: str) -> str:

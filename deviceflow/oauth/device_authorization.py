@@ -11,6 +11,7 @@ from deviceflow.core import pkce
 from deviceflow.core import user_code as codes
 from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
+from deviceflow.core.device_description import describe
 from deviceflow.core.dpop import is_thumbprint
 from deviceflow.core.errors import (
     OAuthError,
@@ -25,9 +26,6 @@ from deviceflow.oauth.answers import json_response
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.store.grants import GrantRequest, Grants
-
-USER_AGENT_BYTES = 64
-"""The stored part of a User-Agent. With more bytes, each grant would need a third more memory."""
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 
@@ -63,7 +61,7 @@ class DeviceAuthorizationEndpoint:
             scope=" ".join(scopes),
             requested_at=int(self.clock()),
             address=self.callers.address(request),
-            user_agent=_user_agent(request),
+            device=describe(request.headers.get("User-Agent", "")).stored,
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
@@ -130,9 +128,3 @@ def _code_challenge(parameters: dict[str, str], client: Client) -> str:
     if method != pkce.METHOD or not pkce.is_challenge(challenge):
         raise invalid_request("The code_challenge has to be of the method S256.")
     return challenge
-
-
-def _user_agent(request: web.Request) -> str:
-    text = request.headers.get("User-Agent", "").encode(errors="ignore")[:USER_AGENT_BYTES]
-    readable = text.decode(errors="ignore")
-    return "".join(character for character in readable if character.isprintable())

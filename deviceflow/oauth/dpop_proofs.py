@@ -15,7 +15,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import NonceError, ProofError, ProofRequirements
 from deviceflow.core.errors import invalid_dpop_proof, use_dpop_nonce
 from deviceflow.core.origin import origin_of
-from deviceflow.signing import read_proof
+from deviceflow.signing import read_proof, unverified_proof
 from deviceflow.store.installation import Installation
 from deviceflow.store.replay import Replay
 
@@ -48,9 +48,11 @@ class DPoPProofs:
         url = origin_of(self.issuer) + request.path
         expected = ProofRequirements(request.method, url, now, access_token)
         try:
+            # The signature comes last: a stranger chooses the key, and so what it costs to check.
+            claimed = unverified_proof(headers[0])
+            jti = dpop.check_proof(claimed, expected)
+            dpop.check_nonce(claimed, self.installation.challenge_key(), now)
             proof = read_proof(headers[0])
-            jti = dpop.check_proof(proof, expected)
-            dpop.check_nonce(proof, self.installation.challenge_key(), now)
         except NonceError:
             raise use_dpop_nonce(self.nonce()) from None
         except ProofError as error:

@@ -20,6 +20,7 @@ from deviceflow.oauth.presented_tokens import ActiveToken, PresentedTokens
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.families import Families, RefreshToken
+from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.users import Users
 
 SIGNED = "application/token-introspection+jwt"
@@ -38,6 +39,7 @@ class IntrospectionEndpoint:
     presented: PresentedTokens
     families: Families
     access_tokens: AccessTokens
+    redemptions: Redemptions
     users: Users
     signer: Signer
     clock: Clock
@@ -83,6 +85,7 @@ class IntrospectionEndpoint:
             return INACTIVE
         if not await self.users.may_sign_in(family.subject):
             return INACTIVE
+        await self.redemptions.note_use(self.families.grant_id(refresh_token.name))
         return ActiveTokenResponse(
             active=True,
             scope=family.scope,

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import pkce
-from deviceflow.core.client import Client
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
@@ -97,22 +97,60 @@ class PublicDocument:
         )
 
 
+class KeptMetadata:
+    """The metadata, made when it is asked for and kept until clients change it.
+
+    Most changes do not: a registered client offers what others offer already.
+    """
+
+    def __init__(self, settings: Settings, clients: Clients) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._kept: ServerMetadata | None = None
+        clients.on_change(self._forget, self._note_client)
+
+    def __call__(self) -> ServerMetadata:
+        """Return what this server offers to the clients that it has now."""
+        if self._kept is None:
+            self._kept = server_metadata(self._settings, self._clients)
+        return self._kept
+
+    def _forget(self) -> None:
+        self._kept = None
+
+    def _note_client(self, before: Client | None, after: Client | None) -> None:
+        # What a client offered, others may still offer: only all of them together can tell.
+        if before is not None or (after is not None and not self._has(after)):
+            self._forget()
+
+    def _has(self, client: Client) -> bool:
+        kept = self._kept
+        if kept is None or not _is_served(client, self._settings):
+            return True
+        introspecting = kept.introspection_endpoint_auth_methods_supported or []
+        return (
+            set(client.scopes) <= set(kept.scopes_supported or ())
+            and client.auth_method in kept.token_endpoint_auth_methods_supported
+            and (not client.introspect or client.auth_method in introspecting)
+        )
+
+
 def published_keys(signer: Signer) -> PublicDocument:
     """Publish the public keys (RFC 7517 5)."""
     return PublicDocument(path="/oauth2/jwks", document=signer.jwks, cache_control=ASKED_AGAIN)
 
 
-def published_discovery(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
+def published_discovery(metadata: KeptMetadata) -> PublicDocument:
     """Publish the metadata where OpenID Connect Discovery 4 has it: appended to the issuer."""
     return PublicDocument(
         path="/.well-known/openid-configuration",
-        document=lambda: server_metadata(settings, clients),
+        document=metadata,
     )
 
 
-def published_metadata(settings: Settings, clients: Iterable[Client]) -> PublicDocument:
+def published_metadata(settings: Settings, metadata: KeptMetadata) -> PublicDocument:
     """Publish the metadata where RFC 8414 3 has it: inserted before the issuer's path."""
     return PublicDocument(
         path=f"/.well-known/oauth-authorization-server{settings.base_path}",
-        document=lambda: server_metadata(settings, clients),
+        document=metadata,
     )

@@ -14,6 +14,7 @@ from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.signing import BadToken, Signer
 from deviceflow.store.access_tokens import PREFIX, AccessTokens
+from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.users import Account, Users
 
 
@@ -31,6 +32,7 @@ class PresentedTokens:
     issuer: str
     signer: Signer
     access_tokens: AccessTokens
+    redemptions: Redemptions
     users: Users
     clients: Clients
     clock: Clock
@@ -45,7 +47,8 @@ class PresentedTokens:
     async def active(self, token: str, audience: Collection[str] = ()) -> ActiveToken | None:
         """Return the token if it may be used now, at any of `audience` (empty: anywhere).
 
-        A token for another audience is handled like an unknown token, with the same look-ups.
+        A token for another audience is handled like an unknown token, with the same look-ups. The
+        redemption that gave the token cannot be repeated any more.
         """
         claims = await self.read(token)
         if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
@@ -55,6 +58,7 @@ class PresentedTokens:
         account = await self.users.find_subject(claims["sub"])
         if not self.serves(claims["client_id"]) or account is None or account.disabled:
             return None
+        await self.redemptions.note_use(claims["grant_id"], claims["iat"])
         return ActiveToken(claims, account)
 
     async def active_here(self, token: str) -> ActiveToken | None:

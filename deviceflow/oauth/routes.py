@@ -14,6 +14,7 @@ from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.metadata import (
+    KeptMetadata,
     published_discovery,
     published_keys,
     published_metadata,
@@ -50,17 +51,16 @@ class Polling:
 def polling(parts: Parts) -> Polling:
     """Make the objects that answer polls in a worker."""
     device = parts.settings.device
-    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock)
+    judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock, parts.steady)
     held = HeldPolls(
-        parts.mirror, parts.clock, max_held=device.max_held, max_wait=device.max_wait_s
-    )
-    lane = Lane(
-        judge,
-        parts.clients,
+        parts.mirror,
         parts.clock,
-        max_wait=held.max_wait,
-        base=parts.settings.base_path,
+        parts.holds.announce,
+        max_held=device.max_held,
+        max_wait=device.max_wait_s,
     )
+    parts.holds.on_other(held.end_older_elsewhere)
+    lane = Lane(judge, parts.clients, parts.clock, held, base=parts.settings.base_path)
     return Polling(judge=judge, held=held, lane=lane)
 
 
@@ -77,6 +77,7 @@ class Checks:
 def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
     """List the routes of the machine endpoints."""
     checks = _checks(parts)
+    metadata = KeptMetadata(parts.settings, parts.clients)
     endpoints: list[Endpoint] = [
         _device_authorization(parts, checks),
         _token(parts, polls, checks),
@@ -84,12 +85,12 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
         _introspection(parts, checks),
         UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
         published_keys(parts.signer),
-        published_discovery(parts.settings, parts.clients),
+        published_discovery(metadata),
     ]
     if parts.settings.registration.enabled:
         endpoints.append(_registration(parts, checks))
     below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
-    return [*below, *published_metadata(parts.settings, parts.clients).routes()]
+    return [*below, *published_metadata(parts.settings, metadata).routes()]
 
 
 def _checks(parts: Parts) -> Checks:
@@ -107,6 +108,7 @@ def _checks(parts: Parts) -> Checks:
             issuer=parts.settings.issuer_url,
             signer=parts.signer,
             access_tokens=parts.access_tokens,
+            redemptions=parts.redemptions,
             users=parts.users,
             clients=parts.clients,
             clock=parts.clock,
@@ -165,6 +167,7 @@ def _mint(parts: Parts) -> TokenMint:
         signer=parts.signer,
         families=parts.families,
         access_tokens=parts.access_tokens,
+        redemptions=parts.redemptions,
         clock=parts.clock,
     )
 
@@ -178,6 +181,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         clients=parts.clients,
         users=parts.users,
         mint=mint,
+        redemptions=parts.redemptions,
         proofs=checks.proofs,
         clock=parts.clock,
     )
@@ -196,6 +200,7 @@ def _introspection(parts: Parts, checks: Checks) -> IntrospectionEndpoint:
         presented=checks.presented,
         families=parts.families,
         access_tokens=parts.access_tokens,
+        redemptions=parts.redemptions,
         users=parts.users,
         signer=parts.signer,
         clock=parts.clock,

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core.address import is_loopback
-from deviceflow.core.user_code import MAX_GROWTH, UserCodeFormat, display, normalise
+from deviceflow.core.user_code import UserCodeFormat, display, normalise
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS, render
@@ -96,7 +96,7 @@ def _read(values: list[str], form: UserCodeFormat) -> str | None:
     if len(values) != 1:
         return None
     code = normalise(values[0], form.alphabet)
-    if code is None or not form.length <= len(code) <= form.length + MAX_GROWTH:
+    if code is None or not form.length <= len(code) <= form.longest:
         return None
     return code
 

@@ -123,7 +123,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         clients=parts.clients,
         requests=requests,
         refusals=refusals,
-        form=CodeForm(visitors=visitors, codes=codes, lifetime_s=parts.settings.device.lifetime_s),
+        form=CodeForm(
+            visitors=visitors,
+            codes=codes,
+            grants=grants,
+            lifetime_s=parts.settings.device.lifetime_s,
+        ),
         step=step,
     )
     done = DonePage(

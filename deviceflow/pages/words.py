@@ -1,35 +1,17 @@
 """Facts in words that people use: scopes, times, lifetimes, devices."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from babel.dates import format_datetime
 
+from deviceflow.core.device_description import DeviceDescription
 from deviceflow.pages.texts import LANGUAGE, gettext, ngettext
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
 _MINUTE_S = 60
 _SHORT_S = 10
-_LONGEST_AGENT = 60
-_SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Tizen", "Tizen"),
-    ("Web0S", "webOS"),
-    ("CrOS", "ChromeOS"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
 
 
 def scopes_in_words(scope: str, meanings: Mapping[str, str]) -> list[str]:
@@ -70,20 +52,12 @@ def on(then: int) -> str:
     return format_datetime(moment, gettext("words.day_of_year"), locale=LANGUAGE)
 
 
-def device_in_words(user_agent: str) -> str:
-    """Say what a device calls itself, in short; empty if it says nothing.
-
-    Any device can claim anything, so this is cut to a length in which no story can be told.
-    """
-    text = user_agent.encode("utf-8", "replace").decode()
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if not text.startswith("Mozilla/"):
-        product = re.sub(r"/(?=\S)", " ", text.partition(" ")[0])
-        return product[:_LONGEST_AGENT]
-    system = next((name for mark, name in _SYSTEMS if mark in text), "")
-    browser = next((name for mark, name in _BROWSERS if mark in text), "")
-    browser = browser or gettext("words.a_browser")
-    return gettext("words.browser_on", browser=browser, system=system) if system else browser
+def device_in_words(stored: str) -> str:
+    """Say what a device calls itself, from a stored description; empty if it says nothing."""
+    product, system = DeviceDescription.of(stored)
+    if product and system:
+        return gettext("words.product_on", product=product, system=system)
+    return product or system
 
 
 def iso(then: int) -> str:

@@ -28,9 +28,12 @@ class AccessTokens:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def store(self, claims: Claims, ttl_s: int) -> str:
-        """Return a new opaque token that stands for `claims`, for `ttl_s` s."""
-        token = PREFIX + secrets.token_urlsafe(32)
+    async def store(self, claims: Claims, ttl_s: int, secret: str = "") -> str:
+        """Return an opaque token that stands for `claims`, for `ttl_s` s.
+
+        `secret`: its 43 characters, or empty for new ones.
+        """
+        token = PREFIX + (secret or secrets.token_urlsafe(32))
         record = msgspec.json.encode(claims)
         await self._connection.command("SET", _token_key(token), record, "EX", max(1, ttl_s))
         return token

@@ -6,12 +6,39 @@ workers read the revision once a second, in case a message is lost.
 
 from typing import NamedTuple
 
+import structlog
+from redis.exceptions import RedisError
+
 from deviceflow.core.grant import State
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable
+
+log = structlog.get_logger()
 
 CHANGED = b"changed"
 """The message that clients or keys have changed."""
+
+
+class ClientChange(NamedTuple):
+    """One client has changed, and nothing else since the revision before `revision`."""
+
+    revision: int
+    client_id: str
+
+    @property
+    def message(self) -> str:
+        """The change as the channel carries it. A client id has no spaces."""
+        return f"client {self.revision} {self.client_id}"
+
+    @classmethod
+    def parse(cls, message: bytes) -> "ClientChange | None":
+        """Return the change in a message, or None if the message has another form."""
+        try:
+            kind, revision, client_id = message.decode().split(" ")
+            return cls(int(revision), client_id) if kind == "client" else None
+        except ValueError:
+            return None
 
 
 class Decision(NamedTuple):
@@ -37,8 +64,11 @@ class Decision(NamedTuple):
 
 
 async def announce_decision(connection: Connection, decision: Decision) -> None:
-    """Push a decision to every worker. May raise StoreUnavailable."""
-    await connection.command("PUBLISH", keyspace.CHANNEL, decision.message)
+    """Push a decision to every worker.
+
+    The decision is stored and in the log, so no failure of the message is one of the decision.
+    """
+    await push(connection, decision.message)
 
 
 async def announce_change(connection: Connection) -> None:
@@ -47,4 +77,37 @@ async def announce_change(connection: Connection) -> None:
     A repetition makes them read once more, which changes nothing.
     """
     await connection.command("INCR", keyspace.REVISION)
-    await connection.command("PUBLISH", keyspace.CHANNEL, CHANGED)
+    await push(connection, CHANGED)
+
+
+async def announce_client(connection: Connection, client_id: str) -> None:
+    """Have every worker read one client again. May raise StoreUnavailable.
+
+    A worker that has not read all changes before this one reads all clients again.
+    """
+    revision = await connection.command("INCR", keyspace.REVISION)
+    await push(connection, ClientChange(revision, client_id).message)
+
+
+async def push(
+    connection: Connection, message: str | bytes, channel: str = keyspace.CHANNEL
+) -> None:
+    """Push a message. If that fails, workers find out within a second: from the log, the revision.
+
+    A store that refuses (a user without the right to this channel) is logged once; of a store
+    that is away, the feed logs it.
+    """
+    try:
+        await connection.command("PUBLISH", channel, message)
+    except StoreUnavailable:
+        return
+    except RedisError as error:
+        if not connection.push_is_refused:
+            log.warning(
+                "store.push_refused",
+                reason=str(error),
+                consequence="decisions arrive within a second, not at once",
+            )
+        connection.push_is_refused = True
+    else:
+        connection.push_is_refused = False

@@ -13,7 +13,7 @@ import structlog
 
 from deviceflow.core.client import Client
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.announcements import announce_change
+from deviceflow.store.announcements import announce_client
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.records import read_record
@@ -47,6 +47,11 @@ class StoredClients:
         }
         return sorted(self._known.values(), key=lambda client: client.client_id)
 
+    async def one(self, client_id: str) -> Client | None:
+        """Return one stored client as `all` does, or None."""
+        record = await self._connection.command("HGET", keyspace.CLIENTS, client_id)
+        return None if record is None else _readable(client_id.encode(), record)
+
     async def find(self, client_id: str, token_hash: str = "") -> Client | None:
         """Return the stored client of that id, or None. May raise RecordUnreadable.
 
@@ -59,7 +64,7 @@ class StoredClients:
         """Store a client over whatever is there: for a new id that no other caller knows yet."""
         record = msgspec.json.encode(client)
         await self._connection.command("HSET", keyspace.CLIENTS, client.client_id, record)
-        await announce_change(self._connection)
+        await announce_client(self._connection, client.client_id)
 
     async def change(
         self, client_id: str, edit: Callable[[Client | None], Changed], token_hash: str = ""
@@ -84,7 +89,7 @@ class StoredClients:
             if is_changed:
                 if after is None:
                     await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
-                await announce_change(self._connection)
+                await announce_client(self._connection, client_id)
                 return after
         raise RecordContended(
             f"the client {client_id} was changed by others again and again, and is as they left"
@@ -97,7 +102,7 @@ class StoredClients:
         # registration.
         await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
         removed = await self._connection.command("HDEL", keyspace.CLIENTS, client_id)
-        await announce_change(self._connection)
+        await announce_client(self._connection, client_id)
         return bool(removed)
 
     async def put_registration(self, client_id: str, token_hash: str) -> None:

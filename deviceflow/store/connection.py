@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -40,6 +40,11 @@ REDIS_PORT = 6379
 _REFUSALS = (NoScriptError, OutOfMemoryError, ReadOnlyError, TryAgainError)
 _REFUSED = re.compile(r"(?:^|of pipeline caused error: \(['\"])(MISCONF|NOREPLICAS|BUSY)\b")
 
+READONLY = "READONLY"
+"""The refusal of a replica: it takes no writes."""
+
+_REFUSAL_CODES = {ReadOnlyError: READONLY, OutOfMemoryError: "OOM"}
+
 Value = str | bytes | int
 """What a command can consist of."""
 
@@ -59,7 +64,9 @@ class Durability(NamedTuple):
 class Connection:
     """One worker's connections to the store. Close it with `close()`.
 
-    `deadline_s`: how long a command may take with all its repetitions.
+    `deadline_s`: how long a command may take with all its repetitions. `push_is_refused`: whether
+    the last push message was refused, so that only the first refusal is logged. `drops`: how
+    often the connections were given up.
     """
 
     def __init__(
@@ -68,6 +75,8 @@ class Connection:
         self.client = client
         self.durability = durability or Durability()
         self.deadline_s = deadline_s
+        self.push_is_refused = False
+        self.drops = 0
         self._scripts: dict[str, AsyncScript] = {}
 
     @classmethod
@@ -91,6 +100,16 @@ class Connection:
     async def close(self) -> None:
         """Close all connections."""
         await self.client.aclose()
+
+    async def drop(self) -> None:
+        """Give up the connections that are not in use: they lead to the wrong server.
+
+        After a planned failover the address leads to the new primary, but the old primary keeps
+        its connections and goes on as a replica. Only a new connection reaches the new one.
+        """
+        self.drops += 1
+        with suppress(RedisError, OSError):
+            await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def command(self, *command: Value) -> Any:  # noqa: ANN401, whatever Redis says
         """Run one command. May raise StoreUnavailable."""
@@ -119,14 +138,24 @@ class Connection:
         """
         if not self.durability.replicas:
             return await self.evaluate(script, keys, *args)
-        # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
         async with self.pipeline() as pipe:
             await self._queue(pipe, script, keys, args)
-            pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
-            answer, replicas = await pipe.execute()
+            (answer,) = await self.execute_durably(pipe)
+        return answer
+
+    async def execute_durably(self, pipe: Pipeline) -> list[Any]:
+        """Run what is queued in `pipe`; return only when enough replicas have what it wrote.
+
+        May raise StoreUnavailable, as `evaluate_durably` does.
+        """
+        if not self.durability.replicas:
+            return list(await pipe.execute())
+        # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
+        pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
+        *answers, replicas = await pipe.execute()
         if replicas < self.durability.replicas:
             raise StoreUnavailable("too few replicas")
-        return answer
+        return answers
 
     @asynccontextmanager
     async def pipeline(self) -> Any:  # noqa: ANN401
@@ -153,9 +182,14 @@ class Connection:
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
-        with translated():
-            async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
-                yield
+        try:
+            with translated():
+                async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
+                    yield
+        except StoreUnavailable as error:
+            if str(error) == READONLY:
+                await self.drop()
+            raise
 
     def _registered(self, script: str) -> AsyncScript:
         registered = self._scripts.get(script)
@@ -176,16 +210,26 @@ def address_of(url: str) -> str:
     return f"{host_in_url(host)}:{parts.port or REDIS_PORT}"
 
 
+def refusal_of(error: object) -> str | None:
+    """Return the code with which the store refused a write, or None for any other failure."""
+    if isinstance(error, ResponseError):
+        if (code := _REFUSAL_CODES.get(type(error))) is not None:
+            return code
+        if refused := _REFUSED.search(str(error)):
+            return refused[1]
+    return None
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what redis-py raises when the store is out of reach into StoreUnavailable."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError, ClusterError, *_REFUSALS, OSError) as error:
-        raise StoreUnavailable(type(error).__name__) from error
+        raise StoreUnavailable(refusal_of(error) or type(error).__name__) from error
     except ResponseError as error:
-        if refused := _REFUSED.search(str(error)):
-            raise StoreUnavailable(refused[1]) from error
+        if (refusal := refusal_of(error)) is not None:
+            raise StoreUnavailable(refusal) from error
         raise
     except RedisError as error:
         raise StoreUnavailable(type(error).__name__) from error

@@ -172,7 +172,7 @@ class EmbeddedValkey:
         if not S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             self._unlock()
             raise StoreSetupError(
-                f"{folder} belongs to somebody else, or others may write to it. "
+                f"{folder} belongs to another user, or others may write to it. "
                 "Remove it, or choose a shorter server.data_dir."
             )
 

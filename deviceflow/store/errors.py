@@ -4,7 +4,8 @@
 class StoreUnavailable(Exception):  # noqa: N818, it states a condition, not a mistake
     """The store cannot be reached, or cannot make the promise that a command needs.
 
-    The command may have been carried out; nothing was acknowledged.
+    The command may have been carried out; nothing was acknowledged. The text says why. If the
+    store is there and refuses, it is the code of the refusal, for example READONLY.
     """
 
 

@@ -136,13 +136,14 @@ class Families:
     ) -> RefreshToken | None:
         """Use `token` and return its successor, bound to the key `jkt` if that is not empty.
 
+        From then on, the redemption that began the family cannot be repeated.
         None if the token may not be used any more: the family has ended, or another request was
         faster.
         """
         successor = self._successor(token, jkt)
         is_rotated = await scripts.rotate_refresh_token(
             self._connection,
-            keyspace.family(token.name),
+            scripts.RotationKeys(keyspace.family(token.name), keyspace.redemption(token.name)),
             scripts.Rotation(token.hash, successor.hash, jkt),
             idle_until_ms=self.idle_until_ms(family),
             kept=SUCCESSORS_KEPT,
@@ -151,18 +152,18 @@ class Families:
 
     async def revoke(self, grant_id: str) -> None:
         """End all tokens of a grant, by the id that they share."""
-        # Two keys in two hash slots, so two steps: the access tokens first. If the store goes
+        # Keys in two hash slots, so two steps: the access tokens first. If the store goes
         # away in between, the caller tries again; at the latest the next refresh finds the
         # mark, and ends the family.
         await self._connection.command("SET", mark_key(grant_id), "1", "EX", LONGEST_LIFE_S)
         name = self._installation.unseal(grant_id)
         if name is not None:
-            await self._connection.command("DEL", keyspace.family(name))
+            await self._connection.command("DEL", keyspace.family(name), keyspace.redemption(name))
 
     def _successor(self, token: RefreshToken, jkt: str) -> RefreshToken:
         step = int(self._clock()) // SAME_SUCCESSOR_S
         # A token's text has no space, so two different triples never give the same string.
-        secret = self._installation.successor(f"{token.text} {step} {jkt}".encode())
+        secret = self._installation.derived(b"successor", f"{token.text} {step} {jkt}".encode())
         return RefreshToken(token.name, secret)
 
 

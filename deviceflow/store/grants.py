@@ -6,7 +6,6 @@ process dies after (1) or (2), the hint still makes every worker ask within a se
 """
 
 import secrets
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,7 +32,7 @@ GUESSES_PER_LIFETIME = 8
 
 
 class GrantRequest(msgspec.Struct, frozen=True):
-    """A device's request. `requested_at` in s.
+    """A device's request. `requested_at` in s; `device`: a stored `DeviceDescription`.
 
     `scope` and `resources`: space separated; `code_challenge`: S256 (RFC 7636); `dpop_jkt`: the
     thumbprint of the key that the tokens will be bound to (RFC 9449).
@@ -43,7 +42,7 @@ class GrantRequest(msgspec.Struct, frozen=True):
     scope: str
     requested_at: int
     address: str
-    user_agent: str
+    device: str
     code_challenge: str = ""
     dpop_jkt: str = ""
     resources: str = ""
@@ -74,6 +73,13 @@ class Redemption(NamedTuple):
     idle_until_ms: int
 
 
+class RepeatableRedemption(NamedTuple):
+    """What a repetition of a redemption needs, kept for `kept_ms`."""
+
+    record: bytes
+    kept_ms: int
+
+
 class Grants:
     """The door to grants. Every method may raise StoreUnavailable."""
 
@@ -96,8 +102,8 @@ class Grants:
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
         expires_at = request.requested_at + lifetime
-        slot = await self._slots.take()
-        length = codes.length_for(form, self._slots.live(lifetime), GUESSES_PER_LIFETIME)
+        slot, pressure = await self._slots.take(lifetime)
+        length = codes.length_for(form, *pressure)
         for _ in range(COLLISION_TRIES):
             grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
             user_code = codes.generate(form, length, secrets.randbelow)
@@ -108,15 +114,33 @@ class Grants:
                 return GrantCodes(device_code, user_code)
         raise StoreUnavailable("no free user code")
 
+    async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
+        """Return the length that the code of a new grant would have now."""
+        return codes.length_for(form, *await self._slots.pressure(lifetime))
+
     async def find(self, user_code: str) -> Grant | None:
-        """Return the unexpired grant of a normalised user code, or None."""
-        grant = await self.recall(user_code)
+        """Return the unexpired grant of a normalised user code, or None.
+
+        A code that leads nowhere is counted: many of them lengthen the codes of new grants.
+        """
+        grant_id = await self._id_of(user_code)
+        if grant_id is None:
+            await self._slots.count_wrong_code()
+            return None
+        grant = await self.get(grant_id)
         return None if grant is None or self._clock() >= grant.expires_at else grant
 
     async def recall(self, user_code: str) -> Grant | None:
-        """Return the grant of a normalised user code, also in the minute after its end, or None."""
+        """Return the grant of a normalised user code, also in the minute after its end, or None.
+
+        For those who know the code already: a code that leads nowhere is not counted.
+        """
+        grant_id = await self._id_of(user_code)
+        return None if grant_id is None else await self.get(grant_id)
+
+    async def _id_of(self, user_code: str) -> int | None:
         grant_id = await self._connection.command("GET", self._user_code_key(user_code))
-        return None if grant_id is None else await self.get(int(grant_id, 16))
+        return None if grant_id is None else int(grant_id, 16)
 
     async def get(self, grant_id: int) -> Grant | None:
         """Return the grant as it is now, or None if the store has no such grant."""
@@ -148,15 +172,25 @@ class Grants:
             await self._announce(grant, state)
         return outcome
 
-    async def redeem(self, grant: Grant, redemption: Redemption | None) -> Outcome:
-        """Flip approved to redeemed, once, and store the family in the same step."""
+    async def redeem(
+        self,
+        grant: Grant,
+        redemption: Redemption | None,
+        repeatable: RepeatableRedemption | None = None,
+    ) -> Outcome:
+        """Flip approved to redeemed, once, and store the family in the same step.
+
+        With `repeatable`, `Redemptions` gives it back for some time.
+        """
         await self._hint(grant)
-        family = None
+        name = self.family_name(grant.id)
+        writes = scripts.RedemptionWrites(keyspace.family(name), keyspace.redemption(name))
         if redemption is not None:
-            key = keyspace.family(self.family_name(grant.id))
             fields = family_fields(redemption.family, redemption.token_hash)
-            family = scripts.NewFamily(key, fields, redemption.idle_until_ms)
-        outcome, state = await self._transition(grant.id, Event.REDEEM, family=family)
+            writes = writes._replace(family=fields, family_ends_at_ms=redemption.idle_until_ms)
+        if repeatable is not None:
+            writes = writes._replace(record=repeatable.record, kept_ms=repeatable.kept_ms)
+        outcome, state = await self._transition(grant.id, Event.REDEEM, redemption=writes)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -193,7 +227,7 @@ class Grants:
         event: Event,
         account: str = "",
         approval: str = "",
-        family: scripts.NewFamily | None = None,
+        redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(
             self._connection,
@@ -202,23 +236,25 @@ class Grants:
             request_id=secrets.token_hex(8),
             account=account,
             approval=approval,
-            family=family,
+            redemption=redemption,
         )
 
     async def _hint(self, grant: Grant) -> None:
+        """Write a hint into the decision log. It comes before the change of the grant.
+
+        With replicas, it also shows whether they answer: if they do not, nothing has changed.
+        """
         oldest = int(self._clock() - LOG_KEPT_S) * 1000
         async with self._connection.pipeline() as pipe:
             fields = {"g": f"{grant.id:x}", "x": str(grant.expires_at)}
             pipe.xadd(keyspace.DECISIONS, fields, minid=max(0, oldest), approximate=True)
             pipe.expire(keyspace.DECISIONS, LOG_KEPT_S)
-            await pipe.execute()
+            await self._connection.execute_durably(pipe)
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
-        # The decision is stored and logged: without the push message the catch-up delivers it.
-        with suppress(StoreUnavailable):
-            await announce_decision(self._connection, decision)
+        await announce_decision(self._connection, decision)
 
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))
@@ -234,7 +270,7 @@ _FIELDS = {
     "scope": "scope",
     "at": "requested_at",
     "from": "address",
-    "agent": "user_agent",
+    "agent": "device",
     "challenge": "code_challenge",
     "jkt": "dpop_jkt",
     "resources": "resources",

@@ -72,12 +72,12 @@ class Installation:
         expected = self.name(b"grant id", name.encode())
         return name if compare_digest(expected.encode(), tag.encode()) else None
 
-    def successor(self, token: bytes) -> str:
-        """Return the secret that is derived from `token`: 256 bits, 43 characters of base64url.
+    def derived(self, purpose: bytes, seed: bytes) -> str:
+        """Return the secret that is derived from `seed`: 256 bits, 43 characters of base64url.
 
-        The installation's keys without a token are not enough to make one.
+        The installation's keys without the seed are not enough to make one.
         """
-        digest = blake2b(token, digest_size=32, key=self._name_key, person=b"successor").digest()
+        digest = blake2b(seed, digest_size=32, key=self._name_key, person=purpose).digest()
         return base64url.encode(digest)
 
     def _masked(self, name: str, tag: str) -> str:

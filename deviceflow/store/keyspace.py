@@ -2,8 +2,8 @@
 
 On a Redis Cluster a key's hash slot is computed from its hash tag, the part in braces, or from
 the whole key if it has none. A script and a pipeline may touch one slot only. So keys that are
-used together share a tag: a grant with its family of refresh tokens, and whatever the feed
-reads once a second. All others stand alone, which spreads them over the cluster.
+used together share a tag: a grant with its redemption and its family of refresh tokens, and
+whatever the feed reads once a second. All others stand alone, which spreads them over the cluster.
 
 The names that the functions take are hashes (`Installation.name`): no key tells a user code, a
 token, an address or a session id.
@@ -42,8 +42,23 @@ PERMANENT = frozenset(
 
 # Keys that end.
 
+ISSUED = "df:issued:{df:slots}"
+"""A hash, how many grants were made by the minute. It shares the hash slot of SLOTS.
+
+Ends a day after its last entry. Owner: `slots`.
+"""
+
+WRONG_CODES = "df:wrong:{df:slots}"
+"""A hash, how many wrong user codes were tried by the minute. It shares the hash slot of SLOTS.
+
+Ends a day after its last entry. Owner: `slots`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
+
+PROBE = "df:probe:{feed}"
+"""The key of a write that changes nothing: it is never there. Owner: `feed`."""
 
 
 def grant(name: str) -> str:
@@ -57,6 +72,15 @@ def family(name: str) -> str:
     It ends when the family does, used or idle. Owner: `families`.
     """
     return f"df:f:{{{name}}}"
+
+
+def redemption(name: str) -> str:
+    """Return the key of what the tokens of a redemption were made from: `name` is its grant's.
+
+    It ends after `device.redemption_grace_s`, or when one of the tokens is used.
+    Owner: `redemptions`.
+    """
+    return f"df:a:{{{name}}}"
 
 
 def user_code(name: str) -> str:
@@ -92,7 +116,10 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
-# A channel is no key: a message reaches the subscribers at every node.
+# Channels are no keys: a message reaches the subscribers at every node.
 
 CHANNEL = "df:decided"
 """The channel on which all workers hear of decisions and changes. Owner: `announcements`."""
+
+HOLDS = "df:held"
+"""The channel on which a worker announces the polls that it holds. Owner: `holds`."""

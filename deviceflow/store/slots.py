@@ -1,58 +1,124 @@
-"""Slot numbers: one counter in the store, from which each worker takes small blocks.
+"""Slot numbers, and how many grants are live: what is counted over all workers and hosts.
 
-A slot number spreads live grants evenly over the pace table. The counter's growth says how many
-grants are live, which decides how long a user code has to be. (A hash slot of a Redis Cluster
-is something else, see `keyspace`.)
+A slot number spreads live grants evenly over the pace table. The number of live grants, and that
+of the wrong codes that people try, decide how long a user code has to be. (A hash slot of a
+Redis Cluster is something else, see `keyspace`.)
+
+The rule: a grant is counted, and the count is read, in one step of the store, after the grant was
+asked for and before its code is made. So a device that asks after another one was answered never
+gets a shorter code, as long as as many grants live. Numbers that are taken ahead would break it:
+they are as old as the count that came with them. It costs no round trip for each grant, because
+all grants that wait at the same time share one.
+
+The counts are kept by the minute, in the store only. A worker that starts knows them at once, and
+a store that lost its data begins with none.
 """
 
-from collections import deque
+import asyncio
+from asyncio import Future
+from copy import copy
+from typing import NamedTuple
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import SLOT_BITS
-from deviceflow.store import keyspace
+from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 
-BLOCK = 16
-_SAMPLES_KEPT_S = 86_400
+WRONG_CODES_WINDOW_S = 600
+_MINUTE_S = 60
+_DAY_S = 86_400
+_KEPT_MINUTES = _DAY_S // _MINUTE_S + 1
+"""The longest lifetime of a grant is a day."""
+
+
+class Pressure(NamedTuple):
+    """What lengthens user codes. `live`: the grants of the last lifetime; the new one counts.
+
+    `wrong_codes_per_day`: the wrong codes of the last ten minutes, as a rate.
+    """
+
+    live: int
+    wrong_codes_per_day: float
+
+
+class Slot(NamedTuple):
+    """A slot number that no other grant has, and the pressure when it was taken."""
+
+    number: int
+    pressure: Pressure
 
 
 class Slots:
-    """One worker's share of the slot numbers."""
+    """One worker's door to the counters."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
-        self._free: list[int] = []
-        self._samples: deque[tuple[float, int]] = deque()
+        # By lifetime: the grants that the next call is for, and the tasks that make the calls.
+        self._waiting: dict[int, list[Future[Slot]]] = {}
+        self._serving: dict[int, asyncio.Task[None]] = {}
 
-    async def take(self) -> int:
-        """Return a slot number that no other grant has. May raise StoreUnavailable.
+    async def take(self, lifetime: int) -> Slot:
+        """Count a new grant that lives for `lifetime` s. May raise StoreUnavailable.
 
-        A repetition of the command skips a block of numbers.
+        A repetition of the command skips numbers, and counts their grants twice for a lifetime.
         """
-        while not self._free:
-            end = int(await self._connection.command("INCRBY", keyspace.SLOTS, BLOCK))
-            self._note(end)
-            self._free.extend(n % (1 << SLOT_BITS) for n in range(end, end - BLOCK, -1))
-        return self._free.pop()
+        future: Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(lifetime, []).append(future)
+        if lifetime not in self._serving:
+            self._serving[lifetime] = asyncio.create_task(self._serve(lifetime))
+        return await future
 
-    def live(self, lifetime: int) -> int:
-        """Return about how many grants all servers made in the last `lifetime` s, at least 1."""
-        if not self._samples:
-            return 1
-        since = self._clock() - lifetime
-        oldest = next((count for at, count in self._samples if at >= since), self._samples[-1][1])
-        return max(1, self._samples[-1][1] - oldest)
+    async def pressure(self, lifetime: int) -> Pressure:
+        """Return what a new grant would find. May raise StoreUnavailable."""
+        counted = await self._count(0, lifetime)
+        return _pressure(counted._replace(grants=counted.grants + 1))
 
-    def _note(self, count: int) -> None:
-        now = self._clock()
-        if self._samples and count < self._samples[-1][1]:
-            # The store lost its data and counts from 0 again.
-            self._samples.clear()
-        # One sample a second is enough for the rate. The first one stays: it is the base.
-        if len(self._samples) <= 1 or now - self._samples[-1][0] >= 1:
-            self._samples.append((now, count))
-        else:
-            self._samples[-1] = (self._samples[-1][0], count)
-        while self._samples[0][0] < now - _SAMPLES_KEPT_S:
-            self._samples.popleft()
+    async def count_wrong_code(self) -> None:
+        """Count a user code that leads to no grant. May raise StoreUnavailable."""
+        async with self._connection.pipeline() as pipe:
+            pipe.hincrby(keyspace.WRONG_CODES, str(self._minute(0)), 1)
+            pipe.expire(keyspace.WRONG_CODES, _DAY_S)
+            await pipe.execute()
+
+    async def _serve(self, lifetime: int) -> None:
+        try:
+            while waiting := self._waiting.pop(lifetime, None):
+                await self._share(waiting, lifetime)
+        finally:
+            del self._serving[lifetime]
+
+    async def _share(self, waiting: list[Future[Slot]], lifetime: int) -> None:
+        """Give a number to each of `waiting`, or the reason why there is none."""
+        try:
+            counted = await self._count(len(waiting), lifetime)
+        except Exception as error:  # noqa: BLE001, a grant waits for whatever it is
+            # Each gets its own: one exception raised in many places would collect their traces.
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(copy(error))
+            return
+        pressure = _pressure(counted)
+        for behind, future in enumerate(waiting):
+            # One whose device is gone is done already.
+            if not future.done():
+                future.set_result(Slot((counted.last - behind) % (1 << SLOT_BITS), pressure))
+
+    async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
+        return await scripts.take_slots(
+            self._connection,
+            [keyspace.SLOTS, keyspace.ISSUED, keyspace.WRONG_CODES],
+            numbers,
+            minute=self._minute(0),
+            grants_since=self._minute(lifetime),
+            wrong_codes_since=self._minute(WRONG_CODES_WINDOW_S),
+            kept=_KEPT_MINUTES,
+        )
+
+    def _minute(self, ago: int) -> int:
+        return int(self._clock() - ago) // _MINUTE_S
+
+
+def _pressure(counted: scripts.SlotCounts) -> Pressure:
+    per_day = counted.wrong_codes * _DAY_S / WRONG_CODES_WINDOW_S
+    return Pressure(max(1, counted.grants), per_day)

@@ -140,7 +140,7 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
         ),
         (
             Settings(clients=(METER,), server=Server(trusted_proxies=("10.0.0.1",))),
-            'clients[0].auth_method: "tls_client_auth" lets nobody in without',
+            'clients[0].auth_method: "tls_client_auth" lets no client in without',
         ),
         (
             Settings(clients=(CLIENT, OFF_CURVE)),

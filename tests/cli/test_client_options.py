@@ -67,7 +67,7 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
 def test_a_certificate(clients: Clients, stored: Stored) -> None:
     method = ("--auth-method", "tls_client_auth", "--tls-subject", "CN=m")
     result = clients("add", "m", "--name", "M", *method)
-    assert '--auth-method: "tls_client_auth" lets nobody in without' in result.stderr
+    assert '--auth-method: "tls_client_auth" lets no client in without' in result.stderr
     client = stored("m")
     assert client is not None
     assert (client.auth_method, client.tls_client_auth_subject_dn) == ("tls_client_auth", "CN=m")

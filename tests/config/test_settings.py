@@ -382,7 +382,7 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             f'jwks = {{ keys = [{GOOD_KEY}, {{ kty = "RSA", n = "{"_" * 171}", e = "AQAB" }}] }}',
             (
                 "clients[0].jwks.keys[1]: an RSA key of 1024 bits;"
-                " expected 2048 to 16384 (RFC 7518 3.3)"
+                " expected 2048 to 4096 (RFC 7518 3.3)"
             ),
         ),
         (

@@ -19,7 +19,7 @@ from deviceflow.core.grant import (
 
 NOW = 1_800_000_000
 DECISIONS = {Event.APPROVE, Event.DENY}
-FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED}
+FINAL = {State.DENIED, State.CANCELLED, State.REDEEMED, State.SPENT}
 
 accounts = st.sampled_from(["", "ada", "bob"])
 events = st.sampled_from(Event)
@@ -40,8 +40,11 @@ def test_the_table_has_these_rows_and_no_others() -> None:
         ("pending", "approve", "approved"),
         ("pending", "deny", "denied"),
         ("pending", "cancel", "cancelled"),
+        ("approved", "approve", "approved"),
         ("approved", "cancel", "cancelled"),
         ("approved", "redeem", "redeemed"),
+        ("denied", "deny", "denied"),
+        ("cancelled", "cancel", "cancelled"),
     }
 
 
@@ -59,7 +62,8 @@ def test_the_claim_rules_are_these_and_no_others() -> None:
 
 
 def test_no_row_leaves_a_final_state() -> None:
-    assert {before for before, _ in TRANSITIONS} & FINAL == set()
+    assert {after for (before, _), after in TRANSITIONS.items() if before in FINAL} <= FINAL
+    assert all(before == after for (before, _), after in TRANSITIONS.items() if before in FINAL)
 
 
 @given(records, events, accounts, times)
@@ -93,7 +97,7 @@ def test_a_final_state_is_final(sequence: list[tuple[Event, str, int]]) -> None:
         assert after is not None
         if record.state in FINAL:
             assert after == record
-            assert outcome is not Outcome.CHANGED
+            assert outcome is not Outcome.CHANGED or event in {Event.DENY, Event.CANCEL}
         record = after
 
 
@@ -116,12 +120,13 @@ def test_who_claims_first_decides(sequence: list[tuple[Event, str, int]]) -> Non
 def test_tokens_come_from_one_approval_and_only_once(
     sequence: list[tuple[Event, str, int]],
 ) -> None:
-    record, happened = Record(State.PENDING, NOW), []
+    record = Record(State.PENDING, NOW)
+    happened: list[Event] = []
     for event, account, now in sequence:
         after, outcome = apply(record, event, account=account, now=now)
         assert after is not None
         record = after
-        if outcome is Outcome.CHANGED and event not in {Event.CLAIM, Event.RELEASE}:
+        if outcome is Outcome.CHANGED and event not in {Event.CLAIM, Event.RELEASE, *happened[-1:]}:
             happened.append(event)
     assert happened.count(Event.REDEEM) <= 1
     if Event.REDEEM in happened:
@@ -155,6 +160,18 @@ def test_a_claim_can_be_given_back_and_taken_by_another_account() -> None:
         assert apply(decided, Event.RELEASE, account="ada", now=0) == (decided, Outcome.REFUSED)
 
 
+def test_a_decision_may_be_sent_again_by_the_one_that_made_it() -> None:
+    """It may be that the answer was lost. Nobody else can take part, and nothing changes."""
+    for state, event in ((State.APPROVED, Event.APPROVE), (State.DENIED, Event.DENY)):
+        record = Record(state, NOW, "ada")
+        assert apply(record, event, account="ada", now=0) == (record, Outcome.CHANGED)
+        assert apply(record, event, account="bob", now=0) == (record, Outcome.CLAIMED)
+        other = DECISIONS - {event}
+        assert apply(record, other.pop(), account="ada", now=0) == (record, Outcome.REFUSED)
+    record = Record(State.CANCELLED, NOW)
+    assert apply(record, Event.CANCEL, account="", now=0) == (record, Outcome.CHANGED)
+
+
 def test_the_operator_cancels_until_the_device_has_its_tokens() -> None:
     for state in (State.PENDING, State.APPROVED):
         record = Record(state, NOW, "ada")
@@ -163,12 +180,13 @@ def test_the_operator_cancels_until_the_device_has_its_tokens() -> None:
     assert apply(Record(State.REDEEMED, NOW), Event.CANCEL, account="", now=0)[1] is Outcome.REFUSED
 
 
-def test_every_state_has_an_answer_and_only_approval_gives_tokens() -> None:
+def test_every_state_has_an_answer_and_only_approval_leads_to_tokens() -> None:
     """8628-3.5-a, 8628-3.5-c, 8628-3.5-e."""
     assert POLL_ANSWERS == {
         State.PENDING: PollAnswer.AUTHORIZATION_PENDING,
         State.APPROVED: None,
         State.DENIED: PollAnswer.ACCESS_DENIED,
         State.CANCELLED: PollAnswer.ACCESS_DENIED,
-        State.REDEEMED: PollAnswer.INVALID_GRANT,
+        State.REDEEMED: None,
+        State.SPENT: PollAnswer.INVALID_GRANT,
     }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from deviceflow.core import base64url
 from deviceflow.core.public_key import ASYMMETRIC, CURVES, fault
 from deviceflow.signing import is_public_jwk
 
@@ -26,6 +27,12 @@ with warnings.catch_warnings():
 RSA = _public(RSAKey.generate_key(2048, auto_kid=False))
 EC = _public(ECKey.generate_key("P-256", auto_kid=False))
 ED = _public(OKPKey.generate_key("Ed25519", auto_kid=False))
+
+
+@pytest.mark.parametrize("exponent", [3, 17, 65_537, (1 << 33) - 1])
+def test_an_exponent_that_costs_little_is_good(exponent: int) -> None:
+    assert fault(RSA | {"e": _number(exponent)}) is None
+    assert fault(RSA | {"e": _number(exponent), "n": _number((1 << 4096) - 1)}) is None
 
 
 def _without(jwk: Mapping[str, Any], member: str) -> Jwk:
@@ -61,7 +68,17 @@ def test_a_good_key_is_one_that_verifies(key: ECKey | OKPKey | RSAKey) -> None:
     assert {name for name in ASYMMETRIC if fault(public | {"alg": name}) is None} == verified
 
 
+def _number(value: int) -> str:
+    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8))
+
+
 USELESS: dict[str, tuple[Jwk, str]] = {
+    "an even exponent": (RSA | {"e": _number(65_536)}, "an RSA key with an unusual e"),
+    "an exponent of 1": (RSA | {"e": _number(1)}, "an RSA key with an unusual e"),
+    "an exponent of 0": (RSA | {"e": "AA"}, "an RSA key without e"),
+    "a long exponent": (RSA | {"e": _number((1 << 33) + 1)}, "an RSA key with an unusual e"),
+    "an exponent like a modulus": (RSA | {"e": RSA["n"]}, "an RSA key with an unusual e"),
+    "a modulus of 4,097 bits": (RSA | {"n": _number((1 << 4096) + 1)}, "an RSA key of 4097 bits"),
     "nothing": ({}, "a key of no kty"),
     "a kty that is a list": ({"kty": ["EC"]}, "a key of no kty"),
     "kty alone": ({"kty": "EC"}, "a key of no kty"),

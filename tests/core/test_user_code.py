@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core.user_code import (
+    GROWTH_BITS,
+    HITS_PER_DAY,
     LETTERS,
-    MAX_GROWTH,
     NUMERIC,
-    SAFETY_BITS,
+    WRONG_CODES_PER_DAY,
     UserCodeFormat,
     display,
     generate,
@@ -111,40 +112,115 @@ def test_whatever_is_typed_the_result_is_a_code_or_none(text: str, alphabet: str
 
 
 @given(st.text(LETTERS, max_size=32), st.integers(1, 8))
-def test_display_groups_from_the_left(code: str, group: int) -> None:
-    shown = display(code, group)
-    assert shown.replace("-", "") == code
-    groups = shown.split("-") if shown else []
-    assert all(len(part) == group for part in groups[:-1])
+def test_display_only_adds_dashes(code: str, group: int) -> None:
+    assert display(code, group).replace("-", "") == code
     assert display(code, 0) == code
 
 
-@given(formats, st.lists(st.integers(0, 10**9), min_size=2), st.integers(1, 100))
-def test_the_length_grows_with_the_fleet(
-    form: UserCodeFormat, fleets: list[int], guesses: int
-) -> None:
-    lengths = [length_for(form, live, guesses) for live in sorted(fleets)]
-    assert lengths == sorted(lengths)
-    assert all(form.length <= length <= form.length + MAX_GROWTH for length in lengths)
-
-
-@given(formats, st.integers(1, 10**9), st.integers(1, 100))
-def test_a_code_is_as_strong_as_asked_or_as_strong_as_chosen(
-    form: UserCodeFormat, live: int, guesses: int
-) -> None:
-    """8628-5.1-a: 32 bits + log2(live) + log2(guesses), or the chosen length's + log2(live)."""
-    length = length_for(form, live, guesses)
-    needed = min(SAFETY_BITS + math.log2(guesses), form.bits) + math.log2(live)
-    longest = form.length + MAX_GROWTH
-    assert length == longest or length * math.log2(len(form.alphabet)) >= needed - 1e-9
+@given(st.integers(6, 32), st.integers(2, 8))
+def test_groups_differ_by_one_at_most_and_none_is_a_lone_letter(length: int, group: int) -> None:
+    sizes = [len(part) for part in display("B" * length, group).split("-")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) - min(sizes) <= 1
+    assert 2 <= min(sizes) <= max(sizes) <= group + 1
 
 
 @pytest.mark.parametrize(
-    ("live", "length"), [(0, 8), (1, 8), (2, 9), (100, 10), (1_000, 11), (100_000, 12), (10**7, 12)]
+    ("length", "group", "sizes"),
+    [
+        (6, 3, "3-3"),
+        (7, 4, "4-3"),
+        (8, 4, "4-4"),
+        (9, 4, "3-3-3"),
+        (10, 4, "5-5"),
+        (11, 4, "4-4-3"),
+        (12, 4, "4-4-4"),
+        (13, 4, "5-4-4"),
+        (9, 3, "3-3-3"),
+        (10, 3, "4-3-3"),
+        (11, 3, "3-3-3-2"),
+        (12, 3, "3-3-3-3"),
+        (15, 3, "3-3-3-3-3"),
+        (8, 8, "8"),
+        (8, 1, "1-1-1-1-1-1-1-1"),
+    ],
 )
-def test_the_default_format_in_figures(live: int, length: int) -> None:
-    """8628-5.1-a."""
-    assert length_for(UserCodeFormat(), live, 8) == length
+def test_groups_that_are_easy_to_read(length: int, group: int, sizes: str) -> None:
+    parts = display("B" * length, group).split("-")
+    assert "-".join(str(len(part)) for part in parts) == sizes
+
+
+@given(formats, st.lists(st.integers(0, 10**9), min_size=2), st.floats(0, 1e9))
+def test_the_length_grows_with_the_fleet(
+    form: UserCodeFormat, fleets: list[int], wrong: float
+) -> None:
+    lengths = [length_for(form, live, wrong) for live in sorted(fleets)]
+    assert lengths == sorted(lengths)
+    assert all(form.length <= length <= form.longest for length in lengths)
+
+
+@given(formats, st.integers(1, 10**6), st.lists(st.floats(0, 1e9), min_size=2))
+def test_the_length_grows_with_the_wrong_codes(
+    form: UserCodeFormat, live: int, wrong: list[float]
+) -> None:
+    lengths = [length_for(form, live, each) for each in sorted(wrong)]
+    assert lengths == sorted(lengths)
+
+
+@given(formats, st.integers(1, 10**9), st.floats(0, 1e9))
+def test_a_code_is_as_strong_as_needed_or_as_strong_as_chosen(
+    form: UserCodeFormat, live: int, wrong: float
+) -> None:
+    """8628-5.1-a: the chance of a day, or with a shorter code that of a single grant."""
+    length = length_for(form, live, wrong)
+    guesses = max(WRONG_CODES_PER_DAY, wrong)
+    chosen = WRONG_CODES_PER_DAY / len(form.alphabet) ** form.length
+    chance = guesses * live / len(form.alphabet) ** length
+    assert length == form.longest or chance <= max(HITS_PER_DAY, chosen) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("live", [10**3, 10**4, 10**5, 10**6])
+@pytest.mark.parametrize("wrong", [0, WRONG_CODES_PER_DAY, 10 * WRONG_CODES_PER_DAY])
+@pytest.mark.parametrize(
+    "form", [UserCodeFormat(), UserCodeFormat(alphabet=NUMERIC, length=9, group=3)]
+)
+def test_of_a_fleet_less_than_one_code_in_a_thousand_days_is_hit(
+    form: UserCodeFormat, wrong: int, live: int
+) -> None:
+    """8628-5.1-a, with the true chance of a day, not its bound."""
+    one = live / len(form.alphabet) ** length_for(form, live, wrong)
+    chance = -math.expm1(max(WRONG_CODES_PER_DAY, wrong) * math.log1p(-one))
+    assert chance < 1 / 1_000
+
+
+def test_every_alphabet_has_room_to_grow() -> None:
+    """Four characters more were enough for letters, and far too few for digits."""
+    for alphabet in (LETTERS, NUMERIC, ALPHANUMERIC):
+        form = UserCodeFormat(alphabet=alphabet, length=9)
+        assert (form.longest - form.length) * math.log2(len(alphabet)) >= GROWTH_BITS
+
+
+@pytest.mark.parametrize(
+    ("live", "letters", "digits"),
+    [
+        (0, 8, 9),
+        (1, 8, 9),
+        (6, 8, 9),
+        (7, 8, 10),
+        (100, 8, 11),
+        (177, 8, 11),
+        (178, 9, 11),
+        (1_000, 9, 12),
+        (10_000, 10, 13),
+        (100_000, 11, 14),
+        (1_000_000, 11, 15),
+        (10_000_000, 12, 16),
+    ],
+)
+def test_lengths_in_figures(live: int, letters: int, digits: int) -> None:
+    """8628-5.1-a. Below 100 grants that wait, the default code keeps 8 letters."""
+    assert length_for(UserCodeFormat(), live) == letters
+    assert length_for(UserCodeFormat(alphabet=NUMERIC, length=9), live) == digits
 
 
 def _wide(character: str) -> str:

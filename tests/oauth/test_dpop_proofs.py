@@ -1,6 +1,7 @@
 """Which proofs are accepted (RFC 9449 4.3, 8, 11.1): well formed, for this request, used once."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from joserfc.jwk import OctKey
@@ -103,6 +104,22 @@ async def test_json_that_is_nested_deep(worker: Worker, holder: Holder) -> None:
         proof = sign(header, content, holder.key)
         answer = await worker.post(TOKEN, form, headers={"DPoP": proof})
         assert answer.outcome == INVALID_PROOF
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"htm": "GET"}, {"htu": "http://x.example/"}, {"iat": 0}, {"nonce": "old"}, {"drop": "jti"}],
+    ids=["htm", "htu", "iat", "nonce", "jti"],
+)
+async def test_the_signature_is_checked_last(
+    worker: Worker, holder: Holder, wrong: dict[str, Any]
+) -> None:
+    """A stranger chooses the key: what is refused for another reason must not cost a signature."""
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    with mock.patch("deviceflow.signing._verify", side_effect=AssertionError) as verify:
+        answer = await worker.post(TOKEN, form, headers={"DPoP": holder.proof(**wrong)})
+    assert answer.outcome in (INVALID_PROOF, USE_NONCE)
+    verify.assert_not_called()
 
 
 async def test_two_proofs(worker: Worker, holder: Holder) -> None:

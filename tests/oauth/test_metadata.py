@@ -1,12 +1,15 @@
 """Metadata and keys (RFC 8414, OpenID Connect Discovery, RFC 7517)."""
 
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
 
 from deviceflow.config import Registration
+from deviceflow.core.client import Client
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.oauth import metadata
 from tests.stage.oauth import Stage, Worker
 from tests.stage.proving import with_certificates
 
@@ -144,3 +147,27 @@ async def test_other_methods(worker: Worker, path: str) -> None:
     async with worker.client.head(path) as response:
         assert response.status == 200
         assert await response.read() == b""
+
+
+async def test_it_is_made_once_for_many_readers_and_registrations(worker: Worker) -> None:
+    """An anonymous reader must not cost more with each client; nor must a registration."""
+    clients = worker.parts.clients
+    like_others = Client(client_id="like-others", name="L", scopes=("openid",))
+    unlike = Client(client_id="unlike", name="U", scopes=("new",), auth_method="private_key_jwt")
+    made = mock.Mock(wraps=metadata.server_metadata)
+    with mock.patch.object(metadata, "server_metadata", made):
+        for path in PATHS * 2:
+            await fetch(worker, path)
+        clients.adopt_one("like-others", like_others)
+        await fetch(worker, PATHS[0])
+        assert made.call_count == 1
+        clients.adopt_one("unlike", unlike)
+        document = await fetch(worker, PATHS[0])
+        assert "new" in document["scopes_supported"]
+        assert "private_key_jwt" in document["token_endpoint_auth_methods_supported"]
+        assert made.call_count == 2
+        clients.adopt_one("unlike", None)
+        assert "new" not in (await fetch(worker, PATHS[1]))["scopes_supported"]
+        clients.adopt([])
+        await fetch(worker, PATHS[1])
+        assert made.call_count == 4

@@ -122,6 +122,7 @@ async def test_the_demo(stage: Stage) -> None:
         await prepare(stage.settings, stage.url),
         stage.pace,
         clock=stage.clock,
+        steady=stage.clock,
         demo=Demo("tv-app", "demo", "television"),
     )
     async with TestClient(TestServer(apps.public)) as client:

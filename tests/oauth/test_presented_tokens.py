@@ -25,6 +25,7 @@ def presented(worker: Worker) -> PresentedTokens:
         issuer=ISSUER,
         signer=parts.signer,
         access_tokens=parts.access_tokens,
+        redemptions=parts.redemptions,
         users=parts.users,
         clients=parts.clients,
         clock=parts.clock,

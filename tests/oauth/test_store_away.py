@@ -1,15 +1,22 @@
 """The answers to devices while the store is idle, unreachable, or has lost its data."""
 
+import asyncio
+import re
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
-from deviceflow.config import Settings
+from deviceflow.config import Redis, Settings
 from deviceflow.core.grant import Event, State
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage, StageAt, Until, Worker
+from tests.stage.proving import claims_of, introspect, revoke, tokens, userinfo, with_surface
 from tests.stage.valkey import Valkey
 
 StartValkey = Callable[..., "Valkey"]
@@ -92,6 +99,23 @@ async def test_the_store_is_out_of_reach(
     assert (await worker.poll(pending["device_code"])).status == 200
 
 
+async def test_a_store_that_refuses_writes_shows_in_readiness(
+    own_store: tuple[Valkey, Stage], until: Until
+) -> None:
+    """It can be read, so it is reachable; but no grant begins and none is decided."""
+    valkey, stage = own_store
+    worker = await stage.start_worker()
+    with valkey.client() as client:
+        client.config_set("maxmemory", "1")
+        await until(lambda: worker.feed.refusal)
+        expected = {"status": "degraded", "store": "refuses", "reason": "OOM"}
+        assert await worker.readiness() == (200, expected)
+        assert (await worker.authorize()).outcome == UNAVAILABLE
+        client.config_set("maxmemory", "0")
+    await until(lambda: not worker.feed.refusal)
+    assert await worker.readiness() == (200, {"status": "ok", "store": "reachable"})
+
+
 async def test_a_worker_that_never_reached_the_store_again(
     own_store: tuple[Valkey, Stage], until: Until
 ) -> None:
@@ -155,3 +179,112 @@ async def _session(stage: Stage, worker: Worker) -> dict[str, str]:
     async with worker.client.get("/device", headers=headers, allow_redirects=False) as page:
         assert page.status == 200
     return headers
+
+
+@pytest.fixture
+async def replicated(
+    start_valkey: StartValkey, stage_at: StageAt, settings: Settings, clock: Clock
+) -> AsyncIterator[tuple[Valkey, Worker, Stage]]:
+    """Run a worker that acknowledges only what a replica has, and the replica."""
+    primary = start_valkey(
+        {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}, tcp=True
+    )
+    replica = start_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
+    redis = Redis(durability="replicated", replicas=1, replica_timeout_ms=1000)
+    async with AsyncExitStack() as stack:
+        settings = msgspec.structs.replace(settings, redis=redis)
+        stage = await stage_at(primary.url, settings, clock, stack)
+        await stage.redis.set("written", "before", ex=60)
+        assert await stage.redis.wait(1, 20_000) == 1
+        yield replica, await stage.start_worker(), stage
+
+
+async def test_a_replica_that_is_away_costs_no_device_its_tokens(
+    replicated: tuple[Valkey, Worker, Stage],
+) -> None:
+    """Ten approved televisions poll while it hangs, and poll again when it is back."""
+    replica, worker, stage = replicated
+    codes = []
+    for _ in range(10):
+        grant = await worker.authorize()
+        await stage.people.approve(grant.body["user_code"])
+        codes.append(grant.body["device_code"])
+    replica.signal(signal.SIGSTOP)
+    answers = await asyncio.gather(*(worker.poll(code) for code in codes))
+    assert {answer.outcome for answer in answers} == {UNAVAILABLE}
+    replica.signal(signal.SIGCONT)
+    assert await stage.redis.wait(1, 20_000) == 1
+    for code in codes:
+        assert (await worker.poll(code)).status == 200
+
+
+async def test_a_replica_that_stops_in_the_middle_costs_no_device_its_tokens(
+    replicated: tuple[Valkey, Worker, Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the hint, and not the redemption: then the next poll has the tokens."""
+    replica, worker, stage = replicated
+    grant = await worker.authorize(scope="openid offline_access")
+    await stage.people.approve(grant.body["user_code"])
+    code = grant.body["device_code"]
+    hint = worker.parts.grants._hint
+
+    async def then_it_stops(*arguments: object) -> None:
+        await hint(*arguments)  # type: ignore[arg-type]
+        replica.signal(signal.SIGSTOP)
+
+    monkeypatch.setattr(worker.parts.grants, "_hint", then_it_stops)
+    for _ in range(2):
+        assert (await worker.poll(code)).outcome == UNAVAILABLE
+    replica.signal(signal.SIGCONT)
+    assert await stage.redis.wait(1, 20_000) == 1
+    bodies = [(await worker.poll(code)).body for _ in range(2)]
+    ids = {claims_of(body["access_token"])["jti"] for body in bodies}
+    assert len(ids) == len({body["refresh_token"] for body in bodies}) == 1
+
+
+@pytest.fixture
+async def restricted(
+    start_valkey: StartValkey, stage_at: StageAt, settings: Settings, clock: Clock
+) -> AsyncIterator[tuple[Worker, Stage]]:
+    """Run a worker as the Redis user that docs/operations.md describes."""
+    server = start_valkey()
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    rule = re.search(r"^ACL SETUSER deviceflow on >PASSWORD [^`]*", text, re.MULTILINE)
+    assert rule is not None
+    with server.client() as client:
+        client.execute_command(*rule[0].split())
+    async with AsyncExitStack() as stack:
+        stage = await stage_at(server.url, with_surface(settings), clock, stack)
+        stage.url = server.url.replace("unix://", "unix://deviceflow:PASSWORD@")
+        yield await stage.start_worker(), stage
+
+
+@pytest.mark.parametrize("client_id", ["tv-app", "opaque"])
+async def test_a_user_with_the_rights_that_the_documentation_lists(
+    restricted: tuple[Worker, Stage], client_id: str
+) -> None:
+    worker, stage = restricted
+    body = await tokens(worker, stage.people, client_id, scope="openid offline_access")
+    fresh = (await worker.refresh(body["refresh_token"], client_id)).body
+    token = fresh["access_token"]
+    assert (await introspect(worker, token))["active"]
+    assert (await userinfo(worker, f"Bearer {token}")).status == 200
+    await revoke(worker, token, client_id)
+    assert not (await introspect(worker, token))["active"]
+
+
+async def test_a_user_without_the_channel(restricted: tuple[Worker, Stage]) -> None:
+    """A redemption after which the push message is refused: the tokens arrive all the same."""
+    worker, stage = restricted
+    await stage.redis.acl_setuser("deviceflow", enabled=True, reset_channels=True)
+    people = stage.people
+    grant = await worker.authorize()
+    found = await people.find(grant.body["user_code"])
+    assert found is not None
+    await people.claim(grant.body["user_code"])
+    await people.grants.decide(found, Event.APPROVE, await people.subject("ada"))
+    await worker.knows(found.id, None, State.APPROVED)
+    with capture_logs() as logs:
+        answer = await worker.poll(grant.body["device_code"])
+    assert answer.status == 200, answer.body
+    assert "store.push_refused" in [log["event"] for log in logs]

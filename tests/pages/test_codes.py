@@ -21,7 +21,7 @@ def codes(*clients: Client) -> Codes:
         ("wdjb mjht", ["WDJBMJHT"]),
         ("019-450-730", ["019450730"]),
         ("o19 450 73O", ["019450730"]),
-        ("W" * 13, []),
+        ("W" * 15, []),
         ("", []),
         ("€uro", []),
     ],
@@ -43,6 +43,32 @@ def test_what_was_typed_comes_before_what_looks_like_it() -> None:
 @pytest.mark.parametrize("text", ["wdjb_mjht", "WDJBMJHT", "WDJB-MJHT"])
 def test_a_code_is_carried_in_one_form(text: str) -> None:
     assert codes().carry(text) == "WDJB-MJHT"
+    assert codes(RADIO).carry(text) == "WDJB-MJHT"
+
+
+@pytest.mark.parametrize("text", ["519691993", "519-691-993", "5196 9199 3", "519 69l 993"])
+def test_a_code_is_carried_in_the_format_that_it_fits(text: str) -> None:
+    """The device shows 519-691-993, so no page asks about 5196-9199-3."""
+    assert codes(RADIO).carry(text) == "519-691-993"
+    assert codes(RADIO).read(text) == ["519691993"]
+
+
+def test_of_two_formats_that_fit_the_written_one_counts_then_the_nearest_length() -> None:
+    four = UserCodeFormat(alphabet=NUMERIC, length=12, group=4)
+    three = Client(client_id="three", name="Three", user_code=DIGITS)
+    both = Codes(four, Clients((three,)))
+    assert both.carry("123-456-789-012") == "123-456-789-012"
+    assert both.carry("1234-5678-9012") == "1234-5678-9012"
+    assert both.carry("123456789012") == "1234-5678-9012"
+    assert both.carry("1234567890") == "1234-567-890"
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [("WDJBMJHTB", "WDJ-BMJ-HTB"), ("WDJBMJHTBC", "WDJBM-JHTBC"), ("W" * 12, "WWWW-WWWW-WWWW")],
+)
+def test_a_code_that_has_grown_has_no_lone_letter(code: str, shown: str) -> None:
+    assert codes().carry(code) == codes().show(code, TV) == shown
 
 
 @pytest.mark.parametrize("text", ["", "//evil.example", "https://evil.example/", "\r\nX: 1"])
@@ -54,6 +80,7 @@ def test_what_is_no_code_is_not_carried(text: str) -> None:
 def test_a_code_is_shown_as_its_device_shows_it() -> None:
     assert codes(RADIO).show("019450730", RADIO) == "019-450-730"
     assert codes(RADIO).show("WDJBMJHT", TV) == "WDJB-MJHT"
+    assert codes(RADIO).show("019450730", None) == "019-450-730"
 
 
 def test_a_number_pad_is_enough_only_if_all_codes_are_digits() -> None:
@@ -62,8 +89,11 @@ def test_a_number_pad_is_enough_only_if_all_codes_are_digits() -> None:
 
 
 def test_an_example_has_the_format_of_the_server() -> None:
-    assert codes().carry(codes().example) == codes().example
-    assert len(Codes(DIGITS, Clients(())).example) == len("019-450-730")
+    for length in (8, 9, 11):
+        example = codes().example(length)
+        assert codes().carry(example) == example
+        assert len(codes().read(example)[0]) == length
+    assert len(Codes(DIGITS, Clients(())).example(9)) == len("019-450-730")
 
 
 def test_clients_that_change_bring_their_formats() -> None:

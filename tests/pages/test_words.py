@@ -37,20 +37,13 @@ def test_how_long_ago(seconds: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "said"),
+    ("stored", "said"),
     [
         ("", ""),
-        ("curl/8.5.0", "curl 8.5.0"),
-        ("NebulaTV/4.2 (Linux; armv7) okhttp/4", "NebulaTV 4.2"),
-        ("Mozilla/5.0 (Windows NT 10.0; Win64) Chrome/150.0 Safari/537.36", "Chrome on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU like Mac OS X) Version/20 Safari/605", "Safari on iPhone"),
-        ("Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) Chrome/120 Safari/5", "Chrome on Tizen"),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "Firefox on Linux"),
-        ("Mozilla/5.0 (Haiku)", "A browser"),
-        ("x" * 500, "x" * 60),
-        ("a\x00b\u202ec\nd", "a"),
-        ("\udcff\udcfe", "??"),
+        ("curl 8.5.0", "curl 8.5.0"),
+        ("Chrome; Windows", "Chrome on Windows"),
+        ("; PlayStation 5", "PlayStation 5"),
     ],
 )
-def test_what_a_device_calls_itself_in_short(agent: str, said: str) -> None:
-    assert words.device_in_words(agent) == said
+def test_what_a_device_calls_itself(stored: str, said: str) -> None:
+    assert words.device_in_words(stored) == said

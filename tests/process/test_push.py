@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from time import time
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from deviceflow.store.users import new_subject
 from tests.stage.process import MakeProgram
 from tests.stage.program import Notes, Program
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import end
 from tests.stage.wire import poll_once
 
 APPROVALS = 500
@@ -104,7 +105,5 @@ async def killed_subscriptions(url: str) -> AsyncIterator[list[int]]:
         yield kills
         assert not task.done()
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
         await connection.close()

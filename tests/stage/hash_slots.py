@@ -16,8 +16,10 @@ SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
     {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
 )
-HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HKEYS", "HMGET", "HSET", "HSTRLEN", "HVALS"})
-STREAMS = frozenset({"XADD", "XLEN", "XRANGE"})
+HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
+    {"HLEN", "HMGET", "HSET", "HSTRLEN", "HVALS"}
+)
+STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
 TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
 ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | STREAMS | TTLS
 MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})

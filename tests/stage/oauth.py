@@ -300,6 +300,7 @@ class Stage:
             await prepare(settings, self.url),
             self.pace,
             clock=self.clock,
+            steady=self.clock,
         )
         public, admin = [TestClient(TestServer(app)) for app in (apps.public, apps.admin)]
         for client in (public, admin):

@@ -16,6 +16,7 @@ from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
+from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
@@ -43,6 +44,7 @@ class FakeGrants(Grants):
         self.by_code: dict[str, Grant] = {}
         self.now = NOW
         self.is_down = False
+        self.growth = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
 
@@ -55,10 +57,16 @@ class FakeGrants(Grants):
             requested_at=NOW - 120,
             expires_at=NOW + 480,
             address="203.0.113.7",
-            user_agent="NebulaTV/4.2 (Linux)",
+            device="NebulaTV 4.2",
         )
         self.by_code[code] = msgspec.structs.replace(grant, **changes)
         return self.by_code[code]
+
+    async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
+        if self.is_down:
+            raise StoreUnavailable
+        assert lifetime > 0
+        return form.length + self.growth
 
     async def find(self, user_code: str) -> Grant | None:
         if self.is_down:

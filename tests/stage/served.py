@@ -67,6 +67,7 @@ class Watched(LaneConnection):
         self.received = 0
         self.segments = 0
         self.lost = False
+        self.has_ended = False
         self._known = known
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,6 +78,10 @@ class Watched(LaneConnection):
         self.received += len(data)
         self.segments += 1
         super().data_received(data)
+
+    def eof_received(self) -> bool:
+        self.has_ended = True
+        return super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost = True
@@ -293,6 +298,7 @@ async def serve(
         await prepare(settings, stage.url),
         memoryview(bytearray(PACE_BYTES)),
         clock=stage.clock,
+        steady=stage.clock,
     )
     apps.public.add_routes(routes)
     with socket.create_server(("127.0.0.1", 0)) as sock:

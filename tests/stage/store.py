@@ -15,12 +15,14 @@ from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants, Red
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.redemptions import RedeemedTokens, Redemptions, TokenContent, new_seed
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from tests.stage.clock import Clock
 
 LIFETIME_S = 600
 IDLE_S = 1000
+GRACE_S = 60
 
 ADA = Subject(sub="sub-ada", username="ada", auth_time=1, amr=("pwd",), name="Ada")
 
@@ -58,13 +60,14 @@ class Store:
             catch_up_s=self.catch_up_s,
         )
         self.families = Families(self.connection, self.installation, IDLE_S, self.clock)
+        self.redemptions = Redemptions(self.connection, self.installation, GRACE_S, self.clock)
         self.sessions = Sessions(self.connection, self.installation, 100)
         self.limits = Limits(self.connection, self.installation)
 
     def request(self, requested_at: int | None = None) -> GrantRequest:
         """What a television asks for, now or at another time."""
         at = int(self.clock()) if requested_at is None else requested_at
-        return GrantRequest("tv-app", "openid profile", at, "203.0.113.7", "NebulaTV/4.2")
+        return GrantRequest("tv-app", "openid profile", at, "203.0.113.7", "NebulaTV 4.2")
 
     async def issue(self, lifetime: int = LIFETIME_S) -> GrantCodes:
         return await self.grants.issue(self.request(), UserCodeFormat(), lifetime, 5)
@@ -106,6 +109,26 @@ class Store:
         token, redemption = self.redemption(grant, lifetime)
         assert await self.grants.redeem(grant, redemption) is Outcome.CHANGED
         return token, redemption.family
+
+    def tokens(self) -> RedeemedTokens:
+        """What the tokens of a redemption are made from."""
+        content = TokenContent(
+            access_token={"sub": ADA.sub, "cnf": {"jkt": "x"}}, id_token=None, is_opaque=False
+        )
+        return RedeemedTokens(
+            seed=new_seed(), content=content, has_refresh_token=True, jkt="x", resources=()
+        )
+
+    async def repeatable(self) -> tuple[Grant, RedeemedTokens]:
+        """A grant that was redeemed a moment ago."""
+        grant, tokens = await self.approved(), self.tokens()
+        name = self.grants.family_name(grant.id)
+        token = self.redemptions.refresh_token(tokens, name)
+        _, redemption = self.redemption(grant)
+        redemption = redemption._replace(token_hash=token.hash)
+        kept = self.redemptions.repeatable(tokens, 3600)
+        assert await self.grants.redeem(grant, redemption, kept) is Outcome.CHANGED
+        return grant, tokens
 
     @asynccontextmanager
     async def fed(self) -> AsyncIterator[None]:

@@ -1,9 +1,20 @@
 """The push messages."""
 
-import pytest
+from collections.abc import Callable
 
-from deviceflow.core.grant import State
-from deviceflow.store.announcements import CHANGED, Decision
+import pytest
+from structlog.testing import capture_logs
+
+from deviceflow.core.client import Client
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.announcements import CHANGED, ClientChange, Decision
+from deviceflow.store.clients import StoredClients
+from deviceflow.store.connection import Connection
+from deviceflow.store.installation import Installation
+from tests.stage.clock import Clock
+from tests.stage.store import ADA, Store
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until
 
 
 @pytest.mark.parametrize("state", State)
@@ -17,3 +28,42 @@ def test_a_decision_is_read_as_it_was_written(state: State) -> None:
 )
 def test_anything_else_is_no_decision(message: bytes) -> None:
     assert Decision.parse(message) is None
+
+
+async def test_a_user_without_the_channel_loses_nothing(
+    start_valkey: Callable[..., Valkey], clock: Clock
+) -> None:
+    """Redis gives a new user no channel. Decisions arrive by the log, and two lines say why."""
+    server = start_valkey()
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "quiet", "on", ">secret", "~df:*", "+@all")
+    connection = Connection.open(server.url.replace("unix://", "unix://quiet:secret@"))
+    store = Store(connection, await Installation.open(connection), clock, catch_up_s=0.05)
+    with capture_logs() as logs:
+        async with store.fed():
+            grants = [await store.approved() for _ in range(3)]
+            for grant in grants:
+                assert await store.grants.redeem(grant, None) is Outcome.CHANGED
+            await StoredClients(connection).put(Client(client_id="tv", name="TV"))
+            decided = await store.grant()
+            other = Store(connection, store.installation, clock, catch_up_s=0.05)
+            async with other.fed():
+                assert await store.grants.decide(decided, Event.CANCEL, ADA) is Outcome.CHANGED
+                await until(lambda: other.mirror.state_of(decided.id) is None)
+    events = [log["event"] for log in logs if log["event"] != "store.reachable"]
+    assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 2]
+    assert "secret" not in str(logs)
+    await connection.close()
+
+
+def test_a_client_s_change_is_read_as_it_was_written() -> None:
+    change = ClientChange(17, "a:client/with~signs")
+    assert ClientChange.parse(change.message.encode()) == change
+    assert Decision.parse(change.message.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"client", b"client 1", b"client x tv", b"client 1 a b", b"\xff 1 a", CHANGED]
+)
+def test_anything_else_is_no_client_s_change(message: bytes) -> None:
+    assert ClientChange.parse(message) is None

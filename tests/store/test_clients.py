@@ -84,6 +84,32 @@ async def test_above_the_file() -> None:
     assert heard == [True, True]
 
 
+async def test_one_client_alone() -> None:
+    """The others are not looked at, and a listener hears what it was and what it is."""
+    known = Clients([TV])
+    everything: list[bool] = []
+    ones: list[tuple[Client | None, Client | None]] = []
+    known.on_change(
+        lambda: everything.append(True), lambda before, after: ones.append((before, after))
+    )
+    other = msgspec.structs.replace(TV, enabled=False)
+    new = Client(client_id="a", name="A")
+    for client_id, stored in (("tv", other), ("a", new), ("a", None), ("tv", None), ("b", None)):
+        known.adopt_one(client_id, stored)
+    assert ones == [(TV, other), (None, new), (new, None), (other, TV), (None, None)]
+    assert not everything
+    assert list(known) == [TV]
+    known.on_change(lambda: everything.append(True))
+    known.adopt_one("a", new)
+    assert everything == [True]
+
+
+async def test_a_record_that_is_read_alone(stored: StoredClients) -> None:
+    await stored.put(TV)
+    assert await stored.one("tv") == TV
+    assert await stored.one("other") is None
+
+
 def renamed(client: Client | None) -> Client:
     """An edit."""
     if client is None:

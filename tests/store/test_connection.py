@@ -41,6 +41,15 @@ async def test_a_server_that_cannot_just_now_is_unavailable(
         await in_a_pipeline(connection, "EVAL", script, 0)
 
 
+@pytest.mark.parametrize("code", ["READONLY", "OOM", "MISCONF", "NOREPLICAS"])
+async def test_a_refusal_is_named_by_its_code(connection: Connection, code: str) -> None:
+    script = f'return redis.error_reply("{code} Not just now.")'
+    with pytest.raises(StoreUnavailable, match=f"^{code}$"):
+        await connection.command("EVAL", script, 0)
+    with pytest.raises(StoreUnavailable, match=f"^{code}$"):
+        await in_a_pipeline(connection, "EVAL", script, 0)
+
+
 async def test_a_mistake_of_ours_is_no_outage(connection: Connection) -> None:
     with pytest.raises(ResponseError):
         await connection.command("GET")

@@ -219,7 +219,7 @@ def test_somebody_else_s_directory_holds_no_socket(data_dir: Path, how: str) -> 
         folder.mkdir()
         folder.chmod(0o777)
     try:
-        with pytest.raises(StoreSetupError, match="belongs to somebody else"):
+        with pytest.raises(StoreSetupError, match="belongs to another user"):
             server.start()
         assert server._lock is None
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,7 @@ from deviceflow.store.feed import PAGE
 from tests.stage.clock import Clock
 from tests.stage.store import LIFETIME_S, Store
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import next_catch_up, subscribed, until
+from tests.stage.waiting import end, next_catch_up, subscribed, until
 
 MakeStore = Callable[[], Awaitable[Store]]
 
@@ -38,13 +39,16 @@ async def log_and_push(store: Store, numbers: Iterable[int], *, pushed: bool = T
 
 async def decide_steadily(store: Store, first: int, count: int) -> None:
     for number in range(first, first + count, 20):
-        # The connections of the one that decides may be killed, too.
-        logged = False
-        while not logged:
-            with suppress(StoreUnavailable):
-                await log_and_push(store, range(number, number + 20))
-                logged = True
+        await persistently(partial(log_and_push, store, range(number, number + 20)))
         await asyncio.sleep(0.002)
+
+
+async def persistently(act: Callable[[], Awaitable[None]]) -> None:
+    """Do `act` until it succeeds: a test's own connections may be among those that are killed."""
+    while True:
+        with suppress(StoreUnavailable):
+            await act()
+            return
 
 
 @pytest.fixture
@@ -74,8 +78,8 @@ async def test_decisions_while_connections_are_killed(
         await next_catch_up(worker.feed)
         assert len(worker.mirror) == DECISIONS
         # Whatever was only hinted at meanwhile: the subscription is alive again.
-        await subscribed(store.connection)
-        await log_and_push(store, [DECISIONS])
+        await persistently(partial(subscribed, store.connection))
+        await persistently(partial(log_and_push, store, [DECISIONS]))
         await until(lambda: worker.mirror.state_of(DECISIONS) is State.DENIED)
 
 
@@ -153,7 +157,5 @@ async def killing(valkey: Valkey, kind: str) -> AsyncIterator[None]:
         yield
         assert not task.done()
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
         await connection.close()

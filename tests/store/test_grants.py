@@ -1,5 +1,7 @@
 """Grants, on fakeredis and on a real server alike."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from unittest import mock
 
 import pytest
@@ -23,7 +25,7 @@ async def test_a_new_grant_is_found_by_its_user_code(each_store: Store) -> None:
     assert grant.state is State.PENDING
     assert (grant.client_id, grant.scope) == ("tv-app", "openid profile")
     assert (grant.requested_at, grant.expires_at) == (now, now + 600)
-    assert (grant.address, grant.user_agent) == ("203.0.113.7", "NebulaTV/4.2")
+    assert (grant.address, grant.device) == ("203.0.113.7", "NebulaTV 4.2")
     assert (grant.claimed_by, grant.approval) == (None, None)
 
 
@@ -94,8 +96,9 @@ async def test_a_denial_is_final(each_store: Store) -> None:
     grant = await each_store.grant()
     await each_store.grants.claim(grant, ADA.sub)
     assert await each_store.grants.decide(grant, Event.DENY, ADA) is Outcome.CHANGED
-    for event in (Event.APPROVE, Event.DENY, Event.CANCEL):
+    for event in (Event.APPROVE, Event.CANCEL):
         assert await each_store.grants.decide(grant, event, ADA) is Outcome.REFUSED
+    assert await each_store.grants.decide(grant, Event.DENY, ADA) is Outcome.CHANGED
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.REFUSED
     assert await each_store.grants.redeem(grant, None) is Outcome.REFUSED
     after = await each_store.read(grant)
@@ -180,19 +183,107 @@ async def test_two_letters_make_two_codes_and_no_third(each_store: Store) -> Non
                 continue
         return ""
 
-    assert sorted([await issue(), await issue()]) == ["B", "C"]
-    with mock.patch.object(user_code, "generate", wraps=user_code.generate) as drawn:
-        with pytest.raises(StoreUnavailable):
-            await each_store.grants.issue(each_store.request(), form, 60, 5)
-        assert drawn.call_count == COLLISION_TRIES
+    with mock.patch.object(user_code, "length_for", return_value=1):
+        assert sorted([await issue(), await issue()]) == ["B", "C"]
+        with mock.patch.object(user_code, "generate", wraps=user_code.generate) as drawn:
+            with pytest.raises(StoreUnavailable):
+                await each_store.grants.issue(each_store.request(), form, 60, 5)
+            assert drawn.call_count == COLLISION_TRIES
+
+
+async def code_length(store: Store) -> int:
+    """The length of a new code."""
+    return len((await store.issue()).user_code)
+
+
+async def test_small_installations_keep_short_codes(each_store: Store) -> None:
+    lengths = {await code_length(each_store) for _ in range(100)}
+    assert lengths == {8}
 
 
 async def test_the_code_grows_with_the_fleet(each_store: Store) -> None:
     """8628-5.1-a."""
-    await each_store.issue()
-    await each_store.connection.command("INCRBY", keyspace.SLOTS, 100_000)
-    lengths = {len((await each_store.issue()).user_code) for _ in range(40)}
-    assert lengths == {8, 12}
+    assert await code_length(each_store) == 8
+    await live(each_store, 100_000)
+    assert await code_length(each_store) == 11
+
+
+async def test_a_fresh_worker_among_a_million_grants_gives_long_codes_at_once(
+    store: Store, another: Callable[[], Awaitable[Store]]
+) -> None:
+    await live(store, 1_000_000)
+    assert await code_length(await another()) == 11
+
+
+async def test_a_store_that_lost_its_data_begins_again(
+    store: Store, another: Callable[[], Awaitable[Store]]
+) -> None:
+    other = await another()
+    await live(store, 1_000_000)
+    assert [await code_length(each) for each in (store, other)] == [11, 11]
+    await store.connection.command("FLUSHALL")
+    assert [await code_length(each) for each in (store, other)] == [8, 8]
+
+
+async def test_a_fleet_that_is_gone_leaves_short_codes(each_store: Store) -> None:
+    await live(each_store, 100_000)
+    each_store.clock.advance(660)
+    assert await code_length(each_store) == 8
+
+
+async def test_the_code_grows_with_wrong_codes(each_store: Store) -> None:
+    """8628-5.1-a: who guesses makes new codes longer, and locks nobody out."""
+    for _ in range(100):
+        assert await each_store.grants.find("BBBBBBBB") is None
+    assert await code_length(each_store) == 8
+    await wrong_codes(each_store, 1_000_000)
+    assert await code_length(each_store) == 9
+    each_store.clock.advance(660)
+    assert await code_length(each_store) == 8
+
+
+async def test_a_code_that_is_found_is_not_counted_as_wrong(each_store: Store) -> None:
+    issued = await each_store.issue()
+    for _ in range(10):
+        await each_store.grants.find(issued.user_code)
+    assert (await each_store.slots.pressure(600)).wrong_codes_per_day == 0
+
+
+async def test_codes_never_get_shorter_while_two_workers_start_grants(
+    store: Store, another: Callable[[], Awaitable[Store]]
+) -> None:
+    """1,200 grants, 16 at a time: a grant that is asked for after an answer has no shorter code."""
+    workers = [store, await another()]
+    grants = iter(range(1_200))
+    longest, lengths = 0, []
+
+    async def devices() -> None:
+        nonlocal longest
+        for number in grants:
+            at_least = longest
+            length = await code_length(workers[number % 2])
+            assert length >= at_least
+            longest = max(longest, length)
+            lengths.append(length)
+
+    await asyncio.gather(*(devices() for _ in range(16)))
+    assert len(lengths) == 1_200
+    assert set(lengths) == {8, 9}
+    assert lengths.count(8) <= 177
+
+
+async def live(store: Store, grants: int) -> None:
+    """Let others start `grants` grants in this minute."""
+    minute = int(store.clock()) // 60
+    await store.connection.command("HINCRBY", keyspace.ISSUED, str(minute), grants)
+    await store.connection.command("EXPIRE", keyspace.ISSUED, 86_400)
+
+
+async def wrong_codes(store: Store, codes: int) -> None:
+    """Let others try `codes` wrong codes in this minute."""
+    minute = int(store.clock()) // 60
+    await store.connection.command("HINCRBY", keyspace.WRONG_CODES, str(minute), codes)
+    await store.connection.command("EXPIRE", keyspace.WRONG_CODES, 86_400)
 
 
 async def test_grant_and_user_code_outlive_expiry_by_a_minute_and_no_more(

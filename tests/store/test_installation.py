@@ -55,7 +55,8 @@ async def test_a_sealed_name_leads_back_to_it(each_store: Store) -> None:
     await each_store.connection.command("FLUSHALL")
     elsewhere = await Installation.open(each_store.connection)
     assert elsewhere.unseal(sealed[0]) is None
-    assert elsewhere.successor(b"x") != installation.successor(b"x")
+    assert elsewhere.derived(b"a", b"x") != installation.derived(b"a", b"x")
+    assert installation.derived(b"a", b"x") != installation.derived(b"b", b"x")
 
 
 async def test_while_nothing_is_lost_nothing_changes(each_store: Store) -> None:

@@ -23,9 +23,12 @@ from tests.stage.valkey import Valkey
 
 PACKAGE = Path(deviceflow.__file__).parent
 
+ENDING = [keyspace.ISSUED, keyspace.WRONG_CODES, keyspace.DECISIONS]
+
 NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
     keyspace.family,
+    keyspace.redemption,
     keyspace.user_code,
     keyspace.opaque_token,
     keyspace.revoked,
@@ -54,7 +57,8 @@ def test_every_key_says_its_owner() -> None:
     """And the owner is a module of the store."""
     text = (PACKAGE / "store" / "keyspace.py").read_text(encoding="utf-8")
     owners = re.findall(r"Owner: `(\w+)`\.", text)
-    assert len(owners) == len(keyspace.PERMANENT) + len(NAMED) + len(["DECISIONS", "CHANNEL"])
+    others = ["PROBE", "CHANNEL", "HOLDS"]
+    assert len(owners) == len(keyspace.PERMANENT) + len(ENDING) + len(NAMED) + len(others)
     for owner in owners:
         assert "keyspace." in (PACKAGE / "store" / f"{owner}.py").read_text(encoding="utf-8")
 
@@ -62,7 +66,10 @@ def test_every_key_says_its_owner() -> None:
 def test_what_is_used_together_is_in_one_slot() -> None:
     fed = {keyspace.INSTALLATION, keyspace.REVISION, keyspace.DECISIONS}
     assert len({slot(key) for key in fed}) == 1
-    assert slot(keyspace.grant("name")) == slot(keyspace.family("name")) == slot("name")
+    grant = {keyspace.grant("name"), keyspace.family("name"), keyspace.redemption("name")}
+    assert {slot(key) for key in grant} == {slot("name")}
+    counted = {keyspace.SLOTS, keyspace.ISSUED, keyspace.WRONG_CODES}
+    assert len({slot(key) for key in counted}) == 1
 
 
 @pytest.mark.parametrize("key", NAMED)
@@ -80,7 +87,7 @@ async def test_everything_that_is_stored_is_listed(store: Store, valkey: Valkey)
     """Each key is one of the permanent ones, the log, or of exactly one kind."""
     await fill(store)
     patterns = [re.escape(key("*")).replace(r"\*", "[^:{}]+") for key in NAMED]
-    patterns += [re.escape(key) for key in (*keyspace.PERMANENT, keyspace.DECISIONS)]
+    patterns += [re.escape(key) for key in (*keyspace.PERMANENT, *ENDING)]
     with valkey.client() as client:
         stored = [key.decode() for key in client.scan_iter(count=1000)]
     found = {key: [each for each in patterns if re.fullmatch(each, key)] for key in stored}
@@ -91,8 +98,10 @@ async def test_everything_that_is_stored_is_listed(store: Store, valkey: Valkey)
 async def fill(store: Store) -> None:
     """Store something of every kind."""
     token, _ = await store.family()
+    assert await store.grants.find("BCDFGHJK") is None
     await store.families.revoke(store.families.grant_id(token.name))
     await store.family()
+    await store.repeatable()
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start("ada", "sub-ada", 1)
     await store.limits.hit("guess", "ada", limit=1, window_s=60)

@@ -36,7 +36,7 @@ async def far(store: Store, path: LossyPath, clock: Clock) -> AsyncIterator[Stor
     await connection.close()
 
 
-@pytest.mark.parametrize("step", [b"PXAT", b"EVALSHA"])
+@pytest.mark.parametrize("step", [b"PXAT", b"NebulaTV"])
 async def test_a_new_grant_is_made_once(far: Store, path: LossyPath, step: bytes) -> None:
     """The user code and the grant are two steps: each sees its own success."""
     path.lose_answers(step)
@@ -47,7 +47,7 @@ async def test_a_new_grant_is_made_once(far: Store, path: LossyPath, step: bytes
         assert len(await far.connection.command("KEYS", pattern)) == 1
 
 
-@pytest.mark.parametrize("step", [b"PXAT", b"EVALSHA"])
+@pytest.mark.parametrize("step", [b"PXAT", b"NebulaTV"])
 async def test_a_grant_that_is_made_halfway_is_no_grant(
     far: Store, path: LossyPath, step: bytes
 ) -> None:
@@ -58,7 +58,7 @@ async def test_a_grant_that_is_made_halfway_is_no_grant(
     (key,) = await far.connection.command("KEYS", keyspace.user_code("*"))
     assert await far.connection.command("TTL", key) > 0
     grants = await far.connection.command("KEYS", keyspace.grant("*"))
-    assert len(grants) == (step == b"EVALSHA")
+    assert len(grants) == (step == b"NebulaTV")
     assert await far.issue()
 
 
@@ -69,7 +69,7 @@ async def test_claim_and_approval_succeed_once(far: Store, path: LossyPath) -> N
     path.lose_answers(b"EVALSHA")
     assert await far.grants.decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
     assert path.lost == 2
-    assert await far.grants.decide(grant, Event.APPROVE, ADA) is Outcome.REFUSED
+    assert await far.grants.decide(grant, Event.DENY, ADA) is Outcome.REFUSED
 
 
 @pytest.mark.parametrize("losses", [1, 2])
@@ -112,8 +112,9 @@ async def test_a_rotation_sees_its_own_success(far: Store, path: LossyPath) -> N
 async def test_a_lost_answer_to_a_slot_number_skips_numbers_and_repeats_none(
     far: Store, path: LossyPath
 ) -> None:
-    path.lose_answers(b"INCRBY")
-    slots = [await far.slots.take() for _ in range(40)]
+    await far.slots.take(600)
+    path.lose_answers(b"EVALSHA")
+    slots = [(await far.slots.take(600)).number for _ in range(40)]
     assert path.lost == 1
     assert len(set(slots)) == 40
 

@@ -1,58 +1,113 @@
 """Slot numbers, and how many grants are live, on fakeredis and on a real server alike."""
 
-from deviceflow.store import keyspace
-from deviceflow.store.slots import BLOCK
+import asyncio
+from collections.abc import Awaitable, Callable
+from unittest import mock
+
+import pytest
+
+from deviceflow.store import keyspace, scripts
+from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.slots import Pressure
 from tests.stage.store import Store
 
 
 async def test_numbers_are_taken_once(each_store: Store) -> None:
     other = Store(each_store.connection, each_store.installation, each_store.clock)
     taken = []
-    for _ in range(3 * BLOCK):
-        taken += [await each_store.slots.take(), await other.slots.take()]
-    assert len(set(taken)) == len(taken)
-    assert max(taken) <= len(taken) + BLOCK
+    for _ in range(10):
+        for store, lifetime in ((each_store, 600), (other, 600), (other, 1800)):
+            calls = (store.slots.take(lifetime) for _ in range(5))
+            taken += [slot.number for slot in await asyncio.gather(*calls)]
+    assert sorted(taken) == list(range(1, 151))
 
 
 async def test_the_counter_may_run_over(each_store: Store) -> None:
     """40 bits fit into a device code; after 10^12 grants the numbers begin again."""
     await each_store.connection.command("SET", keyspace.SLOTS, (1 << 40) - 3)
-    taken = [await each_store.slots.take() for _ in range(BLOCK)]
-    assert taken == [(n + (1 << 40) - 2) % (1 << 40) for n in range(BLOCK)]
+    taken = [(await each_store.slots.take(600)).number for _ in range(4)]
+    assert taken == [(1 << 40) - 2, (1 << 40) - 1, 0, 1]
 
 
-async def count(store: Store, grants: int) -> int:
-    """Let others make `grants` grants; how many are live then."""
-    await store.connection.command("INCRBY", keyspace.SLOTS, grants)
-    for _ in range(BLOCK):
-        await store.slots.take()
-    return store.slots.live(600)
+async def test_grants_that_wait_at_the_same_time_share_a_call(store: Store) -> None:
+    with mock.patch.object(scripts, "take_slots", wraps=scripts.take_slots) as calls:
+        slots = await asyncio.gather(*(store.slots.take(600) for _ in range(50)))
+    assert calls.call_count == 1
+    assert {slot.pressure.live for slot in slots} == {50}
 
 
-async def test_before_the_first_grant_one_is_live(each_store: Store) -> None:
-    assert each_store.slots.live(600) == 1
-    assert await count(each_store, 0) == 1
+async def test_each_grant_counts_at_once_for_every_worker(
+    store: Store, another: Callable[[], Awaitable[Store]]
+) -> None:
+    """Nothing is taken ahead, so no worker has an older count than another one."""
+    workers = [store, await another(), await another()]
+    seen = [(await workers[i % 3].slots.take(600)).pressure.live for i in range(30)]
+    assert seen == list(range(1, 31))
 
 
-async def test_a_burst_in_the_first_second_counts(each_store: Store) -> None:
-    await count(each_store, 0)
-    assert await count(each_store, 10_000) >= 10_000
-    assert await count(each_store, 10_000) >= 20_000
+async def test_each_lifetime_has_its_own_count(each_store: Store) -> None:
+    for _ in range(5):
+        await each_store.slots.take(600)
+    each_store.clock.advance(700)
+    assert (await each_store.slots.take(600)).pressure.live == 1
+    assert (await each_store.slots.take(86_400)).pressure.live == 7
 
 
 async def test_what_was_made_longer_ago_than_a_lifetime_is_not_live(each_store: Store) -> None:
-    await count(each_store, 0)
-    each_store.clock.advance(10)
-    assert 5000 <= await count(each_store, 5000) <= 5000 + 2 * BLOCK
-    each_store.clock.advance(601)
-    assert await count(each_store, 0) <= 2 * BLOCK
+    """To the minute, and never too early."""
+    await asyncio.gather(*(each_store.slots.take(600) for _ in range(100)))
+    each_store.clock.advance(599)
+    assert (await each_store.slots.take(600)).pressure.live == 101
+    each_store.clock.advance(61)
+    assert (await each_store.slots.take(600)).pressure.live == 2
 
 
-async def test_a_counter_that_began_again_is_no_negative_fleet(each_store: Store) -> None:
-    """The store lost its data."""
-    await count(each_store, 10_000)
-    each_store.clock.advance(2)
-    await each_store.connection.command("DEL", keyspace.SLOTS)
-    assert await count(each_store, 0) == 1
-    each_store.clock.advance(2)
-    assert await count(each_store, 500) >= 500
+async def test_a_clock_that_steps_back_loses_no_grant(each_store: Store) -> None:
+    await asyncio.gather(*(each_store.slots.take(600) for _ in range(100)))
+    each_store.clock.advance(-180)
+    assert (await each_store.slots.take(600)).pressure.live == 101
+
+
+async def test_what_a_new_grant_would_find(each_store: Store) -> None:
+    assert await each_store.slots.pressure(600) == Pressure(1, 0)
+    await each_store.slots.take(600)
+    await each_store.slots.count_wrong_code()
+    assert await each_store.slots.pressure(600) == Pressure(2, 144)
+    assert await each_store.slots.pressure(600) == Pressure(2, 144)
+
+
+async def test_minutes_of_another_day_are_forgotten(each_store: Store) -> None:
+    for _ in range(3):
+        await each_store.slots.take(600)
+        await each_store.slots.count_wrong_code()
+        each_store.clock.advance(86_400 + 120)
+    await each_store.slots.take(600)
+    assert await each_store.connection.command("HLEN", keyspace.ISSUED) == 1
+    assert await each_store.connection.command("HLEN", keyspace.WRONG_CODES) == 0
+
+
+async def test_without_a_store_every_grant_hears_of_it_and_the_next_one_tries_again(
+    store: Store,
+) -> None:
+    with mock.patch.object(scripts, "take_slots", side_effect=StoreUnavailable("away")):
+        calls = (store.slots.take(600) for _ in range(3))
+        failures = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [StoreUnavailable] * 3
+    assert (await store.slots.take(600)).number == 1
+
+
+async def test_a_fault_strands_no_grant(store: Store) -> None:
+    fault = mock.patch.object(scripts, "take_slots", side_effect=RuntimeError)
+    with fault, pytest.raises(RuntimeError):
+        await store.slots.take(600)
+    assert (await store.slots.take(600)).number == 1
+
+
+async def test_a_device_that_is_gone_holds_up_no_other(store: Store) -> None:
+    gone = asyncio.create_task(store.slots.take(600))
+    stays = asyncio.create_task(store.slots.take(600))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await stays).pressure.live == 2
+    with pytest.raises(asyncio.CancelledError):
+        await gone

@@ -1,6 +1,6 @@
 """Which client sent a request (RFC 6749 sections 2.3, 3.2).
 
-1. A request that cannot be read is refused for what is wrong with it.
+1. A request that cannot be read is refused, and the error says why.
 2. A guesser with too many failures is refused before its credentials are checked, whether they
    are good or not. Otherwise it could go on guessing, and see when it succeeds.
 3. Every other refusal is `invalid_client`: whether a client exists, is disabled or has another

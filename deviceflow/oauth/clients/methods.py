@@ -14,7 +14,7 @@ The facts that need no request stand in core/client_methods.py, under the same n
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import ClassVar, NamedTuple
 
@@ -33,7 +33,7 @@ class SharedSecret:
     """A secret, and the `method` by which it came: the header or the form."""
 
     client_id: str
-    secret: str
+    secret: str = field(repr=False)
     method: AuthMethod
 
     @property
@@ -47,10 +47,10 @@ class SharedSecret:
 
 @dataclass(frozen=True)
 class ClientAssertion:
-    """A JWT that the client is to have signed (RFC 7523 2.2)."""
+    """A JWT that says it was signed by the client (RFC 7523 2.2)."""
 
     client_id: str
-    text: str
+    text: str = field(repr=False)
     method: ClassVar[AuthMethod] = "private_key_jwt"
     is_guess: ClassVar[bool] = True
 

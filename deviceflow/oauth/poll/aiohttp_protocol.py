@@ -1,12 +1,13 @@
 """aiohttp's protocol object for one connection, as the lane has to know it.
 
 `web.RequestHandler` has no public way to ask whether it waits for a new request. This class is
-the one place that reads its private names (`_waiter`, `_current_request`, `_request_count`). They
-are pinned with aiohttp's minor version, and `tests/oauth/poll/test_aiohttp_protocol.py` fails when
-they change.
+the one place that reads its private names (`_waiter`, `_current_request`, `_request_count`,
+`_messages`, `_request_in_progress`). They are pinned with aiohttp's minor version, and
+`tests/oauth/poll/test_aiohttp_protocol.py` fails when they change.
 """
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -20,7 +21,58 @@ NEVER_S = 10.0**8
 class AiohttpProtocol(web.RequestHandler):
     """Serves what the lane leaves, and answers bytes that are no HTTP without repeating them."""
 
-    __slots__ = ()
+    __slots__ = ("_client_has_ended",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, as aiohttp takes them
+        super().__init__(*args, **options)
+        self._client_has_ended = False
+
+    def end(self) -> bool:
+        """Close once all whole requests are answered: the client sends no more.
+
+        Return False if there are none, or if the last one lacks a part of its body: then there is
+        nothing to wait for.
+        """
+        if self._messages:
+            body = self._messages[-1][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        elif self._request_in_progress:
+            # The answer is being written.
+            body = None
+        elif self._is_between_tasks:
+            self._loop.call_soon(self._end_or_close)
+            return True
+        else:
+            return False
+        if body is not None and not body.is_eof():
+            return False
+        self._client_has_ended = True
+        self._close_after_last()
+        return True
+
+    @property
+    def _is_between_tasks(self) -> bool:
+        """Whether a request's task is made and has not begun, or has ended just now."""
+        return self._request_count > 0 and self._waiter is None
+
+    def _end_or_close(self) -> None:
+        if self.transport is not None and not self.end():
+            self.transport.close()
+
+    def _close_after_last(self) -> None:
+        # `close` drops the requests that have not begun.
+        if not self._messages:
+            self.close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write an answer; if it is the last one, have the connection closed after it."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self._client_has_ended:
+            self._close_after_last()
+        return finished
 
     @property
     def waiter(self) -> asyncio.Future[None] | None:
@@ -67,4 +119,12 @@ class AiohttpProtocol(web.RequestHandler):
 def aiohttp_protocol(server: web.Server) -> AiohttpProtocol:
     """Make the protocol of one connection to `server`."""
     loop = asyncio.get_running_loop()
-    return AiohttpProtocol(server, loop=loop, keepalive_timeout=NEVER_S, access_log=None)  # type: ignore[arg-type]
+    return AiohttpProtocol(
+        server,
+        loop=loop,
+        keepalive_timeout=NEVER_S,
+        access_log=None,
+        # Every endpoint refuses compressed bodies. To inflate one first would cost a worker a
+        # second for some hundred kilobytes.
+        auto_decompress=False,
+    )

@@ -82,10 +82,14 @@ class LaneConnection(asyncio.Protocol):
         else:
             self._take(data)
 
-    def eof_received(self) -> None:
-        """Tell aiohttp that the client sends no more; the transport then closes by itself."""
-        if self._aiohttp is not None:
-            self._aiohttp.eof_received()
+    def eof_received(self) -> bool:
+        """Answer what is whole: the client sends no more, but may still read (RFC 9112 9.6).
+
+        Return whether the transport has to stay open for an answer of aiohttp's, which then
+        closes it. The lane's answers are written already; the transport sends them and closes.
+        """
+        self._door.held.note_end(self.transport)
+        return self._aiohttp is not None and self._aiohttp.end()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection: the client has gone."""
@@ -141,7 +145,7 @@ class LaneConnection(asyncio.Protocol):
             return is_reading_body
         if self._missing != _UNKNOWN:
             return self._missing > 0
-        # No request is being served, and nobody counts any more. What is left is half a head:
+        # No request is being served, and the count has ended. What is left is half a head:
         # aiohttp still waits, and with the very future with which it waited when bytes were last
         # given to it, so those bytes made no request. (A future is replaced after each request;
         # on a new connection there is none before the first bytes, so it cannot be compared.)

@@ -5,6 +5,14 @@ cap or the grant's expiry, whichever comes first. The answer says `Preference-Ap
 with the seconds that were granted. Above the limit on held polls the answer comes at once, as
 for a device that did not ask. No task waits: a held poll is one entry and one timer.
 
+The newest poll. The server cannot see that a device has left a connection: a relay may go silent
+without a FIN. So a newer poll of a grant ends an older hold of it, and the tokens go to the
+connection on which the device listens now. The older poll is answered as at the end of its time.
+In one worker every newer poll does this, held or not. Between workers only a held poll does: it is
+announced on the push channel, so a plain poll costs no message. The announcements of all workers
+have one order, in which every worker hears them. A hold ends when another worker's announcement
+of the same grant comes after its own, so of several workers exactly one keeps its hold.
+
 The hand-over. The lane holds polls too, but it makes no tokens. When a poll that it holds is
 approved, the connection does two things: it leaves the seconds that were granted here, under its
 transport (`hand_over`), and it feeds the poll's bytes to aiohttp. The device code grant then meets
@@ -46,14 +54,25 @@ def preference_applied(wait: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait}"}
 
 
+Announce = Callable[[int], int]
+"""Announces the hold of a grant to the other workers; returns the number of the announcement."""
+
+
 class HeldPolls:
     """The held polls of one worker, each under its connection's transport."""
 
-    def __init__(self, mirror: Mirror, clock: Clock, *, max_held: int, max_wait: int) -> None:
+    def __init__(
+        self, mirror: Mirror, clock: Clock, announce: Announce, *, max_held: int, max_wait: int
+    ) -> None:
         self.max_wait = max_wait
         self._mirror = mirror
         self._clock = clock
+        self._announce = announce
         self._max_held = max_held
+        # The same held polls, by grant. The lane looks here at each poll.
+        self.by_grant: dict[int, _HeldPoll] = {}
+        # Transports on which the client sends no more: they may have nobody at the other end.
+        self._ended: set[object] = set()
         self._held: dict[object, _HeldPoll] = {}
         self._handed_over: dict[object, int] = {}
 
@@ -63,16 +82,42 @@ class HeldPolls:
     def hold(self, transport: object, code: DeviceCode, wait: int, finish: Finish) -> bool:
         """Hold the poll that came over `transport`; return False if there is no room for it.
 
-        `transport` is None if the device has gone in the meantime.
+        `transport` is None if the device has gone in the meantime. An older hold of the grant ends.
         """
+        self.end_older(code.grant_id)
         if len(self._held) >= self._max_held or transport in self._held or transport is None:
             return False
-        left = min(wait, code.expires_at - self._clock())
+        if transport in self._ended:
+            return False
+        lifetime = code.expires_at - self._clock()
         held = _HeldPoll(self, transport, code, finish)
-        held.timer = asyncio.get_running_loop().call_later(left, held.time_is_up)
-        self._held[transport] = held
+        # The timer may fire a little before the clock says so: its reason is noted, not looked up.
+        held.ends_with_grant = lifetime <= wait
+        held.timer = asyncio.get_running_loop().call_later(min(wait, lifetime), held.time_is_up)
+        self._held[transport] = self.by_grant[code.grant_id] = held
+        held.announcement = self._announce(code.grant_id)
         self._mirror.watch(code.grant_id, held.decided)
         return True
+
+    def end_older(self, grant_id: int) -> None:
+        """End the hold of a grant, because a newer poll of the grant has come.
+
+        The newer poll came over another connection: what a client sends behind a held poll is
+        read after the answer.
+        """
+        held = self.by_grant.get(grant_id)
+        if held is not None:
+            self.finish(held, PollAnswer.AUTHORIZATION_PENDING)
+
+    def end_older_elsewhere(self, grant_id: int, own: int) -> None:
+        """End the hold of a grant, because another worker has announced a hold of it.
+
+        `own`: the number of this worker's last announcement before that one. A hold that was
+        announced later is the newer one, and stays.
+        """
+        held = self.by_grant.get(grant_id)
+        if held is not None and held.announcement <= own:
+            self.finish(held, PollAnswer.AUTHORIZATION_PENDING)
 
     def held_answer(
         self, transport: object, code: DeviceCode, wait: int
@@ -95,9 +140,21 @@ class HeldPolls:
         """Take the seconds that the lane left for the poll on `transport`, 0 for none."""
         return self._handed_over.pop(transport, 0)
 
+    def note_end(self, transport: object) -> None:
+        """Answer the poll that is held on `transport`, and hold no more there.
+
+        The client sends no more. It may read on, or it may have hung up: that looks the same.
+        """
+        self._ended.add(transport)
+        self._end(transport)
+
     def drop(self, transport: object) -> None:
         """Free the place of a device that has gone, or of every device before a stop."""
         self._handed_over.pop(transport, None)
+        self._ended.discard(transport)
+        self._end(transport)
+
+    def _end(self, transport: object) -> None:
         held = self._held.get(transport)
         if held is not None:
             self.finish(held, PollAnswer.AUTHORIZATION_PENDING)
@@ -112,6 +169,7 @@ class HeldPolls:
         """Answer one held poll, once."""
         if self._held.pop(held.transport, None) is None:
             return
+        del self.by_grant[held.code.grant_id]
         held.timer.cancel()
         self._mirror.unwatch(held.code.grant_id, held.decided)
         held.answer(answer)
@@ -122,8 +180,12 @@ class HeldPolls:
 
 
 class _HeldPoll:
-    __slots__ = ("_polls", "answer", "code", "timer", "transport")
+    __slots__ = (
+        "_polls", "announcement", "answer", "code", "ends_with_grant", "timer", "transport",
+    )  # fmt: skip
 
+    announcement: int
+    ends_with_grant: bool
     timer: asyncio.TimerHandle
 
     def __init__(
@@ -138,6 +200,6 @@ class _HeldPoll:
         self._polls.finish(self, POLL_ANSWERS[state])
 
     def time_is_up(self) -> None:
-        expired = self._polls.is_expired(self.code)
+        expired = self.ends_with_grant or self._polls.is_expired(self.code)
         answer = PollAnswer.EXPIRED_TOKEN if expired else PollAnswer.AUTHORIZATION_PENDING
         self._polls.finish(self, answer)

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
 from deviceflow.oauth.answers import SERVER
-from deviceflow.oauth.poll.held import preference_applied
+from deviceflow.oauth.poll.held import HeldPolls, preference_applied
 from deviceflow.oauth.poll.recognition import (
     CODE_VERIFIER,
     DEVICE_CODE,
@@ -73,7 +73,7 @@ LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
 class Lane:
     """Answers polls of public clients in one worker.
 
-    `max_wait` (s) is the cap on held polls, `base` what stands before the endpoint's path.
+    `base` is what stands before the endpoint's path.
     """
 
     def __init__(
@@ -81,19 +81,20 @@ class Lane:
         judge: PollJudge,
         clients: Clients,
         clock: Clock,
+        held: HeldPolls,
         *,
-        max_wait: int,
         base: str = "",
     ) -> None:
         self._judge = judge
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
         self._clients = clients
         self._clock = clock
-        self._max_wait = max_wait
+        self._held = held
+        self._held_grants = held.by_grant
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
-        clients.on_change(self._note_clients)
+        clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
 
     def take(self, data: bytes) -> LaneResult:
@@ -153,7 +154,9 @@ class Lane:
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            return WaitingPoll(code, min(shape.wait, self._max_wait), shape.close)
+            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
+        if self._held_grants and code is not None:
+            self._held.end_older(code.grant_id)
         second = int(self._clock())
         if second != self._second:
             # The Date header changes with the second, in either direction.
@@ -167,15 +170,24 @@ class Lane:
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""
-        self._served = frozenset(
-            client.client_id.encode()
-            for client in self._clients
-            if client.enabled
-            and client.is_public
-            and client.dpop == "optional"
-            and not needs_decoding(client.client_id.encode())
-        )
+        self._served = {client.client_id.encode() for client in self._clients if _is_plain(client)}
         self._shapes.clear()
+
+    def _note_client(self, before: Client | None, after: Client | None) -> None:
+        if before is not None:
+            self._served.discard(before.client_id.encode())
+        if after is not None and _is_plain(after):
+            self._served.add(after.client_id.encode())
+        self._shapes.clear()
+
+
+def _is_plain(client: Client) -> bool:
+    return (
+        client.enabled
+        and client.is_public
+        and client.dpop == "optional"
+        and not needs_decoding(client.client_id.encode())
+    )
 
 
 def _wire(response: web.Response, now: float, *, close: bool) -> bytes:

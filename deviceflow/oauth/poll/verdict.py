@@ -1,15 +1,19 @@
 """What a poll gets, as far as this worker's memory tells (RFC 8628 section 3.5).
 
 The device code is opened, the mirror is asked for a decision, the pace table for the pace. No
-await, no store, no lock. The lane and the ordinary handler both judge here, and both build the
-answer with `answer_poll`, so they cannot disagree.
+await, no store, no lock. Expiry is a date, so it is read off the wall clock. The pace is a
+difference, so it is measured with a clock that does not step: when the host's time is corrected,
+no obedient device is told to slow down.
+
+The lane and the ordinary handler both judge here, and both build the answer with `answer_poll`, so
+they cannot disagree.
 """
 
 from typing import NamedTuple
 
 from aiohttp import web
 
-from deviceflow.core.clock import Clock
+from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.device_code import NONCE_BITS, DeviceCode, DeviceCodes
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.grant import (
@@ -54,31 +58,32 @@ class PollJudge:
         mirror: Mirror,
         pace: PaceTable,
         clock: Clock,
+        steady: SteadyClock,
     ) -> None:
         self._codes = codes
         self._mirror = mirror
         self._pace = pace
         self._clock = clock
+        self._steady = steady
 
     def judge(self, device_code: bytes, client_id: bytes) -> Verdict:
         """Judge a poll of `device_code` by `client_id`, and count it against the pace."""
         code = self._codes.open(device_code, client_id)
         if code is None:
             return _INVALID
-        now = self._clock()
-        if now >= code.expires_at:
+        if self._clock() >= code.expires_at:
             return _EXPIRED
         state = self._mirror.state_of(code.grant_id)
         if state is not PENDING:
             # The pace never delays a decided grant.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
-        return self.keep_pace(code, now)
+        return self.keep_pace(code)
 
-    def keep_pace(self, code: DeviceCode, now: float) -> Verdict:
-        """Judge a poll of a pending grant by its pace alone; `now` in s."""
+    def keep_pace(self, code: DeviceCode) -> Verdict:
+        """Judge a poll of a pending grant by its pace alone."""
         grant_id = code.grant_id
         interval = self._pace.judge(
-            grant_id, grant_id >> NONCE_BITS, int(now * 1000), code.interval
+            grant_id, grant_id >> NONCE_BITS, int(self._steady() * 1000), code.interval
         )
         return Verdict(SLOW_DOWN if interval else AUTHORIZATION_PENDING, code, interval)
 

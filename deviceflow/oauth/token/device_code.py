@@ -23,6 +23,7 @@ from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.redemptions import RedeemedTokens, Redemptions
 from deviceflow.store.users import Users
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCodeGrant:
-    """The grant type that answers polls, and gives the tokens of an approved grant once."""
+    """The grant type that answers polls, and gives an approved grant its tokens."""
 
     name = DEVICE_CODE_GRANT
 
@@ -41,6 +42,7 @@ class DeviceCodeGrant:
     clients: Clients
     users: Users
     mint: TokenMint
+    redemptions: Redemptions
     proofs: DPoPProofs
     clock: Clock
 
@@ -55,6 +57,7 @@ class DeviceCodeGrant:
         code = verdict.code
         if code is None:
             return answer_poll(verdict)
+        self.held.end_older(code.grant_id)
         if verdict.answer is None:
             response = await self._ask_store(code, request)
             if response is not None:
@@ -62,7 +65,7 @@ class DeviceCodeGrant:
             if held_for:
                 # The lane has judged its pace already, when the poll came.
                 return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held_for)
-            verdict = self.judge.keep_pace(code, self.clock())
+            verdict = self.judge.keep_pace(code)
         wait = min(requested_wait(request.http.headers.getall("Prefer", ())), self.held.max_wait)
         if wait and verdict.answer is PollAnswer.AUTHORIZATION_PENDING:
             return await self._hold(request, code, wait)
@@ -104,10 +107,49 @@ class DeviceCodeGrant:
         self.mirror.learn(grant.id, grant.state, grant.expires_at)
         if grant.state is State.APPROVED:
             return await self._redeem(grant, request)
+        if grant.state is State.REDEEMED:
+            return await self._repeat(grant, request)
         return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
 
     async def _redeem(self, grant: Grant, request: TokenRequest) -> web.Response:
         """Give the tokens. Everything that can fail comes before `grants.redeem`."""
+        entitlement = await self._entitlement(grant, request)
+        first = await self.mint.first(entitlement, grant.resources, request)
+        outcome = await self.grants.redeem(grant, first.redemption, first.repeatable)
+        if outcome is Outcome.EXPIRED:
+            return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
+        if outcome is not Outcome.CHANGED:
+            # Another request was faster. If it redeemed the code, its tokens are the code's.
+            tokens = await self.redemptions.find(entitlement.family)
+            return await self._give_again(tokens, request, entitlement)
+        sub = entitlement.subject.sub
+        log.info("grant.redeemed", client_id=request.client.client_id, sub=sub)
+        return json_response(first.response)
+
+    async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
+        """Give the tokens of an earlier redemption again, if that is still possible."""
+        tokens = await self.redemptions.find(self.grants.family_name(grant.id))
+        if tokens is None:
+            self.mirror.learn(grant.id, State.SPENT, grant.expires_at)
+            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
+        return await self._give_again(tokens, request, await self._entitlement(grant, request))
+
+    async def _give_again(
+        self, tokens: RedeemedTokens | None, request: TokenRequest, entitlement: Entitlement
+    ) -> web.Response:
+        if tokens is None:
+            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
+        if not compare_digest(tokens.jkt, request.jkt):
+            raise invalid_grant("This code was redeemed with another DPoP key, or without one.")
+        if tokens.resources != tuple(request.resources):
+            raise invalid_grant("This code was redeemed for other resources.")
+        response = await self.mint.again(tokens, entitlement.family)
+        sub = entitlement.subject.sub
+        log.info("grant.redeemed_again", client_id=request.client.client_id, sub=sub)
+        return json_response(response)
+
+    async def _entitlement(self, grant: Grant, request: TokenRequest) -> Entitlement:
+        """Return what the device may receive tokens for, now. May raise OAuthError."""
         client = request.client
         _check_binding(grant, request)
         if client.scopes_for(grant.scope) is None:
@@ -121,16 +163,7 @@ class DeviceCodeGrant:
         access = self.mint.access(request, grant.scope, granted)
         await self.proofs.spend(request.possession)
         name = self.grants.family_name(grant.id)
-        tokens = await self.mint.first(
-            Entitlement(client, subject, grant.scope, access, request.jkt, name), grant.resources
-        )
-        outcome = await self.grants.redeem(grant, tokens.redemption)
-        if outcome is Outcome.EXPIRED:
-            return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
-        if outcome is not Outcome.CHANGED:
-            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
-        log.info("grant.redeemed", client_id=client.client_id, sub=subject.sub)
-        return json_response(tokens.response)
+        return Entitlement(client, subject, grant.scope, access, request.jkt, name)
 
 
 def _check_binding(grant: Grant, request: TokenRequest) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from deviceflow.config import Tokens
 from deviceflow.core import claims
-from deviceflow.core.claims import Subject, Validity
+from deviceflow.core.claims import Claims, Subject, Validity
 from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
 from deviceflow.core.errors import invalid_grant, invalid_target
@@ -15,8 +15,9 @@ from deviceflow.core.resources import OPENID, GrantedScope, Resources, TokenScop
 from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
-from deviceflow.store.families import Families, Family, RefreshToken
-from deviceflow.store.grants import Redemption
+from deviceflow.store.families import Families, Family
+from deviceflow.store.grants import Redemption, RepeatableRedemption
+from deviceflow.store.redemptions import RedeemedTokens, Redemptions, TokenContent, new_seed
 
 
 class Entitlement(NamedTuple):
@@ -36,10 +37,14 @@ class Entitlement(NamedTuple):
 
 
 class FirstTokens(NamedTuple):
-    """The answer to a redemption, and the refresh token family to store with it."""
+    """The answer to a redemption, and what to store with it.
+
+    `redemption`: the family of refresh tokens. `repeatable`: what a repetition needs.
+    """
 
     response: TokenResponse
     redemption: Redemption | None
+    repeatable: RepeatableRedemption | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,7 @@ class TokenMint:
     signer: Signer
     families: Families
     access_tokens: AccessTokens
+    redemptions: Redemptions
     clock: Clock
 
     def access(self, request: TokenRequest, scope: str, granted: GrantedScope) -> TokenScope:
@@ -67,16 +73,25 @@ class TokenMint:
             raise invalid_target()
         return access
 
-    async def first(self, entitlement: Entitlement, granted_resources: str) -> FirstTokens:
+    async def first(
+        self, entitlement: Entitlement, granted_resources: str, request: TokenRequest
+    ) -> FirstTokens:
         """Make the tokens of a redemption, with a refresh token if the grant allows it.
 
         The refresh token is for the whole grant; the access token may be for a part of it.
         """
-        response = await self.fresh(entitlement)
-        if not entitlement.client.gets_refresh_token(entitlement.scope):
-            return FirstTokens(response, None)
-        token = RefreshToken.new(entitlement.family)
-        response.refresh_token = token.text
+        tokens = RedeemedTokens(
+            seed=new_seed(),
+            content=self._content(entitlement),
+            has_refresh_token=entitlement.client.gets_refresh_token(entitlement.scope),
+            jkt=entitlement.jkt,
+            resources=tuple(request.resources),
+        )
+        response = await self.again(tokens, entitlement.family)
+        lifetime_s = self.settings.access_token_lifetime_s
+        repeatable = self.redemptions.repeatable(tokens, lifetime_s)
+        if not tokens.has_refresh_token:
+            return FirstTokens(response, None, repeatable)
         family = Family(
             client_id=entitlement.client.client_id,
             scope=entitlement.scope,
@@ -85,48 +100,68 @@ class TokenMint:
             dpop_jkt=entitlement.jkt if entitlement.client.refresh_tokens_have_key else "",
             resources=granted_resources,
         )
+        token = self.redemptions.refresh_token(tokens, entitlement.family)
         redemption = Redemption(family, token.hash, self.families.idle_until_ms(family))
-        return FirstTokens(response, redemption)
+        return FirstTokens(response, redemption, repeatable)
+
+    async def again(self, tokens: RedeemedTokens, family: str) -> TokenResponse:
+        """Make the tokens of a redemption, as often as it is repeated. `family`: its name."""
+        response = await self._response(tokens.content, self.redemptions.opaque_secret(tokens))
+        if tokens.has_refresh_token:
+            response.refresh_token = self.redemptions.refresh_token(tokens, family).text
+        return response
 
     async def fresh(self, entitlement: Entitlement) -> TokenResponse:
         """Make an access token, and an ID token if the scope asks for it; no refresh token."""
+        return await self._response(self._content(entitlement))
+
+    async def _response(self, content: TokenContent, opaque_secret: str = "") -> TokenResponse:
+        access = content.access_token
+        lifetime_s = max(0, int(str(access["exp"])) - int(self.clock()))
+        if content.is_opaque:
+            access_token = await self.access_tokens.store(access, lifetime_s, opaque_secret)
+        else:
+            access_token = self.signer.sign(access, claims.ACCESS_TOKEN_TYPE)
+        id_token = content.id_token
         return TokenResponse(
-            access_token=await self._access_token(entitlement),
-            token_type="DPoP" if entitlement.jkt else "Bearer",
-            expires_in=self.settings.access_token_lifetime_s,
-            scope=entitlement.access.scope,
-            id_token=self._id_token(entitlement),
+            access_token=access_token,
+            token_type="DPoP" if "cnf" in access else "Bearer",
+            expires_in=lifetime_s,
+            scope=str(access["scope"]),
+            id_token=None if id_token is None else self.signer.sign(id_token, claims.ID_TOKEN_TYPE),
         )
 
-    async def _access_token(self, entitlement: Entitlement) -> str:
+    def _content(self, entitlement: Entitlement) -> TokenContent:
         client = entitlement.client
+        return TokenContent(
+            access_token=self._access_token(entitlement),
+            id_token=self._id_token(entitlement),
+            is_opaque=(client.token_format or self.settings.format) == "opaque",
+        )
+
+    def _access_token(self, entitlement: Entitlement) -> Claims:
         scope, audience = entitlement.access
-        lifetime_s = self.settings.access_token_lifetime_s
         now = int(self.clock())
-        content = claims.access_token(
+        return claims.access_token(
             entitlement.subject,
             issuer=self.issuer,
             audience=audience[0] if len(audience) == 1 else list(audience),
-            client_id=client.client_id,
+            client_id=entitlement.client.client_id,
             scope=scope,
             jti=secrets.token_urlsafe(16),
             grant_id=self.families.grant_id(entitlement.family),
             jkt=entitlement.jkt,
-            lifetime=Validity(now, now + lifetime_s),
+            lifetime=Validity(now, now + self.settings.access_token_lifetime_s),
         )
-        if (client.token_format or self.settings.format) == "opaque":
-            return await self.access_tokens.store(content, lifetime_s)
-        return self.signer.sign(content, claims.ACCESS_TOKEN_TYPE)
 
-    def _id_token(self, entitlement: Entitlement) -> str | None:
+    def _id_token(self, entitlement: Entitlement) -> Claims | None:
         if OPENID not in entitlement.scope.split():
             return None
         now = int(self.clock())
-        content = claims.id_token(
+        return claims.id_token(
             entitlement.subject,
             issuer=self.issuer,
             client_id=entitlement.client.client_id,
             scope=entitlement.scope,
             lifetime=Validity(now, now + self.settings.id_token_lifetime_s),
         )
-        return self.signer.sign(content, claims.ID_TOKEN_TYPE)

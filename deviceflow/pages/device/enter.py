@@ -41,9 +41,9 @@ class EnterPage:
             return see_other(request, "/login", self.codes.carry(text))
         refusal = self.refusals.read(visitor)
         if refusal is not None:
-            return self.form.refuse(visitor, refusal.typed)
+            return await self.form.refuse(visitor, refusal.typed)
         submission = Submission(visitor=visitor, person=visitor.person, text=text)
-        return self.form.show(visitor, await self._prefill(submission))
+        return await self.form.show(visitor, await self._prefill(submission))
 
     async def _prefill(self, submission: Submission) -> str:
         """Choose what stands in the form: the code of the address, unless it has to be typed.
@@ -58,5 +58,9 @@ class EnterPage:
         except PageError:
             return ""
         device_request = await self.requests.find(code)
-        client = device_request.client if device_request else None
-        return "" if client is not None and not client.verification_uri_complete else code
+        if device_request is None:
+            return code
+        client = device_request.client
+        if client is not None and not client.verification_uri_complete:
+            return ""
+        return self.codes.show(device_request.code, client)

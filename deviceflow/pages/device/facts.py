@@ -42,7 +42,7 @@ def request_facts(
         lasts=words.lasting(access_s),
         ends=words.on(now + access_s) if access_s >= _DAY_S else "",
         ends_iso=words.iso(now + access_s),
-        device=words.device_in_words(grant.user_agent),
+        device=words.device_in_words(grant.device),
         address=grant.address,
         is_near=rate_key(grant.address) == rate_key(visitor_address),
         requested=words.at(grant.requested_at),

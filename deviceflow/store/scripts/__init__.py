@@ -6,7 +6,7 @@ script may or may not have run. redis-py repeats a command whose answer was lost
 function says what a repetition does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
@@ -28,12 +28,48 @@ async def create_grant(
     return bool(await connection.evaluate(source("create_grant"), [key], *arguments))
 
 
-class NewFamily(NamedTuple):
-    """A family of refresh tokens that begins with a redemption. `ends_at_ms`: unless it is used."""
+class SlotCounts(NamedTuple):
+    """The last number that was taken, and the grants and wrong codes since the given minutes."""
 
-    key: str
-    fields: Mapping[str, Value]
-    ends_at_ms: int
+    last: int
+    grants: int
+    wrong_codes: int
+
+
+async def take_slots(
+    connection: Connection,
+    keys: Sequence[str],
+    numbers: int,
+    *,
+    minute: int,
+    grants_since: int,
+    wrong_codes_since: int,
+    kept: int,
+) -> SlotCounts:
+    """Take `numbers` slot numbers (0 to take none), count as many grants, and return the counts.
+
+    `keys`: the counter of numbers, the grants by minute, the wrong codes by minute. `minute`: the
+    one that it is now, counted from the epoch, as the others; `kept`: how many are kept. A
+    repetition takes and counts again.
+    """
+    arguments = (numbers, minute, grants_since, wrong_codes_since, kept)
+    return SlotCounts(*await connection.evaluate(source("take_slots"), keys, *arguments))
+
+
+class RedemptionWrites(NamedTuple):
+    """What a redemption stores, under the grant's hash tag.
+
+    `family`: the fields of the family of refresh tokens that begins, none for no family. It ends
+    at `family_ends_at_ms` unless it is used. `record`: what a repetition needs, for `kept_ms`;
+    empty if the redemption cannot be repeated.
+    """
+
+    family_key: str
+    record_key: str
+    family: Mapping[str, Value] = {}
+    family_ends_at_ms: int = 0
+    record: bytes = b""
+    kept_ms: int = 0
 
 
 class Transition(NamedTuple):
@@ -51,26 +87,47 @@ async def transition(
     request_id: str,
     account: str = "",
     approval: str = "",
-    family: NewFamily | None = None,
+    redemption: RedemptionWrites | None = None,
 ) -> Transition:
     """Let `event` happen to a grant if the tables of core/grant.py allow it.
 
     `account`: the subject that causes it, empty for the operator and the device. `approval`: the
-    record of an approval. `family`: is stored in the same step, under the grant's hash tag.
+    record of an approval. `redemption`: what is stored in the same step.
 
     `request_id` is new for each call: a repetition finds it stored and returns the first
     answer. Returns only when enough replicas have the change (`Durability`).
     """
     keys = [key]
     arguments: list[Value] = [event, request_id, account, approval]
-    if family is not None:
-        keys.append(family.key)
-        arguments += [family.ends_at_ms, *_flat(family.fields)]
+    if redemption is not None:
+        keys += [redemption.family_key, redemption.record_key]
+        arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]
+        arguments += _flat(redemption.family)
     outcome, state = await connection.evaluate_durably(source("transition"), keys, *arguments)
     return Transition(Outcome(outcome.decode()), State(state.decode()) if state else None)
 
 
+async def repeat_redemption(connection: Connection, key: str) -> bytes | None:
+    """Return what a redemption stored for its repetition, or None if there is nothing any more.
+
+    A repetition returns the same. Returns only when enough replicas have the redemption
+    (`Durability`).
+    """
+    replicas = connection.durability.replicas
+    record: bytes | None = await connection.evaluate_durably(
+        source("repeat_redemption"), [key], replicas
+    )
+    return record
+
+
 # Families of refresh tokens
+
+
+class RotationKeys(NamedTuple):
+    """The family of a refresh token, and what a repetition of its redemption needs."""
+
+    family: str
+    redemption: str
 
 
 class Rotation(NamedTuple):
@@ -82,18 +139,17 @@ class Rotation(NamedTuple):
 
 
 async def rotate_refresh_token(
-    connection: Connection, key: str, rotation: Rotation, *, idle_until_ms: int, kept: int
+    connection: Connection, keys: RotationKeys, rotation: Rotation, *, idle_until_ms: int, kept: int
 ) -> bool:
     """Give a refresh token a successor; return False if the token may not be used any more.
 
-    The newest `kept` unused successors stay good. The family ends at `idle_until_ms` unless it
-    is used again. A repetition finds the successor stored and returns True, unless that is in
-    use by then. Returns only when enough replicas have the change (`Durability`).
+    The redemption cannot be repeated any more. The newest `kept` unused successors stay good. The
+    family ends at `idle_until_ms` unless it is used again. A repetition finds the successor stored
+    and returns True, unless that is in use by then. Returns only when enough replicas have the
+    change (`Durability`).
     """
     arguments = (*rotation, idle_until_ms, kept)
-    return bool(
-        await connection.evaluate_durably(source("rotate_refresh_token"), [key], *arguments)
-    )
+    return bool(await connection.evaluate_durably(source("rotate_refresh_token"), keys, *arguments))
 
 
 # Limits

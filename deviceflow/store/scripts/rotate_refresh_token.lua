@@ -2,7 +2,8 @@
 -- A successor is confirmed by its first use. Until then the old token stays good, and so do all
 -- its other successors: the device is not stranded, whichever answer reached it, and however
 -- late its other requests arrive here.
--- KEYS[1] family; ARGV: presented (hash), successor (hash), thumbprint of the key that the
+-- The device has this token, so the answer to its redemption has arrived: no repetition any more.
+-- KEYS[1] family, KEYS[2] what a repetition of the redemption needs; ARGV: presented (hash), successor (hash), thumbprint of the key that the
 -- successor is bound to or '', idle until (ms), how many successors are kept
 -- Returns 1; 0 if the family has ended, or went on while this request was on its way.
 local presented, successor, jkt = ARGV[1], ARGV[2], ARGV[3]
@@ -33,4 +34,5 @@ end
 -- Written even where nothing changes: a WAIT after this one waits for it (see transition.lua).
 redis.call('HSET', KEYS[1], 'next', successors)
 redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+redis.call('DEL', KEYS[2])
 return 1

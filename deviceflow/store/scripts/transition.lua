@@ -1,7 +1,8 @@
 -- One event in the life of a grant, by the two tables of core/grant.py.
--- KEYS[1] grant, KEYS[2] token family (redeem only)
+-- KEYS[1] grant, KEYS[2] token family, KEYS[3] what a repetition needs (both for redeem only)
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
--- ARGV[5] when the family ends (ms), ARGV[6..] its fields and values
+-- For redeem only: ARGV[5] when the family ends (ms), ARGV[6] what a repetition needs or '',
+-- ARGV[7] how long that is kept (ms), ARGV[8..] the family's fields and values, if there is one
 -- Returns {outcome, state}
 local transitions = {{TRANSITIONS}}
 local claim_rules = {{CLAIM_RULES}}
@@ -40,8 +41,11 @@ end
 if approval ~= '' then
   redis.call('HSET', KEYS[1], 'approval', approval)
 end
-if KEYS[2] then
-  redis.call('HSET', KEYS[2], unpack(ARGV, 6))
+if ARGV[8] then
+  redis.call('HSET', KEYS[2], unpack(ARGV, 8))
   redis.call('PEXPIREAT', KEYS[2], ARGV[5])
+end
+if ARGV[6] and ARGV[6] ~= '' then
+  redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[7])
 end
 return { 'changed', after }

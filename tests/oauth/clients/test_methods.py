@@ -159,3 +159,10 @@ def test_what_can_be_a_guess() -> None:
         "assertion",
     ]
     assert not SharedSecret("tv", "", "client_secret_basic").is_guess
+
+
+def test_what_proves_a_client_is_not_shown() -> None:
+    """Whatever prints credentials, in a traceback for instance."""
+    shown = repr([CREDENTIALS["basic"], CREDENTIALS["assertion"]])
+    assert "'secret'" not in shown
+    assert "a.b.c" not in shown

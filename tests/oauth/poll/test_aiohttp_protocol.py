@@ -8,6 +8,7 @@ then these tests; `tests/oauth/poll/test_connection.py` has to pass as it is.
 """
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -150,6 +151,34 @@ async def test_what_the_lane_asks(connection: Connection) -> None:
     connection.release.set()
     await turns_until(lambda: inner.waits)
     assert (inner.has_served, inner.is_reading_body) == (True, None)
+
+
+async def test_what_an_end_asks(connection: Connection) -> None:
+    """Which requests are queued, with their bodies, and whether one is being served."""
+    inner = connection.inner
+    await turns_until(lambda: inner.waits)
+    assert not inner.end(), WHAT_TO_DO
+    inner.data_received(REQUEST + REQUEST[:-2])
+    assert [body.is_eof() for _, body in inner._messages] == [True, False], WHAT_TO_DO
+    assert not inner.end(), WHAT_TO_DO
+    await connection.started.wait()
+    assert inner._request_in_progress, WHAT_TO_DO
+    inner.data_received(REQUEST[-2:])
+    assert inner.end(), WHAT_TO_DO
+    connection.release.set()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await connection.reader.read()).count(b"HTTP/1.1 200") == 2, WHAT_TO_DO
+
+
+async def test_a_compressed_body_is_not_inflated(connection: Connection) -> None:
+    """A few bytes of it may be gigabytes."""
+    body = gzip.compress(b"a" * 1_000_000)
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    connection.release.set()
+    connection.writer.write(head % len(body) + body)
+    async with asyncio.timeout(PATIENCE_S):
+        await connection.reader.readuntil(b"\r\n\r\n")
+        assert await connection.reader.readexactly(len(body)) == body
 
 
 async def test_what_is_no_http_is_not_repeated(connection: Connection) -> None:

@@ -7,12 +7,15 @@ that looks like a poll is the thing to watch: it must be swallowed, never answer
 import asyncio
 import re
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.poll.connection import MAX_SENT_AHEAD, missing_after
 from deviceflow.oauth.poll.door import REQUEST_TIMEOUT_S
+from deviceflow.worker import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, UNACKNOWLEDGED_MS
 from tests.stage.before import (
     SLOW,
     Prepare,
@@ -34,9 +37,10 @@ from tests.stage.served import (
     poll,
     poll_body,
     post,
+    serve,
 )
 from tests.stage.slow import Slow
-from tests.stage.waiting import PATIENCE_S, turns_until
+from tests.stage.waiting import PATIENCE_S, in_time, turns_until
 
 AUTHORIZE = b"/oauth2/device_authorization"
 FORM_BODY = b"client_id=tv-app&scope=profile"
@@ -436,6 +440,11 @@ async def test_the_poll_of_an_approved_grant_is_redeemed_behind_the_lane(
     tokens = await peer.ask(poll(issued.code))
     assert tokens.json["token_type"] == "Bearer"
     await peer.settle()
+    again = await peer.ask(poll(issued.code))
+    assert again.json["token_type"] == "Bearer"
+    assert served.lane_answers == 1
+    served.apps.parts.mirror.learn(issued.grant_id, State.SPENT, issued.grant.expires_at)
+    await peer.settle()
     assert (await peer.ask(poll(issued.code))).error == "invalid_grant"
     assert served.lane_answers == 2
 
@@ -462,6 +471,145 @@ async def test_a_client_that_sends_no_more_still_gets_its_answer(
         peer.writer.write_eof()
         assert (await peer.answer()).error == PENDING
         assert await peer.rest() == b""
+
+
+@pytest.fixture(params=[True, False], ids=["lane on", "lane off"])
+async def either(request: pytest.FixtureRequest, stage: Stage, slow: Slow) -> AsyncIterator[Served]:
+    """A worker with the lane and one without."""
+    async with serve(
+        stage, lane=request.param, routes=[web.post("/slow", slow.__call__)]
+    ) as served:
+        yield served
+        slow.release.set()
+
+
+async def half_closed(served: Served, *pieces: bytes) -> Peer:
+    """A client that has sent everything, and has ended its half of the connection."""
+    peer = await served.connect()
+    await peer.send(*pieces[:-1])
+    peer.writer.write(pieces[-1])
+    peer.writer.write_eof()
+    return peer
+
+
+PAGE = b"GET /device HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 40, -10], ids=["whole", "in the head", "in the body"])
+async def test_half_closed_after_a_poll(either: Served, stage: Stage, cut: int) -> None:
+    """RFC 9112 9.6: the client may end its half, and still reads. In one segment or in two."""
+    pending = Mint(stage).code()
+    issued = await issue(stage.people.grants, stage.clock())
+    await approve(stage, either, issued.grant_id, issued.grant)
+    for code, status in ((pending, 400), (issued.code, 200)):
+        request = poll(code)
+        pieces = (request[:cut], request[cut:]) if cut else (request,)
+        async with await half_closed(either, *pieces) as peer:
+            assert (await peer.answer()).status == status
+            assert await peer.rest() == b""
+    await turns_until(lambda: not either.door.connections)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post(AUTHORIZE, FORM_BODY),
+        PAGE,
+        METADATA,
+        b"POST /oauth2/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /slow HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
+    ],
+    ids=["device authorization", "page", "metadata", "chunked", "expect"],
+)
+async def test_half_closed_after_another_request(
+    either: Served, slow: Slow, request_bytes: bytes
+) -> None:
+    slow.release.set()
+    async with await half_closed(either, request_bytes) as peer:
+        assert re.match(rb"HTTP/1.1 [1-5]", await peer.rest())
+    await turns_until(lambda: not either.door.connections)
+
+
+async def test_half_closed_after_several_requests(either: Served, mint: Mint) -> None:
+    """Each of them is answered: in one segment, and in segments of their own."""
+    requests = [poll(mint.code()), METADATA, poll(b"A" * 43), PAGE, METADATA]
+    for pieces in ([b"".join(requests)], requests):
+        async with await half_closed(either, *pieces) as peer:
+            answers = [await peer.answer() for _ in requests]
+            assert [answer.status for answer in answers] == [400, 200, 400, 303, 200]
+            assert await peer.rest() == b""
+        requests[0] = poll(mint.code())
+    await turns_until(lambda: not either.door.connections)
+
+
+async def test_half_closed_while_a_request_is_served(either: Served, slow: Slow) -> None:
+    async with await half_closed(either, post(b"/slow", b"")) as peer:
+        await slow.started.wait()
+        await turns_until(lambda: peer.at_server.has_ended)
+        slow.release.set()
+        assert (await peer.answer()).status == 200
+        assert await peer.rest() == b""
+    await turns_until(lambda: not either.door.connections)
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["at once", "later"])
+async def test_half_closed_after_a_poll_that_asks_to_wait(
+    either: Served, mint: Mint, *, split: bool
+) -> None:
+    """It may as well have hung up. So it is answered at once: tokens are for one that listens."""
+    request = poll(mint.code(), b"Prefer: wait=20")
+    peer = await (either.connect() if split else half_closed(either, request))
+    async with peer:
+        if split:
+            await peer.send(request)
+            await turns_until(lambda: len(either.apps.polls.held) == 1)
+            peer.writer.write_eof()
+        assert (await in_time(peer.answer(), 1)).error == PENDING
+        assert await peer.rest() == b""
+    await turns_until(lambda: not either.door.connections)
+    assert len(either.apps.polls.held) == 0
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"POST",
+        poll(b"A" * 43)[:60],
+        poll(b"A" * 43)[:-1],
+        b"POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        METADATA[:-2],
+    ],
+    ids=["nothing", "a word", "half a head", "half a body", "half a chunk", "most of a head"],
+)
+@pytest.mark.parametrize("before", [b"", METADATA, poll(b"A" * 43)], ids=["new", "after", "polled"])
+async def test_half_closed_in_the_middle_ends_the_connection(
+    either: Served, before: bytes, half: bytes
+) -> None:
+    """What was whole is answered; what can never be whole is not waited for."""
+    for pieces in ([before + half], [before, half]):
+        async with await half_closed(either, *pieces) as peer:
+            rest = await peer.rest()
+            assert rest.count(b"HTTP/1.1 ") <= (1 if before else 0) + 1
+        await turns_until(lambda: not either.door.connections)
+
+
+async def test_dead_peers_are_noticed(peer: Peer) -> None:
+    """By probes while nothing is sent, and by a limit on what is not acknowledged."""
+    await peer.send()
+    at_server = peer.at_server.transport.get_extra_info("socket")
+
+    def option(level: int, name: int) -> int:
+        value: int = at_server.getsockopt(level, name)
+        return value
+
+    assert option(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == PROBE_AFTER_S
+        assert option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == PROBE_EVERY_S
+        assert option(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == PROBES
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
 
 
 # Clients that do not read

@@ -31,8 +31,14 @@ def mirror() -> Mirror:
 
 
 @pytest.fixture
-def judge(codes: DeviceCodes, mirror: Mirror, clock: Clock) -> PollJudge:
-    return PollJudge(codes, mirror, PaceTable(memoryview(bytearray(8 * 64)), 60), clock)
+def steady() -> Clock:
+    return Clock(0.0)
+
+
+@pytest.fixture
+def judge(codes: DeviceCodes, mirror: Mirror, clock: Clock, steady: Clock) -> PollJudge:
+    pace = PaceTable(memoryview(bytearray(8 * 64)), 60)
+    return PollJudge(codes, mirror, pace, clock, steady)
 
 
 @pytest.fixture
@@ -40,17 +46,31 @@ def code(codes: DeviceCodes) -> bytes:
     return codes.seal(GRANT, NOW + 600, INTERVAL, "tv").encode()
 
 
-def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Clock) -> None:
+def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, steady: Clock) -> None:
     """8628-3.5: the first poll is free; one that comes too early gets the interval from now on."""
     assert judge.judge(code, b"tv").answer is PollAnswer.AUTHORIZATION_PENDING
-    clock.advance(1)
+    steady.advance(1)
     slower = judge.judge(code, b"tv")
     assert (slower.answer, slower.interval) == (PollAnswer.SLOW_DOWN, INTERVAL + 5)
-    clock.advance(INTERVAL + 5)
+    steady.advance(INTERVAL + 5)
     on_time = judge.judge(code, b"tv")
     assert (on_time.answer, on_time.interval) == (PollAnswer.AUTHORIZATION_PENDING, 0)
     assert on_time.code is not None
     assert on_time.code.grant_id == GRANT
+
+
+@pytest.mark.parametrize("step", [-3600, -3, 3, 300])
+def test_a_clock_that_steps_slows_no_device_down(
+    judge: PollJudge, code: bytes, clock: Clock, steady: Clock, step: int
+) -> None:
+    """The host's time is corrected between two polls. A device that is too fast is still seen."""
+    judge.judge(code, b"tv")
+    clock.advance(INTERVAL + step)
+    steady.advance(INTERVAL)
+    assert judge.judge(code, b"tv").answer is PollAnswer.AUTHORIZATION_PENDING
+    clock.advance(100)
+    steady.advance(1)
+    assert judge.judge(code, b"tv").answer is PollAnswer.SLOW_DOWN
 
 
 @pytest.mark.parametrize(
@@ -58,7 +78,8 @@ def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Cloc
     [
         (State.DENIED, PollAnswer.ACCESS_DENIED),
         (State.CANCELLED, PollAnswer.ACCESS_DENIED),
-        (State.REDEEMED, PollAnswer.INVALID_GRANT),
+        (State.SPENT, PollAnswer.INVALID_GRANT),
+        (State.REDEEMED, None),
         (State.APPROVED, None),
         (None, None),
     ],
@@ -66,7 +87,7 @@ def test_a_pending_grant_and_its_pace(judge: PollJudge, code: bytes, clock: Cloc
 def test_a_decision_whatever_the_pace(
     judge: PollJudge, mirror: Mirror, code: bytes, state: State | None, answer: PollAnswer | None
 ) -> None:
-    """The pace never delays it. An approval and a hint have no answer: the store must be asked."""
+    """The pace never delays it. Where tokens are possible, the store must be asked."""
     mirror.learn(GRANT, state, NOW + 600)
     for _ in range(3):
         verdict = judge.judge(code, b"tv")

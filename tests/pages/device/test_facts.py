@@ -19,7 +19,7 @@ GRANT = Grant(
     requested_at=NOW - 90,
     expires_at=NOW + 600,
     address="2001:db8::1",
-    user_agent="NebulaTV/4.2",
+    device="NebulaTV 4.2",
 )
 
 

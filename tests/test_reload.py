@@ -1,7 +1,9 @@
-"""What a worker is made of: clients and keys as the store has them, from the first request on."""
+"""A worker has the clients and keys that the store has, from its first request on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from unittest import mock
 
 import msgspec
 import pytest
@@ -16,13 +18,14 @@ from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
 from deviceflow.start import prepare
 from deviceflow.store import keyspace
+from deviceflow.store.announcements import ClientChange
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.feed import CATCH_UP_S
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import in_time, until
+from tests.stage.waiting import in_time, subscribed, until
 
 PACE_SLOTS = 1024
 TV = Client(client_id="tv", name="TV")
@@ -46,7 +49,7 @@ async def make_parts(
             opened.push_async_callback(own.close)
             secrets = await prepare(settings, url or valkey.url)
             pace = memoryview(bytearray(8 * PACE_SLOTS))
-            parts = open_parts(settings, own, secrets, pace, clock)
+            parts = open_parts(settings, own, secrets, pace, clock, clock)
             opened.callback(parts.users.close)
             return parts
 
@@ -235,6 +238,50 @@ async def test_what_changed_is_told_once(make_parts: MakeParts, connection: Conn
     clients, keys = logs
     assert (clients["enabled"], clients["changed"]) == (["tv"], ["new"])
     assert (keys["event"], keys["removed"]) == ("signing_keys.reloaded", [before])
+
+
+async def test_one_changed_client_is_read_alone(make_parts: MakeParts) -> None:
+    """However many clients there are: a registration must not have all of them read again."""
+    parts = await make_parts()
+    stored = StoredClients(parts.connection)
+    one = Client(client_id="one", name="One")
+    with (
+        capture_logs() as logs,
+        mock.patch.object(StoredClients, "all", autospec=True) as everything,
+    ):
+        everything.return_value = []
+        feeding = asyncio.create_task(parts.feed.run())
+        await until(lambda: parts.feed.reachable)
+        await subscribed(parts.connection)
+        await parts.feed.catch_up()
+        everything.reset_mock()
+        await stored.put(one)
+        await until(lambda: parts.clients.find("one"))
+        await stored.change("one", lambda _: msgspec.structs.replace(one, enabled=False))
+        await until(lambda: parts.clients.find("one") != one)
+        await stored.remove("one")
+        await until(lambda: not parts.clients.find("one"))
+        everything.assert_not_called()
+        feeding.cancel()
+        with suppress(asyncio.CancelledError):
+            await feeding
+    changes = [line for line in logs if line["event"] == "clients.reloaded"]
+    assert [
+        line.get(kind) for line, kind in zip(changes, ("added", "disabled", "removed"), strict=True)
+    ] == [["one"], ["one"], ["one"]]
+
+
+async def test_after_a_lost_message_all_clients_are_read(make_parts: MakeParts) -> None:
+    """The next message speaks of one client; the one before it must not be missed."""
+    parts = await make_parts()
+    stored = StoredClients(parts.connection)
+    await parts.feed.catch_up()
+    await stored.put(Client(client_id="missed", name="Missed"))
+    await stored.put(Client(client_id="heard", name="Heard"))
+    revision = int(await parts.connection.command("GET", keyspace.REVISION))
+    await parts.feed._hear("message", ClientChange(revision, "heard").message.encode())
+    assert parts.clients.find("missed")
+    assert parts.clients.find("heard")
 
 
 def test_many_changes_are_one_short_line() -> None:
