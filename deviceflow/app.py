@@ -7,6 +7,7 @@ from aiohttp import web
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import answer_errors, name_server
+from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
@@ -46,14 +47,17 @@ def build(
 def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     """Build the application that devices and people reach."""
     settings = parts.settings
+    cross_origin = cors(settings)
     app = web.Application(
-        middlewares=[answer_errors], client_max_size=settings.server.max_body_bytes
+        middlewares=[answer_errors, cross_origin.middleware()],
+        client_max_size=settings.server.max_body_bytes,
     )
     setup(app, settings)
     app.add_routes(machine_routes(parts, polls))
     add_pages(app, parts, demo)
     app.cleanup_ctx.append(parts.live)
     app.on_response_prepare.append(name_server)
+    app.on_response_prepare.append(cross_origin.add_headers)
     return app
 
 

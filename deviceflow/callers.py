@@ -1,24 +1,63 @@
 """The sender of a request, as far as trusted proxies vouch for it (RFC 9700 4.13)."""
 
+import time
 from collections.abc import Iterable
 from ipaddress import ip_network
+from typing import Literal
 
+import structlog
 from aiohttp import web
 
-from deviceflow.core.address import client_address, is_trusted
+from deviceflow.core.address import client_address, forwarded_for, is_trusted
+from deviceflow.core.clock import Clock
+
+ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
+
+WARN_EVERY_S = 600
+"""Anybody can send the headers, so a worker says no more than once in this time what it ignored."""
+
+log = structlog.get_logger()
 
 
 class Callers:
-    """The senders of requests. `trusted_proxies`: networks, as the settings have them."""
+    """The senders of requests.
 
-    def __init__(self, trusted_proxies: Iterable[str]) -> None:
+    `trusted_proxies`: networks, as the settings have them. `header`: the only header that is
+    believed. A proxy that writes the one may pass on the other as the client sent it.
+    """
+
+    def __init__(
+        self,
+        trusted_proxies: Iterable[str],
+        header: ForwardedHeader = "x-forwarded-for",
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._proxies = tuple(ip_network(network) for network in trusted_proxies)
+        self._header = header
+        self._clock = clock
+        self._warned_at = -float("inf")
 
     def address(self, request: web.Request) -> str:
         """Return the address of the sender, as text; empty on a Unix socket."""
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        return client_address(request.remote or "", forwarded, self._proxies)
+        lines = request.headers.getall(self._header, [])
+        if lines and not self.is_by_proxy(request):
+            self._warn(request)
+        entries = forwarded_for(lines) if self._header == "forwarded" else lines
+        return client_address(request.remote or "", entries, self._proxies)
 
     def is_by_proxy(self, request: web.Request) -> bool:
         """Return whether a trusted proxy sends `request`, so that its headers may be believed."""
         return is_trusted(request.remote or "", self._proxies)
+
+    def _warn(self, request: web.Request) -> None:
+        now = self._clock()
+        if now - self._warned_at < WARN_EVERY_S:
+            return
+        self._warned_at = now
+        log.warning(
+            "forwarding_header.ignored",
+            peer=request.remote or "",
+            header=self._header,
+            reason="the peer is not in server.trusted_proxies, so its own address counts",
+            remedy="if it is your proxy, add it; otherwise a client has made the header up",
+        )

@@ -72,9 +72,9 @@ class Parts:
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
-        base = self.settings.base_path
+        place = self.settings.route
         return [
-            web.RouteDef(route.method, base + route.path, route.handler, route.kwargs)
+            web.RouteDef(route.method, place(route.path), route.handler, route.kwargs)
             for route in routes
         ]
 
@@ -159,7 +159,7 @@ def open_parts(
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=Limits(connection, installation),
         replay=Replay(connection, installation),
-        callers=Callers(settings.server.trusted_proxies),
+        callers=Callers(settings.server.proxies, settings.server.forwarded_header, clock),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client, Clients, algorithms_of
 from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
 from deviceflow.ops.reloads import log_client_changes, log_key_changes
@@ -66,16 +66,18 @@ class Reload:
 
     async def _reload_keys(self) -> None:
         keys = await self.signing_keys.live_keys()
-        if signing_key_of(keys, self.signer.algorithm) is None:
-            keys = await self.signing_keys.add_first(await self._first_key())
+        for algorithm in algorithms_of(self.clients, self.signer.algorithm):
+            if signing_key_of(keys, algorithm) is None:
+                keys = await self.signing_keys.add_first(await self._first_key(algorithm))
         self.signer.adopt(keys)
         self._keys_of = self.installation.epoch
 
-    async def _first_key(self) -> SigningKey:
+    async def _first_key(self, algorithm: str) -> SigningKey:
         """Return the key to sign with if the store has none for this algorithm."""
-        if self._keys_of != self.installation.epoch:
+        known = self.signer.key_for(algorithm)
+        if known is not None and self._keys_of != self.installation.epoch:
             # The store lost its data: what this key has signed can still be verified.
-            return msgspec.structs.replace(self.signer.signing_key, expires_at=0)
+            return msgspec.structs.replace(known, expires_at=0)
         # The key was withdrawn, perhaps after a leak, and must not come back. Or a host with
         # another algorithm superseded it, so what it signs from now on could not be verified.
-        return await asyncio.to_thread(new_key, self.signer.algorithm, int(self.clock()))
+        return await asyncio.to_thread(new_key, algorithm, int(self.clock()))

@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import Proof, ProofError
+from deviceflow.core.errors import temporarily_unavailable
 from deviceflow.core.public_key import ASYMMETRIC, PRIVATE_MEMBERS, RSA_BITS, fault
 from deviceflow.core.signing_key import SigningKey, age
 
@@ -64,6 +65,8 @@ def new_key(algorithm: str, now: int) -> SigningKey:
 class Signer:
     """The server's keys: the newest key of an algorithm signs, and all keys verify.
 
+    `algorithm`: what signs unless a client has another one.
+
     A superseded key is neither published nor accepted after its expiry.
     """
 
@@ -89,17 +92,35 @@ class Signer:
         self._stored = {key.key_id: key for key in stored}
         self.signing_key = [key for key in stored if key.algorithm == self.algorithm][-1]
         self._signing_id = self.signing_key.key_id
-        self._signing_key = self._keys[self._signing_id]
 
     @property
     def known(self) -> Mapping[str, SigningKey]:
         """The keys by their ids, as the store has them."""
         return self._stored
 
-    def sign(self, claims: Mapping[str, Any], token_type: str) -> str:
-        """Return a signed JWT (RFC 7519). `token_type`: its `typ`."""
-        header = {"alg": self.algorithm, "typ": token_type, "kid": self._signing_id}
-        return jwt.encode(header, dict(claims), self._signing_key, algorithms=[self.algorithm])
+    def sign(self, claims: Mapping[str, Any], token_type: str, algorithm: str | None = None) -> str:
+        """Return a signed JWT (RFC 7519). `token_type`: its `typ`.
+
+        May raise OAuthError, if there is no key of that algorithm yet: it is made within a second
+        after the first client has asked for it (`reload.py`).
+        """
+        key = self.key_for(algorithm or self.algorithm)
+        if key is None:
+            raise temporarily_unavailable(retry_after=1)
+        header = {"alg": key.algorithm, "typ": token_type, "kid": key.key_id}
+        return jwt.encode(header, dict(claims), self._keys[key.key_id], algorithms=[key.algorithm])
+
+    def key_for(self, algorithm: str) -> SigningKey | None:
+        """Return the key that signs with `algorithm`; None if there is none that verifiers know.
+
+        A key that was just superseded signs until its successor is here (`LATE_S`).
+        """
+        found = [
+            key
+            for key_id, key in self._stored.items()
+            if key.algorithm == algorithm and self._is_live(key_id)
+        ]
+        return found[-1] if found else None
 
     def verify(self, token: str) -> VerifiedToken:
         """Verify a token of this server. May raise BadToken."""

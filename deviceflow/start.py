@@ -5,7 +5,7 @@ import time
 import structlog
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.parts import Secrets
 from deviceflow.reload import open_signing_keys
@@ -35,20 +35,20 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         installation = await Installation.open(connection)
         for finding in await survey(connection, time.time):
             log.warning("store.finding", finding=finding)
-        await _warn_without_clients(settings, connection)
+        clients = Clients(settings.clients)
+        clients.adopt(await StoredClients(connection).all())
+        _warn_without_clients(settings, clients)
         signing_keys = open_signing_keys(settings, connection, time.time)
         keys = await signing_keys.live_keys()
-        algorithm = settings.tokens.algorithm
-        if signing_key_of(keys, algorithm) is None:
-            keys = await signing_keys.add_first(new_key(algorithm, int(time.time())))
+        for algorithm in algorithms_of(clients, settings.tokens.algorithm):
+            if signing_key_of(keys, algorithm) is None:
+                keys = await signing_keys.add_first(new_key(algorithm, int(time.time())))
         return Secrets(installation, keys)
     finally:
         await connection.close()
 
 
-async def _warn_without_clients(settings: Settings, connection: Connection) -> None:
-    clients = Clients(settings.clients)
-    clients.adopt(await StoredClients(connection).all())
+def _warn_without_clients(settings: Settings, clients: Clients) -> None:
     if not settings.registration.enabled and not any(client.enabled for client in clients):
         log.warning(
             "clients.none_enabled",

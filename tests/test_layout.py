@@ -21,7 +21,6 @@ STILL = {
 BY_FEATURE = {
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
-    "callers.py": "process/test_proxy.py",  # with a real proxy in front
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
@@ -36,6 +35,7 @@ BY_FEATURE = {
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
+    "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there

@@ -64,7 +64,13 @@ def _reach(settings: Settings) -> Iterator[str]:
             f"issuer: {settings.issuer_url} is only good on this machine, but server.host"
             f" {settings.server.host} lets others in; set issuer to the https:// URL they use"
         )
-    for network in settings.server.trusted_proxies:
+    if settings.issuer_url.startswith("https:") and not settings.server.trusted_proxies:
+        yield (
+            "server.trusted_proxies: empty, though https needs a proxy in front; all requests seem"
+            " to come from the proxy, so limits count everybody as one and the page cannot say"
+            ' where a device is; list the proxy, or "none" if it hides no address'
+        )
+    for network in settings.server.proxies:
         if ip_network(network).prefixlen == 0:
             yield (
                 f"server.trusted_proxies: {network} lets everybody choose the address that limits"

@@ -31,6 +31,7 @@ UNSET = (
     "audience",
     "resource",
     "token-format",
+    "algorithm",
     "refresh-token",
     "lifetime",
     "interval",
@@ -76,6 +77,7 @@ HELP = {
         "resources": "An API that the client may name with the parameter resource (RFC 8707)."
         " Repeat the option for several.",
         "token_format": "The format of access tokens. Default: the setting tokens.format.",
+        "algorithm": "What signs its access and ID tokens. Default: the setting tokens.algorithm.",
         "refresh_token": "Whether grants have a refresh token. Default: those with the scope"
         " offline_access.",
     },

@@ -15,9 +15,11 @@ from deviceflow.cli.options import (
 )
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
+from deviceflow.core.client import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
+from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
 
@@ -40,17 +42,21 @@ def keys(
 @keys.command(name="list")
 @click.pass_obj
 def list_keys(settings: Settings) -> None:
-    """List the published keys. The newest key of the configured algorithm signs.
+    """List the published keys. The newest key of each algorithm in use signs.
 
-    Keys of other algorithms are superseded at the next rotation.
+    Algorithms are in use by tokens.algorithm and by clients. Keys of other algorithms are
+    superseded at the next rotation.
     """
 
     async def print_keys(connection: Connection) -> None:
         published = await open_signing_keys(settings, connection, time.time).live_keys()
-        signing_key = signing_key_of(published, settings.tokens.algorithm)
+        clients = Clients(settings.clients)
+        clients.adopt(await StoredClients(connection).all())
+        algorithms = algorithms_of(clients, settings.tokens.algorithm)
+        signing = [signing_key_of(published, algorithm) for algorithm in algorithms]
         for key in published:
             until = f"published until {_moment(key.expires_at)}" if key.expires_at else ""
-            state = "signs" if key == signing_key else "verifies"
+            state = "signs" if key in signing else "verifies"
             start = _moment(key.created_at)
             line = f"{key.key_id}  {key.algorithm:<8} {state:<9} made {start}  {until}"
             click.echo(line.rstrip())
@@ -66,7 +72,8 @@ def rotate(settings: Settings) -> None:
     """Sign with a new key from now on.
 
     The old key stays published until all tokens that it signed have expired. After a change of
-    tokens.algorithm, this also holds for keys of other algorithms.
+    tokens.algorithm, this also holds for keys of other algorithms. For an algorithm that only
+    clients have, the running server makes the new key, within a second.
     """
     key = new_key(settings.tokens.algorithm, int(time.time()))
 

@@ -14,7 +14,7 @@ from deviceflow.config.settings import (
     Server,
     Settings,
 )
-from deviceflow.config.values import is_issuer
+from deviceflow.config.values import NO_PROXIES, is_issuer
 from deviceflow.core.client import Client
 from deviceflow.core.public_key import fault
 from deviceflow.core.resources import ProtectedResource, Resources
@@ -82,12 +82,14 @@ def _resource_rules(resource: ProtectedResource) -> Iterator[Finding]:
 def _server_rules(server: Server) -> Iterator[Finding]:
     if server.port == server.admin_port != 0 and server.host == server.admin_host:
         yield "admin_port", f"got {server.port}, which server.port is too", "another port"
+    if NO_PROXIES in server.trusted_proxies and len(server.trusted_proxies) > 1:
+        yield "trusted_proxies", f'got "{NO_PROXIES}" beside networks', "either of the two"
     if server.client_certificate_header is None:
         return
     right = "only the proxies that verify the certificates of client_certificate_header"
-    if not server.trusted_proxies:
+    if not server.proxies:
         yield "trusted_proxies", "missing", right
-    for i, network in enumerate(server.trusted_proxies):
+    for i, network in enumerate(server.proxies):
         if ip_network(network).prefixlen == 0:
             wrong = f"got {shown(network)}, so everybody could say to be any client"
             yield f"trusted_proxies[{i}]", wrong, right

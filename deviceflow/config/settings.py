@@ -1,12 +1,15 @@
 """The settings, as Structs. Each type carries its own rule and description."""
 
+import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from deviceflow.config.values import (
+    NO_PROXIES,
+    CorsOrigin,
     Email,
     Folder,
     HeaderName,
@@ -29,6 +32,7 @@ from deviceflow.core.client import (
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.resources import ProtectedResource
+from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
 DEFAULT_SCOPES = {
@@ -59,11 +63,18 @@ class Server(Section, frozen=True, kw_only=True):
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
     trusted_proxies: tuple[NetworkText, ...] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    cors_origins: tuple[CorsOrigin, ...] = ("*",)
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The networks of the trusted proxies, without the word that says that there are none."""
+        return tuple(network for network in self.trusted_proxies if network != NO_PROXIES)
 
     def offers(self, method: ClientMethod) -> bool:
         """Return whether a client can authenticate by `method` with these settings."""
@@ -100,7 +111,7 @@ class Tokens(Section, frozen=True, kw_only=True):
     refresh_token_idle_s: Annotated[int, Meta(ge=1, le=315_360_000)] = 2_592_000
     id_token_lifetime_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
     format: Literal["jwt", "opaque"] = "jwt"
-    algorithm: Literal["ES256", "Ed25519", "RS256"] = "ES256"
+    algorithm: SigningAlgorithm = "ES256"
 
 
 class Registration(Section, frozen=True, kw_only=True):
@@ -163,6 +174,22 @@ class Settings(Section, frozen=True, kw_only=True):
     def base_path(self) -> str:
         """The path of the issuer, or an empty text. All public paths begin with it."""
         return urlsplit(self.issuer_url).path
+
+    @property
+    def route_path(self) -> str:
+        """The same decoded, as the router compares it with what a request names."""
+        return unquote(self.base_path)
+
+    def route(self, path: str) -> str:
+        """Return the route of `path` below the issuer's path.
+
+        The router encodes the plain text of a route that has a variable, but not the path that it
+        compares with it. So a base that would be encoded is written as a variable itself.
+        """
+        base = self.route_path
+        if "{" in path and base != self.base_path:
+            base = f"/{{issuer_path:{re.escape(base[1:])}}}"
+        return base + path
 
     @property
     def issuer_url(self) -> str:

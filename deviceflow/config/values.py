@@ -6,12 +6,12 @@
 import ipaddress
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
-from deviceflow.core.origin import is_written_as_in_browsers
+from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 
 
 def is_issuer(text: str) -> bool:
@@ -24,6 +24,8 @@ def is_issuer(text: str) -> bool:
     """
     if not re.fullmatch(r"https?://[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+", text) or text[-1] in "/:":
         return False
+    if not _is_routable(text):
+        return False
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
@@ -32,6 +34,21 @@ def is_issuer(text: str) -> bool:
     if not host or not is_written_as_in_browsers(host):
         return False
     return parts.scheme == "https" or is_loopback(host)
+
+
+def _is_routable(url: str) -> bool:
+    """Return whether the percent-encoding of `url` has one meaning only.
+
+    An encoded slash, percent sign or control character is read in different ways by proxies and
+    routers, and braces mean something in a route.
+    """
+    if re.search(r"%(?![0-9A-Fa-f]{2})|%(2F|25|7B|7D|7F|[01].)", url, re.IGNORECASE):
+        return False
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_redis_url(text: str) -> bool:
@@ -45,7 +62,13 @@ def _is_redis_url(text: str) -> bool:
     return parts.scheme in {"redis", "rediss"} and bool(host)
 
 
+NO_PROXIES = "none"
+"""The only entry of `server.trusted_proxies` if no proxy says where a request comes from."""
+
+
 def _is_network(text: str) -> bool:
+    if text == NO_PROXIES:
+        return True
     try:
         ipaddress.ip_network(text)
     except ValueError:
@@ -71,8 +94,36 @@ RedisUrl = Annotated[
 NetworkText = Annotated[
     str,
     Meta(
-        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"',
+        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"'
+        ' (or "none" alone)',
         extra={"rule": _is_network},
+    ),
+]
+
+
+def _is_cors_origin(text: str) -> bool:
+    """Return whether a browser may send `text` as an Origin (RFC 6454 7, Fetch 3.2)."""
+    if text in {"*", "null"}:
+        return True
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or host.endswith("."):
+        return False
+    is_default = (parts.scheme, port) in {("http", 80), ("https", 443)}
+    written = f"{parts.scheme}://{host_in_url(host)}" + (f":{port}" if port is not None else "")
+    return text == written and not is_default and text.isascii()
+
+
+CorsOrigin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\x21-\x2b\x2d-\x7e]{1,255}\Z",
+        description='an origin as browsers send it, such as "https://tv.example.com" (no path, no'
+        ' default port), "null" for pages without an origin, or "*" for all',
+        extra={"rule": _is_cors_origin},
     ),
 ]
 HeaderName = Annotated[

@@ -1,11 +1,20 @@
 """The address that a request comes from, with or without proxies in between.
 
 Limits are counted by address, so a client must not be able to choose its own. Entries of
-`X-Forwarded-For` are believed only if a configured proxy wrote them (RFC 9700 4.13).
+`X-Forwarded-For` or `Forwarded` (RFC 7239) are believed only if a configured proxy wrote them (RFC
+9700 4.13).
 """
 
+import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -13,19 +22,75 @@ Address = IPv4Address | IPv6Address
 IPV6_PREFIX = 64
 """Limits count a whole /64: a customer has at least that, so a new address for every guess."""
 
+SHARED: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
+"""Loopback, private and carrier networks: strangers have the same addresses in theirs."""
 
-def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+UNREADABLE = ""
+"""What `forwarded_for` returns for an element without a readable address."""
+
+# RFC 7239 4: forwarded-pair = token "=" ( token / quoted-string ). Proxies also write an address
+# with a port, or an IPv6 address, without quotes.
+_PAIR = r'[\w!#$%&\'*+.^`|~-]+=(?:"(?:[^"\\]|\\.)*"|[^\s",;\\=]+)'
+_ELEMENT = rf"{_PAIR}(?:[ \t]*;[ \t]*{_PAIR})*"
+_FORWARDED = re.compile(rf"{_ELEMENT}(?:[ \t]*,[ \t]*{_ELEMENT})*", re.ASCII)
+_ONE_ELEMENT = re.compile(_ELEMENT, re.ASCII)
+_FOR = re.compile(r'(?:^|;)[ \t]*for=("?)([^",;]*)\1(?=[ \t]*(?:;|$))', re.IGNORECASE | re.ASCII)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def forwarded_for(lines: Sequence[str]) -> list[str]:
+    """Return the addresses in the `Forwarded` lines of a request, in order (RFC 7239 5.2).
+
+    A line that is not well formed gives one UNREADABLE: a client may have left a quote open to the
+    left of what a proxy added, so nothing in the line can be told apart. So does an element without
+    an address (`for=unknown`, or no `for`).
+    """
+    entries: list[str] = []
+    for line in lines:
+        text = line.strip(" \t")
+        if _FORWARDED.fullmatch(text):
+            entries += [_for_of(found[0]) for found in _ONE_ELEMENT.finditer(text)]
+        else:
+            entries.append(UNREADABLE)
+    return entries
+
+
+def _for_of(element: str) -> str:
+    # A quoted value of another parameter may hold anything, such as `;for=`.
+    others = _QUOTED.sub(lambda quoted: quoted[0] if _is_plain(quoted[0]) else '"-"', element)
+    found = _FOR.findall(others)
+    return found[0][1] if len(found) == 1 else UNREADABLE
+
+
+def _is_plain(quoted: str) -> bool:
+    return re.fullmatch(r'"[\w.:\[\]%-]*"', quoted, re.ASCII) is not None
+
+
+def is_shared(address: str) -> bool:
+    """Return whether `address` says nothing of where somebody is: loopback, private, unreadable."""
+    parsed = _parse(address)
+    return parsed is None or _is_within(parsed, SHARED)
+
+
+def client_address(peer: str, entries: Sequence[str], trusted: Sequence[Network]) -> str:
     """Return the address that a request comes from, as text.
 
-    `peer` is the other end of the connection (empty on a Unix socket), `forwarded_for` the
-    values of the `X-Forwarded-For` lines in their order, `trusted` the networks of the proxies.
+    `peer` is the other end of the connection (empty on a Unix socket), `entries` the
+    values of the `X-Forwarded-For` lines in their order (or what the function `forwarded_for`
+    returns), `trusted` the networks of the proxies.
     The result is the rightmost address that is not a proxy's. The client may have written all
     entries to the left of it, so they prove nothing. A malformed entry ends the search.
     """
     nearest = _parse(peer)
     if nearest is None:
         return peer
-    for entry in reversed(",".join(forwarded_for).split(",")):
+    for entry in reversed(",".join(entries).split(",")):
         if not _is_within(nearest, trusted):
             break
         further = _parse(entry)

@@ -14,6 +14,7 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
+from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
 ClientId = Annotated[
@@ -85,7 +86,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `audience`: the `aud` of its access tokens where neither `resource` nor the scope decides it
     (RFC 9068 3). `resources`: what it may name in `resource` (RFC 8707). A client that may
     `introspect` (a resource server) and has either learns only of tokens for these.
-    `token_format`: "jwt" or "opaque".
+    `token_format`: "jwt" or "opaque". `algorithm`: what signs its access and ID tokens.
     `jwks`: public keys that check its assertions (RFC 7523).
     `tls_client_auth_subject_dn`: the subject of its certificate (RFC 8705 2.1.2).
     `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
@@ -105,6 +106,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     audience: Audience | None = None
     resources: tuple[Resource, ...] = ()
     token_format: Literal["jwt", "opaque"] | None = None
+    algorithm: SigningAlgorithm | None = None
     jwks: dict[str, Any] | None = None
     tls_client_auth_subject_dn: SubjectName | None = None
     pkce: Literal["optional", "required"] = "optional"
@@ -115,6 +117,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def method(self) -> ClientMethod:
         """The facts of its authentication method."""
         return CLIENT_METHODS[self.auth_method]
+
+    @property
+    def announced_methods(self) -> tuple[AuthMethod, ...]:
+        """The methods of the registry (RFC 8414 2) that it may use."""
+        return self.method.covers or (self.auth_method,)
 
     @property
     def is_public(self) -> bool:
@@ -154,15 +161,27 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def scopes_for(self, requested: str | None) -> tuple[str, ...] | None:
         """Choose the scopes of a grant for the parameter `scope`, or None for `invalid_scope`.
 
-        RFC 6749 3.3: tokens with one space between them; their order means nothing, and is kept.
+        RFC 6749 3.3: tokens with spaces between them; their order means nothing, and is kept.
         A parameter that is absent or empty asks for everything that the client may have.
         """
         if not requested:
             return tuple(dict.fromkeys(self.scopes))
-        tokens = tuple(dict.fromkeys(requested.split(" ")))
-        # Allowed scopes are scope-tokens. So text that is no token (the empty one between two
-        # spaces, for instance) is not among them.
-        return tokens if all(token and token in self.scopes for token in tokens) else None
+        tokens = scope_tokens(requested)
+        # Allowed scopes are scope-tokens. So text that is no token is not among them.
+        return tokens if tokens and {*tokens} <= {*self.scopes} else None
+
+    def refused_scopes(self, requested: str) -> list[str]:
+        """Return the tokens of the parameter `scope` that the client may not have."""
+        return [token for token in scope_tokens(requested) if token not in self.scopes]
+
+
+def scope_tokens(scope: str) -> tuple[str, ...]:
+    """Split the parameter `scope` (RFC 6749 3.3) at spaces, without repetitions.
+
+    The grammar has one space between tokens. Programs that join lists send more of them, or some
+    at the ends, and can only mean one thing.
+    """
+    return tuple(dict.fromkeys(token for token in scope.split(" ") if token))
 
 
 OneChange = Callable[[Client | None, Client | None], None]
@@ -207,6 +226,12 @@ class Clients:
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""
         return self._by_id.get(client_id)
+
+
+def algorithms_of(clients: Iterable[Client], default: str) -> list[str]:
+    """Return the algorithms that sign tokens: the `default` first, then those of the clients."""
+    own = [client.algorithm for client in clients if client.enabled and client.algorithm]
+    return list(dict.fromkeys([default, *own]))
 
 
 def secret_digest(secret: str) -> str:

@@ -20,7 +20,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 AuthMethod = Literal[
-    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret",
+    "private_key_jwt",
+    "tls_client_auth",
 ]
 
 PUBLIC: Final = "none"
@@ -55,7 +60,8 @@ class ClientMethod:
     `summary` is what `--help` says of it. `parameter` is the form parameter that carries its
     credential; such a parameter is refused in an address. A client that changes its registration
     never gets a method of less `strength`. A method that is not `is_registrable` is the
-    operator's to choose.
+    operator's to choose. `covers`: the methods of the IANA registry that it allows, if it is none
+    of them itself; metadata lists those.
     """
 
     summary: str
@@ -63,6 +69,7 @@ class ClientMethod:
     credential: ClientCredential | None = None
     parameter: str | None = None
     is_registrable: bool = True
+    covers: tuple[AuthMethod, ...] = ()
 
     @property
     def has_secret(self) -> bool:
@@ -95,6 +102,13 @@ CLIENT_METHODS: Mapping[AuthMethod, ClientMethod] = {
         strength=1,
         credential=SHARED_SECRET,
         parameter="client_secret",
+    ),
+    "client_secret": ClientMethod(
+        summary="a secret in either place: libraries differ in their default",
+        strength=1,
+        credential=SHARED_SECRET,
+        is_registrable=False,
+        covers=("client_secret_basic", "client_secret_post"),
     ),
     "private_key_jwt": ClientMethod(
         summary="a signed assertion (RFC 7523)",

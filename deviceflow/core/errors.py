@@ -1,10 +1,16 @@
 """The errors that machines receive (RFC 6749 section 5.2, RFC 8628 section 3.5).
 
-There is a class, and a function for each error code. A description is fixed text. It never
-repeats what the client sent, so it stays inside the character set of RFC 6749 5.2.
+There is a class, and a function for each error code. A description is fixed text. It repeats
+nothing that the client sent except scopes, so it stays inside the character set of RFC 6749 5.2.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+
+MAX_SCOPES_NAMED = 200
+"""How many characters of refused scopes an error repeats."""
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 ERROR_CODES = frozenset(
     {
@@ -17,6 +23,7 @@ ERROR_CODES = frozenset(
         "invalid_scope",
         # RFC 6749 4.1.2.1
         "access_denied",
+        "unsupported_response_type",
         "server_error",
         "temporarily_unavailable",
         # RFC 8628 3.5
@@ -69,9 +76,20 @@ def invalid_request(description: str, status: int = 400) -> OAuthError:
     return OAuthError("invalid_request", description, status=status)
 
 
-def invalid_client(*, challenge: bool = False) -> OAuthError:
-    """Make the error for a client that failed to authenticate (RFC 6749 5.2)."""
+def missing_parameter(name: str) -> OAuthError:
+    """Make the error for a missing parameter, whose `name` is this server's own text."""
+    return invalid_request(f"The parameter {name} is missing.")
+
+
+def invalid_client(*, challenge: bool = False, expected_method: str = "") -> OAuthError:
+    """Make the error for a client that failed to authenticate (RFC 6749 5.2).
+
+    `expected_method`: the method to use instead. Only a client that has shown its secret may
+    learn it, so that nobody else learns that the client exists.
+    """
     text = "The client is unknown or could not be authenticated."
+    if expected_method:
+        text = f"The secret is right, but this client has to use {expected_method}."
     return OAuthError("invalid_client", text, status=401, challenge=challenge)
 
 
@@ -80,14 +98,31 @@ def invalid_grant(description: str) -> OAuthError:
     return OAuthError("invalid_grant", description)
 
 
-def invalid_scope() -> OAuthError:
-    """Make the error for a scope that is malformed or not allowed to the client (5.2)."""
-    return OAuthError("invalid_scope", "This client may not ask for that scope.")
+def invalid_scope(refused: Iterable[str] = ()) -> OAuthError:
+    """Make the error for a scope that is malformed or not allowed to the client (5.2).
+
+    `refused`: the scopes to name. They are repeated only if they are scope-tokens (3.3), whose
+    characters may all stand in a description.
+    """
+    names = " ".join(refused)
+    if not names:
+        return OAuthError("invalid_scope", "This client may not ask for that scope.")
+    if not all(map(_SCOPE_TOKEN.fullmatch, names.split(" "))):
+        return OAuthError("invalid_scope", "The scope has characters that no scope can have.")
+    if len(names) > MAX_SCOPES_NAMED:
+        names = f"{names[:MAX_SCOPES_NAMED]}..."
+    return OAuthError("invalid_scope", f"This client may not ask for: {names}")
 
 
 def unsupported_grant_type() -> OAuthError:
     """Make the error for a grant type that this server does not have (RFC 6749 5.2)."""
     return OAuthError("unsupported_grant_type", "This server does not offer that grant type.")
+
+
+def unsupported_response_type() -> OAuthError:
+    """Make the error of an authorization endpoint that offers no response type (4.1.2.1)."""
+    text = "This server offers the device authorization grant only (RFC 8628)."
+    return OAuthError("unsupported_response_type", text)
 
 
 def invalid_target() -> OAuthError:

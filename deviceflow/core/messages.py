@@ -82,6 +82,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     """
 
     issuer: str
+    authorization_endpoint: str | None = None
     device_authorization_endpoint: str
     token_endpoint: str
     revocation_endpoint: str

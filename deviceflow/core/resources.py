@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from deviceflow.core.client import Client, Resource, ScopeToken
+from deviceflow.core.form import Form
 
 OPENID = "openid"
 
@@ -125,6 +126,19 @@ class Resources:
     def _home(self, scope: str) -> str | None:
         """Return where `scope` is good: at its owner, which for `openid` is the issuer."""
         return self._issuer if scope == OPENID else self.owner(scope)
+
+
+def requested_resources(form: Form, client: Client, issuer: str) -> list[str]:
+    """Return what a request names in `resource`, or else in `audience`.
+
+    Libraries written for Auth0 send `audience`. No standard has it here, so it counts only if it
+    is a resource that the client may name, and is ignored otherwise, as unknown parameters are.
+    """
+    named = form.repeated.get("resource", [])
+    audience = form.fields.get("audience", "")
+    if named or not _is_uri(audience) or audience not in {issuer, *client.resources}:
+        return named
+    return [audience]
 
 
 def _is_uri(name: str) -> bool:

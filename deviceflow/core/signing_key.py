@@ -4,9 +4,12 @@ A superseded key signs no longer. It stays published until the tokens that it si
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+SigningAlgorithm = Literal["ES256", "Ed25519", "RS256"]
+"""The algorithms that tokens can be signed with."""
 
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):

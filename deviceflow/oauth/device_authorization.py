@@ -89,7 +89,7 @@ class DeviceAuthorizationEndpoint:
         """Return the scopes and the resources of the grant (RFC 8707 2)."""
         requested = client.scopes_for(scope)
         if requested is None:
-            raise invalid_scope()
+            raise invalid_scope(client.refused_scopes(scope or ""))
         resources = self.resources.named(names, client)
         if resources is None:
             raise invalid_target()

@@ -19,6 +19,9 @@ from deviceflow.signing import read_proof, unverified_proof
 from deviceflow.store.installation import Installation
 from deviceflow.store.replay import Replay
 
+KEPT_LONGER_S = 60
+"""How much longer than a nonce a used `jti` is remembered: the clocks of hosts differ."""
+
 
 class Possession(NamedTuple):
     """A verified proof of possession of the key `jkt`. Its `jti` is not used up yet."""
@@ -45,8 +48,8 @@ class DPoPProofs:
             raise invalid_dpop_proof("A request carries one DPoP proof.")
         now = self.clock()
         # The configured address, because a proxy may have changed the one in the request.
-        url = origin_of(self.issuer) + request.path
-        expected = ProofRequirements(request.method, url, now, access_token)
+        url = origin_of(self.issuer) + request.rel_url.raw_path
+        expected = ProofRequirements(request.method, url, access_token)
         try:
             # The signature comes last: a stranger chooses the key, and so what it costs to check.
             claimed = unverified_proof(headers[0])
@@ -63,7 +66,7 @@ class DPoPProofs:
         """Use up the proof. May raise OAuthError (a replay), StoreUnavailable."""
         if possession is None:
             return
-        keep_s = dpop.MAX_AGE_S + dpop.PROOF_SKEW_S
+        keep_s = dpop.PROOF_LIFETIME_S + KEPT_LONGER_S
         if not await self.replay.use("dpop", possession.jkt, possession.jti, keep_s):
             raise invalid_dpop_proof("The DPoP proof was used before.")
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import pkce
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client, Clients, algorithms_of
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
@@ -25,12 +25,14 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     issuer = settings.issuer_url
     served = [client for client in clients if _is_served(client, settings)]
     scopes = [scope for client in served for scope in client.scopes]
-    methods: list[str] = [client.auth_method for client in served]
+    methods: list[str] = [method for client in served for method in client.announced_methods]
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
     methods = _each_once(methods) or [PUBLIC]
-    introspecting = _each_once(client.auth_method for client in served if client.introspect)
+    introspecting = _each_once(
+        method for client in served if client.introspect for method in client.announced_methods
+    )
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,
@@ -56,9 +58,20 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=[settings.tokens.algorithm],
+        id_token_signing_alg_values_supported=algorithms_of(served, settings.tokens.algorithm),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
+    )
+
+
+def provider_metadata(settings: Settings, metadata: ServerMetadata) -> ServerMetadata:
+    """Return `metadata` as OpenID Connect Discovery 3 has it: with an authorization endpoint.
+
+    RFC 8414 2 asks for one only if a grant type uses it, so the other document has none.
+    """
+    return msgspec.structs.replace(
+        metadata,
+        authorization_endpoint=f"{settings.issuer_url}/oauth2/authorize",
     )
 
 
@@ -109,11 +122,15 @@ class KeptMetadata:
         self._kept: ServerMetadata | None = None
         clients.on_change(self._forget, self._note_client)
 
-    def __call__(self) -> ServerMetadata:
-        """Return what this server offers to the clients that it has now."""
+    def server(self) -> ServerMetadata:
+        """Return what this server offers to the clients that it has now (RFC 8414)."""
         if self._kept is None:
             self._kept = server_metadata(self._settings, self._clients)
         return self._kept
+
+    def provider(self) -> ServerMetadata:
+        """Return the same as OpenID Connect Discovery 3 has it."""
+        return provider_metadata(self._settings, self.server())
 
     def _forget(self) -> None:
         self._kept = None
@@ -127,30 +144,49 @@ class KeptMetadata:
         kept = self._kept
         if kept is None or not _is_served(client, self._settings):
             return True
-        introspecting = kept.introspection_endpoint_auth_methods_supported or []
+        methods = set(client.announced_methods)
+        introspecting = set(kept.introspection_endpoint_auth_methods_supported or ())
+        algorithms = kept.id_token_signing_alg_values_supported
         return (
             set(client.scopes) <= set(kept.scopes_supported or ())
-            and client.auth_method in kept.token_endpoint_auth_methods_supported
-            and (not client.introspect or client.auth_method in introspecting)
+            and methods <= set(kept.token_endpoint_auth_methods_supported)
+            and (not client.introspect or methods <= introspecting)
+            and (client.algorithm is None or client.algorithm in algorithms)
         )
 
 
-def published_keys(signer: Signer) -> PublicDocument:
-    """Publish the public keys (RFC 7517 5)."""
-    return PublicDocument(path="/oauth2/jwks", document=signer.jwks, cache_control=ASKED_AGAIN)
+def published_keys(signer: Signer) -> list[PublicDocument]:
+    """Publish the public keys (RFC 7517 5), also where some verifiers look by themselves."""
+    return [
+        PublicDocument(path=path, document=signer.jwks, cache_control=ASKED_AGAIN)
+        for path in ("/oauth2/jwks", "/.well-known/jwks.json")
+    ]
 
 
-def published_discovery(metadata: KeptMetadata) -> PublicDocument:
-    """Publish the metadata where OpenID Connect Discovery 4 has it: appended to the issuer."""
-    return PublicDocument(
-        path="/.well-known/openid-configuration",
-        document=metadata,
-    )
+def published_below(metadata: KeptMetadata) -> list[PublicDocument]:
+    """Publish the metadata below the issuer's path.
+
+    OpenID Connect Discovery 4 appends to the issuer. Some libraries do that with the name of
+    RFC 8414 as well.
+    """
+    return _published(metadata, "")
 
 
-def published_metadata(settings: Settings, metadata: KeptMetadata) -> PublicDocument:
-    """Publish the metadata where RFC 8414 3 has it: inserted before the issuer's path."""
-    return PublicDocument(
-        path=f"/.well-known/oauth-authorization-server{settings.base_path}",
-        document=metadata,
-    )
+def published_beside(settings: Settings, metadata: KeptMetadata) -> list[PublicDocument]:
+    """Publish the metadata beside the issuer's path, if it has one.
+
+    RFC 8414 3 inserts the name before the path, and section 5 allows that for OpenID Connect.
+    """
+    base = settings.route_path
+    return _published(metadata, base) if base else []
+
+
+def _published(metadata: KeptMetadata, suffix: str) -> list[PublicDocument]:
+    return [
+        PublicDocument(
+            path="/.well-known/oauth-authorization-server" + suffix, document=metadata.server
+        ),
+        PublicDocument(
+            path="/.well-known/openid-configuration" + suffix, document=metadata.provider
+        ),
+    ]

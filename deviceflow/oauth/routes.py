@@ -5,6 +5,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from deviceflow.core.cross_origin import CrossOrigin
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.clients.failures import FailureThrottle
 from deviceflow.oauth.clients.proof import ClientProof
@@ -15,9 +16,9 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.metadata import (
     KeptMetadata,
-    published_discovery,
+    published_below,
+    published_beside,
     published_keys,
-    published_metadata,
 )
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane
@@ -60,7 +61,16 @@ def polling(parts: Parts) -> Polling:
         max_wait=device.max_wait_s,
     )
     parts.holds.on_other(held.end_older_elsewhere)
-    lane = Lane(judge, parts.clients, parts.clock, held, base=parts.settings.base_path)
+    cross_origin = CrossOrigin(parts.settings.server.cors_origins)
+    lane = Lane(
+        judge,
+        parts.clients,
+        parts.clock,
+        held,
+        base=parts.settings.base_path,
+        headers=cross_origin.headers(),
+        reads_no_origin=cross_origin.depends_on_origin,
+    )
     return Polling(judge=judge, held=held, lane=lane)
 
 
@@ -84,13 +94,14 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
         _revocation(parts, checks),
         _introspection(parts, checks),
         UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
-        published_keys(parts.signer),
-        published_discovery(metadata),
+        *published_keys(parts.signer),
+        *published_below(metadata),
     ]
     if parts.settings.registration.enabled:
         endpoints.append(_registration(parts, checks))
     below = parts.below(route for endpoint in endpoints for route in endpoint.routes())
-    return [*below, *published_metadata(parts.settings, metadata).routes()]
+    beside = published_beside(parts.settings, metadata)
+    return [*below, *(route for document in beside for route in document.routes())]
 
 
 def _checks(parts: Parts) -> Checks:

@@ -12,7 +12,7 @@ from aiohttp import web
 from deviceflow.core.origin import origin_of
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.headers import security_headers
-from deviceflow.pages.render import BASE, HTTPS
+from deviceflow.pages.render import HTTPS
 
 _FIRST_PAGES = {"/device", "/login"}
 _MARK = {"at": "issuer"}
@@ -34,7 +34,7 @@ class AtIssuer:
         async def handle(request: web.Request) -> web.StreamResponse:
             if not self._is_elsewhere(request):
                 return await route.handler(request)
-            return self._redirect(request)
+            return self._redirect(request, route.path)
 
         return web.RouteDef(route.method, route.path, handle, route.kwargs)
 
@@ -55,11 +55,10 @@ class AtIssuer:
         except ValueError:
             return True
 
-    def _redirect(self, request: web.Request) -> web.Response:
+    def _redirect(self, request: web.Request, page: str) -> web.Response:
         """Continue at the same page of the issuer, with the code and nothing else."""
         code = self.codes.carry(request.query.get("user_code", ""))
         fields = _MARK | ({"user_code": code} if code else {})
-        page = request.path.removeprefix(request.app[BASE])
         headers = security_headers(https=request.app[HTTPS])
         headers["Location"] = f"{self.issuer}{page}?{urlencode(fields)}"
         return web.Response(status=303, headers=headers)

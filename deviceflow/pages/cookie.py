@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from deviceflow.core.base64url import is_digest
+from deviceflow.core.base64url import is_digest, sha256_digest
+
+ISSUER_PART = 8
+"""How many characters of the issuer's digest are in the name: 48 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,15 +21,18 @@ class SessionCookie:
     """
 
     https: bool
+    issuer: str
 
     @property
     def name(self) -> str:
         """The cookie's name.
 
         `__Host-` binds the cookie to this very host and to TLS, which plain HTTP on loopback
-        cannot have.
+        cannot have. Browsers send a cookie to all ports and paths of a host. So the name has a
+        part of its own for each issuer: signing in to one does not end the session of another.
         """
-        return "__Host-deviceflow" if self.https else "deviceflow"
+        own = sha256_digest(self.issuer)[:ISSUER_PART]
+        return f"__Host-deviceflow-{own}" if self.https else f"deviceflow-{own}"
 
     def read(self, request: web.Request) -> str | None:
         """Return the value that the browser sent, None if this server cannot have made it."""

@@ -48,7 +48,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     )
     environment.globals.update(title=settings.pages.title, static=static.address, base=base)
     install_texts(environment)
-    app.router.add_get(base + "/static/{name}", static.get)
+    app.router.add_get(settings.route("/static/{name}"), static.get)
 
 
 def templates_dir() -> Path:

@@ -7,6 +7,7 @@ from aiohttp import web
 from deviceflow.config import Settings
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
+from deviceflow.pages.authorize import AuthorizePage
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
@@ -53,6 +54,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
         *_sign_in(parts, shared).routes(),
         *_sign_out(parts, shared).routes(),
         *_device(parts, shared),
+        *AuthorizePage().routes(),
     ]
     at_issuer = AtIssuer(issuer=parts.settings.issuer_url, codes=shared.codes)
     pages = [at_issuer.lead(route) for route in pages]
@@ -64,7 +66,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
 
 def _shared(parts: Parts) -> SharedParts:
     settings = parts.settings
-    cookie = SessionCookie(https=is_https(settings))
+    cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
     visitors = Visitors(
         cookie=cookie,
         csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
@@ -162,5 +164,6 @@ def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:
         page = "/".join(part for part in request.match_info["page"].lower().split("/") if part)
         return see_other(request, f"/{page}", codes.carry(request.query.get("user_code", "")))
 
-    roots = [web.get(path, lead_on) for path in sorted({"/", base or "/", f"{base}/"})]
-    return [*roots, web.get(base + _ALMOST_A_PAGE, correct)]
+    below = settings.route_path
+    roots = [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
+    return [*roots, web.get(below + _ALMOST_A_PAGE, correct)]

@@ -25,11 +25,15 @@ _SLACK_S = 10
 
 
 class TokenContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tokens of one response say. `id_token`: None if there is no ID token."""
+    """What the tokens of one response say. `id_token`: None if there is no ID token.
+
+    `algorithm`: the client's own for signed tokens; None for the server's.
+    """
 
     access_token: Claims
     id_token: Claims | None
     is_opaque: bool
+    algorithm: str | None = None
 
 
 class RedeemedTokens(msgspec.Struct, frozen=True, kw_only=True):

@@ -109,6 +109,10 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
             "server.trusted_proxies: ::/0 lets everybody",
         ),
         (
+            Settings(clients=(CLIENT,), issuer="https://a.example"),
+            "server.trusted_proxies: empty, though https needs a proxy",
+        ),
+        (
             Settings(clients=(CLIENT,), device=Device(lifetime_s=59)),
             "device.lifetime_s: 59 s is too short",
         ),
@@ -157,7 +161,16 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
     "settings",
     [
         Settings(clients=(CLIENT,)),
-        Settings(clients=(CLIENT,), server=Server(host=EVERYWHERE), issuer="https://a.example"),
+        Settings(
+            clients=(CLIENT,),
+            server=Server(host=EVERYWHERE, trusted_proxies=("10.0.0.1",)),
+            issuer="https://a.example",
+        ),
+        Settings(
+            clients=(CLIENT,),
+            server=Server(trusted_proxies=("none",)),
+            issuer="https://a.example",
+        ),
         Settings(clients=(CLIENT,), tokens=Tokens(access_token_lifetime_s=3600)),
         Settings(
             clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC, length=9))

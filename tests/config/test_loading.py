@@ -208,7 +208,7 @@ def test_what_kubernetes_says_about_a_service_of_our_name_is_no_setting(
             (
                 'DEVICEFLOW_SERVER_TRUSTED_PROXIES: server.trusted_proxies[1]: got "proxy";'
                 ' expected an address or network such as "10.0.0.0/8",'
-                ' with no bits set behind the "/8"'
+                ' with no bits set behind the "/8" (or "none" alone)'
             ),
         ),
         (

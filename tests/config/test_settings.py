@@ -25,6 +25,8 @@ GOOD_KEY = f'{{ kty = "EC", crv = "P-256", x = "{"A" * 43}", y = "{"A" * 43}" }}
         "http://127.8.9.1",
         "http://[::1]:8628",
         "http://localhost",
+        "https://login.example/b%C3%BCro",
+        "https://login.example/%7Eme",
     ],
 )
 def test_good_issuers_are_kept_byte_for_byte(issuer: str, tmp_path: Path) -> None:
@@ -64,6 +66,13 @@ def test_good_issuers_are_kept_byte_for_byte(issuer: str, tmp_path: Path) -> Non
         "https://0x7f000001",
         "https://login.example.1",
         "https://login%2eexample",
+        "https://login.example/a%2Fb",
+        "https://login.example/100%25",
+        "https://login.example/%7Bid%7D",
+        "https://login.example/%0a",
+        "https://login.example/a%",
+        "https://login.example/%zz",
+        "https://login.example/b%FCro",
         "ftp://login.example",
     ],
 )
@@ -333,8 +342,8 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             f'auth_method = "basic"\nsecret_sha256 = "{DIGEST}"',
             (
                 'clients[0].auth_method: got "basic"; expected one of'
-                ' "client_secret_basic", "client_secret_post", "none", "private_key_jwt",'
-                ' "tls_client_auth"'
+                ' "client_secret", "client_secret_basic", "client_secret_post", "none",'
+                ' "private_key_jwt", "tls_client_auth"'
             ),
         ),
         (

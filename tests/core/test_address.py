@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from deviceflow.core.address import client_address, is_trusted, rate_key
+from deviceflow.core.address import client_address, forwarded_for, is_shared, is_trusted, rate_key
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
 
@@ -87,3 +87,69 @@ def test_an_ipv6_network_is_counted_as_one(address: str, key: str) -> None:
 def test_neighbours_in_a_64_share_a_key() -> None:
     assert rate_key("2001:db8::1") == rate_key("2001:db8::ffff:1")
     assert rate_key("2001:db8::1") != rate_key("2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "entries"),
+    [
+        ([], []),
+        (["for=192.0.2.60"], ["192.0.2.60"]),
+        (["For=192.0.2.60;proto=http;by=203.0.113.43"], ["192.0.2.60"]),
+        (["for=192.0.2.43, for=198.51.100.17"], ["192.0.2.43", "198.51.100.17"]),
+        (["for=192.0.2.43", "by=x;FOR=198.51.100.17"], ["192.0.2.43", "198.51.100.17"]),
+        (['for="[2001:db8:cafe::17]:4711"'], ["[2001:db8:cafe::17]:4711"]),
+        (['for="192.0.2.1:443" ; proto=https'], ["192.0.2.1:443"]),
+        (["for=192.0.2.1:443"], ["192.0.2.1:443"]),
+        (['for=192.0.2.1;host="a.example, for=6.6.6.6"'], ["192.0.2.1"]),
+        (['host="x;for=6.6.6.6";for=192.0.2.1'], ["192.0.2.1"]),
+        (['host="a\\", for=6.6.6.6";for=192.0.2.1'], ["192.0.2.1"]),
+        (["for=_hidden", "for=unknown"], ["_hidden", "unknown"]),
+        (["proto=https"], [""]),
+        (["for=192.0.2.1;for=192.0.2.2"], [""]),
+        (['for="x, for=192.0.2.1'], [""]),
+        (['for="x, for="[2001:db8::1]"'], [""]),
+        (["for=192.0.2.1,"], [""]),
+        ([""], [""]),
+        (["192.0.2.1"], [""]),
+        (["for=192.0.2.1 for=192.0.2.2"], [""]),
+    ],
+)
+def test_forwarded(lines: list[str], entries: list[str]) -> None:
+    """RFC 7239 4, 5.2, and what a client may have written to the left of a proxy."""
+    assert forwarded_for(lines) == entries
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("for=203.0.113.1", "203.0.113.1"),
+        ("for=6.6.6.6, for=203.0.113.1;proto=https, for=10.0.0.2", "203.0.113.1"),
+        ('for="[2001:db8::7]"', "2001:db8::7"),
+        ("for=203.0.113.1, for=_hidden", "10.0.0.1"),
+        ('for="x, for=203.0.113.1', "10.0.0.1"),
+    ],
+)
+def test_the_rightmost_forwarded_address_that_is_no_proxy_counts(line: str, address: str) -> None:
+    assert client_address("10.0.0.1", forwarded_for([line]), PROXIES) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "10.1.2.3",
+        "172.31.0.1",
+        "100.127.0.1",
+        "192.168.0.1",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+        "",
+        "x",
+    ],
+)
+def test_shared_addresses(address: str) -> None:
+    assert is_shared(address)
+    assert not is_shared("203.0.113.1")
+    assert not is_shared("2001:db8::1")

@@ -15,7 +15,7 @@ GOOD = {"jti": "one", "htm": "POST", "htu": URL, "iat": int(NOW)}
 
 def check(expected: ProofRequirements | None = None, **claims: Any) -> str:  # noqa: ANN401, as in JSON
     content = {name: value for name, value in (GOOD | claims).items() if value is not None}
-    return dpop.check_proof(Proof("jkt", content), expected or ProofRequirements("POST", URL, NOW))
+    return dpop.check_proof(Proof("jkt", content), expected or ProofRequirements("POST", URL))
 
 
 def test_good() -> None:
@@ -35,9 +35,9 @@ def test_the_address_is_normalised(htu: str) -> None:
     assert check(htu=htu) == "one"
 
 
-@pytest.mark.parametrize("iat", [int(NOW) - dpop.MAX_AGE_S + 1, int(NOW) + dpop.PROOF_SKEW_S, NOW])
-def test_within_the_time(iat: float) -> None:
-    """9449-11.1-a."""
+@pytest.mark.parametrize("iat", [0, int(NOW) - 600, NOW, int(NOW) + 10, 4_000_000_000, 10**400])
+def test_the_clock_of_the_device_does_not_count(iat: float) -> None:
+    """9449-4.3-a, 9449-11.1-a: the server's own nonce says when the proof was made."""
     assert check(iat=iat) == "one"
 
 
@@ -62,16 +62,10 @@ def test_within_the_time(iat: float) -> None:
         {"htu": "/oauth2/token"},
         {"iat": None},
         {"iat": str(int(NOW))},
-        {"iat": int(NOW) - dpop.MAX_AGE_S - 1},
-        {"iat": int(NOW) + dpop.PROOF_SKEW_S + 2},
-        {"iat": float("nan")},
-        {"iat": float("inf")},
-        {"iat": 10**400},
-        {"iat": -(10**400)},
     ],
 )
 def test_not_for_this_request(claims: dict[str, Any]) -> None:
-    """9449-4.3-a, 9449-11.1-a: htm, htu, iat; also numbers that are too large for a float."""
+    """9449-4.3-a, 9449-11.1-a: htm, htu, and an iat that is a number."""
     with pytest.raises(ProofError):
         check(**claims)
 
@@ -80,18 +74,18 @@ def test_not_for_this_request(claims: dict[str, Any]) -> None:
 def test_for_another_token(ath: str | None) -> None:
     """9449-4.3-a: ath."""
     with pytest.raises(ProofError):
-        check(ProofRequirements("POST", URL, NOW, "token"), ath=ath)
+        check(ProofRequirements("POST", URL, "token"), ath=ath)
 
 
 def test_for_this_token() -> None:
     """9449-4.3-a: the hash of RFC 9449's own example (section 7.1)."""
     token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
     ath = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"
-    assert check(ProofRequirements("POST", URL, NOW, token), ath=ath) == "one"
+    assert check(ProofRequirements("POST", URL, token), ath=ath) == "one"
 
 
 def test_an_ipv6_issuer() -> None:
-    expected = ProofRequirements("POST", "http://[::1]:8628/oauth2/token", NOW)
+    expected = ProofRequirements("POST", "http://[::1]:8628/oauth2/token")
     assert check(expected, htu="http://[::1]:8628/oauth2/token") == "one"
 
 

@@ -8,6 +8,7 @@ from joserfc.jwk import OctKey
 
 from deviceflow.config import Settings
 from deviceflow.core import dpop
+from deviceflow.core.messages import DEVICE_CODE_GRANT
 from tests.stage.clock import Clock
 from tests.stage.oauth import People, Stage, Worker
 from tests.stage.proving import OTHER_KEY, TOKEN, Holder, bound, sign, with_surface
@@ -44,6 +45,28 @@ async def test_nonces(worker: Worker, people: People, clock: Clock) -> None:
     assert answer.headers.getall("DPoP-Nonce") == [holder.nonce]
 
 
+@pytest.mark.parametrize("iat", [0, 1_700_000_000, 4_000_000_000])
+async def test_the_clock_of_the_device_does_not_count(
+    worker: Worker, people: People, clock: Clock, iat: int
+) -> None:
+    """9449-11.1-a: a device without a battery starts in 1970; the nonce stands in for `iat`."""
+    holder = Holder(clock)
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    form = {
+        "grant_type": DEVICE_CODE_GRANT,
+        "device_code": grant.body["device_code"],
+        "client_id": "tv-app",
+    }
+    headers = {"DPoP": holder.proof(iat=iat, drop="nonce")}
+    assert (await worker.post(TOKEN, form, headers=headers)).outcome == USE_NONCE
+    await holder.learn_nonce(worker)
+    headers = {"DPoP": holder.proof(iat=iat)}
+    assert (await worker.post(TOKEN, form, headers=headers)).status == 200
+    answer = await worker.post(TOKEN, form, headers=headers)
+    assert answer.status == 400
+
+
 NOT_FOR_US: dict[str, dict[str, Any]] = {
     "another typ": {"header": {"typ": "JWT"}},
     "no typ": {"header": {"typ": None}},
@@ -66,9 +89,6 @@ NOT_FOR_US: dict[str, dict[str, Any]] = {
     "another scheme": {"htu": "https://127.0.0.1:8628/oauth2/token"},
     "another host": {"htu": "http://localhost:8628/oauth2/token"},
     "an htu that is an object": {"htu": {}},
-    "an iat of 1970": {"iat": 0},
-    "an endless iat": {"iat": 10**400},
-    "an iat of 2096": {"iat": 4_000_000_000},
     "an iat that is a text": {"iat": "now"},
 }
 

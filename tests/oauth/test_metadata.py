@@ -52,8 +52,29 @@ async def test_what_is_published(worker: Worker, path: str) -> None:
 
 
 async def test_both_documents_say_the_same(worker: Worker) -> None:
+    """OIDCD-3-a: but for the authorization endpoint, which only OpenID Connect requires."""
     documents = [await fetch(worker, path) for path in PATHS]
+    assert documents[1].pop("authorization_endpoint") == f"{ISSUER}/oauth2/authorize"
     assert documents[0] == documents[1]
+
+
+async def test_the_keys_are_also_where_verifiers_look(worker: Worker) -> None:
+    document = await fetch(worker, JWKS)
+    async with worker.client.get("/.well-known/jwks.json") as response:
+        assert (response.status, await response.json()) == (200, document)
+        assert response.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("name", PATHS)
+async def test_an_issuer_with_a_path_has_each_document_below_and_beside_it(
+    stage: Stage, name: str
+) -> None:
+    """8414-3-a, OIDCD-4-a: libraries append either name to the issuer, or insert it."""
+    settings = msgspec.structs.replace(stage.settings, issuer=f"{ISSUER}/tenant")
+    worker = await stage.start_worker(settings)
+    below, beside = [await fetch(worker, path) for path in (f"/tenant{name}", f"{name}/tenant")]
+    assert below == beside
+    assert below["issuer"] == f"{ISSUER}/tenant"
 
 
 @pytest.mark.parametrize(

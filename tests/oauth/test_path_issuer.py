@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from deviceflow.app import build
-from deviceflow.config import Settings, User
+from deviceflow.config import Registration, Settings, User
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.pages.demo import Demo
 from deviceflow.start import connect, prepare
@@ -41,7 +41,7 @@ async def test_metadata(worker: Worker) -> None:
             assert response.status == 200
             documents.append(await response.json())
     document = documents[0]
-    assert documents[1] == document
+    assert documents[1] == document | {"authorization_endpoint": f"{ISSUER}/oauth2/authorize"}
     assert document["issuer"] == ISSUER
     for name, value in document.items():
         if name.endswith(("_endpoint", "_uri")):
@@ -169,3 +169,49 @@ async def _checked(response: ClientResponse) -> tuple[str, str]:
     for path in (response.url.path, *re.findall(r' (?:href|action|src)="(/[^"]*)"', text)):
         assert path.startswith(f"{BASE}/")
     return response.url.path_qs, text
+
+
+@pytest.mark.parametrize("path", ["/b%C3%BCro", "/%7Eme", "/b%c3%bcro/a+b", "/a%20b"])
+async def test_a_path_with_a_percent_sign(stage: Stage, path: str) -> None:
+    """The router compares decoded paths; what is published stays as it is configured."""
+    origin = "http://127.0.0.1:8628"
+    registration = Registration(enabled=True, initial_access_token_sha256=("0" * 64,))
+    settings = msgspec.structs.replace(
+        stage.settings, issuer=origin + path, registration=registration
+    )
+    worker = await stage.start_worker(settings)
+
+    async def get(address: str) -> ClientResponse:
+        url = URL(address, encoded=True)
+        return await worker.client.get(url, headers={"Host": HOST}, allow_redirects=False)
+
+    for place in (
+        f"{path}/.well-known/openid-configuration",
+        f"/.well-known/oauth-authorization-server{path}",
+    ):
+        answer = await get(place)
+        assert answer.status == 200, place
+        assert (await answer.json())["issuer"] == origin + path
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert (await get(f"{path}/login")).status == 200
+    root = await get(f"{path}/")
+    assert (root.status, root.headers["Location"]) == (302, f"{path}/device")
+    style = re.search(r'href="([^"]+\.css[^"]*)"', await (await get(f"{path}/login")).text())
+    assert style is not None
+    assert (await get(style[1])).status == 200
+    assert (await get(f"{path}/oauth2/register/client_1")).status == 401
+
+
+async def test_a_proof_below_a_path_with_a_percent_sign(stage: Stage, clock: Clock) -> None:
+    """9449-4.3-a: the address in a proof is that of the metadata."""
+    path = "/b%C3%BCro"
+    settings = msgspec.structs.replace(stage.settings, issuer=f"http://127.0.0.1:8628{path}")
+    worker = await stage.start_worker(settings)
+    form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
+    holder = Holder(clock)
+    for expected in ("use_dpop_nonce", "invalid_grant"):
+        headers = {"DPoP": holder.proof(f"{path}/oauth2/token")}
+        url = URL(f"{path}/oauth2/token", encoded=True)
+        async with worker.client.post(url, data=form, headers=headers) as response:
+            assert (await response.json())["error"] == expected
+            holder.nonce = response.headers["DPoP-Nonce"] if expected == "use_dpop_nonce" else ""

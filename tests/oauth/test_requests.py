@@ -104,7 +104,7 @@ async def test_the_root_leads_to_the_page_for_a_code(worker: Worker, method: str
         "/oauth2/tokens",
         "/oauth2/",
         "/oauth2/Token",
-        "/oauth2/authorize",
+        "/oauth2/authorise",
         "/.well-known/nothing",
     ],
 )

@@ -126,6 +126,29 @@ async def test_refused(worker: Worker, resource: str) -> None:
     assert (await worker.post(AUTHORIZE, named)).outcome == INVALID_TARGET
 
 
+async def test_audience_names_a_resource(worker: Worker, people: People) -> None:
+    """Libraries for Auth0 send `audience`; it counts as `resource` if there is none."""
+    grant = await worker.authorize("apis", audience=API, scope="profile offline_access")
+    await people.approve(grant.body["user_code"])
+    tokens = await worker.poll(grant.body["device_code"], "apis")
+    assert claims_of(tokens.body["access_token"])["aud"] == API
+
+
+@pytest.mark.parametrize("audience", ["api", f"{API}#x", "https://else.example", " ", "é"])
+async def test_another_audience_is_ignored(worker: Worker, people: People, audience: str) -> None:
+    grant = await worker.authorize("apis", audience=audience, scope="profile")
+    await people.approve(grant.body["user_code"])
+    tokens = await worker.poll(grant.body["device_code"], "apis", audience=audience)
+    assert claims_of(tokens.body["access_token"])["aud"] == ISSUER
+
+
+async def test_resource_outranks_audience(worker: Worker, people: People) -> None:
+    grant = await worker.authorize("apis", resource=API, audience=FILES, scope="profile")
+    await people.approve(grant.body["user_code"])
+    tokens = await worker.poll(grant.body["device_code"], "apis")
+    assert claims_of(tokens.body["access_token"])["aud"] == API
+
+
 async def test_another_client_may_not(worker: Worker) -> None:
     """8707-2-a: each client has its own list."""
     assert (await worker.authorize("tv-app", resource=API)).outcome == INVALID_TARGET

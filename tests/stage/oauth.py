@@ -76,6 +76,13 @@ CLIENTS = (
         auth_method="client_secret_post",
         secret_sha256=(sha256(SECRET.encode()).hexdigest(),),
     ),
+    Client(
+        client_id="either",
+        name="Either way",
+        scopes=("profile",),
+        auth_method="client_secret",
+        secret_sha256=(sha256(SECRET.encode()).hexdigest(),),
+    ),
     Client(client_id="off", name="Switched off", scopes=("profile",), enabled=False),
     Client(client_id="bare", name="No scopes"),
     Client(client_id="always", name="Always refreshes", scopes=("profile",), refresh_token=True),

@@ -17,6 +17,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
@@ -33,6 +34,9 @@ POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 """The Content-Security-Policy of a page without a script."""
+
+COOKIE = SessionCookie(https=False, issuer="http://127.0.0.1:8628").name
+"""The name of the session's cookie at the issuer of most tests."""
 
 TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profile"))
 
@@ -196,7 +200,7 @@ class PageParts(Parts):
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,
-            callers=Callers(settings.server.trusted_proxies),
+            callers=Callers(settings.server.proxies),
         )
 
 

@@ -4,7 +4,7 @@
 2. A guesser with too many failures is refused before its credentials are checked, whether they
    are good or not. Otherwise it could go on guessing, and see when it succeeds.
 3. Every other refusal is `invalid_client`: whether a client exists, is disabled or has another
-   secret is only in the log.
+   secret is only in the log. A client that has shown its secret learns which method to use.
 4. A failure counts if the credentials could be a guess.
 """
 
@@ -19,11 +19,13 @@ from deviceflow.core.client import Client, Clients
 from deviceflow.core.errors import invalid_client, too_many_failures
 from deviceflow.core.form import Form
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.core.resources import requested_resources
 from deviceflow.oauth.clients.failures import FailureThrottle, Guesser
 from deviceflow.oauth.clients.methods import (
     ClientCredentials,
     ClientEvidence,
     UnreadableCredentials,
+    expected_method,
     read_credentials,
 )
 from deviceflow.oauth.clients.proof import ClientProof
@@ -88,11 +90,14 @@ class ClientAuthentication:
         client = await self._find(credentials.client_id)
         fault = await self.proof.fault(client, credentials)
         if client is not None and not fault:
-            return ClientRequest(request, form.fields, client, form.repeated.get("resource", []))
+            resources = requested_resources(form, client, self.proof.issuer)
+            return ClientRequest(request, form.fields, client, resources)
         self.refusals.note(request, credentials.client_id, fault, known=client is not None)
         if guesser and (wait_s := await self.failures.count(guesser)):
             raise too_many_failures(wait_s, is_poll=is_poll)
-        raise invalid_client(challenge="Authorization" in request.headers)
+        is_served = client is not None and client.enabled
+        expected = expected_method(client, credentials) if client and is_served else ""
+        raise invalid_client(challenge="Authorization" in request.headers, expected_method=expected)
 
     def _credentials(self, request: web.Request, parameters: dict[str, str]) -> ClientCredentials:
         authorization = request.headers.getall("Authorization", [])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import Client, secret_digest
+from deviceflow.core.client import Client, scope_tokens, secret_digest
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
     DEFAULT_REGISTERED_METHOD,
@@ -104,6 +104,8 @@ def _method(metadata: RegistrationRequest, current: Client | None) -> AuthMethod
         raise invalid_metadata("A native application gets no secret; use none.")
     if CLIENT_METHODS[method].has_keys and metadata.jwks is None:
         raise invalid_metadata(FIELD_ERRORS["jwks"])
+    if current and method in current.announced_methods:
+        return current.auth_method
     if current and CLIENT_METHODS[method].strength < current.method.strength:
         return current.auth_method
     return method
@@ -122,7 +124,7 @@ def _secret(method: AuthMethod, current: Client | None) -> tuple[str | None, lis
 def _scopes(metadata: RegistrationRequest, current: Client | None, settings: Settings) -> list[str]:
     offered = settings.registration.scopes
     allowed = current.scopes if current else offered
-    requested = list(dict.fromkeys(metadata.scope.split(" "))) if metadata.scope else [*allowed]
+    requested = scope_tokens(metadata.scope or "") or allowed
     if not {*requested} <= {*offered, *allowed}:
         raise invalid_metadata("A scope is not offered to registered clients.")
     return [scope for scope in requested if scope in allowed]

@@ -186,15 +186,39 @@ def _client_id(evidence: ClientEvidence) -> str:
 def _prove_public(client: Client, credentials: ClientCredentials, _: Verifier) -> str:
     if isinstance(credentials, ClientIdOnly | ClientCertificate):
         return ""
+    if isinstance(credentials, SharedSecret) and not credentials.secret:
+        # RFC 6749 2.3.1: an empty secret may be left out, so this is a client id alone. Several
+        # libraries and `curl -u id:` write it like that.
+        return ""
     return _other_method(client, credentials)
 
 
 def _prove_secret(client: Client, credentials: ClientCredentials, _: Verifier) -> str:
-    if not isinstance(credentials, SharedSecret) or credentials.method != client.auth_method:
+    if not isinstance(credentials, SharedSecret) or not _is_allowed(client, credentials):
         return _other_method(client, credentials)
+    return "" if _is_secret_of(client, credentials) else "has a wrong secret"
+
+
+def expected_method(client: Client, credentials: ClientCredentials) -> str:
+    """Return the method that a client has to use, if it has shown its secret by another one.
+
+    Otherwise the answer is empty. A client without a secret is never told anything.
+    """
+    if not isinstance(credentials, SharedSecret) or _is_allowed(client, credentials):
+        return ""
+    is_shown = client.method.has_secret and _is_secret_of(client, credentials)
+    return client.auth_method if is_shown else ""
+
+
+def _is_allowed(client: Client, credentials: SharedSecret) -> bool:
+    return credentials.method in client.announced_methods
+
+
+def _is_secret_of(client: Client, credentials: SharedSecret) -> bool:
     digest = secret_digest(credentials.secret)
-    is_known = any(compare_digest(digest, known.lower()) for known in client.secret_sha256)
-    return "" if is_known else "has a wrong secret"
+    is_known = [compare_digest(digest, known.lower()) for known in client.secret_sha256]
+    # An empty secret proves nothing, even if its digest was configured by mistake.
+    return any(is_known) and bool(credentials.secret)
 
 
 def _prove_assertion(
@@ -232,6 +256,8 @@ AUTHENTICATORS: Mapping[AuthMethod, ClientAuthenticator] = {
     PUBLIC: ClientAuthenticator(_read_client_id, _prove_public),
     "client_secret_basic": ClientAuthenticator(_read_basic, _prove_secret, is_in_header=True),
     "client_secret_post": ClientAuthenticator(_read_post, _prove_secret),
+    # Never read: a request uses one of the two above, and this client may use either.
+    "client_secret": ClientAuthenticator(_read_client_id, _prove_secret),
     "private_key_jwt": ClientAuthenticator(_read_assertion, _prove_assertion),
     "tls_client_auth": ClientAuthenticator(_read_client_id, _prove_certificate),
 }

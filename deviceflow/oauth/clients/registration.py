@@ -143,7 +143,7 @@ class RegistrationEndpoint:
             client_name=client.name,
             scope=" ".join(client.scopes),
             grant_types=list(GRANT_TYPES if refreshes else GRANT_TYPES[:1]),
-            token_endpoint_auth_method=client.auth_method,
+            token_endpoint_auth_method=client.announced_methods[0],
             registration_client_uri=f"{self.settings.issuer_url}/oauth2/register/{client.client_id}",
             registration_access_token=management_token,
             client_secret=secret,

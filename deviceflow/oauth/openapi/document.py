@@ -16,6 +16,7 @@ from deviceflow.config import Settings
 from deviceflow.oauth.metadata import PublicDocument
 
 METADATA = "/.well-known/oauth-authorization-server"
+DISCOVERY = "/.well-known/openid-configuration"
 
 _WRITTEN = Path(__file__).with_name("openapi.json")
 # A scope may hold these characters, which mean something in a regular expression (ECMA-262).
@@ -62,11 +63,14 @@ def _offered(node: Any, settings: Settings) -> Any:  # noqa: ANN401, any part of
 
 
 def _place_metadata(paths: dict[str, Any], settings: Settings) -> None:
-    """Put the metadata beside the issuer's path (RFC 8414 3). Everything else is below it."""
+    """Put the metadata beside the issuer's path too (RFC 8414 3). Everything else is below it."""
     base = settings.base_path
     if base:
         server = {"url": settings.issuer_url.removesuffix(base)}
-        paths[METADATA + base] = paths.pop(METADATA) | {"servers": [server]}
+        for path in (METADATA, DISCOVERY):
+            get = paths[path]["get"]
+            beside = get | {"operationId": f"{get['operationId']}_beside_the_path"}
+            paths[path + base] = {"get": beside, "servers": [server]}
 
 
 def _pattern(scopes: tuple[str, ...]) -> str:

@@ -9,7 +9,9 @@ All devices of a kind send the same bytes except for the device code. So the lan
 those bytes mean, and reads a poll of a known shape by one look into a table.
 """
 
+from collections.abc import Mapping
 from email.utils import formatdate
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aiohttp import web
@@ -73,7 +75,9 @@ LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
 class Lane:
     """Answers polls of public clients in one worker.
 
-    `base` is what stands before the endpoint's path.
+    `base` is what stands before the endpoint's path. `headers` is added to every answer. With
+    `reads_no_origin`, a request with the header Origin goes to the ordinary handler, because its
+    answer has other headers.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class Lane:
         held: HeldPolls,
         *,
         base: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        reads_no_origin: bool = False,
     ) -> None:
         self._judge = judge
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
@@ -91,6 +97,8 @@ class Lane:
         self._clock = clock
         self._held = held
         self._held_grants = held.by_grant
+        self._headers = headers
+        self._reads_no_origin = reads_no_origin
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
@@ -117,13 +125,15 @@ class Lane:
         response = answer_poll(Verdict(answer, interval=interval))
         if held_for:
             response.headers.update(preference_applied(held_for))
-        return LaneAnswer(_wire(response, self._clock(), close=close), close)
+        return LaneAnswer(_wire(response, self._clock(), self._headers, close=close), close)
 
     def _read(self, data: bytes, code_at: int) -> LaneResult:
         """Read a request of an unknown shape; `code_at`: where its first device code begins."""
         end = data.find(HEAD_END)
         head = read_head(data[:end]) if 0 < end <= MAX_HEAD else None
         if head is None or not head.is_poll or head.line != self._line:
+            return None
+        if head.has_origin and self._reads_no_origin:
             return None
         body_at = end + len(HEAD_END)
         missing = body_at + head.content_length - len(data)
@@ -190,8 +200,8 @@ def _is_plain(client: Client) -> bool:
     )
 
 
-def _wire(response: web.Response, now: float, *, close: bool) -> bytes:
-    """Write `response` as aiohttp would send it, to the byte."""
+def _wire(response: web.Response, now: float, added: Mapping[str, str], *, close: bool) -> bytes:
+    """Write `response` as aiohttp would send it, to the byte, with the headers `added` last."""
     body = response.body
     if not isinstance(body, bytes):
         raise TypeError("an answer of the lane has its body at hand")
@@ -201,6 +211,7 @@ def _wire(response: web.Response, now: float, *, close: bool) -> bytes:
     headers["Server"] = SERVER
     if close:
         headers["Connection"] = "close"
+    headers.update(added)
     lines = [f"HTTP/1.1 {response.status} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

@@ -8,7 +8,8 @@ for a second reading; in the grammar of RFC 9110 and RFC 9112:
     body     =  a form of grant_type, device_code, client_id and perhaps code_verifier, each once,
                 in any order, with no value that has to be decoded; at most 1024 bytes
 
-- `Host` is there, `Content-Type` is that of a form in UTF-8, `Content-Length` gives the length.
+- `Host` is there, `Content-Type` is that of a form (with any charset, which `oauth/form.py` does
+  not look at either), `Content-Length` gives the length.
 - A header that changes where a request ends, how it is authenticated or what it means
   (`_ORDINARY_ONLY`) is not there. A header that aiohttp refuses when doubled (`_ONCE`) is not
   doubled.
@@ -40,7 +41,7 @@ _HEADER = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+((?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?)[ \t]*"
 )
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
-_FORM = re.compile(rb"application/x-www-form-urlencoded(?:; ?charset=utf-8)?", re.IGNORECASE)
+_FORM = re.compile(rb"application/x-www-form-urlencoded(?:; ?charset=[a-z0-9_-]+)?", re.IGNORECASE)
 _WAIT = re.compile(rb"wait=(0|[1-9][0-9]{0,4})")
 _VERIFIER = re.compile(rb"code_verifier=[A-Za-z0-9._~-]+")
 _PLAIN = re.compile(rb"[A-Za-z0-9._~-]+")
@@ -70,7 +71,8 @@ _GRANT_TYPES = frozenset(
 class RequestHead(NamedTuple):
     """What the lines before a body say.
 
-    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all.
+    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all. `has_origin`:
+    whether a page may have sent it (RFC 6454 7).
     """
 
     line: bytes
@@ -78,6 +80,7 @@ class RequestHead(NamedTuple):
     close: bool
     is_poll: bool
     wait: int
+    has_origin: bool
 
 
 class PollForm(NamedTuple):
@@ -122,7 +125,12 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         and int(length) <= MAX_BODY
     )
     return RequestHead(
-        line, int(length), connection == b"close", is_poll, int(wait[1]) if wait else 0
+        line=line,
+        content_length=int(length),
+        close=connection == b"close",
+        is_poll=is_poll,
+        wait=int(wait[1]) if wait else 0,
+        has_origin=b"origin" in headers,
     )
 
 

@@ -121,15 +121,19 @@ class TokenMint:
         if content.is_opaque:
             access_token = await self.access_tokens.store(access, lifetime_s, opaque_secret)
         else:
-            access_token = self.signer.sign(access, claims.ACCESS_TOKEN_TYPE)
-        id_token = content.id_token
+            access_token = self.signer.sign(access, claims.ACCESS_TOKEN_TYPE, content.algorithm)
         return TokenResponse(
             access_token=access_token,
             token_type="DPoP" if "cnf" in access else "Bearer",
             expires_in=lifetime_s,
             scope=str(access["scope"]),
-            id_token=None if id_token is None else self.signer.sign(id_token, claims.ID_TOKEN_TYPE),
+            id_token=self._signed_id_token(content),
         )
+
+    def _signed_id_token(self, content: TokenContent) -> str | None:
+        if content.id_token is None:
+            return None
+        return self.signer.sign(content.id_token, claims.ID_TOKEN_TYPE, content.algorithm)
 
     def _content(self, entitlement: Entitlement) -> TokenContent:
         client = entitlement.client
@@ -137,6 +141,7 @@ class TokenMint:
             access_token=self._access_token(entitlement),
             id_token=self._id_token(entitlement),
             is_opaque=(client.token_format or self.settings.format) == "opaque",
+            algorithm=client.algorithm,
         )
 
     def _access_token(self, entitlement: Entitlement) -> Claims:

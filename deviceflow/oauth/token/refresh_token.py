@@ -6,7 +6,7 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
-from deviceflow.core.client import Client
+from deviceflow.core.client import Client, scope_tokens
 from deviceflow.core.errors import (
     invalid_grant,
     invalid_request,
@@ -113,7 +113,8 @@ def _narrowed(granted: str, request: TokenRequest) -> str:
         raise invalid_grant(NOT_VALID)
     if requested is None:
         return granted
-    scopes = list(dict.fromkeys(requested.split(" ")))
-    if not set(scopes) <= set(granted.split()):
-        raise invalid_scope()
+    scopes = scope_tokens(requested)
+    refused = [scope for scope in scopes if scope not in granted.split()]
+    if refused or not scopes:
+        raise invalid_scope(refused)
     return " ".join(scopes)

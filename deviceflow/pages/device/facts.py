@@ -1,9 +1,10 @@
 """What a person reads before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
 
+from ipaddress import ip_network
 from typing import NamedTuple
 
-from deviceflow.config import Settings
-from deviceflow.core.address import rate_key
+from deviceflow.config import Server, Settings
+from deviceflow.core.address import is_shared, is_trusted, rate_key
 from deviceflow.core.client import Client
 from deviceflow.pages import words
 from deviceflow.store.grants import Grant
@@ -12,8 +13,9 @@ _DAY_S = 86_400
 
 
 class RequestFacts(NamedTuple):
-    """The facts about a request, in words. `is_near`: made in the person's own network.
+    """The facts about a request, in words.
 
+    `is_near`: whether it was made in the person's own network; None if the addresses cannot tell.
     `ends`: the day on which the access ends if it is approved now, empty for less than a day.
     """
 
@@ -24,7 +26,7 @@ class RequestFacts(NamedTuple):
     ends_iso: str
     device: str
     address: str
-    is_near: bool
+    is_near: bool | None
     requested: str
     requested_ago: str
     requested_iso: str
@@ -44,12 +46,24 @@ def request_facts(
         ends_iso=words.iso(now + access_s),
         device=words.device_in_words(grant.device),
         address=grant.address,
-        is_near=rate_key(grant.address) == rate_key(visitor_address),
+        is_near=_is_near(grant.address, visitor_address, settings.server),
         requested=words.at(grant.requested_at),
         requested_ago=words.ago(grant.requested_at, now),
         requested_iso=words.iso(grant.requested_at),
         expires_in=words.lasting(max(0, grant.expires_at - now)),
     )
+
+
+def _is_near(address: str, visitor_address: str, server: Server) -> bool | None:
+    """Return whether two addresses are of one network; None if that cannot be told.
+
+    The network of a loopback or private address, or of a proxy that hides what is behind it, is
+    not "the network you are on": a stranger's device may have the same.
+    """
+    proxies = [ip_network(network) for network in server.proxies]
+    if all(is_shared(each) or is_trusted(each, proxies) for each in (address, visitor_address)):
+        return None
+    return rate_key(address) == rate_key(visitor_address)
 
 
 def _access_s(grant: Grant, client: Client, settings: Settings) -> int:

@@ -3,10 +3,11 @@
 from base64 import b64encode
 from urllib.parse import quote_plus
 
+import msgspec
 import pytest
 
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from tests.stage.oauth import Answer, People, Worker
+from tests.stage.oauth import Answer, People, Stage, Worker
 
 SECRET = "%:+ é&="
 AUTHORIZE = "/oauth2/device_authorization"
@@ -78,6 +79,54 @@ async def test_secret_in_the_body(worker: Worker, path: str, form: Form) -> None
     assert answer.outcome == accepted(path)
 
 
+async def test_an_empty_secret_of_a_public_client(worker: Worker, path: str, form: Form) -> None:
+    """RFC 6749 2.3.1: it may be left out, so the header only names the client (`curl -u id:`)."""
+    for extra in ({}, {"client_id": "tv-app"}):
+        headers = {"Authorization": basic("tv-app", "")}
+        assert (await worker.post(path, form | extra, headers=headers)).outcome == accepted(path)
+    for name in ("console", "box", "either", "nobody", "off"):
+        headers = {"Authorization": basic(name, "")}
+        assert (await worker.post(path, form, headers=headers)).outcome == INVALID_CLIENT
+
+
+async def test_a_client_with_both_secret_methods(worker: Worker, path: str, form: Form) -> None:
+    headers = {"Authorization": basic("either", SECRET)}
+    assert (await worker.post(path, form, headers=headers)).outcome == accepted(path)
+    body = {"client_id": "either", "client_secret": SECRET}
+    assert (await worker.post(path, form | body)).outcome == accepted(path)
+    assert (await worker.post(path, form | body, headers=headers)).outcome == INVALID_REQUEST
+    for wrong in ({"client_id": "either"}, body | {"client_secret": "wrong"}):
+        assert (await worker.post(path, form | wrong)).outcome == INVALID_CLIENT
+
+
+async def test_the_expected_method_is_told_once_the_secret_is_right(
+    worker: Worker, path: str, form: Form
+) -> None:
+    """And only then: a stranger learns nothing of a client."""
+    headers = {"Authorization": basic("box", SECRET)}
+    answer = await worker.post(path, form, headers=headers)
+    assert answer.outcome == INVALID_CLIENT
+    assert "client_secret_post" in answer.body["error_description"]
+    right = {"client_id": "console", "client_secret": SECRET}
+    answer = await worker.post(path, form | right)
+    assert answer.outcome == INVALID_CLIENT
+    assert "client_secret_basic" in answer.body["error_description"]
+    for body in ({"client_secret": "wrong"}, {"client_id": "tv-app"}, {"client_id": "nobody"}):
+        answer = await worker.post(path, form | right | body)
+        assert answer.outcome == INVALID_CLIENT
+        assert "client_secret" not in answer.body["error_description"]
+
+
+async def test_a_disabled_client_learns_nothing(stage: Stage, path: str, form: Form) -> None:
+    clients = tuple(
+        msgspec.structs.replace(client, enabled=False) for client in stage.settings.clients
+    )
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=clients))
+    answer = await worker.post(path, form, headers={"Authorization": basic("box", SECRET)})
+    assert answer.outcome == INVALID_CLIENT
+    assert "client_secret" not in answer.body["error_description"]
+
+
 async def test_the_whole_flow_of_a_confidential_client(worker: Worker, people: People) -> None:
     """8628-3.1-e, 8628-3.4-b: and nobody redeems its code without the secret."""
     headers = {"Authorization": basic("console", SECRET)}
@@ -139,7 +188,6 @@ async def test_one_answer_for_all_reasons(worker: Worker, path: str, form: Form)
         basic("nobody", SECRET),
         basic("off", SECRET),
         basic("box", SECRET),
-        basic("tv-app", ""),
         raw_basic(b"console"),
         raw_basic(b""),
         raw_basic(b":"),

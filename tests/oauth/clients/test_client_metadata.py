@@ -79,7 +79,6 @@ BAD: dict[str, Metadata] = {
     "grants that are a text": {"grant_types": "refresh_token"},
     "no grant": {"grant_types": []},
     "an empty method": {"token_endpoint_auth_method": ""},
-    "two spaces in scope": {"scope": "openid  profile"},
     "a tab in scope": {"scope": "openid\tprofile"},
     "an unknown scope": {"scope": "admin"},
     "one unknown scope": {"scope": "openid admin"},
@@ -241,6 +240,8 @@ def test_a_change_never_makes_a_client_weaker(current: AuthMethod, requested: Au
     metadata = RegistrationRequest(token_endpoint_auth_method=requested, jwks=KEYS)
     client, secret = apply_metadata(metadata, before.client_id, before, Settings())
     stays = CLIENT_METHODS[requested].strength < before.method.strength
+    # An operator has allowed both places of a secret: the client can only name one of them.
+    stays |= requested in before.announced_methods
     assert client.auth_method == (current if stays else requested)
     # A secret is kept while one is needed, and made only where there was none.
     assert bool(client.secret_sha256) is client.method.has_secret

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from typing import get_args
 
+import msgspec
 import pytest
 
 from deviceflow.core import assertion
@@ -20,6 +21,7 @@ from deviceflow.oauth.clients.methods import (
     SharedSecret,
     UnreadableCredentials,
     Verifier,
+    expected_method,
     read_credentials,
 )
 
@@ -119,6 +121,8 @@ def test_a_client_uses_the_method_that_it_is_registered_with(
         ("none", "certificate"): "",
         ("client_secret_basic", "basic"): "",
         ("client_secret_post", "post"): "",
+        ("client_secret", "basic"): "",
+        ("client_secret", "post"): "",
         ("private_key_jwt", "assertion"): "has an assertion that none of its keys signed",
         ("tls_client_auth", "certificate"): "",
         ("tls_client_auth", "nothing"): "shows no certificate",
@@ -139,6 +143,32 @@ def test_another_secret(method: AuthMethod, secret: str) -> None:
     credentials = SharedSecret("tv", secret, method)
     fault = AUTHENTICATORS[method].proof(client(method), credentials, VERIFIER)
     assert fault == "has a wrong secret"
+
+
+def test_an_empty_secret_proves_nothing() -> None:
+    """Not even if its digest was configured by mistake; it names a public client."""
+    empty = SharedSecret("tv", "", "client_secret_basic")
+    for method in get_args(AuthMethod):
+        careless = msgspec.structs.replace(client(method), secret_sha256=(secret_digest(""),))
+        fault = AUTHENTICATORS[method].proof(careless, empty, VERIFIER)
+        assert (fault == "") == (method == "none")
+
+
+def test_the_expected_method() -> None:
+    basic, post = CREDENTIALS["basic"], CREDENTIALS["post"]
+    assert expected_method(client("client_secret_post"), basic) == "client_secret_post"
+    assert expected_method(client("client_secret_basic"), post) == "client_secret_basic"
+    wrong = SharedSecret("tv", "wrong", "client_secret_basic")
+    cases: list[tuple[AuthMethod, ClientCredentials]] = [
+        ("client_secret_post", wrong),
+        ("client_secret_post", post),
+        ("client_secret", basic),
+        ("none", basic),
+        ("private_key_jwt", basic),
+        ("client_secret_post", CREDENTIALS["nothing"]),
+    ]
+    for method, shown in cases:
+        assert expected_method(client(method), shown) == ""
 
 
 @pytest.mark.parametrize("subject", ["CN=box-18,O=Example", SUBJECT.lower(), "\udcff"])

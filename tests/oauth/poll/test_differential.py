@@ -246,6 +246,9 @@ HEADERS = [
     b"Connection:",
     b"Keep-Alive: timeout=5, max=100",
     b"Origin: null",
+    b"Origin: https://tv.example.com",
+    b"origin:https://tv.example.com",
+    b"Origin: https://tv.example.com\r\nOrigin: https://other.example",
     b"Range: bytes=0-1",
     b"If-None-Match: *",
     b"DPoP: x",
@@ -527,9 +530,17 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-async def pair(stage: Stage) -> AsyncIterator[Pair]:
+def cors_origins() -> tuple[str, ...]:
+    """The setting `server.cors_origins`."""
+    return ("*",)
+
+
+@pytest.fixture
+async def pair(stage: Stage, cors_origins: tuple[str, ...]) -> AsyncIterator[Pair]:
     stage.settings = msgspec.structs.replace(
-        stage.settings, clients=(*stage.settings.clients, *ODD_CLIENTS)
+        stage.settings,
+        clients=(*stage.settings.clients, *ODD_CLIENTS),
+        server=msgspec.structs.replace(stage.settings.server, cors_origins=cors_origins),
     )
     # There is no room for held polls, so all are answered at once.
     device = {"max_held": 0}
@@ -540,6 +551,7 @@ async def pair(stage: Stage) -> AsyncIterator[Pair]:
         yield Pair(with_lane, without, stage, Mint(stage))
 
 
+@pytest.mark.parametrize("cors_origins", [("*",), (), ("https://tv.example.com",)], ids=str)
 async def test_one_oddity(pair: Pair, clock: Clock) -> None:
     differing = []
     for request in one_oddity():

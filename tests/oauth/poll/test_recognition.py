@@ -23,14 +23,14 @@ FIELDS = (
 
 
 def test_a_head() -> None:
-    assert read_head(head_of(*FIELDS)) == RequestHead(LINE, 5, close=False, is_poll=True, wait=0)
-    closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20")
-    assert read_head(closing) == RequestHead(LINE, 5, close=True, is_poll=True, wait=20)
-    assert read_head(b"GET / HTTP/1.1") == RequestHead(
-        b"GET / HTTP/1.1", 0, close=False, is_poll=False, wait=0
-    )
+    plain = RequestHead(LINE, 5, close=False, is_poll=True, wait=0, has_origin=False)
+    assert read_head(head_of(*FIELDS)) == plain
+    closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20", b"origin:")
+    assert read_head(closing) == plain._replace(close=True, wait=20, has_origin=True)
+    line = b"GET / HTTP/1.1"
+    assert read_head(line) == plain._replace(line=line, content_length=0, is_poll=False)
     long = head_of(*FIELDS[:2], b"Content-Length: %d" % (MAX_BODY + 1))
-    assert read_head(long) == RequestHead(LINE, MAX_BODY + 1, close=False, is_poll=False, wait=0)
+    assert read_head(long) == plain._replace(content_length=MAX_BODY + 1, is_poll=False)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Sign out: by POST only, in the store too."""
 
-from tests.stage.pages import Browser, Store
+from tests.stage.pages import COOKIE, Browser, Store
 
 
 async def test_get_signs_nobody_out(ada: Browser, store: Store) -> None:
@@ -16,7 +16,7 @@ async def test_sign_out(ada: Browser, store: Store) -> None:
     await ada.open("/logout")
     answer = await ada.submit("/logout")
     assert (answer.status, answer.headers["Location"]) == (303, "/logout")
-    assert answer.cookies["deviceflow"]["max-age"] == "0"
+    assert answer.cookies[COOKIE]["max-age"] == "0"
     assert store.sessions.by_id == {}
     await ada.open("/logout")
     assert "You are signed out" in ada.text

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from deviceflow.config import Settings
+from deviceflow.config import Server, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.grant import State
 from deviceflow.pages.device.facts import request_facts
@@ -46,6 +46,30 @@ def test_access_lasts_as_long_as_it_can_be_refreshed() -> None:
     facts = request_facts(grant, CLIENT, Settings(), "", NOW)
     assert facts.lasts == "180 days"
     assert (facts.ends, facts.ends_iso) == ("4 May 2027", "2027-05-04T14:03:20Z")
+
+
+@pytest.mark.parametrize(
+    ("address", "visitor", "is_near"),
+    [
+        ("127.0.0.1", "127.0.0.1", None),
+        ("192.168.1.4", "192.168.1.4", None),
+        ("192.168.1.4", "192.168.1.5", None),
+        ("100.64.9.9", "100.64.9.9", None),
+        ("fe80::1", "fe80::1", None),
+        ("fd00::1", "fd00::2", None),
+        ("::1", "::1", None),
+        ("203.0.113.80", "203.0.113.80", None),
+        ("", "", None),
+        ("203.0.113.7", "203.0.113.7", True),
+        ("203.0.113.7", "127.0.0.1", False),
+        ("192.168.1.4", "203.0.113.7", False),
+    ],
+)
+def test_a_shared_address_is_nowhere(address: str, visitor: str, *, is_near: bool | None) -> None:
+    """A private, loopback or proxy address is a stranger's too: nothing is said of it."""
+    settings = Settings(server=Server(trusted_proxies=("203.0.113.80/32",)))
+    grant = msgspec.structs.replace(GRANT, address=address)
+    assert request_facts(grant, CLIENT, settings, visitor, NOW).is_near is is_near
 
 
 @pytest.mark.parametrize(

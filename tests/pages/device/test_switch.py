@@ -3,7 +3,7 @@
 import pytest
 
 from deviceflow.core.grant import State
-from tests.stage.pages import Browser, Store
+from tests.stage.pages import COOKIE, Browser, Store
 
 CODE = "WDJBMJHT"
 SHOWN = "WDJB-MJHT"
@@ -18,7 +18,7 @@ async def test_another_account_connects_the_device(ada: Browser, store: Store) -
     answer = await ada.submit("/device/confirm", switch="account")
     assert answer.status == 303
     assert answer.headers["Location"] == f"/login?user_code={SHOWN}&notice=switched"
-    assert answer.cookies["deviceflow"]["max-age"] == "0"
+    assert answer.cookies[COOKIE]["max-age"] == "0"
     assert store.sessions.by_id == {}
     assert store.grants.by_code[CODE].claimed_by is None
     await ada.follow()

@@ -1,13 +1,13 @@
 """A sign-in starts a session under a new id, and ends the one before it."""
 
-from tests.stage.pages import Browser, Store
+from tests.stage.pages import COOKIE, Browser, Store
 
 
 async def test_a_new_id_at_sign_in(browser: Browser, store: Store) -> None:
     """Session fixation: what the visitor came with is worth nothing afterwards."""
-    first = (await browser.open("/login")).cookies["deviceflow"].value
+    first = (await browser.open("/login")).cookies[COOKIE].value
     await browser.submit("/login", username="ada", password="ada")
-    second = browser.answer.cookies["deviceflow"].value
+    second = browser.answer.cookies[COOKIE].value
     assert first != second
     assert list(store.sessions.by_id) == [second]
 
