@@ -13,7 +13,7 @@ from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
-from deviceflow.pages.routes import page_routes
+from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts, Secrets, open_parts
 from deviceflow.store.connection import Connection
 
@@ -54,7 +54,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     )
     setup(app, settings)
     app.add_routes(machine_routes(parts, polls))
-    app.add_routes(page_routes(parts, demo))
+    add_pages(app, parts, demo)
     app.cleanup_ctx.append(parts.live)
     app.on_response_prepare.append(name_server)
     app.on_response_prepare.append(cross_origin.add_headers)

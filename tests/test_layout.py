@@ -36,6 +36,7 @@ BY_FEATURE = {
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
+    "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages

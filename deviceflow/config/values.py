@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
-from deviceflow.core.origin import host_in_url
+from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 
 
 def is_issuer(text: str) -> bool:
@@ -19,7 +19,8 @@ def is_issuer(text: str) -> bool:
 
     RFC 8414 2 asks for https and forbids a query and a fragment. RFC 8628 3.1 asks for TLS, so
     http is only for loopback. A slash at the end is refused, because clients compare the issuer
-    byte by byte and append paths to it.
+    byte by byte and append paths to it. So is a host that browsers write in another way: every form
+    of a page would come from another origin.
     """
     if not re.fullmatch(r"https?://[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+", text) or text[-1] in "/:":
         return False
@@ -30,7 +31,9 @@ def is_issuer(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or is_loopback(host or ""))
+    if not host or not is_written_as_in_browsers(host):
+        return False
+    return parts.scheme == "https" or is_loopback(host)
 
 
 def _is_routable(url: str) -> bool:
@@ -77,7 +80,7 @@ Issuer = Annotated[
     str,
     Meta(
         description='an https:// URL without a query, a fragment or a "/" at the end'
-        " (http:// only for 127.0.0.1, [::1] or localhost)",
+        " (http:// only for 127.0.0.1, [::1] or localhost), its host as browsers write it",
         extra={"rule": is_issuer},
     ),
 ]

@@ -8,6 +8,8 @@ it is read off the clock, before the tables, and it outranks every state.
 
 Rules in the tables:
 - a claim leaves the grant pending and names the one account that may decide it;
+- a release gives the claim back, so that another account of the same person can enter the code; it
+  comes from the account that has claimed the grant, while nothing is decided;
 - an approval or a denial comes from the account that has claimed the grant;
 - a decision may be sent again by the one that made it, who may not know that it succeeded: it
   changes nothing, and is acknowledged once more;
@@ -43,6 +45,7 @@ class Event(StrEnum):
     """The events in the life of a grant."""
 
     CLAIM = "claim"
+    RELEASE = "release"
     APPROVE = "approve"
     DENY = "deny"
     CANCEL = "cancel"
@@ -51,6 +54,7 @@ class Event(StrEnum):
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.CLAIM): State.PENDING,
+    (State.PENDING, Event.RELEASE): State.PENDING,
     (State.PENDING, Event.APPROVE): State.APPROVED,
     (State.PENDING, Event.DENY): State.DENIED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
@@ -72,6 +76,7 @@ class ClaimedBy(StrEnum):
 
 CLAIM_RULES: dict[Event, frozenset[ClaimedBy]] = {
     Event.CLAIM: frozenset({ClaimedBy.NOBODY, ClaimedBy.SELF}),
+    Event.RELEASE: frozenset({ClaimedBy.SELF}),
     Event.APPROVE: frozenset({ClaimedBy.SELF}),
     Event.DENY: frozenset({ClaimedBy.SELF}),
     Event.CANCEL: frozenset(ClaimedBy),
@@ -114,7 +119,7 @@ def apply(
         return record, Outcome.REFUSED
     if _claimed_by(record, account) not in CLAIM_RULES[event]:
         return record, Outcome.CLAIMED
-    claimed_by = account if event is Event.CLAIM else record.claimed_by
+    claimed_by = {Event.CLAIM: account, Event.RELEASE: ""}.get(event, record.claimed_by)
     return msgspec.structs.replace(record, state=state, claimed_by=claimed_by), Outcome.CHANGED
 
 

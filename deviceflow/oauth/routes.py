@@ -9,7 +9,7 @@ from deviceflow.core.cross_origin import CrossOrigin
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.clients.failures import FailureThrottle
 from deviceflow.oauth.clients.proof import ClientProof
-from deviceflow.oauth.clients.refusals import Refusals
+from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.clients.registration import RegistrationEndpoint
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.dpop_proofs import DPoPProofs
@@ -78,7 +78,7 @@ def polling(parts: Parts) -> Polling:
 class Checks:
     """The objects with which several endpoints check a request."""
 
-    refusals: Refusals
+    refusals: RefusalLog
     authentication: ClientAuthentication
     proofs: DPoPProofs
     presented: PresentedTokens
@@ -105,7 +105,7 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
 
 
 def _checks(parts: Parts) -> Checks:
-    refusals = Refusals(callers=parts.callers, clock=parts.clock)
+    refusals = RefusalLog(callers=parts.callers, clock=parts.clock)
     return Checks(
         refusals=refusals,
         authentication=_authentication(parts, refusals),
@@ -127,7 +127,7 @@ def _checks(parts: Parts) -> Checks:
     )
 
 
-def _authentication(parts: Parts, refusals: Refusals) -> ClientAuthentication:
+def _authentication(parts: Parts, refusals: RefusalLog) -> ClientAuthentication:
     settings = parts.settings
     return ClientAuthentication(
         clients=parts.clients,

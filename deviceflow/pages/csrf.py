@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.core.origin import origin_of
-from deviceflow.pages.errors import PageError
+from deviceflow.pages.errors import Button, PageError
 from deviceflow.pages.texts import gettext
 
 _PERSON = b"deviceflow-csrf"
@@ -30,14 +30,21 @@ class Csrf:
         digest = hashlib.blake2b(cookie.encode(), key=self.key(), digest_size=32, person=_PERSON)
         return digest.hexdigest()
 
-    def check(self, request: web.Request, cookie: str | None, token: str) -> None:
-        """Raise `PageError` 403 unless a form of this server made the request."""
+    def check_origin(self, request: web.Request) -> None:
+        """Raise `PageError` 403 if a page of another origin made the request."""
         if not self._is_same_origin(request):
             raise _foreign_form(f"{self.issuer}/device")
+
+    def check_token(self, cookie: str | None, token: str) -> None:
+        """Raise `PageError` 403 unless `token` is that of the bearer of `cookie`."""
         if cookie is None:
             raise _no_cookie()
-        if not hmac.compare_digest(self.token(cookie).encode(), token.encode()):
+        if not self.is_token_of(cookie, token):
             raise _outdated_form()
+
+    def is_token_of(self, cookie: str, token: str) -> bool:
+        """Say whether `token` is that of the bearer of `cookie`."""
+        return hmac.compare_digest(self.token(cookie).encode(), token.encode())
 
     def _is_same_origin(self, request: web.Request) -> bool:
         """Judge by what the browser says of the request's source; both headers may be missing."""
@@ -53,6 +60,7 @@ def _foreign_form(start: str) -> PageError:
         title=gettext("error.foreign_form.title"),
         happened=gettext("error.foreign_form.happened"),
         next_step=gettext("error.foreign_form.next_step", start=start),
+        button=Button(start, gettext("button.start_there")),
     )
 
 

@@ -3,13 +3,15 @@
 `error_page` turns whatever a page raised into a page. Errors for machines are `oauth`'s.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
 
-from deviceflow.pages.render import render
+from deviceflow.pages.render import BASE, USER_CODE, render
 from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.store.errors import StoreUnavailable
 
@@ -19,11 +21,30 @@ RETRY_AFTER_S = 5
 log = structlog.get_logger()
 
 
+class Surroundings(NamedTuple):
+    """What an error page has besides the error: who is signed in, and the code to lead on with.
+
+    `meet` returns what the template says about the visitor; it may raise `StoreUnavailable`.
+    `carry` writes a code again, as in `Codes`.
+    """
+
+    meet: Callable[[web.Request], Awaitable[Mapping[str, Any]]]
+    carry: Callable[[str], str]
+
+
+SURROUNDINGS = web.AppKey("surroundings", Surroundings)
+
+
 class Button(NamedTuple):
-    """The button at the end of a page: a path of this server, and the words on it."""
+    """The button at the end of a page: a path of this server, and the words on it.
+
+    An address of the issuer, in full, is for a person who is at another one. `keeps_code`: whether
+    the page for a code has the person's code in it.
+    """
 
     path: str
     words: str
+    keeps_code: bool = True
 
 
 class PageError(Exception):
@@ -57,9 +78,27 @@ async def error_page(request: web.Request, exc: Exception) -> web.Response:
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:
         log.error("page.failed", method=request.method, path=request.path, exc_info=exc)
-    response = render(request, "error.html", {"error": error}, status=error.status)
+    person: Mapping[str, Any] = {"person": None, "csrf_token": ""}
+    # Without its store a page about that cannot say who is signed in, and should not try.
+    if SURROUNDINGS in request.app and not isinstance(exc, StoreUnavailable):
+        with suppress(StoreUnavailable):
+            person = await request.app[SURROUNDINGS].meet(request)
+    context = {"error": error, "address": _address(request, error.button)} | dict(person)
+    response = render(request, "error.html", context, status=error.status)
     response.headers.update(error.headers)
     return response
+
+
+def _address(request: web.Request, button: Button) -> str:
+    """Return where a button leads: with the code that the person came with, if there is one."""
+    path = button.path
+    address = path if "://" in path else request.app[BASE] + path
+    text = request.get(USER_CODE, "") or request.query.get("user_code", "")
+    is_form = button.keeps_code and path.endswith("/device")
+    if SURROUNDINGS not in request.app or not is_form:
+        return address
+    code = request.app[SURROUNDINGS].carry(text)
+    return f"{address}?{urlencode({'user_code': code})}" if code else address
 
 
 def _explain(exc: Exception) -> PageError:

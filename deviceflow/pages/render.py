@@ -23,6 +23,9 @@ HTTPS = web.AppKey("https", bool)
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
 
+USER_CODE = web.RequestKey("user_code", str)
+"""A request's code, if its form had one: an error page leads on with it."""
+
 
 def setup(app: web.Application, settings: Settings) -> None:
     """Give `app` the Jinja environment and the route `/static/<name>`.

@@ -6,26 +6,37 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.pages.account.sign_out import SignOutPage
+from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.demo import Demo, demo_pages
+from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.submission import DeviceRequests
+from deviceflow.pages.device.submit import SubmitStep
+from deviceflow.pages.device.switch import SwitchStep
+from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
+from deviceflow.pages.seal import Seal
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+
+_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout)/*)}"
+"""A page's address in other case, or with a slash too many; the right one has a route before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +49,21 @@ class SharedParts:
     throttle: Throttle
 
 
-def page_routes(parts: Parts, demo: Demo | None) -> list[web.RouteDef]:
-    """List what people open."""
+def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
+    """Give `app` what people open, and what its error pages say of the visitor."""
     shared = _shared(parts)
     pages = [
         *_sign_in(parts, shared).routes(),
         *_sign_out(parts, shared).routes(),
-        *_device(parts, shared).routes(),
+        *_device(parts, shared),
         *AuthorizePage().routes(),
     ]
+    at_issuer = AtIssuer(issuer=parts.settings.issuer_url, codes=shared.codes)
+    pages = [at_issuer.lead(route) for route in pages]
     if demo:
         pages += demo_pages(parts.settings, demo).routes()
-    return [*parts.below(pages), *_root_routes(parts.settings)]
+    app[SURROUNDINGS] = Surroundings(meet=shared.visitors.introduce, carry=shared.codes.carry)
+    app.add_routes([*parts.below(pages), *_root_routes(parts.settings, shared.codes)])
 
 
 def _shared(parts: Parts) -> SharedParts:
@@ -90,45 +104,60 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
-    return SignOutPage(visitors=shared.visitors, sessions=parts.sessions, cookie=shared.cookie)
+    return SignOutPage(
+        visitors=shared.visitors,
+        codes=shared.codes,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+    )
 
 
-def _device(parts: Parts, shared: SharedParts) -> EnterPage:
-    """Wire the steps, the last one first."""
+def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
-    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=parts.grants)
-    form = CodeForm(
+    grants = parts.grants
+    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
+    refusals = Refusals(seal=Seal(key=parts.installation.challenge_key))
+    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    decide = DecideStep(
+        throttle=throttle, grants=grants, requests=requests, claim=claim, refusals=refusals
+    )
+    switch = SwitchStep(
+        grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
+    )
+    step = SubmitStep(visitors=visitors, codes=codes, claim=claim, decide=decide, switch=switch)
+    enter = EnterPage(
         visitors=visitors,
         codes=codes,
-        grants=parts.grants,
-        lifetime_s=parts.settings.device.lifetime_s,
+        refusals=refusals,
+        form=CodeForm(
+            visitors=visitors,
+            codes=codes,
+            grants=grants,
+            lifetime_s=parts.settings.device.lifetime_s,
+        ),
+        step=step,
     )
-    done = DonePage(visitors=visitors, grants=parts.grants)
+    done = DonePage(
+        visitors=visitors, codes=codes, requests=requests, refusals=refusals, clock=parts.clock
+    )
     confirm = ConfirmPage(
         settings=parts.settings,
         visitors=visitors,
         codes=codes,
-        throttle=throttle,
-        grants=parts.grants,
         requests=requests,
-        form=form,
         done=done,
         clock=parts.clock,
+        step=step,
     )
-    decide = DecideStep(
-        throttle=throttle, grants=parts.grants, requests=requests, confirm=confirm, done=done
-    )
-    return EnterPage(
-        visitors=visitors,
-        codes=codes,
-        form=form,
-        confirm=confirm,
-        decide=decide,
-    )
+    return [*enter.routes(), *confirm.routes(), *done.routes()]
 
 
-def _root_routes(settings: Settings) -> list[web.RouteDef]:
-    """Send a person who types the host alone, from a television's screen, to the code page."""
+def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:
+    """Send a person who types the host alone, from a television's screen, to the code page.
+
+    And one who writes the address of a page a little differently: `/Device`, `//device/`.
+    """
     base = settings.base_path
     headers = security_headers(https=is_https(settings))
     headers["Location"] = f"{base}/device"
@@ -136,5 +165,10 @@ def _root_routes(settings: Settings) -> list[web.RouteDef]:
     async def lead_on(_: web.Request) -> web.Response:
         return web.Response(status=302, headers=headers)
 
+    async def correct(request: web.Request) -> web.Response:
+        page = "/".join(part for part in request.match_info["page"].lower().split("/") if part)
+        return see_other(request, f"/{page}", codes.carry(request.query.get("user_code", "")))
+
     below = settings.route_path
-    return [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
+    roots = [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
+    return [*roots, web.get(below + _ALMOST_A_PAGE, correct)]

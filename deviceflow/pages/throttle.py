@@ -51,12 +51,15 @@ class Throttle:
         try:
             return await count_try(self.limits, code_counts(sub, address, lifetime_s))
         except TooManyTries as refusal:
-            code = self.codes.carry(text) if refusal.wait_s < lifetime_s else ""
+            is_worth_keeping = refusal.wait_s < lifetime_s
+            code = self.codes.carry(text) if is_worth_keeping else ""
             raise too_many(
                 gettext("error.too_many.codes"),
                 refusal.wait_s,
                 hints=[self._code_hint(refusal.wait_s)],
-                button=Button(with_code("/device", code), gettext("button.enter_code")),
+                button=Button(
+                    with_code("/device", code), gettext("button.enter_code"), is_worth_keeping
+                ),
             ) from None
 
     def _code_hint(self, wait_s: int) -> str:

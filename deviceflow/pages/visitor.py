@@ -11,7 +11,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.pages.cookie import SessionCookie, new_value
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.form import read_fields
-from deviceflow.pages.render import render
+from deviceflow.pages.render import USER_CODE, render
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 
@@ -77,17 +77,42 @@ class Visitors:
         Raises `PageError` for a form that cannot be read, or that no page of this server made for
         this visitor.
         """
-        fields = await read_fields(request, self.max_body_bytes)
-        visitor = await self.meet(request)
-        self.csrf.check(request, visitor.sent_cookie, fields.get("csrf_token", ""))
+        visitor, fields = await self.read(request)
+        self.check(visitor, fields)
         return visitor, fields
 
+    async def read(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
+        """Read a form that may be out of date: change nothing by it before `check`.
+
+        Raises `PageError` for a form that cannot be read, or that another site has sent.
+        """
+        fields = await read_fields(request, self.max_body_bytes)
+        request[USER_CODE] = fields.get("user_code", "")
+        self.csrf.check_origin(request)
+        return await self.meet(request), fields
+
+    def check(self, visitor: Visitor, fields: Mapping[str, str]) -> None:
+        """Raise `PageError` 403 unless a page of this server made the form for this visitor."""
+        self.csrf.check_token(visitor.sent_cookie, fields.get("csrf_token", ""))
+
+    async def introduce(self, request: web.Request) -> Mapping[str, Any]:
+        """Say who the sender is, for a page that has no form but that for signing out."""
+        visitor = await self.meet(request)
+        return {"person": visitor.person, "csrf_token": visitor.csrf_token}
+
     def show(
-        self, visitor: Visitor, template: str, context: Mapping[str, Any], *, status: int = 200
+        self,
+        visitor: Visitor,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+        policy: Mapping[str, str] | None = None,
     ) -> web.Response:
-        """Answer with a page whose forms are the visitor's own."""
+        """Answer with a page whose forms are the visitor's own. `policy`: as in `render`."""
         own = {"csrf_token": visitor.csrf_token, "person": visitor.person}
-        response = render(visitor.request, template, own | dict(context), status=status)
+        context = own | dict(context)
+        response = render(visitor.request, template, context, status=status, policy=policy)
         if visitor.sent_cookie is None:
             self.cookie.write(response, visitor.cookie)
         return response

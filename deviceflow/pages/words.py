@@ -46,6 +46,12 @@ def at(then: int) -> str:
     return format_datetime(moment, gettext("words.moment"), locale=LANGUAGE)
 
 
+def on(then: int) -> str:
+    """Say on which day `then` (s) is, in UTC: `25 May 2027`."""
+    moment = datetime.fromtimestamp(then, UTC)
+    return format_datetime(moment, gettext("words.day_of_year"), locale=LANGUAGE)
+
+
 def device_in_words(stored: str) -> str:
     """Say what a device calls itself, from a stored description; empty if it says nothing."""
     product, system = DeviceDescription.of(stored)

@@ -123,12 +123,24 @@ class Grants:
 
         A code that leads nowhere is counted: many of them lengthen the codes of new grants.
         """
-        grant_id = await self._connection.command("GET", self._user_code_key(user_code))
+        grant_id = await self._id_of(user_code)
         if grant_id is None:
             await self._slots.count_wrong_code()
             return None
-        grant = await self.get(int(grant_id, 16))
+        grant = await self.get(grant_id)
         return None if grant is None or self._clock() >= grant.expires_at else grant
+
+    async def recall(self, user_code: str) -> Grant | None:
+        """Return the grant of a normalised user code, also in the minute after its end, or None.
+
+        For those who know the code already: a code that leads nowhere is not counted.
+        """
+        grant_id = await self._id_of(user_code)
+        return None if grant_id is None else await self.get(grant_id)
+
+    async def _id_of(self, user_code: str) -> int | None:
+        grant_id = await self._connection.command("GET", self._user_code_key(user_code))
+        return None if grant_id is None else int(grant_id, 16)
 
     async def get(self, grant_id: int) -> Grant | None:
         """Return the grant as it is now, or None if the store has no such grant."""
@@ -143,6 +155,11 @@ class Grants:
     async def claim(self, grant: Grant, account: str) -> Outcome:
         """Make `account` (a subject) the only one that may decide."""
         transition = await self._transition(grant.id, Event.CLAIM, account)
+        return transition.outcome
+
+    async def release(self, grant: Grant, account: str) -> Outcome:
+        """Give back the claim of `account`: from now on any account may claim the grant."""
+        transition = await self._transition(grant.id, Event.RELEASE, account)
         return transition.outcome
 
     async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:

@@ -1,4 +1,8 @@
-"""A real browser in front of the demo. Needs Debian's Chromium (`apt-get install chromium`)."""
+"""A real browser in front of the demo, or of a server with people and devices.
+
+Needs Debian's Chromium (`apt-get install chromium`). `PAGE_PICTURES=FOLDER` keeps a picture of
+every page whose layout is measured.
+"""
 
 import os
 import re
@@ -9,12 +13,16 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.stage.ports import free_port
+from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
+from tests.stage.wire import PASSWORD
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -70,6 +78,49 @@ def running_demo(data_dir: Path, port: int, **settings: str) -> Iterator[str]:
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
         assert process.wait(timeout=PATIENCE_S) == 0
+
+
+SITE = """
+[log]
+level = "debug"
+format = "json"
+
+[[clients]]
+client_id = "tv"
+name = "Living-room TV"
+scopes = ["openid", "profile", "offline_access"]
+interval_s = 1
+
+[[clients]]
+client_id = "long"
+name = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+scopes = ["openid", "profile", "offline_access"]
+interval_s = 1
+"""
+LONG_NAME = "llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
+
+
+@pytest.fixture
+def site() -> Iterator[Program]:
+    """A server with two clients, one of a long name, and three people.
+
+    It is new for each test, so that none uses up another one's sign-ins.
+    """
+    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    people = {"ada": "Ada Lovelace", "bob": "Bob", LONG_NAME: LONG_NAME.title()}
+    users = "".join(
+        f'\n[[users]]\nusername = "{username}"\nname = "{name}"\npassword_hash = "{hashed}"\n'
+        for username, name in people.items()
+    )
+    # A short path, so that the store's socket is in the data directory.
+    with TemporaryDirectory(prefix="df-") as folder:
+        (Path(folder) / "deviceflow.toml").write_text(SITE + users, encoding="utf-8")
+        program = Program(Path(folder), (), Notes())
+        try:
+            program.start()
+            yield program
+        finally:
+            program.end()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ CLIENT = '[[clients]]\nclient_id = "tv"\nname = "TV"\n'
 USER = '[[users]]\nusername = "demo"\npassword_hash = "$argon2id$v=19$x"\n'
 ISSUER = (
     'expected an https:// URL without a query, a fragment or a "/" at the end'
-    " (http:// only for 127.0.0.1, [::1] or localhost)"
+    " (http:// only for 127.0.0.1, [::1] or localhost), its host as browsers write it"
 )
 
 

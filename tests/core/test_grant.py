@@ -36,6 +36,7 @@ steps = st.lists(st.tuples(events, accounts, times))
 def test_the_table_has_these_rows_and_no_others() -> None:
     assert {(before, event, after) for (before, event), after in TRANSITIONS.items()} == {
         ("pending", "claim", "pending"),
+        ("pending", "release", "pending"),
         ("pending", "approve", "approved"),
         ("pending", "deny", "denied"),
         ("pending", "cancel", "cancelled"),
@@ -51,6 +52,7 @@ def test_the_claim_rules_are_these_and_no_others() -> None:
     anybody = {"nobody", "self", "another"}
     assert {
         "claim": {"nobody", "self"},
+        "release": {"self"},
         "approve": {"self"},
         "deny": {"self"},
         "cancel": anybody,
@@ -101,15 +103,16 @@ def test_a_final_state_is_final(sequence: list[tuple[Event, str, int]]) -> None:
 
 @given(steps)
 def test_who_claims_first_decides(sequence: list[tuple[Event, str, int]]) -> None:
-    """A second account cannot claim, approve or deny a grant that the first has claimed."""
+    """A second account cannot claim, approve or deny a grant unless the first gives it back."""
     record = Record(State.PENDING, NOW)
     for event, account, now in sequence:
         after, outcome = apply(record, event, account=account, now=now)
         assert after is not None
         if outcome is Outcome.CHANGED and event in DECISIONS:
             assert account == record.claimed_by != ""
-        if record.claimed_by:
-            assert after.claimed_by == record.claimed_by
+        if record.claimed_by and after.claimed_by != record.claimed_by:
+            assert (event, account, after.claimed_by) == (Event.RELEASE, record.claimed_by, "")
+            assert after.state is State.PENDING
         record = after
 
 
@@ -123,7 +126,7 @@ def test_tokens_come_from_one_approval_and_only_once(
         after, outcome = apply(record, event, account=account, now=now)
         assert after is not None
         record = after
-        if outcome is Outcome.CHANGED and event not in {Event.CLAIM, *happened[-1:]}:
+        if outcome is Outcome.CHANGED and event not in {Event.CLAIM, Event.RELEASE, *happened[-1:]}:
             happened.append(event)
     assert happened.count(Event.REDEEM) <= 1
     if Event.REDEEM in happened:
@@ -143,6 +146,18 @@ def test_who_has_claimed_may_claim_again() -> None:
     assert record == Record(State.PENDING, NOW, "ada")
     assert apply(record, Event.CLAIM, account="ada", now=0) == (record, Outcome.CHANGED)
     assert apply(record, Event.CLAIM, account="bob", now=0) == (record, Outcome.CLAIMED)
+
+
+def test_a_claim_can_be_given_back_and_taken_by_another_account() -> None:
+    claimed = Record(State.PENDING, NOW, "ada")
+    assert apply(claimed, Event.RELEASE, account="bob", now=0) == (claimed, Outcome.CLAIMED)
+    released, outcome = apply(claimed, Event.RELEASE, account="ada", now=0)
+    assert (released, outcome) == (Record(State.PENDING, NOW), Outcome.CHANGED)
+    assert apply(released, Event.RELEASE, account="ada", now=0) == (released, Outcome.CLAIMED)
+    assert apply(released, Event.CLAIM, account="bob", now=0)[1] is Outcome.CHANGED
+    for state in set(State) - {State.PENDING}:
+        decided = Record(state, NOW, "ada")
+        assert apply(decided, Event.RELEASE, account="ada", now=0) == (decided, Outcome.REFUSED)
 
 
 def test_a_decision_may_be_sent_again_by_the_one_that_made_it() -> None:

@@ -20,7 +20,8 @@ from tests.stage.proving import Holder, with_surface
 from tests.stage.served import FORM, serve
 
 BASE = "/tenant"
-ISSUER = f"http://127.0.0.1:8628{BASE}"
+HOST = "127.0.0.1:8628"
+ISSUER = f"http://{HOST}{BASE}"
 PASSWORD = "correct horse battery"
 
 
@@ -148,7 +149,7 @@ async def test_the_demo(stage: Stage) -> None:
 
 async def _open(worker: Worker, path: str) -> tuple[str, str]:
     """Return the page at `path`, and its address after all redirects."""
-    async with worker.client.get(path) as response:
+    async with worker.client.get(path, headers={"Host": HOST}) as response:
         return await _checked(response)
 
 
@@ -157,7 +158,7 @@ async def _send(worker: Worker, page: tuple[str, str], **fields: str) -> tuple[s
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
     action = re.search(r'<form[^>]* action="([^"]*)"', text)
     target = action[1] if action and action[1] else path
-    headers = {"Origin": "http://127.0.0.1:8628", "Sec-Fetch-Site": "same-origin"}
+    headers = {"Host": HOST, "Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
     async with worker.client.post(target, data=hidden | fields, headers=headers) as response:
         return await _checked(response)
 
@@ -182,7 +183,7 @@ async def test_a_path_with_a_percent_sign(stage: Stage, path: str) -> None:
 
     async def get(address: str) -> ClientResponse:
         url = URL(address, encoded=True)
-        return await worker.client.get(url, allow_redirects=False)
+        return await worker.client.get(url, headers={"Host": HOST}, allow_redirects=False)
 
     for place in (
         f"{path}/.well-known/openid-configuration",

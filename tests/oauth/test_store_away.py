@@ -176,7 +176,7 @@ async def _redeemed(stage: Stage, worker: Worker) -> str:
 async def _session(stage: Stage, worker: Worker) -> dict[str, str]:
     """Return the Cookie header of a signed-in person."""
     session_id = await stage.people.sessions.start("ada", "sub-ada", int(stage.clock.now))
-    headers = {"Cookie": f"{COOKIE}={session_id}"}
+    headers = {"Cookie": f"{COOKIE}={session_id}", "Host": "127.0.0.1:8628"}
     async with worker.client.get("/device", headers=headers, allow_redirects=False) as page:
         assert page.status == 200
     return headers

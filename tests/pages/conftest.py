@@ -5,6 +5,7 @@ rules of a grant come from `core.grant`, as they do in the store.
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -15,7 +16,7 @@ from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.errors import error_page
 from deviceflow.pages.render import setup
-from tests.stage.pages import TV, Browser, MakeApp, OpenBrowser, Store, routes
+from tests.stage.pages import TV, Browser, MakeApp, OpenBrowser, Store, add_to
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def make_app(store: Store) -> MakeApp:
     def make(settings: Settings, demo: Demo | None = None) -> web.Application:
         app = web.Application(middlewares=[_errors_are_pages])
         setup(app, settings)
-        app.add_routes(routes(store, settings, demo))
+        add_to(app, store, settings, demo)
         app.router.add_get("/broken", _broken)
         return app
 
@@ -57,7 +58,9 @@ def open_browser(
     """A new browser of somebody at our pages, with other settings where a test has them."""
 
     async def make(other: Settings | None = None) -> Browser:
-        return Browser(await aiohttp_client(make_app(other or settings)))
+        used = other or settings
+        host = urlsplit(used.issuer_url).netloc
+        return Browser(await aiohttp_client(make_app(used)), host)
 
     return make
 

@@ -14,7 +14,7 @@ async def _send(ada: Browser, store: Store, **headers: str) -> int:
     await ada.enter(CODE)
     fields = ada.hidden | {"decision": "approve"}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return (await ada.post("/device", data=fields, headers=names)).status
+    return (await ada.post("/device/confirm", data=fields, headers=names)).status
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ async def _send(ada: Browser, store: Store, **headers: str) -> int:
     ],
 )
 async def test_our_own_form_counts(ada: Browser, store: Store, headers: dict[str, str]) -> None:
-    assert await _send(ada, store, **headers) == 200
+    assert await _send(ada, store, **headers) == 303
     assert store.grants.by_code[CODE].state is State.APPROVED
 
 
@@ -54,11 +54,11 @@ async def test_a_form_of_another_site_does_not(
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
-@pytest.mark.parametrize("path", ["/device", "/login", "/logout"])
+@pytest.mark.parametrize("path", ["/device", "/device/confirm", "/logout"])
 async def test_no_form_counts_without_its_token(
     ada: Browser, store: Store, path: str, token: str | None
 ) -> None:
-    """6749-10.12-a: on every form, sign-in and sign-out too."""
+    """6749-10.12-a: on every form, sign-out too."""
     store.grants.add(CODE)
     fields = {"user_code": CODE, "username": "bob", "password": "bob"}
     if token is not None:
@@ -68,6 +68,24 @@ async def test_no_form_counts_without_its_token(
     assert "This page is out of date" in ada.text
     assert store.grants.by_code[CODE].claimed_by is None
     assert [session.username for session in store.sessions.by_id.values()] == ["ada"]
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
+async def test_nobody_is_signed_in_without_the_token(
+    browser: Browser, ada: Browser, store: Store, token: str | None
+) -> None:
+    """6749-10.12-a: neither a stranger, who gets the form again, nor another account than now."""
+    before = dict(store.sessions.by_id)
+    for visitor in (browser, ada):
+        await visitor.open("/login")
+        fields = {"username": "bob", "password": "bob"}
+        answer = await visitor.post(
+            "/login", data=fields | ({"csrf_token": token} if token else {})
+        )
+        assert answer.status == 403
+        assert "This page was out of date." in visitor.text
+    assert store.sessions.by_id == before
+    assert store.users.verified == ["ada"]
 
 
 async def test_a_token_is_good_for_one_session_only(
@@ -85,7 +103,7 @@ async def test_without_a_cookie_no_token_is_good(browser: Browser) -> None:
     browser.client.session.cookie_jar.clear()
     answer = await browser.submit("/login", username="ada", password="ada")
     assert answer.status == 403
-    assert "Allow cookies for this site" in browser.text
+    assert "allow cookies for this site" in browser.text
 
 
 def _token(key: bytes, cookie: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from deviceflow.pages.errors import Button, too_many
-from tests.stage.pages import Browser
+from tests.stage.pages import Browser, Store
 
 
 async def test_no_such_page(browser: Browser) -> None:
@@ -12,6 +12,39 @@ async def test_no_such_page(browser: Browser) -> None:
     assert answer.status == 404
     assert "There is no such page" in browser.text
     assert 'href="/device"' in browser.page
+
+
+async def test_a_page_says_who_is_signed_in(ada: Browser, browser: Browser) -> None:
+    for path in ("/nowhere", "/broken"):
+        await ada.open(path)
+        assert "Signed in as Ada Lovelace" in ada.text
+        assert 'action="/logout"' in ada.page
+        await browser.open(path)
+        assert "Signed in as" not in browser.text
+
+
+async def test_a_page_without_the_store_says_nothing_of_a_session(
+    ada: Browser, store: Store
+) -> None:
+    store.sessions.is_down = True
+    for path, status in (("/nowhere", 404), ("/device", 503)):
+        answer = await ada.open(path)
+        assert answer.status == status
+        assert "Signed in as" not in ada.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "query"), [("wdjb mjht", "?user_code=WDJB-MJHT"), ("//evil.example", "")]
+)
+async def test_the_button_keeps_the_code(ada: Browser, typed: str, query: str) -> None:
+    """9700-4.11.2-a: a code, and nothing that is none."""
+    await ada.open("/device")
+    await ada.post("/device", data={"user_code": typed})
+    assert ada.answer.status == 403
+    assert f'href="/device{query}"' in ada.page
+    assert "evil" not in ada.page
+    await ada.open("/device/nothing", params={"user_code": typed})
+    assert f'href="/device{query}"' in ada.page
 
 
 async def test_the_wrong_method(browser: Browser) -> None:

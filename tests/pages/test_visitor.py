@@ -16,8 +16,9 @@ async def test_somebody_disabled_since_the_sign_in_is_signed_out(
     await ada.enter(SHOWN)
     account = store.users.accounts["ada"]
     store.users.accounts["ada"] = msgspec.structs.replace(account, disabled=True)
-    answer = await ada.submit("/device", decision="approve")
-    assert answer.status == 303
+    answer = await ada.press("approve")
+    assert answer.status == 200
+    assert "You are no longer signed in." in ada.text
     assert store.grants.decisions == []
 
 

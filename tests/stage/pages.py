@@ -19,7 +19,7 @@ from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
-from deviceflow.pages.routes import page_routes
+from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
@@ -78,6 +78,14 @@ class FakeGrants(Grants):
         self.looked_up.append(user_code)
         grant = self.by_code.get(user_code)
         return None if grant is None or self.now >= grant.expires_at else grant
+
+    async def recall(self, user_code: str) -> Grant | None:
+        if self.is_down:
+            raise StoreUnavailable
+        return self.by_code.get(user_code)
+
+    async def release(self, grant: Grant, account: str) -> Outcome:
+        return self._apply(grant, Event.RELEASE, account)
 
     async def claim(self, grant: Grant, account: str) -> Outcome:
         return self._apply(grant, Event.CLAIM, account)
@@ -180,17 +188,20 @@ class PageParts(Parts):
         )
 
 
-def routes(store: Store, settings: Settings, demo: Demo | None = None) -> list[web.RouteDef]:
-    """The pages, wired as the server wires them."""
+def add_to(app: web.Application, store: Store, settings: Settings, demo: Demo | None) -> None:
+    """Give `app` the pages, wired as the server wires them."""
     store.clients = Clients(settings.clients)
-    return page_routes(PageParts(store, settings), demo)
+    add_pages(app, PageParts(store, settings), demo)
 
 
 class Browser:
-    """One person's browser. It follows no redirect by itself."""
+    """One person's browser. It follows no redirect by itself, but goes where forms lead."""
 
-    def __init__(self, client: TestClient[web.Request, web.Application]) -> None:
+    def __init__(
+        self, client: TestClient[web.Request, web.Application], host: str = "127.0.0.1:8628"
+    ) -> None:
         self.client = client
+        self.host = host
         self.page = ""
         self.answer: ClientResponse
 
@@ -204,13 +215,32 @@ class Browser:
         """Send the form of the page that is open, with `fields` in it."""
         return await self.post(path, data=self.hidden | fields)
 
+    async def follow(self) -> ClientResponse:
+        """Go where the redirects lead that were answered."""
+        while self.answer.status == 303:
+            await self.open(URL(self.answer.headers["Location"], encoded=True))
+        return self.answer
+
     async def sign_in(self, username: str = "ada", password: str = "") -> ClientResponse:
         await self.open("/login")
         return await self.submit("/login", username=username, password=password or username)
 
     async def enter(self, user_code: str) -> ClientResponse:
+        """Send a code, and go to the page that is shown for it."""
         await self.open("/device")
-        return await self.submit("/device", user_code=user_code)
+        await self.submit("/device", user_code=user_code)
+        return await self.follow()
+
+    async def press(self, button: str) -> ClientResponse:
+        """Press a button of the page on which a request is shown, and see where it leads."""
+        name = {"account": "switch"}.get(button, "decision")
+        await self.submit("/device/confirm", **{name: button})
+        return await self.follow()
+
+    @property
+    def title(self) -> str:
+        """What the tab of the page is called."""
+        return unescape(self.page.partition("<title>")[2].partition("</title>")[0])
 
     @property
     def hidden(self) -> dict[str, str]:
@@ -233,6 +263,7 @@ class Browser:
 
     async def _go(self, method: str, path: str | URL, **options: Any) -> ClientResponse:  # noqa: ANN401
         options.setdefault("allow_redirects", False)
+        options["headers"] = {"Host": self.host} | dict(options.get("headers") or {})
         self.answer = await self.client.request(method, path, **options)
         self.page = await self.answer.text()
         return self.answer
@@ -242,10 +273,10 @@ OpenBrowser = Callable[..., Awaitable[Browser]]
 MakeApp = Callable[..., web.Application]
 
 
-def check_headers(answer: ClientResponse, cache: str = "no-store") -> None:
+def check_headers(answer: ClientResponse, cache: str = "no-store", policy: str = POLICY) -> None:
     """Hold an answer to the headers that every page carries."""
     headers = answer.headers
-    assert headers["Content-Security-Policy"] == POLICY
+    assert headers["Content-Security-Policy"] == policy
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"

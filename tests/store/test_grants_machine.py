@@ -67,6 +67,17 @@ class GrantLife(StoreMachine):
         outcome = self.wait_for(self.store.grants.claim(self.issued[grant_id], account))
         self._compare(grant_id, Event.CLAIM, account, outcome)
 
+    @rule(grant_id=grants, account=accounts)
+    def release(self, grant_id: int, account: str) -> None:
+        outcome = self.wait_for(self.store.grants.release(self.issued[grant_id], account))
+        self._compare(grant_id, Event.RELEASE, account, outcome)
+
+    @rule(grant_id=grants)
+    def release_as_claimed(self, grant_id: int) -> None:
+        """The account that has claimed it gives it back."""
+        record = self.records[grant_id]
+        self.release(grant_id, (record and record.claimed_by) or "sub-ada")
+
     @rule(grant_id=grants, event=st.sampled_from([Event.APPROVE, Event.DENY]), account=accounts)
     def decide(self, grant_id: int, event: Event, account: str) -> None:
         subject = Subject(sub=account, username=account, auth_time=1) if account else None

@@ -29,7 +29,7 @@ from deviceflow.oauth.clients.methods import (
     read_credentials,
 )
 from deviceflow.oauth.clients.proof import ClientProof
-from deviceflow.oauth.clients.refusals import Refusals
+from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.form import read_form
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
@@ -57,7 +57,7 @@ class ClientAuthentication:
     stored_clients: StoredClients
     proof: ClientProof
     failures: FailureThrottle
-    refusals: Refusals
+    refusals: RefusalLog
     callers: Callers
     certificate_header: str | None
 

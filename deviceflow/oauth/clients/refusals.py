@@ -21,7 +21,7 @@ _SHOWABLE = re.compile(r"[\x21-\x7e]{1,40}")
 log = structlog.get_logger()
 
 
-class Refusals:
+class RefusalLog:
     """Logs refused clients for the operator.
 
     A client, address and reason get one line a minute, and one more each time that the number of

@@ -26,7 +26,7 @@ from deviceflow.oauth.clients.client_metadata import (
     invalid_metadata,
     refuse_taken_name,
 )
-from deviceflow.oauth.clients.refusals import Refusals
+from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.store.clients import StoredClients
 
 CLIENT_ID_PREFIX = "client_"
@@ -43,7 +43,7 @@ class RegistrationEndpoint:
     settings: Settings
     clients: Clients
     stored_clients: StoredClients
-    refusals: Refusals
+    refusals: RefusalLog
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""

@@ -26,27 +26,28 @@ class CodeForm:
 
     async def show(self, visitor: Visitor, text: str) -> web.Response:
         """Ask for a code; `text` is filled in."""
-        return await self._page(visitor, text, 200)
+        return await self._page(visitor, text, "", 200)
 
     async def refuse(self, visitor: Visitor, text: str) -> web.Response:
-        """Say that the code in `text` cannot be used, and ask again."""
-        return await self._page(visitor, text, UNUSABLE)
+        """Say that the code in `text` cannot be used, and ask again in an empty field."""
+        return await self._page(visitor, "", text, UNUSABLE)
 
     async def ask_to_type(self, visitor: Visitor) -> web.Response:
         """Ask to type the code: its client allows none that a link fills in (RFC 8628 5.4)."""
-        return await self._page(visitor, "", 200, must_type=True)
+        return await self._page(visitor, "", "", 200, must_type=True)
 
     async def _page(
-        self, visitor: Visitor, text: str, status: int, *, must_type: bool = False
+        self, visitor: Visitor, text: str, typed: str, status: int, *, must_type: bool = False
     ) -> web.Response:
         context = {
             "user_code": text,
+            "typed": typed,
             "example": await self._example(),
             "is_numeric": self.codes.is_numeric,
             "lifetime": lasting(self.lifetime_s),
             "is_unusable": status == UNUSABLE,
             "must_type": must_type,
-            "wrong_length": self._wrong_length(text) if status == UNUSABLE else "",
+            "wrong_length": self._wrong_length(typed) if status == UNUSABLE else "",
         }
         return self.visitors.show(visitor, "device/enter.html", context, status=status)
 

@@ -6,11 +6,10 @@ import structlog
 from aiohttp import web
 
 from deviceflow.core.grant import Event, Outcome
-from deviceflow.pages.device import endings
-from deviceflow.pages.device.confirm import ConfirmPage
-from deviceflow.pages.device.done import DonePage
+from deviceflow.pages.device.claim import ClaimStep
+from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
-from deviceflow.pages.texts import gettext
+from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
 from deviceflow.store.grants import Grants
 
@@ -24,41 +23,38 @@ class DecideStep:
     throttle: Throttle
     grants: Grants
     requests: DeviceRequests
-    confirm: ConfirmPage
-    done: DonePage
+    claim: ClaimStep
+    refusals: Refusals
 
     async def carry_out(self, submission: Submission, event: Event) -> web.Response:
         """Decide, or show the request first if this account has not been shown it."""
-        device_request = await self.requests.find(submission.text)
-        if device_request is not None and device_request.grant.claimed_by == submission.sub:
-            return await self._decide(submission, device_request, event)
-        if not self.confirm.codes.read(submission.text):
-            return self.done.show(submission.visitor, endings.expired())
+        own = await self.requests.own(submission)
+        if own is not None:
+            return await self._decide(submission, own, event)
+        text = submission.text
+        if not self.requests.codes.read(text):
+            return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
         # Not known to be this account's: then it is a guess, and counts as one.
-        visitor = submission.visitor
-        guess = await self.throttle.code(submission.sub, visitor.address, submission.text)
+        guess = await self.throttle.code(submission.sub, submission.visitor.address, text)
+        device_request = await self.requests.find(text)
         if device_request is None:
-            return self.done.show(visitor, endings.expired())
-        return await self.confirm.claim(submission, device_request, guess)
+            return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
+        return await self.claim.claim(submission, device_request, guess)
 
     async def _decide(
         self, submission: Submission, device_request: DeviceRequest, event: Event
     ) -> web.Response:
-        """Change the grant, and say how it ended. A client that was switched off can be denied."""
-        visitor, grant = submission.visitor, device_request.grant
-        client = device_request.enabled_client
-        if client is None and event is Event.APPROVE:
-            return self.done.show(visitor, endings.client_unavailable())
+        """Change the grant, and lead to its end. A client that was switched off can be denied.
+
+        The last page reads what became of the grant. It learns which button was pressed, because a
+        button that came second did nothing, and the page has to say that.
+        """
+        grant, refuse = device_request.grant, self.refusals.lead
+        if device_request.enabled_client is None and event is Event.APPROVE:
+            return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
         outcome = await self.grants.decide(grant, event, submission.person.subject())
         log.info("grant.decided", wanted=event, outcome=outcome, client_id=grant.client_id)
-        match outcome:
-            case Outcome.CHANGED:
-                name = client.name if client else gettext("device.done.unnamed_client")
-                make = endings.approved if event is Event.APPROVE else endings.denied
-                return self.done.show(visitor, make(name))
-            case Outcome.REFUSED:
-                return await self.done.show_answered(visitor, device_request.code)
-            case Outcome.CLAIMED:
-                return self.done.show(visitor, endings.claimed_by_another())
-            case _:
-                return self.done.show(visitor, endings.expired())
+        if outcome is Outcome.CLAIMED:
+            return refuse(submission.visitor, Reason.CLAIMED, submission.text)
+        code, request = self.requests.show(device_request), submission.visitor.request
+        return see_other(request, "/device/done", code, pressed=event)

@@ -2,7 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-from deviceflow.core.grant import State
 from deviceflow.pages.errors import Button
 from deviceflow.pages.texts import gettext, isolated
 
@@ -54,20 +53,50 @@ def expired() -> Ending:
     )
 
 
-def already_answered(state: State) -> Ending:
-    """Make the page for a request that this account has answered before."""
-    if state is State.DENIED:
-        happened = gettext("device.done.answered.denied")
-    elif state is State.CANCELLED:
-        happened = gettext("device.done.answered.cancelled")
-    else:
-        happened = gettext("device.done.answered.approved")
+def approved_before(name: str) -> Ending:
+    """Make the page for Deny after Approve: the request is approved, and that is what counts."""
+    return Ending(
+        status=409,
+        mood="bad",
+        title=gettext("device.done.approved_before.title"),
+        happened=gettext("device.done.approved_before.happened", client=name),
+        next_step=gettext("device.done.approved_before.next_step"),
+        button=_another_device(),
+    )
+
+
+def denied_before(name: str) -> Ending:
+    """Make the page for Approve after Deny: a denial is final."""
     return Ending(
         status=409,
         mood="calm",
-        title=gettext("device.done.answered.title"),
-        happened=happened,
-        next_step=gettext("device.done.answered.next_step"),
+        title=gettext("device.done.denied_before.title"),
+        happened=gettext("device.done.denied_before.happened", client=name),
+        next_step=gettext("device.done.denied_before.next_step"),
+        button=_new_code(),
+    )
+
+
+def cancelled() -> Ending:
+    """Make the page for a request that the operator has ended."""
+    return Ending(
+        status=409,
+        mood="calm",
+        title=gettext("device.done.cancelled.title"),
+        happened=gettext("device.done.cancelled.happened"),
+        next_step=gettext("device.done.cancelled.next_step"),
+        button=_new_code(),
+    )
+
+
+def nothing_known() -> Ending:
+    """Make the page for a code without an answer of this account, whatever the reason is."""
+    return Ending(
+        status=404,
+        mood="calm",
+        title=gettext("device.done.nothing_known.title"),
+        happened=gettext("device.done.nothing_known.happened"),
+        next_step=gettext("device.done.nothing_known.next_step"),
         button=_new_code(),
     )
 

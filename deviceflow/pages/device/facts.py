@@ -9,17 +9,22 @@ from deviceflow.core.client import Client
 from deviceflow.pages import words
 from deviceflow.store.grants import Grant
 
+_DAY_S = 86_400
+
 
 class RequestFacts(NamedTuple):
     """The facts about a request, in words.
 
     `is_near`: whether it was made in the person's own network; None if the addresses cannot tell.
+    `ends`: the day on which the access ends if it is approved now, empty for less than a day.
     """
 
     client_name: str
     is_verified: bool
     scopes: list[str]
     lasts: str
+    ends: str
+    ends_iso: str
     device: str
     address: str
     is_near: bool | None
@@ -33,11 +38,14 @@ def request_facts(
     grant: Grant, client: Client, settings: Settings, visitor_address: str, now: int
 ) -> RequestFacts:
     """Say what `grant` is; `now` in s."""
+    access_s = _access_s(grant, client, settings)
     return RequestFacts(
         client_name=client.name,
         is_verified=client.verified,
         scopes=words.scopes_in_words(grant.scope, settings.scopes),
-        lasts=words.lasting(_access_s(grant, client, settings)),
+        lasts=words.lasting(access_s),
+        ends=words.on(now + access_s) if access_s >= _DAY_S else "",
+        ends_iso=words.iso(now + access_s),
         device=words.device_in_words(grant.device),
         address=grant.address,
         is_near=_is_near(grant.address, visitor_address, settings.server),

@@ -53,6 +53,26 @@ class DeviceRequests:
         for code in self.codes.read(text):
             grant = await self.grants.find(code)
             if grant is not None:
-                client = self.clients.find(grant.client_id)
-                return DeviceRequest(code=code, grant=grant, client=client)
+                return self._request(code, grant)
         return None
+
+    async def own(self, submission: Submission) -> DeviceRequest | None:
+        """Find the request in which this account has been the first, also shortly after its end.
+
+        This is no guess, and need not be counted: of a request that the account has not claimed it
+        tells nothing, not even that there is one.
+        """
+        for code in self.codes.read(submission.text):
+            grant = await self.grants.recall(code)
+            if grant is not None and grant.claimed_by == submission.sub:
+                return self._request(code, grant)
+        return None
+
+    def show(self, device_request: DeviceRequest) -> str:
+        """Write the code as it is shown on the device, for an address or a page."""
+        client = device_request.client
+        code = device_request.code
+        return self.codes.carry(code) if client is None else self.codes.show(code, client)
+
+    def _request(self, code: str, grant: Grant) -> DeviceRequest:
+        return DeviceRequest(code=code, grant=grant, client=self.clients.find(grant.client_id))

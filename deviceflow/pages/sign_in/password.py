@@ -1,5 +1,6 @@
 """Sign in by username and password."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +22,18 @@ not; 403 is "credentials were considered insufficient"."""
 
 INCOMPLETE = 400
 """The status of a form without a username or a password."""
+
+_STATUSES = {
+    "": 200,
+    "incomplete": INCOMPLETE,
+    "wrong": REFUSED,
+    "outdated": REFUSED,
+    "no_cookie": REFUSED,
+}
+"""The problems of a form, and the status of the page that tells them."""
+
+_NOTICES = {"ended", "switched"}
+"""What another page may have to say here: the session is over, or the person has ended it."""
 
 log = structlog.get_logger()
 
@@ -46,30 +59,56 @@ class PasswordPage:
         code = self.codes.carry(request.query.get("user_code", ""))
         if visitor.person is not None:
             return see_other(request, "/device", code)
-        return self._form(visitor, code)
+        return self._form(visitor, code, notice=request.query.get("notice", ""))
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Start a session, or show the form again."""
-        visitor, fields = await self.visitors.receive(request)
+        visitor, fields = await self.visitors.read(request)
         code = self.codes.carry(fields.get("user_code") or request.query.get("user_code", ""))
         username, password = fields.get("username", "").strip(), fields.get("password", "")
+        problem = self._problem_of_form(visitor, fields)
+        if problem and _is_signed_in_as(visitor, username):
+            # The same form, sent twice or in a second tab: it has been carried out.
+            return see_other(request, "/device", code)
+        if problem:
+            return self._form(visitor, code, username, problem)
         if not username or not password:
-            return self._form(visitor, code, username, INCOMPLETE)
+            return self._form(visitor, code, username, "incomplete")
         name = account_key(username)
         browser = self.known_browsers.mark(request, name)
         attempt = await self.throttle.sign_in(name, visitor.address, browser, code)
         account = await self.users.verify(username, password)
         if account is None:
             log.info("sign_in.failed", address=visitor.address)
-            return self._form(visitor, code, username, REFUSED)
+            return self._form(visitor, code, username, "wrong")
         await attempt.forgive()
         response = await self.session_start.start(visitor, account, code)
         self.known_browsers.remember(request, response, name)
         return response
 
+    def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:
+        """Say why the form does not count, empty if it does: not this visitor's, or out of date."""
+        if visitor.sent_cookie is None:
+            return "no_cookie"
+        token = fields.get("csrf_token", "")
+        return "" if self.visitors.csrf.is_token_of(visitor.sent_cookie, token) else "outdated"
+
     def _form(
-        self, visitor: Visitor, code: str, username: str = "", status: int = 200
+        self, visitor: Visitor, code: str, username: str = "", problem: str = "", notice: str = ""
     ) -> web.Response:
-        problem = {INCOMPLETE: "incomplete", REFUSED: "wrong"}.get(status, "")
-        context = {"user_code": code, "username": username, "problem": problem}
+        context = {
+            "user_code": code,
+            "username": username,
+            "problem": problem,
+            "notice": notice if notice in _NOTICES else "",
+        }
+        status = _STATUSES[problem]
         return self.visitors.show(visitor, "sign_in/password.html", context, status=status)
+
+
+def _is_signed_in_as(visitor: Visitor, username: str) -> bool:
+    """Say whether the visitor is signed in, and has not typed the name of another account."""
+    if visitor.person is None:
+        return False
+    typed, own = account_key(username), account_key(visitor.person.account.username)
+    return not username or typed == own

@@ -35,6 +35,8 @@ end
 redis.call('HSET', KEYS[1], 'state', after, event, request)
 if event == 'claim' then
   redis.call('HSET', KEYS[1], 'account', account)
+elseif event == 'release' then
+  redis.call('HDEL', KEYS[1], 'account')
 end
 if approval ~= '' then
   redis.call('HSET', KEYS[1], 'approval', approval)

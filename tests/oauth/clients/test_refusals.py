@@ -13,7 +13,7 @@ from deviceflow.oauth.clients.refusals import (
     NOT_SHOWN,
     OTHERS,
     WINDOW_S,
-    Refusals,
+    RefusalLog,
 )
 from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.oauth.clients.test_authentication import basic
@@ -37,11 +37,11 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def refusals(clock: Clock) -> Refusals:
-    return Refusals(Callers(()), clock)
+def refusals(clock: Clock) -> RefusalLog:
+    return RefusalLog(Callers(()), clock)
 
 
-def refuse(refusals: Refusals, client_id: str = "tv", reason: str = "is unknown") -> Log:
+def refuse(refusals: RefusalLog, client_id: str = "tv", reason: str = "is unknown") -> Log:
     """The lines for one refusal."""
     with capture_logs() as logs:
         refusals.note(make_mocked_request("POST", "/"), client_id, reason, known=False)
@@ -159,7 +159,7 @@ async def test_nothing_is_said_of_those_who_are_let_in(worker: Worker) -> None:
     assert {line["event"] for line in logs} == {"grant.issued"}
 
 
-def test_once_in_a_while(refusals: Refusals, clock: Clock) -> None:
+def test_once_in_a_while(refusals: RefusalLog, clock: Clock) -> None:
     """Each client and reason by itself; anew after a minute."""
     told = [line["times"] for _ in range(1000) for line in refuse(refusals)]
     assert told == [1, 10, 100, 1000]
@@ -169,7 +169,7 @@ def test_once_in_a_while(refusals: Refusals, clock: Clock) -> None:
     assert [line["times"] for line in refuse(refusals)] == [1]
 
 
-def test_ever_new_names_fill_no_log_and_no_memory(refusals: Refusals) -> None:
+def test_ever_new_names_fill_no_log_and_no_memory(refusals: RefusalLog) -> None:
     request = make_mocked_request("POST", "/")
     with capture_logs() as lines:
         for number in range(5000):

@@ -28,3 +28,23 @@ async def test_every_page_of_a_person_has_the_way_out(ada: Browser, store: Store
     answer = await ada.submit("/logout")
     assert answer.status == 303
     assert store.sessions.by_id == {}
+
+
+async def test_the_code_stays_with_the_person(ada: Browser) -> None:
+    """The way out of a page with a code is no dead end."""
+    await ada.open("/device?user_code=WDJB-MJHT")
+    assert ada.page.count('name="user_code" value="WDJB-MJHT"') == 2, "in both forms"
+    answer = await ada.submit("/logout", user_code="WDJB-MJHT")
+    assert (answer.status, answer.headers["Location"]) == (303, "/logout?user_code=WDJB-MJHT")
+    await ada.follow()
+    assert 'href="/login?user_code=WDJB-MJHT"' in ada.page
+
+
+async def test_signed_out_twice_is_signed_out(ada: Browser, store: Store) -> None:
+    """The button of a second tab, after the first one's."""
+    await ada.open("/logout")
+    form = ada.hidden
+    await ada.post("/logout", data=form)
+    answer = await ada.post("/logout", data=form)
+    assert (answer.status, answer.headers["Location"]) == (303, "/logout")
+    assert store.sessions.by_id == {}

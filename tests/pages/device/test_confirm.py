@@ -75,7 +75,7 @@ async def test_consent_is_asked_for_every_time(ada: Browser, store: Store) -> No
     """8628-5.6-a, 6749-10.2-a: an earlier approval decides nothing."""
     store.grants.add(CODE)
     await ada.enter(SHOWN)
-    await ada.submit("/device", decision="approve")
+    await ada.press("approve")
     store.grants.add("BCDFGHJK")
     await ada.enter("BCDF-GHJK")
     assert "Connect Living-room TV to your account?" in ada.text
@@ -125,6 +125,7 @@ async def test_the_name_is_kept_apart_from_our_words(ada: Browser, store: Store)
     await ada.enter(SHOWN)
     assert f'<bdi class="client">{name}</bdi>' in ada.page
     await ada.submit("/device", decision="approve")
+    await ada.follow()
     assert f"<bdi>{name}</bdi>" in ada.page
 
 

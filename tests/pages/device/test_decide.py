@@ -14,7 +14,7 @@ async def test_approve(ada: Browser, store: Store) -> None:
     """8628-3.3-a: the person approves, and the grant knows who it was."""
     store.grants.add(CODE)
     await ada.enter(SHOWN)
-    answer = await ada.submit("/device", decision="approve")
+    answer = await ada.press("approve")
     assert answer.status == 200
     assert "You can go back to your device" in ada.text
     [(event, subject)] = store.grants.decisions
@@ -28,7 +28,7 @@ async def test_deny(ada: Browser, store: Store) -> None:
     """8628-3.5-c: a denial is a decision of its own."""
     store.grants.add(CODE)
     await ada.enter(SHOWN)
-    answer = await ada.submit("/device", decision="deny")
+    answer = await ada.press("deny")
     assert answer.status == 200
     assert "Request denied" in ada.text
     assert store.grants.by_code[CODE].state is State.DENIED
@@ -41,7 +41,8 @@ async def test_a_decision_without_an_earlier_look_shows_the_request_instead(
     """8628-3.3.1-a: no decision on a request that this account was never shown."""
     store.grants.add(CODE)
     await ada.open("/device")
-    answer = await ada.submit("/device", user_code=SHOWN, decision=decision)
+    await ada.submit("/device", user_code=SHOWN, decision=decision)
+    answer = await ada.follow()
     assert answer.status == 200
     assert "Connect Living-room TV to your account?" in ada.text
     assert store.grants.decisions == []
@@ -59,7 +60,8 @@ async def test_another_account_neither_sees_nor_decides(
     assert "Somebody else has entered this code" in bob.text
     assert "Living-room TV" not in bob.text
     await bob.open("/device")
-    answer = await bob.submit("/device", user_code=SHOWN, decision=decision)
+    await bob.submit("/device", user_code=SHOWN, decision=decision)
+    answer = await bob.follow()
     assert answer.status == 409
     assert store.grants.decisions == []
     assert store.grants.by_code[CODE].claimed_by == "sub-ada"
@@ -71,7 +73,7 @@ async def test_a_decision_that_comes_too_late(ada: Browser, store: Store, decisi
     store.grants.add(CODE)
     await ada.enter(SHOWN)
     store.grants.now += 600
-    answer = await ada.submit("/device", decision=decision)
+    answer = await ada.press(decision)
     assert answer.status == 410
     assert "This code is no longer valid" in ada.text
     assert store.grants.decisions == []
@@ -87,7 +89,7 @@ async def test_expiry_between_look_up_and_decision(ada: Browser, store: Store) -
         return claimed
 
     store.grants.find = find  # type: ignore[assignment, method-assign]
-    answer = await ada.submit("/device", decision="approve")
+    answer = await ada.press("approve")
     assert answer.status == 410
     assert store.grants.decisions == []
 
@@ -106,8 +108,10 @@ async def test_a_client_disabled_after_the_look_can_be_denied_only(
     store.grants.add(CODE, client_id="gone", claimed_by="sub-ada")
     await ada.open("/device")
     await ada.submit("/device", user_code=SHOWN, decision="approve")
+    await ada.follow()
     assert (ada.answer.status, store.grants.decisions) == (403, [])
     await ada.open("/device")
     await ada.submit("/device", user_code=SHOWN, decision="deny")
+    await ada.follow()
     assert ada.answer.status == 200
     assert store.grants.by_code[CODE].state is State.DENIED

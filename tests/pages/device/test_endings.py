@@ -2,25 +2,16 @@
 
 import pytest
 
-from deviceflow.core.grant import State
 from deviceflow.pages.device import endings
 from deviceflow.pages.device.endings import Ending
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        (State.PENDING, "You have approved"),
-        (State.APPROVED, "You have approved"),
-        (State.REDEEMED, "You have approved"),
-        (State.DENIED, "You have denied"),
-        (State.CANCELLED, "The people who run this server have ended"),
-    ],
-)
-def test_an_answered_request_says_what_the_answer_was(state: State, words: str) -> None:
-    ending = endings.already_answered(state)
-    assert ending.happened.startswith(words)
-    assert ending.happened.endswith("It can be answered only once.")
+def test_a_button_that_came_second_says_what_is_true() -> None:
+    """Deny after Approve ends nothing, and Approve after Deny connects nothing."""
+    approved, denied = endings.approved_before("TV"), endings.denied_before("TV")
+    assert "Deny changed nothing. TV has access to your account." in approved.happened
+    assert "sign out on the device" in approved.next_step
+    assert "that is final. TV was not connected." in denied.happened
 
 
 @pytest.mark.parametrize(
@@ -29,11 +20,24 @@ def test_an_answered_request_says_what_the_answer_was(state: State, words: str) 
         (endings.approved("TV"), 200, "good"),
         (endings.denied("TV"), 200, "calm"),
         (endings.expired(), 410, "bad"),
-        (endings.already_answered(State.DENIED), 409, "calm"),
+        (endings.approved_before("TV"), 409, "bad"),
+        (endings.denied_before("TV"), 409, "calm"),
+        (endings.cancelled(), 409, "calm"),
+        (endings.nothing_known(), 404, "calm"),
         (endings.claimed_by_another(), 409, "bad"),
         (endings.client_unavailable(), 403, "bad"),
     ],
-    ids=["approved", "denied", "expired", "answered", "claimed", "unavailable"],
+    ids=[
+        "approved",
+        "denied",
+        "expired",
+        "approved before",
+        "denied before",
+        "cancelled",
+        "nothing known",
+        "claimed",
+        "unavailable",
+    ],
 )
 def test_an_ending_has_a_status_and_leads_on(ending: Ending, status: int, mood: str) -> None:
     assert (ending.status, ending.mood) == (status, mood)

@@ -30,6 +30,8 @@ def test_the_facts_are_in_words() -> None:
         "is_verified": True,
         "scopes": ["Know who you are"],
         "lasts": "1 hour",
+        "ends": "",
+        "ends_iso": "2026-11-05T15:03:20Z",
         "device": "NebulaTV 4.2",
         "address": "2001:db8::1",
         "is_near": False,
@@ -42,7 +44,9 @@ def test_the_facts_are_in_words() -> None:
 
 def test_access_lasts_as_long_as_it_can_be_refreshed() -> None:
     grant = msgspec.structs.replace(GRANT, scope="openid offline_access")
-    assert request_facts(grant, CLIENT, Settings(), "", NOW).lasts == "180 days"
+    facts = request_facts(grant, CLIENT, Settings(), "", NOW)
+    assert facts.lasts == "180 days"
+    assert (facts.ends, facts.ends_iso) == ("4 May 2027", "2027-05-04T14:03:20Z")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,86 @@ async def test_somebody_who_is_signed_in_goes_on(ada: Browser) -> None:
     assert (answer.status, answer.headers["Location"]) == (303, "/device?user_code=WDJB-MJHT")
 
 
+# A form that comes twice, or late
+
+
+@pytest.mark.parametrize("username", ["ada", "Ada", ""])
+async def test_a_form_sent_twice_goes_on(browser: Browser, store: Store, username: str) -> None:
+    """A password manager and a click, a second tab, a tab that was restored."""
+    await browser.open("/login?user_code=WDJB-MJHT")
+    form = browser.hidden
+    await browser.post("/login", data=form | {"username": "ada", "password": "ada"})
+    answer = await browser.post("/login", data=form | {"username": username, "password": "ada"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/device?user_code=WDJB-MJHT")
+    assert len(store.sessions.by_id) == 1
+    assert store.users.verified == ["ada"]
+
+
+async def test_a_form_of_another_account_is_not_taken_for_this_one(
+    browser: Browser, store: Store
+) -> None:
+    """Going on as Ada after Bob's name was typed would connect the device to the wrong account."""
+    await browser.open("/login?user_code=WDJB-MJHT")
+    form = browser.hidden
+    await browser.post("/login", data=form | {"username": "ada", "password": "ada"})
+    answer = await browser.post("/login", data=form | {"username": "bob", "password": "bob"})
+    assert answer.status == 403
+    assert 'value="bob"' in browser.page
+    await browser.submit("/login", username="bob", password="bob")
+    assert [session.username for session in store.sessions.by_id.values()] == ["bob"]
+
+
+async def test_a_form_that_is_out_of_date_comes_again_with_name_and_code(
+    browser: Browser, store: Store
+) -> None:
+    """The browser has another cookie now; what was typed stays, but for the password."""
+    await browser.open("/login?user_code=WDJB-MJHT")
+    form = browser.hidden
+    browser.client.session.cookie_jar.clear()
+    await browser.open("/login")
+    answer = await browser.post("/login", data=form | {"username": "ada", "password": "hunter2"})
+    assert answer.status == 403
+    assert browser.title.startswith("Not signed in")
+    assert "This page was out of date." in browser.text
+    assert 'value="ada"' in browser.page
+    assert "hunter2" not in browser.page
+    answer = await browser.submit("/login", username="ada", password="ada")
+    assert (answer.status, answer.headers["Location"]) == (303, "/device?user_code=WDJB-MJHT")
+    assert len(store.sessions.by_id) == 1
+
+
+async def test_a_browser_that_has_lost_its_cookie_gets_one_with_the_form(
+    browser: Browser, store: Store
+) -> None:
+    """A tab that the browser restores after it was closed; cookies may also be forbidden."""
+    await browser.open("/login?user_code=WDJB-MJHT")
+    browser.client.session.cookie_jar.clear()
+    answer = await browser.submit("/login", username="ada", password="ada")
+    assert answer.status == 403
+    assert "allow cookies for this site" in browser.text
+    answer = await browser.submit("/login", username="ada", password="ada")
+    assert (answer.status, answer.headers["Location"]) == (303, "/device?user_code=WDJB-MJHT")
+    assert len(store.sessions.by_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        ("ended", "You are no longer signed in."),
+        ("switched", "You are signed out."),
+        ("x", "Then you connect your device."),
+    ],
+)
+async def test_the_form_says_why_it_is_shown(browser: Browser, notice: str, words: str) -> None:
+    await browser.open(f"/login?notice={notice}")
+    assert words in browser.text
+
+
+async def test_a_title_says_that_the_sign_in_failed(browser: Browser) -> None:
+    await browser.sign_in("ada", "wrong")
+    assert browser.title.startswith("Not signed in")
+
+
 # Wrong sign-ins
 
 

@@ -1,0 +1,56 @@
+"""What the forms of the device pages send: a code, a decision, or the wish for another account."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deviceflow.core.grant import Event
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.device.claim import ClaimStep
+from deviceflow.pages.device.decide import DecideStep
+from deviceflow.pages.device.submission import Submission
+from deviceflow.pages.device.switch import SwitchStep
+from deviceflow.pages.errors import unreadable
+from deviceflow.pages.redirect import see_other
+from deviceflow.pages.visitor import Visitors
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitStep:
+    """Takes a form, of whichever device page, and carries out what its button says."""
+
+    visitors: Visitors
+    codes: Codes
+    claim: ClaimStep
+    decide: DecideStep
+    switch: SwitchStep
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Change what the form asks for, and continue at the page that shows it (303).
+
+        A person whose session has ended is asked to sign in, whatever token the form has, for
+        nothing is changed. The page for that says so, and keeps the code.
+        """
+        visitor, fields = await self.visitors.read(request)
+        text = fields.get("user_code", "")
+        if visitor.person is None:
+            return see_other(request, "/login", self.codes.carry(text), notice="ended")
+        self.visitors.check(visitor, fields)
+        filled_in = self.codes.carry(fields.get("filled_in", ""))
+        submission = Submission(
+            visitor=visitor,
+            person=visitor.person,
+            text=text,
+            is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
+        )
+        if "switch" in fields:
+            return await self.switch.carry_out(submission)
+        match fields.get("decision"):
+            case None:
+                return await self.claim.look_up(submission)
+            case "approve":
+                return await self.decide.carry_out(submission, Event.APPROVE)
+            case "deny":
+                return await self.decide.carry_out(submission, Event.DENY)
+            case _:
+                raise unreadable()

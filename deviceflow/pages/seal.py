@@ -1,0 +1,31 @@
+"""Seals: a page believes what stands in its address only if this server wrote it for this browser.
+
+After a POST comes a redirect, and the page behind it has to say what the POST has found out. The
+address carries that, and the seal keeps others from making a page say it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_PERSON = b"deviceflow-seal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """Seals facts for the bearer of a cookie. `key`: 16 to 64 secret bytes, as in `Csrf`."""
+
+    key: Callable[[], bytes]
+
+    def make(self, cookie: str, *facts: str) -> str:
+        """Seal `facts`, in their order."""
+        digest = hashlib.blake2b(key=self.key(), digest_size=16, person=_PERSON)
+        for text in (cookie, *facts):
+            data = text.encode("utf-8", "replace")
+            digest.update(len(data).to_bytes(4) + data)
+        return digest.hexdigest()
+
+    def holds(self, seal: str, cookie: str, *facts: str) -> bool:
+        """Say whether `seal` was made for these facts and this cookie."""
+        return hmac.compare_digest(self.make(cookie, *facts).encode(), seal.encode())
