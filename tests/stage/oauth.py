@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
@@ -303,7 +304,7 @@ class Stage:
         settings = settings or self.settings
         apps = build(
             settings,
-            connect(settings, self.url),
+            open_connection(self.url, partial(connect, settings)),
             await prepare(settings, self.url),
             self.pace,
             clock=self.clock,

@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
@@ -30,6 +31,7 @@ from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.worker import open_runner, serving
 from tests.stage.oauth import Stage
+from tests.stage.valkey import open_connection
 from tests.stage.waiting import PATIENCE_S, turns_until
 
 PACE_BYTES = 8 * 4096
@@ -294,7 +296,7 @@ async def serve(
     )
     apps = build(
         settings,
-        connect(settings, stage.url),
+        open_connection(stage.url, partial(connect, settings)),
         await prepare(settings, stage.url),
         memoryview(bytearray(PACE_BYTES)),
         clock=stage.clock,

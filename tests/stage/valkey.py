@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -79,12 +79,14 @@ class Valkey:
         self._folder.cleanup()
 
 
-def open_connection(url: str) -> Connection:
+def open_connection(
+    url: str, open_one: Callable[[str], Connection] = Connection.open
+) -> Connection:
     """Open a connection whose limits a busy machine does not reach."""
     with mock.patch.multiple(
         connection_module, COMMAND_TIMEOUT_S=PATIENCE_S, CONNECT_TIMEOUT_S=PATIENCE_S
     ):
-        connection = Connection.open(url)
+        connection = open_one(url)
     connection.deadline_s = PATIENCE_S
     return connection
 
