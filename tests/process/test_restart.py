@@ -65,7 +65,7 @@ def test_sigterm_lets_a_request_finish(program: Program, browser: NewBrowser) ->
     signing_in = threading.Thread(target=person.sign_in, args=("sloth",))
     signing_in.start()
     with Redis(unix_socket_path=str(program.data_dir / "valkey.sock")) as store:
-        until_outside(lambda: any(store.scan_iter(match="df:l:sign-in-*")))
+        until_outside(lambda: any(store.scan_iter(match="df:l:sign-in*")))
     assert program.stop() == 0
     signing_in.join(PATIENCE_S)
     assert person.answer.status == 303
