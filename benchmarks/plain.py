@@ -17,7 +17,13 @@ from redis.asyncio import Redis
 BODY = (
     b'{"error":"authorization_pending","error_description":"Nobody has decided yet. Keep polling."}'
 )
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+EXPOSED = "DPoP-Nonce, Preference-Applied, Retry-After, WWW-Authenticate"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": EXPOSED,
+}
 LIFETIME_S = 600
 SLOTS_PER_TRIP = 16
 BACKLOG = 4096
@@ -30,7 +36,7 @@ async def poll(request: web.Request) -> web.Response:
     form = await request.post()
     if "device_code" not in form:
         raise web.HTTPBadRequest
-    return web.Response(status=400, body=BODY, content_type="application/json", headers=NO_STORE)
+    return web.Response(status=400, body=BODY, content_type="application/json", headers=HEADERS)
 
 
 class Authorizations:
@@ -58,7 +64,7 @@ class Authorizations:
                 "expires_in": LIFETIME_S,
                 "interval": 5,
             },
-            headers=NO_STORE,
+            headers=HEADERS,
         )
 
 

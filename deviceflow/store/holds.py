@@ -59,6 +59,7 @@ class Holds:
         self._heard = NEVER
         self._new: dict[int, None] = {}
         self._sending: asyncio.Task[None] | None = None
+        self._closed = False
         self._on_other: OnOther | None = None
 
     def on_other(self, callback: OnOther) -> None:
@@ -69,7 +70,7 @@ class Holds:
         """Announce the hold of a grant soon. Return the number of its announcement."""
         self._new[grant_id] = None
         if self._sending is None:
-            self._sending = asyncio.get_running_loop().create_task(self._send())
+            self._start()
         return self._number
 
     def hear(self, message: bytes) -> None:
@@ -85,10 +86,15 @@ class Holds:
 
     async def close(self) -> None:
         """Send nothing more."""
+        self._closed = True
         if self._sending is not None:
             self._sending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sending
+
+    def _start(self) -> None:
+        if not self._closed:
+            self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         try:
@@ -101,4 +107,4 @@ class Holds:
         finally:
             self._sending = None
             if self._new:
-                self._sending = asyncio.get_running_loop().create_task(self._send())
+                self._start()

@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 
 from deviceflow.config import Redis, Settings
 from deviceflow.core.grant import Event, State
+from deviceflow.policy.rules import code_counts, sign_in_counts
+from deviceflow.policy.tries import TooManyTries, count_try
 from deviceflow.store.errors import StoreUnavailable
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage, StageAt, Until, Worker
@@ -272,6 +274,21 @@ async def test_a_user_with_the_rights_that_the_documentation_lists(
     assert (await userinfo(worker, f"Bearer {token}")).status == 200
     await revoke(worker, token, client_id)
     assert not (await introspect(worker, token))["active"]
+
+
+async def test_the_same_user_counts_and_forgives_tries(
+    restricted: tuple[Worker, Stage],
+) -> None:
+    """A wrong password, the right one, and wrong codes until the rule refuses."""
+    parts = restricted[0].parts
+    assert await parts.users.verify("ada", "no password of Ada") is None
+    sign_in = await count_try(parts.limits, sign_in_counts("ada", "192.0.2.1", None))
+    await sign_in.forgive()
+    counts = code_counts("sub-ada", "192.0.2.1", 600)
+    for _ in range(min(count.rule.limit for count in counts)):
+        await count_try(parts.limits, counts)
+    with pytest.raises(TooManyTries):
+        await count_try(parts.limits, counts)
 
 
 async def test_a_user_without_the_channel(restricted: tuple[Worker, Stage]) -> None:

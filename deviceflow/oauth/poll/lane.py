@@ -184,11 +184,11 @@ class Lane:
         self._shapes.clear()
 
     def _note_client(self, before: Client | None, after: Client | None) -> None:
-        if before is not None:
-            self._served.discard(before.client_id.encode())
         if after is not None and _is_plain(after):
             self._served.add(after.client_id.encode())
-        self._shapes.clear()
+        elif before is not None and before.client_id.encode() in self._served:
+            self._served.remove(before.client_id.encode())
+            self._shapes.clear()
 
 
 def _is_plain(client: Client) -> bool:

@@ -59,7 +59,7 @@ def approved_before(name: str) -> Ending:
         status=409,
         mood="bad",
         title=gettext("device.done.approved_before.title"),
-        happened=gettext("device.done.approved_before.happened", client=name),
+        happened=gettext("device.done.approved_before.happened", client=isolated(name)),
         next_step=gettext("device.done.approved_before.next_step"),
         button=_another_device(),
     )
@@ -71,7 +71,7 @@ def denied_before(name: str) -> Ending:
         status=409,
         mood="calm",
         title=gettext("device.done.denied_before.title"),
-        happened=gettext("device.done.denied_before.happened", client=name),
+        happened=gettext("device.done.denied_before.happened", client=isolated(name)),
         next_step=gettext("device.done.denied_before.next_step"),
         button=_new_code(),
     )

@@ -7,11 +7,14 @@ from deviceflow.pages.device.endings import Ending
 
 
 def test_a_button_that_came_second_says_what_is_true() -> None:
-    """Deny after Approve ends nothing, and Approve after Deny connects nothing."""
+    """Deny after Approve ends nothing, and Approve after Deny connects nothing.
+
+    The name of a client is isolated: its direction of writing changes nothing around it.
+    """
     approved, denied = endings.approved_before("TV"), endings.denied_before("TV")
-    assert "Deny changed nothing. TV has access to your account." in approved.happened
+    assert "Deny changed nothing. <bdi>TV</bdi> has access to your account." in approved.happened
     assert "sign out on the device" in approved.next_step
-    assert "that is final. TV was not connected." in denied.happened
+    assert "that is final. <bdi>TV</bdi> was not connected." in denied.happened
 
 
 @pytest.mark.parametrize(
