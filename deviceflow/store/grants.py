@@ -29,6 +29,7 @@ KEPT_AFTER_EXPIRY_MS = 60_000
 LOG_KEPT_S = 86_400 + 3600
 COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
+_NO_GRANT = 2**64 - 1
 
 
 class GrantRequest(msgspec.Struct, frozen=True):
@@ -133,10 +134,11 @@ class Grants:
     async def recall(self, user_code: str) -> Grant | None:
         """Return the grant of a normalised user code, also in the minute after its end, or None.
 
-        For those who know the code already: a code that leads nowhere is not counted.
+        For those who know the code already: a code that leads nowhere is not counted. It takes as
+        many round trips as a known one, so the time does not tell which codes exist.
         """
         grant_id = await self._id_of(user_code)
-        return None if grant_id is None else await self.get(grant_id)
+        return await self.get(_NO_GRANT if grant_id is None else grant_id)
 
     async def _id_of(self, user_code: str) -> int | None:
         grant_id = await self._connection.command("GET", self._user_code_key(user_code))

@@ -52,6 +52,26 @@ async def test_an_unknown_code_finds_nothing(each_store: Store) -> None:
     assert await each_store.grants.state_of(12345) is None
 
 
+async def test_an_unknown_code_takes_as_many_round_trips_as_a_known_one(
+    each_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up that is not counted must not tell by its time which codes exist."""
+    issued = await each_store.issue()
+    sent: list[str] = []
+    command = each_store.connection.command
+
+    async def recorded(*sending: str) -> object:
+        sent.append(sending[0])
+        return await command(*sending)
+
+    monkeypatch.setattr(each_store.connection, "command", recorded)
+    assert await each_store.grants.recall(issued.user_code) is not None
+    known = tuple(sent)
+    sent.clear()
+    assert await each_store.grants.recall("BBBBBBBB") is None
+    assert tuple(sent) == known == ("GET", "HGETALL")
+
+
 async def test_an_expired_grant_is_not_found(each_store: Store) -> None:
     issued = await each_store.issue(lifetime=30)
     each_store.clock.advance(29)
