@@ -21,8 +21,6 @@ from deviceflow.core.errors import temporarily_unavailable
 from deviceflow.core.public_key import ASYMMETRIC, PRIVATE_MEMBERS, RSA_BITS, fault
 from deviceflow.core.signing_key import SigningKey, age
 
-ALGORITHMS = ("ES256", "Ed25519", "RS256")
-
 MAX_HEADER = 2048
 MAX_CLAIMS = 8192
 DPOP_TYPE = "dpop+jwt"

@@ -14,7 +14,6 @@ from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
 from deviceflow.core.dpop import ProofError
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import (
-    ALGORITHMS,
     BadToken,
     Signer,
     new_key,
@@ -28,6 +27,7 @@ CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 NOW = 1_700_000_000
 KEY_TYPES = {"ES256": "EC", "Ed25519": "OKP", "RS256": "RSA"}
+ALGORITHMS = tuple(KEY_TYPES)
 
 
 @pytest.fixture(scope="module")

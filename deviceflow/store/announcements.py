@@ -102,12 +102,13 @@ async def push(
     except StoreUnavailable:
         return
     except RedisError as error:
-        if not connection.push_is_refused:
+        if channel not in connection.refused_channels:
             log.warning(
                 "store.push_refused",
+                channel=channel,
                 reason=str(error),
                 consequence="decisions arrive within a second, not at once",
             )
-        connection.push_is_refused = True
+        connection.refused_channels.add(channel)
     else:
-        connection.push_is_refused = False
+        connection.refused_channels.discard(channel)

@@ -64,8 +64,8 @@ class Durability(NamedTuple):
 class Connection:
     """One worker's connections to the store. Close it with `close()`.
 
-    `deadline_s`: how long a command may take with all its repetitions. `push_is_refused`: whether
-    the last push message was refused, so that only the first refusal is logged. `drops`: how
+    `deadline_s`: how long a command may take with all its repetitions. `refused_channels`:
+    where the last push message was refused, so that only the first refusal is logged. `drops`: how
     often the connections were given up.
     """
 
@@ -75,7 +75,7 @@ class Connection:
         self.client = client
         self.durability = durability or Durability()
         self.deadline_s = deadline_s
-        self.push_is_refused = False
+        self.refused_channels: set[str] = set()
         self.drops = 0
         self._scripts: dict[str, AsyncScript] = {}
 

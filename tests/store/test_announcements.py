@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.announcements import CHANGED, ClientChange, Decision
+from deviceflow.store import keyspace
+from deviceflow.store.announcements import CHANGED, ClientChange, Decision, push
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -53,6 +54,25 @@ async def test_a_user_without_the_channel_loses_nothing(
     events = [log["event"] for log in logs if log["event"] != "store.reachable"]
     assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 2]
     assert "secret" not in str(logs)
+    await connection.close()
+
+
+async def test_each_refused_channel_is_logged_once(
+    start_valkey: Callable[..., Valkey],
+) -> None:
+    """A user with the right to one of the two channels: a good message is no news of the other."""
+    server = start_valkey()
+    with server.client() as client:
+        rights = ("~df:*", "resetchannels", f"&{keyspace.CHANNEL}", "+@all")
+        client.execute_command("ACL", "SETUSER", "half", "on", ">secret", *rights)
+    connection = Connection.open(server.url.replace("unix://", "unix://half:secret@"))
+    with capture_logs() as logs:
+        for _ in range(3):
+            await push(connection, "a message", keyspace.HOLDS)
+            await push(connection, "a message")
+    assert [(log["event"], log["channel"]) for log in logs] == [
+        ("store.push_refused", keyspace.HOLDS)
+    ]
     await connection.close()
 
 
