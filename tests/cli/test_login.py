@@ -194,6 +194,7 @@ def test_help_tells_the_exit_status() -> None:
 
 async def test_ctrl_c_ends_cleanly(server: ScriptedServer) -> None:
     server.metadata = {}
+    server.polls = []  # pending for ever
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deviceflow", "login", server.issuer, "--no-qr"),
         stdout=asyncio.subprocess.PIPE,
