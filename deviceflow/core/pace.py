@@ -48,6 +48,20 @@ class Judgement(NamedTuple):
     slow_down: int
 
 
+class Entry(NamedTuple):
+    """An entry, taken apart. `interval` in s; `polled_ms`: the last 38 bits of a clock reading."""
+
+    fingerprint: int
+    interval: int
+    polled_ms: int
+
+    def age_ms(self, now_ms: int) -> int:
+        """Return how long ago the last poll was, in ms. A poll in the future counts as now."""
+        # Of a poll in the future, the difference modulo 2**38 is huge.
+        elapsed = (now_ms - self.polled_ms) & _CLOCK
+        return 0 if elapsed > _CLOCK >> 1 else elapsed
+
+
 def fingerprint(grant_id: int) -> int:
     """Return 16 bits, never 0, that distinguish a grant from others in the same slot."""
     # These are bits of the random nonce. Bits of the slot number would often be equal.
@@ -59,19 +73,16 @@ def judge(entry: int, mark: int, now_ms: int, interval: int, max_interval: int) 
 
     `interval`: the interval of the device authorization response, s. `max_interval`: the cap, s.
     """
-    now_ms &= _CLOCK
-    if entry >> (_CLOCK_BITS + _INTERVAL_BITS) != mark:
-        return Judgement(_pack(mark, interval, now_ms), 0)
-    in_force = (entry >> _CLOCK_BITS) & _INTERVAL
-    # Another worker may have read the clock a little later but written its entry earlier. The
-    # difference, modulo 2**38, is then huge; it counts as 0.
-    elapsed = (now_ms - (entry & _CLOCK)) & _CLOCK
-    if elapsed > _CLOCK >> 1:
-        elapsed = 0
+    before = unpack(entry)
+    if before.fingerprint != mark:
+        return Judgement(pack(mark, interval, now_ms), 0)
+    in_force = before.interval
+    # Another worker may have read the clock a little later but written its entry earlier.
+    elapsed = before.age_ms(now_ms)
     if elapsed >= _earliest(in_force):
-        return Judgement(_pack(mark, in_force, now_ms), 0)
+        return Judgement(pack(mark, in_force, now_ms), 0)
     grown = _grow(elapsed, in_force, interval, max_interval)
-    return Judgement(_pack(mark, grown, now_ms), grown)
+    return Judgement(pack(mark, grown, now_ms), grown)
 
 
 def _earliest(interval: int) -> int:
@@ -86,10 +97,18 @@ def _grow(elapsed: int, in_force: int, interval: int, max_interval: int) -> int:
     return max(interval, min(known + SLOW_DOWN_S, max_interval))
 
 
-def _pack(mark: int, interval: int, now_ms: int) -> int:
+def pack(mark: int, interval: int, now_ms: int) -> int:
+    """Return the entry of a grant with the fingerprint `mark` that is polled at `now_ms`."""
     # A longer interval would overflow into the fingerprint. A shorter one is harmless.
     interval = min(interval, MAX_INTERVAL_S)
-    return (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms
+    return (mark << _INTERVAL_BITS | interval) << _CLOCK_BITS | now_ms & _CLOCK
+
+
+def unpack(entry: int) -> Entry:
+    """Take an entry apart."""
+    return Entry(
+        entry >> (_CLOCK_BITS + _INTERVAL_BITS), entry >> _CLOCK_BITS & _INTERVAL, entry & _CLOCK
+    )
 
 
 class PaceTable:

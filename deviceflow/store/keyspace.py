@@ -123,3 +123,6 @@ CHANNEL = "df:decided"
 
 HOLDS = "df:held"
 """The channel on which a worker announces the polls that it holds. Owner: `holds`."""
+
+PACE = "df:pace"
+"""The channel on which hosts tell each other of polls. Owner: `pace_sharing`."""

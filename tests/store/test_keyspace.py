@@ -57,7 +57,7 @@ def test_every_key_says_its_owner() -> None:
     """And the owner is a module of the store."""
     text = (PACKAGE / "store" / "keyspace.py").read_text(encoding="utf-8")
     owners = re.findall(r"Owner: `(\w+)`\.", text)
-    others = ["PROBE", "CHANNEL", "HOLDS"]
+    others = ["PROBE", "CHANNEL", "HOLDS", "PACE"]
     assert len(owners) == len(keyspace.PERMANENT) + len(ENDING) + len(NAMED) + len(others)
     for owner in owners:
         assert "keyspace." in (PACKAGE / "store" / f"{owner}.py").read_text(encoding="utf-8")
