@@ -167,6 +167,12 @@ class Connection:
         async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
             yield pipe
 
+    async def keys(self, pattern: str) -> AsyncIterator[str]:
+        """Yield the keys that match, some of them twice. May raise StoreUnavailable."""
+        with translated():
+            async for key in self.client.scan_iter(match=pattern, count=1000):
+                yield key.decode()
+
     def pubsub(self) -> PubSub:
         """Return a subscriber. It blocks until there is a message."""
         return self.client.pubsub(ignore_subscribe_messages=False)

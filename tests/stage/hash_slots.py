@@ -14,15 +14,17 @@ from redis.crc import key_slot
 
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
-    {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
+    {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "SCAN", "TIME"}
 )
-HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
+HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HSCAN"}) | frozenset(
     {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
-TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
+TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIREAT", "PEXPIRETIME", "PTTL", "TTL"})
 SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM"})
-ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | SORTED_SETS | STREAMS | TTLS
+ONE_KEY = (
+    frozenset({"GET", "INCR", "INCRBY", "SET", "TYPE"}) | HASHES | SORTED_SETS | STREAMS | TTLS
+)
 MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})
 
 

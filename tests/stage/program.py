@@ -82,6 +82,11 @@ class Program:
         event = self.wait_for("server.listening", known)
         self.url, self.admin_url = event["address"], event["admin"]
 
+    def move_to(self, redis_url: str) -> None:
+        """Start on another store."""
+        self._options = (*self._options, "--redis-url", redis_url)
+        self.start()
+
     def launch(self) -> None:
         """Start, and wait for nothing."""
         # Not any free port: after a stop another process might be given it.

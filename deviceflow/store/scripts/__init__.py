@@ -7,7 +7,7 @@ function says what a repetition does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Value
@@ -221,6 +221,26 @@ async def add_signing_key(
     marker = f'"alg":"{algorithm}"'
     arguments: list[Value] = [marker, key_id, record, *useless]
     return bool(await connection.evaluate(source("add_signing_key"), [key], *arguments))
+
+
+# Export
+
+
+class RecordRead(NamedTuple):
+    """A key as it is. `kind`: as TYPE tells it. `lives_ms`: negative for a key without a TTL."""
+
+    kind: str
+    lives_ms: int
+    value: Any
+
+
+async def read_record(connection: Connection, key: str) -> RecordRead:
+    """Return a string, a hash or a sorted set whole; of kind `none` if it has ended.
+
+    It changes nothing, so a repetition does no harm.
+    """
+    kind, lives_ms, value = await connection.evaluate(source("read_record"), [key])
+    return RecordRead(kind.decode(), lives_ms, value)
 
 
 def _flat(fields: Mapping[str, Value]) -> list[Value]:
