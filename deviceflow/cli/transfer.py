@@ -20,7 +20,7 @@ from deviceflow.cli.options import (
 from deviceflow.cli.store_access import with_store
 from deviceflow.store.archive import VERSION, ArchiveReader, ArchiveWriter, Header
 from deviceflow.store.connection import Connection
-from deviceflow.store.snapshot import Record, SnapshotError, read_all, restore
+from deviceflow.store.snapshot import SnapshotError, StoredKey, read_all, restore
 
 MIN_PASSPHRASE = 12
 
@@ -146,7 +146,7 @@ def _passphrase(file: Path | None, *, confirm: bool) -> str:
     return passphrase
 
 
-def _shown(records: Iterator[Record]) -> Iterator[Record]:
+def _shown(records: Iterator[StoredKey]) -> Iterator[StoredKey]:
     for count, record in enumerate(records, 1):
         _show(count)
         yield record

@@ -21,7 +21,7 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from deviceflow.store.snapshot import Record, SnapshotError
+from deviceflow.store.snapshot import SnapshotError, StoredKey
 
 VERSION = 1
 
@@ -56,7 +56,7 @@ class ArchiveWriter:
         self._number = 0
         self._write(msgspec.msgpack.encode(header))
 
-    def add(self, record: Record) -> None:
+    def add(self, record: StoredKey) -> None:
         """Write a record."""
         self._write(msgspec.msgpack.encode(record))
 
@@ -97,10 +97,10 @@ class ArchiveReader:
                 f"{self.header.program}; this one reads version {VERSION}"
             )
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[StoredKey]:
         """Yield the records."""
         for message in self._messages:
-            yield msgspec.msgpack.decode(message, type=Record)
+            yield msgspec.msgpack.decode(message, type=StoredKey)
 
     def _read_messages(self) -> Iterator[bytes]:
         unpacker = zlib.decompressobj()

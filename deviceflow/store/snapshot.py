@@ -15,7 +15,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection, Value
 
-PAGE = 1000
+FIELDS_AT_ONCE = 1000
 """Fields or entries of a large key in one record."""
 
 _PREFIX = "df:"
@@ -27,7 +27,7 @@ class SnapshotError(Exception):
     """A copy cannot be restored. The text is a line for the operator."""
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class StoredKey(msgspec.Struct, frozen=True, array_like=True):
     """A key, or a part of a large one. `expires_at_ms`: 0 for never.
 
     `value`: the bytes of a string; otherwise a flat list: the fields and values of a hash, the
@@ -47,7 +47,7 @@ class Restored(NamedTuple):
     ended: int
 
 
-async def read_all(connection: Connection, clock: Clock) -> AsyncIterator[Record]:
+async def read_all(connection: Connection, clock: Clock) -> AsyncIterator[StoredKey]:
     """Yield every record. May raise StoreUnavailable."""
     keys: list[str] = []
     async for key in connection.keys(f"{_PREFIX}*"):
@@ -65,7 +65,7 @@ async def read_all(connection: Connection, clock: Clock) -> AsyncIterator[Record
 
 
 async def restore(
-    connection: Connection, records: Iterable[Record], clock: Clock, *, replace: bool
+    connection: Connection, records: Iterable[StoredKey], clock: Clock, *, replace: bool
 ) -> Restored:
     """Write records into a store that no server uses.
 
@@ -96,34 +96,36 @@ async def _refuse_a_server(connection: Connection) -> None:
         raise SnapshotError("a server is running on this store; stop it first")
 
 
-async def _read_some(connection: Connection, keys: list[str], clock: Clock) -> list[Record]:
-    found = await asyncio.gather(*(scripts.read_record(connection, key) for key in keys))
+async def _read_some(connection: Connection, keys: list[str], clock: Clock) -> list[StoredKey]:
+    found = await asyncio.gather(*(scripts.read_key(connection, key) for key in keys))
     return [
-        Record(key, read.kind, _expiry(read.lives_ms, clock), read.value)
+        StoredKey(key, read.kind, _expiry(read.lives_ms, clock), read.value)
         for key, read in zip(keys, found, strict=True)
         if read.kind != "none"
     ]
 
 
-async def _read_pages(connection: Connection, key: str, clock: Clock) -> AsyncIterator[Record]:
+async def _read_pages(connection: Connection, key: str, clock: Clock) -> AsyncIterator[StoredKey]:
     expires_at_ms = _expiry(await connection.command("PTTL", key), clock)
     if key == keyspace.DECISIONS:
         after = "-"
-        while entries := await connection.command("XRANGE", key, after, "+", "COUNT", PAGE):
+        while entries := await connection.command(
+            "XRANGE", key, after, "+", "COUNT", FIELDS_AT_ONCE
+        ):
             flat = [
                 part
                 for entry_id, fields in entries
                 for part in (entry_id, [part for pair in fields.items() for part in pair])
             ]
-            yield Record(key, "stream", expires_at_ms, flat)
+            yield StoredKey(key, "stream", expires_at_ms, flat)
             after = f"({entries[-1][0].decode()}"
         return
     cursor = b"0"
     while True:
-        cursor, fields = await connection.command("HSCAN", key, cursor, "COUNT", PAGE)
+        cursor, fields = await connection.command("HSCAN", key, cursor, "COUNT", FIELDS_AT_ONCE)
         flat = [part for pair in fields.items() for part in pair]
         if flat:
-            yield Record(key, "hash", expires_at_ms, flat)
+            yield StoredKey(key, "hash", expires_at_ms, flat)
         if int(cursor) == 0:
             return
 
@@ -132,7 +134,7 @@ def _expiry(lives_ms: int, clock: Clock) -> int:
     return int(clock() * 1000) + lives_ms if lives_ms >= 0 else 0
 
 
-async def _write(connection: Connection, record: Record) -> None:
+async def _write(connection: Connection, record: StoredKey) -> None:
     key, value = record.key, record.value
     commands: list[tuple[Value, ...]]
     match record.kind:

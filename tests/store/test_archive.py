@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from deviceflow.store import archive
 from deviceflow.store.archive import VERSION, ArchiveReader, ArchiveWriter, Header
-from deviceflow.store.snapshot import Record, SnapshotError
+from deviceflow.store.snapshot import SnapshotError, StoredKey
 
 PASSPHRASE = "correct horse battery"
 REAL_KEY = archive._key
 HEADER = Header(VERSION, 1_800_000_000, "0.1.0")
 RECORDS = [
-    Record("df:users", "hash", 0, [b"ada", b"{}"]),
-    Record("df:g:{x}", "hash", 1_800_000_000_000, [b"state", b"pending"]),
-    Record("df:slots", "string", 0, b"7"),
-    Record("df:decisions:{feed}", "stream", 5, [b"1-0", [b"g", b"\xff\x00"]]),
+    StoredKey("df:users", "hash", 0, [b"ada", b"{}"]),
+    StoredKey("df:g:{x}", "hash", 1_800_000_000_000, [b"state", b"pending"]),
+    StoredKey("df:slots", "string", 0, b"7"),
+    StoredKey("df:decisions:{feed}", "stream", 5, [b"1-0", [b"g", b"\xff\x00"]]),
 ]
 
 
@@ -31,7 +31,7 @@ def quick_keys() -> Iterator[None]:
         yield
 
 
-def written(records: list[Record], passphrase: str = PASSPHRASE) -> bytes:
+def written(records: list[StoredKey], passphrase: str = PASSPHRASE) -> bytes:
     file = BytesIO()
     writer = ArchiveWriter(file, passphrase, HEADER)
     for record in records:
@@ -40,19 +40,19 @@ def written(records: list[Record], passphrase: str = PASSPHRASE) -> bytes:
     return file.getvalue()
 
 
-def read(data: bytes, passphrase: str = PASSPHRASE) -> list[Record]:
+def read(data: bytes, passphrase: str = PASSPHRASE) -> list[StoredKey]:
     reader = ArchiveReader(BytesIO(data), passphrase)
     assert reader.header == HEADER
     return list(reader.records())
 
 
-def large() -> list[Record]:
+def large() -> list[StoredKey]:
     """Enough for several chunks: compression finds nothing in it."""
-    return [Record(f"df:{n}", "string", 0, secrets.token_bytes(50_000)) for n in range(5)]
+    return [StoredKey(f"df:{n}", "string", 0, secrets.token_bytes(50_000)) for n in range(5)]
 
 
 @given(st.lists(st.sampled_from(RECORDS), max_size=50))
-def test_what_was_written_is_read(records: list[Record]) -> None:
+def test_what_was_written_is_read(records: list[StoredKey]) -> None:
     assert read(written(records)) == records
 
 
@@ -84,7 +84,7 @@ def test_another_file() -> None:
 
 
 @pytest.mark.parametrize("records", [RECORDS, large()], ids=["one chunk", "several"])
-def test_a_file_that_was_cut_off(records: list[Record]) -> None:
+def test_a_file_that_was_cut_off(records: list[StoredKey]) -> None:
     data = written(records)
     ends = {*range(37, 80), *range(37, len(data), 4999), len(data) - 1, 65_576 + 16}
     for end in sorted(end for end in ends if end < len(data)):

@@ -10,27 +10,30 @@ from deviceflow.core.grant import State
 from deviceflow.store import keyspace, snapshot
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
-from deviceflow.store.snapshot import Record, SnapshotError, read_all, restore
+from deviceflow.store.snapshot import SnapshotError, StoredKey, read_all, restore
 from tests.stage.clock import Clock
 from tests.stage.store import ADA, Store
 
 KINDS = {b"string": ("GET",), b"hash": ("HGETALL",), b"zset": ("ZRANGE", 0, -1, "WITHSCORES")}
 
 
-async def contents(connection: Connection) -> dict[str, tuple[Any, int]]:
-    """Every key with its value and its expiry in s, read without the code under test."""
+# A TTL is read at one moment and set at another one.
+A_MINUTE_MS = 60_000
+
+
+async def contents(connection: Connection) -> dict[str, tuple[Any, Any]]:
+    """Every key with its value and about its expiry, read without the code under test."""
     found = {}
     for key in await connection.command("KEYS", "*"):
         kind = await connection.command("TYPE", key)
         name, *rest = KINDS.get(kind, ("XRANGE", "-", "+"))
         value = await connection.command(name, key, *rest)
-        # A TTL is read and set at two moments.
-        expires_at_s = round(await connection.command("PEXPIRETIME", key) / 10_000)
-        found[key.decode()] = (value, expires_at_s)
+        expires_at_ms = await connection.command("PEXPIRETIME", key)
+        found[key.decode()] = (value, pytest.approx(expires_at_ms, abs=A_MINUTE_MS, rel=0))
     return found
 
 
-async def records(connection: Connection, clock: Clock) -> list[Record]:
+async def records(connection: Connection, clock: Clock) -> list[StoredKey]:
     return [record async for record in read_all(connection, clock)]
 
 
@@ -78,7 +81,7 @@ async def test_logins_go_on_in_another_store(full: Store, own: Store) -> None:
 
 
 async def test_a_large_key_is_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "PAGE", 10)
+    monkeypatch.setattr(snapshot, "FIELDS_AT_ONCE", 10)
     connection = store.connection
     users = {f"user{number}": json.dumps({"number": number}) for number in range(2000)}
     for name, record in users.items():
@@ -139,6 +142,6 @@ async def test_it_is_read_while_logins_happen(store: Store) -> None:
 
 
 async def test_an_unknown_kind_is_refused(connection: Connection, clock: Clock) -> None:
-    strange = Record("df:x", "list", 0, [b"1"])
+    strange = StoredKey("df:x", "list", 0, [b"1"])
     with pytest.raises(SnapshotError, match="unknown kind"):
         await restore(connection, [strange], clock, replace=False)

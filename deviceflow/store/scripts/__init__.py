@@ -226,7 +226,7 @@ async def add_signing_key(
 # Export
 
 
-class RecordRead(NamedTuple):
+class KeyRead(NamedTuple):
     """A key as it is. `kind`: as TYPE tells it. `lives_ms`: negative for a key without a TTL."""
 
     kind: str
@@ -234,13 +234,13 @@ class RecordRead(NamedTuple):
     value: Any
 
 
-async def read_record(connection: Connection, key: str) -> RecordRead:
+async def read_key(connection: Connection, key: str) -> KeyRead:
     """Return a string, a hash or a sorted set whole; of kind `none` if it has ended.
 
     It changes nothing, so a repetition does no harm.
     """
-    kind, lives_ms, value = await connection.evaluate(source("read_record"), [key])
-    return RecordRead(kind.decode(), lives_ms, value)
+    kind, lives_ms, value = await connection.evaluate(source("read_key"), [key])
+    return KeyRead(kind.decode(), lives_ms, value)
 
 
 def _flat(fields: Mapping[str, Value]) -> list[Value]:
