@@ -277,7 +277,7 @@ def run(program: Program, lender: Lender) -> Tally:
     return tally
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 async def test_the_document_is_kept(program: Program, stage: Stage, clock: Clock) -> None:
     people = stage.people
     decisions = [people.approve, people.approve, people.deny, None, people.approve, people.cancel]
