@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import before, coldstart, issue, memory, polling, push, report, targets
+from benchmarks import before, coldstart, hosts, issue, memory, polling, push, report, targets
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -156,6 +156,12 @@ def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) ->
     """Kill the only worker while a fleet polls."""
     with open_run(rounds, seconds, results) as run:
         coldstart.run(run, devices)
+
+
+@main.command("hosts")
+def hosts_command() -> None:
+    """Count polls that are too fast and slip through behind several hosts, in simulated time."""
+    hosts.run(screen_console())
 
 
 @main.command("report")
