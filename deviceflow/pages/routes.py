@@ -117,7 +117,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
-    refusals = Refusals(seal=Seal(key=parts.installation.challenge_key))
+    refusals = Refusals(seal=Seal(key=parts.installation.challenge_key), codes=codes)
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
         throttle=throttle, grants=grants, requests=requests, claim=claim, refusals=refusals

@@ -29,7 +29,7 @@ class ClaimStep:
         """Claim the request that the code belongs to, or lead back to the form."""
         text = submission.text
         if not self.requests.codes.read(text):
-            return self._refuse(submission, Reason.UNUSABLE)
+            return self.refusals.unreadable(submission.visitor, text)
         guess = await self.throttle.code(submission.sub, submission.visitor.address, text)
         device_request = await self.requests.find(text)
         if device_request is None:

@@ -40,4 +40,4 @@ class EnterPage:
             return await self.form.show(visitor, self.codes.carry(text))
         if refusal.reason is Reason.MUST_TYPE:
             return await self.form.ask_to_type(visitor)
-        return await self.form.refuse(visitor, refusal.typed)
+        return await self.form.refuse(visitor, refusal)
