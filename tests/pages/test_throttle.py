@@ -58,8 +58,8 @@ async def test_a_decision_on_somebody_s_code_is_a_guess_too(ada: Browser, store:
         await ada.follow()
         assert ada.answer.status == 410
     await ada.open("/device")
-    answer = await ada.submit("/device", user_code=SHOWN, decision="approve")
-    assert answer.status == 429
+    await ada.submit("/device", user_code=SHOWN, decision="approve")
+    assert (await ada.follow()).status == 429
     assert store.grants.by_code[CODE].claimed_by is None
 
 
@@ -364,7 +364,7 @@ async def test_the_page_says_what_becomes_of_the_code(
 async def test_the_page_of_the_sign_in_keeps_the_code(browser: Browser, store: Store) -> None:
     store.limits.fill("sign-in.address", HERE, SIGN_IN_ADDRESS.limit)
     await browser.open(f"/login?user_code={SHOWN}")
-    answer = await browser.submit("/login", username="ada", password="ada")
+    answer = await browser.send_password(username="ada", password="ada")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1800")
     assert "Please wait 30 minutes" in browser.text
     assert "The code on your device will have expired by then" in browser.text

@@ -30,7 +30,7 @@ class ClaimStep:
         text = submission.text
         if not self.requests.codes.read(text):
             return self.refusals.unreadable(submission.visitor, text)
-        guess = await self.throttle.code(submission.sub, submission.visitor.address, text)
+        guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
             return self._refuse(submission, Reason.UNUSABLE)

@@ -25,9 +25,9 @@ class CodeForm:
     grants: Grants
     lifetime_s: int
 
-    async def show(self, visitor: Visitor, text: str) -> web.Response:
-        """Ask for a code; `text` is filled in."""
-        return await self._page(visitor, text, 200, None)
+    async def show(self, visitor: Visitor, text: str, *, is_outdated: bool = False) -> web.Response:
+        """Ask for a code; `text` is filled in. `is_outdated`: a form that was sent did nothing."""
+        return await self._page(visitor, text, 200, None, is_outdated=is_outdated)
 
     async def refuse(self, visitor: Visitor, refusal: Refusal) -> web.Response:
         """Say that the code that was typed cannot be used, and ask again in an empty field."""
@@ -45,6 +45,7 @@ class CodeForm:
         refusal: Refusal | None,
         *,
         must_type: bool = False,
+        is_outdated: bool = False,
     ) -> web.Response:
         context = {
             "user_code": text,
@@ -54,6 +55,7 @@ class CodeForm:
             "lifetime": lasting(self.lifetime_s),
             "is_unusable": status == UNUSABLE,
             "must_type": must_type,
+            "is_outdated": is_outdated,
             "wrong_length": self._wrong_length(refusal.reason) if refusal else "",
         }
         return self.visitors.show(visitor, "device/enter.html", context, status=status)
