@@ -20,7 +20,7 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.words import lasting
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-Form = Literal["/device", "/login"]
+FormPath = Literal["/device", "/login"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Pauses:
     clock: Clock
 
     def lead(
-        self, visitor: Visitor, form: Form, wait_s: int, code: str, *, is_known: bool = False
+        self, visitor: Visitor, form: FormPath, wait_s: int, code: str, *, is_known: bool = False
     ) -> web.Response:
         """Continue at `form`, after a pause. `is_known`: the browser has signed in before.
 
@@ -45,7 +45,7 @@ class Pauses:
         seal = self.seal.make(visitor.cookie, form, until, known)
         return see_other(visitor.request, form, kept, pause=until, known=known, seal=seal)
 
-    def check(self, visitor: Visitor, form: Form) -> None:
+    def check(self, visitor: Visitor, form: FormPath) -> None:
         """Raise `PageError` 429, with `Retry-After`, while the pause lasts."""
         query = visitor.request.query
         until, known = query.get("pause", ""), query.get("known", "")
@@ -56,7 +56,7 @@ class Pauses:
             code = self.codes.carry(query.get("user_code", ""))
             raise self._page(form, wait_s, code, is_known=bool(known))
 
-    def _page(self, form: Form, wait_s: int, code: str, *, is_known: bool) -> PageError:
+    def _page(self, form: FormPath, wait_s: int, code: str, *, is_known: bool) -> PageError:
         if form == "/device":
             return too_many(
                 gettext("error.too_many.codes"),

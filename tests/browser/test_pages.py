@@ -201,7 +201,7 @@ async def test_back_and_reload_of_a_pause(site: Program, page: Page) -> None:
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
         await page.reload()
     await page.get_by_role("link", name="Enter a code").click()
-    await expect_heading(page, "Enter the code from your device")
+    await expect(page.get_by_label("Code")).to_be_visible()
     await page.go_back()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
 

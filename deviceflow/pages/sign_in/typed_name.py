@@ -11,7 +11,7 @@ from aiohttp import web
 from deviceflow.core import base64url
 from deviceflow.pages.cookie import SessionCookie
 
-KEPT_S = 600
+TYPED_NAME_S = 600
 LONGEST = 255
 """Characters of a name that is kept."""
 
@@ -39,7 +39,7 @@ class TypedName:
         response.set_cookie(
             self.name,
             base64url.encode(username[:LONGEST].encode()),
-            max_age=KEPT_S,
+            max_age=TYPED_NAME_S,
             path="/",
             secure=self.cookie.https,
             httponly=True,

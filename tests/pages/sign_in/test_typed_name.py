@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from deviceflow.pages.cookie import SessionCookie
-from deviceflow.pages.sign_in.typed_name import KEPT_S, LONGEST, TypedName
+from deviceflow.pages.sign_in.typed_name import TYPED_NAME_S, LONGEST, TypedName
 
 TYPED = TypedName(cookie=SessionCookie(https=True, issuer="https://login.example"))
 
@@ -41,4 +41,4 @@ def test_the_cookie_is_short_lived_and_out_of_reach_of_scripts() -> None:
     cookie = response.cookies[TYPED.name]
     assert TYPED.name.startswith("__Host-")
     assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
-    assert cookie["max-age"] == str(KEPT_S)
+    assert cookie["max-age"] == str(TYPED_NAME_S)
