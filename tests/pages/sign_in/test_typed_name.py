@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from deviceflow.pages.cookie import SessionCookie
-from deviceflow.pages.sign_in.typed_name import TYPED_NAME_S, LONGEST, TypedName
+from deviceflow.pages.sign_in.typed_name import LONGEST, TYPED_NAME_S, TypedName
 
 TYPED = TypedName(cookie=SessionCookie(https=True, issuer="https://login.example"))
 
