@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.stations import STATIONS, question
 from tests.stage.program import Program
@@ -51,6 +51,16 @@ async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, stati
                 await _keep_picture(page, f"{station}-{width}-{root}-{scheme}")
             assert await page.evaluate(TOO_WIDE) == [], f"{width} px, root {root} px"
             assert await page.evaluate(ONE_LETTER_LINES) == [], f"{width} px, root {root} px"
+
+
+async def test_the_demo_does_not_scroll_sideways(demo: str, page: Page) -> None:
+    """But for the stars of its television, which are cut off at the screen's edge."""
+    await page.goto(f"{demo}/demo")
+    await expect(page.locator("#tv")).to_have_attribute("data-state", "code")
+    for width in WIDTHS:
+        await page.set_viewport_size(_phone(width))
+        wide = [each for each in await page.evaluate(TOO_WIDE) if "stars" not in each]
+        assert wide == [], f"{width} px"
 
 
 async def test_the_question_fits_on_one_screen_of_a_phone(shared_site: Program, page: Page) -> None:
