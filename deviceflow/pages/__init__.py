@@ -4,7 +4,7 @@ Contract:
 - a person signs in before a code is looked up, and a code that cannot be used gets one and the
   same answer, whatever is wrong with it;
 - GET changes nothing; every change is a POST that carries the session's CSRF token and comes
-  from this server's own origin (`Visitors.receive`), and it is answered with 303. The page behind
+  from this server's own origin (`Visitors`), and it is answered with 303. The page behind
   shows the store's state, so Back, reload and a second tab show what is true;
 - a detour keeps the person's code: sign-in, sign-out, another account, an error page's button;
 - every answer, an error page too, carries the same security headers (`headers.py`), works

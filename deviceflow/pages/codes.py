@@ -39,14 +39,24 @@ class Codes:
             return self.carry(code)
         return display(code, (client.user_code or self.default).group)
 
-    def wrong_length(self, text: str) -> int:
-        """Return how many characters `text` has if no code can have so many, otherwise 0.
+    def repeat(self, text: str) -> str:
+        """Write `text` again if it is a code or a piece of one, otherwise nothing of it.
 
-        Such a text is no guess: nothing is looked up for it.
+        It may be anything that a person can mistype, such as a password.
         """
-        typed = sum(map(str.isalnum, unicodedata.normalize("NFKC", text[:256])))
-        lengths = ((form.length, form.longest) for form in self._formats)
-        return 0 if any(least <= typed <= most for least, most in lengths) else typed
+        for form in self._formats:
+            code = normalise(text, form.alphabet)
+            if code is not None and len(code) <= form.longest:
+                return self.carry(text) or display(code, form.group)
+        return ""
+
+    def has_too_few(self, text: str) -> bool:
+        """Say whether `text` has characters, but fewer than any code."""
+        return 0 < _count(text) < self.lengths[0]
+
+    def has_too_many(self, text: str) -> bool:
+        """Say whether `text` has more characters than any code."""
+        return _count(text) > self.lengths[1]
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -94,3 +104,7 @@ class Codes:
     def _read_clients(self) -> None:
         own = [client.user_code for client in self._clients if client.user_code is not None]
         self._formats = list(dict.fromkeys([self.default, *own]))
+
+
+def _count(text: str) -> int:
+    return sum(map(str.isalnum, unicodedata.normalize("NFKC", text[:256])))

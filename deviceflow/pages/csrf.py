@@ -35,13 +35,6 @@ class Csrf:
         if not self._is_same_origin(request):
             raise _foreign_form(f"{self.issuer}/device")
 
-    def check_token(self, cookie: str | None, token: str) -> None:
-        """Raise `PageError` 403 unless `token` is that of the bearer of `cookie`."""
-        if cookie is None:
-            raise _no_cookie()
-        if not self.is_token_of(cookie, token):
-            raise _outdated_form()
-
     def is_token_of(self, cookie: str, token: str) -> bool:
         """Say whether `token` is that of the bearer of `cookie`."""
         return hmac.compare_digest(self.token(cookie).encode(), token.encode())
@@ -61,22 +54,4 @@ def _foreign_form(start: str) -> PageError:
         happened=gettext("error.foreign_form.happened"),
         next_step=gettext("error.foreign_form.next_step", start=start),
         button=Button(start, gettext("button.start_there")),
-    )
-
-
-def _no_cookie() -> PageError:
-    return PageError(
-        403,
-        title=gettext("error.no_cookie.title"),
-        happened=gettext("error.no_cookie.happened"),
-        next_step=gettext("error.no_cookie.next_step"),
-    )
-
-
-def _outdated_form() -> PageError:
-    return PageError(
-        403,
-        title=gettext("error.outdated_form.title"),
-        happened=gettext("error.outdated_form.happened"),
-        next_step=gettext("error.outdated_form.next_step"),
     )

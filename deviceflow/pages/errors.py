@@ -38,13 +38,11 @@ SURROUNDINGS = web.AppKey("surroundings", Surroundings)
 class Button(NamedTuple):
     """The button at the end of a page: a path of this server, and the words on it.
 
-    An address of the issuer, in full, is for a person who is at another one. `keeps_code`: whether
-    the page for a code has the person's code in it.
+    An address of the issuer, in full, is for a person who is at another one.
     """
 
     path: str
     words: str
-    keeps_code: bool = True
 
 
 class PageError(Exception):
@@ -94,7 +92,7 @@ def _address(request: web.Request, button: Button) -> str:
     path = button.path
     address = path if "://" in path else request.app[BASE] + path
     text = request.get(USER_CODE, "") or request.query.get("user_code", "")
-    is_form = button.keeps_code and path.endswith("/device")
+    is_form = path.endswith("/device")
     if SURROUNDINGS not in request.app or not is_form:
         return address
     code = request.app[SURROUNDINGS].carry(text)

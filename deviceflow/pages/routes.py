@@ -25,11 +25,13 @@ from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
+from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.parts import Parts
@@ -47,6 +49,8 @@ class SharedParts:
     visitors: Visitors
     codes: Codes
     throttle: Throttle
+    seal: Seal
+    pauses: Pauses
 
 
 def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
@@ -78,15 +82,15 @@ def _shared(parts: Parts) -> SharedParts:
         max_body_bytes=settings.server.max_body_bytes,
     )
     codes = Codes(settings.device.user_code, parts.clients)
+    lifetime = CodeLifetime(settings.device.lifetime_s, parts.clients)
+    seal = Seal(key=parts.installation.challenge_key)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
         codes=codes,
-        throttle=Throttle(
-            limits=parts.limits,
-            codes=codes,
-            lifetime=CodeLifetime(settings.device.lifetime_s, parts.clients),
-        ),
+        throttle=Throttle(limits=parts.limits, lifetime=lifetime),
+        seal=seal,
+        pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
     )
 
 
@@ -95,6 +99,8 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
         visitors=shared.visitors,
         codes=shared.codes,
         throttle=shared.throttle,
+        pauses=shared.pauses,
+        typed_name=TypedName(cookie=shared.cookie),
         known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
         users=parts.users,
         session_start=SessionStart(
@@ -117,7 +123,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
-    refusals = Refusals(seal=Seal(key=parts.installation.challenge_key))
+    refusals = Refusals(seal=shared.seal, codes=codes)
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
         throttle=throttle, grants=grants, requests=requests, claim=claim, refusals=refusals
@@ -125,11 +131,19 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
     )
-    step = SubmitStep(visitors=visitors, codes=codes, claim=claim, decide=decide, switch=switch)
+    step = SubmitStep(
+        visitors=visitors,
+        codes=codes,
+        pauses=shared.pauses,
+        claim=claim,
+        decide=decide,
+        switch=switch,
+    )
     enter = EnterPage(
         visitors=visitors,
         codes=codes,
         refusals=refusals,
+        pauses=shared.pauses,
         form=CodeForm(
             visitors=visitors,
             codes=codes,

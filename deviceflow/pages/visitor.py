@@ -71,18 +71,8 @@ class Visitors:
             person=None if sent is None else await self._person(sent),
         )
 
-    async def receive(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
-        """Read a form, and recognise its sender.
-
-        Raises `PageError` for a form that cannot be read, or that no page of this server made for
-        this visitor.
-        """
-        visitor, fields = await self.read(request)
-        self.check(visitor, fields)
-        return visitor, fields
-
     async def read(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
-        """Read a form that may be out of date: change nothing by it before `check`.
+        """Read a form that may be out of date: change nothing by it unless it `is_own`.
 
         Raises `PageError` for a form that cannot be read, or that another site has sent.
         """
@@ -91,9 +81,11 @@ class Visitors:
         self.csrf.check_origin(request)
         return await self.meet(request), fields
 
-    def check(self, visitor: Visitor, fields: Mapping[str, str]) -> None:
-        """Raise `PageError` 403 unless a page of this server made the form for this visitor."""
-        self.csrf.check_token(visitor.sent_cookie, fields.get("csrf_token", ""))
+    def is_own(self, visitor: Visitor, fields: Mapping[str, str]) -> bool:
+        """Say whether a page of this server made the form for this visitor."""
+        if visitor.sent_cookie is None:
+            return False
+        return self.csrf.is_token_of(visitor.sent_cookie, fields.get("csrf_token", ""))
 
     async def introduce(self, request: web.Request) -> Mapping[str, Any]:
         """Say who the sender is, for a page that has no form but that for signing out."""

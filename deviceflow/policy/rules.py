@@ -19,8 +19,9 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   this account before is counted by the last two rules, and all others by the first three. So a
   stranger who guesses delays other strangers, and no owner in a known browser. One address
   alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
-- **code** counts codes that lead to no request that this account may see. Malformed codes are no
-  guesses, as nothing is looked up for them. The length of codes allows for five addresses at
+- **code** counts codes that lead to no request that this account may see, and codes that a link
+  has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
+  nothing is looked up for them. The length of codes allows for five addresses at
   their limit (docs/security.md).
 - **client.failure** counts credentials of clients that could be guesses and are wrong.
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deviceflow.policy.rules import Count, Rule
 from deviceflow.store.limits import Limits
@@ -30,14 +30,28 @@ class Try:
         for rule, key in self.counts:
             await self.limits.forgive(rule.name, key, self.id)
 
+    async def once(self, cause: str) -> "Try":
+        """Count it as the one try for `cause`, however often that comes; return that try.
 
-async def count_try(limits: Limits, counts: Sequence[Count]) -> Try:
+        May raise TooManyTries, StoreUnavailable.
+        """
+        await self.forgive()
+        return await count_try(self.limits, self.counts, cause)
+
+    def for_cause(self, cause: str) -> "Try":
+        """Return the try that `once` has counted for `cause`, if it has."""
+        return replace(self, id=cause)
+
+
+async def count_try(limits: Limits, counts: Sequence[Count], try_id: str = "") -> Try:
     """Count a try under each of `counts`, the most general one first.
+
+    With a `try_id` that is counted already, it stays one try.
 
     Raises TooManyTries at the first rule that refuses; then the try counts under none of them.
     May raise StoreUnavailable.
     """
-    counted = Try(limits=limits, id=secrets.token_hex(8), counts=())
+    counted = Try(limits=limits, id=try_id or secrets.token_hex(8), counts=())
     for count in counts:
         rule, key = count
         result = await limits.hit(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -85,6 +86,9 @@ SITE = """
 level = "debug"
 format = "json"
 
+[server]
+trusted_proxies = ["127.0.0.0/8"]
+
 [[clients]]
 client_id = "tv"
 name = "Living-room TV"
@@ -96,18 +100,52 @@ client_id = "long"
 name = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 scopes = ["openid", "profile", "offline_access"]
 interval_s = 1
+
+[[clients]]
+client_id = "claimed"
+name = "Stranger's TV"
+scopes = []
+verified = false
+
+[[clients]]
+client_id = "typed"
+name = "Bank terminal"
+scopes = ["profile"]
+verification_uri_complete = false
 """
+NETWORKS = pytest.StashKey["count[int]"]()
 LONG_NAME = "llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
 
 
 @pytest.fixture
 def site() -> Iterator[Program]:
-    """A server with two clients, one of a long name, and three people.
+    """A server with clients, one of a long name, and people.
 
     It is new for each test, so that none uses up another one's sign-ins.
     """
+    with running_site() as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def shared_site() -> Iterator[Program]:
+    """The same, one for all tests of a file that look at pages and try nothing often."""
+    with running_site() as program:
+        yield program
+
+
+@pytest.fixture
+def network(request: pytest.FixtureRequest) -> str:
+    """An address of its own for the people of each test of a shared site, as a proxy sees it."""
+    taken = request.session.stash.setdefault(NETWORKS, count(1))
+    return f"198.51.100.{next(taken)}"
+
+
+@contextmanager
+def running_site() -> Iterator[Program]:
+    """The server, until the block ends."""
     hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    people = {"ada": "Ada Lovelace", "bob": "Bob", LONG_NAME: LONG_NAME.title()}
+    people = {"ada": "Ada Lovelace", "bob": "Bob", "eve": "Eve", LONG_NAME: LONG_NAME.title()}
     users = "".join(
         f'\n[[users]]\nusername = "{username}"\nname = "{name}"\npassword_hash = "{hashed}"\n'
         for username, name in people.items()

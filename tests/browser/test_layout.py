@@ -1,17 +1,14 @@
 """At every width, and with large text, nothing leaves the screen and everything can be read."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.conftest import LONG_NAME
-from tests.browser.walking import ask, open_code, press, sign_in, television
+from tests.browser.stations import STATIONS, question
 from tests.stage.program import Program
-
-Visit = Callable[[Page, Program], Awaitable[None]]
 
 WIDTHS = [195, 260, 320, 360, 1280]
 TOO_WIDE = """() => {
@@ -30,95 +27,21 @@ ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .butto
   .map((element) => element.outerHTML.slice(0, 80))"""
 
 
-async def _sign_in(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/device?user_code={television(site).user_code}")
-
-
-async def _sign_in_again(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/login?notice=ended&user_code={television(site).user_code}")
-
-
-async def _sign_in_failed(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/login")
-    await page.get_by_label("Username").fill(LONG_NAME)
-    await page.get_by_label("Password").fill("wrong")
-    await press(page, "Sign in")
-    await expect(page.get_by_role("alert")).to_be_visible()
-
-
-async def _enter(page: Page, site: Program) -> None:
-    await open_code(page, site, television(site).user_code)
-
-
-async def _wrong_code(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/login")
-    await sign_in(page, LONG_NAME)
-    await page.get_by_label("Code").fill("B" * 64)
-    await press(page, "Continue")
-    await expect(page.get_by_role("alert")).to_be_visible()
-
-
-async def _confirm(page: Page, site: Program) -> None:
-    await ask(page, site, television(site).user_code)
-
-
-async def _confirm_long(page: Page, site: Program) -> None:
-    await ask(page, site, television(site, "long").user_code, LONG_NAME)
-
-
-async def _done(page: Page, site: Program) -> None:
-    await _confirm(page, site)
-    await press(page, "Approve")
-
-
-async def _done_long(page: Page, site: Program) -> None:
-    await _confirm_long(page, site)
-    await press(page, "Deny")
-
-
-async def _sign_out_long(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/login")
-    await sign_in(page, LONG_NAME)
-    await page.goto(f"{site.url}/logout")
-
-
-async def _error(page: Page, site: Program) -> None:
-    await page.goto(f"{site.url}/login")
-    await sign_in(page, LONG_NAME)
-    await page.goto(f"{site.url}/nowhere")
-
-
-STATIONS: dict[str, Visit] = {
-    "sign-in": _sign_in,
-    "sign-in-again": _sign_in_again,
-    "sign-in-failed": _sign_in_failed,
-    "enter": _enter,
-    "wrong-code": _wrong_code,
-    "confirm": _confirm,
-    "confirm-long": _confirm_long,
-    "done": _done,
-    "done-long": _done_long,
-    "sign-out-long": _sign_out_long,
-    "error": _error,
-}
-
-
-@pytest.fixture(params=["light", "dark"])
-def colours(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport=_phone(360), reduced_motion="reduce")
+async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
+    context = await browser.new_context(
+        viewport=_phone(360),
+        reduced_motion="reduce",
+        extra_http_headers={"X-Forwarded-For": network},
+    )
     yield await context.new_page()
     await context.close()
 
 
 @pytest.mark.parametrize("station", STATIONS)
-async def test_nothing_leaves_the_screen(site: Program, page: Page, station: str) -> None:
+async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, station: str) -> None:
     """WCAG 1.4.4 and 1.4.10: at each width, and with text of double size."""
-    await STATIONS[station](page, site)
+    await STATIONS[station](page, shared_site)
     for root in (16, 32):
         for width in WIDTHS:
             await page.set_viewport_size(_phone(width))
@@ -130,10 +53,20 @@ async def test_nothing_leaves_the_screen(site: Program, page: Page, station: str
             assert await page.evaluate(ONE_LETTER_LINES) == [], f"{width} px, root {root} px"
 
 
-async def test_the_question_fits_on_one_screen_of_a_phone(site: Program, page: Page) -> None:
-    """Three scopes, at 360x740: who is signed in and both buttons, without scrolling."""
+async def test_the_demo_does_not_scroll_sideways(demo: str, page: Page) -> None:
+    """But for the stars of its television, which are cut off at the screen's edge."""
+    await page.goto(f"{demo}/demo")
+    await expect(page.locator("#tv")).to_have_attribute("data-state", "code")
+    for width in WIDTHS:
+        await page.set_viewport_size(_phone(width))
+        wide = [each for each in await page.evaluate(TOO_WIDE) if "stars" not in each]
+        assert wide == [], f"{width} px"
+
+
+async def test_the_question_fits_on_one_screen_of_a_phone(shared_site: Program, page: Page) -> None:
+    """Three scopes and a device elsewhere, at 360x740: who is signed in, and both buttons."""
     await page.set_viewport_size({"width": 360, "height": 740})
-    await _confirm(page, site)
+    await question(page, shared_site)
     assert await page.locator(".scopes li").count() == 3
     for part in (
         page.get_by_text("Signed in as Ada Lovelace"),
@@ -147,9 +80,9 @@ async def test_the_question_fits_on_one_screen_of_a_phone(site: Program, page: P
         assert box["y"] + box["height"] <= 740
 
 
-async def test_the_two_buttons_are_of_one_size(site: Program, page: Page) -> None:
+async def test_the_two_buttons_are_of_one_size(shared_site: Program, page: Page) -> None:
     """Beside each other where there is room, else one above the other."""
-    await _confirm(page, site)
+    await question(page, shared_site)
     for width, is_beside in ((360, True), (195, False)):
         await page.set_viewport_size(_phone(width))
         deny = await page.get_by_role("button", name="Deny").bounding_box()

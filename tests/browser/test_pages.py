@@ -170,6 +170,62 @@ async def test_a_session_that_ended_in_another_tab_decides_nothing(
     await expect_heading(page, CONNECTED)
 
 
+async def test_back_and_reload_of_a_wrong_password(site: Program, page: Page) -> None:
+    """Never the browser's own question or error; name and code are kept, and no guess is spent."""
+    code = television(site).user_code
+    await page.goto(f"{site.url}/device?user_code={code}")
+    await sign_in(page, "ada", "wrong")
+    for _ in range(25):  # more often than guesses are allowed
+        await expect(page.get_by_role("alert")).to_contain_text("That did not work.")
+        await page.reload()
+    await expect(page).to_have_title(re.compile("^Not signed in"))
+    await expect(page.get_by_label("Username")).to_have_value("ada")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await press(page, "Sign in")
+    await expect(page.get_by_label("Code")).to_have_value(code)
+    await page.go_back()
+    await expect(page.get_by_label("Code")).to_have_value(code)
+    await page.go_forward()
+    await expect(page.get_by_label("Code")).to_have_value(code)
+
+
+async def test_back_and_reload_of_a_pause(site: Program, page: Page) -> None:
+    """Too many wrong codes: the page that says so is an address, and keeps being true."""
+    await page.goto(f"{site.url}/login")
+    await sign_in(page)
+    for last in "BCDFGHJKL":
+        await page.goto(f"{site.url}/device")
+        await page.get_by_label("Code").fill(f"BBBB-BBB{last}")
+        await press(page, "Continue")
+    for _ in range(2):
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
+        await page.reload()
+    await page.get_by_role("link", name="Enter a code").click()
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
+
+
+async def test_a_question_from_before_another_sign_in_is_asked_again(
+    site: Program, page: Page, context: BrowserContext
+) -> None:
+    tv = television(site)
+    await ask(page, site, tv.user_code)
+    other = await context.new_page()
+    await other.goto(f"{site.url}/logout")
+    await press(other, "Sign out")
+    await other.get_by_role("link", name="Sign in").click()
+    await sign_in(other)
+    await expect(other.get_by_label("Code")).to_be_visible()
+    await press(page, "Approve")
+    await expect(page.get_by_role("alert")).to_contain_text("Nothing was changed.")
+    await expect_heading(page, QUESTION)
+    assert tv.outcome() == "authorization_pending"
+    await page.reload()
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+
+
 async def test_two_tabs_sign_in_one_after_the_other(
     site: Program, page: Page, context: BrowserContext
 ) -> None:

@@ -15,9 +15,9 @@ def television(site: Program, client_id: str = "tv") -> Device:
     return Device(site, client_id).authorize()
 
 
-async def sign_in(page: Page, username: str = "ada") -> None:
+async def sign_in(page: Page, username: str = "ada", password: str = PASSWORD) -> None:
     await page.get_by_label("Username").fill(username)
-    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
 
 

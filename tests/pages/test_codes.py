@@ -30,6 +30,44 @@ def test_a_code_is_read_in_the_format_of_any_client(text: str, read: list[str]) 
     assert codes(RADIO).read(text) == read
 
 
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        ("wdjb mjht", "WDJB-MJHT"),
+        ("8bbb bbbb", "BBBB-BBBB"),
+        ("bcd", "BCD"),
+        ("12345", "123-45"),
+        ("hunter2", ""),
+        ("Tr0ub4dor&3", ""),
+        ("wdjb mjht" + " " * 300 + "hunter2", "WDJB-MJHT"),
+        ("B" * 64, ""),
+        ("call 555 0100", ""),
+        ("\u20ac", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_code_or_a_piece_of_one_is_repeated(text: str, repeated: str) -> None:
+    """A person may have typed a password into the wrong field."""
+    assert codes(RADIO).repeat(text) == repeated
+
+
+@pytest.mark.parametrize(
+    ("text", "is_short", "is_long"),
+    [
+        ("BCDFGHJ", True, False),
+        ("BCDF-GHJK", False, False),
+        ("\uff22" * 17, False, False),
+        ("8" * 18, False, True),
+        (" - ", False, False),
+        ("", False, False),
+    ],
+)
+def test_the_length_of_what_was_typed(text: str, is_short: bool, is_long: bool) -> None:  # noqa: FBT001
+    """Codes have 8 to 14 letters, or 9 to 17 digits."""
+    assert codes(RADIO).has_too_few(text) == is_short
+    assert codes(RADIO).has_too_many(text) == is_long
+
+
 def test_what_was_typed_comes_before_what_looks_like_it() -> None:
     """`5S` and the like: a letter may stand for a digit, but hardly does if both are possible."""
     mixed = UserCodeFormat(alphabet="5BCDFGHJK", length=4, group=0)

@@ -8,6 +8,7 @@ import pytest
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
+from deviceflow.core.grant import State
 from deviceflow.pages.throttle import account_key
 from deviceflow.policy.rules import SIGN_IN_ACCOUNT_ADDRESS, SIGN_IN_ADDRESS
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
@@ -57,8 +58,8 @@ async def test_a_decision_on_somebody_s_code_is_a_guess_too(ada: Browser, store:
         await ada.follow()
         assert ada.answer.status == 410
     await ada.open("/device")
-    answer = await ada.submit("/device", user_code=SHOWN, decision="approve")
-    assert answer.status == 429
+    await ada.submit("/device", user_code=SHOWN, decision="approve")
+    assert (await ada.follow()).status == 429
     assert store.grants.by_code[CODE].claimed_by is None
 
 
@@ -114,7 +115,10 @@ async def test_to_open_a_link_is_no_guess(
 async def test_a_code_that_has_to_be_typed(
     open_browser: OpenBrowser, with_typed: Settings, store: Store
 ) -> None:
-    """8628-5.4: the button below a code that a link filled in is not enough, and is no guess."""
+    """8628-5.4: the button below a code that a link filled in is not enough.
+
+    It is one guess, however often it comes, and none once the person has typed the code.
+    """
     ada = await open_browser(with_typed)
     await ada.sign_in()
     store.grants.add(CODE, client_id="typed")
@@ -124,6 +128,7 @@ async def test_a_code_that_has_to_be_typed(
         await ada.follow()
         assert "This device wants you to type the code." in ada.text
         assert (ada.typed, SHOWN in ada.page) == ("", False)
+        assert guesses_of_ada(store) == (1, 1), "one, until it is typed"
     assert store.grants.by_code[CODE].claimed_by is None
     await ada.submit("/device", user_code=SHOWN)
     assert (await ada.follow()).status == 200
@@ -131,13 +136,80 @@ async def test_a_code_that_has_to_be_typed(
     assert guesses_of_ada(store) == (0, 0)
 
 
-@pytest.mark.parametrize("text", ["B", "BCDF-GHJ", "BCDFGHJKLMNPQRS", "W" * 200])
-async def test_a_code_of_a_wrong_length_is_no_guess(ada: Browser, store: Store, text: str) -> None:
+async def test_codes_that_strangers_have_to_type_are_guesses(
+    open_browser: OpenBrowser, with_typed: Settings, store: Store
+) -> None:
+    """Bob's forms call each guess filled in: hits are not free, even if nobody has claimed them."""
+    bob = await open_browser(with_typed)
+    await bob.sign_in("bob")
+    await bob.open("/device")
+    form = bob.hidden
+    codes = [CODE[:-1] + letter for letter in "BCDFGHJKL"]
+    for code in codes:
+        store.grants.add(code, client_id="typed")
+        await bob.post("/device", data=form | {"user_code": code, "filled_in": code})
+        await bob.follow()
+    assert bob.answer.status == 429
+    assert len(codes) == GUESSES_PER_LIFETIME + 1
+
+
+async def test_a_stranger_s_code_that_has_to_be_typed_is_a_guess(
+    open_browser: OpenBrowser, with_typed: Settings, store: Store
+) -> None:
+    """Bob's forms call each guess filled in: a hit on Ada's code tells as little, and costs one."""
+    bob = await open_browser(with_typed)
+    await bob.sign_in("bob")
+    store.grants.add(CODE, client_id="typed", claimed_by="sub-ada")
+    for _ in range(GUESSES_PER_LIFETIME):
+        await bob.open(f"/device?user_code={SHOWN}")
+        await bob.submit("/device", user_code=SHOWN)
+        assert (await bob.follow()).status == 409
+        assert "Somebody else has entered this code" in bob.text
+    await bob.open("/device")
+    await bob.submit("/device", user_code=SHOWN, filled_in=SHOWN)
+    assert (await bob.follow()).status == 429
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.DENIED, State.APPROVED])
+async def test_a_code_that_has_to_be_typed_and_is_answered_is_a_guess(
+    open_browser: OpenBrowser, with_typed: Settings, store: Store, state: State
+) -> None:
+    bob = await open_browser(with_typed)
+    await bob.sign_in("bob")
+    store.grants.add(CODE, client_id="typed", claimed_by=None, state=state)
+    await bob.open(f"/device?user_code={SHOWN}")
+    await bob.submit("/device", user_code=SHOWN)
+    assert (await bob.follow()).status == 409
+    assert store.limits.counted("code.account", "sub-bob") == 1
+
+
+async def test_a_code_that_was_typed_before_needs_no_typing(
+    open_browser: OpenBrowser, with_typed: Settings, store: Store
+) -> None:
+    """The link again, after the account has typed the code: its own request is shown."""
+    ada = await open_browser(with_typed)
+    await ada.sign_in()
+    store.grants.add(CODE, client_id="typed")
+    await ada.enter(SHOWN)
+    await ada.open(f"/device?user_code={SHOWN}")
+    await ada.submit("/device", user_code=SHOWN)
+    assert (await ada.follow()).status == 200
+    assert "Connect Typed TV to your account?" in ada.text
+    assert guesses_of_ada(store) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("B", "short"), ("BCDF-GHJ", "short"), ("BCDFGHJKLMNPQRS", "long"), ("W" * 200, "long")],
+)
+async def test_a_code_of_a_wrong_length_is_no_guess(
+    ada: Browser, store: Store, text: str, wrong: str
+) -> None:
     """What is wrong is said, nothing is looked up, nothing counts."""
     for _ in range(GUESSES_PER_LIFETIME + 1):
         assert (await ada.enter(text)).status == 400
-    assert "A code has 8 to 14." in ada.text
-    assert "You typed" in ada.text
+    assert f"It is too {wrong}: a code has 8 to 14 characters." in ada.text
+    assert (f"You typed {text} ." in ada.text) == (wrong == "short")
     await ada.submit("/device", user_code=text, decision="approve")
     assert (await ada.follow()).status == 410
     assert store.grants.looked_up == []
@@ -292,7 +364,7 @@ async def test_the_page_says_what_becomes_of_the_code(
 async def test_the_page_of_the_sign_in_keeps_the_code(browser: Browser, store: Store) -> None:
     store.limits.fill("sign-in.address", HERE, SIGN_IN_ADDRESS.limit)
     await browser.open(f"/login?user_code={SHOWN}")
-    answer = await browser.submit("/login", username="ada", password="ada")
+    answer = await browser.send_password(username="ada", password="ada")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1800")
     assert "Please wait 30 minutes" in browser.text
     assert "The code on your device will have expired by then" in browser.text

@@ -43,3 +43,15 @@ async def test_what_was_no_guess_is_taken_back(limits: MemoryLimits) -> None:
     for _ in range(2):
         await attempt.forgive()
         assert (limits.counted("wide", "here"), limits.counted("narrow", "ada")) == (1, 0)
+
+
+async def test_a_try_with_a_cause_counts_once(limits: MemoryLimits) -> None:
+    wide = [WIDE]
+    for _ in range(3):
+        attempt = await (await count_try(limits, wide)).once("cause")
+    assert limits.counted("wide", "here") == 1
+    other = await count_try(limits, wide)
+    await other.for_cause("cause").forgive()
+    assert limits.counted("wide", "here") == 1, "the other try"
+    await attempt.forgive()
+    assert limits.counted("wide", "here") == 1, "a second time does nothing"

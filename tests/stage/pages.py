@@ -223,7 +223,16 @@ class Browser:
 
     async def sign_in(self, username: str = "ada", password: str = "") -> ClientResponse:
         await self.open("/login")
-        return await self.submit("/login", username=username, password=password or username)
+        return await self.send_password(username=username, password=password or username)
+
+    async def send_password(self, path: str = "/login", **fields: str) -> ClientResponse:
+        """Send the form of the page that is open, and look at the form again if it failed."""
+        return await self.see_form_again(await self.submit(path, **fields))
+
+    async def see_form_again(self, answer: ClientResponse) -> ClientResponse:
+        """Go back to the form for a password if a POST has led there."""
+        leads_back = re.match(r"/login\?(.*&)?(notice|pause)=", answer.headers.get("Location", ""))
+        return await self.follow() if leads_back else answer
 
     async def enter(self, user_code: str) -> ClientResponse:
         """Send a code, and go to the page that is shown for it."""

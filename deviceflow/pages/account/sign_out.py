@@ -33,13 +33,13 @@ class SignOutPage:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session, here and in the store. A code on the page stays with the person.
 
-        A person who is signed out already gets the same answer, whatever the form's age.
+        A person who is signed out already gets the same answer, whatever the form's age. A form
+        from before another sign-in is answered with the page again, which says who is signed in.
         """
         visitor, fields = await self.visitors.read(request)
         code = self.codes.carry(fields.get("user_code", ""))
-        if visitor.person is None:
+        if visitor.person is None or not self.visitors.is_own(visitor, fields):
             return see_other(request, "/logout", code)
-        self.visitors.check(visitor, fields)
         if visitor.sent_cookie is not None:
             await self.sessions.end(visitor.sent_cookie)
         response = see_other(request, "/logout", code)

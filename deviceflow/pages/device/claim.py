@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from deviceflow.core.grant import Outcome
+from deviceflow.core.grant import Outcome, State
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.redirect import see_other
@@ -29,14 +29,13 @@ class ClaimStep:
         """Claim the request that the code belongs to, or lead back to the form."""
         text = submission.text
         if not self.requests.codes.read(text):
-            return self._refuse(submission, Reason.UNUSABLE)
-        guess = await self.throttle.code(submission.sub, submission.visitor.address, text)
+            return self.refusals.unreadable(submission.visitor, text)
+        guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
             return self._refuse(submission, Reason.UNUSABLE)
-        client = device_request.client
-        if submission.is_filled_in and client and not client.verification_uri_complete:
-            await guess.forgive()
+        if submission.is_filled_in and _must_be_typed(device_request):
+            await guess.once(_typing(device_request.grant))
             return self._refuse(submission, Reason.MUST_TYPE)
         return await self.claim(submission, device_request, guess)
 
@@ -56,6 +55,7 @@ class ClaimStep:
         match await self._claim_outcome(grant, submission.sub):
             case Outcome.CHANGED:
                 await guess.forgive()
+                await guess.for_cause(_typing(grant)).forgive()
                 return see_other(visitor.request, "/device/confirm", code)
             case Outcome.REFUSED if grant.claimed_by == submission.sub:
                 return see_other(visitor.request, "/device/done", code)
@@ -74,3 +74,25 @@ class ClaimStep:
 
     def _refuse(self, submission: Submission, reason: Reason) -> web.Response:
         return self.refusals.lead(submission.visitor, reason, submission.text)
+
+
+def _must_be_typed(device_request: DeviceRequest) -> bool:
+    """Say whether the request is free to be claimed, but only by typing its code (RFC 8628 5.4).
+
+    Otherwise a code from a link gets the same answer, and costs as much, as a typed one: to ask for
+    typing would tell for free that somebody else has a request. An account that has claimed
+    the request has typed its code before.
+    """
+    client, grant = device_request.enabled_client, device_request.grant
+    if client is None or client.verification_uri_complete:
+        return False
+    return grant.claimed_by is None and grant.state is State.PENDING
+
+
+def _typing(grant: Grant) -> str:
+    """Name the try that a code from a link is until the person types it.
+
+    It stays counted until this account's own entry turns out right. A stranger, who could have
+    called any guess filled in, pays for a hit as for every other guess.
+    """
+    return f"typing-{grant.id:x}"

@@ -52,7 +52,8 @@ class ConfirmPage:
             return see_other(request, "/login", self.codes.carry(text))
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         if own is None:
-            return see_other(request, "/device", self.codes.carry(text))
+            notice = request.query.get("notice", "")
+            return see_other(request, "/device", self.codes.carry(text), notice=notice)
         if own.grant.state is not State.PENDING or self.clock() >= own.grant.expires_at:
             return see_other(request, "/device/done", self.requests.show(own))
         client = own.enabled_client
@@ -65,5 +66,9 @@ class ConfirmPage:
     ) -> web.Response:
         now = int(self.clock())
         facts = request_facts(device_request.grant, client, self.settings, visitor.address, now)
-        context = {"request": facts, "user_code": self.codes.show(device_request.code, client)}
+        context = {
+            "request": facts,
+            "user_code": self.codes.show(device_request.code, client),
+            "is_outdated": visitor.request.query.get("notice") == "outdated",
+        }
         return self.visitors.show(visitor, "device/confirm.html", context, policy=_POLICY)

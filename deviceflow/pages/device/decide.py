@@ -35,7 +35,7 @@ class DecideStep:
         if not self.requests.codes.read(text):
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
         # Not known to be this account's: then it is a guess, and counts as one.
-        guess = await self.throttle.code(submission.sub, submission.visitor.address, text)
+        guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)

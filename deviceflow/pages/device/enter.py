@@ -8,6 +8,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submit import SubmitStep
+from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitors
 
@@ -19,6 +20,7 @@ class EnterPage:
     visitors: Visitors
     codes: Codes
     refusals: Refusals
+    pauses: Pauses
     form: CodeForm
     step: SubmitStep
 
@@ -35,9 +37,11 @@ class EnterPage:
         text = request.query.get("user_code", "")
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text))
+        self.pauses.check(visitor, "/device")
         refusal = self.refusals.read(visitor)
         if refusal is None:
-            return await self.form.show(visitor, self.codes.carry(text))
+            is_outdated = request.query.get("notice") == "outdated"
+            return await self.form.show(visitor, self.codes.carry(text), is_outdated=is_outdated)
         if refusal.reason is Reason.MUST_TYPE:
             return await self.form.ask_to_type(visitor)
-        return await self.form.refuse(visitor, refusal.typed)
+        return await self.form.refuse(visitor, refusal)

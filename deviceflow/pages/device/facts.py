@@ -62,6 +62,8 @@ def _is_near(address: str, visitor_address: str, server: Server) -> bool | None:
     The network of a loopback or private address, or of a proxy that hides what is behind it, is
     not "the network you are on": a stranger's device may have the same.
     """
+    if not address or not visitor_address:
+        return None
     proxies = [ip_network(network) for network in server.proxies]
     if all(is_shared(each) or is_trusted(each, proxies) for each in (address, visitor_address)):
         return None

@@ -2,6 +2,9 @@
 
 Only the POST has looked the code up, and it was counted as a guess. The page that says so looks
 nothing up, so it can be reloaded as often as one likes: it believes the seal of the POST.
+
+Addresses stand in histories and in the logs of proxies. So an address repeats what was typed only
+as far as it is a code or a piece of one: a person may have typed a password into the wrong field.
 """
 
 from dataclasses import dataclass
@@ -9,17 +12,18 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from deviceflow.pages.codes import Codes
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
-
-_LONGEST = 64
 
 
 class Reason(StrEnum):
     """Why no request is shown."""
 
     UNUSABLE = "unusable"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
     MUST_TYPE = "must_type"
     CLAIMED = "claimed"
     UNAVAILABLE = "unavailable"
@@ -27,9 +31,13 @@ class Reason(StrEnum):
     EXPIRED = "expired"
 
 
+TO_TYPE_AGAIN = frozenset({Reason.UNUSABLE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.MUST_TYPE})
+"""The reasons for which the form is shown again."""
+
+
 @dataclass(frozen=True)
 class Refusal:
-    """A reason, and the code as the person typed it."""
+    """A reason, and what the person typed, as `Codes.repeat` writes it."""
 
     reason: Reason
     typed: str
@@ -40,13 +48,22 @@ class Refusals:
     """Leads to the page that says why, and tells that page what was found out."""
 
     seal: Seal
+    codes: Codes
 
     def lead(self, visitor: Visitor, reason: Reason, text: str) -> web.Response:
         """Continue at the form if a code has to be typed again, else at the last page."""
-        path = "/device" if reason in {Reason.UNUSABLE, Reason.MUST_TYPE} else "/device/done"
-        typed = " ".join(text.split())[:_LONGEST]
+        path = "/device" if reason in TO_TYPE_AGAIN else "/device/done"
+        typed = self.codes.repeat(text)
         seal = self.seal.make(visitor.cookie, reason, typed)
         return see_other(visitor.request, path, typed=typed, because=reason, seal=seal)
+
+    def unreadable(self, visitor: Visitor, text: str) -> web.Response:
+        """Lead back to the form with a text that can be no code, and say what is wrong with it."""
+        if self.codes.has_too_few(text):
+            return self.lead(visitor, Reason.TOO_SHORT, text)
+        if self.codes.has_too_many(text):
+            return self.lead(visitor, Reason.TOO_LONG, text)
+        return self.lead(visitor, Reason.UNUSABLE, text)
 
     def read(self, visitor: Visitor) -> Refusal | None:
         """Return what a POST of this visitor has found out, None for any other address."""

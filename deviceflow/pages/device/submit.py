@@ -1,5 +1,6 @@
 """What the forms of the device pages send: a code, a decision, or the wish for another account."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -11,8 +12,10 @@ from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.submission import Submission
 from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import unreadable
+from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitors
+from deviceflow.policy.tries import TooManyTries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class SubmitStep:
 
     visitors: Visitors
     codes: Codes
+    pauses: Pauses
     claim: ClaimStep
     decide: DecideStep
     switch: SwitchStep
@@ -29,13 +33,16 @@ class SubmitStep:
         """Change what the form asks for, and continue at the page that shows it (303).
 
         A person whose session has ended is asked to sign in, whatever token the form has, for
-        nothing is changed. The page for that says so, and keeps the code.
+        nothing is changed. The page for that says so, and keeps the code. A form from before
+        another sign-in changes nothing either: its page is shown again, with a form that counts.
         """
         visitor, fields = await self.visitors.read(request)
         text = fields.get("user_code", "")
         if visitor.person is None:
             return see_other(request, "/login", self.codes.carry(text), notice="ended")
-        self.visitors.check(visitor, fields)
+        if not self.visitors.is_own(visitor, fields):
+            page = "/device/confirm" if {"decision", "switch"} & set(fields) else "/device"
+            return see_other(request, page, self.codes.carry(text), notice="outdated")
         filled_in = self.codes.carry(fields.get("filled_in", ""))
         submission = Submission(
             visitor=visitor,
@@ -43,6 +50,13 @@ class SubmitStep:
             text=text,
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
         )
+        try:
+            return await self._carry_out(submission, fields)
+        except TooManyTries as refusal:
+            code = self.codes.carry(text)
+            return self.pauses.lead(visitor, "/device", refusal.wait_s, code)
+
+    async def _carry_out(self, submission: Submission, fields: Mapping[str, str]) -> web.Response:
         if "switch" in fields:
             return await self.switch.carry_out(submission)
         match fields.get("decision"):

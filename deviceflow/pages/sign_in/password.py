@@ -8,10 +8,13 @@ from aiohttp import web
 
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.sign_in.session_start import SessionStart
+from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
+from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.users import Users
 
 REFUSED = 403
@@ -23,14 +26,14 @@ not; 403 is "credentials were considered insufficient"."""
 INCOMPLETE = 400
 """The status of a form without a username or a password."""
 
-_STATUSES = {
-    "": 200,
+_PROBLEMS = {
     "incomplete": INCOMPLETE,
     "wrong": REFUSED,
     "outdated": REFUSED,
     "no_cookie": REFUSED,
+    "paused": REFUSED,
 }
-"""The problems of a form, and the status of the page that tells them."""
+"""The problems of a form that was sent, and the status of the page that tells them."""
 
 _NOTICES = {"ended", "switched"}
 """What another page may have to say here: the session is over, or the person has ended it."""
@@ -40,12 +43,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordPage:
-    """GET and POST `/login`."""
+    """GET and POST `/login`.
+
+    A form that failed is shown again by a GET, so that Back and reload show a page, and no reload
+    is a guess. What went wrong is in the address, in a word of this file. The password is nowhere.
+    """
 
     visitors: Visitors
     codes: Codes
     throttle: Throttle
+    pauses: Pauses
     known_browsers: KnownBrowsers
+    typed_name: TypedName
     users: Users
     session_start: SessionStart
 
@@ -57,12 +66,15 @@ class PasswordPage:
         """Show the form; a person who is signed in goes on."""
         visitor = await self.visitors.meet(request)
         code = self.codes.carry(request.query.get("user_code", ""))
-        if visitor.person is not None:
+        notice = "paused" if "pause" in request.query else request.query.get("notice", "")
+        username = self.typed_name.read(request) if notice in _PROBLEMS else ""
+        if _is_signed_in_as(visitor, username):
             return see_other(request, "/device", code)
-        return self._form(visitor, code, notice=request.query.get("notice", ""))
+        self.pauses.check(visitor, "/login")
+        return self._form(visitor, code, username, notice)
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        """Start a session, or show the form again."""
+        """Start a session, or lead back to the form."""
         visitor, fields = await self.visitors.read(request)
         code = self.codes.carry(fields.get("user_code") or request.query.get("user_code", ""))
         username, password = fields.get("username", "").strip(), fields.get("password", "")
@@ -70,20 +82,28 @@ class PasswordPage:
         if problem and _is_signed_in_as(visitor, username):
             # The same form, sent twice or in a second tab: it has been carried out.
             return see_other(request, "/device", code)
+        if not problem and not (username and password):
+            problem = "incomplete"
         if problem:
-            return self._form(visitor, code, username, problem)
-        if not username or not password:
-            return self._form(visitor, code, username, "incomplete")
+            again = see_other(request, "/login", code, notice=problem)
+            return self._keep_name(visitor, again, username)
         name = account_key(username)
         browser = self.known_browsers.mark(request, name)
-        attempt = await self.throttle.sign_in(name, visitor.address, browser, code)
+        try:
+            attempt = await self.throttle.sign_in(name, visitor.address, browser)
+        except TooManyTries as refusal:
+            is_known = browser is not None
+            later = self.pauses.lead(visitor, "/login", refusal.wait_s, code, is_known=is_known)
+            return self._keep_name(visitor, later, username)
         account = await self.users.verify(username, password)
         if account is None:
             log.info("sign_in.failed", address=visitor.address)
-            return self._form(visitor, code, username, "wrong")
+            again = see_other(request, "/login", code, notice="wrong")
+            return self._keep_name(visitor, again, username)
         await attempt.forgive()
         response = await self.session_start.start(visitor, account, code)
         self.known_browsers.remember(request, response, name)
+        self.typed_name.remove(response)
         return response
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:
@@ -93,16 +113,21 @@ class PasswordPage:
         token = fields.get("csrf_token", "")
         return "" if self.visitors.csrf.is_token_of(visitor.sent_cookie, token) else "outdated"
 
-    def _form(
-        self, visitor: Visitor, code: str, username: str = "", problem: str = "", notice: str = ""
-    ) -> web.Response:
+    def _keep_name(self, visitor: Visitor, response: web.Response, username: str) -> web.Response:
+        """Keep the name for the form that is shown next, which is of this visitor's cookie."""
+        self.typed_name.write(response, username)
+        if visitor.sent_cookie is None:
+            self.visitors.cookie.write(response, visitor.cookie)
+        return response
+
+    def _form(self, visitor: Visitor, code: str, username: str, notice: str) -> web.Response:
         context = {
             "user_code": code,
             "username": username,
-            "problem": problem,
+            "problem": notice if notice in _PROBLEMS else "",
             "notice": notice if notice in _NOTICES else "",
         }
-        status = _STATUSES[problem]
+        status = _PROBLEMS.get(notice, 200)
         return self.visitors.show(visitor, "sign_in/password.html", context, status=status)
 
 

@@ -21,11 +21,12 @@ async def test_the_request_is_shown_truthfully(ada: Browser, store: Store) -> No
         "Connect Living-room TV to your account?",
         SHOWN,
         "Your device must show this code now",
-        "Nobody should have sent you this code. If you got it in a message or a call, choose Deny.",
+        "Is the device in front of you? It asked from another network than yours.",
+        "If somebody sent you this code, choose Deny.",
         "Know who you are",
         "See your name & picture",
         "For up to 1 hour",
-        "203.0.113.7 not the network you are on now",
+        "From 203.0.113.7",
         "NebulaTV 4.2",
         "2 minutes ago 5 Nov 2026, 14:01 UTC",
         "The code ends in 8 minutes",
@@ -57,6 +58,9 @@ async def test_a_request_without_scopes_and_from_the_same_network(
     store.grants.add(CODE, scope="", address="127.0.0.1", device="")
     await ada.enter(SHOWN)
     assert "gets no other access" in ada.text
+    assert "Is the device in front of you?" not in ada.text
+    warning = "Nobody should have sent you this code. If you got it in a message or a call, choose"
+    assert warning in ada.text
     assert "127.0.0.1" in ada.text
     assert "the network you are on now" not in ada.text
     assert "Calls itself" not in ada.text

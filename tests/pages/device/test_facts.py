@@ -74,9 +74,9 @@ def test_a_shared_address_is_nowhere(address: str, visitor: str, *, is_near: boo
 
 
 @pytest.mark.parametrize(
-    ("address", "is_near"), [("2001:db8::2", True), ("2001:db8:0:1::1", False), ("", False)]
+    ("address", "is_near"), [("2001:db8::2", True), ("2001:db8:0:1::1", False), ("", None)]
 )
-def test_an_address_of_the_same_network_is_near(address: str, *, is_near: bool) -> None:
+def test_an_address_of_the_same_network_is_near(address: str, *, is_near: bool | None) -> None:
     assert request_facts(GRANT, CLIENT, Settings(), address, NOW).is_near is is_near
 
 

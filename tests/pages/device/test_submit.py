@@ -52,18 +52,39 @@ async def test_a_session_that_is_over_says_that_nothing_was_decided(
     assert ada.typed == SHOWN
 
 
-async def test_a_page_that_is_out_of_date_keeps_the_code(ada: Browser, store: Store) -> None:
-    """The same account signed in again in another tab."""
+@pytest.mark.parametrize("button", [{"decision": "approve"}, {"switch": "account"}])
+async def test_a_question_that_is_out_of_date_is_asked_again(
+    ada: Browser, store: Store, button: dict[str, str]
+) -> None:
+    """The same account signed in again in another tab: the page says so, and its buttons work."""
     store.grants.add(CODE)
     await ada.enter(SHOWN)
-    form = ada.hidden | {"decision": "approve"}
+    form = ada.hidden | button
     ada.client.session.cookie_jar.clear()
     await ada.sign_in()
-    answer = await ada.post("/device/confirm", data=form)
-    assert answer.status == 403
-    assert "Signed in as Ada Lovelace" in ada.text
-    assert f'href="/device?user_code={SHOWN}"' in ada.page
+    await ada.post("/device/confirm", data=form)
+    assert (await ada.follow()).status == 200
+    assert "This page was out of date." in ada.text
+    assert "Nothing was changed." in ada.text
+    assert "Connect Living-room TV to your account?" in ada.text
     assert store.grants.decisions == []
+    assert store.grants.by_code[CODE].claimed_by == "sub-ada"
+    await ada.press("approve")
+    assert ada.answer.status == 200
+    assert store.grants.by_code[CODE].state is State.APPROVED
+
+
+async def test_a_question_of_another_account_leads_to_the_form(
+    ada: Browser, bob: Browser, store: Store
+) -> None:
+    """Bob signed in in another tab: he is not asked about what Ada has claimed."""
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    await bob.post("/device/confirm", data=ada.hidden | {"decision": "approve"})
+    assert (await bob.follow()).status == 200
+    assert "This page was out of date." in bob.text
+    assert bob.typed == SHOWN
+    assert store.grants.by_code[CODE].state is State.PENDING
 
 
 @pytest.mark.parametrize("address", ["/device", "/device/confirm", "/device/done"])

@@ -69,8 +69,8 @@ async def test_a_form_of_another_account_is_not_taken_for_this_one(
     await browser.open("/login?user_code=WDJB-MJHT")
     form = browser.hidden
     await browser.post("/login", data=form | {"username": "ada", "password": "ada"})
-    answer = await browser.post("/login", data=form | {"username": "bob", "password": "bob"})
-    assert answer.status == 403
+    await browser.post("/login", data=form | {"username": "bob", "password": "bob"})
+    assert (await browser.follow()).status == 403
     assert 'value="bob"' in browser.page
     await browser.submit("/login", username="bob", password="bob")
     assert [session.username for session in store.sessions.by_id.values()] == ["bob"]
@@ -84,8 +84,8 @@ async def test_a_form_that_is_out_of_date_comes_again_with_name_and_code(
     form = browser.hidden
     browser.client.session.cookie_jar.clear()
     await browser.open("/login")
-    answer = await browser.post("/login", data=form | {"username": "ada", "password": "hunter2"})
-    assert answer.status == 403
+    await browser.post("/login", data=form | {"username": "ada", "password": "hunter2"})
+    assert (await browser.follow()).status == 403
     assert browser.title.startswith("Not signed in")
     assert "This page was out of date." in browser.text
     assert 'value="ada"' in browser.page
@@ -101,9 +101,10 @@ async def test_a_browser_that_has_lost_its_cookie_gets_one_with_the_form(
     """A tab that the browser restores after it was closed; cookies may also be forbidden."""
     await browser.open("/login?user_code=WDJB-MJHT")
     browser.client.session.cookie_jar.clear()
-    answer = await browser.submit("/login", username="ada", password="ada")
+    answer = await browser.send_password(username="ada", password="ada")
     assert answer.status == 403
     assert "allow cookies for this site" in browser.text
+    assert 'value="ada"' in browser.page
     answer = await browser.submit("/login", username="ada", password="ada")
     assert (answer.status, answer.headers["Location"]) == (303, "/device?user_code=WDJB-MJHT")
     assert len(store.sessions.by_id) == 1
@@ -130,6 +131,42 @@ async def test_a_title_says_that_the_sign_in_failed(browser: Browser) -> None:
 # Wrong sign-ins
 
 
+async def test_a_wrong_password_that_is_loaded_again_spends_no_guess(
+    browser: Browser, store: Store
+) -> None:
+    """POST, 303, GET: Back and reload show the form, with the name and the code in it."""
+    await browser.open("/login?user_code=WDJB-MJHT")
+    answer = await browser.submit("/login", username="ada", password="hunter2")
+    assert (answer.status, answer.headers["Location"]) == (
+        303,
+        "/login?user_code=WDJB-MJHT&notice=wrong",
+    )
+    await browser.follow()
+    for _ in range(3):
+        answer = await browser.open("/login?user_code=WDJB-MJHT&notice=wrong")
+        assert answer.status == 403
+        assert 'value="ada"' in browser.page
+        assert browser.hidden["user_code"] == "WDJB-MJHT"
+    assert store.users.verified == ["ada"]
+    assert store.limits.counted("sign-in.account", "ada") == 1
+    await browser.open("/login")
+    assert 'value="ada"' not in browser.page, "the next person at this browser begins anew"
+    await browser.submit("/login", username="ada", password="ada")
+    answer = await browser.open("/login?user_code=WDJB-MJHT&notice=wrong")
+    assert answer.headers["Location"] == "/device?user_code=WDJB-MJHT"
+
+
+async def test_a_browser_that_refuses_cookies_is_told(browser: Browser) -> None:
+    """Also after a redirect, which brings it back without a cookie."""
+    await browser.open("/login")
+    for _ in range(2):
+        browser.client.session.cookie_jar.clear()
+        await browser.submit("/login", username="ada", password="ada")
+        browser.client.session.cookie_jar.clear()
+        await browser.follow()
+        assert "allow cookies for this site" in browser.text
+
+
 async def test_all_wrong_sign_ins_get_the_same_answer(browser: Browser, store: Store) -> None:
     """CONFORMANCE 4: the same text, status and time for unknown, wrong and disabled."""
     answers = set()
@@ -137,6 +174,7 @@ async def test_all_wrong_sign_ins_get_the_same_answer(browser: Browser, store: S
         answer = await browser.sign_in(username, password)
         answers.add((answer.status, browser.page.replace(f'value="{username}"', "")))
         assert "Set-Cookie" not in answer.headers
+        assert "csrf_token" in browser.hidden
     assert [status for status, _ in answers] == [403]
     assert "That did not work." in browser.text
     assert store.users.verified == ["ada", "nobody", "eve"], "each of them cost one verification"
@@ -148,7 +186,7 @@ async def test_all_wrong_sign_ins_get_the_same_answer(browser: Browser, store: S
 )
 async def test_a_missing_field(browser: Browser, store: Store, fields: dict[str, str]) -> None:
     await browser.open("/login")
-    answer = await browser.submit("/login", **fields)
+    answer = await browser.send_password(**fields)
     assert answer.status == 400
     assert "Fill in both your username and your password." in browser.text
     assert store.users.verified == []

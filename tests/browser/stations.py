@@ -1,0 +1,235 @@
+"""Every page of the people's pages in every state, and the way to it."""
+
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import LONG_NAME
+from tests.browser.walking import CONNECTED, ask, expect_heading, open_code, press, sign_in
+from tests.browser.walking import television as stranger
+from tests.stage.program import Program
+
+Visit = Callable[[Page, Program], Awaitable[None]]
+
+CONSOLE = "Mozilla/5.0 (PlayStation; PlayStation 5/9.20) AppleWebKit/605.1.15"
+
+
+async def neighbour(page: Page, site: Program, client_id: str = "tv") -> str:
+    """The code of a device in the network of the page's browser."""
+    scope = "" if client_id == "claimed" else "profile"
+    answer = await page.request.post(
+        f"{site.url}/oauth2/device_authorization",
+        form={"client_id": client_id, "scope": scope},
+        headers={"User-Agent": CONSOLE},
+    )
+    return str((await answer.json())["user_code"])
+
+
+async def sign_in_page(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/device?user_code={stranger(site).user_code}")
+
+
+def notice(word: str) -> Visit:
+    """The form for a password, with something to say."""
+
+    async def visit(page: Page, site: Program) -> None:
+        await page.goto(f"{site.url}/login?notice={word}&user_code={stranger(site).user_code}")
+
+    return visit
+
+
+async def wrong_password(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/login")
+    await sign_in(page, LONG_NAME, "wrong")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def paused_sign_in(page: Page, site: Program) -> None:
+    for _ in range(40):
+        await page.goto(f"{site.url}/login?user_code={stranger(site).user_code}")
+        await sign_in(page, "nobody", "wrong")
+        await page.wait_for_url("**/login?*=*")
+        if "pause=" in page.url:
+            break
+    else:
+        raise AssertionError("no pause")
+
+
+async def code_form(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/login")
+    await sign_in(page)
+    await expect(page.get_by_label("Code")).to_be_visible()
+
+
+async def filled_in(page: Page, site: Program) -> None:
+    await open_code(page, site, stranger(site).user_code)
+
+
+async def outdated_form(page: Page, site: Program) -> None:
+    await code_form(page, site)
+    await page.goto(f"{site.url}/device?notice=outdated")
+
+
+async def must_type(page: Page, site: Program) -> None:
+    await open_code(page, site, await neighbour(page, site, "typed"))
+    await press(page, "Continue")
+    await expect(page.get_by_text("wants you to type the code")).to_be_visible()
+
+
+def wrong_code(code: str, username: str = LONG_NAME) -> Visit:
+    """The form after a code that cannot be used."""
+
+    async def visit(page: Page, site: Program) -> None:
+        await page.goto(f"{site.url}/login")
+        await sign_in(page, username)
+        await page.get_by_label("Code").fill(code)
+        await press(page, "Continue")
+        await expect(page.get_by_role("alert")).to_be_visible()
+
+    return visit
+
+
+async def paused_codes(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/login")
+    await sign_in(page, "eve")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    for letter in "BCDFGHJKL":
+        await page.goto(f"{site.url}/device")
+        await page.get_by_label("Code").fill(f"LMNP-QRS{letter}")
+        await press(page, "Continue")
+        await page.wait_for_url("**/device?*=*")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
+
+
+async def question(page: Page, site: Program) -> None:
+    """Of a device elsewhere: with three scopes."""
+    await ask(page, site, stranger(site).user_code)
+    await expect(page.get_by_text("Is the device in front of you?")).to_be_visible()
+
+
+async def question_near(page: Page, site: Program) -> None:
+    await ask(page, site, await neighbour(page, site))
+    await expect(page.get_by_text("PlayStation")).to_be_visible()
+    await expect(page.get_by_text("the network you are on now")).to_be_visible()
+
+
+async def question_long(page: Page, site: Program) -> None:
+    await ask(page, site, stranger(site, "long").user_code, LONG_NAME)
+
+
+async def question_claimed(page: Page, site: Program) -> None:
+    """Of a client that nobody has verified, without scopes."""
+    await ask(page, site, await neighbour(page, site, "claimed"))
+    await expect(page.get_by_text("Nobody has verified this name")).to_be_visible()
+
+
+async def question_outdated(page: Page, site: Program) -> None:
+    await question(page, site)
+    await page.goto(f"{page.url}&notice=outdated")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def approved(page: Page, site: Program) -> None:
+    await question(page, site)
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+
+
+async def denied_long(page: Page, site: Program) -> None:
+    await question_long(page, site)
+    await press(page, "Deny")
+    await expect_heading(page, "Request denied")
+
+
+async def approved_before(page: Page, site: Program) -> None:
+    await approved(page, site)
+    await page.goto(f"{page.url}&pressed=deny".replace("pressed=approve&", ""))
+    await expect_heading(page, "This device is already connected")
+
+
+async def expired(page: Page, site: Program) -> None:
+    """A decision about a code that is none any more."""
+    await code_form(page, site)
+    await page.evaluate(
+        """() => {
+          const field = Object.assign(document.createElement("input"), {type: "hidden"});
+          Object.assign(field, {name: "decision", value: "approve"});
+          document.querySelector("main form").append(field);
+        }"""
+    )
+    await page.get_by_label("Code").fill("BBBB-BBBB")
+    await press(page, "Continue")
+    await expect_heading(page, "This code is no longer valid")
+
+
+async def nothing_known(page: Page, site: Program) -> None:
+    await code_form(page, site)
+    await page.goto(f"{site.url}/device/done?user_code=BBBB-BBBB")
+    await expect_heading(page, "There is nothing more about this code")
+
+
+async def sign_out_long(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/login")
+    await sign_in(page, LONG_NAME)
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.goto(f"{site.url}/logout?user_code=BBBB-BBBB")
+
+
+async def signed_out(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/logout")
+    await expect_heading(page, "You are signed out")
+
+
+async def not_found(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/login")
+    await sign_in(page, LONG_NAME)
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.goto(f"{site.url}/nowhere")
+
+
+async def foreign_form(page: Page, site: Program) -> None:
+    elsewhere = site.url.replace("127.0.0.1", "localhost")
+    await page.goto(f"{elsewhere}/login?at=issuer")
+    await sign_in(page)
+    await expect_heading(page, "This form came from somewhere else")
+
+
+async def authorize(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/oauth2/authorize?client_id=tv&response_type=code")
+    await expect_heading(page, "This is not how to sign in here")
+
+
+STATIONS: dict[str, Visit] = {
+    "sign-in": sign_in_page,
+    "sign-in-ended": notice("ended"),
+    "sign-in-switched": notice("switched"),
+    "sign-in-wrong": wrong_password,
+    "sign-in-incomplete": notice("incomplete"),
+    "sign-in-outdated": notice("outdated"),
+    "sign-in-no-cookie": notice("no_cookie"),
+    "sign-in-paused": notice("paused"),
+    "pause-sign-in": paused_sign_in,
+    "code": code_form,
+    "code-filled-in": filled_in,
+    "code-outdated": outdated_form,
+    "code-must-type": must_type,
+    "code-wrong": wrong_code("bbbb bbbb"),
+    "code-short": wrong_code("BCD", "bob"),
+    "code-long": wrong_code("B" * 64),
+    "pause-codes": paused_codes,
+    "question": question,
+    "question-near": question_near,
+    "question-long": question_long,
+    "question-claimed": question_claimed,
+    "question-outdated": question_outdated,
+    "approved": approved,
+    "denied-long": denied_long,
+    "approved-before": approved_before,
+    "expired": expired,
+    "nothing-known": nothing_known,
+    "sign-out-long": sign_out_long,
+    "signed-out": signed_out,
+    "not-found": not_found,
+    "foreign-form": foreign_form,
+    "authorize": authorize,
+}
