@@ -25,7 +25,8 @@ HITS_PER_DAY = 1 / 1_000
 WRONG_CODES_PER_DAY = 144_000
 """The wrong codes that lengths allow for, 1,000 in ten minutes. More of them lengthen new codes.
 
-Five addresses at the limits of the pages are as many (docs/security.md).
+Five addresses at the limits of the pages are as many (docs/security.md). A test computes it from
+the rules (`policy.rules`), which this room must not know.
 """
 
 GROWTH_BITS = 24
