@@ -49,8 +49,8 @@ PERMANENT = frozenset(
 
 # Keys that end.
 
-ISSUED = "df:issued:{df:slots}"
-"""A hash, how many grants were made by the minute. It shares the hash slot of SLOTS.
+MINUTES = "df:minutes:{df:slots}"
+"""A sorted set, the last slot number before each minute. It shares the hash slot of SLOTS.
 
 Ends a day after its last entry. Owner: `slots`.
 """
