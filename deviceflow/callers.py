@@ -22,8 +22,9 @@ log = structlog.get_logger()
 class Callers:
     """The senders of requests.
 
-    `trusted_proxies`: networks, as the settings have them. `header`: the only header that is
-    believed. A proxy that writes the one may pass on the other as the client sent it.
+    `trusted_proxies`: networks. `header`: the only header that is believed. A proxy that writes
+    the one may pass on the other as the client sent it. `warns`: False where the operator has
+    said that no proxy hides an address ("none"): then such a header is no sign of a mistake.
     """
 
     def __init__(
@@ -31,16 +32,19 @@ class Callers:
         trusted_proxies: Iterable[str],
         header: ForwardedHeader = "x-forwarded-for",
         clock: Clock = time.monotonic,
+        *,
+        warns: bool = True,
     ) -> None:
         self._proxies = tuple(ip_network(network) for network in trusted_proxies)
         self._header = header
         self._clock = clock
+        self._warns = warns
         self._warned_at = -float("inf")
 
     def address(self, request: web.Request) -> str:
         """Return the address of the sender, as text; empty on a Unix socket."""
         lines = request.headers.getall(self._header, [])
-        if lines and not self.is_by_proxy(request):
+        if lines and self._warns and not self.is_by_proxy(request):
             self._warn(request)
         entries = forwarded_for(lines) if self._header == "forwarded" else lines
         return client_address(request.remote or "", entries, self._proxies)
@@ -56,7 +60,7 @@ class Callers:
         self._warned_at = now
         log.warning(
             "forwarding_header.ignored",
-            peer=request.remote or "",
+            peer=request.remote or "a Unix socket",
             header=self._header,
             reason="the peer is not in server.trusted_proxies, so its own address counts",
             remedy="if it is your proxy, add it; otherwise a client has made the header up",

@@ -159,7 +159,12 @@ def open_parts(
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=Limits(connection, installation),
         replay=Replay(connection, installation),
-        callers=Callers(settings.server.proxies, settings.server.forwarded_header, clock),
+        callers=Callers(
+            settings.server.proxies,
+            settings.server.forwarded_header,
+            clock,
+            warns=not settings.server.names_no_proxies,
+        ),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
     )

@@ -1,6 +1,7 @@
 """The reload of what an operator changes while the server runs: clients and signing keys."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -49,7 +50,7 @@ class Reload:
             log_client_changes(clients, self._known_clients())
         await self._reload_keys()
         if self._has_read:
-            log_key_changes(keys, self.signer.known, self.signer.signing_key.key_id)
+            self._log_keys(keys)
         self._has_read = True
 
     async def one_client(self, client_id: str) -> None:
@@ -57,14 +58,19 @@ class Reload:
         before = self.clients.find(client_id)
         self.clients.adopt_one(client_id, await self.stored_clients.one(client_id))
         after = self.clients.find(client_id)
-        if after and after.algorithm and self.signer.key_for(after.algorithm) is None:
-            await self._reload_keys()
         log_client_changes(
             {client_id: before} if before else {}, {client_id: after} if after else {}
         )
+        if after and after.algorithm and self.signer.key_for(after.algorithm) is None:
+            keys = self.signer.known
+            await self._reload_keys()
+            self._log_keys(keys)
 
     def _known_clients(self) -> dict[str, Client]:
         return {client.client_id: client for client in self.clients}
+
+    def _log_keys(self, before: Mapping[str, SigningKey]) -> None:
+        log_key_changes(before, self.signer.known, self.signer.signing_key.key_id)
 
     async def _reload_keys(self) -> None:
         keys = await self.signing_keys.live_keys()

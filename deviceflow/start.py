@@ -36,7 +36,9 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         for finding in await survey(connection, time.time):
             log.warning("store.finding", finding=finding)
         clients = Clients(settings.clients)
-        clients.adopt(await StoredClients(connection).all())
+        stored_clients = StoredClients(connection)
+        clients.adopt(await stored_clients.all())
+        await stored_clients.mend_names()
         _warn_without_clients(settings, clients)
         signing_keys = open_signing_keys(settings, connection, time.time)
         keys = await signing_keys.live_keys()

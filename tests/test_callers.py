@@ -54,3 +54,17 @@ def test_the_operator_hears_of_a_proxy_that_is_not_listed(clock: Clock) -> None:
         clock.advance(WARN_EVERY_S)
         callers.address(sent_by("192.0.2.9", HEADERS))
         assert len(logs) == 2
+
+
+def test_where_no_proxy_hides_an_address_there_is_nothing_to_mend() -> None:
+    """The operator has said "none", and would be told to list a proxy."""
+    callers = Callers((), warns=False)
+    with structlog.testing.capture_logs() as logs:
+        assert callers.address(sent_by("192.0.2.9", HEADERS)) == "192.0.2.9"
+    assert logs == []
+
+
+def test_a_peer_without_an_address_has_a_name(clock: Clock) -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert Callers((), clock=clock).address(sent_by("", HEADERS)) == ""
+    assert [log["peer"] for log in logs] == ["a Unix socket"]

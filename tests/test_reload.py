@@ -271,6 +271,23 @@ async def test_one_changed_client_is_read_alone(make_parts: MakeParts) -> None:
     ] == [["one"], ["one"], ["one"]]
 
 
+async def test_a_key_that_a_client_needs_is_told(make_parts: MakeParts) -> None:
+    """After the client, for which it was made."""
+    parts = await make_parts()
+    await settled(parts)
+    signs = parts.signer.signing_key.key_id
+    await StoredClients(parts.connection).put(Client(client_id="a", name="A", algorithm="Ed25519"))
+    assert parts.feed.on_client is not None
+    with capture_logs() as logs:
+        await parts.feed.on_client("a")
+    clients, keys = logs
+    assert (clients["event"], clients["added"]) == ("clients.reloaded", ["a"])
+    made = parts.signer.key_for("Ed25519")
+    assert made is not None
+    assert (keys["event"], keys["added"]) == ("signing_keys.reloaded", [made.key_id])
+    assert keys["signs"] == signs
+
+
 async def test_after_a_lost_message_all_clients_are_read(make_parts: MakeParts) -> None:
     """The next message speaks of one client; the one before it must not be missed."""
     parts = await make_parts()

@@ -76,6 +76,11 @@ class Server(Section, frozen=True, kw_only=True):
         """The networks of the trusted proxies, without the word that says that there are none."""
         return tuple(network for network in self.trusted_proxies if network != NO_PROXIES)
 
+    @property
+    def names_no_proxies(self) -> bool:
+        """Whether the operator says that no proxy hides the address of a client."""
+        return NO_PROXIES in self.trusted_proxies
+
     def offers(self, method: ClientMethod) -> bool:
         """Return whether a client can authenticate by `method` with these settings."""
         return bool(self.client_certificate_header) or not method.has_certificate

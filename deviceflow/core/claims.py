@@ -31,38 +31,42 @@ class Validity(msgspec.Struct, frozen=True):
     expires_at: int
 
 
-def access_token(
-    subject: Subject,
-    *,
-    issuer: str,
-    audience: str | list[str],
-    client_id: str,
-    scope: str,
-    jti: str,
-    grant_id: str = "",
-    jkt: str = "",
-    lifetime: Validity,
-) -> Claims:
-    """Return the claims of an access token: RFC 9068 2.2, 2.2.1 (authentication), 2.2.3 (scope).
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What an access token allows, where, and to which client.
 
-    `jkt`: the thumbprint of a DPoP key (RFC 9449 6.1). All tokens of an approval have the same
-    `grant_id`.
+    `audience`: the `aud`, one or several APIs. `jkt`: the thumbprint of a DPoP key (RFC 9449 6.1).
+    All tokens of an approval have the same `grant_id`.
+    """
+
+    audience: str | list[str]
+    client_id: str
+    scope: str
+    grant_id: str = ""
+    jkt: str = ""
+
+
+def access_token(
+    subject: Subject, access: Access, *, issuer: str, jti: str, lifetime: Validity
+) -> Claims:
+    """Return the claims of an access token.
+
+    RFC 9068 2.2, 2.2.1 (authentication), 2.2.3 (scope).
     """
     claims: Claims = {
         "iss": issuer,
         "sub": subject.sub,
-        "aud": audience,
-        "client_id": client_id,
-        "scope": scope,
+        "aud": access.audience,
+        "client_id": access.client_id,
+        "scope": access.scope,
         "jti": jti,
         "iat": lifetime.issued_at,
         "exp": lifetime.expires_at,
     }
     claims |= _authentication(subject)
-    if grant_id:
-        claims["grant_id"] = grant_id
-    if jkt:
-        claims["cnf"] = {"jkt": jkt}
+    if access.grant_id:
+        claims["grant_id"] = access.grant_id
+    if access.jkt:
+        claims["cnf"] = {"jkt": access.jkt}
     return claims
 
 

@@ -1,6 +1,7 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
-from deviceflow.core.display_text import is_display_text, repaired
+from deviceflow.core.display_text import comparison_key, is_display_text, repaired
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
@@ -72,6 +73,12 @@ Resource = Annotated[
 SubjectName = Annotated[
     str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,500}\Z", description="a distinguished name (RFC 4514)")
 ]
+
+UNNAMED = "Unnamed application"
+"""What people read of a client without a name: an id would mean nothing to them (RFC 7591 2).
+
+Any number of clients may have no name.
+"""
 
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
@@ -207,6 +214,18 @@ class Clients:
         self._from_file = {client.client_id: client for client in clients}
         self._by_id = dict(self._from_file)
         self._listeners: list[tuple[Callable[[], None], OneChange]] = []
+
+    @cached_property
+    def _names_in_file(self) -> dict[str, set[str]]:
+        """The ids of the file's clients, by their folded names."""
+        names: dict[str, set[str]] = {}
+        for client in self._from_file.values():
+            names.setdefault(comparison_key(client.name), set()).add(client.client_id)
+        return names
+
+    def is_name_in_file(self, name: str, client_id: str) -> bool:
+        """Return whether the file has another client than `client_id` of this name, or its twin."""
+        return bool(self._names_in_file.get(comparison_key(name), set()) - {client_id})
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._by_id.values())

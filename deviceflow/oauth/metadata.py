@@ -1,14 +1,16 @@
 """Metadata (RFC 8414; OpenID Connect Discovery) and keys (RFC 7517), true to the settings."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import pkce
-from deviceflow.core.client import Client, Clients, algorithms_of
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
@@ -20,19 +22,41 @@ ASKED_AGAIN = "no-cache"
 Connect Core 10.1.1): a cache in between must not answer with the old ones."""
 
 
-def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMetadata:
-    """Return what this server offers to the clients that it has now."""
+class Offer(NamedTuple):
+    """What a client may use: a scope, a method to authenticate by, an algorithm of its tokens.
+
+    `introspection method`: a method of a client that may introspect.
+    """
+
+    kind: Literal["scope", "method", "introspection method", "algorithm"]
+    name: str
+
+
+def offers_to(client: Client, settings: Settings) -> Iterator[Offer]:
+    """List what the server offers to a client, each once; nothing if it is not served."""
+    if not client.enabled or not settings.server.offers(client.method):
+        return
+    yield from (Offer("scope", scope) for scope in dict.fromkeys(client.scopes))
+    for method in client.announced_methods:
+        yield Offer("method", method)
+        if client.introspect:
+            yield Offer("introspection method", method)
+    if client.algorithm:
+        yield Offer("algorithm", client.algorithm)
+
+
+def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetadata:
+    """Return what this server offers to all its clients together."""
     issuer = settings.issuer_url
-    served = [client for client in clients if _is_served(client, settings)]
-    scopes = [scope for client in served for scope in client.scopes]
-    methods: list[str] = [method for client in served for method in client.announced_methods]
+    names: dict[str, list[str]] = {}
+    for offer in offers:
+        names.setdefault(offer.kind, []).append(offer.name)
+    scopes, methods = names.get("scope", []), names.get("method", [])
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
     methods = _each_once(methods) or [PUBLIC]
-    introspecting = _each_once(
-        method for client in served if client.introspect for method in client.announced_methods
-    )
+    introspecting = _each_once(names.get("introspection method", []))
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
     return ServerMetadata(
         issuer=issuer,
@@ -58,7 +82,9 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=algorithms_of(served, settings.tokens.algorithm),
+        id_token_signing_alg_values_supported=_each_once(
+            [settings.tokens.algorithm, *names.get("algorithm", [])]
+        ),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
     )
@@ -73,10 +99,6 @@ def provider_metadata(settings: Settings, metadata: ServerMetadata) -> ServerMet
         metadata,
         authorization_endpoint=f"{settings.issuer_url}/oauth2/authorize",
     )
-
-
-def _is_served(client: Client, settings: Settings) -> bool:
-    return client.enabled and settings.server.offers(client.method)
 
 
 def _each_once(names: Iterable[str]) -> list[str]:
@@ -113,46 +135,45 @@ class PublicDocument:
 class KeptMetadata:
     """The metadata, made when it is asked for and kept until clients change it.
 
-    Most changes do not: a registered client offers what others offer already.
+    Most changes do not: a client is offered what others are. So it is counted how many clients
+    each offer is for, and only the first or last one changes the metadata.
     """
 
     def __init__(self, settings: Settings, clients: Clients) -> None:
         self._settings = settings
         self._clients = clients
         self._kept: ServerMetadata | None = None
-        clients.on_change(self._forget, self._note_client)
+        self._offers: Counter[Offer] = Counter()
+        clients.on_change(self._count_all, self._count_one)
+        self._count_all()
 
     def server(self) -> ServerMetadata:
         """Return what this server offers to the clients that it has now (RFC 8414)."""
         if self._kept is None:
-            self._kept = server_metadata(self._settings, self._clients)
+            self._kept = server_metadata(self._settings, self._offers)
         return self._kept
 
     def provider(self) -> ServerMetadata:
         """Return the same as OpenID Connect Discovery 3 has it."""
         return provider_metadata(self._settings, self.server())
 
-    def _forget(self) -> None:
+    def _count_all(self) -> None:
+        self._offers.clear()
         self._kept = None
+        for client in self._clients:
+            self._count_one(None, client)
 
-    def _note_client(self, before: Client | None, after: Client | None) -> None:
-        # What a client offered, others may still offer: only all of them together can tell.
-        if before is not None or (after is not None and not self._has(after)):
-            self._forget()
-
-    def _has(self, client: Client) -> bool:
-        kept = self._kept
-        if kept is None or not _is_served(client, self._settings):
-            return True
-        methods = set(client.announced_methods)
-        introspecting = set(kept.introspection_endpoint_auth_methods_supported or ())
-        algorithms = kept.id_token_signing_alg_values_supported
-        return (
-            set(client.scopes) <= set(kept.scopes_supported or ())
-            and methods <= set(kept.token_endpoint_auth_methods_supported)
-            and (not client.introspect or methods <= introspecting)
-            and (client.algorithm is None or client.algorithm in algorithms)
-        )
+    def _count_one(self, before: Client | None, after: Client | None) -> None:
+        # The new one first: what it is still offered must not seem to end.
+        for offer in offers_to(after, self._settings) if after else ():
+            self._offers[offer] += 1
+            if self._offers[offer] == 1:
+                self._kept = None
+        for offer in offers_to(before, self._settings) if before else ():
+            self._offers[offer] -= 1
+            if not self._offers[offer]:
+                del self._offers[offer]
+                self._kept = None
 
 
 def published_keys(signer: Signer) -> list[PublicDocument]:

@@ -13,6 +13,7 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | sign-in.browser | browser | 20 | 86400 s | 900 s |
 | code.address | address | 200 | a code's lifetime | |
 | code.account | account | 8 | a code's lifetime | |
+| client.failure-address | address | 300 | 60 s | |
 | client.failure | client and address | 30 | 60 s | |
 
 - **sign-in** counts wrong passwords; a right one is taken back. A browser that has signed in to
@@ -23,7 +24,11 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
   their limit (docs/security.md).
-- **client.failure** counts credentials of clients that could be guesses and are wrong.
+- **client.failure** counts credentials of clients that could be guesses and are wrong: secrets and
+  signed assertions. A fleet whose secret is wrong uses up its own count and no more, so ten such
+  fleets behind one address stay within the address's. Beyond the address's limit, each client
+  there has one failure in place of 30. A right secret is no failure, so it is never refused for
+  what was tried on other clients.
 
 An address is an IPv4 address or the /64 of an IPv6 address.
 """
@@ -66,6 +71,7 @@ SIGN_IN_ACCOUNT = Rule("sign-in.account", "account", 150, DAY_S, 300)
 SIGN_IN_ACCOUNT_ADDRESS = Rule("sign-in.account-address", "account and address", 20, DAY_S, 900)
 SIGN_IN_KNOWN = Rule("sign-in.known", "account", 150, DAY_S, 300)
 SIGN_IN_BROWSER = Rule("sign-in.browser", "browser", 20, DAY_S, 900)
+CLIENT_FAILURE_ADDRESS = Rule("client.failure-address", "address", 300, 60)
 CLIENT_FAILURE = Rule("client.failure", "client and address", 30, 60)
 
 
@@ -94,6 +100,11 @@ def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Co
         Count(SIGN_IN_ACCOUNT, username),
         Count(SIGN_IN_ACCOUNT_ADDRESS, f"{near} {username}"),
     )
+
+
+def client_failure_counts(client_id: str, near: str) -> tuple[Count, ...]:
+    """List what a failure of a client counts under; `near`: its address, as `rate_key` gives it."""
+    return (Count(CLIENT_FAILURE_ADDRESS, near), Count(CLIENT_FAILURE, f"{near} {client_id}"))
 
 
 def code_counts(sub: str, address: str, lifetime_s: int) -> tuple[Count, ...]:

@@ -2,24 +2,36 @@
 
 A client of the store stands before one of the same id in the file. Changes reach all workers
 within a second.
+
+Clients that register themselves have names of their own. Each name has an entry, which the script
+that writes a client keeps: to see whether a name is taken costs the same for any number of clients.
 """
 
 from collections.abc import Callable
 from hmac import compare_digest
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
-from deviceflow.core.client import Client
+from deviceflow.core.client import UNNAMED, Client
+from deviceflow.core.display_text import comparison_key
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import announce_client
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordContended, RecordUnreadable
+from deviceflow.store.errors import NameTaken, RecordContended, RecordUnreadable
 from deviceflow.store.records import read_record
 
 TRIES = 50
 """How often a change is tried while others are faster: more than ever happens by chance."""
+
+MENDED_AT_ONCE = 500
+"""How many entries one call of the script mends: it holds up the store for a few milliseconds."""
+
+UNREADABLE = "cannot be read"
+"""The name that stands for the one in a record that cannot be read."""
+
+KEYS = scripts.ClientKeys(keyspace.CLIENTS, keyspace.CLIENT_NAMES)
 
 Changed = TypeVar("Changed", bound=Client | None)
 
@@ -61,34 +73,112 @@ class StoredClients:
         return None if record is None else _client(client_id, record)
 
     async def put(self, client: Client) -> None:
-        """Store a client over whatever is there: for a new id that no other caller knows yet."""
-        record = msgspec.json.encode(client)
-        await self._connection.command("HSET", keyspace.CLIENTS, client.client_id, record)
-        await announce_client(self._connection, client.client_id)
+        """Store a client over whatever is there. May raise RecordContended."""
+        await self._replace(client.client_id, lambda _: client, _Terms())
+
+    async def register(self, client: Client, token_hash: str) -> None:
+        """Store a new client with the hash of its registration access token (RFC 7592).
+
+        Raises NameTaken if another stored client has its name.
+        """
+        # In this order: there is never a client that its registrant cannot manage.
+        await self.put_registration(client.client_id, token_hash)
+        try:
+            await self._replace(client.client_id, lambda _: client, _Terms(is_own_name=True))
+        except NameTaken:
+            await self._end_registration(client.client_id)
+            raise
 
     async def change(
-        self, client_id: str, edit: Callable[[Client | None], Changed], token_hash: str = ""
+        self,
+        client_id: str,
+        edit: Callable[[Client | None], Changed],
+        token_hash: str = "",
+        *,
+        is_own_name: bool = False,
     ) -> Changed:
         """Store what `edit` makes of the client and return it; None removes the client.
 
         `edit` receives what `find` returns, and may raise: then nothing changes. If another
         caller was faster, `edit` is called again, with the client as it is by then. So no other
-        change is lost, and no change brings back a client that was removed after it began. May
-        raise RecordUnreadable and RecordContended.
+        change is lost, and no change brings back a client that was removed after it began. With
+        `is_own_name`, a new name must be no other stored client's. May raise RecordUnreadable,
+        RecordContended and NameTaken.
         """
+
+        def edit_record(record: bytes | None) -> Changed:
+            return edit(None if record is None else _client(client_id, record))
+
+        terms = _Terms(token_hash, is_own_name=is_own_name)
+        after = await self._replace(client_id, edit_record, terms)
+        if after is None:
+            await self._end_registration(client_id)
+        return after
+
+    async def remove(self, client_id: str) -> bool:
+        """Forget a client and its registration; return False if there is no such client.
+
+        May raise RecordContended.
+        """
+        # In this order: a client that comes back under this id must not be managed with the old
+        # registration.
+        await self._end_registration(client_id)
+        was_there = False
+
+        def note(record: bytes | None) -> None:
+            nonlocal was_there
+            was_there = record is not None
+
+        await self._replace(client_id, note, _Terms())
+        return was_there
+
+    async def mend_names(self) -> None:
+        """Bring the entries of names up to date with the clients that `all` has returned.
+
+        For a store that a version without such entries has written. While such a version runs
+        beside this one, its clients have none until the next start.
+        """
+        right = {
+            f"{comparison_key(client.name)} ".encode() + stored[0]: stored
+            for stored, client in self._known.items()
+            if client.name != UNREADABLE
+        }
+        records = dict(self._known.keys())
+        entries = set(await self._connection.command("ZRANGE", keyspace.CLIENT_NAMES, 0, -1))
+        mendings = [
+            scripts.NameMending(*right[entry], right=entry) for entry in right.keys() - entries
+        ]
+        for entry in entries - right.keys():
+            client_id = entry.rpartition(b" ")[2]
+            record = records.get(client_id, b"")
+            mendings.append(scripts.NameMending(client_id, record, wrong=entry))
+        for start in range(0, len(mendings), MENDED_AT_ONCE):
+            batch = mendings[start : start + MENDED_AT_ONCE]
+            await scripts.mend_client_names(self._connection, KEYS, batch)
+
+    async def put_registration(self, client_id: str, token_hash: str) -> None:
+        """Store the hash of a registration access token (RFC 7592)."""
+        await self._connection.command("HSET", keyspace.REGISTRATIONS, client_id, token_hash)
+
+    async def _replace(
+        self, client_id: str, edit: Callable[[bytes | None], Changed], terms: "_Terms"
+    ) -> Changed:
+        """Store what `edit` makes of a record; call it again if another caller was faster."""
         for _ in range(TRIES):
-            record = await self._read(client_id, token_hash)
-            after = edit(None if record is None else _client(client_id, record))
-            is_changed = await scripts.change_client(
+            record = await self._read(client_id, terms.token_hash)
+            after = edit(record)
+            before = scripts.ClientVersion(record or b"", _name_in(record))
+            outcome = await scripts.change_named_client(
                 self._connection,
-                keyspace.CLIENTS,
+                KEYS,
                 client_id,
-                before=record or b"",
-                after=b"" if after is None else msgspec.json.encode(after),
+                before=before,
+                after=_version(after),
+                is_own_name=terms.is_own_name and _is_new_name(record, after),
             )
-            if is_changed:
-                if after is None:
-                    await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
+            if outcome == "taken":
+                raise NameTaken
+            if outcome == "changed":
                 await announce_client(self._connection, client_id)
                 return after
         raise RecordContended(
@@ -96,18 +186,8 @@ class StoredClients:
             " it; try once more, or forget it: deviceflow clients remove " + client_id
         )
 
-    async def remove(self, client_id: str) -> bool:
-        """Forget a client and its registration; return False if there is no such client."""
-        # In this order: a client that comes back under this id must not be managed with the old
-        # registration.
+    async def _end_registration(self, client_id: str) -> None:
         await self._connection.command("HDEL", keyspace.REGISTRATIONS, client_id)
-        removed = await self._connection.command("HDEL", keyspace.CLIENTS, client_id)
-        await announce_client(self._connection, client_id)
-        return bool(removed)
-
-    async def put_registration(self, client_id: str, token_hash: str) -> None:
-        """Store the hash of a registration access token (RFC 7592)."""
-        await self._connection.command("HSET", keyspace.REGISTRATIONS, client_id, token_hash)
 
     async def _read(self, client_id: str, token_hash: str) -> bytes | None:
         record: bytes | None = await self._connection.command("HGET", keyspace.CLIENTS, client_id)
@@ -116,6 +196,37 @@ class StoredClients:
             if not compare_digest(known or b"", token_hash.encode()):
                 return None
         return record
+
+
+class _Terms(NamedTuple):
+    """Which client a change is for, and whether its name has to be its own."""
+
+    token_hash: str = ""
+    is_own_name: bool = False
+
+
+def _version(client: Client | None) -> scripts.ClientVersion:
+    if client is None:
+        return scripts.ClientVersion()
+    return scripts.ClientVersion(msgspec.json.encode(client), comparison_key(client.name))
+
+
+def _name_in(record: bytes | None) -> str:
+    """Return the folded name in a record; empty if there is none, or none that can be read.
+
+    A folded name has no spaces, so its entry is split at the last one.
+    """
+    try:
+        return comparison_key(read_record(record, Client).name) if record else ""
+    except RecordUnreadable:
+        return ""
+
+
+def _is_new_name(record: bytes | None, after: Client | None) -> bool:
+    """Return whether `after` gives the client a name that has to be its own."""
+    if after is None or comparison_key(after.name) == comparison_key(UNNAMED):
+        return False
+    return record is None or read_record(record, Client).name != after.name
 
 
 def _client(client_id: str, record: bytes) -> Client:
@@ -141,7 +252,7 @@ def _readable(name: bytes, record: bytes) -> Client:
             consequence="this client is refused",
             remedy=_remedy(client_id),
         )
-        return Client(client_id=client_id, name="cannot be read", enabled=False)
+        return Client(client_id=client_id, name=UNREADABLE, enabled=False)
 
 
 def _remedy(client_id: str) -> str:

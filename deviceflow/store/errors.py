@@ -17,5 +17,9 @@ class RecordContended(StoreUnavailable):
     """A record that others keep changing. The text is a line for the operator."""
 
 
+class NameTaken(Exception):  # noqa: N818, it states a condition, not a mistake
+    """Another client has the name that a client wants for itself."""
+
+
 class StoreSetupError(Exception):
     """The store cannot be opened at start. The text is a line for the operator."""

@@ -23,6 +23,12 @@ SIGNING_KEYS = "df:signing"
 CLIENTS = "df:clients"
 """A hash, client records by client id. Owner: `clients`."""
 
+CLIENT_NAMES = "df:client-names:{df:clients}"
+"""A sorted set, folded names with their client ids, in order. It shares the hash slot of CLIENTS.
+
+Owner: `clients`.
+"""
+
 REGISTRATIONS = "df:registrations"
 """A hash, hashes of registration access tokens by client id. Owner: `clients`."""
 
@@ -36,14 +42,15 @@ SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
 PERMANENT = frozenset(
-    {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, REGISTRATIONS, USERS, SUBJECTS, SLOTS}
+    {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
+    | {SLOTS}
 )
 """The keys without a TTL. Every other key has one."""
 
 # Keys that end.
 
-ISSUED = "df:issued:{df:slots}"
-"""A hash, how many grants were made by the minute. It shares the hash slot of SLOTS.
+MINUTES = "df:minutes:{df:slots}"
+"""A sorted set, the last slot number before each minute. It shares the hash slot of SLOTS.
 
 Ends a day after its last entry. Owner: `slots`.
 """

@@ -10,7 +10,8 @@ gets a shorter code, as long as as many grants live. Numbers that are taken ahea
 they are as old as the count that came with them. It costs no round trip for each grant, because
 all grants that wait at the same time share one.
 
-The counts are kept by the minute, in the store only. A worker that starts knows them at once, and
+The counts are kept by the minute, in the store only: the numbers count the grants, so it keeps
+the last number before each minute. A worker that starts knows them at once, and
 a store that lost its data begins with none.
 """
 
@@ -107,7 +108,7 @@ class Slots:
     async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
         return await scripts.take_slots(
             self._connection,
-            [keyspace.SLOTS, keyspace.ISSUED, keyspace.WRONG_CODES],
+            [keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES],
             numbers,
             minute=self._minute(0),
             grants_since=self._minute(lifetime),

@@ -2,7 +2,15 @@
 
 import pytest
 
-from deviceflow.core.claims import Claims, Subject, Validity, access_token, id_token, profile
+from deviceflow.core.claims import (
+    Access,
+    Claims,
+    Subject,
+    Validity,
+    access_token,
+    id_token,
+    profile,
+)
 
 ADA = Subject(
     sub="user_1",
@@ -20,10 +28,8 @@ def test_an_access_token_has_the_required_claims() -> None:
     """9068-2.2-a, 9068-2.2.3-a."""
     claims = access_token(
         ADA,
+        Access(audience="https://api.example.com", client_id="tv-app", scope="openid profile"),
         issuer=ISSUER,
-        audience="https://api.example.com",
-        client_id="tv-app",
-        scope="openid profile",
         jti="unique",
         lifetime=LIFETIME,
     )

@@ -1,6 +1,8 @@
 """Text that strangers write: what it may hold, and which two texts people take for the same."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deviceflow.core.display_text import (
     comparison_key,
@@ -64,6 +66,13 @@ def test_the_normal_form() -> None:
 )
 def test_twins(twin: str) -> None:
     assert comparison_key(twin) == comparison_key("Living room TV")
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+def test_ascii_is_folded_as_its_wide_form(text: str) -> None:
+    """The short way for ASCII and the way for everything else have the same end."""
+    wide = "".join(chr(ord(each) + 0xFEE0) if each != " " else "\u3000" for each in text)
+    assert comparison_key(text) == comparison_key(wide)
 
 
 @pytest.mark.parametrize("other", ["Living room TV 2", "Bedroom TV"])

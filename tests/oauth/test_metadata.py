@@ -187,6 +187,13 @@ async def test_it_is_made_once_for_many_readers_and_registrations(worker: Worker
         assert "new" in document["scopes_supported"]
         assert "private_key_jwt" in document["token_endpoint_auth_methods_supported"]
         assert made.call_count == 2
+        renamed = msgspec.structs.replace(unlike, name="V")
+        for after in (renamed, unlike):
+            clients.adopt_one("unlike", after)
+            await fetch(worker, PATHS[0])
+        clients.adopt_one("like-others", None)
+        await fetch(worker, PATHS[0])
+        assert made.call_count == 2
         clients.adopt_one("unlike", None)
         assert "new" not in (await fetch(worker, PATHS[1]))["scopes_supported"]
         clients.adopt([])

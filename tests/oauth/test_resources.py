@@ -366,12 +366,9 @@ async def test_a_token_with_openid_for_others(
     now = int(stage.clock.now)
     content = claims.access_token(
         await people.subject("ada"),
+        claims.Access(audience=audience, client_id="printer", scope="openid", grant_id="g" * 16),
         issuer=ISSUER,
-        audience=audience,
-        client_id="printer",
-        scope="openid",
         jti="by hand",
-        grant_id="g" * 16,
         lifetime=Validity(now, now + 60),
     )
     connection = Connection.open(stage.url)

@@ -1,12 +1,28 @@
 """The rules, and the table of them that people read."""
 
+import math
 import re
+from pathlib import Path
 
+import pytest
+
+from deviceflow.config import Device
+from deviceflow.core.user_code import (
+    HITS_PER_DAY,
+    NUMERIC,
+    WRONG_CODES_PER_DAY,
+    UserCodeFormat,
+    length_for,
+)
 from deviceflow.policy import rules
 from deviceflow.policy.rules import Rule, code_account, code_address, code_counts, sign_in_counts
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
 
 LIFETIME_S = 1234
+ADDRESSES = 5
+"""How many addresses at their limit the length of every code allows for."""
+
+DIGITS = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
 ALL = [
     *(each for each in vars(rules).values() if isinstance(each, Rule)),
     code_account(LIFETIME_S),
@@ -60,3 +76,54 @@ def test_a_known_browser_shares_no_count_with_strangers() -> None:
 def test_an_ipv6_address_counts_as_its_network() -> None:
     [address, *_] = code_counts("sub", "2001:db8:0:7::1", 600)
     assert address.key == "2001:db8:0:7::/64"
+
+
+def wrong_codes_per_day(addresses: int, lifetime_s: int = Device().lifetime_s) -> float:
+    """Return what the rules let so many addresses try, with as many accounts as they need."""
+    rule = code_address(lifetime_s)
+    return addresses * rule.limit * rules.DAY_S / rule.window_s
+
+
+def chance_of_a_hit(form: UserCodeFormat, live: int, tried: float, assumed: float = 0) -> float:
+    """Return the true chance of a day; `assumed`: the wrong codes that the server has counted."""
+    one = live / len(form.alphabet) ** length_for(form, live, assumed)
+    return -math.expm1(tried * math.log1p(-one))
+
+
+def test_lengths_allow_for_the_rules() -> None:
+    """8628-5.1-a: neither the limit nor the arithmetic of user codes can change alone."""
+    assert wrong_codes_per_day(ADDRESSES) == WRONG_CODES_PER_DAY
+
+
+@pytest.mark.parametrize("live", [10**3, 10**4, 10**5, 10**6])
+@pytest.mark.parametrize("form", [UserCodeFormat(), DIGITS])
+def test_an_attacker_at_the_limits_hits_nothing_in_a_thousand_days(
+    form: UserCodeFormat, live: int
+) -> None:
+    """8628-5.1-a: by the rules as they are; up to five addresses the length needs no count."""
+    for addresses in range(1, ADDRESSES + 1):
+        assert chance_of_a_hit(form, live, wrong_codes_per_day(addresses)) < HITS_PER_DAY
+
+
+@pytest.mark.parametrize(("lifetime_s", "addresses"), [(60, 100), (600, 1000), (3600, 1000)])
+def test_more_of_them_are_counted(lifetime_s: int, addresses: int) -> None:
+    """8628-5.1-a: up to 200 times as many, with a million codes, the length follows the count.
+
+    The window of the rules is the lifetime of codes. So shorter lifetimes allow more in a day.
+    """
+    tried = wrong_codes_per_day(addresses, lifetime_s)
+    for form in (UserCodeFormat(), DIGITS):
+        assert chance_of_a_hit(form, 10**6, tried, tried) < HITS_PER_DAY
+
+
+def test_the_figures_in_the_documentation() -> None:
+    """What an account and so many addresses may try, in ten minutes and in a day."""
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE)
+    told = {who: [int(each.replace(",", "")) for each in figures] for who, *figures in rows}
+    limits = {
+        "one account": code_account(600).limit,
+        "one address (IPv4, or a /64 of IPv6)": code_address(600).limit,
+        "five addresses": ADDRESSES * code_address(600).limit,
+    }
+    assert told == {who: [limit, limit * rules.DAY_S // 600] for who, limit in limits.items()}

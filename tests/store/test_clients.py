@@ -10,11 +10,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.config import Settings
+from deviceflow.core.client import UNNAMED, Client, Clients
+from deviceflow.start import prepare
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.clients import TRIES, StoredClients
+from deviceflow.store.clients import MENDED_AT_ONCE, TRIES, StoredClients
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordContended, RecordUnreadable
+from deviceflow.store.errors import NameTaken, RecordContended, RecordUnreadable
 from tests.stage.lossy import lossy_path
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
@@ -122,15 +124,15 @@ def before_writing(
     connection: Connection, then: Callable[[], Awaitable[object]], times: int = 1
 ) -> Iterator[None]:
     """Have somebody else do `then` between the reading and the writing of a change."""
-    change_client = scripts.change_client
+    change_named_client = scripts.change_named_client
     turns = iter(range(times))
 
-    async def delayed(by: Connection, *args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
+    async def delayed(by: Connection, *args: Any, **options: Any) -> str:  # noqa: ANN401, as it is
         if by is connection and next(turns, None) is not None:
             await then()
-        return await change_client(by, *args, **options)
+        return await change_named_client(by, *args, **options)
 
-    with mock.patch.object(scripts, "change_client", delayed):
+    with mock.patch.object(scripts, "change_named_client", delayed):
         yield
 
 
@@ -270,3 +272,140 @@ async def test_every_change_is_announced(stored: StoredClients, store: Store) ->
     ):
         await change
         assert await store.connection.command("GET", keyspace.REVISION) == b"%d" % number
+
+
+# Names
+
+
+def clock_of(number: int, name: str = "Clock") -> Client:
+    return Client(client_id=f"client_{number}", name=name)
+
+
+async def entries(store: Store) -> list[bytes]:
+    """Return the entries of names: folded, with the client's id."""
+    found: list[bytes] = await store.connection.command("ZRANGE", keyspace.CLIENT_NAMES, 0, -1)
+    return found
+
+
+async def is_free(stored: StoredClients, name: str) -> bool:
+    """Return whether a new client may have `name`, and take nothing."""
+    try:
+        await stored.register(Client(client_id="probe", name=name), "hash")
+    except NameTaken:
+        assert await stored.find("probe", "hash") is None
+        return False
+    await stored.remove("probe")
+    return True
+
+
+async def test_a_name_is_taken_until_its_client_has_another_or_is_gone(
+    stored: StoredClients, store: Store
+) -> None:
+    await stored.register(clock_of(1), "hash")
+    for twin in ("Clock", "CLOCK", "c l o c k", "Clo\u0301ck"):
+        assert not await is_free(stored, twin)
+    assert await is_free(stored, "Clocks")
+    assert await is_free(stored, "Clo")
+    await stored.change("client_1", renamed)
+    assert await is_free(stored, "Clock")
+    assert not await is_free(stored, "Clock 2")
+    await stored.remove("client_1")
+    assert await is_free(stored, "Clock 2")
+    assert await entries(store) == []
+
+
+async def test_a_refused_name_leaves_nothing_behind(stored: StoredClients, store: Store) -> None:
+    await stored.register(clock_of(1), "hash")
+    with pytest.raises(NameTaken):
+        await stored.register(clock_of(2), "hash")
+    assert await stored.find("client_2") is None
+    assert await store.connection.command("HLEN", keyspace.REGISTRATIONS) == 1
+    await stored.register(clock_of(3, "Bell"), "hash")
+    with pytest.raises(NameTaken):
+        await stored.change("client_3", lambda _: clock_of(3, "clock"), is_own_name=True)
+    assert await stored.find("client_3") == clock_of(3, "Bell")
+
+
+async def test_the_name_that_a_client_has_is_its_own(stored: StoredClients) -> None:
+    await stored.register(clock_of(1), "hash")
+    await stored.change("client_1", lambda _: clock_of(1, "clock"), is_own_name=True)
+    await stored.change("client_1", lambda _: clock_of(1), is_own_name=True)
+    again = msgspec.structs.replace(clock_of(1), enabled=False)
+    await stored.put(clock_of(2))
+    assert await stored.change("client_1", lambda _: again, is_own_name=True) == again
+
+
+async def test_the_operator_may_give_a_name_twice(stored: StoredClients) -> None:
+    """It is taken until both are gone."""
+    for number in (1, 2):
+        await stored.put(clock_of(number))
+    await stored.remove("client_1")
+    assert not await is_free(stored, "Clock")
+    await stored.remove("client_2")
+    assert await is_free(stored, "Clock")
+
+
+async def test_many_clients_without_a_name(stored: StoredClients) -> None:
+    for number in range(3):
+        await stored.register(clock_of(number, UNNAMED), "hash")
+    assert len(await stored.all()) == 3
+
+
+async def test_a_name_that_many_want_at_once(stored: StoredClients, another: MakeStore) -> None:
+    """One has it: the look and the writing are one step."""
+    doors = [StoredClients((await another()).connection) for _ in range(4)]
+    outcomes = await asyncio.gather(
+        *(doors[n % 4].register(clock_of(n), "hash") for n in range(20)), return_exceptions=True
+    )
+    assert [type(each) for each in outcomes if each is not None] == [NameTaken] * 19
+    assert len(await stored.all()) == 1
+
+
+async def test_a_client_that_could_not_be_read_keeps_no_name(
+    stored: StoredClients, store: Store
+) -> None:
+    await stored.register(clock_of(1), "hash")
+    await store.connection.command("HSET", keyspace.CLIENTS, "client_1", "{")
+    assert not await is_free(stored, "Clock")
+    assert await stored.remove("client_1")
+    assert await is_free(stored, "Clock")
+
+
+async def test_a_store_of_before_the_entries(stored: StoredClients, store: Store) -> None:
+    """At the start of a server every client gets its entry, and wrong entries go."""
+    command = store.connection.command
+    count = 2 * MENDED_AT_ONCE + 7
+    for number in range(count):
+        record = msgspec.json.encode(clock_of(number, f"Clock {number}"))
+        await command("HSET", keyspace.CLIENTS, f"client_{number}", record)
+    await command("HSET", keyspace.CLIENTS, "later", LATER)
+    await command("ZADD", keyspace.CLIENT_NAMES, 0, "clock0 gone", 0, "old client_1")
+    assert await is_free(stored, "Clock 5")
+    for _ in range(2):
+        await stored.all()
+        await stored.mend_names()
+        found = await entries(store)
+        assert sorted(found) == sorted(b"clock%d client_%d" % (n, n) for n in range(count))
+    assert not await is_free(stored, "Clock 5")
+    assert await is_free(stored, "old")
+
+
+async def test_mending_looks_at_nothing_that_changed_meanwhile(
+    stored: StoredClients, store: Store, another: MakeStore
+) -> None:
+    other = StoredClients((await another()).connection)
+    command = store.connection.command
+    await command("HSET", keyspace.CLIENTS, "client_1", msgspec.json.encode(clock_of(1)))
+    await command("HSET", keyspace.CLIENTS, "client_2", msgspec.json.encode(clock_of(2, "Bell")))
+    await stored.all()
+    await other.change("client_1", renamed)
+    await other.remove("client_2")
+    await stored.mend_names()
+    assert await entries(store) == [b"clock2 client_1"]
+
+
+async def test_a_start_mends_the_names(store: Store, valkey: Valkey) -> None:
+    command = store.connection.command
+    await command("HSET", keyspace.CLIENTS, "client_1", msgspec.json.encode(clock_of(1)))
+    await prepare(Settings(), valkey.url)
+    assert await entries(store) == [b"clock client_1"]

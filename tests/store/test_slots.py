@@ -1,6 +1,7 @@
 """Slot numbers, and how many grants are live, on fakeredis and on a real server alike."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from unittest import mock
 
@@ -27,6 +28,18 @@ async def test_the_counter_may_run_over(each_store: Store) -> None:
     await each_store.connection.command("SET", keyspace.SLOTS, (1 << 40) - 3)
     taken = [(await each_store.slots.take(600)).number for _ in range(4)]
     assert taken == [(1 << 40) - 2, (1 << 40) - 1, 0, 1]
+
+
+async def test_a_counter_that_was_lost_begins_again(each_store: Store) -> None:
+    """And never with a negative count."""
+    for _ in range(3):
+        await asyncio.gather(*(each_store.slots.take(600) for _ in range(10)))
+        each_store.clock.advance(60)
+    await each_store.connection.command("DEL", keyspace.SLOTS)
+    slots = [await each_store.slots.take(600) for _ in range(3)]
+    assert [slot.pressure.live for slot in slots] == [1, 2, 3]
+    await each_store.connection.command("DEL", keyspace.MINUTES)
+    assert (await each_store.slots.take(600)).pressure.live == 1
 
 
 async def test_grants_that_wait_at_the_same_time_share_a_call(store: Store) -> None:
@@ -68,6 +81,36 @@ async def test_a_clock_that_steps_back_loses_no_grant(each_store: Store) -> None
     assert (await each_store.slots.take(600)).pressure.live == 101
 
 
+@pytest.mark.parametrize("lifetime", [60, 600, 86_400])
+async def test_the_count_is_the_one_of_the_minutes(store: Store, lifetime: int) -> None:
+    """Beside a list of all grants, over two days with pauses of a second to hours."""
+    chance = random.Random(lifetime)  # noqa: S311, not a secret
+    made: list[tuple[int, int]] = []
+    for _ in range(400):
+        store.clock.advance(chance.choice([1, 20, 60, 61, 600, 3600]))
+        number, now = chance.randrange(4), store.clock()
+        made.append((int(now) // 60, number))
+        counted = await store.slots._count(number, lifetime)
+        assert counted.grants == sum(n for at, n in made if at >= int(now - lifetime) // 60)
+
+
+@pytest.mark.parametrize("skew", [-240, -60, 60, 240])
+async def test_hosts_that_disagree_about_the_minute_miss_no_grant(
+    store: Store, another: Callable[[], Awaitable[Store]], skew: int
+) -> None:
+    """Each counts at least the grants that are live by its own clock."""
+    other = await another()
+    other.slots._clock = lambda: store.clock() + skew
+    chance = random.Random(skew)  # noqa: S311, not a secret
+    made: list[float] = []
+    for _ in range(300):
+        store.clock.advance(chance.choice([1, 20, 60]))
+        for host in (store, other):
+            slot = await host.slots.take(600)
+            made.append(host.slots._clock())
+            assert slot.pressure.live >= sum(at > made[-1] - 600 for at in made)
+
+
 async def test_what_a_new_grant_would_find(each_store: Store) -> None:
     assert await each_store.slots.pressure(600) == Pressure(1, 0)
     await each_store.slots.take(600)
@@ -82,7 +125,7 @@ async def test_minutes_of_another_day_are_forgotten(each_store: Store) -> None:
         await each_store.slots.count_wrong_code()
         each_store.clock.advance(86_400 + 120)
     await each_store.slots.take(600)
-    assert await each_store.connection.command("HLEN", keyspace.ISSUED) == 1
+    assert await each_store.connection.command("ZCARD", keyspace.MINUTES) == 1
     assert await each_store.connection.command("HLEN", keyspace.WRONG_CODES) == 0
 
 

@@ -11,13 +11,12 @@
 
 import re
 import secrets
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import Client, scope_tokens, secret_digest
+from deviceflow.core.client import UNNAMED, Client, Clients, scope_tokens, secret_digest
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
     DEFAULT_REGISTERED_METHOD,
@@ -29,9 +28,6 @@ from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest
 from deviceflow.core.resources import Resources
 from deviceflow.signing import is_public_jwk
-
-UNNAMED = "Unnamed application"
-"""What people read if client_name is left out: an id would mean nothing to them (RFC 7591 2)."""
 
 MAX_NAME = 40
 """The most characters of a name that nobody has verified: too few to tell a story in."""
@@ -75,17 +71,19 @@ def apply_metadata(
         raise invalid_metadata(_description(error)) from None
 
 
-def refuse_taken_name(client: Client, clients: Iterable[Client]) -> None:
-    """Raise OAuthError if another client is shown by the name of `client`, or by its twin.
+def refuse_name_in_file(client: Client, clients: Clients) -> None:
+    """Raise OAuthError if the file has another client of this name, or of its twin.
 
-    Any number of clients may have no name.
+    The store refuses the names of its own clients (`StoredClients`).
     """
-    key = comparison_key(client.name)
-    if key == comparison_key(UNNAMED):
-        return
-    for other in clients:
-        if other.client_id != client.client_id and comparison_key(other.name) == key:
-            raise invalid_metadata("Another client has this client_name.")
+    is_unnamed = comparison_key(client.name) == comparison_key(UNNAMED)
+    if not is_unnamed and clients.is_name_in_file(client.name, client.client_id):
+        raise name_taken()
+
+
+def name_taken() -> OAuthError:
+    """Return the error for a name that is another client's."""
+    return invalid_metadata("Another client has this client_name.")
 
 
 def invalid_metadata(description: str) -> OAuthError:

@@ -24,10 +24,12 @@ from deviceflow.oauth.clients.client_metadata import (
     RegisteredClient,
     apply_metadata,
     invalid_metadata,
-    refuse_taken_name,
+    name_taken,
+    refuse_name_in_file,
 )
 from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.errors import NameTaken
 
 CLIENT_ID_PREFIX = "client_"
 
@@ -65,11 +67,12 @@ class RegistrationEndpoint:
         # Never the shape of a subject (RFC 9700 4.15).
         client_id = CLIENT_ID_PREFIX + secrets.token_hex(12)
         client, secret = apply_metadata(metadata, client_id, None, self.settings)
-        refuse_taken_name(client, self.clients)
+        refuse_name_in_file(client, self.clients)
         management_token = secrets.token_urlsafe(32)
-        # In this order: there is never a client that its registrant cannot manage.
-        await self.stored_clients.put_registration(client_id, secret_digest(management_token))
-        await self.stored_clients.put(client)
+        try:
+            await self.stored_clients.register(client, secret_digest(management_token))
+        except NameTaken:
+            raise name_taken() from None
         log.info("client.registered", **_logged(client))
         return json_response(self._response(client, secret, management_token), status=201)
 
@@ -95,7 +98,12 @@ class RegistrationEndpoint:
             return changed
 
         client_id = request.match_info["client_id"]
-        client = await self.stored_clients.change(client_id, edit, secret_digest(token))
+        try:
+            client = await self.stored_clients.change(
+                client_id, edit, secret_digest(token), is_own_name=True
+            )
+        except NameTaken:
+            raise name_taken() from None
         log.info("client.changed", **_logged(client))
         return json_response(self._response(client, secret, token))
 
@@ -137,7 +145,7 @@ class RegistrationEndpoint:
                 raise invalid_metadata("A client does not choose its secret.")
         changed = apply_metadata(metadata, client.client_id, client, self.settings)
         if changed.client.name != client.name:
-            refuse_taken_name(changed.client, self.clients)
+            refuse_name_in_file(changed.client, self.clients)
         return changed
 
     def _response(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from deviceflow.config import Tokens
 from deviceflow.core import claims
-from deviceflow.core.claims import Claims, Subject, Validity
+from deviceflow.core.claims import Access, Claims, Subject, Validity
 from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
 from deviceflow.core.errors import invalid_grant, invalid_target
@@ -147,15 +147,18 @@ class TokenMint:
     def _access_token(self, entitlement: Entitlement) -> Claims:
         scope, audience = entitlement.access
         now = int(self.clock())
-        return claims.access_token(
-            entitlement.subject,
-            issuer=self.issuer,
+        access = Access(
             audience=audience[0] if len(audience) == 1 else list(audience),
             client_id=entitlement.client.client_id,
             scope=scope,
-            jti=secrets.token_urlsafe(16),
             grant_id=self.families.grant_id(entitlement.family),
             jkt=entitlement.jkt,
+        )
+        return claims.access_token(
+            entitlement.subject,
+            access,
+            issuer=self.issuer,
+            jti=secrets.token_urlsafe(16),
             lifetime=Validity(now, now + self.settings.access_token_lifetime_s),
         )
 

@@ -7,7 +7,7 @@ function says what a repetition does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Value
@@ -48,9 +48,9 @@ async def take_slots(
 ) -> SlotCounts:
     """Take `numbers` slot numbers (0 to take none), count as many grants, and return the counts.
 
-    `keys`: the counter of numbers, the grants by minute, the wrong codes by minute. `minute`: the
-    one that it is now, counted from the epoch, as the others; `kept`: how many are kept. A
-    repetition takes and counts again.
+    `keys`: the counter of numbers, the number before each minute, the wrong codes by minute.
+    `minute`: the one that it is now, counted from the epoch, as the others; `kept`: how many are
+    kept. A repetition takes and counts again.
     """
     arguments = (numbers, minute, grants_since, wrong_codes_since, kept)
     return SlotCounts(*await connection.evaluate(source("take_slots"), keys, *arguments))
@@ -201,6 +201,59 @@ async def change_client(
     """
     answer = await connection.evaluate(source("change_client"), [key], client_id, before, after)
     return bool(answer == b"changed")
+
+
+class ClientKeys(NamedTuple):
+    """The hash of clients, and the entries of their names."""
+
+    clients: str
+    names: str
+
+
+class ClientVersion(NamedTuple):
+    """A client's record and its folded name, each empty for none."""
+
+    record: bytes = b""
+    name: str = ""
+
+
+async def change_named_client(
+    connection: Connection,
+    keys: ClientKeys,
+    client_id: str,
+    *,
+    before: ClientVersion,
+    after: ClientVersion,
+    is_own_name: bool,
+) -> Literal["changed", "stale", "taken"]:
+    """Replace a client and the entry of its name in one step.
+
+    stale: the client is not `before` any more. taken: another client has the name of `after`, and
+    `is_own_name` forbids that. A repetition finds `after` stored and returns "changed".
+    """
+    arguments = (client_id, before.record, after.record, before.name, after.name, int(is_own_name))
+    answer = await connection.evaluate(source("change_named_client"), keys, *arguments)
+    return cast('Literal["changed", "stale", "taken"]', answer.decode())
+
+
+class NameMending(NamedTuple):
+    """A client as it was read, empty for none, and the entries to remove and to add."""
+
+    client_id: bytes
+    record: bytes = b""
+    wrong: bytes = b""
+    right: bytes = b""
+
+
+async def mend_client_names(
+    connection: Connection, keys: ClientKeys, mendings: Iterable[NameMending]
+) -> None:
+    """Mend entries of those clients that have not changed meanwhile.
+
+    A repetition changes nothing more.
+    """
+    arguments = [value for mending in mendings for value in mending]
+    await connection.evaluate(source("mend_client_names"), keys, *arguments)
 
 
 async def add_signing_key(

@@ -1,10 +1,12 @@
 """What becomes of client metadata (RFC 7591 2, RFC 7592 2.2): what is taken, and what stays."""
 
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Client
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.client_methods import CLIENT_METHODS, REGISTERED_METHODS, AuthMethod
 from deviceflow.core.messages import DEVICE_CODE_GRANT, RegistrationRequest
 from deviceflow.core.resources import ProtectedResource
@@ -268,6 +270,39 @@ async def test_a_name_that_another_client_has(worker: Worker, name: str) -> None
     other = await register(worker, client_name="Clock")
     assert (await change(worker, other, client_name=name)).outcome == INVALID_METADATA
     assert (await change(worker, other, client_name="CLOCK")).status == 200
+
+
+async def test_a_name_that_a_client_of_the_file_has(worker: Worker) -> None:
+    [tv] = [client for client in worker.parts.clients if client.client_id == "tv-app"]
+    taken = PUBLIC | {"client_name": tv.name.upper()}
+    assert (await ask(worker, "POST", REGISTER, INITIAL, taken)).outcome == INVALID_METADATA
+    other = await register(worker, client_name="Clock")
+    assert (await change(worker, other, client_name=tv.name)).outcome == INVALID_METADATA
+
+
+async def test_a_name_costs_the_same_however_many_clients_there_are(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request looks at all clients: neither at the worker's, nor at the store's."""
+    looks: list[str] = []
+
+    def all_of_them(_: Clients) -> Iterator[Client]:
+        looks.append("worker")
+        return iter(())
+
+    async def all_stored(_: StoredClients) -> list[Client]:
+        looks.append("store")
+        return []
+
+    await worker.feed.catch_up()
+    monkeypatch.setattr(Clients, "__iter__", all_of_them)
+    monkeypatch.setattr(StoredClients, "all", all_stored)
+    client = await register(worker, client_name="Clock")
+    assert (await change(worker, client, client_name="Bell")).status == 200
+    refused = await ask(worker, "POST", REGISTER, INITIAL, PUBLIC | {"client_name": "bell"})
+    assert refused.outcome == INVALID_METADATA
+    assert (await worker.authorize(client["client_id"])).status == 200
+    assert looks == []
 
 
 async def test_many_clients_may_have_no_name(worker: Worker) -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from deviceflow.config import Settings
+from deviceflow.core import assertion
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.oauth.clients import failures
 from deviceflow.oauth.clients.failures import (
@@ -13,7 +14,7 @@ from deviceflow.oauth.clients.failures import (
     FailureThrottle,
     Guesser,
 )
-from deviceflow.policy.rules import CLIENT_FAILURE
+from deviceflow.policy.rules import CLIENT_FAILURE, CLIENT_FAILURE_ADDRESS
 from tests.stage.clock import Clock
 from tests.stage.limits import MemoryLimits
 from tests.stage.oauth import SECRET, People, Worker
@@ -117,6 +118,136 @@ async def test_a_worker_remembers_whom_it_shut_out(throttle: FailureThrottle, cl
     assert throttle.wait_s(GUESSER) == 1
     clock.advance(0.5)
     assert throttle.wait_s(GUESSER) == 0
+
+
+# Stories of an address. Time is a number here.
+
+
+class Fleet:
+    """Devices of one client at one address. `right`: whether their secret is."""
+
+    def __init__(self, throttle: FailureThrottle, client_id: str, *, right: bool) -> None:
+        self.throttle = throttle
+        self.guesser = GUESSER._replace(client_id=client_id)
+        self.right = right
+        self.judged = 0
+        self.refused = 0
+
+    async def poll(self) -> None:
+        """Do what the authentication does with a secret."""
+        if self.throttle.wait_s(self.guesser):
+            self.refused += 1
+            return
+        self.judged += 1
+        if not self.right:
+            await self.throttle.count(self.guesser)
+
+
+async def minute(clock: Clock, *fleets: Fleet) -> None:
+    """Let each fleet poll five times a second, for a minute."""
+    for _ in range(300):
+        clock.advance(0.2)
+        for fleet in fleets:
+            await fleet.poll()
+
+
+async def test_a_misconfigured_fleet_behind_a_nat(throttle: FailureThrottle, clock: Clock) -> None:
+    """300 televisions of one client have the wrong secret, every minute of an hour.
+
+    The other clients behind this address authenticate, and the address is not even near its limit.
+    """
+    wrong = Fleet(throttle, "misconfigured", right=False)
+    right = [Fleet(throttle, f"client-{n}", right=True) for n in range(20)]
+    for _ in range(60):
+        await minute(clock, wrong, *right)
+    assert sum(fleet.refused for fleet in right) == 0
+    assert wrong.judged <= 60 * (FAILURES_PER_WINDOW + 1)
+    assert throttle.wait_s(GUESSER._replace(client_id="misconfigured")) > 0
+    assert GUESSER.address not in throttle._shut_out_until
+
+
+async def test_twelve_misconfigured_fleets_and_a_good_one(
+    throttle: FailureThrottle, clock: Clock
+) -> None:
+    """Even then no right secret is refused; and a mistake that is mended is over in a minute."""
+    wrong = [Fleet(throttle, f"wrong-{n}", right=False) for n in range(12)]
+    right = Fleet(throttle, "right", right=True)
+    for _ in range(10):
+        await minute(clock, *wrong, right)
+    assert right.refused == 0
+    assert right.judged == 3000
+    for fleet in wrong:
+        fleet.right = True
+    clock.advance(CLIENT_FAILURE_ADDRESS.window_s)
+    judged = [fleet.judged for fleet in wrong]
+    await minute(clock, *wrong)
+    assert [fleet.judged - before for fleet, before in zip(wrong, judged, strict=True)] == [
+        300
+    ] * 12
+
+
+async def test_a_stranger_who_guesses_at_all_clients(
+    throttle: FailureThrottle, clock: Clock
+) -> None:
+    """1,000 clients from one address: 300 failures in a minute, then one for each client.
+
+    Without the address's own rule, it would be 30,000.
+    """
+    clients = [Fleet(throttle, f"client-{n}", right=False) for n in range(1000)]
+    for _ in range(60):
+        clock.advance(1)
+        for client in clients:
+            await client.poll()
+    assert sum(client.judged for client in clients) <= CLIENT_FAILURE_ADDRESS.limit + 1000
+
+
+async def test_a_stranger_who_hides_behind_the_limit_of_the_address(
+    throttle: FailureThrottle, clock: Clock
+) -> None:
+    """Failures of other clients fill the count all the time; this one's count nowhere then.
+
+    It is still guessed at no more often than its own rule allows.
+    """
+    target = Fleet(throttle, "target", right=False)
+    others = [Fleet(throttle, f"other-{n}", right=False) for n in range(300)]
+    for second in range(600):
+        clock.advance(1)
+        for n in range(6):
+            await others[(6 * second + n) % len(others)].poll()
+        for _ in range(3):
+            await target.poll()
+    assert target.judged <= 10 * (FAILURES_PER_WINDOW + 1)
+    assert throttle.wait_s(GUESSER._replace(client_id="stranger", address="203.0.113.8")) == 0
+
+
+async def test_a_right_secret_at_an_address_that_is_over(behind_proxy: Worker) -> None:
+    """6749-2.3.1-c: unknown clients use up the address; the known one authenticates there."""
+    here = {"X-Forwarded-For": "203.0.113.7"}
+    limit = CLIENT_FAILURE_ADDRESS.limit
+    for number in range(limit):
+        guess = {"client_id": f"c-{number}", "client_secret": "guess"}
+        assert (await behind_proxy.post(AUTHORIZE, guess, headers=here)).outcome == INVALID_CLIENT
+    for _ in range(2):
+        for client_id in ("nobody", "rs"):
+            guess = {"client_id": client_id, "client_secret": "guess"}
+            told = await behind_proxy.post(AUTHORIZE, guess, headers=here)
+            assert told.outcome == TOO_MANY
+            assert told.headers["Retry-After"] == str(CLIENT_FAILURE_ADDRESS.window_s)
+    good = {"client_id": "box", "client_secret": SECRET}
+    for _ in range(3):
+        assert (await behind_proxy.post(AUTHORIZE, good, headers=here)).status == 200
+    elsewhere = {"X-Forwarded-For": "203.0.113.8"}
+    guess = {"client_id": "rs", "client_secret": "guess"}
+    assert (await behind_proxy.post(AUTHORIZE, guess, headers=elsewhere)).outcome == INVALID_CLIENT
+
+
+async def test_a_bad_assertion_counts_as_a_wrong_secret_does(worker: Worker) -> None:
+    """RFC 7523 3: a signature costs more to look at than a secret."""
+    form = {"client_assertion_type": assertion.TYPE, "client_assertion": "e30.e30.e30"}
+    for number in range(CLIENT_FAILURE_ADDRESS.limit):
+        told = await worker.post(AUTHORIZE, form | {"client_id": f"c-{number}"})
+        assert told.outcome == INVALID_CLIENT
+    assert (await worker.post(AUTHORIZE, form | {"client_id": "c"})).outcome == TOO_MANY
 
 
 async def test_guessers_fill_no_memory(

@@ -251,16 +251,16 @@ async def test_the_operator_is_faster(
 ) -> None:
     """Between the reading and the writing of a change: it is made anew of what is there then."""
     client = await register(worker)
-    change_client = scripts.change_client
+    change_named_client = scripts.change_named_client
     done: list[bool] = []
 
-    async def delayed(*args: Any, **options: Any) -> bool:  # noqa: ANN401, as it is
+    async def delayed(*args: Any, **options: Any) -> str:  # noqa: ANN401, as it is
         if not done:
             done.append(True)
             await between(stored, client)
-        return await change_client(*args, **options)
+        return await change_named_client(*args, **options)
 
-    monkeypatch.setattr(scripts, "change_client", delayed)
+    monkeypatch.setattr(scripts, "change_named_client", delayed)
     headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
     path, wanted = f"{REGISTER}/{client['client_id']}", PUBLIC | {"client_id": client["client_id"]}
     async with worker.client.request(method, path, headers=headers, json=wanted) as response:
