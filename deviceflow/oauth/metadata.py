@@ -12,6 +12,7 @@ from deviceflow.core.client import Client, Clients, algorithms_of
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
+from deviceflow.core.signing_key import registered_algorithms
 from deviceflow.signing import Signer
 
 KEPT = "public, max-age=300"
@@ -26,9 +27,11 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
     served = [client for client in clients if _is_served(client, settings)]
     scopes = [scope for client in served for scope in client.scopes]
     methods: list[str] = [method for client in served for method in client.announced_methods]
+    signing = algorithms_of(served, settings.tokens.algorithm)
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
+        signing += registered_algorithms(settings.tokens.algorithm)
     methods = _each_once(methods) or [PUBLIC]
     introspecting = _each_once(
         method for client in served if client.introspect for method in client.announced_methods
@@ -58,7 +61,7 @@ def server_metadata(settings: Settings, clients: Iterable[Client]) -> ServerMeta
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=algorithms_of(served, settings.tokens.algorithm),
+        id_token_signing_alg_values_supported=_each_once(signing),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
     )
