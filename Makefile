@@ -45,7 +45,7 @@ hooks: setup ## have git lint before each commit
 fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/openapi/test_schemathesis.py
 
-interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Python)
+interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Rust, Python)
 	@$(BIN)/pytest tests/interop
 
 interop-tools: setup

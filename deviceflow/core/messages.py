@@ -109,7 +109,10 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RegistrationRequest(msgspec.Struct, kw_only=True):
-    """RFC 7591 2: the metadata that this server reads. It ignores the rest."""
+    """The metadata that this server reads (RFC 7591 2, OpenID Connect Registration 2).
+
+    It ignores the rest.
+    """
 
     client_name: str | None = None
     scope: str | None = None
@@ -119,6 +122,7 @@ class RegistrationRequest(msgspec.Struct, kw_only=True):
     jwks: dict[str, Any] | None = None
     jwks_uri: Any = None
     dpop_bound_access_tokens: bool = False
+    id_token_signed_response_alg: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
 
@@ -131,6 +135,7 @@ class RegistrationResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
     scope: str
     grant_types: list[str]
     token_endpoint_auth_method: str
+    id_token_signed_response_alg: str
     registration_client_uri: str
     registration_access_token: str | None = None
     client_secret: str | None = None

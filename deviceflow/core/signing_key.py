@@ -12,6 +12,11 @@ SigningAlgorithm = Literal["ES256", "Ed25519", "RS256"]
 """The algorithms that tokens can be signed with."""
 
 
+def registered_algorithms(default: SigningAlgorithm) -> list[SigningAlgorithm]:
+    """List what a client can register for: the server's `default`, and what libraries know."""
+    return list(dict.fromkeys([default, "ES256", "RS256"]))
+
+
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """A private JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint.
 

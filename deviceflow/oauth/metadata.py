@@ -14,6 +14,7 @@ from deviceflow.core.client import Client, Clients
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
+from deviceflow.core.signing_key import registered_algorithms
 from deviceflow.signing import Signer
 
 KEPT = "public, max-age=300"
@@ -52,9 +53,11 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
     for offer in offers:
         names.setdefault(offer.kind, []).append(offer.name)
     scopes, methods = names.get("scope", []), names.get("method", [])
+    signing = [settings.tokens.algorithm, *names.get("algorithm", [])]
     if settings.registration.enabled:
         scopes += settings.registration.scopes
         methods += REGISTERED_METHODS
+        signing += registered_algorithms(settings.tokens.algorithm)
     methods = _each_once(methods) or [PUBLIC]
     introspecting = _each_once(names.get("introspection method", []))
     registration = f"{issuer}/oauth2/register" if settings.registration.enabled else None
@@ -82,9 +85,7 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
         code_challenge_methods_supported=[pkce.METHOD],
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=_each_once(
-            [settings.tokens.algorithm, *names.get("algorithm", [])]
-        ),
+        id_token_signing_alg_values_supported=_each_once(signing),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,9 @@ def settings(issuer: str) -> str:
     scopes = '["openid", "profile", "email", "offline_access"]'
     return f"""
 issuer = "{issuer}"
+
+[server]
+trusted_proxies = ["none"]
 
 [device]
 interval_s = 1
@@ -119,11 +123,9 @@ def notes() -> Notes:
     return notes
 
 
-@pytest.fixture(scope="session")
-def site(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Site]:
-    """A server; its issuer has the path that a test may name as the parameter."""
-    address = f"http://127.0.0.1:{free_port()}"
-    issuer = address + getattr(request, "param", "")
+@contextmanager
+def served_site(address: str, issuer: str, notes: Notes) -> Iterator[Site]:
+    """A server at `address` with this issuer. It must log no secret."""
     with TemporaryDirectory(prefix="df-") as name:
         program = Program(Path(name), ("--workers", "2"), notes)
         program.config.write_text(settings(issuer), encoding="utf-8")
@@ -136,6 +138,14 @@ def site(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Site]:
         logged = json.dumps(program.log)
         assert not notes.found_in(logged), "a secret was logged"
         assert not program.stray
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Site]:
+    """A server; its issuer has the path that a test may name as the parameter."""
+    address = f"http://127.0.0.1:{free_port()}"
+    with served_site(address, address + getattr(request, "param", ""), notes) as served:
+        yield served
 
 
 @pytest.fixture

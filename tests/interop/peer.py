@@ -75,7 +75,49 @@ SPRING_SECURITY = Library(
         "Peer",
     ),
 )
-CLIENTS = (OPENID_CLIENT, GO_OAUTH2, REQUESTS_OAUTHLIB)
+RUST_OPENIDCONNECT = Library(
+    "openidconnect",
+    "cargo",
+    HERE / "rust_openidconnect/target/debug/client",
+    (str(HERE / "rust_openidconnect/target/debug/client"),),
+)
+GO_ZITADEL = Library(
+    "zitadel/oidc",
+    "go",
+    HERE / "go_zitadel/client",
+    (str(HERE / "go_zitadel/client"),),
+)
+JAVA_NIMBUS = Library(
+    "Nimbus",
+    "java",
+    HERE / "java_nimbus/target/classes",
+    (
+        "java",
+        "-cp",
+        f"{HERE}/java_nimbus/target/classes:{HERE}/java_nimbus/target/dependency/*",
+        "Peer",
+    ),
+)
+MSAL = Library(
+    "MSAL for Python",
+    sys.executable,
+    HERE / "msal_python/client.py",
+    (sys.executable, str(HERE / "msal_python/client.py")),
+)
+JOSE = Library(
+    "jose",
+    "node",
+    HERE / "node_jose/node_modules",
+    ("node", str(HERE / "node_jose/client.mjs")),
+)
+CLIENTS = (
+    OPENID_CLIENT,
+    GO_OAUTH2,
+    REQUESTS_OAUTHLIB,
+    RUST_OPENIDCONNECT,
+    GO_ZITADEL,
+    JAVA_NIMBUS,
+)
 
 
 class Peer:

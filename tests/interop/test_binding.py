@@ -1,5 +1,7 @@
 """Keys, challenges, assertions and registration, as openid-client does them."""
 
+import pytest
+
 from tests.interop.conftest import API, PRIVATE_KEY, REGISTRATION_TOKEN
 from tests.interop.peer import GO_OAUTH2, OPENID_CLIENT
 from tests.interop.site import Play, Site
@@ -31,9 +33,10 @@ def test_with_an_assertion(play: Play, site: Site) -> None:
     plays_to_the_end(play(OPENID_CLIENT, client_id="signed", auth="private_key_jwt", jwk=key), site)
 
 
-def test_registered_by_itself(play: Play, site: Site) -> None:
-    """RFC 7591 3: with the initial access token, then as any other client."""
-    peer = play(OPENID_CLIENT, register=REGISTRATION_TOKEN)
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_registered_by_itself(play: Play, site: Site, algorithm: str) -> None:
+    """RFC 7591 3, OpenID Connect Registration 2: the library takes only the algorithm it chose."""
+    peer = play(OPENID_CLIENT, register=REGISTRATION_TOKEN, signed_with=algorithm)
     assert peer.step("registered")["client_id"]
     plays_to_the_end(peer, site)
 

@@ -10,8 +10,11 @@ from tests.interop.peer import (
     AUTHLIB,
     CLIENTS,
     GO_OAUTH2,
+    GO_ZITADEL,
+    JAVA_NIMBUS,
     OPENID_CLIENT,
     REQUESTS_OAUTHLIB,
+    RUST_OPENIDCONNECT,
     Library,
     Peer,
     Step,
@@ -30,8 +33,10 @@ def plays_to_the_end(peer: Peer, site: Site) -> Step:
     assert peer.step("discovered")["metadata"]["issuer"] == site.issuer
     site.decide(peer.step("authorized"), "approve")
     tokens = peer.step("tokens")
-    assert tokens["scope"] == SCOPE
-    assert peer.step("validated")["claims"]["aud"] == site.issuer
+    # RFC 6749 3.3: their order means nothing.
+    assert sorted(tokens["scope"].split()) == sorted(SCOPE.split())
+    # RFC 7519 4.1.3: the text, or a list with it alone.
+    assert peer.step("validated")["claims"]["aud"] in (site.issuer, [site.issuer])
     person = peer.step("userinfo")["claims"]
     assert (person["sub"], person["name"]) == (tokens["claims"]["sub"], "Ada Lovelace")
     refreshed = peer.step("refreshed")
@@ -76,10 +81,13 @@ def test_a_denial(play: Play, site: Site, library: Library) -> None:
 
 
 EXPIRED = {
-    # Two of the libraries give up by themselves when the lifetime is over.
+    # Some of the libraries give up by themselves when the lifetime is over.
     OPENID_CLIENT: "OAUTH_TIMEOUT",
     GO_OAUTH2: "deadline exceeded",
     REQUESTS_OAUTHLIB: "expired_token",
+    RUST_OPENIDCONNECT: "expired_token",
+    GO_ZITADEL: "deadline exceeded",
+    JAVA_NIMBUS: "expired_token",
 }
 
 
@@ -102,7 +110,8 @@ def test_slow_down_is_kept(play: Play, site: Site, library: Library) -> None:
     form = {"client_id": "tv", "grant_type": DEVICE_CODE_GRANT}
     form["device_code"] = authorized["device_code"]
     poll = request_of(f"{site.issuer}/oauth2/token", form)
-    assert [fetch(poll).body["error"] for _ in range(2)] == ["authorization_pending", "slow_down"]
+    # Only the last one is too early for certain: some libraries poll before they wait.
+    assert [fetch(poll).body["error"] for _ in range(2)][-1] == "slow_down"
     # No library tells that it was slowed down: its first poll comes after one second.
     with Stopwatch() as watch:
         while watch.seconds < FIRST_POLL_S:
@@ -121,6 +130,12 @@ def test_slow_down_is_kept(play: Play, site: Site, library: Library) -> None:
         (GO_OAUTH2, "post"),
         (REQUESTS_OAUTHLIB, "basic"),
         (REQUESTS_OAUTHLIB, "post"),
+        (RUST_OPENIDCONNECT, "basic"),
+        (RUST_OPENIDCONNECT, "post"),
+        (GO_ZITADEL, "basic"),
+        (GO_ZITADEL, "post"),
+        (JAVA_NIMBUS, "basic"),
+        (JAVA_NIMBUS, "post"),
     ],
 )
 def test_with_a_secret(play: Play, site: Site, library: Library, method: str) -> None:

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import SECRET
-from tests.interop.peer import CLIENTS, OPENID_CLIENT, REQUESTS_OAUTHLIB, SPRING_SECURITY, Library
+from tests.interop.peer import (
+    CLIENTS,
+    JOSE,
+    OPENID_CLIENT,
+    REQUESTS_OAUTHLIB,
+    SPRING_SECURITY,
+    Library,
+)
 from tests.interop.site import Play, Site
 
 with_and_without_a_path = pytest.mark.parametrize(
@@ -30,6 +37,34 @@ def test_oauth_discovery(play: Play, site: Site) -> None:
     peer = play(OPENID_CLIENT, only_discover=True, algorithm="oauth2")
     assert peer.step("discovered")["metadata"]["issuer"] == site.issuer
     peer.step("done")
+
+
+@pytest.mark.parametrize("client_id", ["tv", "rs256"])
+def test_tokens_read_by_jose(play: Play, site: Site, client_id: str) -> None:
+    """9068-4-a, OIDC-3.1.3.7-a: the keys by their address, and a type for each kind of token."""
+    device = play(REQUESTS_OAUTHLIB, client_id=client_id)
+    device.step("discovered")
+    site.decide(device.step("authorized"), "approve")
+    tokens = device.step("tokens")
+    told = {name: tokens[name] for name in ("access_token", "id_token")}
+
+    reader = play(JOSE, client_id=client_id, **told)
+    reader.step("discovered")
+    identity, access = reader.step("signed in"), reader.step("validated")
+    algorithm = "RS256" if client_id == "rs256" else "ES256"
+    for read in (identity, access):
+        assert read["claims"]["sub"] == tokens["claims"]["sub"]
+        assert read["header"]["alg"] == algorithm
+    assert identity["claims"]["aud"] == client_id
+    assert access["claims"]["client_id"] == client_id
+    reader.step("done")
+
+    # Neither token is taken for the other one (RFC 9068 2.1).
+    swapped = {"access_token": tokens["id_token"], "id_token": tokens["id_token"]}
+    reader = play(JOSE, client_id=client_id, audience=client_id, **swapped)
+    reader.step("discovered")
+    reader.step("signed in")
+    assert reader.fails() == "ERR_JWT_CLAIM_VALIDATION_FAILED"
 
 
 @with_and_without_a_path

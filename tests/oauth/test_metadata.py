@@ -124,10 +124,12 @@ async def test_what_a_registered_client_may_have(stage: Stage) -> None:
     )
     document = await fetch(await stage.start_worker(settings), PATHS[1])
     assert document["scopes_supported"] == ["openid", "profile", "later"]
+    assert document["id_token_signing_alg_values_supported"] == ["ES256", "RS256"]
     off = msgspec.structs.replace(registration, enabled=False)
     settings = msgspec.structs.replace(settings, registration=off)
     document = await fetch(await stage.start_worker(settings), PATHS[1])
     assert document["scopes_supported"] == ["openid", "profile"]
+    assert document["id_token_signing_alg_values_supported"] == ["ES256"]
 
 
 async def test_what_nobody_can_have(stage: Stage) -> None:

@@ -55,7 +55,7 @@ JSON = st.recursive(
 )
 REGISTRATION_NAMES = (
     "client_name", "scope", "grant_types", "token_endpoint_auth_method", "application_type",
-    "jwks", "dpop_bound_access_tokens", "client_id",
+    "jwks", "dpop_bound_access_tokens", "id_token_signed_response_alg", "client_id",
 )  # fmt: skip
 
 

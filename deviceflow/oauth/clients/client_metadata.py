@@ -4,7 +4,8 @@
 2. A client that changes its registration may change its name and its keys, and may narrow: fewer
    scopes, no refresh tokens, DPoP, a stronger method of authentication. A change that would
    widen has no effect, because the operator may have narrowed that value; the answer says what
-   is in force (RFC 7591 3.2.1, RFC 7592 2.2: the server may replace values).
+   is in force (RFC 7591 3.2.1, RFC 7592 2.2: the server may replace values). The algorithm that
+   signs its tokens is neither wide nor narrow: it may change, and stays if it is left out.
 3. Everything else is the operator's, above all `enabled`, and stays.
 4. The rules for a client of the file hold for it too.
 """
@@ -27,6 +28,7 @@ from deviceflow.core.display_text import comparison_key, normal_form
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest
 from deviceflow.core.resources import Resources
+from deviceflow.core.signing_key import registered_algorithms
 from deviceflow.signing import is_public_jwk
 
 MAX_NAME = 40
@@ -110,6 +112,7 @@ def _changes(
         "dpop": "required" if is_bound else "optional",
         "refresh_token": _refreshes(metadata) and (current.refresh_token if current else None),
         "resources": _resources(scopes, current, settings),
+        "algorithm": _algorithm(metadata, current, settings),
     }
 
 
@@ -149,6 +152,23 @@ def _scopes(metadata: RegistrationRequest, current: Client | None, settings: Set
     if not {*requested} <= {*offered, *allowed}:
         raise invalid_metadata("A scope is not offered to registered clients.")
     return [scope for scope in requested if scope in allowed]
+
+
+def _algorithm(
+    metadata: RegistrationRequest, current: Client | None, settings: Settings
+) -> str | None:
+    """Return what signs the client's tokens; None for the server's own algorithm.
+
+    OpenID Connect Registration 2 has RS256 as the default. Here it is the server's own, which the
+    answer names.
+    """
+    requested = metadata.id_token_signed_response_alg
+    kept = current.algorithm if current else None
+    if requested is None or requested == kept:
+        return kept
+    if requested not in registered_algorithms(settings.tokens.algorithm):
+        raise invalid_metadata("That id_token_signed_response_alg is not offered.")
+    return requested
 
 
 def _resources(scopes: list[str], current: Client | None, settings: Settings) -> list[str]:

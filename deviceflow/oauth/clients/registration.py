@@ -158,6 +158,7 @@ class RegistrationEndpoint:
             scope=" ".join(client.scopes),
             grant_types=list(GRANT_TYPES if refreshes else GRANT_TYPES[:1]),
             token_endpoint_auth_method=client.announced_methods[0],
+            id_token_signed_response_alg=client.algorithm or self.settings.tokens.algorithm,
             registration_client_uri=f"{self.settings.issuer_url}/oauth2/register/{client.client_id}",
             registration_access_token=management_token,
             client_secret=secret,

@@ -30,7 +30,9 @@ const discover = async () => {
   const issuer = new URL(asked.issuer);
   if (asked.register) {
     options.initialAccessToken = asked.register;
-    const wanted = { client_name: "Registered Console", scope: asked.scope };
+    const algorithm = asked.signed_with;
+    const wanted = { client_name: `Console ${algorithm}`, scope: asked.scope };
+    wanted.id_token_signed_response_alg = algorithm;
     wanted.grant_types = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
     wanted.token_endpoint_auth_method = "client_secret_basic";
     const basic = client.ClientSecretBasic();

@@ -85,6 +85,12 @@ BAD: dict[str, Metadata] = {
     "an unknown scope": {"scope": "admin"},
     "one unknown scope": {"scope": "openid admin"},
     "a scope that is a number": {"scope": 1},
+    "no signature": {"id_token_signed_response_alg": "none"},
+    "a symmetric signature": {"id_token_signed_response_alg": "HS256"},
+    "an algorithm of the operator's": {"id_token_signed_response_alg": "Ed25519"},
+    "an algorithm in small letters": {"id_token_signed_response_alg": "rs256"},
+    "an empty algorithm": {"id_token_signed_response_alg": ""},
+    "an algorithm that is a list": {"id_token_signed_response_alg": ["RS256"]},
     "a name of two lines": {"client_name": "two\nlines"},
     "an empty name": {"client_name": ""},
     "a name with a space before it": {"client_name": " x"},
@@ -148,6 +154,40 @@ async def test_what_the_operator_has_tightened(worker: Worker, stored: StoredCli
     wider = await change(worker, client, scope="profile openid")
     assert wider.body["scope"] == "openid"
     assert (await change(worker, client, scope="openid admin")).outcome == INVALID_METADATA
+
+
+async def test_an_algorithm(worker: Worker, stored: StoredClients) -> None:
+    """OpenID Connect Registration 2, RFC 7592 2.2: it may change, and stays if it is left out."""
+    client = await register(worker, id_token_signed_response_alg="RS256")
+    assert client["id_token_signed_response_alg"] == "RS256"
+    assert (await change(worker, client)).body["id_token_signed_response_alg"] == "RS256"
+    await operator_sets(stored, client, algorithm="Ed25519")
+    kept = await change(worker, client, id_token_signed_response_alg="Ed25519")
+    assert (kept.status, kept.body["id_token_signed_response_alg"]) == (200, "Ed25519")
+    changed = await change(worker, client, id_token_signed_response_alg="ES256")
+    assert changed.body["id_token_signed_response_alg"] == "ES256"
+    found = await stored.find(client["client_id"])
+    assert found is not None
+    assert found.algorithm == "ES256"
+
+
+async def test_the_algorithm_of_the_server(worker: Worker, stored: StoredClients) -> None:
+    """RFC 7591 3.2.1: a client that names none follows the setting, and the answer names it."""
+    client = await register(worker, id_token_signed_response_alg=None)
+    assert client["id_token_signed_response_alg"] == "ES256"
+    found = await stored.find(client["client_id"])
+    assert found is not None
+    assert found.algorithm is None
+
+
+def test_an_algorithm_that_only_the_setting_offers(settings: Settings) -> None:
+    """What the answer has named can be sent back (RFC 7592 2.2)."""
+    tokens = msgspec.structs.replace(settings.tokens, algorithm="Ed25519")
+    settings = msgspec.structs.replace(settings, tokens=tokens)
+    metadata = RegistrationRequest(
+        token_endpoint_auth_method="none", id_token_signed_response_alg="Ed25519"
+    )
+    assert apply_metadata(metadata, "client", None, settings).client.algorithm == "Ed25519"
 
 
 async def test_a_certificate_that_the_operator_asks_for(

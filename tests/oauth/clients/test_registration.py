@@ -15,8 +15,9 @@ from deviceflow.store import scripts
 from deviceflow.store.announcements import announce_client
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import StoreUnavailable
+from tests.oauth.token.test_algorithms import header_of
 from tests.stage.clock import Clock
-from tests.stage.oauth import People, Stage, Worker
+from tests.stage.oauth import People, Stage, Until, Worker
 from tests.stage.proving import (
     AUTHORIZE,
     INITIAL,
@@ -309,6 +310,16 @@ async def test_an_initial_token_that_is_refused(worker: Worker) -> None:
     assert (line["event"], line["address"]) == ("client.refused", "127.0.0.1")
     assert "initial access token" in line["reason"]
     assert "guessed" not in str(line)
+
+
+async def test_tokens_signed_as_registered(worker: Worker, people: People, until: Until) -> None:
+    """OpenID Connect Registration 2: also by the first client that asks for the algorithm."""
+    client = await register(worker, id_token_signed_response_alg="RS256", scope="openid")
+    await becomes(worker, client["client_id"], 200)
+    await until(lambda: worker.parts.signer.key_for("RS256"))
+    signed = await tokens(worker, people, client["client_id"])
+    for name in ("id_token", "access_token"):
+        assert header_of(signed[name])["alg"] == "RS256"
 
 
 async def test_what_is_registered_counts(worker: Worker, people: People) -> None:
