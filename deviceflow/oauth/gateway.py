@@ -87,14 +87,19 @@ class GatewayEndpoint:
         return await self._answer(request, required, self._forwarded(request))
 
     async def handle_appended(self, request: web.Request) -> web.Response:
-        """Answer by the request itself. May raise OAuthError, StoreUnavailable."""
+        """Answer by the request itself. May raise OAuthError, StoreUnavailable.
+
+        If it may pass, the status is 200: Envoy takes no other for a yes.
+        """
         below = request.rel_url.raw_path.partition(f"{PATH}/")[2]
         required, _, path = below.partition("/")
         forwarded = None
         schemes = request.headers.getall("X-Forwarded-Proto", [])
         if self.callers.is_by_proxy(request) and len(schemes) == 1:
             forwarded = ForwardedRequest(request.method, schemes[0], request.host, f"/{path}")
-        return await self._answer(request, requirements(required), forwarded)
+        response = await self._answer(request, requirements(required), forwarded)
+        response.set_status(200)
+        return response
 
     async def _answer(
         self, request: web.Request, required: Requirements, forwarded: ForwardedRequest | None
