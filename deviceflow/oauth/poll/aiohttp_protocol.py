@@ -52,9 +52,9 @@ class AiohttpProtocol(web.RequestHandler):
         self._has_gone = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        """Keep what arrives of a head until its end: aiohttp keeps nothing of one that it refuses.
+        """Keep what arrives of a head until its end: aiohttp keeps nothing of one that it gives up.
 
-        After a refusal, the rest is read and dropped. Bytes that nobody has read would make the
+        If it was too large, the rest is read and dropped. Bytes that nobody has read would make the
         kernel reset the connection, and the client would lose the answer.
         """
         if self._gave_up:
@@ -62,8 +62,9 @@ class AiohttpProtocol(web.RequestHandler):
         count = self._request_count
         self._head = (self._head + data)[:MAX_KEPT]
         super().data_received(data)
-        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
-            self._gave_up = True
+        newest = self._messages[-1][0] if self._messages else None
+        if isinstance(newest, _ErrInfo):
+            self._gave_up = is_oversize(newest.exc)
         elif self._request_count != count or self.is_reading_body:
             self._head = b""
 
