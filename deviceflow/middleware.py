@@ -7,7 +7,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deviceflow.oauth.answers import SERVER, exception_response
-from deviceflow.pages.errors import error_page
+from deviceflow.oauth.poll.oversize import AnswerOversize, OversizeHead, answer_machine
+from deviceflow.pages.errors import cookies_too_large, error_page, uri_too_long, written_page
 
 MACHINE_PATHS = ("/oauth2/", "/.well-known/")
 
@@ -46,6 +47,25 @@ def answering_expectations(handle: RequestHandler) -> RequestHandler:
             return await _answer(cast("web.Request", request), error)
 
     return answer_all
+
+
+def answering_oversize(app: web.Application) -> AnswerOversize:
+    """Return what answers a head that is too large: in JSON a machine, in a page a person.
+
+    The pages are made once, because such a request cannot say anything that would be in them. A
+    browser sends Accept before the cookies; if it did not arrive, the path decides alone.
+    """
+    pages = {
+        error.status: written_page(app, error) for error in (uri_too_long(), cookies_too_large())
+    }
+
+    def answer(head: OversizeHead) -> web.StreamResponse:
+        accepts_page = head.accept is None or "text/html" in head.accept
+        if accepts_page and not any(part in head.target for part in MACHINE_PATHS):
+            return pages[head.status]()
+        return answer_machine(head)
+
+    return answer
 
 
 async def _answer(request: web.Request, error: Exception) -> web.StreamResponse:

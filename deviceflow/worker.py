@@ -14,7 +14,7 @@ from aiohttp import web
 
 from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
-from deviceflow.middleware import answering_expectations
+from deviceflow.middleware import answering_expectations, answering_oversize
 from deviceflow.oauth.poll.door import Door
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
@@ -101,6 +101,7 @@ async def serving(
         runner.server,
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
+        answer_oversize=answering_oversize(apps.public),
     )
     _notice_dead_peers(sock)
     loop = asyncio.get_running_loop()

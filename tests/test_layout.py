@@ -30,6 +30,7 @@ BY_FEATURE = {
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
+    "oauth/protected_resource.py": "oauth/test_userinfo.py",  # and by the gateway's tests
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py

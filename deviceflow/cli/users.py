@@ -24,10 +24,14 @@ from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
 from deviceflow.core.precis import prepare_username
+from deviceflow.device.summary import lifetime
 from deviceflow.store.connection import Connection
 from deviceflow.store.users import Account, Users
 
 MIN_PASSWORD = 8
+_TOO_SHORT = f"the password needs at least {MIN_PASSWORD} characters"
+
+_AGAIN = "The user of that name in the file is in force again, with the password in the file."
 
 UsersCommand = Callable[[Users], Awaitable[None]]
 
@@ -49,7 +53,7 @@ username_argument = click.argument("username", callback=_decoded)
 def users(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
 ) -> None:
-    """Add, list and disable people who may approve devices.
+    """Add, list, disable and remove people who may approve devices.
 
     These commands work while the server is running and while it is not. A user in the store takes
     precedence over a user of the same name in the configuration file.
@@ -71,12 +75,12 @@ def add_user(
     username = _prepared(username)
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
-    password = _ask_password(stdin=password_stdin)
 
     async def add(store: Users) -> None:
-        if existing := await store.find_typed(username):
-            found = existing.username
-            fail(f"there is a user {found} already; `users passwd` changes the password")
+        await _refuse_existing(store, username)
+        password = _ask_password(stdin=password_stdin)
+        # Typing takes time, in which somebody else may have added the name.
+        await _refuse_existing(store, username)
         await store.put(
             Account(
                 username=username,
@@ -120,15 +124,40 @@ def list_users(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
     """Change a user's password."""
-    password = _ask_password(stdin=password_stdin)
 
     async def change(store: Users) -> None:
         account = await _existing(store, username)
+        password = _ask_password(stdin=password_stdin)
         hashed = await store.hash(password)
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {account.username}")
 
     _with_users(settings, change, changes=True)
+
+
+@users.command(name="remove")
+@username_argument
+@click.pass_obj
+def remove_user(settings: Settings, username: str) -> None:
+    """Remove a user from the store. All sign-ins, sessions and refresh tokens end.
+
+    An API that verifies JWTs by itself accepts them until they expire. A new user of the same name
+    is another person to devices and APIs. To block somebody for a time, disable the user instead.
+
+    If the file has a user of that name, that user is in force again, as it is in the file.
+    """
+
+    async def remove(store: Users) -> None:
+        account = await _existing(store, username)
+        name = account.username
+        in_file = any(user.username == name for user in settings.users)
+        if await store.remove(account):
+            click.echo(f"removed {name}")
+            click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
+        else:
+            fail(f"{name} is in the file only; remove it there, or `users disable` it")
+
+    _with_users(settings, remove, changes=True)
 
 
 @users.command(name="disable")
@@ -172,6 +201,22 @@ def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
     _with_users(settings, change, changes=True)
 
 
+def _what_ended(settings: Settings) -> str:
+    longest = lifetime(settings.tokens.access_token_lifetime_s)
+    return (
+        "Ended: sign-in, sessions, approved codes, refresh tokens, and access tokens wherever the\n"
+        "server is asked. An API that verifies JWTs by itself accepts them until\n"
+        f"they expire: for at most {longest}."
+    )
+
+
+async def _refuse_existing(store: Users, username: str) -> None:
+    """Print a line and exit if there is such a user."""
+    if existing := await store.find_typed(username):
+        found = existing.username
+        fail(f"there is a user {found} already; `users passwd` changes the password")
+
+
 async def _existing(store: Users, username: str) -> Account:
     account = await store.find_typed(username)
     if account is None:
@@ -186,17 +231,23 @@ def _without_hash(account: Account) -> dict[str, object]:
 
 
 def _ask_password(*, stdin: bool) -> str:
+    """Return a new password. Print a line and exit if there is none; ask again if one is short."""
     if stdin:
         line = sys.stdin.buffer.readline()
         password = line.decode(errors="surrogateescape").rstrip("\r\n")
-    elif not _has_terminal():
+        refuse_undecodable("password", password)
+        if len(password) < MIN_PASSWORD:
+            fail(_TOO_SHORT)
+        return password
+    if not _has_terminal():
         fail("there is no terminal to ask for the password; pipe it in with --password-stdin")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    refuse_undecodable("password", password)
-    if len(password) < MIN_PASSWORD:
-        fail(f"the password needs at least {MIN_PASSWORD} characters")
-    return password
+    while True:
+        prompt = f"Password, at least {MIN_PASSWORD} characters"
+        password = str(click.prompt(prompt, hide_input=True, confirmation_prompt=True))
+        refuse_undecodable("password", password)
+        if len(password) >= MIN_PASSWORD:
+            return password
+        click.echo(f"{_TOO_SHORT}; try again, or stop with Ctrl-C", err=True)
 
 
 def _has_terminal() -> bool:

@@ -39,17 +39,28 @@ class DPoPProofs:
     replay: Replay
     clock: Clock
 
-    def read(self, request: web.Request, access_token: str | None = None) -> Possession | None:
-        """Verify the DPoP header. Return None if there is none. May raise OAuthError."""
+    def requirements(
+        self, request: web.Request, access_token: str | None = None
+    ) -> ProofRequirements:
+        """Return what the proof of a request to this server must match."""
+        # The configured address, because a proxy may have changed the one in the request.
+        url = origin_of(self.issuer) + request.rel_url.raw_path
+        return ProofRequirements(request.method, url, access_token)
+
+    def read(
+        self, request: web.Request, expected: ProofRequirements | None = None
+    ) -> Possession | None:
+        """Verify the DPoP header. Return None if there is none. May raise OAuthError.
+
+        `expected`: what the proof must match, if this is not a request to this server itself.
+        """
         headers = request.headers.getall("DPoP", [])
         if not headers:
             return None
         if len(headers) > 1:
             raise invalid_dpop_proof("A request carries one DPoP proof.")
         now = self.clock()
-        # The configured address, because a proxy may have changed the one in the request.
-        url = origin_of(self.issuer) + request.rel_url.raw_path
-        expected = ProofRequirements(request.method, url, access_token)
+        expected = expected or self.requirements(request)
         try:
             # The signature comes last: a stranger chooses the key, and so what it costs to check.
             claimed = unverified_proof(headers[0])

@@ -13,6 +13,7 @@ from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.clients.registration import RegistrationEndpoint
 from deviceflow.oauth.device_authorization import DeviceAuthorizationEndpoint
 from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.gateway import GatewayEndpoint
 from deviceflow.oauth.introspection import IntrospectionEndpoint
 from deviceflow.oauth.metadata import (
     KeptMetadata,
@@ -24,6 +25,7 @@ from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane
 from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.oauth.presented_tokens import PresentedTokens
+from deviceflow.oauth.protected_resource import TokenChecks
 from deviceflow.oauth.revocation import RevocationEndpoint
 from deviceflow.oauth.token.device_code import DeviceCodeGrant
 from deviceflow.oauth.token.endpoint import TokenEndpoint
@@ -83,6 +85,11 @@ class Checks:
     proofs: DPoPProofs
     presented: PresentedTokens
 
+    @property
+    def tokens(self) -> TokenChecks:
+        """The checks of an access token that comes with a request."""
+        return TokenChecks(presented=self.presented, proofs=self.proofs)
+
 
 def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
     """List the routes of the machine endpoints."""
@@ -93,7 +100,10 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
         _token(parts, polls, checks),
         _revocation(parts, checks),
         _introspection(parts, checks),
-        UserinfoEndpoint(presented=checks.presented, proofs=checks.proofs),
+        UserinfoEndpoint(issuer=parts.settings.issuer_url, tokens=checks.tokens),
+        GatewayEndpoint(
+            issuer=parts.settings.issuer_url, tokens=checks.tokens, callers=parts.callers
+        ),
         *published_keys(parts.signer),
         *published_below(metadata),
     ]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import structlog
 from aiohttp import web
 
-from deviceflow.pages.render import BASE, USER_CODE, render
+from deviceflow.pages.render import BASE, USER_CODE, render, written
 from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.store.errors import StoreUnavailable
 
@@ -87,6 +87,13 @@ async def error_page(request: web.Request, exc: Exception) -> web.Response:
     return response
 
 
+def written_page(app: web.Application, error: PageError) -> Callable[[], web.Response]:
+    """Return what answers with the page for `error`, whatever the request."""
+    address = app[BASE] + error.button.path
+    context = {"error": error, "address": address, "person": None, "csrf_token": ""}
+    return written(app, "error.html", context, status=error.status)
+
+
 def _address(request: web.Request, button: Button) -> str:
     """Return where a button leads: with the code that the person came with, if there is one."""
     path = button.path
@@ -145,6 +152,28 @@ def too_large() -> PageError:
         title=gettext("error.too_large.title"),
         happened=gettext("error.too_large.happened"),
         next_step=gettext("error.too_large.next_step"),
+    )
+
+
+def uri_too_long() -> PageError:
+    """Make the error for an address over the limit."""
+    return PageError(
+        414,
+        title=gettext("error.uri_too_long.title"),
+        happened=gettext("error.uri_too_long.happened"),
+        next_step=gettext("error.uri_too_long.next_step"),
+        button=Button("/device", gettext("button.connect_device")),
+    )
+
+
+def cookies_too_large() -> PageError:
+    """Make the error for a header over the limit: in a browser, these are cookies."""
+    return PageError(
+        431,
+        title=gettext("error.cookies_too_large.title"),
+        happened=gettext("error.cookies_too_large.happened"),
+        next_step=gettext("error.cookies_too_large.next_step"),
+        button=Button("/device", gettext("button.try_again")),
     )
 
 

@@ -4,7 +4,7 @@ Everything a page needs is read once at start: a page costs no disk, and no requ
 file that was not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +83,18 @@ def render(
         charset="utf-8",
         headers=security_headers(https=request.app[HTTPS], policy=policy),
     )
+
+
+def written(
+    app: web.Application, template: str, context: Mapping[str, Any], *, status: int
+) -> Callable[[], web.Response]:
+    """Render `template` once, for requests of which nothing is known."""
+    text = aiohttp_jinja2.get_env(app).get_template(template).render(context)
+    headers = security_headers(https=app[HTTPS])
+
+    def make() -> web.Response:
+        return web.Response(
+            text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
+        )
+
+    return make

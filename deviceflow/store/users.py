@@ -110,6 +110,13 @@ class Users:
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
+    async def remove(self, account: Account) -> bool:
+        """Remove a user from the store. Return False if it is not there."""
+        # The record first: without it, the subject leads to nobody.
+        is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
+        await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
+        return bool(is_removed)
+
     async def verify(self, username: str, password: str) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 

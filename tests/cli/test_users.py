@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -87,17 +88,65 @@ def test_a_password_is_typed_twice_and_not_shown(
     assert stored("bob") is not None
 
 
+def test_a_short_password_is_asked_for_again(
+    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    for command in ("add", "passwd"):
+        result = users(command, "bob", given=f"short\nshort\n{PASSWORD}\n{PASSWORD}\n")
+        assert result.exit_code == 0
+        assert "at least 8 characters; try again" in result.stderr
+    assert stored("bob") is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(("add", "ADA"), "a user ada already"), (("passwd", "bob"), "no user bob")],
+)
+def test_a_name_that_cannot_be_is_told_first(
+    users: Users, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], words: str
+) -> None:
+    """Before anybody types a password twice."""
+    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    result = users(*command, given=f"{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Password" not in result.output
+
+
+def test_a_name_that_is_taken_meanwhile(
+    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person who was first keeps the account."""
+
+    def slow(*_: object, **__: object) -> str:
+        with ThreadPoolExecutor() as pool:
+            other = pool.submit(
+                users, "add", "bob", "--name", "First", "--password-stdin", given=PASSWORD
+            )
+            assert other.result().exit_code == 0
+        return "another long password"
+
+    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.users.click.prompt", slow)
+    assert "already" in users("add", "bob", "--name", "Second").output
+    account = stored("bob")
+    assert account is not None
+    assert account.name == "First"
+
+
 @pytest.mark.parametrize("command", ["add", "passwd"])
 def test_nobody_can_be_asked(
     users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """In a job or a container, there is one line and no prompt."""
     monkeypatch.setattr("deviceflow.cli.users.os.open", _no_terminal)
-    result = users(command, "ada", given=f"{PASSWORD}\n{PASSWORD}\n")
+    username = {"add": "bob", "passwd": "ada"}[command]
+    result = users(command, username, given=f"{PASSWORD}\n{PASSWORD}\n")
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert "--password-stdin" in line
-    assert stored("ada") is None
+    assert stored(username) is None
 
 
 def _no_terminal(*_: object) -> int:
@@ -121,6 +170,8 @@ def _no_terminal(*_: object) -> int:
         (("passwd", "nobody", "--password-stdin"), PASSWORD, "there is no user nobody"),
         (("disable", "nobody"), "", "there is no user nobody"),
         (("enable", "nobody"), "", "there is no user nobody"),
+        (("remove", "nobody"), "", "there is no user nobody"),
+        (("remove", "ada"), "", "in the file only"),
     ],
 )
 def test_refused(
@@ -151,6 +202,33 @@ def test_disable_and_enable(users: Users, stored: Stored) -> None:
         account = stored("ada")
         assert account is not None
         assert account.disabled is disabled
+
+
+def test_remove(users: Users, stored: Stored, valkey: Valkey) -> None:
+    """It says what ends and what goes on; the name can be given to somebody else."""
+    users("add", "bob", "--password-stdin", given=PASSWORD)
+    before = stored("bob")
+    assert before is not None
+    result = users("remove", "BOB")
+    assert (result.exit_code, result.stdout) == (0, "removed bob\n")
+    assert "at most 1 hour (3600 s)" in result.stderr
+    assert stored("bob") is None
+    with valkey.client() as client:
+        assert client.hlen("df:subjects") == 0
+    assert "there is no user bob" in users("remove", "bob").stderr
+    users("add", "bob", "--password-stdin", given=PASSWORD)
+    after = stored("bob")
+    assert after is not None
+    assert after.sub != before.sub
+
+
+def test_remove_the_copy_of_a_user_of_the_file(users: Users, stored: Stored) -> None:
+    users("passwd", "ada", "--password-stdin", given=PASSWORD)
+    result = users("remove", "ada")
+    assert (result.exit_code, result.stdout) == (0, "removed ada\n")
+    assert "in the file is in force again" in result.stderr
+    assert stored("ada") is None
+    assert users("list").stdout.split() == ["ada", "enabled", "file", "sub-ada"]
 
 
 def test_list(users: Users) -> None:

@@ -2,26 +2,21 @@
 
 import http.client
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from tests.stage.checkout import DOCS
+from tests.stage.nginx import NGINX, nginx
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
-from tests.stage.waiting import PATIENCE_S, until_outside
+from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import Browser, Device, fetch, request_of
 
 PAGE = DOCS / "operations.md"
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 CLIENT = '\n[[clients]]\nclient_id = "tv"\nname = "Living-room TV"\nscopes = ["openid"]\n'
 ELSEWHERE = "127.0.0.9"
 METADATA = "/.well-known/oauth-authorization-server"
@@ -39,36 +34,9 @@ def lines(path: str) -> str:
     return re.sub(r" +ssl_certificate.*\n", "", whole)
 
 
-@contextmanager
-def nginx(folder: Path, port: int, upstream: int, path: str) -> Iterator[None]:
-    """It listens on `port` as soon as the block begins."""
+def configured(path: str, port: int, upstream: int) -> str:
     text = lines(path).replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
-    text = text.replace("127.0.0.1:8628;", f"127.0.0.1:{upstream};")
-    user = "user root;" if os.getuid() == 0 else ""
-    places = "".join(
-        f"{name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {folder}/nginx.pid; {user}\n"
-        f"error_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\naccess_log off;\n{places}{text}}}\n",
-        encoding="utf-8",
-    )
-    command = [NGINX or "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            until_outside(lambda: process.poll() is not None or _listens(port))
-            assert process.poll() is None, (folder / "error.log").read_text()
-            yield
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    return text.replace("127.0.0.1:8628;", f"127.0.0.1:{upstream};")
 
 
 @pytest.fixture(params=["", "/auth"])
@@ -86,7 +54,7 @@ def site(request: pytest.FixtureRequest, folder: Path, user_tables: str) -> Iter
     )
     try:
         program.start()
-        with nginx(folder, port, program.port, request.param):
+        with nginx(folder, port, configured(request.param, port, program.port)):
             program.url = issuer
             yield program
     finally:

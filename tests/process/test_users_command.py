@@ -6,6 +6,7 @@ import pytest
 
 from tests.stage.process import Command, NewBrowser, NewDevice
 from tests.stage.program import Program
+from tests.stage.wire import fetch, request_of
 
 NEW_PASSWORD = "another long password"
 FIRST_PASSWORD = "a password of carol"
@@ -48,6 +49,29 @@ def test_while_the_server_runs(users: Command, device: NewDevice, browser: NewBr
     assert users("passwd", "carol", "--password-stdin", given=NEW_PASSWORD).returncode == 0
     assert browser().sign_in("carol", FIRST_PASSWORD).status == 403
     assert browser().sign_in("carol", NEW_PASSWORD).url.endswith("/device")
+
+
+def test_a_user_is_removed(
+    users: Command, program: Program, device: NewDevice, browser: NewBrowser
+) -> None:
+    """Everything of that account ends, also if the name is given to somebody else."""
+    assert users("add", "carol", "--password-stdin", given=FIRST_PASSWORD).returncode == 0
+    person = browser()
+    person.sign_in("carol", FIRST_PASSWORD)
+    tv, later = device().authorize(), device().authorize()
+    person.decide(tv.user_code, "approve")
+    person.decide(later.user_code, "approve")
+    assert tv.wait() == "tokens"
+
+    assert users("remove", "carol").stdout == "removed carol\n"
+    assert users("add", "carol", "--password-stdin", given=NEW_PASSWORD).returncode == 0
+    assert browser().sign_in("carol", FIRST_PASSWORD).status == 403
+    assert person.open("/device").url.endswith("/login"), "an open session ends, too"
+    assert later.wait() == "access_denied"
+    assert tv.refresh().body["error"] == "invalid_grant"
+    bearer = request_of(f"{program.url}/oauth2/gateway")
+    bearer.add_header("Authorization", f"Bearer {tv.tokens['access_token']}")
+    assert fetch(bearer).status == 401
 
 
 def test_while_the_server_does_not_run(

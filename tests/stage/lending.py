@@ -92,6 +92,8 @@ class Lender:
 
     def lend(self, case: Case[Any]) -> None:
         """Make a request worth while."""
+        if case.operation.path == "/oauth2/gateway":
+            self._lend_to_gateway(case)
         if not isinstance(case.body, dict):
             return
         body: dict[str, Any] = dict(case.body)
@@ -99,6 +101,12 @@ class Lender:
             self._lend_to_form(case, body)
         elif case.operation.path.startswith("/oauth2/register"):
             self._lend_to_registration(case, body)
+
+    def _lend_to_gateway(self, case: Case[Any]) -> None:
+        """Require nothing: no scope that is made up is one that a token has."""
+        is_bad = case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)
+        if not is_bad and next(self._turns):
+            case.query = {}
 
     def _lend_to_form(self, case: Case[Any], body: dict[str, Any]) -> None:
         is_bad = case.meta is not None and case.meta.is_negative_at(ParameterLocation.BODY)
@@ -191,7 +199,7 @@ class Lender:
         if path.startswith("/oauth2/register/"):
             return self._manage(case)
         pool = self._pools["access_token"]
-        if path != "/oauth2/userinfo" or not pool or not next(self._turns):
+        if path not in {"/oauth2/userinfo", "/oauth2/gateway"} or not pool or not next(self._turns):
             return None
         pool.rotate(-1)
         return f"{'DPoP' if pool[0].client.dpop else 'Bearer'} {pool[0].value}"

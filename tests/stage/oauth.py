@@ -144,7 +144,7 @@ class Worker:
         self.parts = parts
         self.mirror = parts.mirror
         self.feed = parts.feed
-        self._description = Description(parts.settings)
+        self.described = Description(parts.settings)
 
     @property
     def port(self) -> int:
@@ -170,7 +170,7 @@ class Worker:
             assert response.headers["Pragma"] == "no-cache"
             assert "Set-Cookie" not in response.headers
             answer = Answer(response.status, response.headers, json.loads(text))
-            self._description.check(method, path, *answer.outcome)
+            self.described.check(method, path, *answer.outcome)
             return answer
 
     async def post(self, path: str, data: Any, **options: Any) -> Answer:  # noqa: ANN401, aiohttp's

@@ -31,7 +31,7 @@ def document(settings: Settings) -> dict[str, Any]:
     _place_metadata(described["paths"], settings)
     components = described["components"]
     for item in described["paths"].values():
-        for operation in item.keys() & {"get", "post", "put", "delete"}:
+        for operation in item.keys() & {"get", "post", "put", "patch", "delete", "options"}:
             ways = item[operation]["security"]
             item[operation]["security"] = [
                 way for way in ways if way.keys() <= components["securitySchemes"].keys()

@@ -9,6 +9,7 @@ from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_prot
 from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane, LaneResult
+from deviceflow.oauth.poll.oversize import AnswerOversize, answer_machine
 
 REQUEST_TIMEOUT_S = 30.0
 SWEEPS = 4
@@ -26,6 +27,7 @@ class Door:
         *,
         lane_is_on: bool,
         keepalive_s: float,
+        answer_oversize: AnswerOversize = answer_machine,
     ) -> None:
         self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
         self.answer = lane.answer
@@ -33,6 +35,7 @@ class Door:
         self.connections: set[LaneConnection] = set()
         self._server = server
         self._keepalive_s = keepalive_s
+        self._answer_oversize = answer_oversize
 
     def __call__(self) -> LaneConnection:
         """Make the protocol of a new connection."""
@@ -40,7 +43,7 @@ class Door:
 
     def make_aiohttp(self) -> AiohttpProtocol:
         """Make aiohttp's protocol for a connection that needs it."""
-        return aiohttp_protocol(self._server)
+        return aiohttp_protocol(self._server, self._answer_oversize)
 
     async def sweep_regularly(self) -> None:
         """Close what has been idle or stuck for too long, until cancelled."""

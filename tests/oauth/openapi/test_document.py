@@ -26,7 +26,7 @@ from tests.stage.oauth import Stage, Worker
 from tests.stage.proving import ISSUER, with_certificates, with_surface
 
 METADATA = "/.well-known/oauth-authorization-server"
-METHODS = {"get", "post", "put", "delete"}
+METHODS = {"get", "post", "put", "patch", "delete", "options"}
 MESSAGES = [
     message
     for message in vars(messages).values()

@@ -26,6 +26,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.openapi.checks import MissingContentType
 
 from deviceflow.core.grant import PollAnswer
+from deviceflow.oauth.gateway import METHODS
 from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.stage.clock import Clock
 from tests.stage.lending import FORM, Lender
@@ -76,6 +77,7 @@ CLIENTS = {
 }
 
 FORMS = ("device_authorization", "token", "revoke", "introspect", "authorize", "authorize_by_form")
+GATEWAY = ("gateway", *(f"gateway_appended_{method.lower()}" for method in METHODS))
 CHECKS = {
     "not_a_server_error": {},
     "status_code_conformance": {},
@@ -96,7 +98,9 @@ CHECKS = {
 }
 # Which clients, codes, tokens and scopes there are is more than a document can say: what it
 # calls well-formed may be refused with 400.
-REFUSABLE = {"positive_data_acceptance": {"expected-statuses": ["200", "400", "401", "429"]}}
+REFUSABLE = {
+    "positive_data_acceptance": {"expected-statuses": ["200", "204", "400", "401", "403", "429"]}
+}
 
 # What no request gets at the token endpoint that does not bring something alive.
 REACHED = {"200", "400 use_dpop_nonce", *(f"400 {poll}" for poll in PollAnswer)}
@@ -187,7 +191,7 @@ async def program(valkey: Valkey, stage: Stage) -> AsyncIterator[Program]:
 
 def configuration() -> schemathesis.Config:
     """What is made, and how it is judged."""
-    forms = [{"include-operation-id": name, "checks": REFUSABLE} for name in FORMS]
+    refusable = [{"include-operation-id": name, "checks": REFUSABLE} for name in (*FORMS, *GATEWAY)]
     return schemathesis.Config.from_dict(
         {
             "continue-on-failure": True,
@@ -203,7 +207,7 @@ def configuration() -> schemathesis.Config:
             "cache": {"enabled": False},
             # The secrets are a test's, and a request without them says little.
             "output": {"sanitization": {"enabled": False}},
-            "operations": forms,
+            "operations": refusable,
         }
         | ({"max-time": SECONDS} if SECONDS else {"seed": 8628})
     )
@@ -269,7 +273,7 @@ def run(program: Program, lender: Lender) -> Tally:
     tally.operations = {
         f"{method.upper()} {path}"
         for path, item in schema.raw_schema["paths"].items()
-        for method in item.keys() & {"get", "post", "put", "delete"}
+        for method in item.keys() & {"get", "post", "put", "patch", "delete", "options"}
     }
     with lending(schema, lender, tally):
         for event in from_schema(schema).execute():
@@ -287,7 +291,12 @@ async def test_the_document_is_kept(program: Program, stage: Stage, clock: Clock
         say(tally.table())
     assert not tally.faults, "\n".join(tally.faults.values())
     succeeded = {label for label, outcome in tally.answers if outcome.startswith("2")}
-    never = {label for label in tally.operations if label.endswith(" /oauth2/authorize")}
+    # No scope that is made up is one that a token has.
+    never = {
+        label
+        for label in tally.operations
+        if label.endswith(" /oauth2/authorize") or " /oauth2/gateway/" in label
+    }
     assert succeeded == tally.operations - never, tally.table()
     assert not any(outcome.startswith("5") for _, outcome in tally.answers), tally.table()
     assert tally.outcomes("POST /oauth2/token").keys() >= REACHED, tally.table()
