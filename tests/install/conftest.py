@@ -12,6 +12,7 @@ from tests.stage.hosts import Host
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.proxies import PROXIES, Places, Proxy, make_certificate
+from tests.stage.tools import tool
 from tests.stage.valkey import Valkey
 from tests.stage.wire import PASSWORD
 
@@ -71,8 +72,7 @@ def certificate(folder: Path) -> Path:
 @pytest.fixture(scope="module", params=PROXIES, ids=lambda proxy: proxy.name)
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     found: Proxy = request.param
-    if found.command is None:
-        pytest.skip(f"{found.name} is not installed")
+    tool(found.name)
     return found
 
 

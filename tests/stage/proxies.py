@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.stage.checkout import ROOT
+from tests.stage.tools import tool
 from tests.stage.waiting import PATIENCE_S, until_outside
 
 SITE = "login.example.com"
@@ -41,11 +41,6 @@ class Proxy:
     moves: Callable[[Places], Mapping[str, str]]
     repeats: bool = True
     limits: bool = True
-
-    @property
-    def command(self) -> str | None:
-        """Where the program is, None if it is not installed."""
-        return shutil.which(self.name, path=os.environ.get("PATH", "") + ":/usr/sbin")
 
     @property
     def text(self) -> str:
@@ -100,8 +95,7 @@ class Proxy:
                 process.wait(PATIENCE_S)
 
     def _filled(self, words: tuple[str, ...], file: Path) -> list[str]:
-        assert self.command is not None
-        return [self.command, *(word.format(file=file, folder=file.parent) for word in words)]
+        return [tool(self.name), *(word.format(file=file, folder=file.parent) for word in words)]
 
 
 def with_affinity(text: str) -> str:
