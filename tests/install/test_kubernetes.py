@@ -5,10 +5,10 @@ No cluster runs here.
 
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner
+from kubernetes_validate.utils import ValidationError, validate
 
 from deviceflow.cli.check import check
 from deviceflow.config import Server
@@ -32,14 +32,14 @@ POD = RESOURCES["deployment.yaml"]["spec"]["template"]
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("file", RESOURCES)
 def test_its_schema(file: str, version: str) -> None:
-    kubernetes_validate.validate(RESOURCES[file], version, strict=True)
+    validate(RESOURCES[file], version, strict=True)
 
 
 def test_a_field_that_does_not_exist_is_seen() -> None:
     """The check above can fail."""
     wrong = RESOURCES["service.yaml"] | {"spec": {"selectors": {}}}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+    with pytest.raises(ValidationError):
+        validate(wrong, VERSIONS[-1], strict=True)
 
 
 def test_every_file_is_applied() -> None:
