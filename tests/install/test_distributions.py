@@ -1,0 +1,147 @@
+"""The sdist and the wheel: built, checked, and the wheel installed into an empty environment.
+
+INSTALL_PYTHONS names other interpreters to install it for: "python3.12:python3.13".
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deviceflow import __version__
+from tests.stage.checkout import ROOT, SHIPPED_SETTINGS
+from tests.stage.ports import free_port
+from tests.stage.program import environment
+from tests.stage.waiting import PATIENCE_S
+from tests.stage.wire import fetch, request_of
+
+INSTALL_S = 200.0
+PYTHONS = os.environ.get("INSTALL_PYTHONS", sys.executable).split(":")
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both, built from a clean copy: the wheel from the sdist, as pip does."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_S)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (wheel,) = dist.glob("*.whl")
+    return wheel
+
+
+def description(wheel: Path) -> str:
+    """What a package index shows."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        return archive.read(name).decode().partition("\n\n")[2]
+
+
+def test_the_checkers_of_the_package_index(dist: Path, wheel: Path) -> None:
+    files = [str(path) for path in dist.iterdir()]
+    assert len(files) == 2
+    for command in (["twine", "check", "--strict", *files], ["check_wheel_contents", str(wheel)]):
+        ended = subprocess.run(
+            [sys.executable, "-m", *command], check=False, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_index_shows_no_dead_link(wheel: Path) -> None:
+    """Links and pictures of the repository are gone, and their words are still there."""
+    shown = description(wheel)
+    assert re.findall(r"\]\((?!https?:|#)[^)]*\)", shown) == []
+    assert "- Settings, and a file with all of them" in shown
+    assert "# deviceflow\n" in shown
+
+
+def test_the_sdist_is_enough_to_test_and_to_read(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    expected = [
+        "SECURITY.md",
+        "Makefile",
+        "CHANGELOG.md",
+        "docs/design.md",
+        "config/deviceflow.toml",
+    ]
+    assert {*expected, "tests/conftest.py", "templates/base.html"} <= names
+    assert [name for name in names if "/.venv" in name or "__pycache__" in name] == []
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def command(
+    request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The command of a fresh environment that has only the wheel and what it requires."""
+    venv = tmp_path_factory.mktemp("environment") / "venv"
+    pip = [str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    for step in ([request.param, "-m", "venv", str(venv)], pip):
+        ended = subprocess.run(step, check=False, capture_output=True, text=True, timeout=INSTALL_S)
+        assert ended.returncode == 0, ended.stderr
+    return venv / "bin" / "deviceflow"
+
+
+def run(command: Path, *arguments: str) -> str:
+    """Run it in its own environment, and return what it prints."""
+    ended = subprocess.run(
+        [str(command), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        cwd=command.parent,
+        env=environment(),
+    )
+    return ended.stdout
+
+
+def test_the_version(command: Path) -> None:
+    assert run(command, "--version") == f"deviceflow, version {__version__}\n"
+
+
+def test_a_settings_file_from_the_wheel(command: Path, tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(run(command, "config"), encoding="utf-8")
+    assert file.read_bytes() == SHIPPED_SETTINGS.read_bytes()
+    assert run(command, "check", str(file)) == f"{file}: ok (1 client, 0 users)\n"
+
+
+def test_the_demo(command: Path, tmp_path: Path) -> None:
+    """Its server and its embedded store start, and it shows its page."""
+    port = free_port()
+    with demo(command, tmp_path, port) as welcome:
+        assert f"http://127.0.0.1:{port}/demo" in welcome
+        assert fetch(request_of(f"http://127.0.0.1:{port}/demo")).status == 200
+
+
+@contextmanager
+def demo(command: Path, folder: Path, port: int) -> Iterator[str]:
+    """What it says when it is ready."""
+    arguments = [str(command), "demo", "--port", str(port)]
+    with subprocess.Popen(
+        arguments, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            while "Ctrl-C stops it" not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            yield said
+        finally:
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
