@@ -46,7 +46,7 @@ class TokenChecks:
         """
         active = await self.presented.active(credentials.token, audience)
         if active is None:
-            raise challenge("invalid_token", 401, credentials.scheme)
+            raise token_refusal("invalid_token", 401, credentials.scheme)
         await self._check_possession(request, credentials.scheme, active, proof)
         return active
 
@@ -62,16 +62,16 @@ class TokenChecks:
         if bound_to is None and scheme == "bearer":
             return
         if bound_to is None or scheme != "dpop":
-            raise challenge("invalid_token", 401, scheme)
+            raise token_refusal("invalid_token", 401, scheme)
         if proof is None:
-            raise challenge("invalid_token", 401, scheme, _UNKNOWN_ADDRESS)
+            raise token_refusal("invalid_token", 401, scheme, _UNKNOWN_ADDRESS)
         try:
             possession = self.proofs.read(request, proof)
             if possession is None or not compare_digest(possession.jkt, bound_to):
-                raise challenge("invalid_token", 401, scheme)
+                raise token_refusal("invalid_token", 401, scheme)
             await self.proofs.spend(possession)
         except OAuthError as error:
-            raise challenge(error.code, 401, scheme, headers=error.headers) from None
+            raise token_refusal(error.code, 401, scheme, headers=error.headers) from None
 
 
 def credentials_of(request: web.Request) -> Credentials:
@@ -95,12 +95,12 @@ def credentials_of(request: web.Request) -> Credentials:
 
 def insufficient_scope(scheme: str, scope: str) -> OAuthError:
     """Make the error for a token that lacks a part of `scope`, which are scope-tokens (3.1)."""
-    error = challenge("insufficient_scope", 403, scheme)
+    error = token_refusal("insufficient_scope", 403, scheme)
     error.headers["WWW-Authenticate"] += f', scope="{scope}"'
     return error
 
 
-def challenge(
+def token_refusal(
     code: str,
     status: int,
     scheme: str,

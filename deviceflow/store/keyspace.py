@@ -9,6 +9,9 @@ The names that the functions take are hashes (`Installation.name`): no key tells
 token, an address or a session id.
 """
 
+EVERY_KEY = "df:*"
+"""The pattern that all keys match, and nothing else of a store that others use, too."""
+
 # Permanent keys.
 
 INSTALLATION = "df:install:{feed}"

@@ -18,7 +18,6 @@ from deviceflow.store.connection import Connection, Value
 FIELDS_AT_ONCE = 1000
 """Fields or entries of a large key in one record."""
 
-_PREFIX = "df:"
 _AT_ONCE = 32
 _LARGE_HASHES = {keyspace.USERS, keyspace.SUBJECTS, keyspace.CLIENTS, keyspace.REGISTRATIONS}
 
@@ -50,7 +49,7 @@ class Restored(NamedTuple):
 async def read_all(connection: Connection, clock: Clock) -> AsyncIterator[StoredKey]:
     """Yield every record. May raise StoreUnavailable."""
     keys: list[str] = []
-    async for key in connection.keys(f"{_PREFIX}*"):
+    async for key in connection.keys(keyspace.EVERY_KEY):
         if key in _LARGE_HASHES or key == keyspace.DECISIONS:
             async for record in _read_pages(connection, key, clock):
                 yield record
@@ -73,7 +72,7 @@ async def restore(
     a record of an unknown kind) and StoreUnavailable.
     """
     await _refuse_a_server(connection)
-    before = [key async for key in connection.keys(f"{_PREFIX}*")]
+    before = [key async for key in connection.keys(keyspace.EVERY_KEY)]
     if before and not replace:
         raise SnapshotError(
             f"the store has data already ({len(before)} keys); --replace removes it first"

@@ -27,7 +27,7 @@ from deviceflow.core.messages import DEVICE_CODE_GRANT
 
 MAX_HEAD = 4096
 MAX_BODY = 1024
-MAX_HEADERS = 64
+MAX_LANE_HEADERS = 64
 
 HEAD_END = b"\r\n\r\n"
 DEVICE_CODE = b"device_code="
@@ -96,7 +96,7 @@ def read_head(block: bytes) -> RequestHead | None:
     Return None for anything unusual, in particular for whatever changes where the request ends.
     """
     line, *lines = block.split(b"\r\n")
-    if len(lines) > MAX_HEADERS or _LINE.fullmatch(line) is None:
+    if len(lines) > MAX_LANE_HEADERS or _LINE.fullmatch(line) is None:
         return None
     headers: dict[bytes, bytes] = {}
     for text in lines:

@@ -15,7 +15,7 @@ from deviceflow.oauth.poll.lane import REMEMBERED_SHAPES, IncompletePoll
 from deviceflow.oauth.poll.recognition import (
     MAX_BODY,
     MAX_HEAD,
-    MAX_HEADERS,
+    MAX_LANE_HEADERS,
 )
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage
@@ -224,7 +224,7 @@ OFF_THE_LANE = {
     "an unknown client": (LINE, CURL, BODY + b"2"),
     "a confidential client": (LINE, CURL, BODY.replace(b"tv-app", b"console")),
     "a disabled client": (LINE, CURL, BODY.replace(b"tv-app", b"off")),
-    "too many headers": (LINE, CURL + "\nX: y" * MAX_HEADERS, BODY),
+    "too many headers": (LINE, CURL + "\nX: y" * MAX_LANE_HEADERS, BODY),
     "too large a head": (LINE, CURL + "\nX: " + "y" * MAX_HEAD, BODY),
     "too large a body": (LINE, CURL, BODY.replace(b"@", b"A" * MAX_BODY)),
 }
