@@ -12,6 +12,7 @@ from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from tests.stage.store import ADA, Store
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import PATIENCE_S
 
 # What Valkey says when it is there and cannot do what was asked just now.
 UNAVAILABLE = (
@@ -117,7 +118,7 @@ async def test_a_server_that_is_busy_is_unavailable(own: Store) -> None:
 
 async def ask_until_refused(connection: Connection) -> None:
     """The server takes a millisecond or so to notice that it is busy."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             await connection.command("GET", "anything")
 

@@ -16,7 +16,7 @@ from deviceflow.store.feed import CATCH_UP_S, PAGE, Feed
 from deviceflow.store.grants import Grants
 from tests.stage.clock import Clock
 from tests.stage.store import ADA, LIFETIME_S, Store
-from tests.stage.waiting import decision, next_catch_up, subscribed, until
+from tests.stage.waiting import PATIENCE_S, decision, next_catch_up, subscribed, until
 
 MakeStore = Callable[[], Awaitable[Store]]
 
@@ -188,7 +188,7 @@ async def test_noise_on_the_channel_does_not_deafen(
         await until(lambda: worker.feed.reachable)
         grant = await store.grant()
         message = Decision(grant.id, State.DENIED, grant.expires_at).message
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while worker.mirror.state_of(grant.id) is State.PENDING:
                 await store.connection.command("PUBLISH", keyspace.CHANNEL, message)
                 await asyncio.sleep(0.01)
@@ -223,7 +223,7 @@ async def test_it_ends_though_a_cancellation_was_swallowed(store: Store) -> None
         feeding = asyncio.create_task(store.feed.run())
         await busy.wait()
         feeding.cancel()
-        await asyncio.wait([feeding], timeout=10)
+        await asyncio.wait([feeding], timeout=PATIENCE_S)
     assert feeding.cancelled()
     assert cancelled > 1
 
@@ -244,7 +244,7 @@ def counting(store: Store) -> tuple[Store, asyncio.Queue[None]]:
 async def test_every_worker_reads_again(store: Store) -> None:
     """At once: a message on the channel; and the number grows for those who miss it."""
     worker, reads = counting(store)
-    async with worker.fed(), asyncio.timeout(10):
+    async with worker.fed(), asyncio.timeout(PATIENCE_S):
         await reads.get()
         for number in (1, 2):
             await announce_change(store.connection)
@@ -255,7 +255,7 @@ async def test_every_worker_reads_again(store: Store) -> None:
 async def test_a_change_whose_message_was_lost(store: Store) -> None:
     """The number is read once a second: whoever changed something may have died after it."""
     worker, reads = counting(store)
-    async with worker.fed(), asyncio.timeout(10):
+    async with worker.fed(), asyncio.timeout(PATIENCE_S):
         await reads.get()
         await store.connection.command("INCR", keyspace.REVISION)
         await next_catch_up(worker.feed)
