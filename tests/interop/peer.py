@@ -37,7 +37,7 @@ class Library(NamedTuple):
         if which(self.tool) is None:
             _leave_out(f"{self.name} is not tried: {self.tool} is not installed")
         if not self.made.exists():
-            _leave_out(f"{self.name} is not tried: it is not installed, `make interop` does that")
+            _leave_out(f"{self.name} is not tried: `make interop` installs it, or says why not")
 
 
 OPENID_CLIENT = Library(
@@ -118,6 +118,7 @@ CLIENTS = (
     GO_ZITADEL,
     JAVA_NIMBUS,
 )
+LIBRARIES = (*CLIENTS, AUTHLIB, MSAL, JOSE, SPRING_SECURITY)
 
 
 class Peer:

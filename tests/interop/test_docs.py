@@ -1,9 +1,9 @@
-"""The lines for Node.js in docs/devices.md and docs/apis.md, as they are written there."""
+"""What docs/devices.md and docs/apis.md say of other people's libraries."""
 
 import re
 import subprocess
 
-from tests.interop.peer import OPENID_CLIENT
+from tests.interop.peer import HERE, LIBRARIES, OPENID_CLIENT
 from tests.interop.site import Site
 from tests.stage.checkout import DOCS
 from tests.stage.waiting import PATIENCE_S
@@ -29,6 +29,20 @@ await claimsOf(stolen).catch(() => console.log("refused"));
 def example(page: str) -> str:
     (block,) = re.findall(r"```js\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
     return str(block)
+
+
+def test_every_library_that_is_tried_has_its_row() -> None:
+    page = (DOCS / "devices.md").read_text("utf-8")
+    section = page.partition("## With other libraries")[2].partition("\n## ")[0]
+    for library in LIBRARIES:
+        assert f"\n| [{library.name}" in section or f", [{library.name}" in section, library.name
+    # What cannot be used is named, too.
+    assert "msal-node invents the address `/oauth2/devicecode`" in section
+
+
+def test_every_program_here_is_run() -> None:
+    folders = {path.name for path in HERE.iterdir() if path.is_dir() and path.name[0] not in "._"}
+    assert folders == {library.made.relative_to(HERE).parts[0] for library in LIBRARIES}
 
 
 def test_a_code_and_a_token_that_are_bound_to_a_key(site: Site) -> None:

@@ -164,7 +164,9 @@ def _algorithm(
     """
     requested = metadata.id_token_signed_response_alg
     kept = current.algorithm if current else None
-    if requested is None or requested == kept:
+    shown = (kept or settings.tokens.algorithm) if current else None
+    # What the answer has shown can be sent back (RFC 7592 2.2), and means no change.
+    if requested in (None, shown):
         return kept
     if requested not in registered_algorithms(settings.tokens.algorithm):
         raise invalid_metadata("That id_token_signed_response_alg is not offered.")

@@ -175,6 +175,8 @@ async def test_the_algorithm_of_the_server(worker: Worker, stored: StoredClients
     """RFC 7591 3.2.1: a client that names none follows the setting, and the answer names it."""
     client = await register(worker, id_token_signed_response_alg=None)
     assert client["id_token_signed_response_alg"] == "ES256"
+    # What was shown can be sent back (RFC 7592 2.2): it goes on following the setting.
+    assert (await change(worker, client, id_token_signed_response_alg="ES256")).status == 200
     found = await stored.find(client["client_id"])
     assert found is not None
     assert found.algorithm is None
