@@ -16,11 +16,11 @@ class DiscoveryError(DeviceFlowError):
 class UnreachableError(DeviceFlowError):
     """No answer came: unknown host, refused connection, time-out or broken TLS.
 
-    `reason` is the cause in a few words.
+    `reason` is the cause in a few words. The text may say what to do, too.
     """
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"Cannot reach {address}: {reason}.")
+    def __init__(self, address: str, reason: str, advice: str = "") -> None:
+        super().__init__(f"Cannot reach {address}: {reason}. {advice}".rstrip())
         self.reason = reason
 
 

@@ -1,6 +1,5 @@
 """An HTTP exchange with a server. The result is a `Reply` or an `UnreachableError`."""
 
-import os
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -8,8 +7,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from deviceflow.device.answers import Reply, printable
+from deviceflow.device.answers import Reply
+from deviceflow.device.causes import cause_of
 from deviceflow.device.errors import MalformedAnswerError, UnreachableError
+from deviceflow.device.proxies import proxy_for
 
 # The largest answers are metadata documents, of a few kilobytes.
 MAX_BODY_BYTES = 1 << 20
@@ -26,8 +27,10 @@ async def fetch(
 ) -> Reply:
     """GET the address, or POST the form to it. Redirects are not followed.
 
-    May raise UnreachableError, MalformedAnswerError (an answer of more than MAX_BODY_BYTES).
+    A proxy of the environment is used. May raise UnreachableError, MalformedAnswerError (an answer
+    of more than MAX_BODY_BYTES), DeviceFlowError (a proxy that cannot be used).
     """
+    proxy = proxy_for(url)
     method = "GET" if form is None else "POST"
     try:
         async with session.request(
@@ -37,6 +40,7 @@ async def fetch(
             headers={"Accept": "application/json", **(headers or {})},
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             allow_redirects=False,
+            proxy=proxy,
         ) as response:
             return Reply(
                 status=response.status,
@@ -45,7 +49,8 @@ async def fetch(
                 held=_HELD.search(response.headers.get("Preference-Applied", "")) is not None,
             )
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise UnreachableError(origin(url), _reason(error, timeout_s)) from error
+        cause = cause_of(error, timeout_s, proxy)
+        raise UnreachableError(origin(url), cause.reason, cause.advice) from error
 
 
 def origin(url: str) -> str:
@@ -76,15 +81,3 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
                 "Is the address right?"
             )
     return bytes(body)
-
-
-def _reason(error: Exception, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout_s:g} s"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "no such host"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted ({printable(str(error.certificate_error))})"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return printable(str(error)) or type(error).__name__

@@ -5,12 +5,15 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.login import login
+from tests.stage.program import environment
+from tests.stage.proxying import certificate_for, proxying, with_tls
 from tests.stage.scripted import CODES, TOKENS, FakeTime, Say, ScriptedServer, error, serve
 
 
@@ -170,7 +173,10 @@ async def test_no_device_flow(server: ScriptedServer) -> None:
 
 def test_unreachable() -> None:
     result = CliRunner().invoke(login, ["http://127.0.0.1:1"])
-    expected = "deviceflow login: Cannot reach http://127.0.0.1:1: connection refused.\n"
+    expected = (
+        "deviceflow login: Cannot reach http://127.0.0.1:1: connection refused. Is the server "
+        "running there, and is the port right?\n"
+    )
     assert (result.exit_code, result.stderr) == (1, expected)
 
 
@@ -207,3 +213,32 @@ async def test_ctrl_c_ends_cleanly(server: ScriptedServer) -> None:
     assert (process.returncode, out) == (130, b"")
     assert err.endswith(b"stopped. The code expires by itself; nothing was saved.\n")
     assert b"Traceback" not in err
+
+
+async def test_through_a_proxy_only(server: ScriptedServer, tmp_path: Path) -> None:
+    """HTTPS_PROXY leads to a name that this machine cannot look up; NO_PROXY ends that."""
+    port = int(server.issuer.rpartition(":")[2])
+    server.issuer = "https://login.invalid"
+    certificate = certificate_for("login.invalid", tmp_path)
+
+    async def login_with(**environ: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deviceflow", "login", server.issuer, "--no-qr"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment() | {"SSL_CERT_FILE": str(certificate)} | environ,
+        )
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    async with with_tls(port, certificate) as tls, proxying(tls) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            server.polls = [Say(TOKENS)]
+            status, out, err = await login_with(**{name: proxy.url})
+            assert (status, str(TOKENS["access_token"]) in out) == (0, True), err
+        assert {*proxy.heard} == {"CONNECT login.invalid:443 HTTP/1.1"}
+        proxy.heard.clear()
+        status, _, err = await login_with(HTTPS_PROXY=proxy.url, NO_PROXY=".invalid")
+        assert (status, "no such host" in err, proxy.heard) == (1, True, [])
+    status, _, err = await login_with(HTTPS_PROXY="socks5://127.0.0.1:1")
+    assert (status, "a proxy must have the form http://host:port" in err) == (1, True)

@@ -1,6 +1,11 @@
 """The output on a terminal and in a log."""
 
+import fcntl
 import io
+import os
+import re
+import struct
+import termios
 
 import pytest
 import segno
@@ -44,8 +49,10 @@ class Terminal(io.StringIO):
         return self._encoding
 
 
-def screen(stream: Terminal, time: FakeTime, columns: int = 120, **environ: str) -> Screen:
-    return Screen(stream, environ=environ, columns=columns, clock=time.clock)
+def screen(
+    stream: Terminal, time: FakeTime, columns: int = 120, rows: int = 60, **environ: str
+) -> Screen:
+    return Screen(stream, environ=environ, columns=columns, rows=rows, clock=time.clock)
 
 
 def test_a_terminal_shows_all_and_fits_80_columns(time: FakeTime) -> None:
@@ -116,6 +123,59 @@ def test_a_narrow_terminal_or_no_qr_gets_the_address(time: FakeTime) -> None:
         screen(stream, time, columns).show(CODES, qr=qr)
         assert COMPLETE in stream.getvalue()
         assert "scan" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "margin", "letters"),
+    [
+        (80, 40, 4, True),
+        (80, 36, 4, True),
+        (80, 30, 4, False),
+        (80, 24, 4, False),
+        (80, 21, 2, False),
+        (80, 20, 0, True),
+        (80, 17, 0, False),
+        (80, 5, 0, False),
+        (40, 40, 4, False),
+        (40, 24, 4, False),
+        (40, 20, 0, False),
+    ],
+)
+def test_all_of_it_is_on_the_screen(
+    time: FakeTime, columns: int, rows: int, margin: int, *, letters: bool
+) -> None:
+    """First the letters go, then the margin around the QR code, then the QR code."""
+    stream = Terminal(tty=True)
+    screen(stream, time, columns, rows).show(CODES)
+    written = re.sub(r"\x1b\[[0-9;]*[mK]|\r", "", stream.getvalue()).split("\n")
+    assert sum(max(1, -(-len(line) // columns)) for line in written) <= rows or rows < 6
+    text = "\n".join(written)
+    assert "https://example.com/device" in text
+    assert "WDJB-MJHT" in text
+    drawings = {n: drawing(COMPLETE, 78, colour=True, narrow=n == 2) for n in (4, 2)}
+    shown = {n for n, lines in drawings.items() if all(line in stream.getvalue() for line in lines)}
+    assert shown == ({margin} if margin else set())
+    assert (large("WDJB-MJHT", 78)[0].rstrip() in text) is letters
+    assert ("scan" in text.lower()) is (margin > 0)
+    assert "Waiting" in written[-1]
+
+
+def test_a_log_has_no_last_row(time: FakeTime) -> None:
+    stream = Terminal(tty=False)
+    screen(stream, time, 80, 10).show(CODES)
+    assert "scan" in stream.getvalue()
+
+
+def test_the_size_is_that_of_the_stream(time: FakeTime) -> None:
+    """Standard output may go to a file."""
+    main, other = os.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 44, 0, 0))
+    with os.fdopen(other, "w", encoding="utf-8") as stream:
+        Screen(stream, environ={}, clock=time.clock).show(CODES)
+        shown = os.read(main, 1 << 16).decode()
+    os.close(main)
+    assert "scan" not in shown.lower()
+    assert shown.count("\n") < 12
 
 
 def test_a_servers_text_gives_the_terminal_no_orders(time: FakeTime) -> None:
