@@ -22,7 +22,8 @@ def connect(settings: Settings, redis_url: str) -> Connection:
     """Open a connection to the store, with the configured durability."""
     redis = settings.redis
     replicas = redis.replicas if redis.durability == "replicated" else 0
-    return Connection.open(redis_url, Durability(replicas, redis.replica_timeout_ms))
+    durability = Durability(replicas, redis.replica_timeout_ms)
+    return Connection.open(redis_url, durability, redis.max_connections)
 
 
 async def prepare(settings: Settings, redis_url: str) -> Secrets:

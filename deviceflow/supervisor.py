@@ -31,9 +31,9 @@ import structlog
 
 from deviceflow import worker
 from deviceflow.config import Settings
+from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.demo import Demo
 from deviceflow.start import prepare
-from deviceflow.store.connection import address_of
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.worker import Sockets, WorkerContext
@@ -120,7 +120,7 @@ class Supervisor:
             secrets = asyncio.run(prepare(self.settings, redis_url))
         except StoreUnavailable as error:
             raise StartError(
-                f"cannot reach Redis at {address_of(redis_url)}; "
+                f"cannot reach Redis at {StoreUrl.parse(redis_url).address}; "
                 "is it running, and is redis.url right?"
             ) from error
         # The map is anonymous and shared: all workers see the same table. The kernel allocates a
@@ -252,7 +252,7 @@ class Supervisor:
     def _store_location(self) -> str:
         if self._embedded is not None:
             return str(self._embedded.data_dir)
-        return address_of(self.settings.redis.url or "")
+        return StoreUrl.parse(self.settings.redis.url or "").address
 
 
 def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:

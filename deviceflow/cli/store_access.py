@@ -12,8 +12,9 @@ import structlog
 
 from deviceflow.cli.options import fail
 from deviceflow.config import Settings
+from deviceflow.core.store_url import StoreUrl
 from deviceflow.start import connect
-from deviceflow.store.connection import Connection, address_of
+from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import (
     RecordContended,
@@ -38,7 +39,7 @@ def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> N
     try:
         if url:
             asyncio.run(_connected(settings, url, command))
-            place = f"Redis at {address_of(url)}"
+            place = f"Redis at {StoreUrl.parse(url).address}"
         else:
             store = EmbeddedValkey(Path(settings.server.data_dir))
             with _embedded(store, changes=changes) as path:
@@ -47,7 +48,7 @@ def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> N
     except (StoreSetupError, RecordUnreadable, RecordContended) as error:
         fail(str(error))
     except StoreUnavailable:
-        where = address_of(url) if url else settings.server.data_dir
+        where = StoreUrl.parse(url).address if url else settings.server.data_dir
         fail(f"cannot reach the store at {where}; is it running, and is redis.url right?")
     if changes:
         click.echo(f"store: {place}", err=True)

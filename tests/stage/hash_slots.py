@@ -14,7 +14,19 @@ from redis.crc import key_slot
 
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
-    {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "TIME"}
+    {
+        "ACL",
+        "CLIENT",
+        "CLUSTER",
+        "CONFIG",
+        "FLUSHALL",
+        "INFO",
+        "KEYS",
+        "REPLICAOF",
+        "ROLE",
+        "SENTINEL",
+        "TIME",
+    }
 )
 HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
     {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
