@@ -29,8 +29,8 @@ async def log_and_push(store: Store, numbers: Iterable[int], *, pushed: bool = T
     numbers = tuple(numbers)
     await log(store, (("*", "g", f"{number:x}", "x", ends) for number in numbers))
     if pushed:
-        decisions = (Decision(number, State.DENIED, ends) for number in numbers)
-        await asyncio.gather(*(push(store.connection, each.message) for each in decisions))
+        for number in numbers:
+            await push(store.connection, Decision(number, State.DENIED, ends).message)
 
 
 async def decide_steadily(store: Store, first: int, count: int) -> None:
