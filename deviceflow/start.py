@@ -29,13 +29,14 @@ def connect(settings: Settings, redis_url: str) -> Connection:
 async def prepare(settings: Settings, redis_url: str) -> Secrets:
     """Read the secrets, or make them at the first start. Log what is wrong with the store.
 
-    May raise StoreUnavailable.
+    May raise StoreSetupError and StoreUnavailable.
     """
     connection = connect(settings, redis_url)
     try:
-        installation = await Installation.open(connection)
-        for finding in await survey(connection, time.time):
+        report = await survey(connection, time.time)
+        for finding in report.findings(is_embedded=settings.redis.url is None):
             log.warning("store.finding", finding=finding)
+        installation = await Installation.open(connection)
         clients = Clients(settings.clients)
         clients.adopt(await StoredClients(connection).all())
         _warn_without_clients(settings, clients)

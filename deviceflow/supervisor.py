@@ -34,6 +34,7 @@ from deviceflow.config import Settings
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.demo import Demo
 from deviceflow.start import prepare
+from deviceflow.store.causes import unusable
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.worker import Sockets, WorkerContext
@@ -118,11 +119,8 @@ class Supervisor:
     def _context(self, redis_url: str) -> WorkerContext:
         try:
             secrets = asyncio.run(prepare(self.settings, redis_url))
-        except StoreUnavailable as error:
-            raise StartError(
-                f"cannot reach Redis at {StoreUrl.parse(redis_url).address}; "
-                "is it running, and is redis.url right?"
-            ) from error
+        except (StoreSetupError, StoreUnavailable) as error:
+            raise StartError(unusable(redis_url, error)) from error
         # The map is anonymous and shared: all workers see the same table. The kernel allocates a
         # page only at the first write, so a large table costs no memory while it is unused.
         size = self.settings.device.pace_slots * 8

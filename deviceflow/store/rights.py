@@ -9,7 +9,7 @@ import secrets
 from redis.exceptions import NoPermissionError
 
 from deviceflow.store import keyspace
-from deviceflow.store.connection import Connection
+from deviceflow.store.connection import Connection, translated
 
 # Each in a form that changes nothing: hashes, sorted sets and streams are not written to a string.
 _ON_A_STRING: dict[str, tuple[str | int, ...]] = {
@@ -79,6 +79,10 @@ async def missing_rights(connection: Connection) -> list[str]:
         ("DEL", key),
     ]
     answers = await connection.attempt(*commands)
+    if isinstance(answers[0], Exception) and not isinstance(answers[0], NoPermissionError):
+        # It takes no writes at all, for another reason.
+        with translated():
+            raise answers[0]
     refused = [
         (str(command[0]), str(answer))
         for command, answer in zip(commands, answers, strict=True)
