@@ -2,83 +2,51 @@
 
 `Grants.issue` makes two round trips for each grant. For a million grants that are only there to
 be counted, the commands of all callers that are waiting go out together; the commands, and so
-what is stored, are the same.
+what is stored, are the same. The store is one server: they are in many hash slots.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-
-from deviceflow.store.connection import Connection, Durability, Value
+from deviceflow.store.connection import Connection, translated
+from deviceflow.store.shapes import Command
 
 GATHER_S = 0.001
-
-
-class Command(NamedTuple):
-    """One command, with the options that redis-py takes beside it."""
-
-    command: tuple[Value, ...]
-    options: dict[str, bool]
-
-
-class ScriptCall(NamedTuple):
-    """One run of a script, given by its text."""
-
-    script: str
-    keys: Sequence[str]
-    args: tuple[Value, ...]
-
-
-Call = Command | ScriptCall
 
 
 class BatchingConnection(Connection):
     """A Connection whose callers share round trips."""
 
-    def __init__(self, client: Redis, durability: Durability | None = None) -> None:
-        super().__init__(client, durability)
-        self._batch: list[tuple[Call, asyncio.Future[Any]]] = []
-        self._sending: set[asyncio.Task[None]] = set()
+    _gathered: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]] | None = None
+    _sending: asyncio.Task[None] | None = None
 
-    async def evaluate(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
-        """Run a script in the next batch."""
-        return await self._join(ScriptCall(script, keys, args))
-
-    async def _execute(self, *command: Value, **options: bool) -> Any:  # noqa: ANN401
-        return await self._join(Command(command, options))
-
-    def _join(self, call: Call) -> "asyncio.Future[Any]":
+    async def batch(self, *commands: Command) -> list[Any]:
+        """Send the commands in the next round trip."""
         loop = asyncio.get_running_loop()
-        if not self._batch:
+        if self._gathered is None:
+            self._gathered = []
             loop.call_later(GATHER_S, self._send_soon)
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._batch.append((call, answer))
-        return answer
+        answers: asyncio.Future[list[Any]] = loop.create_future()
+        self._gathered.append((commands, answers))
+        with translated():
+            for answer in await answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        return answers.result()
 
     def _send_soon(self) -> None:
-        batch, self._batch = self._batch, []
-        task = asyncio.get_running_loop().create_task(self._send(batch))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        gathered, self._gathered = self._gathered or [], None
+        self._sending = asyncio.get_running_loop().create_task(self._send(gathered))
 
-    async def _send(self, batch: list[tuple[Call, "asyncio.Future[Any]"]]) -> None:
+    async def _send(
+        self, gathered: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]]
+    ) -> None:
         try:
-            async with self.pipeline() as pipe:
-                for call, _ in batch:
-                    await self._add(pipe, call)
-                answers = await pipe.execute()
+            answers = await self.shape.run([each for commands, _ in gathered for each in commands])
         except Exception as error:  # noqa: BLE001, every caller gets it
-            for _, answer in batch:
-                answer.set_exception(error)
+            for _, future in gathered:
+                future.set_exception(error)
             return
-        for (_, answer), value in zip(batch, answers, strict=True):
-            answer.set_result(value)
-
-    async def _add(self, pipe: Pipeline, call: Call) -> None:
-        if isinstance(call, ScriptCall):
-            await self._queue(pipe, call.script, call.keys, call.args)
-        else:
-            pipe.execute_command(*call.command, **call.options)
+        for commands, future in gathered:
+            future.set_result(answers[: len(commands)])
+            answers = answers[len(commands) :]

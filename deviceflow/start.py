@@ -22,19 +22,21 @@ def connect(settings: Settings, redis_url: str) -> Connection:
     """Open a connection to the store, with the configured durability."""
     redis = settings.redis
     replicas = redis.replicas if redis.durability == "replicated" else 0
-    return Connection.open(redis_url, Durability(replicas, redis.replica_timeout_ms))
+    durability = Durability(replicas, redis.replica_timeout_ms)
+    return Connection.open(redis_url, durability, redis.max_connections)
 
 
 async def prepare(settings: Settings, redis_url: str) -> Secrets:
     """Read the secrets, or make them at the first start. Log what is wrong with the store.
 
-    May raise StoreUnavailable.
+    May raise StoreSetupError and StoreUnavailable.
     """
     connection = connect(settings, redis_url)
     try:
-        installation = await Installation.open(connection)
-        for finding in await survey(connection, time.time):
+        report = await survey(connection, time.time)
+        for finding in report.findings(is_embedded=settings.redis.url is None):
             log.warning("store.finding", finding=finding)
+        installation = await Installation.open(connection)
         clients = Clients(settings.clients)
         stored_clients = StoredClients(connection)
         clients.adopt(await stored_clients.all())

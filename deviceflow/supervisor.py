@@ -31,9 +31,10 @@ import structlog
 
 from deviceflow import worker
 from deviceflow.config import Settings
+from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.demo import Demo
 from deviceflow.start import prepare
-from deviceflow.store.connection import address_of
+from deviceflow.store.causes import unusable
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.worker import Sockets, WorkerContext
@@ -118,11 +119,8 @@ class Supervisor:
     def _context(self, redis_url: str) -> WorkerContext:
         try:
             secrets = asyncio.run(prepare(self.settings, redis_url))
-        except StoreUnavailable as error:
-            raise StartError(
-                f"cannot reach Redis at {address_of(redis_url)}; "
-                "is it running, and is redis.url right?"
-            ) from error
+        except (StoreSetupError, StoreUnavailable) as error:
+            raise StartError(unusable(redis_url, error)) from error
         # The map is anonymous and shared: all workers see the same table. The kernel allocates a
         # page only at the first write, so a large table costs no memory while it is unused.
         size = self.settings.device.pace_slots * 8
@@ -252,7 +250,7 @@ class Supervisor:
     def _store_location(self) -> str:
         if self._embedded is not None:
             return str(self._embedded.data_dir)
-        return address_of(self.settings.redis.url or "")
+        return StoreUrl.parse(self.settings.redis.url or "").address
 
 
 def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:

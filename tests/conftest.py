@@ -1,8 +1,10 @@
 """What the tests of every folder share: a real store, its secrets, and a clock that a test sets.
 
-`valkey`        one real server for each process of the run, on a Unix socket, nothing on disk
+`valkey`        one real store for each process of the run, nothing on disk: a server on a Unix
+                socket, or what DEVICEFLOW_STORE says (tests/stage/shapes.py)
 `connection`    a Connection to it, after a FLUSHALL; it is closed at the end
-`start_valkey`  starts another one, which a test may configure, stop and kill
+`start_store`   starts another one, which a test may configure, stop and kill
+`start_valkey`  starts another one that is a single server, whatever DEVICEFLOW_STORE says
 `installation`  the secrets of an installation in that store
 `clock`         a clock that stands still until a test moves it
 
@@ -21,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
+from tests.stage.shapes import store_of_this_run
 from tests.stage.valkey import Valkey, endless_keys, open_connection
 
 # How fast the machine is says nothing about an example.
@@ -43,8 +46,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
     """The server of this process. It is never stopped: for that there is `start_valkey`."""
-    with Valkey() as server:
+    with store_of_this_run() as server:
         yield server
+
+
+@pytest.fixture
+def start_store() -> Iterator[Callable[..., Valkey]]:
+    """Start a store of this test's own, of this run's shape: `start_store(config)`."""
+    with ExitStack() as running:
+
+        def start(config: Mapping[str, str] | None = None) -> Valkey:
+            store: Valkey = running.enter_context(store_of_this_run(config))
+            return store
+
+        yield start
 
 
 @pytest.fixture

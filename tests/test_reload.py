@@ -296,7 +296,7 @@ async def test_after_a_lost_message_all_clients_are_read(make_parts: MakeParts) 
     await stored.put(Client(client_id="missed", name="Missed"))
     await stored.put(Client(client_id="heard", name="Heard"))
     revision = int(await parts.connection.command("GET", keyspace.REVISION))
-    await parts.feed._hear("message", ClientChange(revision, "heard").message.encode())
+    await parts.feed._hear(ClientChange(revision, "heard").message.encode())
     assert parts.clients.find("missed")
     assert parts.clients.find("heard")
 

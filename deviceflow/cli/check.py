@@ -1,16 +1,21 @@
 """`deviceflow check FILE`: say whether the server would start with this configuration."""
 
 import os
+import time
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
 import click
 
+from deviceflow.cli.store_access import with_store
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.resources import Resources
 from deviceflow.signing import is_public_jwk
+from deviceflow.store.connection import Connection
+from deviceflow.store.survey import survey
 
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
@@ -19,7 +24,8 @@ SHORT_GRANT_S = 60
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.option("--store", "with_its_store", is_flag=True, help="Ask the store too, and describe it.")
+def check(file: Path, *, with_its_store: bool) -> None:
     """Check the configuration FILE, with the environment, and start nothing.
 
     Prints one line for each problem and ends with status 1, or prints how many clients and users
@@ -35,6 +41,19 @@ def check(file: Path) -> None:
         click.echo(f"{file}: warning: {warning}", err=True)
     clients = _counted(len(settings.clients), "client")
     click.echo(f"{file}: ok ({clients}, {_counted(len(settings.users), 'user')})")
+    if with_its_store:
+        with_store(settings, partial(_describe, settings), changes=False)
+
+
+async def _describe(settings: Settings, connection: Connection) -> None:
+    """Print what the store says of itself, and a warning for each risk."""
+    report = await survey(connection, time.time)
+    for server in report.servers:
+        for line in server.lines():
+            click.echo(f"store{f' {server.address}' if server.address else ''}: {line}")
+    click.echo(f"store: clock: {report.skew_s:+.3f} s beside this host's")
+    for finding in report.findings(is_embedded=settings.redis.url is None):
+        click.echo(f"store: warning: {finding}", err=True)
 
 
 def warnings(settings: Settings) -> Iterator[str]:

@@ -22,7 +22,9 @@ data_dir_option = click.option(
     " of --config if there is one]",
 )
 redis_url_option = click.option(
-    "--redis-url", help="redis://, rediss:// or unix://. Without it, an embedded Valkey is used."
+    "--redis-url",
+    help="redis://, redis+sentinel://, redis+cluster:// (rediss for TLS) or unix://. Without it,"
+    " an embedded Valkey is used.",
 )
 
 

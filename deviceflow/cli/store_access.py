@@ -12,8 +12,10 @@ import structlog
 
 from deviceflow.cli.options import fail
 from deviceflow.config import Settings
+from deviceflow.core.store_url import StoreUrl
 from deviceflow.start import connect
-from deviceflow.store.connection import Connection, address_of
+from deviceflow.store.causes import cause_of, unusable
+from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import (
     RecordContended,
@@ -38,17 +40,20 @@ def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> N
     try:
         if url:
             asyncio.run(_connected(settings, url, command))
-            place = f"Redis at {address_of(url)}"
+            place = f"Redis at {StoreUrl.parse(url).address}"
         else:
             store = EmbeddedValkey(Path(settings.server.data_dir))
             with _embedded(store, changes=changes) as path:
                 asyncio.run(_connected(settings, path, command))
             place = str(store.data_dir)
-    except (StoreSetupError, RecordUnreadable, RecordContended) as error:
+    except (RecordUnreadable, RecordContended) as error:
         fail(str(error))
-    except StoreUnavailable:
-        where = address_of(url) if url else settings.server.data_dir
-        fail(f"cannot reach the store at {where}; is it running, and is redis.url right?")
+    except StoreSetupError as error:
+        fail(unusable(url, error) if url else str(error))
+    except StoreUnavailable as error:
+        if url:
+            fail(unusable(url, error))
+        fail(f"cannot use the store in {settings.server.data_dir}: {cause_of(error)}")
     if changes:
         click.echo(f"store: {place}", err=True)
 

@@ -18,6 +18,7 @@ from deviceflow.config.values import NO_PROXIES, is_issuer
 from deviceflow.core.client import Client
 from deviceflow.core.public_key import fault
 from deviceflow.core.resources import ProtectedResource, Resources
+from deviceflow.core.store_url import StoreUrl, StoreUrlError
 from deviceflow.core.user_code import UserCodeFormat
 
 MIN_USER_CODE_BITS = 20
@@ -98,6 +99,11 @@ def _server_rules(server: Server) -> Iterator[Finding]:
 def _redis_rules(redis: Redis) -> Iterator[Finding]:
     if redis.durability == "replicated" and redis.url is None:
         yield "durability", 'got "replicated" without redis.url', '"local" for the embedded store'
+    if redis.url is not None:
+        try:
+            StoreUrl.parse(redis.url)
+        except StoreUrlError as error:
+            yield "url", f"got {error.wrong}", error.right
 
 
 def _device_rules(device: Device) -> Iterator[Finding]:

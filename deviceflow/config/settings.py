@@ -93,6 +93,7 @@ class Redis(Section, frozen=True, kw_only=True):
     durability: Literal["local", "replicated"] = "local"
     replicas: Annotated[int, Meta(ge=1, le=16)] = 1
     replica_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
+    max_connections: Annotated[int, Meta(ge=2, le=10_000)] = 64
 
 
 class Device(Section, frozen=True, kw_only=True):

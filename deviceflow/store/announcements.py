@@ -7,7 +7,6 @@ workers read the revision once a second, in case a message is lost.
 from typing import NamedTuple
 
 import structlog
-from redis.exceptions import RedisError
 
 from deviceflow.core.grant import State
 from deviceflow.store import keyspace
@@ -15,6 +14,13 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 
 log = structlog.get_logger()
+
+CONSEQUENCES = {
+    keyspace.CHANNEL: "decisions and changes arrive within a second, not at once",
+    keyspace.HOLDS: "an older poll that another worker holds is not ended by a newer one",
+    keyspace.PACE: "a device that polls several hosts in turn may poll too fast",
+}
+"""What it means, for operators, that messages of a channel do not arrive."""
 
 CHANGED = b"changed"
 """The message that clients or keys have changed."""
@@ -92,22 +98,22 @@ async def announce_client(connection: Connection, client_id: str) -> None:
 async def push(
     connection: Connection, message: str | bytes, channel: str = keyspace.CHANNEL
 ) -> None:
-    """Push a message. If that fails, workers find out within a second: from the log, the revision.
+    """Push a message. No failure of it is one of the caller.
 
     A store that refuses (a user without the right to this channel) is logged once; of a store
     that is away, the feed logs it.
     """
     try:
-        await connection.command("PUBLISH", channel, message)
-    except StoreUnavailable:
-        return
-    except RedisError as error:
+        await connection.publish(channel, message)
+    except StoreUnavailable as error:
+        if str(error) != "NOPERM":
+            return
         if channel not in connection.refused_channels:
             log.warning(
                 "store.push_refused",
                 channel=channel,
-                reason=str(error),
-                consequence="decisions arrive within a second, not at once",
+                reason=str(error.__cause__),
+                consequence=CONSEQUENCES[channel],
             )
         connection.refused_channels.add(channel)
     else:

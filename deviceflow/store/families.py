@@ -22,8 +22,9 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.access_tokens import LONGEST_LIFE_S, mark_key
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.shapes import Value
 
 SAME_SUCCESSOR_S = 10
 """Uses of a token within one such step of time lead to the same successor."""

@@ -18,13 +18,12 @@ data, and the revision of clients and signing keys, which shows that they have c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import structlog
-from redis.exceptions import RedisError
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import PENDING, State
@@ -34,6 +33,8 @@ from deviceflow.store.connection import READONLY, Connection, refusal_of, transl
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.shapes import Command
+from deviceflow.store.subscriber import Subscriber
 
 CATCH_UP_S = 0.9
 """The pause between two looks at the log. With the look itself, it is a second at most."""
@@ -88,14 +89,21 @@ class Feed:
     # Where the rest of the backlog ends: None once all of it was read.
     _backlog_end: str | None = field(default=_NEWEST, init=False)
     _revision: bytes | None = field(default=_NEVER_READ, init=False)
-    _refused: str = field(default="", init=False)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _subscription: asyncio.Timeout | None = field(default=None, init=False)
+    _subscribers: tuple[Subscriber, ...] = field(init=False)
     _drops: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        # One for each channel: a user without the right to one of them still hears the other.
+        subscriber = partial(Subscriber, connection=self.connection, pause_s=self.catch_up_s / 10)
+        self._subscribers = (
+            subscriber(channel=keyspace.CHANNEL, hear=self._hear, on_begin=self._begin),
+            subscriber(channel=keyspace.HOLDS, hear=self._hear_hold),
+        )
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""
-        loops = (self._listen(), self._catch_up_regularly())
+        loops = (self._catch_up_regularly(), *(each.run() for each in self._subscribers))
         tasks = {asyncio.create_task(loop) for loop in loops}
         try:
             await asyncio.wait(tasks)
@@ -119,16 +127,16 @@ class Feed:
         Return whether nothing new is left. May raise StoreUnavailable.
         """
         async with self._reading:
-            async with self.connection.pipeline() as pipe:
-                pipe.hget(keyspace.INSTALLATION, "epoch")
-                pipe.get(keyspace.REVISION)
-                pipe.set(keyspace.PROBE, "", xx=True, px=1)
-                self._queue_entries(pipe)
-                answers = await pipe.execute(raise_on_error=False)
-                epoch, revision, probe, *pages = answers
-                refusal = refusal_of(probe)
-                for answer in answers:
-                    if isinstance(answer, Exception) and not (answer is probe and refusal):
+            epoch, revision, probe, *pages = await self.connection.attempt(
+                ("HGET", keyspace.INSTALLATION, "epoch"),
+                ("GET", keyspace.REVISION),
+                ("SET", keyspace.PROBE, "", "XX", "PX", 1),
+                *self._page_commands(),
+            )
+            refusal = refusal_of(probe)
+            with translated():
+                for answer in (epoch, revision, None if refusal else probe, *pages):
+                    if isinstance(answer, Exception):
                         raise answer
             await self._note_refusal(refusal)
             if epoch != self.installation.epoch:
@@ -140,15 +148,15 @@ class Feed:
                 self._revision = revision
             return self._take_pages(pages)
 
-    def _queue_entries(self, pipe: Any) -> None:  # noqa: ANN401, redis-py's pipeline
+    def _page_commands(self) -> Iterator[Command]:
         if self._revision is _NEVER_READ:
             # The clients are not known yet, nor the longest lifetime of their grants.
             return
+        log_key, page = keyspace.DECISIONS, ("COUNT", PAGE)
         if self._last_entry is not None:
-            pipe.xrange(keyspace.DECISIONS, min=f"({self._last_entry}", count=PAGE)
+            yield ("XRANGE", log_key, f"({self._last_entry}", "+", *page)
         if self._backlog_end is not None:
-            oldest = self._oldest_entry()
-            pipe.xrevrange(keyspace.DECISIONS, max=self._backlog_end, min=oldest, count=PAGE)
+            yield ("XREVRANGE", log_key, self._backlog_end, self._oldest_entry(), *page)
 
     def _oldest_entry(self) -> str:
         """Return where the backlog begins. Every grant that lives was decided after it."""
@@ -200,9 +208,8 @@ class Feed:
             await self.connection.drop()
         if self.connection.drops != self._drops:
             self._drops = self.connection.drops
-            if self._subscription is not None:
-                # The subscription may lead to the same wrong server.
-                self._subscription.reschedule(asyncio.get_running_loop().time())
+            for subscriber in self._subscribers:
+                subscriber.renew()
 
     async def _catch_up_regularly(self) -> None:
         while True:
@@ -235,55 +242,26 @@ class Feed:
             else:
                 log.warning("store.unreachable", consequence="pending polls go on; no decisions")
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                with suppress(StoreUnavailable):
-                    await self._listen_once()
-            except RedisError as error:
-                # A user without the right to this channel: it stays so, and one line is enough.
-                self._note_refused(str(error))
-            except Exception:
-                log.exception("feed.failed")
-            await asyncio.sleep(self.catch_up_s / 10)
+    async def _begin(self) -> None:
+        # What was decided while this worker did not listen is in the log.
+        self._step_back()
+        await self._read_new_if_reachable()
 
-    def _note_refused(self, reason: str) -> None:
-        if reason != self._refused:
-            self._refused = reason
-            consequence = "decisions arrive within a second, not at once"
-            log.warning("store.subscription_refused", reason=reason, consequence=consequence)
-
-    async def _listen_once(self) -> None:
-        with translated():
-            async with (
-                asyncio.timeout(None) as self._subscription,
-                self.connection.pubsub() as pubsub,
-            ):
-                await pubsub.subscribe(keyspace.CHANNEL, keyspace.HOLDS)
-                async for message in pubsub.listen():
-                    if message["channel"] == keyspace.CHANNEL.encode():
-                        await self._hear(message["type"], message["data"])
-                    elif message["type"] == "message":
-                        self.on_hold(message["data"])
-
-    async def _hear(self, kind: str, data: Any) -> None:  # noqa: ANN401, whatever redis-py gives
-        if kind == "subscribe":
-            # What was decided while this worker did not listen is in the log.
-            self._refused = ""
-            self._step_back()
+    async def _hear(self, data: bytes) -> None:
+        if data == CHANGED:
             await self._read_new_if_reachable()
-        elif kind == "message" and data == CHANGED:
-            await self._read_new_if_reachable()
-        elif kind == "message" and (change := ClientChange.parse(data)) is not None:
+        elif (change := ClientChange.parse(data)) is not None:
             with suppress(StoreUnavailable):
                 if not await self._take_client(change):
                     await self._read_new_if_reachable()
-        elif kind == "message":
-            if (decision := Decision.parse(data)) is not None:
-                self.mirror.learn(*decision)
-            else:
-                # Of a later version, perhaps. The log has the same decision as a hint.
-                log.warning("store.message_ignored", reason="not an announcement")
+        elif (decision := Decision.parse(data)) is not None:
+            self.mirror.learn(*decision)
+        else:
+            # Of a later version, perhaps. The log has the same decision as a hint.
+            log.warning("store.message_ignored", reason="not an announcement")
+
+    async def _hear_hold(self, data: bytes) -> None:
+        self.on_hold(data)
 
     async def _take_client(self, change: ClientChange) -> bool:
         """Read one client again; return False if more may have changed."""

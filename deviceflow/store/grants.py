@@ -18,11 +18,12 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decision
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.families import Family, family_fields
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.shapes import Value
 from deviceflow.store.slots import Slots
 
 KEPT_AFTER_EXPIRY_MS = 60_000
@@ -213,7 +214,8 @@ class Grants:
         """
         until_ms = expires_at * 1000 + KEPT_AFTER_EXPIRY_MS
         index = self._user_code_key(user_code)
-        if not await self._connection.take(index, f"{grant_id:x}", "PXAT", until_ms):
+        mark = f"{grant_id:x}"
+        if not await scripts.take(self._connection, index, mark, "PXAT", until_ms):
             return False
         return await scripts.create_grant(
             self._connection,
@@ -247,11 +249,11 @@ class Grants:
         With replicas, it also shows whether they answer: if they do not, nothing has changed.
         """
         oldest = int(self._clock() - LOG_KEPT_S) * 1000
-        async with self._connection.pipeline() as pipe:
-            fields = {"g": f"{grant.id:x}", "x": str(grant.expires_at)}
-            pipe.xadd(keyspace.DECISIONS, fields, minid=max(0, oldest), approximate=True)
-            pipe.expire(keyspace.DECISIONS, LOG_KEPT_S)
-            await self._connection.execute_durably(pipe)
+        fields = ("g", f"{grant.id:x}", "x", str(grant.expires_at))
+        await self._connection.batch_durably(
+            ("XADD", keyspace.DECISIONS, "MINID", "~", max(0, oldest), "*", *fields),
+            ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S),
+        )
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)

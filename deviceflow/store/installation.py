@@ -12,7 +12,8 @@ from hmac import compare_digest
 from deviceflow.core import base64url
 from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection
+from deviceflow.store.shapes import Value
 
 LOST_KEYS_KEPT = 8
 

@@ -9,8 +9,8 @@ The names that the functions take are hashes (`Installation.name`): no key tells
 token, an address or a session id.
 """
 
-EVERY_KEY = "df:*"
-"""The pattern that all keys match, and nothing else of a store that others use, too."""
+PATTERN = "df:*"
+"""What every key and every channel matches."""
 
 # Permanent keys.
 
@@ -126,7 +126,13 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
-# Channels are no keys: a message reaches the subscribers at every node.
+def rights(name: str) -> str:
+    """Return the key on which commands are tried at start. It ends at once. Owner: `rights`."""
+    return f"df:rights:{name}"
+
+
+# Channels are no keys. On a Cluster, a channel has a hash slot like a key, and all subscribers
+# listen at the node that serves it.
 
 CHANNEL = "df:decided"
 """The channel on which all workers hear of decisions and changes. Owner: `announcements`."""

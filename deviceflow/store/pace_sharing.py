@@ -8,18 +8,16 @@ ten bytes a second.
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 
 import structlog
-from redis.exceptions import RedisError
 
 from deviceflow.core.clock import SteadyClock
 from deviceflow.core.pace_gossip import MAX_REPORTS, PaceGossip, PaceMessage, PaceReport
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import push
-from deviceflow.store.connection import Connection, translated
-from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.connection import Connection
+from deviceflow.store.subscriber import Subscriber
 
 TELL_EVERY_S = 0.25
 """How often a host tells of its polls, in s. For so long another host may know nothing of them."""
@@ -43,6 +41,9 @@ class PaceSharing:
         self._connection = connection
         self._gossip = gossip
         self._steady = steady
+        self._subscriber = Subscriber(
+            connection=connection, channel=keyspace.PACE, hear=self._hear, pause_s=TELL_EVERY_S
+        )
         self._name = secrets.token_bytes(8)
         self._last_told = -GREET_EVERY_S
         self._warned_of: set[bytes] = set()
@@ -51,7 +52,7 @@ class PaceSharing:
     async def run(self) -> None:
         """Tell and listen until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
+            tasks.create_task(self._subscriber.run())
             tasks.create_task(self._tell_regularly())
 
     async def tell(self) -> None:
@@ -91,16 +92,8 @@ class PaceSharing:
             await self.tell()
             await asyncio.sleep(TELL_EVERY_S)
 
-    async def _listen(self) -> None:
-        while True:
-            # What is missed only lets a poll through. A refusal is logged where messages are sent.
-            with suppress(StoreUnavailable, RedisError), translated():
-                async with self._connection.pubsub() as pubsub:
-                    await pubsub.subscribe(keyspace.PACE)
-                    async for message in pubsub.listen():
-                        if message["type"] == "message":
-                            self.hear(message["data"])
-            await asyncio.sleep(TELL_EVERY_S)
+    async def _hear(self, data: bytes) -> None:
+        self.hear(data)
 
     def _note_gone(self, now: float) -> None:
         for host, heard in list(self.hosts.items()):

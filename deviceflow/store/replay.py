@@ -5,7 +5,7 @@ They are remembered in the store, so an id stays used across workers, hosts and 
 
 import secrets
 
-from deviceflow.store import keyspace
+from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 
@@ -23,4 +23,4 @@ class Replay:
         value = f"{len(owner)}:{owner}{jti}".encode(errors="surrogatepass")
         name = self._installation.name(b"jti", value)
         key = keyspace.used(kind, name)
-        return await self._connection.take(key, secrets.token_hex(8), "EX", max(1, keep_s))
+        return await scripts.take(self._connection, key, secrets.token_hex(8), "EX", max(1, keep_s))

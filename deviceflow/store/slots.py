@@ -77,10 +77,10 @@ class Slots:
 
     async def count_wrong_code(self) -> None:
         """Count a user code that leads to no grant. May raise StoreUnavailable."""
-        async with self._connection.pipeline() as pipe:
-            pipe.hincrby(keyspace.WRONG_CODES, str(self._minute(0)), 1)
-            pipe.expire(keyspace.WRONG_CODES, _DAY_S)
-            await pipe.execute()
+        await self._connection.batch(
+            ("HINCRBY", keyspace.WRONG_CODES, self._minute(0), 1),
+            ("EXPIRE", keyspace.WRONG_CODES, _DAY_S),
+        )
 
     async def _serve(self, lifetime: int) -> None:
         try:

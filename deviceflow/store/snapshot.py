@@ -13,7 +13,8 @@ import msgspec
 
 from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection
+from deviceflow.store.shapes import Value
 
 FIELDS_AT_ONCE = 1000
 """Fields or entries of a large key in one record."""
@@ -49,7 +50,7 @@ class Restored(NamedTuple):
 async def read_all(connection: Connection, clock: Clock) -> AsyncIterator[StoredKey]:
     """Yield every record. May raise StoreUnavailable."""
     keys: list[str] = []
-    async for key in connection.keys(keyspace.EVERY_KEY):
+    async for key in connection.keys(keyspace.PATTERN):
         if key in _LARGE_HASHES or key == keyspace.DECISIONS:
             async for record in _read_pages(connection, key, clock):
                 yield record
@@ -72,7 +73,7 @@ async def restore(
     a record of an unknown kind) and StoreUnavailable.
     """
     await _refuse_a_server(connection)
-    before = [key async for key in connection.keys(keyspace.EVERY_KEY)]
+    before = [key async for key in connection.keys(keyspace.PATTERN)]
     if before and not replace:
         raise SnapshotError(
             f"the store has data already ({len(before)} keys); --replace removes it first"
@@ -90,8 +91,7 @@ async def restore(
 
 
 async def _refuse_a_server(connection: Connection) -> None:
-    _, subscribers = await connection.command("PUBSUB", "NUMSUB", keyspace.CHANNEL)
-    if subscribers:
+    if await connection.subscribers(keyspace.CHANNEL):
         raise SnapshotError("a server is running on this store; stop it first")
 
 
@@ -151,7 +151,4 @@ async def _write(connection: Connection, record: StoredKey) -> None:
             raise SnapshotError(f"{key}: a record of an unknown kind, {other}")
     if record.expires_at_ms:
         commands.append(("PEXPIREAT", key, record.expires_at_ms))
-    async with connection.pipeline() as pipe:
-        for command in commands:
-            pipe.execute_command(*command)
-        await pipe.execute()
+    await connection.batch(*commands)

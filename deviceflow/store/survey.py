@@ -1,29 +1,108 @@
-"""A look at the store at start, for what an operator should know before people rely on it."""
+"""A look at the store, for what an operator should know before people rely on it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from deviceflow.core.clock import Clock
+from deviceflow.store.causes import cause_of
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.store.rights import missing_rights
 
 ALLOWED_SKEW_S = 1.0
-OLDEST_VERSION = (7, 0)
+OLDEST_VERSION = (6, 2)
 
 
-async def survey(connection: Connection, clock: Clock) -> list[str]:
-    """Return what is wrong with the store, a sentence each. May raise StoreUnavailable."""
-    findings = []
-    skew = await _skew(connection, clock)
-    if abs(skew) > ALLOWED_SKEW_S:
-        findings.append(f"the store's clock is {skew:+.1f} s off this host's; keep both on NTP")
-    policy = await _policy(connection)
-    if policy not in {None, "noeviction"}:
-        findings.append(f"maxmemory-policy is {policy}; with noeviction no approval can be evicted")
-    version = await _version(connection)
-    if version is not None and version < OLDEST_VERSION:
-        findings.append("the store is older than Redis 7.0; its commands may not suffice")
-    return findings
+class ServerReport(NamedTuple):
+    """What one primary says of itself. None for what it does not tell."""
+
+    address: str
+    software: str
+    version: tuple[int, ...]
+    mode: str
+    role: str
+    replicas: int
+    is_persistent: bool | None
+    eviction: str | None
+    maxmemory: int | None
+
+    @property
+    def version_text(self) -> str:
+        """The version as people write it."""
+        return ".".join(map(str, self.version))
+
+    def lines(self) -> list[str]:
+        """Describe the server for people, a line each."""
+        is_kept = {None: "not told", True: "yes", False: "no"}[self.is_persistent]
+        limit = {None: "not told", 0: "no limit"}.get(self.maxmemory, f"{self.maxmemory} bytes")
+        return [
+            f"version: {self.software} {self.version_text}, {self.mode}",
+            f"role: {self.role}, {self.replicas} replicas",
+            f"keeps its data on disk: {is_kept}",
+            f"maxmemory: {limit}, policy {self.eviction or 'not told'}",
+        ]
+
+
+class StoreReport(NamedTuple):
+    """What all primaries say, and how far their clock is from this host's, in s."""
+
+    servers: tuple[ServerReport, ...]
+    skew_s: float
+
+    def findings(self, *, is_embedded: bool = False) -> list[str]:
+        """List what is wrong with the store, a sentence each.
+
+        An embedded store has a whole host for itself, so it needs no limit of its memory.
+        """
+        findings = []
+        if abs(self.skew_s) > ALLOWED_SKEW_S:
+            findings.append(
+                f"the store's clock is {self.skew_s:+.1f} s off this host's; keep both on NTP"
+            )
+        for server in self.servers:
+            where = f"at {server.address}: " if server.address else ""
+            findings += [where + fault for fault in _faults(server, is_embedded=is_embedded)]
+        return findings
+
+
+async def survey(connection: Connection, clock: Clock) -> StoreReport:
+    """Ask the store about itself, and whether it can be used at all.
+
+    May raise StoreSetupError, with the true cause.
+    """
+    try:
+        infos = await connection.everywhere("INFO")
+        saves = await _save_rules(connection)
+        servers = tuple(
+            _report(address, info, saves.get(address)) for address, info in infos.items()
+        )
+        for server in servers:
+            if server.version and server.version < OLDEST_VERSION:
+                raise StoreSetupError(
+                    f"it is {server.software} {server.version_text}; 6.2 is the oldest that works"
+                )
+        if missing := await missing_rights(connection):
+            raise StoreSetupError(
+                f"its user may not use {', '.join(missing)}; docs/operations.md has the ACL"
+            )
+        return StoreReport(servers, await _skew(connection, clock))
+    except (StoreUnavailable, RedisError) as error:
+        raise StoreSetupError(cause_of(error)) from error
+
+
+async def _save_rules(connection: Connection) -> dict[str, bytes]:
+    """Return when each server saves a snapshot, as far as it tells."""
+    try:
+        answers = await connection.everywhere("CONFIG", "GET", "save")
+    except (ResponseError, StoreUnavailable):
+        # Managed services forbid CONFIG.
+        return {}
+    return {address: _value(answer) for address, answer in answers.items()}
+
+
+def _value(answer: dict[bytes, bytes] | list[bytes]) -> bytes:
+    return answer.get(b"save", b"") if isinstance(answer, dict) else b"".join(answer[1:2])
 
 
 async def _skew(connection: Connection, clock: Clock) -> float:
@@ -33,17 +112,41 @@ async def _skew(connection: Connection, clock: Clock) -> float:
     return float(seconds) + float(microseconds) / 1e6 - halfway
 
 
-async def _policy(connection: Connection) -> str | None:
-    try:
-        answer: dict[bytes, bytes] = await connection.command("CONFIG", "GET", "maxmemory-policy")
-    except ResponseError:
-        # Managed services forbid CONFIG.
-        return None
-    policy = answer.get(b"maxmemory-policy")
-    return policy.decode() if policy else None
+def _report(address: str, info: dict[str, Any], saves: bytes | None) -> ServerReport:
+    valkey = info.get("valkey_version")
+    maxmemory = info.get("maxmemory")
+    is_saved = None if saves is None else bool(saves)
+    return ServerReport(
+        address=address,
+        software="Valkey" if valkey else "Redis",
+        version=_version(valkey or info.get("redis_version")),
+        mode=str(info.get("redis_mode") or info.get("server_mode") or "standalone"),
+        role="primary" if info.get("role") == "master" else "replica",
+        replicas=int(info.get("connected_slaves", 0)),
+        is_persistent=True if info.get("aof_enabled") else is_saved,
+        eviction=info.get("maxmemory_policy"),
+        maxmemory=None if maxmemory is None else int(maxmemory),
+    )
 
 
-async def _version(connection: Connection) -> tuple[int, ...] | None:
-    info: dict[str, Any] = await connection.command("INFO", "server")
-    version = info.get("redis_version")
-    return tuple(int(part) for part in str(version).split(".")[:2]) if version else None
+def _version(text: object) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(text or "").split(".")[:3] if part.isdigit())
+
+
+def _faults(server: ServerReport, *, is_embedded: bool) -> list[str]:
+    faults = []
+    if server.role == "replica":
+        faults.append("it is a replica, which takes no writes; name the primary")
+    if server.eviction not in {None, "noeviction"}:
+        faults.append(
+            f"maxmemory-policy is {server.eviction}; with noeviction no approval can be evicted"
+        )
+    if server.is_persistent is False:
+        faults.append(
+            "it keeps nothing on disk; with appendonly yes, a restart loses no key and no sign-in"
+        )
+    if server.maxmemory == 0 and not is_embedded:
+        faults.append(
+            "maxmemory is not set; with a limit, a full store refuses new grants and is not killed"
+        )
+    return faults

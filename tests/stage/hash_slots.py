@@ -14,7 +14,20 @@ from redis.crc import key_slot
 
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
-    {"CLIENT", "CONFIG", "FLUSHALL", "INFO", "KEYS", "REPLICAOF", "SCAN", "TIME"}
+    {
+        "ACL",
+        "CLIENT",
+        "CLUSTER",
+        "CONFIG",
+        "FLUSHALL",
+        "INFO",
+        "KEYS",
+        "REPLICAOF",
+        "ROLE",
+        "SCAN",
+        "SENTINEL",
+        "TIME",
+    }
 )
 HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HSCAN"}) | frozenset(
     {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}

@@ -35,7 +35,7 @@ from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.described import Description
-from tests.stage.valkey import open_connection
+from tests.stage.valkey import admin_of, open_connection
 from tests.stage.waiting import PATIENCE_S, until
 
 ISSUER = "http://127.0.0.1:8628"
@@ -280,7 +280,7 @@ class Stage:
         self.settings = settings
         self.clock = clock
         self.workers: list[Worker] = []
-        self.redis: Redis = Redis.from_url(url)
+        self.redis: Redis = admin_of(url)
         self.pace = memoryview(bytearray(8 * PACE_SLOTS))
         self.people: People
         self._stack = stack

@@ -1,13 +1,14 @@
 """A store with everything in it, as one worker has it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.families import Families, Family, RefreshToken
 from deviceflow.store.feed import CATCH_UP_S, Feed
@@ -17,6 +18,7 @@ from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.redemptions import RedeemedTokens, Redemptions, TokenContent, new_seed
 from deviceflow.store.sessions import Sessions
+from deviceflow.store.shapes import Value
 from deviceflow.store.slots import Slots
 from tests.stage.clock import Clock
 
@@ -141,3 +143,9 @@ class Store:
             feeding.cancel()
             with suppress(asyncio.CancelledError):
                 await feeding
+
+
+async def log(store: Store, entries: Iterable[tuple[Value, ...]]) -> None:
+    """Write entries into the decision log: the id of each, then its fields and their values."""
+    adding = [("XADD", keyspace.DECISIONS, *entry) for entry in entries]
+    await store.connection.batch(*adding, ("EXPIRE", keyspace.DECISIONS, 60))

@@ -17,10 +17,11 @@ from fakeredis import FakeAsyncRedis
 
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.shapes.server import ServerShape
 from tests.stage.clock import Clock
 from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey, open_connection
+from tests.stage.valkey import Valkey, open_connection, staged
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ async def each_store(
     request: pytest.FixtureRequest, valkey: Valkey, clock: Clock
 ) -> AsyncIterator[Store]:
     fake = request.param == "fakeredis"
-    connection = Connection(FakeAsyncRedis()) if fake else open_connection(valkey.url)
+    connection = Connection(ServerShape(FakeAsyncRedis())) if fake else open_connection(valkey.url)
     await connection.command("FLUSHALL")
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
@@ -61,12 +62,12 @@ async def another(valkey: Valkey, clock: Clock) -> AsyncIterator[Callable[[], Aw
 
 
 @pytest.fixture
-def own_valkey(start_valkey: Callable[..., Valkey]) -> Valkey:
-    return start_valkey()
+def own_valkey(start_store: Callable[..., Valkey]) -> Valkey:
+    return start_store()
 
 
 @pytest.fixture
 async def own(own_valkey: Valkey, clock: Clock) -> AsyncIterator[Store]:
-    connection = Connection.open(own_valkey.url)
+    connection = staged(Connection.open(own_valkey.url), own_valkey.url)
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()

@@ -1,6 +1,7 @@
 """The push messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,7 +9,7 @@ from structlog.testing import capture_logs
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import CHANGED, ClientChange, Decision, push
+from deviceflow.store.announcements import CHANGED, CONSEQUENCES, ClientChange, Decision, push
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -34,7 +35,7 @@ def test_anything_else_is_no_decision(message: bytes) -> None:
 async def test_a_user_without_the_channel_loses_nothing(
     start_valkey: Callable[..., Valkey], clock: Clock
 ) -> None:
-    """Redis gives a new user no channel. Decisions arrive by the log, and two lines say why."""
+    """Redis gives a new user no channel. Decisions arrive by the log, and lines say why."""
     server = start_valkey()
     with server.client() as client:
         client.execute_command("ACL", "SETUSER", "quiet", "on", ">secret", "~df:*", "+@all")
@@ -52,9 +53,39 @@ async def test_a_user_without_the_channel_loses_nothing(
                 assert await store.grants.decide(decided, Event.CANCEL, ADA) is Outcome.CHANGED
                 await until(lambda: other.mirror.state_of(decided.id) is None)
     events = [log["event"] for log in logs if log["event"] != "store.reachable"]
-    assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 2]
+    assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 4]
     assert "secret" not in str(logs)
     await connection.close()
+
+
+@pytest.mark.parametrize("channel", [keyspace.CHANNEL, keyspace.HOLDS])
+async def test_a_user_with_one_of_the_two_channels_hears_that_one(
+    start_valkey: Callable[..., Valkey], clock: Clock, channel: str
+) -> None:
+    server = start_valkey()
+    with server.client() as client:
+        rights = ("~df:*", "resetchannels", f"&{channel}", "+@all")
+        client.execute_command("ACL", "SETUSER", "half", "on", ">secret", *rights)
+        url = server.url.replace("unix://", "unix://half:secret@")
+        connection = Connection.open(url)
+        store = Store(connection, await Installation.open(connection), clock)
+        heard: list[bytes] = []
+        store.feed.on_hold = heard.append
+        with capture_logs() as logs:
+            async with store.fed():
+                await until(lambda: client.pubsub_channels() == [channel.encode()])
+                await until(lambda: "store.subscription_refused" in events_of(logs))
+                if channel == keyspace.HOLDS:
+                    await push(connection, "a held poll", channel)
+                    await until(lambda: heard == [b"a held poll"])
+    (refused,) = (log for log in logs if log["event"] == "store.subscription_refused")
+    other = ({*CONSEQUENCES} - {channel}).pop()
+    assert (refused["channel"], refused["consequence"]) == (other, CONSEQUENCES[other])
+    await connection.close()
+
+
+def events_of(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
+    return [log["event"] for log in logs]
 
 
 async def test_each_refused_channel_is_logged_once(

@@ -47,11 +47,7 @@ async def replicated(primary: Valkey, clock: Clock) -> AsyncIterator[Store]:
 async def replica_of(primary: Valkey, start_valkey: StartValkey, store: Store) -> Valkey:
     """A replica that has caught up."""
     replica = start_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
-    async with store.connection.pipeline() as pipe:
-        pipe.set("written", "before", ex=60)
-        pipe.execute_command("WAIT", 1, PATIENT.timeout_ms)
-        _, replicas = await pipe.execute()
-    assert replicas == 1
+    await _wait_for_replica(store)
     return replica
 
 
@@ -307,10 +303,8 @@ async def test_a_store_that_refuses_says_so_once(
 
 
 async def _wait_for_replica(store: Store) -> None:
-    async with store.connection.pipeline() as pipe:
-        pipe.set("written", "now", ex=60)
-        pipe.execute_command("WAIT", 1, PATIENT.timeout_ms)
-        assert (await pipe.execute())[1] == 1
+    written = ("SET", "df:written", "now", "EX", 60)
+    assert (await store.connection.batch(written, ("WAIT", 1, PATIENT.timeout_ms)))[1] == 1
 
 
 def _events(logs: Iterable[Mapping[str, object]]) -> list[object]:

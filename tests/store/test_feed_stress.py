@@ -9,14 +9,12 @@ from itertools import pairwise
 import pytest
 
 from deviceflow.core.grant import State
-from deviceflow.store import keyspace
-from deviceflow.store.announcements import Decision
-from deviceflow.store.connection import Connection
+from deviceflow.store.announcements import Decision, push
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.feed import PAGE
 from tests.stage.clock import Clock
-from tests.stage.store import LIFETIME_S, Store
-from tests.stage.valkey import Valkey
+from tests.stage.store import LIFETIME_S, Store, log
+from tests.stage.valkey import Valkey, open_connection
 from tests.stage.waiting import end, next_catch_up, subscribed, until
 
 MakeStore = Callable[[], Awaitable[Store]]
@@ -28,13 +26,11 @@ LOGGED = 100_000
 async def log_and_push(store: Store, numbers: Iterable[int], *, pushed: bool = True) -> None:
     """Decide grants as another worker would, as far as the mirrors can see."""
     ends = int(store.clock()) + LIFETIME_S
-    async with store.connection.pipeline() as pipe:
+    numbers = tuple(numbers)
+    await log(store, (("*", "g", f"{number:x}", "x", ends) for number in numbers))
+    if pushed:
         for number in numbers:
-            pipe.xadd(keyspace.DECISIONS, {"g": f"{number:x}", "x": str(ends)})
-            if pushed:
-                pipe.publish(keyspace.CHANNEL, Decision(number, State.DENIED, ends).message)
-        pipe.expire(keyspace.DECISIONS, 60)
-        await pipe.execute()
+            await push(store.connection, Decision(number, State.DENIED, ends).message)
 
 
 async def decide_steadily(store: Store, first: int, count: int) -> None:
@@ -145,7 +141,7 @@ async def each_turn(act: Callable[[], None]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def killing(valkey: Valkey, kind: str) -> AsyncIterator[None]:
     """All connections of that kind are killed, again and again."""
-    connection = Connection.open(valkey.url)
+    connection = open_connection(valkey.url)
 
     async def kill() -> None:
         while True:

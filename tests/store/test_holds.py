@@ -85,7 +85,7 @@ async def test_many_holds_are_few_messages(workers: list[Worker]) -> None:
 async def test_without_the_store_nothing_is_announced_and_nothing_breaks(store: Store) -> None:
     worker = Worker(store)
     failing = mock.AsyncMock(side_effect=StoreUnavailable)
-    with mock.patch.object(store.connection, "command", failing):
+    with mock.patch.object(store.connection, "publish", failing):
         worker.hold(GRANT)
         await until(lambda: failing.await_count == 1)
         await asyncio.sleep(0)

@@ -57,7 +57,7 @@ def test_every_key_says_its_owner() -> None:
     """And the owner is a module of the store."""
     text = (PACKAGE / "store" / "keyspace.py").read_text(encoding="utf-8")
     owners = re.findall(r"Owner: `(\w+)`\.", text)
-    others = ["PROBE", "CHANNEL", "HOLDS", "PACE"]
+    others = ["PROBE", "rights", "CHANNEL", "HOLDS", "PACE"]
     assert len(owners) == len(keyspace.PERMANENT) + len(ENDING) + len(NAMED) + len(others)
     for owner in owners:
         assert "keyspace." in (PACKAGE / "store" / f"{owner}.py").read_text(encoding="utf-8")
@@ -120,10 +120,7 @@ async def test_a_call_that_mixes_slots_is_found(
 ) -> None:
     """The look that follows every test of this folder: at commands, pipelines and scripts."""
     await store.connection.command("DEL", "a", "b")
-    async with store.connection.pipeline() as pipe:
-        pipe.get("a")
-        pipe.hget("b", "field")
-        await pipe.execute()
+    await store.connection.batch(("GET", "a"), ("HGET", "b", "field"))
     await store.connection.command("EVAL", "return 1", 2, "a", "b", "c")
     await store.connection.command("DEL", "{a}1", "{a}2")
     _, redemption = store.redemption(grant := await store.approved())

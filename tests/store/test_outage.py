@@ -59,7 +59,7 @@ async def test_a_store_that_hangs_is_unreachable_until_it_goes_on(
     own_valkey: Valkey, fast: Store
 ) -> None:
     """It accepts connections and says nothing."""
-    fast.connection.client.connection_pool.connection_kwargs["socket_timeout"] = 0.25
+    fast.connection.deadline_s = 0.25
     async with fast.fed():
         await until(lambda: fast.feed.reachable)
         grant = await fast.grant()
@@ -76,7 +76,7 @@ async def test_a_command_to_a_store_that_hangs_ends(own_valkey: Valkey, own: Sto
     """With all the repetitions of redis-py, which repeats the connecting too each time."""
     assert own.connection.deadline_s == DEADLINE_S <= 5
     own_valkey.signal(signal.SIGSTOP)
-    hasty = Connection(own.connection.client, deadline_s=0.1)
+    hasty = Connection(own.connection.shape, deadline_s=0.1)
     worker = replace(own, connection=hasty)
     for attempt in (
         hasty.command("PING"),

@@ -101,14 +101,13 @@ async def test_a_host_that_is_silent_is_gone(hosts: list[Host]) -> None:
 async def test_a_host_alone_only_says_that_it_is_there(connection: Connection) -> None:
     host = Host(connection, 1_000.0)
     sent: list[bytes] = []
-    async with connection.pubsub() as pubsub:
-        await pubsub.subscribe(keyspace.PACE)
+    async with connection.subscription(keyspace.PACE) as pubsub:
         assert (await anext(pubsub.listen()))["type"] == "subscribe"
         host.poll(1)
         for _ in range(8):
             await host.sharing.tell()
             host.now += 0.25
-        await connection.command("PUBLISH", keyspace.PACE, b"the end")
+        await connection.publish(keyspace.PACE, b"the end")
         while (data := (await anext(pubsub.listen()))["data"]) != b"the end":
             sent.append(data)
     assert [len(message) for message in sent] == [13, 13]

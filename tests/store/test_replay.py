@@ -57,8 +57,9 @@ async def test_a_use_whose_answer_was_lost(store: Store, valkey: Valkey) -> None
     async with lossy_path(valkey.socket_path) as path:
         far = Connection.open(path.url)
         replay = Replay(far, store.installation)
+        assert await replay.use("dpop", "key", "zero", 60), "the script is loaded"
         for lost, jti in enumerate(("one", "two"), 1):
-            path.lose_answers(b"NX")
+            path.lose_answers(b"EVAL")
             assert await replay.use("dpop", "key", jti, 60)
             assert path.lost == lost
             assert not await replay.use("dpop", "key", jti, 60)

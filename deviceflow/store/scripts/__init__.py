@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.connection import Connection, Value
+from deviceflow.store.connection import Connection
 from deviceflow.store.scripts.lua import source
+from deviceflow.store.shapes import Value
 
 # Grants
 
@@ -150,6 +151,17 @@ async def rotate_refresh_token(
     """
     arguments = (*rotation, idle_until_ms, kept)
     return bool(await connection.evaluate_durably(source("rotate_refresh_token"), keys, *arguments))
+
+
+# Marks
+
+
+async def take(connection: Connection, key: str, mark: str, *expiry: Value) -> bool:
+    """Set `key` to `mark` unless it is set already; return whether it is `mark` now.
+
+    `expiry`: as SET takes it. A repetition finds its own mark, so two callers need two marks.
+    """
+    return bool(await connection.evaluate(source("take"), [key], mark, *expiry))
 
 
 # Limits

@@ -1,0 +1,135 @@
+"""One server that takes the writes: by its address, or by the name that Sentinels know it by."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import (
+    Connection,
+    ConnectionPool,
+    Redis,
+    Sentinel,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ResponseError
+
+from deviceflow.core.store_url import StoreUrl
+from deviceflow.store.shapes.shape import (
+    KEYS_AT_ONCE,
+    SUBSCRIPTIONS,
+    Command,
+    Limits,
+    Value,
+    connection_options,
+    sentinel_options,
+    tls_options,
+)
+
+
+class ServerShape:
+    """Commands go to one server. `sentinels`: to be closed too."""
+
+    def __init__(self, client: Redis, sentinels: Sentinel | None = None) -> None:
+        self.client = client
+        self._sentinels = sentinels
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands over one connection, in one round trip; return their answers."""
+        if len(commands) == 1:
+            return [await self._one(commands[0])]
+        async with self.client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(await pipe.execute(raise_on_error=False))
+
+    async def everywhere(self, *command: Value) -> dict[str, Any]:
+        """Run a command at the server."""
+        return {"": await self.client.execute_command(*command)}  # type: ignore[no-untyped-call]
+
+    async def publish(self, channel: str, message: str | bytes) -> None:
+        """Send a message to all subscribers of a channel."""
+        await self.client.publish(channel, message)
+
+    @asynccontextmanager
+    async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
+        """Subscribe to a channel, over a connection of its own."""
+        async with self.client.pubsub() as pubsub:
+            await pubsub.subscribe(channel)
+            yield pubsub
+
+    async def subscribers(self, channel: str) -> int:
+        """Return how many listen to a channel."""
+        ((_, count),) = await self.client.pubsub_numsub(channel)
+        return int(count)
+
+    async def keys(self, pattern: str) -> AsyncIterator[bytes]:
+        """Find the keys that match, some of them twice."""
+        async for key in self.client.scan_iter(match=pattern, count=KEYS_AT_ONCE):
+            yield key
+
+    async def drop(self) -> None:
+        """Give up the connections that are not in use.
+
+        After a planned failover the address leads to the new primary, but the old primary keeps
+        its connections and goes on as a replica. Only a new connection reaches the new one.
+        """
+        await self.client.connection_pool.disconnect(inuse_connections=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+        if self._sentinels is not None:
+            await self._sentinels.aclose()
+
+    async def _one(self, command: Command) -> Any:  # noqa: ANN401, whatever Redis says
+        try:
+            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            return error
+
+
+def at_server(url: StoreUrl, limits: Limits) -> ServerShape:
+    """Return the shape of a URL that names one server."""
+    address: dict[str, Any]
+    if url.socket_path:
+        kind: Any = UnixDomainSocketConnection
+        address = {"path": url.socket_path}
+    else:
+        kind = Connection if url.tls is None else SSLConnection
+        (endpoint,) = url.endpoints
+        address = {"host": endpoint.host, "port": endpoint.port} | tls_options(url.tls)
+    pool = ConnectionPool(
+        connection_class=kind,
+        max_connections=limits.connections + SUBSCRIPTIONS,
+        db=url.db,
+        retry=_retry(limits),
+        **address,
+        **connection_options(url, limits),
+    )
+    return ServerShape(Redis.from_pool(pool))
+
+
+def behind_sentinels(url: StoreUrl, limits: Limits) -> ServerShape:
+    """Return the shape of a URL that names Sentinels."""
+    tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        list(url.endpoints),
+        sentinel_kwargs=sentinel_options(url.sentinel_login, limits) | tls,
+    )
+    client = sentinels.master_for(
+        url.service,
+        max_connections=limits.connections + SUBSCRIPTIONS,
+        db=url.db,
+        retry=_retry(limits),
+        **connection_options(url, limits),
+        **tls,
+    )
+    return ServerShape(client, sentinels)
+
+
+def _retry(limits: Limits) -> Retry:
+    return Retry(ExponentialBackoff(cap=0.2, base=0.02), limits.retries)

@@ -1,0 +1,104 @@
+"""What every shape can do, and the options of its connections."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
+
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from deviceflow.core.store_url import Login, StoreUrl, Tls
+
+Value = str | bytes | int
+"""What a command can consist of."""
+
+Command = Sequence[Value]
+
+CLIENT_NAME = "deviceflow"
+
+SUBSCRIPTIONS = 2
+"""Connections beside those for commands: one for each channel that a worker hears."""
+
+KEYS_AT_ONCE = 1000
+"""How many keys a server looks at in one step of a search."""
+
+
+class Limits(NamedTuple):
+    """Times in s, and how often redis-py repeats a command whose connection broke.
+
+    `connections`: how many commands may be on their way, to a Cluster: to each of its nodes.
+    """
+
+    command_s: float
+    connect_s: float
+    retries: int
+    connections: int
+
+
+class Shape(Protocol):
+    """Every method may raise what redis-py raises, and OSError."""
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands over one connection, in one round trip; return their answers.
+
+        Their keys are in one hash slot. An answer that is an error is in the list, not raised.
+        If a connection breaks, all of them are sent again.
+        """
+
+    async def everywhere(self, *command: Value) -> dict[str, Any]:
+        """Run a command at every primary; return its answers, by address ("" for the only one)."""
+
+    async def publish(self, channel: str, message: str | bytes) -> None:
+        """Send a message to all subscribers of a channel. All of them get it in one order."""
+
+    def subscription(self, channel: str) -> AbstractAsyncContextManager[PubSub]:
+        """Subscribe to a channel, over a connection of its own."""
+
+    async def subscribers(self, channel: str) -> int:
+        """Return how many listen to a channel."""
+
+    def keys(self, pattern: str) -> AsyncIterator[bytes]:
+        """Find the keys that match at every primary, some of them twice."""
+
+    async def drop(self) -> None:
+        """Give up the connections that are not in use: they may lead to the wrong server."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+def connection_options(url: StoreUrl, limits: Limits) -> dict[str, Any]:
+    """Return what redis-py needs to know for a connection, but for its address."""
+    return {
+        "username": url.login.username,
+        "password": url.login.password,
+        "socket_timeout": limits.command_s,
+        "socket_connect_timeout": limits.connect_s,
+        "health_check_interval": 15,
+        "client_name": CLIENT_NAME,
+    }
+
+
+def sentinel_options(login: Login, limits: Limits) -> dict[str, Any]:
+    """Return the same for a connection to a Sentinel."""
+    return {
+        "username": login.username,
+        "password": login.password,
+        "socket_timeout": limits.connect_s,
+        "socket_connect_timeout": limits.connect_s,
+        # One that is away is passed over: with redis-py's own retry, that takes seconds.
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def tls_options(tls: Tls | None) -> dict[str, Any]:
+    """Return what a TLS connection needs, nothing for a plain one."""
+    if tls is None:
+        return {}
+    return {
+        "ssl_ca_certs": tls.ca_certs,
+        "ssl_certfile": tls.certfile,
+        "ssl_keyfile": tls.keyfile,
+        "ssl_check_hostname": tls.check_hostname,
+    }
