@@ -6,13 +6,14 @@ from deviceflow import __version__
 from deviceflow.cli.check import check
 from deviceflow.cli.clients import clients
 from deviceflow.cli.demo import demo
+from deviceflow.cli.help import Group
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
 from deviceflow.cli.serve import serve
 from deviceflow.cli.users import users
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="deviceflow")
 def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
