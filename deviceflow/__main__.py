@@ -6,6 +6,7 @@ from deviceflow.cli.check import check
 from deviceflow.cli.clients import clients
 from deviceflow.cli.config import config
 from deviceflow.cli.demo import demo
+from deviceflow.cli.help import Group
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
 from deviceflow.cli.serve import serve
@@ -20,7 +21,7 @@ def _print_version(context: click.Context, _option: click.Parameter, is_given: b
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

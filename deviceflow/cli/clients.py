@@ -15,6 +15,7 @@ from deviceflow.cli.client_fields import (
     refuse_useless_credentials,
 )
 from deviceflow.cli.client_options import ClientCommand, client_options, unset_option
+from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -32,7 +33,7 @@ from deviceflow.store.connection import Connection
 SECRETS_KEPT = 2
 
 
-@click.group()
+@click.group(cls=Group)
 @config_option
 @redis_url_option
 @data_dir_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -23,7 +24,7 @@ from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
 
-@click.group()
+@click.group(cls=Group)
 @config_option
 @redis_url_option
 @data_dir_option

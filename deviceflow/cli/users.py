@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -45,7 +46,7 @@ def _decoded(_: click.Context, parameter: click.Parameter, text: str | None) -> 
 username_argument = click.argument("username", callback=_decoded)
 
 
-@click.group()
+@click.group(cls=Group)
 @config_option
 @redis_url_option
 @data_dir_option

@@ -21,7 +21,8 @@ def split_url(url: str, what: str) -> SplitResult:
     except ValueError as error:
         raise InsecureAddressError(f"The {what} {shown!r} is not an address: {error}.") from error
     if parts.scheme not in {"http", "https"} or not host:
-        raise InsecureAddressError(f"The {what} {shown!r} is not an address. Write https://...")
+        example = f"https://{shown}" if "://" not in shown and "." in shown else "https://..."
+        raise InsecureAddressError(f"The {what} {shown!r} is not an address. Write {example}")
     if parts.username is not None or parts.fragment or shown != url or " " in url:
         raise InsecureAddressError(
             f"The {what} {shown!r} must have no user name, fragment or space (RFC 8414 2)."

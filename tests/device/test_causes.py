@@ -1,6 +1,8 @@
 """What a person reads if no answer comes: what is wrong, and what to do. With real sockets."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +12,7 @@ from deviceflow.device.causes import Cause, cause_of
 from deviceflow.device.errors import UnreachableError
 from deviceflow.device.transport import fetch
 from tests.stage.ports import free_port
-from tests.stage.proxying import certificate_for, proxying, with_tls
+from tests.stage.proxying import certificate_for, listening, proxying, with_tls
 
 NOBODY = "https://login.invalid/"
 
@@ -23,8 +25,9 @@ async def message(url: str, timeout_s: float = 10) -> str:
     return str(caught.value)
 
 
-async def server(answer: bytes | None) -> asyncio.Server:
-    """A server that says `answer` to everything and hangs up; with None, it says nothing."""
+@asynccontextmanager
+async def server(answer: bytes | None) -> AsyncIterator[int]:
+    """Give the port of a server that says `answer` and hangs up; with None, it says nothing."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1 << 16)
@@ -34,11 +37,8 @@ async def server(answer: bytes | None) -> asyncio.Server:
             writer.write(answer)
         writer.close()
 
-    return await asyncio.start_server(serve, "127.0.0.1", 0)
-
-
-def port_of(listener: asyncio.Server) -> int:
-    return int(listener.sockets[0].getsockname()[1])
+    async with listening(serve) as port:
+        yield port
 
 
 async def test_nobody_listens() -> None:
@@ -58,23 +58,23 @@ async def test_no_such_name() -> None:
 
 async def test_a_server_without_tls() -> None:
     """It is not "operation not permitted", as OpenSSL's number would say of the system."""
-    async with await server(b"HTTP/1.0 400 Bad Request\r\n\r\n") as listener:
-        text = await message(f"https://127.0.0.1:{port_of(listener)}")
+    async with server(b"HTTP/1.0 400 Bad Request\r\n\r\n") as port:
+        text = await message(f"https://127.0.0.1:{port}")
     assert "it does not speak TLS on this port. Check the port." in text
     assert "write http://" in text
 
 
 async def test_a_server_that_hangs_up_or_speaks_something_else() -> None:
     for answer, words in ((b"", "closed the connection"), (b"\x15\x03\x01", "is not HTTP")):
-        async with await server(answer) as listener:
-            text = await message(f"http://127.0.0.1:{port_of(listener)}")
+        async with server(answer) as port:
+            text = await message(f"http://127.0.0.1:{port}")
         assert words in text
         assert text.endswith("If it expects TLS, write https://.")
 
 
 async def test_a_server_that_says_nothing() -> None:
-    async with await server(None) as listener:
-        text = await message(f"http://127.0.0.1:{port_of(listener)}", timeout_s=0.1)
+    async with server(None) as port:
+        text = await message(f"http://127.0.0.1:{port}", timeout_s=0.1)
     assert "no answer within 0.1 s. Check the address and the network." in text
 
 

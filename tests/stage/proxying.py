@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from tests.stage.waiting import PATIENCE_S
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -58,12 +62,35 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port
 
 
 @asynccontextmanager
+async def listening(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Give the port of a server. At the end, wait for what it still does, and close all."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await serve(reader, writer)
+        except OSError:
+            pass  # the peer has gone, or there is no upstream
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
 async def proxying(upstream: int, refuses: int = 0) -> AsyncIterator[Proxy]:
     """Run a proxy in front of the port `upstream`; or one that `refuses` with that status."""
     proxy = Proxy(upstream, refuses)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with listening(proxy.serve) as proxy.port:
         yield proxy
 
 
@@ -72,11 +99,12 @@ async def with_tls(upstream: int, certificate: Path) -> AsyncIterator[int]:
     """Give the port of a server with TLS in front of the port `upstream`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server = await asyncio.start_server(
-        lambda reader, writer: relay(reader, writer, upstream), "127.0.0.1", 0, ssl=context
-    )
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await relay(reader, writer, upstream)
+
+    async with listening(serve, context) as port:
+        yield port
 
 
 def certificate_for(name: str, folder: Path) -> Path:
