@@ -28,7 +28,7 @@ TRIES = 50
 MENDED_AT_ONCE = 500
 """How many entries one call of the script mends: it holds up the store for a few milliseconds."""
 
-_UNREADABLE_NAME = "cannot be read"
+UNREADABLE_NAME = "cannot be read"
 """The name that stands for the one in a record that cannot be read."""
 
 KEYS = scripts.ClientKeys(keyspace.CLIENTS, keyspace.CLIENT_NAMES)
@@ -141,7 +141,7 @@ class StoredClients:
         right = {
             f"{comparison_key(client.name)} ".encode() + stored[0]: stored
             for stored, client in self._known.items()
-            if client.name != _UNREADABLE_NAME
+            if client.name != UNREADABLE_NAME
         }
         records = dict(self._known.keys())
         entries = set(await self._connection.command("ZRANGE", keyspace.CLIENT_NAMES, 0, -1))
@@ -252,7 +252,7 @@ def _readable(name: bytes, record: bytes) -> Client:
             consequence="this client is refused",
             remedy=_remedy(client_id),
         )
-        return Client(client_id=client_id, name=_UNREADABLE_NAME, enabled=False)
+        return Client(client_id=client_id, name=UNREADABLE_NAME, enabled=False)
 
 
 def _remedy(client_id: str) -> str:
