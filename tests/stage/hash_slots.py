@@ -32,9 +32,11 @@ HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS"}) | frozenset(
     {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
-TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIRETIME", "PTTL", "TTL"})
-SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM"})
-ONE_KEY = frozenset({"GET", "INCR", "INCRBY", "SET"}) | HASHES | SORTED_SETS | STREAMS | TTLS
+TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIREAT", "PEXPIRETIME", "PTTL", "TTL"})
+SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM", "ZREMRANGEBYSCORE", "ZSCORE"})
+ONE_KEY = (
+    frozenset({"GET", "INCR", "INCRBY", "PEXPIREAT", "SET"}) | HASHES | SORTED_SETS | STREAMS | TTLS
+)
 MANY_KEYS = frozenset({"DEL", "EXISTS", "MGET", "UNLINK"})
 
 

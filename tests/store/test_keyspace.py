@@ -18,6 +18,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.users import Account, Users
 from tests.stage.hash_slots import keys_of, slots_of
+from tests.stage.shapes import not_on
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
 
@@ -115,6 +116,7 @@ async def fill(store: Store) -> None:
     users.close()
 
 
+@not_on("cluster", why="it refuses such calls itself")
 async def test_a_call_that_mixes_slots_is_found(
     store: Store, mixed_calls: list[list[bytes]]
 ) -> None:

@@ -196,6 +196,8 @@ def _key_of(command: Command) -> str | None:
     name = str(command[0]).upper()
     if name in _KEYLESS:
         return None
-    if name not in _SCRIPTS:
-        return str(command[1])
-    return str(command[3]) if int(command[2]) else None
+    place = 3 if name in _SCRIPTS else 1
+    if name in _SCRIPTS and not int(command[2]):
+        return None
+    key = command[place]
+    return key.decode() if isinstance(key, bytes) else str(key)
