@@ -2,20 +2,20 @@
 
 import pytest
 
-from deviceflow.core.store_url import Endpoint, Login, StoreUrl, StoreUrlError, Tls
+from deviceflow.core.store_url import Login, StoreHost, StoreUrl, StoreUrlError, Tls
 
 
 def test_one_server() -> None:
     url = StoreUrl.parse("redis://me:p%40ss@redis.example.com/2")
     assert (url.shape, url.db, url.tls) == ("server", 2, None)
-    assert url.endpoints == (Endpoint("redis.example.com", 6379),)
+    assert url.endpoints == (StoreHost("redis.example.com", 6379),)
     assert url.login == Login("me", "p@ss")
 
 
 def test_sentinels() -> None:
     url = StoreUrl.parse("redis+sentinel://:pw@a:1,b/my%20store/3?sentinel_password=other")
     assert (url.shape, url.service, url.db) == ("sentinel", "my store", 3)
-    assert url.endpoints == (Endpoint("a", 1), Endpoint("b", 26379))
+    assert url.endpoints == (StoreHost("a", 1), StoreHost("b", 26379))
     assert (url.login.password, url.sentinel_login.password) == ("pw", "other")
 
 
@@ -24,7 +24,7 @@ def test_a_cluster_with_tls() -> None:
         "rediss+cluster://[::1]:7000,b:7001?ssl_ca_certs=/ca&ssl_check_hostname=false"
     )
     assert url.shape == "cluster"
-    assert url.endpoints == (Endpoint("::1", 7000), Endpoint("b", 7001))
+    assert url.endpoints == (StoreHost("::1", 7000), StoreHost("b", 7001))
     assert url.tls == Tls(ca_certs="/ca", check_hostname=False)
 
 

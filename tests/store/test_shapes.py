@@ -149,5 +149,5 @@ async def test_a_decision_on_a_cluster_waits_for_the_replica_of_its_shard(
 
 def _say(server: Valkey, *command: object) -> bytes:
     with server.client() as client:
-        answer: bytes = client.execute_command(*command)  # type: ignore[no-untyped-call]
+        answer: bytes = client.execute_command(*command)
         return answer

@@ -31,7 +31,7 @@ from deviceflow.core.store_url import StoreUrl
 from deviceflow.store.shapes.shape import (
     SUBSCRIPTIONS,
     Command,
-    Limits,
+    ConnectionLimits,
     Value,
     connection_options,
     tls_options,
@@ -40,7 +40,7 @@ from deviceflow.store.shapes.shape import (
 REDIRECTIONS = 8
 """How often commands follow a slot that moves: more than happens unless nodes disagree."""
 
-PAUSE_S = 0.1
+RETRY_PAUSE_S = 0.1
 """The pause before commands are sent again after a failure, in s. It grows with each."""
 
 _KEYLESS = frozenset({"CONFIG", "INFO", "PING", "SCRIPT", "TIME"})
@@ -58,7 +58,7 @@ class ClusterShape:
         self._retries = retries
 
     @classmethod
-    def at(cls, url: StoreUrl, limits: Limits) -> Self:
+    def at(cls, url: StoreUrl, limits: ConnectionLimits) -> Self:
         """Return the shape of a URL that names some nodes of a Cluster."""
         tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
         options = connection_options(url, limits) | tls
@@ -174,7 +174,7 @@ class ClusterShape:
 
     async def _look_again(self, failed: str | None, failures: int) -> None:
         """Look who serves what, after a pause: a replica may be taking over."""
-        await asyncio.sleep(PAUSE_S * failures)
+        await asyncio.sleep(RETRY_PAUSE_S * failures)
         await self.client.nodes_manager.initialize(last_failed_node_name=failed)
 
 

@@ -21,7 +21,7 @@ from deviceflow.core.store_url import StoreUrl
 from deviceflow.store.shapes.shape import (
     SUBSCRIPTIONS,
     Command,
-    Limits,
+    ConnectionLimits,
     Value,
     connection_options,
     sentinel_options,
@@ -81,7 +81,7 @@ class ServerShape:
             return error
 
 
-def at_server(url: StoreUrl, limits: Limits) -> ServerShape:
+def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names one server."""
     address: dict[str, Any]
     if url.socket_path:
@@ -102,7 +102,7 @@ def at_server(url: StoreUrl, limits: Limits) -> ServerShape:
     return ServerShape(Redis.from_pool(pool))
 
 
-def behind_sentinels(url: StoreUrl, limits: Limits) -> ServerShape:
+def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names Sentinels."""
     tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
@@ -120,5 +120,5 @@ def behind_sentinels(url: StoreUrl, limits: Limits) -> ServerShape:
     return ServerShape(client, sentinels)
 
 
-def _retry(limits: Limits) -> Retry:
+def _retry(limits: ConnectionLimits) -> Retry:
     return Retry(ExponentialBackoff(cap=0.2, base=0.02), limits.retries)
