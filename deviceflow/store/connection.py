@@ -45,7 +45,11 @@ _REFUSALS = (
     ReadOnlyError,
     TryAgainError,
 )
-_REFUSED = re.compile(r"(MISCONF|NOREPLICAS|BUSY)\b")
+# Redis 6.2 puts words before the answer to a command of a script.
+_REFUSED = re.compile(
+    r"(?:Error running script .*@user_script: ?\d+: -?)?"
+    r"(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|NOPERM)\b"
+)
 
 READONLY = "READONLY"
 """The refusal of a replica: it takes no writes."""
