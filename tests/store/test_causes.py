@@ -1,5 +1,6 @@
 """What a store that cannot be used says to the operator: one line, with the true cause."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,7 +9,8 @@ from deviceflow.config import Redis, Settings
 from deviceflow.start import prepare
 from deviceflow.store.causes import unusable
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
-from tests.stage.shapes import SENTINEL_PASSWORD, Cluster, Sentinels, WithAcl, WithTls
+from deviceflow.store.rights import COMMANDS
+from tests.stage.shapes import ACL_FILE, SENTINEL_PASSWORD, Cluster, Sentinels, WithAcl, WithTls
 from tests.stage.valkey import Valkey
 
 StartValkey = Callable[..., Valkey]
@@ -102,3 +104,14 @@ async def test_a_right_that_is_missing(change: tuple[str, ...], cause: str) -> N
         assert cause in await line_of(server.url)
         with server.client() as client:
             assert client.dbsize() == 0, "nothing was done halfway"
+
+
+def test_the_acl_the_documentation_and_the_server_speak_of_the_same_commands() -> None:
+    """But for what redis-py sends when it unsubscribes."""
+    documentation = (ACL_FILE.parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ACL SETUSER deviceflow [^`]*", documentation, re.MULTILINE)
+    for text in (line, ACL_FILE.read_text(encoding="utf-8")):
+        allowed = re.findall(r"\+([a-z|]+)", text)
+        assert len(allowed) == len(set(allowed))
+        names = {name.replace("|", " ").upper() for name in allowed}
+        assert names - {"UNSUBSCRIBE"} == COMMANDS
