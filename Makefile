@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
-.PHONY: help setup demo lint quick test check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools dist format picture clean
+SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools dist format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,10 @@ quick: lint ## lint, types, import contracts and the tests that need no store, i
 
 test: setup ## run the tests
 	@$(BIN)/pytest
+
+shapes: setup ## run the tests of the store with a store of every other shape: ACL user, TLS, Sentinel, Cluster
+	@set -e; for shape in acl tls sentinel cluster; do echo "-- $$shape"; \
+		DEVICEFLOW_STORE=$$shape HYPOTHESIS_PROFILE=quick $(BIN)/pytest --quiet $(SHAPED_TESTS); done
 
 check: lint ## lint, types, import contracts and tests
 	@$(BIN)/pytest

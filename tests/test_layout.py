@@ -44,6 +44,12 @@ BY_FEATURE = {
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "start.py": "test_reload.py",  # in a worker
+    "store/rights.py": "store/test_causes.py",  # by the rights that are missing
+    "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them
+    "store/shapes/cluster.py": "store/test_shapes.py",
+    "store/shapes/server.py": "store/test_shapes.py",
+    "store/shapes/shape.py": "store/test_shapes.py",
+    "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
     "store/records.py": "store/test_grants.py",  # with what is stored
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run

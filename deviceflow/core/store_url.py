@@ -48,7 +48,7 @@ class StoreUrlError(ValueError):
         self.right = right
 
 
-class Endpoint(NamedTuple):
+class StoreHost(NamedTuple):
     """A host and its port."""
 
     host: str
@@ -81,7 +81,7 @@ class StoreUrl(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     shape: ShapeName
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[StoreHost, ...] = ()
     socket_path: str = ""
     service: str = ""
     db: int = 0
@@ -184,7 +184,7 @@ def _tls(options: dict[str, str]) -> Tls:
     )
 
 
-def _endpoints(hosts: str, default_port: int, shape: ShapeName) -> Iterator[Endpoint]:
+def _endpoints(hosts: str, default_port: int, shape: ShapeName) -> Iterator[StoreHost]:
     each = hosts.split(",")
     if len(each) > 1 and shape == "server":
         right = "one host, or redis+sentinel:// or redis+cluster://"
@@ -194,7 +194,7 @@ def _endpoints(hosts: str, default_port: int, shape: ShapeName) -> Iterator[Endp
         port = int(matched["port"] or default_port) if matched else 0
         if matched is None or not 0 < port < 2**16:
             raise StoreUrlError("a host that cannot be read", "HOST or HOST:PORT, [::1]:PORT")
-        yield Endpoint(unquote(matched["v6"] or matched["name"]), port)
+        yield StoreHost(unquote(matched["v6"] or matched["name"]), port)
 
 
 def _place(shape: ShapeName, path: str, options: dict[str, str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -51,6 +52,7 @@ _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (ConnectionRefusedError, "nothing listens there"),
     (FileNotFoundError, "there is no such file"),
     (PermissionError, "this user may not open that file"),
+    (InvalidResponse, "no Redis answers there"),
     (ConnectionResetError, CLOSED),
     ((RedisTimeoutError, TimeoutError), SILENT),
 )

@@ -26,7 +26,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.shapes import Command, Limits, Shape, Value, opened
+from deviceflow.store.shapes import Command, ConnectionLimits, Shape, Value, opened
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
@@ -45,7 +45,11 @@ _REFUSALS = (
     ReadOnlyError,
     TryAgainError,
 )
-_REFUSED = re.compile(r"(MISCONF|NOREPLICAS|BUSY)\b")
+# Redis 6.2 puts words before the answer to a command of a script.
+_REFUSED = re.compile(
+    r"(?:Error running script .*@user_script: ?\d+: -?)?"
+    r"(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|NOPERM)\b"
+)
 
 READONLY = "READONLY"
 """The refusal of a replica: it takes no writes."""
@@ -103,7 +107,7 @@ class Connection:
     ) -> Self:
         """Return a connection to `url` (`core/store_url.py`), made at the first command."""
         durability = durability or Durability()
-        limits = Limits(
+        limits = ConnectionLimits(
             command_s=COMMAND_TIMEOUT_S + durability.wait_s,
             connect_s=CONNECT_TIMEOUT_S,
             retries=RETRIES,

@@ -29,6 +29,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import PENDING, State
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import CHANGED, ClientChange, Decision
+from deviceflow.store.causes import cause_of
 from deviceflow.store.connection import READONLY, Connection, refusal_of, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
@@ -217,8 +218,8 @@ class Feed:
                 await self.catch_up()
                 self._note_reachable(reachable=True)
                 await self._resolve_hints()
-            except StoreUnavailable:
-                self._note_reachable(reachable=False)
+            except StoreUnavailable as error:
+                self._note_reachable(reachable=False, reason=cause_of(error))
             except Exception:
                 # A worker that is fed no more answers "pending" for ever: log it and go on.
                 log.exception("feed.failed")
@@ -234,13 +235,14 @@ class Feed:
                 # The grant is known already: the mirror has its end.
                 self.mirror.learn(grant_id, state, 0)
 
-    def _note_reachable(self, *, reachable: bool) -> None:
+    def _note_reachable(self, *, reachable: bool, reason: str = "") -> None:
         if reachable != self.reachable:
             self.reachable = reachable
             if reachable:
                 log.info("store.reachable")
             else:
-                log.warning("store.unreachable", consequence="pending polls go on; no decisions")
+                consequence = "pending polls go on; no decisions"
+                log.warning("store.unreachable", reason=reason, consequence=consequence)
 
     async def _begin(self) -> None:
         # What was decided while this worker did not listen is in the log.

@@ -78,6 +78,8 @@ async def survey(connection: Connection, clock: Clock) -> StoreReport:
             _report(address, info, saves.get(address)) for address, info in infos.items()
         )
         for server in servers:
+            if server.mode == "cluster" and not server.address:
+                raise StoreSetupError("it is a node of a Cluster; use redis+cluster://")
             if server.version and server.version < OLDEST_VERSION:
                 raise StoreSetupError(
                     f"it is {server.software} {server.version_text}; 6.2 is the oldest that works"

@@ -1,5 +1,6 @@
 """`deviceflow check`: its output and its exit status."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
 from tests.stage.checkout import SHIPPED_SETTINGS
+from tests.stage.valkey import Valkey
 
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
 API = ProtectedResource(resource="https://api.example", scopes=("print",))
@@ -193,3 +195,25 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
 )
 def test_what_is_not_warned_about(settings: Settings) -> None:
     assert list(warnings(settings)) == []
+
+
+def test_the_store_describes_itself(tmp_path: Path, start_valkey: Callable[..., Valkey]) -> None:
+    server = start_valkey({"maxmemory-policy": "allkeys-lru"})
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(f'[redis]\nurl = "{server.url}"\n', encoding="utf-8")
+    result = CliRunner().invoke(check, ["--store", str(file)])
+    assert result.exit_code == 0, result.output
+    for line in ("role: primary, 0 replicas", "keeps its data on disk: no", "policy allkeys-lru"):
+        assert line in result.stdout
+    for warning in ("maxmemory-policy is allkeys-lru", "maxmemory is not set", "nothing on disk"):
+        assert warning in result.stderr
+
+
+def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text('[redis]\nurl = "redis://:hunter22@127.0.0.1:1"\n', encoding="utf-8")
+    result = CliRunner().invoke(check, ["--store", str(file)])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "deviceflow: cannot use the store at 127.0.0.1:1: nothing listens there (redis.url)"
+    )

@@ -120,12 +120,9 @@ def test_good_redis_urls(url: str, tmp_path: Path) -> None:
     ],
 )
 def test_bad_redis_urls(url: str, tmp_path: Path) -> None:
-    assert problems(f'[redis]\nurl = "{url}"', tmp_path) == [
-        (
-            "redis.url: got a value that is not shown here;"
-            " expected redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
-        )
-    ]
+    (problem,) = problems(f'[redis]\nurl = "{url}"', tmp_path)
+    assert problem.startswith("redis.url: got ")
+    assert "; expected " in problem
 
 
 def test_the_header_of_certificates(tmp_path: Path) -> None:

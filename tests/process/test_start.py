@@ -60,18 +60,18 @@ def test_the_data_directory_of_another_deviceflow(refused: Refused, program: Pro
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("redis://me:hunter22@127.0.0.1:1/0", "127.0.0.1:1;"),
-        ("unix:///nowhere/valkey.sock", "/nowhere/valkey.sock;"),
+        ("redis://me:hunter22@127.0.0.1:1/0", "127.0.0.1:1: nothing listens there"),
+        ("unix:///nowhere/valkey.sock", "/nowhere/valkey.sock: there is no such file"),
     ],
 )
 def test_redis_cannot_be_reached(refused: Refused, url: str, address: str) -> None:
     line = refused("--redis-url", url)
-    assert f"Redis at {address}" in line
+    assert f"the store at {address}" in line
     assert "hunter22" not in line
 
 
 def test_what_answers_is_no_redis(refused: Refused, program: Program) -> None:
-    assert "Redis" in refused("--redis-url", f"redis://127.0.0.1:{program.port}/0")
+    assert "no Redis answers there" in refused("--redis-url", f"redis://127.0.0.1:{program.port}/0")
 
 
 def test_it_says_which_store_it_has(program: Program) -> None:

@@ -34,7 +34,7 @@ HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HSCAN"}) | f
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})
 TTLS = frozenset({"EXPIRE", "PERSIST", "PEXPIRE", "PEXPIREAT", "PEXPIRETIME", "PTTL", "TTL"})
-SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM"})
+SORTED_SETS = frozenset({"ZADD", "ZCARD", "ZRANGE", "ZREM", "ZREMRANGEBYSCORE", "ZSCORE"})
 ONE_KEY = (
     frozenset({"GET", "INCR", "INCRBY", "SET", "TYPE"}) | HASHES | SORTED_SETS | STREAMS | TTLS
 )

@@ -133,7 +133,7 @@ class Cluster(ManyServers):
             )
         first_id = clients[0].execute_command("CLUSTER", "MYID")
         for client in clients[self.primaries :]:
-            until_outside(partial(_accepts, client, "CLUSTER", "REPLICATE", first_id))
+            until_outside(partial(accepts, client, "CLUSTER", "REPLICATE", first_id))
         for client in clients:
             client.close()
 
@@ -152,7 +152,8 @@ class Cluster(ManyServers):
         return True
 
 
-def _accepts(client: Any, *command: object) -> bool:  # noqa: ANN401, redis-py's
+def accepts(client: Any, *command: object) -> bool:  # noqa: ANN401, redis-py's
+    """Run a command; return whether it was not refused."""
     try:
         client.execute_command(*command)
     except RedisError:

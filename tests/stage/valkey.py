@@ -196,7 +196,11 @@ async def administer(admin: Any, *words: Any) -> Any:  # noqa: ANN401, whatever 
     if not isinstance(admin, AsyncRedisCluster) or words[0] not in KEYLESS:
         return await admin.execute_command(*words)
     await admin.initialize()
+    if words[:2] == ("PUBSUB", "NUMSUB"):
+        words = ("PUBSUB", "SHARDNUMSUB", *words[2:])
     answers = [await node.execute_command(*words) for node in admin.get_primaries()]
+    if words[0] == "PUBSUB":
+        return [words[2], sum(answer[1] for answer in answers)]
     if isinstance(answers[0], list | int) and not isinstance(answers[0], bool):
         return sum(answers[1:], start=answers[0])
     return answers[0]

@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.connection import Connection
+from deviceflow.store.connection import Connection, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.shapes import Value
@@ -52,6 +52,14 @@ async def test_a_refusal_is_named_by_its_code(connection: Connection, code: str)
         await connection.command("EVAL", script, 0)
     with pytest.raises(StoreUnavailable, match=f"^{code}$"):
         await in_a_pipeline(connection, "EVAL", script, 0)
+
+
+@pytest.mark.parametrize("code", ["READONLY", "OOM", "MISCONF", "NOREPLICAS"])
+def test_a_refusal_in_a_script_of_an_old_server_is_one_too(code: str) -> None:
+    """So Redis 6.2 words it."""
+    script = "Error running script (call to f_12ab): @user_script:34: @user_script: 34: "
+    with pytest.raises(StoreUnavailable, match=f"^{code}$"), translated():
+        raise ResponseError(f"{script}-{code} not just now")
 
 
 async def test_a_mistake_of_ours_is_no_outage(connection: Connection) -> None:

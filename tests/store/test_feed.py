@@ -10,7 +10,7 @@ import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import Decision, announce_change
+from deviceflow.store.announcements import Decision, announce_change, push
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.feed import CATCH_UP_S, PAGE, Feed
 from deviceflow.store.grants import Grants
@@ -183,14 +183,14 @@ async def test_noise_on_the_channel_does_not_deafen(
     store: Store, worker: Store, noise: str
 ) -> None:
     """Another version's message, say. A mirror that stops would say "pending" for ever."""
-    await store.connection.command("PUBLISH", keyspace.CHANNEL, noise)
+    await push(store.connection, noise)
     with mock.patch.object(Feed, "catch_up", mock.AsyncMock()):
         await until(lambda: worker.feed.reachable)
         grant = await store.grant()
         message = Decision(grant.id, State.DENIED, grant.expires_at).message
         async with asyncio.timeout(PATIENCE_S):
             while worker.mirror.state_of(grant.id) is State.PENDING:
-                await store.connection.command("PUBLISH", keyspace.CHANNEL, message)
+                await push(store.connection, message)
                 await asyncio.sleep(0.01)
         assert worker.mirror.state_of(grant.id) is State.DENIED
 

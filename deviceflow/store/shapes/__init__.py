@@ -9,17 +9,17 @@ from collections.abc import Callable
 from deviceflow.core.store_url import ShapeName, StoreUrl
 from deviceflow.store.shapes.cluster import ClusterShape
 from deviceflow.store.shapes.server import at_server, behind_sentinels
-from deviceflow.store.shapes.shape import Command, Limits, Shape, Value
+from deviceflow.store.shapes.shape import Command, ConnectionLimits, Shape, Value
 
-__all__ = ["Command", "Limits", "Shape", "Value", "opened"]
+__all__ = ["Command", "ConnectionLimits", "Shape", "Value", "opened"]
 
-_OPENERS: dict[ShapeName, Callable[[StoreUrl, Limits], Shape]] = {
+_OPENERS: dict[ShapeName, Callable[[StoreUrl, ConnectionLimits], Shape]] = {
     "server": at_server,
     "sentinel": behind_sentinels,
     "cluster": ClusterShape.at,
 }
 
 
-def opened(url: StoreUrl, limits: Limits) -> Shape:
+def opened(url: StoreUrl, limits: ConnectionLimits) -> Shape:
     """Return the shape of `url`. Its connections are made at the first command."""
     return _OPENERS[url.shape](url, limits)

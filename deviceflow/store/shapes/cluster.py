@@ -32,7 +32,7 @@ from deviceflow.store.shapes.shape import (
     KEYS_AT_ONCE,
     SUBSCRIPTIONS,
     Command,
-    Limits,
+    ConnectionLimits,
     Value,
     connection_options,
     tls_options,
@@ -41,7 +41,7 @@ from deviceflow.store.shapes.shape import (
 REDIRECTIONS = 8
 """How often commands follow a slot that moves: more than happens unless nodes disagree."""
 
-PAUSE_S = 0.1
+RETRY_PAUSE_S = 0.1
 """The pause before commands are sent again after a failure, in s. It grows with each."""
 
 _KEYLESS = frozenset({"CONFIG", "INFO", "PING", "SCRIPT", "TIME"})
@@ -59,7 +59,7 @@ class ClusterShape:
         self._retries = retries
 
     @classmethod
-    def at(cls, url: StoreUrl, limits: Limits) -> Self:
+    def at(cls, url: StoreUrl, limits: ConnectionLimits) -> Self:
         """Return the shape of a URL that names some nodes of a Cluster."""
         tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
         options = connection_options(url, limits) | tls
@@ -187,7 +187,7 @@ class ClusterShape:
 
     async def _look_again(self, failed: str | None, failures: int) -> None:
         """Look who serves what, after a pause: a replica may be taking over."""
-        await asyncio.sleep(PAUSE_S * failures)
+        await asyncio.sleep(RETRY_PAUSE_S * failures)
         await self.client.nodes_manager.initialize(last_failed_node_name=failed)
 
 
@@ -209,6 +209,8 @@ def _key_of(command: Command) -> str | None:
     name = str(command[0]).upper()
     if name in _KEYLESS:
         return None
-    if name not in _SCRIPTS:
-        return str(command[1])
-    return str(command[3]) if int(command[2]) else None
+    place = 3 if name in _SCRIPTS else 1
+    if name in _SCRIPTS and not int(command[2]):
+        return None
+    key = command[place]
+    return key.decode() if isinstance(key, bytes) else str(key)

@@ -22,7 +22,7 @@ from deviceflow.store.shapes.shape import (
     KEYS_AT_ONCE,
     SUBSCRIPTIONS,
     Command,
-    Limits,
+    ConnectionLimits,
     Value,
     connection_options,
     sentinel_options,
@@ -92,7 +92,7 @@ class ServerShape:
             return error
 
 
-def at_server(url: StoreUrl, limits: Limits) -> ServerShape:
+def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names one server."""
     address: dict[str, Any]
     if url.socket_path:
@@ -113,7 +113,7 @@ def at_server(url: StoreUrl, limits: Limits) -> ServerShape:
     return ServerShape(Redis.from_pool(pool))
 
 
-def behind_sentinels(url: StoreUrl, limits: Limits) -> ServerShape:
+def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names Sentinels."""
     tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
@@ -131,5 +131,5 @@ def behind_sentinels(url: StoreUrl, limits: Limits) -> ServerShape:
     return ServerShape(client, sentinels)
 
 
-def _retry(limits: Limits) -> Retry:
+def _retry(limits: ConnectionLimits) -> Retry:
     return Retry(ExponentialBackoff(cap=0.2, base=0.02), limits.retries)

@@ -24,7 +24,7 @@ KEYS_AT_ONCE = 1000
 """How many keys a server looks at in one step of a search."""
 
 
-class Limits(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """Times in s, and how often redis-py repeats a command whose connection broke.
 
     `connections`: how many commands may be on their way, to a Cluster: to each of its nodes.
@@ -68,7 +68,7 @@ class Shape(Protocol):
         """Close all connections."""
 
 
-def connection_options(url: StoreUrl, limits: Limits) -> dict[str, Any]:
+def connection_options(url: StoreUrl, limits: ConnectionLimits) -> dict[str, Any]:
     """Return what redis-py needs to know for a connection, but for its address."""
     return {
         "username": url.login.username,
@@ -80,7 +80,7 @@ def connection_options(url: StoreUrl, limits: Limits) -> dict[str, Any]:
     }
 
 
-def sentinel_options(login: Login, limits: Limits) -> dict[str, Any]:
+def sentinel_options(login: Login, limits: ConnectionLimits) -> dict[str, Any]:
     """Return the same for a connection to a Sentinel."""
     return {
         "username": login.username,
