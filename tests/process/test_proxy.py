@@ -1,4 +1,4 @@
-"""nginx with the lines of docs/operations.md in front of the program."""
+"""nginx with the lines of docs/operations/proxy.md in front of the program."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S, until_outside
 from tests.stage.wire import Browser, Device, fetch, request_of
 
-PAGE = DOCS / "operations.md"
+PAGE = DOCS / "operations" / "proxy.md"
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 CLIENT = '\n[[clients]]\nclient_id = "tv"\nname = "Living-room TV"\nscopes = ["openid"]\n'
 ELSEWHERE = "127.0.0.9"
