@@ -12,11 +12,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from deviceflow import __version__
-from tests.stage.checkout import ROOT, SHIPPED_SETTINGS
+from tests.stage.checkout import DOCS, ROOT, SHIPPED_SETTINGS
 from tests.stage.ports import free_port
 from tests.stage.program import environment
 from tests.stage.waiting import PATIENCE_S
@@ -117,6 +118,27 @@ def test_a_settings_file_from_the_wheel(command: Path, tmp_path: Path) -> None:
     file.write_text(run(command, "config"), encoding="utf-8")
     assert file.read_bytes() == SHIPPED_SETTINGS.read_bytes()
     assert run(command, "check", str(file)) == f"{file}: ok (1 client, 0 users)\n"
+
+
+def test_the_first_steps(command: Path) -> None:
+    """The lines of the page, word for word, in a clean folder."""
+    page = (DOCS / "operations" / "install.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"## The first steps\n\n```sh\n(.*?)```", page, re.DOTALL)
+    # A short path, so that the store's socket is in its data directory.
+    with TemporaryDirectory(prefix="df-") as folder:
+        done = subprocess.run(
+            ["/bin/sh", "-euc", script],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            cwd=folder,
+            env=environment() | {"PATH": f"{command.parent}:/usr/bin:/bin"},
+        )
+    checked, added, client = done.stdout.splitlines()
+    assert checked == "deviceflow.toml: ok (1 client, 0 users)"
+    assert added == "added alice"
+    assert client.startswith("tv-app ")
 
 
 def test_the_demo(command: Path, tmp_path: Path) -> None:

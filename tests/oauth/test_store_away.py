@@ -249,9 +249,9 @@ async def test_a_replica_that_stops_in_the_middle_costs_no_device_its_tokens(
 async def restricted(
     start_valkey: StartValkey, stage_at: StageAt, settings: Settings, clock: Clock
 ) -> AsyncIterator[tuple[Worker, Stage]]:
-    """Run a worker as the Redis user that docs/operations.md describes."""
+    """Run a worker as the Redis user that docs/operations/store.md describes."""
     server = start_valkey()
-    text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/operations/store.md").read_text(encoding="utf-8")
     rule = re.search(r"^ACL SETUSER deviceflow on >PASSWORD [^`]*", text, re.MULTILINE)
     assert rule is not None
     with server.client() as client:

@@ -1,4 +1,4 @@
-"""nginx with the lines of docs/operations.md in front of the program."""
+"""nginx with the lines of docs/operations/proxy.md in front of the program."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import Browser, Device, fetch, request_of
 
-PAGE = DOCS / "operations.md"
+PAGE = DOCS / "operations" / "proxy.md"
 CLIENT = '\n[[clients]]\nclient_id = "tv"\nname = "Living-room TV"\nscopes = ["openid"]\n'
 ELSEWHERE = "127.0.0.9"
 METADATA = "/.well-known/oauth-authorization-server"
