@@ -16,6 +16,8 @@ from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations
 from deviceflow.oauth.poll.door import Door
+from deviceflow.ops.metrics.memory import MetricsMemory
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
 from deviceflow.start import connect
@@ -39,6 +41,7 @@ class WorkerContext(NamedTuple):
     redis_url: str
     secrets: Secrets
     pace_memory: memoryview
+    metrics: MetricsMemory
     demo: Demo | None
 
 
@@ -76,6 +79,7 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
         clock=time.time,
         steady=time.monotonic,
         demo=context.demo,
+        recorder=Recorder(context.metrics),
     )
     admin = await open_runner(apps.admin, settings.server)
     await web.SockSite(admin, sockets.admin).start()
@@ -102,6 +106,7 @@ async def serving(
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
     )
+    apps.connections.counted_by = door.connections.__len__
     _notice_dead_peers(sock)
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)

@@ -32,8 +32,11 @@ BY_FEATURE = {
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
+    "oauth/token/counts.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
     "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
+    "ops/metrics/metric.py": "ops/metrics/test_table.py",  # with all that are declared
+    "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
@@ -42,6 +45,7 @@ BY_FEATURE = {
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
+    "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
     "store/records.py": "store/test_grants.py",  # with what is stored
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run

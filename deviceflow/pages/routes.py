@@ -86,6 +86,7 @@ def _shared(parts: Parts) -> SharedParts:
             limits=parts.limits,
             codes=codes,
             lifetime=CodeLifetime(settings.device.lifetime_s, parts.clients),
+            recorder=parts.recorder,
         ),
     )
 
@@ -97,6 +98,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
         throttle=shared.throttle,
         known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
         users=parts.users,
+        recorder=parts.recorder,
         session_start=SessionStart(
             sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock
         ),
@@ -120,7 +122,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     refusals = Refusals(seal=Seal(key=parts.installation.challenge_key))
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
-        throttle=throttle, grants=grants, requests=requests, claim=claim, refusals=refusals
+        throttle=throttle,
+        grants=grants,
+        requests=requests,
+        claim=claim,
+        refusals=refusals,
+        recorder=parts.recorder,
     )
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests

@@ -7,6 +7,8 @@ was right; a code too, if it led to a request that this account may see.
 from dataclasses import dataclass
 
 from deviceflow.core.precis import prepare_username
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.errors import Button, too_many
 from deviceflow.pages.redirect import with_code
@@ -25,6 +27,7 @@ class Throttle:
     limits: Limits
     codes: Codes
     lifetime: CodeLifetime
+    recorder: Recorder
 
     async def sign_in(self, username: str, address: str, browser: str | None, code: str) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
@@ -35,6 +38,7 @@ class Throttle:
         try:
             return await count_try(self.limits, sign_in_counts(username, address, browser))
         except TooManyTries as refusal:
+            self.recorder.count(table.SIGN_INS, "limited")
             hints = [] if browser else [gettext("error.too_many.known_browser")]
             if code:
                 hints.append(self._code_hint(refusal.wait_s))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.origin import host_in_url
+from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store.errors import StoreUnavailable
 
 COMMAND_TIMEOUT_S = 2.0
@@ -66,7 +67,7 @@ class Connection:
 
     `deadline_s`: how long a command may take with all its repetitions. `refused_channels`:
     where the last push message was refused, so that only the first refusal is logged. `drops`: how
-    often the connections were given up.
+    often the connections were given up. `watch`: what measures the commands, in a worker.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Connection:
         self.deadline_s = deadline_s
         self.refused_channels: set[str] = set()
         self.drops = 0
+        self.watch: StoreWatch | None = None
         self._scripts: dict[str, AsyncScript] = {}
 
     @classmethod
@@ -153,6 +155,8 @@ class Connection:
         # WAIT is about the writes of the connection that it is sent on, hence the pipeline.
         pipe.execute_command("WAIT", self.durability.replicas, self.durability.timeout_ms)
         *answers, replicas = await pipe.execute()
+        if self.watch:
+            self.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
         if replicas < self.durability.replicas:
             raise StoreUnavailable("too few replicas")
         return answers
@@ -183,7 +187,7 @@ class Connection:
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         try:
-            with translated():
+            with self.watch.command() if self.watch else nullcontext(), translated():
                 async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
                     yield
         except StoreUnavailable as error:

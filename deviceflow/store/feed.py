@@ -50,7 +50,7 @@ _NEWEST = "+"
 log = structlog.get_logger()
 
 
-def _ignore(_: bytes) -> None:
+def _ignore(_: object) -> None:
     return None
 
 
@@ -64,10 +64,11 @@ class Feed:
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
     `on_client` reads one client again, of which the others tell that it alone has changed.
-    `on_hold` receives the messages about held polls. `longest_s` returns the longest lifetime of
-    a grant, in s.
-    `reachable`: whether the last look at the store succeeded. `refusal`: the code with which the
-    store refuses writes, None if it takes them.
+    `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
+    heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
+    longest lifetime of a grant, in s.
+    `subscribed`: whether push messages come. `reachable`: whether the last look succeeded.
+    `refusal`: the code with which the store refuses writes, None if it takes them.
     """
 
     connection: Connection
@@ -78,10 +79,13 @@ class Feed:
     on_change: Callable[[], Awaitable[None]]
     catch_up_s: float
     on_hold: Callable[[bytes], None] = _ignore
+    on_push: Callable[[int], None] = _ignore
+    on_look: Callable[[bool], None] = _ignore
     longest_s: Callable[[], float] = _a_day
     on_client: Callable[[str], Awaitable[None]] | None = None
 
     reachable: bool = field(default=False, init=False)
+    subscribed: bool = field(default=False, init=False)
     refusal: str | None = field(default=None, init=False)
     # The newest entry that was read. None before the first one.
     _last_entry: str | None = field(default=None, init=False)
@@ -192,7 +196,8 @@ class Feed:
         if refusal != self.refusal:
             self.refusal = refusal
             if refusal is None:
-                log.info("store.accepts")
+                watch = self.connection.watch
+                log.info("store.accepts", refused=watch.take_refused() if watch else 0)
             else:
                 consequence = "pending polls go on; no new grants, no decisions"
                 log.warning("store.refuses", reason=refusal, consequence=consequence)
@@ -228,6 +233,7 @@ class Feed:
                 self.mirror.learn(grant_id, state, 0)
 
     def _note_reachable(self, *, reachable: bool) -> None:
+        self.on_look(reachable)
         if reachable != self.reachable:
             self.reachable = reachable
             if reachable:
@@ -245,6 +251,7 @@ class Feed:
                 self._note_refused(str(error))
             except Exception:
                 log.exception("feed.failed")
+            self.subscribed = False
             await asyncio.sleep(self.catch_up_s / 10)
 
     def _note_refused(self, reason: str) -> None:
@@ -270,6 +277,7 @@ class Feed:
         if kind == "subscribe":
             # What was decided while this worker did not listen is in the log.
             self._refused = ""
+            self.subscribed = True
             self._step_back()
             await self._read_new_if_reachable()
         elif kind == "message" and data == CHANGED:
@@ -280,6 +288,7 @@ class Feed:
                     await self._read_new_if_reachable()
         elif kind == "message":
             if (decision := Decision.parse(data)) is not None:
+                self.on_push(decision.grant_id)
                 self.mirror.learn(*decision)
             else:
                 # Of a later version, perhaps. The log has the same decision as a hint.

@@ -17,6 +17,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
@@ -185,6 +186,7 @@ class PageParts(Parts):
             sessions=store.sessions,
             limits=store.limits,
             callers=Callers(settings.server.proxies),
+            recorder=Recorder.alone(),
         )
 
 

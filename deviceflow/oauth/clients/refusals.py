@@ -7,6 +7,9 @@ from aiohttp import web
 
 from deviceflow.callers import Callers
 from deviceflow.core.clock import Clock
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.metric import OTHER
+from deviceflow.ops.metrics.recorder import Recorder
 
 WINDOW_S = 60
 KINDS_PER_WINDOW = 100
@@ -25,12 +28,14 @@ class RefusalLog:
     """Logs refused clients for the operator.
 
     A client, address and reason get one line a minute, and one more each time that the number of
-    `times` has grown tenfold. `clock` gives s since 1970.
+    `times` has grown tenfold. `clock` gives s since 1970. `recorder` counts all of them, those of
+    clients that are not known together.
     """
 
-    def __init__(self, callers: Callers, clock: Clock) -> None:
+    def __init__(self, callers: Callers, clock: Clock, recorder: Recorder) -> None:
         self._callers = callers
         self._clock = clock
+        self._recorder = recorder
         self._window = 0
         self._times: dict[tuple[str, str, str], int] = {}
 
@@ -39,6 +44,7 @@ class RefusalLog:
 
         `client_id` may be any text, sent by anybody, unless the client is `known`.
         """
+        self._recorder.count_client(table.CLIENT_REFUSALS, client_id if known else OTHER)
         if not known and not _SHOWABLE.fullmatch(client_id):
             client_id = NOT_SHOWN
         window = int(self._clock() // WINDOW_S)

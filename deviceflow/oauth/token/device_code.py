@@ -20,6 +20,8 @@ from deviceflow.oauth.poll.held import HeldPolls, preference_applied, requested_
 from deviceflow.oauth.poll.verdict import DESCRIPTIONS, PollJudge, Verdict, answer_poll
 from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
@@ -45,6 +47,7 @@ class DeviceCodeGrant:
     redemptions: Redemptions
     proofs: DPoPProofs
     clock: Clock
+    recorder: Recorder
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer a poll."""
@@ -124,6 +127,9 @@ class DeviceCodeGrant:
             return await self._give_again(tokens, request, entitlement)
         sub = entitlement.subject.sub
         log.info("grant.redeemed", client_id=request.client.client_id, sub=sub)
+        self.recorder.count(table.REDEMPTIONS, "first")
+        if grant.approved_at is not None:
+            self.recorder.observe(table.APPROVAL_TO_TOKEN, self.clock() - grant.approved_at)
         return json_response(first.response)
 
     async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
@@ -146,6 +152,7 @@ class DeviceCodeGrant:
         response = await self.mint.again(tokens, entitlement.family)
         sub = entitlement.subject.sub
         log.info("grant.redeemed_again", client_id=request.client.client_id, sub=sub)
+        self.recorder.count(table.REDEMPTIONS, "repeated")
         return json_response(response)
 
     async def _entitlement(self, grant: Grant, request: TokenRequest) -> Entitlement:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.redirect import see_other
@@ -48,6 +50,7 @@ class PasswordPage:
     known_browsers: KnownBrowsers
     users: Users
     session_start: SessionStart
+    recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -79,11 +82,13 @@ class PasswordPage:
         attempt = await self.throttle.sign_in(name, visitor.address, browser, code)
         account = await self.users.verify(username, password)
         if account is None:
+            self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.failed", address=visitor.address)
             return self._form(visitor, code, username, "wrong")
         await attempt.forgive()
         response = await self.session_start.start(visitor, account, code)
         self.known_browsers.remember(request, response, name)
+        self.recorder.count(table.SIGN_INS, "succeeded")
         return response
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:

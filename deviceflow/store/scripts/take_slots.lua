@@ -1,7 +1,9 @@
 -- Take slot numbers, and say how many grants and wrong codes there were lately.
 -- KEYS[1] counter of slot numbers; KEYS[2] grants by minute; KEYS[3] wrong codes by minute
+-- KEYS[4] grants by the minute of their end
 -- ARGV[1] how many numbers, 0 to take none; ARGV[2] the minute; ARGV[3] first minute of a lifetime
 -- ARGV[4] first minute of the window for wrong codes; ARGV[5] minutes that are kept
+-- ARGV[6] the minute in which the grants end
 -- Returns {last number, grants since ARGV[3], wrong codes since ARGV[4]}
 
 local numbers, minute, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
@@ -32,6 +34,12 @@ end
 local last = 0
 if numbers > 0 then
   last = redis.call('INCRBY', KEYS[1], numbers)
+  if redis.call('HINCRBY', KEYS[4], ARGV[6], numbers) == numbers then
+    for _, each in ipairs(redis.call('HKEYS', KEYS[4])) do
+      if tonumber(each) < minute - AHEAD then redis.call('HDEL', KEYS[4], each) end
+    end
+    redis.call('EXPIRE', KEYS[4], (kept + AHEAD) * 60)
+  end
   if redis.call('HINCRBY', KEYS[2], ARGV[2], numbers) == numbers then
     -- The first grants of a minute. Once a minute is often enough to forget.
     for _, each in ipairs(redis.call('HKEYS', KEYS[2])) do

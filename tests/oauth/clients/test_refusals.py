@@ -15,6 +15,7 @@ from deviceflow.oauth.clients.refusals import (
     WINDOW_S,
     RefusalLog,
 )
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.oauth.clients.test_authentication import basic
 from tests.stage.clock import Clock
@@ -38,7 +39,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def refusals(clock: Clock) -> RefusalLog:
-    return RefusalLog(Callers(()), clock)
+    return RefusalLog(Callers(()), clock, Recorder.alone())
 
 
 def refuse(refusals: RefusalLog, client_id: str = "tv", reason: str = "is unknown") -> Log:
