@@ -26,7 +26,7 @@ from typing import Self
 from deviceflow.ops.metrics.metric import OTHER, Metric
 from deviceflow.ops.metrics.table import TABLE
 
-CLIENTS = 100
+CLIENT_SERIES = 100
 """Cap on clients with a series of their own."""
 
 _WORD = 8
@@ -50,9 +50,9 @@ class Layout:
             if metric.by_client:
                 self.starts[metric.name] = end
                 # The last place is that of OTHER.
-                end += CLIENTS + 1
+                end += CLIENT_SERIES + 1
         self.words = end
-        self.other_client = CLIENTS
+        self.other_client = CLIENT_SERIES
 
 
 LAYOUT = Layout(TABLE)
@@ -65,7 +65,7 @@ class MetricsMemory:
         self.rows = rows
         self._names_at = rows * LAYOUT.words
         self._names_lock = rows
-        size = (self._names_at + CLIENTS * _NAME_WORDS) * _WORD
+        size = (self._names_at + CLIENT_SERIES * _NAME_WORDS) * _WORD
         # Open for as long as the memory is used: to close it would end the locks.
         self._file = _anonymous_file()
         weakref.finalize(self, os.close, self._file)
@@ -107,13 +107,13 @@ class MetricsMemory:
 
     def _new_place(self, client_id: str) -> int:
         name = client_id.encode()
-        if len(self._places) >= CLIENTS or len(name) > _LONGEST_NAME:
+        if len(self._places) >= CLIENT_SERIES or len(name) > _LONGEST_NAME:
             return LAYOUT.other_client
         with self._locked():
             # Another worker may have given it a place by now.
             self._read_places()
             place = self._places.get(client_id, len(self._places))
-            if client_id not in self._places and place < CLIENTS:
+            if client_id not in self._places and place < CLIENT_SERIES:
                 self._write_name(place, name)
         self._read_places()
         return place
@@ -125,7 +125,7 @@ class MetricsMemory:
         entry[0] = len(name)
 
     def _read_places(self) -> None:
-        for place in range(len(self._places), CLIENTS):
+        for place in range(len(self._places), CLIENT_SERIES):
             entry = self._entry(place)
             if not entry[0]:
                 return

@@ -56,7 +56,7 @@ GRANTS_PENDING = gauge(
     "Unexpired grants without a decision, over all hosts: live minus decided.",
     "host",
 )
-DECISIONS = counter(
+DECIDED = counter(
     "deviceflow_decisions_total",
     "Decisions that people or operators sent, and what became of them.",
     event=("approve", "deny", "cancel"),

@@ -56,7 +56,7 @@ class DecideStep:
         if device_request.enabled_client is None and event is Event.APPROVE:
             return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
         outcome = await self.grants.decide(grant, event, submission.person.subject())
-        self.recorder.count(table.DECISIONS, event, outcome)
+        self.recorder.count(table.DECIDED, event, outcome)
         log.info("grant.decided", wanted=event, outcome=outcome, client_id=grant.client_id)
         if outcome is Outcome.CLAIMED:
             return refuse(submission.visitor, Reason.CLAIMED, submission.text)

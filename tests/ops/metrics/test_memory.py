@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from deviceflow.ops.metrics.memory import CLIENTS, LAYOUT, MetricsMemory
+from deviceflow.ops.metrics.memory import CLIENT_SERIES, LAYOUT, MetricsMemory
 from deviceflow.ops.metrics.metric import OTHER
 
 
@@ -76,10 +76,10 @@ def test_a_client_has_the_same_place_for_all_workers() -> None:
 
 def test_many_clients_share_the_last_place() -> None:
     memory = MetricsMemory(1)
-    places = [memory.place_of(f"client_{number}") for number in range(CLIENTS + 50)]
-    assert places == [*range(CLIENTS), *[LAYOUT.other_client] * 50]
+    places = [memory.place_of(f"client_{number}") for number in range(CLIENT_SERIES + 50)]
+    assert places == [*range(CLIENT_SERIES), *[LAYOUT.other_client] * 50]
     assert memory.place_of("client_0") == 0
-    assert memory.clients()[-2:] == [f"client_{CLIENTS - 1}", OTHER]
+    assert memory.clients()[-2:] == [f"client_{CLIENT_SERIES - 1}", OTHER]
 
 
 def test_a_name_that_is_too_long_for_the_memory_is_none_of_a_client() -> None:

@@ -2,7 +2,7 @@
 
 from deviceflow.core.grant import PollAnswer
 from deviceflow.ops.metrics import table
-from deviceflow.ops.metrics.memory import CLIENTS, MetricsMemory
+from deviceflow.ops.metrics.memory import CLIENT_SERIES, MetricsMemory
 from deviceflow.ops.metrics.recorder import Recorder
 from tests.stage.metrics import numbers
 
@@ -60,9 +60,9 @@ def test_thousands_of_clients_make_a_bounded_number_of_series() -> None:
     for number in range(5_000):
         recorder.count_client(table.CLIENT_TOKENS, f"client_{number}")
     series = {k: v for k, v in numbers(recorder).items() if k.startswith(table.CLIENT_TOKENS.name)}
-    assert len(series) == CLIENTS + 1
+    assert len(series) == CLIENT_SERIES + 1
     assert series['deviceflow_client_tokens_total{client_id="client_7"}'] == 1
-    assert series['deviceflow_client_tokens_total{client_id="other"}'] == 5_000 - CLIENTS
+    assert series['deviceflow_client_tokens_total{client_id="other"}'] == 5_000 - CLIENT_SERIES
 
 
 def test_faults_of_polls_are_counted_by_client() -> None:
