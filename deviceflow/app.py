@@ -9,11 +9,13 @@ from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
+from deviceflow.oauth.poll.verdict import is_answer_of_lane
 from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
 from deviceflow.ops.metrics.page import MetricsPage
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.responses import counting_responses
+from deviceflow.ops.request_id import request_ids
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
@@ -64,7 +66,11 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     settings = parts.settings
     cross_origin = cors(settings)
     app = web.Application(
-        middlewares=[answer_errors, cross_origin.middleware()],
+        middlewares=[
+            request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
+            answer_errors,
+            cross_origin.middleware(),
+        ],
         client_max_size=settings.server.max_body_bytes,
     )
     setup(app, settings)

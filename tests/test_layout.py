@@ -34,7 +34,6 @@ BY_FEATURE = {
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "oauth/token/counts.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
-    "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/metrics/metric.py": "ops/metrics/test_table.py",  # with all that are declared
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs

@@ -134,10 +134,15 @@ class Pages(Section, frozen=True, kw_only=True):
 
 
 class Log(Section, frozen=True, kw_only=True):
-    """The log. Format `auto` is `console` on a terminal, and `json` elsewhere."""
+    """The log. Format `auto` is `console` on a terminal, and `json` elsewhere.
+
+    `addresses`: how much of the addresses of devices and people is logged; `network` is the /24 of
+    an IPv4 address and the /48 of an IPv6 address.
+    """
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
+    addresses: Literal["full", "network", "none"] = "full"
 
 
 class User(Section, frozen=True, kw_only=True):

@@ -72,7 +72,13 @@ class DeviceAuthorizationEndpoint:
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
         self.recorder.count_client(table.CLIENT_GRANTS, client.client_id)
-        log.info("grant.issued", client_id=client.client_id, scope=grant_request.scope)
+        log.info(
+            "grant.issued",
+            grant=issued.log_id,
+            client_id=client.client_id,
+            scope=grant_request.scope,
+            address=grant_request.address,
+        )
 
         user_code = codes.display(issued.user_code, form.group)
         verification_uri = f"{self.settings.issuer_url}/device"

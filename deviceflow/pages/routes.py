@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
@@ -87,6 +88,7 @@ def _shared(parts: Parts) -> SharedParts:
             codes=codes,
             lifetime=CodeLifetime(settings.device.lifetime_s, parts.clients),
             recorder=parts.recorder,
+            refusals=ThinnedLog(("(others)", ""), parts.clock),
         ),
     )
 

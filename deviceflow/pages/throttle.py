@@ -6,9 +6,12 @@ was right; a code too, if it led to a request that this account may see.
 
 from dataclasses import dataclass
 
+import structlog
+
 from deviceflow.core.precis import prepare_username
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.errors import Button, too_many
 from deviceflow.pages.redirect import with_code
@@ -19,6 +22,8 @@ from deviceflow.policy.rules import code_counts, sign_in_counts
 from deviceflow.policy.tries import TooManyTries, Try, count_try
 from deviceflow.store.limits import Limits
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Throttle:
@@ -28,6 +33,7 @@ class Throttle:
     codes: Codes
     lifetime: CodeLifetime
     recorder: Recorder
+    refusals: ThinnedLog
 
     async def sign_in(self, username: str, address: str, browser: str | None, code: str) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
@@ -39,6 +45,7 @@ class Throttle:
             return await count_try(self.limits, sign_in_counts(username, address, browser))
         except TooManyTries as refusal:
             self.recorder.count(table.SIGN_INS, "limited")
+            self._note(refusal, address)
             hints = [] if browser else [gettext("error.too_many.known_browser")]
             if code:
                 hints.append(self._code_hint(refusal.wait_s))
@@ -55,6 +62,7 @@ class Throttle:
         try:
             return await count_try(self.limits, code_counts(sub, address, lifetime_s))
         except TooManyTries as refusal:
+            self._note(refusal, address)
             is_worth_keeping = refusal.wait_s < lifetime_s
             code = self.codes.carry(text) if is_worth_keeping else ""
             raise too_many(
@@ -65,6 +73,13 @@ class Throttle:
                     with_code("/device", code), gettext("button.enter_code"), is_worth_keeping
                 ),
             ) from None
+
+    def _note(self, refusal: TooManyTries, address: str) -> None:
+        """Log that a limit refuses: a line a minute for each limit and address, and more."""
+        line = self.refusals.note((refusal.rule.name, address))
+        if line is not None:
+            (limit, address), times = line
+            log.warning("limit.refused", limit=limit, address=address, times=times)
 
     def _code_hint(self, wait_s: int) -> str:
         """Say what becomes of the code on the device in `wait_s`.

@@ -30,6 +30,8 @@ KEPT_AFTER_EXPIRY_MS = 60_000
 LOG_KEPT_S = 86_400 + 3600
 COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
+LOG_ID_LENGTH = 10
+"""60 bits: of a million grants, no two have the same name, but for a chance of 1 in 2 million."""
 _NO_GRANT = 2**64 - 1
 
 
@@ -65,10 +67,11 @@ class Grant(GrantRequest, frozen=True, kw_only=True):
 
 
 class GrantCodes(NamedTuple):
-    """A new grant's codes; the user code without separators."""
+    """A new grant's codes; the user code without separators. `log_id`: see `Grants.log_id`."""
 
     device_code: str
     user_code: str
+    log_id: str
 
 
 class Redemption(NamedTuple):
@@ -125,7 +128,7 @@ class Grants:
                 device_code = self._installation.codes.seal(
                     grant_id, expires_at, interval, request.client_id
                 )
-                return GrantCodes(device_code, user_code)
+                return GrantCodes(device_code, user_code, self.log_id(grant_id))
         raise StoreUnavailable("no free user code")
 
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
@@ -217,6 +220,10 @@ class Grants:
     def family_name(self, grant_id: int) -> str:
         """Return the name that a grant shares with its family of refresh tokens."""
         return self._installation.name(b"grant", grant_id.to_bytes(8))
+
+    def log_id(self, grant_id: int) -> str:
+        """Return the name of a grant in the log. It leads to neither its codes nor its keys."""
+        return self._installation.name(b"log", grant_id.to_bytes(8))[:LOG_ID_LENGTH]
 
     async def _store(
         self, grant_id: int, user_code: str, request: GrantRequest, expires_at: int

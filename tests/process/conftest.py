@@ -133,7 +133,9 @@ def browser(program: Program) -> NewBrowser:
 def command(folder: Path) -> Command:
     """Runs a command of ours to its end, in an empty folder, with `given` on standard input."""
 
-    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, given: str = "", variables: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
             check=False,
@@ -142,7 +144,7 @@ def command(folder: Path) -> Command:
             text=True,
             timeout=PATIENCE_S,
             cwd=folder,
-            env=environment(),
+            env=environment() | (variables or {}),
         )
 
     return run

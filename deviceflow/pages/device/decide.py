@@ -57,7 +57,8 @@ class DecideStep:
             return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
         outcome = await self.grants.decide(grant, event, submission.person.subject())
         self.recorder.count(table.DECIDED, event, outcome)
-        log.info("grant.decided", wanted=event, outcome=outcome, client_id=grant.client_id)
+        name, client_id = self.grants.log_id(grant.id), grant.client_id
+        log.info("grant.decided", grant=name, wanted=event, outcome=outcome, client_id=client_id)
         if outcome is Outcome.CLAIMED:
             return refuse(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request

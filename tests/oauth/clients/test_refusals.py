@@ -8,14 +8,9 @@ from structlog.testing import capture_logs
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.oauth.clients.refusals import (
-    KINDS_PER_WINDOW,
-    NOT_SHOWN,
-    OTHERS,
-    WINDOW_S,
-    RefusalLog,
-)
+from deviceflow.oauth.clients.refusals import NOT_SHOWN, OTHERS, RefusalLog
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.thinned_log import KINDS_PER_WINDOW, WINDOW_S
 from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.oauth.clients.test_authentication import basic
 from tests.stage.clock import Clock
@@ -177,4 +172,4 @@ def test_ever_new_names_fill_no_log_and_no_memory(refusals: RefusalLog) -> None:
             refusals.note(request, f"guess-{number}", "is unknown", known=False)
     assert len(lines) == KINDS_PER_WINDOW + 4
     assert (lines[-1]["client_id"], lines[-1]["times"]) == (OTHERS[0], 1000)
-    assert len(refusals._times) == KINDS_PER_WINDOW + 1
+    assert len(refusals._thinned._times) == KINDS_PER_WINDOW + 1
