@@ -9,6 +9,7 @@ from deviceflow.cli.demo import demo
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
 from deviceflow.cli.serve import serve
+from deviceflow.cli.top import top
 from deviceflow.cli.users import users
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-for command in (serve, demo, login, users, clients, keys, check):
+for command in (serve, demo, login, users, clients, keys, check, top):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ BY_FEATURE = {
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
