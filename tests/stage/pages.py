@@ -67,6 +67,9 @@ class FakeGrants(Grants):
         self.by_code[code] = msgspec.structs.replace(grant, **changes)
         return self.by_code[code]
 
+    def log_id(self, grant_id: int) -> str:
+        return f"grant-{grant_id}"
+
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
         if self.is_down:
             raise StoreUnavailable
