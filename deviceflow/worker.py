@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import NamedTuple
 
 import uvloop
@@ -16,6 +17,7 @@ from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations
 from deviceflow.oauth.poll.door import Door
+from deviceflow.ops.logging import TAPS
 from deviceflow.ops.metrics.memory import MetricsMemory
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.demo import Demo
@@ -84,10 +86,26 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
     admin = await open_runner(apps.admin, settings.server)
     await web.SockSite(admin, sockets.admin).start()
     public = await open_runner(apps.public, settings.server)
-    async with serving(apps, public, sockets.public):
+    async with serving(apps, public, sockets.public), tracing(settings):
         await stop.wait()
         loop.remove_reader(lifeline)
     await admin.cleanup()
+
+
+@asynccontextmanager
+async def tracing(settings: Settings) -> AsyncIterator[None]:
+    """Make traces of grants meanwhile, if the settings say so."""
+    if not settings.tracing.enabled:
+        yield
+        return
+    # OpenTelemetry is an extra, and it begins a thread, which the supervisor must not have.
+    traces = import_module("deviceflow.ops.tracing").GrantTraces()
+    TAPS.append(traces.note)
+    try:
+        yield
+    finally:
+        TAPS.remove(traces.note)
+        await asyncio.to_thread(traces.close)
 
 
 @asynccontextmanager

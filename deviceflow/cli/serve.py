@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from deviceflow.cli.options import (
     redis_url_option,
     settings_from,
 )
+from deviceflow.config import Settings
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
 
@@ -61,10 +63,17 @@ def serve(
     for warning in risks(settings):
         log.warning("settings.warning", warning=warning)
     try:
+        _require_extras(settings)
         Supervisor(settings).run()
     except StartError as error:
         report_failure(str(error), settings.log.format)
         sys.exit(1)
+
+
+def _require_extras(settings: Settings) -> None:
+    """Raise StartError if a setting needs a package that is not installed."""
+    if settings.tracing.enabled and find_spec("opentelemetry") is None:
+        raise StartError('tracing.enabled needs OpenTelemetry: pip install "deviceflow[otel]"')
 
 
 def report_failure(problem: str, form: str) -> None:

@@ -145,6 +145,12 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class Tracing(Section, frozen=True, kw_only=True):
+    """Traces of grants, by OpenTelemetry. Its OTEL_* variables say where they go."""
+
+    enabled: bool = False
+
+
 class User(Section, frozen=True, kw_only=True):
     """A person that may sign in, listed in the settings file."""
 
@@ -170,6 +176,7 @@ class Settings(Section, frozen=True, kw_only=True):
     registration: Registration = Registration()
     pages: Pages = Pages()
     log: Log = Log()
+    tracing: Tracing = Tracing()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

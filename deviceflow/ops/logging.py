@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import Any, Literal
@@ -15,6 +15,12 @@ Addresses = Literal["full", "network", "none"]
 
 NETWORK_BITS = {4: 24, 6: 48}
 """What is left of an address where only its network may be logged, by the version of IP."""
+
+Tap = Callable[[Mapping[str, Any]], None]
+"""Receives each event that is logged."""
+
+TAPS: list[Tap] = []
+"""The taps of this process."""
 
 log = structlog.get_logger()
 
@@ -29,6 +35,7 @@ def configure(level: str, form: LogFormat, addresses: Addresses = "full") -> Non
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _tell_taps,
     ]
     if addresses != "full":
         processors.append(_ShortAddresses(addresses))
@@ -52,6 +59,12 @@ def configure(level: str, form: LogFormat, addresses: Addresses = "full") -> Non
     logging.basicConfig(level=logging.WARNING, handlers=[_ToEvents()])
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
+
+
+def _tell_taps(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for tap in TAPS:
+        tap(event)
+    return event
 
 
 class _ToEvents(logging.Handler):

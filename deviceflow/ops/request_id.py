@@ -8,7 +8,9 @@ them.
 
 import re
 import secrets
+import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import structlog
 from aiohttp import web
@@ -18,6 +20,8 @@ HEADER = "X-Request-ID"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._=:/+-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+_began_ns: ContextVar[int] = ContextVar("began_ns", default=0)
 
 IsTrusted = Callable[[web.Request], bool]
 """Whether a proxy that is trusted sends a request."""
@@ -33,6 +37,7 @@ def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
     async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = given_id(request) if is_trusted(request) else ""
         request_id = request_id or secrets.token_hex(8)
+        _began_ns.set(time.time_ns())
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await handler(request)
         if not is_lanes(response):
@@ -40,6 +45,11 @@ def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
         return response
 
     return identify
+
+
+def request_began_ns() -> int:
+    """Return when the request began that runs now, in ns since 1970; 0 outside of requests."""
+    return _began_ns.get()
 
 
 def given_id(request: web.Request) -> str:

@@ -92,9 +92,10 @@ def make_program(folder: Path, user_tables: str, notes: Notes) -> Iterator[MakeP
     """Starts servers, ends them, and looks for secrets in what they leave behind."""
     made: list[Program] = []
 
-    def make(*options: str) -> Program:
+    def make(*options: str, variables: dict[str, str] | None = None) -> Program:
         (folder / "deviceflow.toml").write_text(CONFIG + user_tables, encoding="utf-8")
         program = Program(folder, options, notes)
+        program.variables = variables or {}
         made.append(program)
         program.start()
         return program
