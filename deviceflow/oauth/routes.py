@@ -71,7 +71,7 @@ def polling(parts: Parts) -> Polling:
         base=parts.settings.base_path,
         headers=cross_origin.headers(),
         reads_no_origin=cross_origin.depends_on_origin,
-        counts=PollCounts(parts.recorder.lane_polls, parts.recorder.count_lane_fault),
+        counts=PollCounts(parts.recorder.lane_polls, parts.recorder.lane_polls_by_client),
     )
     return Polling(judge=judge, held=held, lane=lane)
 

@@ -6,8 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.check import check, warnings
-from deviceflow.config import Device, Registration, Server, Settings, Tokens
-from deviceflow.config.settings import Log, Tracing
+from deviceflow.config import Device, Log, Registration, Server, Settings, Tokens, Tracing
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat

@@ -9,7 +9,8 @@ All devices of a kind send the same bytes except for the device code. So the lan
 those bytes mean, and reads a poll of a known shape by one look into a table.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from email.utils import formatdate
 from types import MappingProxyType
 from typing import NamedTuple
@@ -72,19 +73,21 @@ LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
 """None: the request is the ordinary handler's, and nothing has been done with it."""
 
 
-def _ignore(_: PollAnswer, __: bytes) -> None:
-    return None
-
-
 class PollCounts(NamedTuple):
-    """What the lane counts for an operator: each poll by its answer.
+    """What the lane counts for an operator, in plain dictionaries (docs/decisions/0022).
 
-    A plain dictionary, because that costs a poll least (docs/decisions/0022). `on_fault` is
-    called with the answer and the client of a poll that is not simply told to wait.
+    `by_answer`: every poll. `by_client`: those that are not simply told to wait, by client.
     """
 
     by_answer: dict[PollAnswer, int]
-    on_fault: Callable[[PollAnswer, bytes], None] = _ignore
+    by_client: dict[PollAnswer, defaultdict[bytes, int]]
+
+    @classmethod
+    def none(cls) -> "PollCounts":
+        """Return counts in which nothing was counted yet."""
+        return cls(
+            dict.fromkeys(PollAnswer, 0), {answer: defaultdict(int) for answer in PollAnswer}
+        )
 
 
 class Lane:
@@ -118,7 +121,7 @@ class Lane:
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
-        self._counts, self._on_fault = counts or PollCounts(dict.fromkeys(PollAnswer, 0))
+        self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
 
@@ -191,7 +194,7 @@ class Lane:
             return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
         self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
-            self._on_fault(answer, shape.client_id)
+            self._counts_by_client[answer][shape.client_id] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
         second = int(self._clock())

@@ -2,6 +2,7 @@
 
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable
 
 from deviceflow.core.grant import PollAnswer
@@ -11,12 +12,17 @@ from deviceflow.ops.metrics.metric import OTHER, Metric
 
 LANE = "lane"
 
+_FAULTS: dict[str, Metric] = {
+    PollAnswer.SLOW_DOWN: table.CLIENT_SLOW_DOWNS,
+    PollAnswer.INVALID_GRANT: table.CLIENT_INVALID_GRANTS,
+}
+
 
 class Recorder:
     """Counts in one worker. A value of a label that the table does not list counts as OTHER.
 
-    `lane_polls`: a plain dictionary that the lane counts in, since that costs a poll least. What
-    has come to it since the last time is added to the row by `publish`.
+    `lane_polls` and `lane_polls_by_client`: plain dictionaries that the lane counts in, since that
+    costs a poll least. `publish` moves what is in them to the row.
     """
 
     def __init__(self, memory: MetricsMemory) -> None:
@@ -31,7 +37,9 @@ class Recorder:
             for number, series in enumerate(metric.series)
         }
         self.lane_polls = dict.fromkeys(PollAnswer, 0)
-        self._published = dict.fromkeys(PollAnswer, 0)
+        self.lane_polls_by_client: dict[PollAnswer, defaultdict[bytes, int]] = {
+            answer: defaultdict(int) for answer in PollAnswer
+        }
         self._clear_gauges()
         # A worker that never reaches the store grows old from its start on.
         self.set(table.MIRROR_AGE, time.monotonic())
@@ -57,28 +65,26 @@ class Recorder:
         self._row[start + bisect_left(metric.buckets, seconds)] += 1
         self._row[start + len(metric.limits)] += round(seconds / metric.scale)
 
-    def count_client(self, metric: Metric, client_id: str) -> None:
-        """Add 1 to a client's counter. Only for clients that this server knows."""
-        self._row[LAYOUT.starts[metric.name] + self.memory.place_of(client_id)] += 1
+    def count_client(self, metric: Metric, client_id: str, by: int = 1) -> None:
+        """Add to a client's counter. Only for clients that this server knows."""
+        self._row[LAYOUT.starts[metric.name] + self.memory.place_of(client_id)] += by
 
-    def count_lane_fault(self, answer: PollAnswer, client_id: bytes) -> None:
-        """Count by client what the lane answers a client that polls wrongly."""
-        self.count_poll_fault(answer, client_id.decode())
-
-    def count_poll_fault(self, outcome: str, client_id: str) -> None:
-        """Count by client a poll that came too fast, or whose code is not good."""
-        if outcome == PollAnswer.SLOW_DOWN:
-            self.count_client(table.CLIENT_SLOW_DOWNS, client_id)
-        elif outcome == PollAnswer.INVALID_GRANT:
-            self.count_client(table.CLIENT_INVALID_GRANTS, client_id)
+    def count_poll_fault(self, outcome: str, client_id: str, by: int = 1) -> None:
+        """Count by client polls that came too fast, or whose codes are not good."""
+        metric = _FAULTS.get(outcome)
+        if metric is not None:
+            self.count_client(metric, client_id, by)
 
     def publish(self) -> None:
-        """Add to the row what the lane has counted since the last time."""
-        for answer, total in self.lane_polls.items():
-            new = total - self._published[answer]
-            if new:
-                self.count(table.POLLS, answer, LANE, by=new)
-                self._published[answer] = total
+        """Move to the row what the lane has counted since the last time."""
+        for answer, number in self.lane_polls.items():
+            if number:
+                self.lane_polls[answer] = 0
+                self.count(table.POLLS, answer, LANE, by=number)
+                by_client = self.lane_polls_by_client[answer]
+                for client_id, of_client in by_client.items():
+                    self.count_poll_fault(answer, client_id.decode(), of_client)
+                by_client.clear()
 
     def close(self) -> None:
         """Leave the row to the next worker: the counters stay, the states end."""

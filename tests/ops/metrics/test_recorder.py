@@ -67,9 +67,11 @@ def test_thousands_of_clients_make_a_bounded_number_of_series() -> None:
 
 def test_faults_of_polls_are_counted_by_client() -> None:
     recorder = Recorder.alone()
-    recorder.count_lane_fault(PollAnswer.SLOW_DOWN, b"tv")
-    recorder.count_lane_fault(PollAnswer.INVALID_GRANT, b"tv")
-    recorder.count_lane_fault(PollAnswer.EXPIRED_TOKEN, b"tv")
+    for answer in (PollAnswer.SLOW_DOWN, PollAnswer.INVALID_GRANT, PollAnswer.EXPIRED_TOKEN):
+        recorder.lane_polls[answer] += 1
+        recorder.lane_polls_by_client[answer][b"tv"] += 1
+    recorder.publish()
+    recorder.publish()
     page = numbers(recorder)
     assert page['deviceflow_client_slow_downs_total{client_id="tv"}'] == 1
     assert page['deviceflow_client_invalid_grants_total{client_id="tv"}'] == 1
