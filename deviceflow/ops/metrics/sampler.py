@@ -1,6 +1,7 @@
 """The sampler: what is a state and no event is measured four times a second, in each worker."""
 
 import asyncio
+import os
 import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -79,16 +80,21 @@ class Sampler:
         self.recorder.set(table.HEARTBEAT_AGE, time.monotonic())
 
     async def _sample_slowly(self) -> None:
-        self.recorder.set(table.OPEN_FDS, await asyncio.to_thread(count_fds))
+        # Not in a thread: a process with a second thread, even an idle one, is slower.
+        self.recorder.set(table.OPEN_FDS, count_fds())
         live = await self.live_grants()
         if live is not None:
             self.recorder.set(table.GRANTS_LIVE, live)
 
 
 def count_fds() -> int:
-    """Return how many file descriptors this process has open; 0 where that cannot be told."""
+    """Return how many file descriptors this process has open; 0 where that cannot be told.
+
+    A few milliseconds for 20,000 of them.
+    """
     for folder in _FOLDERS_OF_FDS:
         if Path(folder).is_dir():
             # One of them is that of the listing.
-            return sum(1 for _ in Path(folder).iterdir()) - 1
+            with os.scandir(folder) as entries:
+                return sum(1 for _ in entries) - 1
     return 0
