@@ -6,26 +6,36 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
-from deviceflow.middleware import answer_errors, name_server
+from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
+from deviceflow.oauth.poll.verdict import is_answer_of_lane
 from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
+from deviceflow.ops.metrics.page import MetricsPage
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.metrics.responses import counting_responses
+from deviceflow.ops.request_id import request_ids
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts, Secrets, open_parts
+from deviceflow.sampling import Connections, sampler
 from deviceflow.store.connection import Connection
 
 
 @dataclass(frozen=True, kw_only=True)
 class Apps:
-    """The applications of a worker, and the parts that they are built from."""
+    """The applications of a worker, and the parts that they are built from.
+
+    `connections`: the worker says here how many it has open.
+    """
 
     public: web.Application
     admin: web.Application
     polls: Polling
     parts: Parts
+    connections: Connections
 
 
 def build(
@@ -37,11 +47,18 @@ def build(
     clock: Clock,
     steady: SteadyClock,
     demo: Demo | None = None,
+    recorder: Recorder | None = None,
 ) -> Apps:
-    """Build the applications of a worker."""
-    parts = open_parts(settings, connection, secrets, pace_memory, clock, steady)
+    """Build the applications of a worker. `recorder`: None for a worker without a supervisor."""
+    recorder = recorder or Recorder.alone()
+    parts = open_parts(settings, connection, secrets, pace_memory, clock, steady, recorder)
     polls = polling(parts)
-    return Apps(public=_public(parts, polls, demo), admin=_admin(parts), polls=polls, parts=parts)
+    connections = Connections()
+    public = _public(parts, polls, demo)
+    public.cleanup_ctx.append(sampler(parts, polls, connections).live)
+    return Apps(
+        public=public, admin=_admin(parts), polls=polls, parts=parts, connections=connections
+    )
 
 
 def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
@@ -49,7 +66,11 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     settings = parts.settings
     cross_origin = cors(settings)
     app = web.Application(
-        middlewares=[answer_errors, cross_origin.middleware()],
+        middlewares=[
+            request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
+            answer_errors,
+            cross_origin.middleware(),
+        ],
         client_max_size=settings.server.max_body_bytes,
     )
     setup(app, settings)
@@ -57,6 +78,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     add_pages(app, parts, demo)
     app.cleanup_ctx.append(parts.live)
     app.on_response_prepare.append(name_server)
+    app.on_response_prepare.append(counting_responses(parts.recorder, MACHINE_PATHS))
     app.on_response_prepare.append(cross_origin.add_headers)
     return app
 
@@ -65,5 +87,6 @@ def _admin(parts: Parts) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
     app.add_routes(Health(lambda: parts.feed.reachable, lambda: parts.feed.refusal).routes())
+    app.add_routes(MetricsPage(parts.recorder).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
@@ -15,6 +16,9 @@ from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
@@ -45,7 +49,10 @@ class Secrets(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The shared objects of one worker. `pace`: the table that all workers of a host share."""
+    """The shared objects of one worker. `pace`: the table that all workers of a host share.
+
+    `recorder` counts what the worker does, `pushes` measures its push messages.
+    """
 
     settings: Settings
     clock: Clock
@@ -69,6 +76,8 @@ class Parts:
     callers: Callers
     resources: Resources
     pace: PaceTable
+    recorder: Recorder
+    pushes: PushWatch
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
@@ -108,14 +117,20 @@ def open_parts(
     pace_memory: memoryview,
     clock: Clock,
     steady: SteadyClock,
+    recorder: Recorder,
 ) -> Parts:
     """Make the shared objects of one worker."""
+    connection.watch = StoreWatch(recorder)
+    pushes = PushWatch(recorder)
     installation = secrets.installation
     clients = Clients(settings.clients)
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
     grants = Grants(connection, installation, mirror, Slots(connection, clock), clock)
+    grants.on_push = pushes.sent
+    limits = Limits(connection, installation)
+    limits.on_refusal = partial(recorder.count, table.REFUSALS)
     reload = Reload(
         clients=clients,
         stored_clients=stored_clients,
@@ -134,6 +149,8 @@ def open_parts(
         on_change=reload,
         catch_up_s=CATCH_UP_S,
         on_hold=holds.hear,
+        on_push=pushes.heard,
+        on_look=partial(note_look, recorder),
         on_client=reload.one_client,
         longest_s=lambda: _longest_lifetime(settings, clients),
     )
@@ -157,7 +174,7 @@ def open_parts(
             connection, installation, settings.device.redemption_grace_s, clock
         ),
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
-        limits=Limits(connection, installation),
+        limits=limits,
         replay=Replay(connection, installation),
         callers=Callers(
             settings.server.proxies,
@@ -167,6 +184,8 @@ def open_parts(
         ),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
+        recorder=recorder,
+        pushes=pushes,
     )
 
 

@@ -32,6 +32,7 @@ import structlog
 from deviceflow import worker
 from deviceflow.config import Settings
 from deviceflow.core.store_url import StoreUrl
+from deviceflow.ops.metrics.memory import MetricsMemory
 from deviceflow.pages.demo import Demo
 from deviceflow.start import prepare
 from deviceflow.store.causes import unusable
@@ -125,7 +126,12 @@ class Supervisor:
         # page only at the first write, so a large table costs no memory while it is unused.
         size = self.settings.device.pace_slots * 8
         return WorkerContext(
-            self.settings, redis_url, secrets, memoryview(mmap.mmap(-1, size)), self._demo
+            self.settings,
+            redis_url,
+            secrets,
+            memoryview(mmap.mmap(-1, size)),
+            MetricsMemory.for_workers(self.settings.server.workers),
+            self._demo,
         )
 
     def _fork(self, context: WorkerContext, sockets: Sockets) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import NamedTuple
 
 import uvloop
@@ -16,6 +17,9 @@ from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations, answering_oversize
 from deviceflow.oauth.poll.door import Door
+from deviceflow.ops.logging import TAPS
+from deviceflow.ops.metrics.memory import MetricsMemory
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
 from deviceflow.start import connect
@@ -39,6 +43,7 @@ class WorkerContext(NamedTuple):
     redis_url: str
     secrets: Secrets
     pace_memory: memoryview
+    metrics: MetricsMemory
     demo: Demo | None
 
 
@@ -76,14 +81,31 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
         clock=time.time,
         steady=time.monotonic,
         demo=context.demo,
+        recorder=Recorder(context.metrics),
     )
     admin = await open_runner(apps.admin, settings.server)
     await web.SockSite(admin, sockets.admin).start()
     public = await open_runner(apps.public, settings.server)
-    async with serving(apps, public, sockets.public):
+    async with serving(apps, public, sockets.public), tracing(settings):
         await stop.wait()
         loop.remove_reader(lifeline)
     await admin.cleanup()
+
+
+@asynccontextmanager
+async def tracing(settings: Settings) -> AsyncIterator[None]:
+    """Make traces of grants meanwhile, if the settings say so."""
+    if not settings.tracing.enabled:
+        yield
+        return
+    # OpenTelemetry is an extra, and it begins a thread, which the supervisor must not have.
+    traces = import_module("deviceflow.ops.tracing").GrantTraces()
+    TAPS.append(traces.note)
+    try:
+        yield
+    finally:
+        TAPS.remove(traces.note)
+        await asyncio.to_thread(traces.close)
 
 
 @asynccontextmanager
@@ -103,6 +125,7 @@ async def serving(
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public),
     )
+    apps.connections.counted_by = door.connections.__len__
     _notice_dead_peers(sock)
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)

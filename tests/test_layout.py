@@ -22,6 +22,7 @@ BY_FEATURE = {
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
@@ -33,8 +34,10 @@ BY_FEATURE = {
     "oauth/protected_resource.py": "oauth/test_userinfo.py",  # and by the gateway's tests
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
+    "oauth/token/counts.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
-    "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
+    "ops/metrics/metric.py": "ops/metrics/test_table.py",  # with all that are declared
+    "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
@@ -43,6 +46,7 @@ BY_FEATURE = {
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
+    "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
     "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.config import Device, Settings, Tokens
 from deviceflow.core.client import Client
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.reloads import MOST, log_client_changes
 from deviceflow.parts import Parts, open_parts
 from deviceflow.reload import open_signing_keys
@@ -50,7 +51,7 @@ async def make_parts(
             opened.push_async_callback(own.close)
             secrets = await prepare(settings, url or valkey.url)
             pace = memoryview(bytearray(8 * PACE_SLOTS))
-            parts = open_parts(settings, own, secrets, pace, clock, clock)
+            parts = open_parts(settings, own, secrets, pace, clock, clock, Recorder.alone())
             opened.callback(parts.users.close)
             return parts
 

@@ -69,6 +69,8 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
+    if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
+        yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
         yield (
             "tokens.access_token_lifetime_s: a stolen token can be used until it expires;"

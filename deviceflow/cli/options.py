@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,13 +29,22 @@ redis_url_option = click.option(
 )
 
 
-def settings_from(config_file: Path | None, overrides: dict[str, object]) -> Settings:
-    """Load the settings, with `overrides` from the command line. Print problems and exit."""
+def print_problem(problem: str) -> None:
+    """Print what is wrong, for a person."""
+    click.echo(f"deviceflow: {problem}", err=True)
+
+
+def settings_from(
+    config_file: Path | None,
+    overrides: dict[str, object],
+    report: Callable[[str], None] = print_problem,
+) -> Settings:
+    """Load the settings, with `overrides` from the command line. Report problems and exit."""
     try:
         return load(config_file, environ=os.environ, overrides=overrides)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(f"deviceflow: {problem}", err=True)
+            report(problem)
         sys.exit(1)
 
 
@@ -48,5 +58,5 @@ def refuse_undecodable(what: str, text: str) -> None:
 
 def fail(message: str) -> NoReturn:
     """Print a line and exit with status 1."""
-    click.echo(f"deviceflow: {message}", err=True)
+    print_problem(message)
     sys.exit(1)

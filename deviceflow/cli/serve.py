@@ -1,5 +1,8 @@
 """`deviceflow serve`: run the server."""
 
+import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -9,10 +12,11 @@ from deviceflow.cli.check import risks
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
-    fail,
+    print_problem,
     redis_url_option,
     settings_from,
 )
+from deviceflow.config import Settings
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
 
@@ -26,7 +30,9 @@ log = structlog.get_logger()
 @click.option("--workers", type=int, help="Worker processes.  [default: 1]")
 @redis_url_option
 @data_dir_option
-@click.option("--admin-port", type=int, help="Port of /healthz and /readyz.  [default: 8629]")
+@click.option(
+    "--admin-port", type=int, help="Port of /healthz, /readyz and /metrics.  [default: 8629]"
+)
 def serve(
     config_file: Path | None,
     host: str | None,
@@ -51,11 +57,36 @@ def serve(
             "server.admin_port": admin_port,
             "redis.url": redis_url,
         },
+        _report,
     )
-    logging.configure(settings.log.level, settings.log.format)
+    logging.configure(settings.log.level, settings.log.format, settings.log.addresses)
     for warning in risks(settings):
         log.warning("settings.warning", warning=warning)
     try:
+        _require_extras(settings)
         Supervisor(settings).run()
     except StartError as error:
-        fail(str(error))
+        report_failure(str(error), settings.log.format)
+        sys.exit(1)
+
+
+def _require_extras(settings: Settings) -> None:
+    """Raise StartError if a setting needs a package that is not installed."""
+    if settings.tracing.enabled and find_spec("opentelemetry") is None:
+        raise StartError('tracing.enabled needs OpenTelemetry: pip install "deviceflow[otel]"')
+
+
+def report_failure(problem: str, form: str) -> None:
+    """Say why the server cannot start: a line for a person, an event where the log is JSON."""
+    if form == "json":
+        log.critical("server.failed", problem=problem)
+    else:
+        print_problem(problem)
+
+
+def _report(problem: str) -> None:
+    """Say what is wrong with the settings. Only the environment can tell the log's format now."""
+    form = os.environ.get("DEVICEFLOW_LOG_FORMAT", "")
+    if form == "json":
+        logging.configure("info", "json")
+    report_failure(problem, form)

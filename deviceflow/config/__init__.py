@@ -16,6 +16,7 @@ from deviceflow.config.settings import (
     Server,
     Settings,
     Tokens,
+    Tracing,
     User,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "Server",
     "Settings",
     "Tokens",
+    "Tracing",
     "User",
     "load",
     "read_client",

@@ -140,10 +140,21 @@ class Pages(Section, frozen=True, kw_only=True):
 
 
 class Log(Section, frozen=True, kw_only=True):
-    """The log. Format `auto` is `console` on a terminal, and `json` elsewhere."""
+    """The log. Format `auto` is `console` on a terminal, and `json` elsewhere.
+
+    `addresses`: how much of the addresses of devices and people is logged; `network` is the /24 of
+    an IPv4 address and the /48 of an IPv6 address.
+    """
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
+    addresses: Literal["full", "network", "none"] = "full"
+
+
+class Tracing(Section, frozen=True, kw_only=True):
+    """Traces of grants, by OpenTelemetry. Its OTEL_* variables say where they go."""
+
+    enabled: bool = False
 
 
 class User(Section, frozen=True, kw_only=True):
@@ -171,6 +182,7 @@ class Settings(Section, frozen=True, kw_only=True):
     registration: Registration = Registration()
     pages: Pages = Pages()
     log: Log = Log()
+    tracing: Tracing = Tracing()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

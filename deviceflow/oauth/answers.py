@@ -16,6 +16,9 @@ SERVER = "deviceflow"
 
 CHALLENGE = 'Basic realm="deviceflow"'
 
+ERROR_CODE = web.ResponseKey("error_code", str)
+"""The error code of an answer, for the metrics."""
+
 log = structlog.get_logger()
 
 HTTP_ERRORS = {
@@ -44,6 +47,7 @@ def error_response(error: OAuthError, *, interval: int = 0) -> web.Response:
     # RFC 6750 3: a request without a token gets no error code.
     bare = web.Response(status=error.status, headers=NO_STORE)
     response = json_response(message, status=error.status) if error.code else bare
+    response[ERROR_CODE] = error.code
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     response.headers.update(error.headers)

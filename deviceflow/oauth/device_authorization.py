@@ -25,6 +25,8 @@ from deviceflow.core.resources import Resources
 from deviceflow.oauth.answers import json_response
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.grants import GrantRequest, Grants
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
@@ -43,6 +45,7 @@ class DeviceAuthorizationEndpoint:
     grants: Grants
     callers: Callers
     clock: Clock
+    recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -67,7 +70,15 @@ class DeviceAuthorizationEndpoint:
             resources=" ".join(resources),
         )
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
-        log.info("grant.issued", client_id=client.client_id, scope=grant_request.scope)
+        self.recorder.count(table.GRANTS_ISSUED)
+        self.recorder.count_client(table.CLIENT_GRANTS, client.client_id)
+        log.info(
+            "grant.issued",
+            grant=issued.log_id,
+            client_id=client.client_id,
+            scope=grant_request.scope,
+            address=grant_request.address,
+        )
 
         user_code = codes.display(issued.user_code, form.group)
         verification_uri = f"{self.settings.issuer_url}/device"

@@ -22,11 +22,12 @@ from deviceflow.oauth.metadata import (
     published_keys,
 )
 from deviceflow.oauth.poll.held import HeldPolls
-from deviceflow.oauth.poll.lane import Lane
+from deviceflow.oauth.poll.lane import Lane, PollCounts
 from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.oauth.presented_tokens import PresentedTokens
 from deviceflow.oauth.protected_resource import TokenChecks
 from deviceflow.oauth.revocation import RevocationEndpoint
+from deviceflow.oauth.token.counts import TokenRequestCounts
 from deviceflow.oauth.token.device_code import DeviceCodeGrant
 from deviceflow.oauth.token.endpoint import TokenEndpoint
 from deviceflow.oauth.token.minting import TokenMint
@@ -72,6 +73,7 @@ def polling(parts: Parts) -> Polling:
         base=parts.settings.base_path,
         headers=cross_origin.headers(),
         reads_no_origin=cross_origin.depends_on_origin,
+        counts=PollCounts(parts.recorder.lane_polls, parts.recorder.lane_polls_by_client),
     )
     return Polling(judge=judge, held=held, lane=lane)
 
@@ -115,7 +117,7 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
 
 
 def _checks(parts: Parts) -> Checks:
-    refusals = RefusalLog(callers=parts.callers, clock=parts.clock)
+    refusals = RefusalLog(callers=parts.callers, clock=parts.clock, recorder=parts.recorder)
     return Checks(
         refusals=refusals,
         authentication=_authentication(parts, refusals),
@@ -159,6 +161,7 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         grants=parts.grants,
         callers=parts.callers,
         clock=parts.clock,
+        recorder=parts.recorder,
     )
 
 
@@ -167,6 +170,7 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
     return TokenEndpoint(
         authentication=checks.authentication,
         proofs=checks.proofs,
+        counts=TokenRequestCounts(recorder=parts.recorder),
         grant_types=(
             _device_code(parts, polls, checks, mint),
             RefreshTokenGrant(
@@ -205,6 +209,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         redemptions=parts.redemptions,
         proofs=checks.proofs,
         clock=parts.clock,
+        recorder=parts.recorder,
     )
 
 

@@ -2,20 +2,43 @@
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Callable, Mapping, MutableMapping
+from ipaddress import ip_address, ip_network
+from types import TracebackType
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import Processor
 
+LogFormat = Literal["auto", "console", "json"]
+Addresses = Literal["full", "network", "none"]
 
-def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
-    """Send events of at least `level` to standard error."""
+NETWORK_BITS = {4: 24, 6: 48}
+"""What is left of an address where only its network may be logged, by the version of IP."""
+
+Tap = Callable[[Mapping[str, Any]], None]
+"""Receives each event that is logged."""
+
+TAPS: list[Tap] = []
+"""The taps of this process."""
+
+log = structlog.get_logger()
+
+
+def configure(level: str, form: LogFormat, addresses: Addresses = "full") -> None:
+    """Send events of at least `level` to standard error.
+
+    What the libraries log, and exceptions that nothing catches, are events like all others.
+    """
     console = sys.stderr.isatty() if form == "auto" else form == "console"
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _tell_taps,
     ]
+    if addresses != "full":
+        processors.append(_ShortAddresses(addresses))
     if console:
         # The plain traceback: the rich one prints local variables, which hold codes and tokens.
         renderer = structlog.dev.ConsoleRenderer(
@@ -33,4 +56,56 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
     )
     # aiohttp.server logs requests that it cannot parse, and these may hold codes and secrets.
     logging.getLogger("aiohttp.server").disabled = True
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToEvents()])
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def _tell_taps(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for tap in TAPS:
+        tap(event)
+    return event
+
+
+class _ToEvents(logging.Handler):
+    """Makes events of what libraries log, such as an exception in a task that nobody awaited."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.log(
+            record.levelno,
+            "library.logged",
+            logger=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        log.critical("server.failed", exc_info=(kind, error, trace))
+
+
+class _ShortAddresses:
+    """Shortens the addresses of devices and people in events, or takes them out."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    def __call__(
+        self, _: object, __: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Change the field `address` of an event, if it is an IP address."""
+        try:
+            address = ip_address(event.get("address", ""))
+        except ValueError:
+            return event
+        if self._addresses == "none":
+            del event["address"]
+        else:
+            network = f"{address}/{NETWORK_BITS[address.version]}"
+            event["address"] = str(ip_network(network, strict=False))
+        return event

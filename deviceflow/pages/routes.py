@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
@@ -88,7 +89,12 @@ def _shared(parts: Parts) -> SharedParts:
         cookie=cookie,
         visitors=visitors,
         codes=codes,
-        throttle=Throttle(limits=parts.limits, lifetime=lifetime),
+        throttle=Throttle(
+            limits=parts.limits,
+            lifetime=lifetime,
+            recorder=parts.recorder,
+            refusals=ThinnedLog(("(others)", ""), parts.clock),
+        ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
     )
@@ -103,6 +109,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
         typed_name=TypedName(cookie=shared.cookie),
         known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
         users=parts.users,
+        recorder=parts.recorder,
         session_start=SessionStart(
             sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock
         ),
@@ -126,7 +133,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     refusals = Refusals(seal=shared.seal, codes=codes)
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
-        throttle=throttle, grants=grants, requests=requests, claim=claim, refusals=refusals
+        throttle=throttle,
+        grants=grants,
+        requests=requests,
+        claim=claim,
+        refusals=refusals,
+        recorder=parts.recorder,
     )
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests

@@ -6,11 +6,18 @@ was right; a code too, if it led to a request that this account may see.
 
 from dataclasses import dataclass
 
+import structlog
+
 from deviceflow.core.precis import prepare_username
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
 from deviceflow.policy.rules import code_counts, sign_in_counts
-from deviceflow.policy.tries import Try, count_try
+from deviceflow.policy.tries import TooManyTries, Try, count_try
 from deviceflow.store.limits import Limits
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +26,35 @@ class Throttle:
 
     limits: Limits
     lifetime: CodeLifetime
+    recorder: Recorder
+    refusals: ThinnedLog
 
     async def sign_in(self, username: str, address: str, browser: str | None) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
 
         `username`: as `account_key` gives it. `browser`: its mark, if it is known.
         """
-        return await count_try(self.limits, sign_in_counts(username, address, browser))
+        try:
+            return await count_try(self.limits, sign_in_counts(username, address, browser))
+        except TooManyTries as refusal:
+            self.recorder.count(table.SIGN_INS, "limited")
+            self._note(refusal, address)
+            raise
 
     async def code(self, sub: str, address: str) -> Try:
         """Count a code as a guess, until it is known to be right."""
-        return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
+        try:
+            return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
+        except TooManyTries as refusal:
+            self._note(refusal, address)
+            raise
+
+    def _note(self, refusal: TooManyTries, address: str) -> None:
+        """Log that a limit refuses: a line a minute for each limit and address, and more."""
+        line = self.refusals.note((refusal.rule.name, address))
+        if line is not None:
+            (limit, address), times = line
+            log.warning("limit.refused", limit=limit, address=address, times=times)
 
 
 def account_key(username: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.store_url import StoreUrl
+from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.shapes import Command, ConnectionLimits, Shape, Value, opened
 
@@ -84,7 +85,7 @@ class Connection:
     `deadline_s`: how long a command may take with all its repetitions. `most`: how many may be on
     their way; in a burst, the others wait. `refused_channels`: where the last push message was
     refused, so that only the first refusal is logged. `drops`: how often the connections were
-    given up.
+    given up. `watch`: what measures the commands, in a worker.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Connection:
         self.deadline_s = deadline_s
         self.refused_channels: set[str] = set()
         self.drops = 0
+        self.watch: StoreWatch | None = None
         self._free = asyncio.Semaphore(most)
 
     @classmethod
@@ -157,6 +159,8 @@ class Connection:
             return await self.batch(*commands)
         # WAIT is about the writes of the connection that it is sent on, so it is one of them.
         *answers, replicas = await self.batch(*commands, ("WAIT", *self.durability))
+        if self.watch:
+            self.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
         if replicas < self.durability.replicas:
             raise StoreUnavailable("too few replicas")
         return answers
@@ -220,7 +224,7 @@ class Connection:
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         try:
-            with translated():
+            with self.watch.command() if self.watch else nullcontext(), translated():
                 async with asyncio.timeout(self.deadline_s + self.durability.wait_s), self._free:
                     yield
         except StoreUnavailable as error:

@@ -52,7 +52,7 @@ _NEWEST = "+"
 log = structlog.get_logger()
 
 
-def _ignore(_: bytes) -> None:
+def _ignore(_: object) -> None:
     return None
 
 
@@ -66,10 +66,11 @@ class Feed:
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
     `on_client` reads one client again, of which the others tell that it alone has changed.
-    `on_hold` receives the messages about held polls. `longest_s` returns the longest lifetime of
-    a grant, in s.
-    `reachable`: whether the last look at the store succeeded. `refusal`: the code with which the
-    store refuses writes, None if it takes them.
+    `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
+    heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
+    longest lifetime of a grant, in s.
+    `reachable`: whether the last look succeeded.
+    `refusal`: the code with which the store refuses writes, None if it takes them.
     """
 
     connection: Connection
@@ -80,6 +81,8 @@ class Feed:
     on_change: Callable[[], Awaitable[None]]
     catch_up_s: float
     on_hold: Callable[[bytes], None] = _ignore
+    on_push: Callable[[int], None] = _ignore
+    on_look: Callable[[bool], None] = _ignore
     longest_s: Callable[[], float] = _a_day
     on_client: Callable[[str], Awaitable[None]] | None = None
 
@@ -101,6 +104,11 @@ class Feed:
             subscriber(channel=keyspace.CHANNEL, hear=self._hear, on_begin=self._begin),
             subscriber(channel=keyspace.HOLDS, hear=self._hear_hold),
         )
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the decisions of other workers come at once."""
+        return self._subscribers[0].hears
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""
@@ -201,7 +209,8 @@ class Feed:
         if refusal != self.refusal:
             self.refusal = refusal
             if refusal is None:
-                log.info("store.accepts")
+                watch = self.connection.watch
+                log.info("store.accepts", refused=watch.take_refused() if watch else 0)
             else:
                 consequence = "pending polls go on; no new grants, no decisions"
                 log.warning("store.refuses", reason=refusal, consequence=consequence)
@@ -236,6 +245,7 @@ class Feed:
                 self.mirror.learn(grant_id, state, 0)
 
     def _note_reachable(self, *, reachable: bool, reason: str = "") -> None:
+        self.on_look(reachable)
         if reachable != self.reachable:
             self.reachable = reachable
             if reachable:
@@ -257,6 +267,7 @@ class Feed:
                 if not await self._take_client(change):
                     await self._read_new_if_reachable()
         elif (decision := Decision.parse(data)) is not None:
+            self.on_push(decision.grant_id)
             self.mirror.learn(*decision)
         else:
             # Of a later version, perhaps. The log has the same decision as a hint.

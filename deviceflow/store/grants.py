@@ -6,6 +6,7 @@ process dies after (1) or (2), the hint still makes every worker ask within a se
 """
 
 import secrets
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +31,8 @@ KEPT_AFTER_EXPIRY_MS = 60_000
 LOG_KEPT_S = 86_400 + 3600
 COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
+LOG_ID_LENGTH = 10
+"""60 bits: of a million grants, no two have the same name, but for a chance of 1 in 2 million."""
 _NO_GRANT = 2**64 - 1
 
 
@@ -51,20 +54,25 @@ class GrantRequest(msgspec.Struct, frozen=True):
 
 
 class Grant(GrantRequest, frozen=True, kw_only=True):
-    """One grant as the store knows it: the request, and what has become of it. Times in s."""
+    """One grant as the store knows it: the request, and what has become of it. Times in s.
+
+    `approved_at`: by the store's clock; None if it is not approved, or by an older version.
+    """
 
     id: int
     state: State
     expires_at: int
     claimed_by: str | None = None
     approval: Subject | None = None
+    approved_at: float | None = None
 
 
 class GrantCodes(NamedTuple):
-    """A new grant's codes; the user code without separators."""
+    """A new grant's codes; the user code without separators. `log_id`: see `Grants.log_id`."""
 
     device_code: str
     user_code: str
+    log_id: str
 
 
 class Redemption(NamedTuple):
@@ -82,8 +90,15 @@ class RepeatableRedemption(NamedTuple):
     kept_ms: int
 
 
+def _ignore(_: int) -> None:
+    return None
+
+
 class Grants:
-    """The door to grants. Every method may raise StoreUnavailable."""
+    """The door to grants. Every method may raise StoreUnavailable.
+
+    `on_push` is called with the id of a grant whose decision is about to be pushed.
+    """
 
     def __init__(
         self,
@@ -98,6 +113,7 @@ class Grants:
         self._mirror = mirror
         self._slots = slots
         self._clock = clock
+        self.on_push: Callable[[int], None] = _ignore
 
     async def issue(
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
@@ -113,12 +129,16 @@ class Grants:
                 device_code = self._installation.codes.seal(
                     grant_id, expires_at, interval, request.client_id
                 )
-                return GrantCodes(device_code, user_code)
+                return GrantCodes(device_code, user_code, self.log_id(grant_id))
         raise StoreUnavailable("no free user code")
 
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
         """Return the length that the code of a new grant would have now."""
         return codes.length_for(form, *await self._slots.pressure(lifetime))
+
+    async def count_live(self) -> int:
+        """Return how many unexpired grants there are, decided or not, to about a minute."""
+        return await self._slots.live()
 
     async def find(self, user_code: str) -> Grant | None:
         """Return the unexpired grant of a normalised user code, or None.
@@ -202,6 +222,10 @@ class Grants:
         """Return the name that a grant shares with its family of refresh tokens."""
         return self._installation.name(b"grant", grant_id.to_bytes(8))
 
+    def log_id(self, grant_id: int) -> str:
+        """Return the name of a grant in the log. It leads to neither its codes nor its keys."""
+        return self._installation.name(b"log", grant_id.to_bytes(8))[:LOG_ID_LENGTH]
+
     async def _store(
         self, grant_id: int, user_code: str, request: GrantRequest, expires_at: int
     ) -> bool:
@@ -258,6 +282,7 @@ class Grants:
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
+        self.on_push(grant.id)
         await announce_decision(self._connection, decision)
 
     def _key(self, grant_id: int) -> str:
@@ -292,6 +317,7 @@ def _grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
     request: dict[str, Any] = {name: fields.get(field, "") for field, name in _FIELDS.items()}
     request["requested_at"] = int(request["requested_at"])
     approval = fields.get("approval")
+    approved = fields.get("approved")
     return Grant(
         **request,
         id=grant_id,
@@ -299,4 +325,5 @@ def _grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
         expires_at=int(fields["expires"]),
         claimed_by=fields.get("account"),
         approval=msgspec.json.decode(approval, type=Subject) if approval else None,
+        approved_at=int(approved) / 1000 if approved else None,
     )

@@ -64,6 +64,12 @@ WRONG_CODES = "df:wrong:{df:slots}"
 Ends a day after its last entry. Owner: `slots`.
 """
 
+ENDS = "df:ends:{df:slots}"
+"""A hash, how many grants expire in each minute. It shares the hash slot of SLOTS.
+
+Ends a day after its last entry. Owner: `slots`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
 

@@ -1,6 +1,7 @@
 """Limits on how often something may be tried, over all servers together."""
 
 import secrets
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
@@ -16,12 +17,20 @@ class LimitResult(NamedTuple):
     retry_after_s: int
 
 
+def _ignore(_: str) -> None:
+    return None
+
+
 class Limits:
-    """The door to counts of tries. Every method may raise StoreUnavailable."""
+    """The door to counts of tries. Every method may raise StoreUnavailable.
+
+    `on_refusal` is called with the name of a limit that refuses a try.
+    """
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._connection = connection
         self._installation = installation
+        self.on_refusal: Callable[[str], None] = _ignore
 
     async def hit(
         self,
@@ -47,6 +56,8 @@ class Limits:
             limit=limit,
             longest_delay_ms=longest_delay_s * 1000,
         )
+        if wait_ms:
+            self.on_refusal(name)
         return LimitResult(allowed=wait_ms == 0, retry_after_s=ceil(wait_ms / 1000))
 
     async def forgive(self, name: str, key: str, try_id: str) -> None:

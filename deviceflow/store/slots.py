@@ -75,6 +75,19 @@ class Slots:
         counted = await self._count(0, lifetime)
         return _pressure(counted._replace(grants=counted.grants + 1))
 
+    async def live(self) -> int:
+        """Return how many grants live now, of all lifetimes together. May raise StoreUnavailable.
+
+        Of the grants that end in this minute, a part has ended: as large as the part of the
+        minute that is over.
+        """
+        now = self._clock()
+        minute, into = int(now) // _MINUTE_S, now % _MINUTE_S / _MINUTE_S
+        ends: dict[bytes, bytes] = await self._connection.command("HGETALL", keyspace.ENDS)
+        counts = {int(end): int(count) for end, count in ends.items()}
+        later = sum(count for end, count in counts.items() if end > minute)
+        return later + round(counts.get(minute, 0) * (1 - into))
+
     async def count_wrong_code(self) -> None:
         """Count a user code that leads to no grant. May raise StoreUnavailable."""
         await self._connection.batch(
@@ -108,12 +121,13 @@ class Slots:
     async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
         return await scripts.take_slots(
             self._connection,
-            [keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES],
+            [keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS],
             numbers,
             minute=self._minute(0),
             grants_since=self._minute(lifetime),
             wrong_codes_since=self._minute(WRONG_CODES_WINDOW_S),
             kept=_KEPT_MINUTES,
+            end=self._minute(-lifetime),
         )
 
     def _minute(self, ago: int) -> int:

@@ -40,7 +40,7 @@ class Subscriber:
     """Hears `channel` while `run` runs.
 
     `hear` takes each message. `on_begin` is called when a subscription has begun: what was sent
-    before was not heard. `pause_s`: before another attempt.
+    before was not heard. `pause_s`: before another attempt. `hears`: whether messages come.
     """
 
     connection: Connection
@@ -50,6 +50,7 @@ class Subscriber:
     pause_s: float
     silence_s: float = SILENCE_S
 
+    hears: bool = field(default=False, init=False)
     _refused: str = field(default="", init=False)
     _current: asyncio.Timeout | None = field(default=None, init=False)
 
@@ -64,6 +65,7 @@ class Subscriber:
                     self._note_refused(str(error.__cause__))
             except Exception:
                 log.exception("feed.failed")
+            self.hears = False
             await asyncio.sleep(self.pause_s)
 
     def renew(self) -> None:
@@ -80,6 +82,7 @@ class Subscriber:
                 async for message in self._messages(pubsub):
                     if message["type"] in _BEGINS:
                         self._refused = ""
+                        self.hears = True
                         await self.on_begin()
                     elif message["type"] in _MESSAGES:
                         await self.hear(message["data"])

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.check import check, warnings
-from deviceflow.config import Device, Registration, Server, Settings, Tokens
+from deviceflow.config import Device, Log, Registration, Server, Settings, Tokens, Tracing
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
@@ -113,6 +113,10 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
         (
             Settings(clients=(CLIENT,), issuer="https://a.example"),
             "server.trusted_proxies: empty, though https needs a proxy",
+        ),
+        (
+            Settings(clients=(CLIENT,), tracing=Tracing(enabled=True), log=Log(level="warning")),
+            "tracing.enabled: traces are made from lines of the level info",
         ),
         (
             Settings(clients=(CLIENT,), device=Device(lifetime_s=59)),

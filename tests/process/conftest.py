@@ -92,9 +92,10 @@ def make_program(folder: Path, user_tables: str, notes: Notes) -> Iterator[MakeP
     """Starts servers, ends them, and looks for secrets in what they leave behind."""
     made: list[Program] = []
 
-    def make(*options: str) -> Program:
+    def make(*options: str, variables: dict[str, str] | None = None) -> Program:
         (folder / "deviceflow.toml").write_text(CONFIG + user_tables, encoding="utf-8")
         program = Program(folder, options, notes)
+        program.variables = variables or {}
         made.append(program)
         program.start()
         return program
@@ -133,7 +134,9 @@ def browser(program: Program) -> NewBrowser:
 def command(folder: Path) -> Command:
     """Runs a command of ours to its end, in an empty folder, with `given` on standard input."""
 
-    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, given: str = "", variables: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
             check=False,
@@ -142,7 +145,7 @@ def command(folder: Path) -> Command:
             text=True,
             timeout=PATIENCE_S,
             cwd=folder,
-            env=environment(),
+            env=environment() | (variables or {}),
         )
 
     return run

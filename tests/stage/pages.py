@@ -17,6 +17,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
@@ -65,6 +66,9 @@ class FakeGrants(Grants):
         )
         self.by_code[code] = msgspec.structs.replace(grant, **changes)
         return self.by_code[code]
+
+    def log_id(self, grant_id: int) -> str:
+        return f"grant-{grant_id}"
 
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
         if self.is_down:
@@ -185,6 +189,7 @@ class PageParts(Parts):
             sessions=store.sessions,
             limits=store.limits,
             callers=Callers(settings.server.proxies),
+            recorder=Recorder.alone(),
         )
 
 

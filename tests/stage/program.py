@@ -35,7 +35,10 @@ class Notes:
 
 
 class Program:
-    """`deviceflow serve` with `options`, in `folder`. `log`: the events so far."""
+    """`deviceflow serve` with `options`, in `folder`. `log`: the events so far.
+
+    `variables`: those that it has beside ours.
+    """
 
     def __init__(self, folder: Path, options: tuple[str, ...], notes: Notes) -> None:
         self.data_dir = folder / "data"
@@ -43,6 +46,7 @@ class Program:
         self.config = folder / "deviceflow.toml"
         self.log: list[dict[str, Any]] = []
         self.stray: list[str] = []
+        self.variables: dict[str, str] = {}
         self._options = options
         self._heard = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
@@ -96,7 +100,7 @@ class Program:
             self.arguments("--port", port, "--admin-port", "0"),
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment() | self.variables,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,))
         self._reader.start()

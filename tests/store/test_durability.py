@@ -11,6 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
@@ -275,6 +277,13 @@ async def test_a_refused_write_leaves_a_demoted_primary_at_once(
         await connection.close()
 
 
+async def _refused(store: Store, times: int) -> None:
+    """Send so many commands that the store refuses."""
+    for _ in range(times):
+        with pytest.raises(StoreUnavailable):
+            await store.connection.command("SET", "df:x", "1")
+
+
 @pytest.mark.parametrize(
     ("option", "refusing", "taking", "reason"),
     [
@@ -285,7 +294,8 @@ async def test_a_refused_write_leaves_a_demoted_primary_at_once(
 async def test_a_store_that_refuses_says_so_once(
     primary: Valkey, replicated: Store, option: str, refusing: str, taking: str, reason: str
 ) -> None:
-    """It can be read all the time, so nothing else shows it."""
+    """It can be read all the time, so nothing else shows it. The end says how much it refused."""
+    replicated.connection.watch = StoreWatch(Recorder.alone())
     with capture_logs() as logs, primary.client() as client:
         await replicated.feed.catch_up()
         assert replicated.feed.refusal is None
@@ -293,6 +303,7 @@ async def test_a_store_that_refuses_says_so_once(
         for _ in range(3):
             await replicated.feed.catch_up()
             assert replicated.feed.refusal == reason
+        await _refused(replicated, 3)
         client.config_set(option, taking)
         for _ in range(3):
             await replicated.feed.catch_up()
@@ -300,6 +311,7 @@ async def test_a_store_that_refuses_says_so_once(
         assert client.exists(keyspace.PROBE) == 0
     assert _events(logs) == ["store.refuses", "store.accepts"]
     assert logs[0]["reason"] == reason
+    assert logs[1]["refused"] == 3
 
 
 async def _wait_for_replica(store: Store) -> None:

@@ -92,6 +92,32 @@ async def test_claim_approve_redeem(each_store: Store) -> None:
     assert await each_store.grants.redeem(approved, None) is Outcome.REFUSED
 
 
+async def test_a_grant_knows_when_it_was_approved(each_store: Store) -> None:
+    """By the store's clock. An approval that is sent again is no new one."""
+    grant = await each_store.grant()
+    assert grant.approved_at is None
+    await each_store.grants.claim(grant, ADA.sub)
+    before = each_store.clock() - 5
+    await each_store.grants.decide(grant, Event.APPROVE, ADA)
+    approved_at = (await each_store.read(grant)).approved_at
+    assert approved_at is not None
+    assert approved_at > before
+    assert await each_store.grants.decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
+    assert (await each_store.read(grant)).approved_at == approved_at
+
+
+async def test_the_name_of_a_grant_in_the_log_leads_nowhere(each_store: Store) -> None:
+    """It is the same for all workers, and neither the name of a key nor a part of a code."""
+    codes = await each_store.issue()
+    grant = await each_store.grants.find(codes.user_code)
+    assert grant is not None
+    assert codes.log_id == each_store.grants.log_id(grant.id)
+    assert len(codes.log_id) == 10
+    assert codes.log_id not in codes.device_code
+    assert codes.log_id not in each_store.grants.family_name(grant.id)
+    assert codes.log_id != (await each_store.issue()).log_id
+
+
 async def test_a_second_account_is_refused(each_store: Store) -> None:
     """Catalogue, section 3: a second account decides what the first has claimed."""
     grant = await each_store.grant()

@@ -24,7 +24,7 @@ from tests.stage.valkey import Valkey
 
 PACKAGE = Path(deviceflow.__file__).parent
 
-ENDING = [keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.DECISIONS]
+ENDING = [keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS, keyspace.DECISIONS]
 
 NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
@@ -69,7 +69,7 @@ def test_what_is_used_together_is_in_one_slot() -> None:
     assert len({slot(key) for key in fed}) == 1
     grant = {keyspace.grant("name"), keyspace.family("name"), keyspace.redemption("name")}
     assert {slot(key) for key in grant} == {slot("name")}
-    counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES}
+    counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS}
     assert len({slot(key) for key in counted}) == 1
 
 

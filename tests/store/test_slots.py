@@ -129,6 +129,22 @@ async def test_minutes_of_another_day_are_forgotten(each_store: Store) -> None:
     assert await each_store.connection.command("HLEN", keyspace.WRONG_CODES) == 0
 
 
+async def test_how_many_grants_live(each_store: Store) -> None:
+    """Of all lifetimes together, over all workers: each until its own end."""
+    each_store.clock.now = each_store.clock.now // 60 * 60
+    assert await each_store.slots.live() == 0
+    await asyncio.gather(*(each_store.slots.take(600) for _ in range(10)))
+    await asyncio.gather(*(each_store.slots.take(1800) for _ in range(4)))
+    assert await each_store.slots.live() == 14
+    each_store.clock.advance(630)
+    assert await each_store.slots.live() == 4 + 5, "half of the minute in which ten end is over"
+    each_store.clock.advance(30)
+    assert await each_store.slots.live() == 4
+    each_store.clock.advance(1800)
+    await each_store.slots.take(600)
+    assert await each_store.connection.command("HLEN", keyspace.ENDS) == 1, "the old are forgotten"
+
+
 async def test_without_a_store_every_grant_hears_of_it_and_the_next_one_tries_again(
     store: Store,
 ) -> None:

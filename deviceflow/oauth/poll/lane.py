@@ -9,6 +9,7 @@ All devices of a kind send the same bytes except for the device code. So the lan
 those bytes mean, and reads a poll of a known shape by one look into a table.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from email.utils import formatdate
 from types import MappingProxyType
@@ -72,12 +73,29 @@ LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
 """None: the request is the ordinary handler's, and nothing has been done with it."""
 
 
+class PollCounts(NamedTuple):
+    """What the lane counts for an operator, in plain dictionaries (docs/decisions/0022).
+
+    `by_answer`: every poll. `by_client`: those that are not simply told to wait, by client.
+    """
+
+    by_answer: dict[PollAnswer, int]
+    by_client: dict[PollAnswer, defaultdict[bytes, int]]
+
+    @classmethod
+    def none(cls) -> "PollCounts":
+        """Return counts in which nothing was counted yet."""
+        return cls(
+            dict.fromkeys(PollAnswer, 0), {answer: defaultdict(int) for answer in PollAnswer}
+        )
+
+
 class Lane:
     """Answers polls of public clients in one worker.
 
     `base` is what stands before the endpoint's path. `headers` is added to every answer. With
     `reads_no_origin`, a request with the header Origin goes to the ordinary handler, because its
-    answer has other headers.
+    answer has other headers. A poll is counted when it is answered, a held one at its end.
     """
 
     def __init__(
@@ -90,6 +108,7 @@ class Lane:
         base: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
         reads_no_origin: bool = False,
+        counts: PollCounts | None = None,
     ) -> None:
         self._judge = judge
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
@@ -102,6 +121,7 @@ class Lane:
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
+        self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
 
@@ -121,7 +141,14 @@ class Lane:
     def answer(
         self, answer: PollAnswer, interval: int = 0, *, close: bool, held_for: int = 0
     ) -> LaneAnswer:
-        """Build the answer in bytes; `held_for` (s) if the poll was held (RFC 7240 3)."""
+        """Answer a poll that was to be held; `held_for` (s) if it was (RFC 7240 3)."""
+        self._counts[answer] += 1
+        return self._build(answer, interval, close=close, held_for=held_for)
+
+    def _build(
+        self, answer: PollAnswer, interval: int = 0, *, close: bool, held_for: int = 0
+    ) -> LaneAnswer:
+        """Build the answer in bytes."""
         response = answer_poll(Verdict(answer, interval=interval))
         if held_for:
             response.headers.update(preference_applied(held_for))
@@ -165,6 +192,9 @@ class Lane:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
             return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
+        self._counts[answer] += 1
+        if answer is not AUTHORIZATION_PENDING:
+            self._counts_by_client[answer][shape.client_id] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
         second = int(self._clock())
@@ -175,7 +205,7 @@ class Lane:
         key = (answer, interval, shape.close)
         prebuilt = self._prebuilt.get(key)
         if prebuilt is None:
-            prebuilt = self._prebuilt[key] = self.answer(answer, interval, close=shape.close)
+            prebuilt = self._prebuilt[key] = self._build(answer, interval, close=shape.close)
         return prebuilt
 
     def _note_clients(self) -> None:

@@ -88,8 +88,18 @@ class PollJudge:
         return Verdict(SLOW_DOWN if interval else AUTHORIZATION_PENDING, code, interval)
 
 
+_POLL_ANSWER = web.ResponseKey("poll_answer", PollAnswer)
+
+
+def is_answer_of_lane(response: web.StreamResponse) -> bool:
+    """Return whether the lane could have given this answer."""
+    return _POLL_ANSWER in response
+
+
 def answer_poll(verdict: Verdict) -> web.Response:
     """Build an error of RFC 8628 3.5; slow_down carries the interval that is now in force."""
     code = verdict.answer or PollAnswer.INVALID_GRANT
     error = OAuthError(code, DESCRIPTIONS[code], retry_after=verdict.interval)
-    return error_response(error, interval=verdict.interval)
+    response = error_response(error, interval=verdict.interval)
+    response[_POLL_ANSWER] = code
+    return response

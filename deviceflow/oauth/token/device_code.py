@@ -20,6 +20,8 @@ from deviceflow.oauth.poll.held import HeldPolls, preference_applied, requested_
 from deviceflow.oauth.poll.verdict import DESCRIPTIONS, PollJudge, Verdict, answer_poll
 from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
@@ -45,6 +47,7 @@ class DeviceCodeGrant:
     redemptions: Redemptions
     proofs: DPoPProofs
     clock: Clock
+    recorder: Recorder
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer a poll."""
@@ -121,9 +124,13 @@ class DeviceCodeGrant:
         if outcome is not Outcome.CHANGED:
             # Another request was faster. If it redeemed the code, its tokens are the code's.
             tokens = await self.redemptions.find(entitlement.family)
-            return await self._give_again(tokens, request, entitlement)
+            return await self._give_again(tokens, grant, request, entitlement)
         sub = entitlement.subject.sub
-        log.info("grant.redeemed", client_id=request.client.client_id, sub=sub)
+        name = self.grants.log_id(grant.id)
+        log.info("grant.redeemed", grant=name, client_id=request.client.client_id, sub=sub)
+        self.recorder.count(table.REDEMPTIONS, "first")
+        if grant.approved_at is not None:
+            self.recorder.observe(table.APPROVAL_TO_TOKEN, self.clock() - grant.approved_at)
         return json_response(first.response)
 
     async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
@@ -132,10 +139,15 @@ class DeviceCodeGrant:
         if tokens is None:
             self.mirror.learn(grant.id, State.SPENT, grant.expires_at)
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
-        return await self._give_again(tokens, request, await self._entitlement(grant, request))
+        entitlement = await self._entitlement(grant, request)
+        return await self._give_again(tokens, grant, request, entitlement)
 
     async def _give_again(
-        self, tokens: RedeemedTokens | None, request: TokenRequest, entitlement: Entitlement
+        self,
+        tokens: RedeemedTokens | None,
+        grant: Grant,
+        request: TokenRequest,
+        entitlement: Entitlement,
     ) -> web.Response:
         if tokens is None:
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
@@ -145,7 +157,9 @@ class DeviceCodeGrant:
             raise invalid_grant("This code was redeemed for other resources.")
         response = await self.mint.again(tokens, entitlement.family)
         sub = entitlement.subject.sub
-        log.info("grant.redeemed_again", client_id=request.client.client_id, sub=sub)
+        name = self.grants.log_id(grant.id)
+        log.info("grant.redeemed_again", grant=name, client_id=request.client.client_id, sub=sub)
+        self.recorder.count(table.REDEMPTIONS, "repeated")
         return json_response(response)
 
     async def _entitlement(self, grant: Grant, request: TokenRequest) -> Entitlement:
@@ -157,7 +171,8 @@ class DeviceCodeGrant:
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
         subject = grant.approval
         if subject is None or not await self.users.may_sign_in(subject):
-            log.warning("grant.refused", client_id=client.client_id, reason="user not allowed")
+            name, reason = self.grants.log_id(grant.id), "user not allowed"
+            log.warning("grant.refused", grant=name, client_id=client.client_id, reason=reason)
             raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
         granted = GrantedScope(grant.scope, grant.resources.split())
         access = self.mint.access(request, grant.scope, granted)

@@ -1,7 +1,7 @@
 """POST /oauth2/token (RFC 6749 section 3.2): the phases that every grant type shares.
 
 The endpoint reads the form, authenticates the client, reads its DPoP proof (RFC 9449), and lets a
-grant type answer. So a grant type cannot forget a shared phase.
+grant type answer, and counts how that ended. So a grant type cannot forget a shared phase.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from aiohttp import web
 from deviceflow.core.errors import invalid_dpop_proof, invalid_request, unsupported_grant_type
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
+from deviceflow.oauth.token.counts import TokenRequestCounts
 from deviceflow.oauth.token.request import TokenRequest
 
 
@@ -34,6 +35,7 @@ class TokenEndpoint:
     authentication: ClientAuthentication
     proofs: DPoPProofs
     grant_types: Iterable[GrantType]
+    counts: TokenRequestCounts
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -49,7 +51,10 @@ class TokenEndpoint:
         possession = self.proofs.read(request)
         if possession is None and client_request.client.dpop == "required":
             raise invalid_dpop_proof("This client has to send a DPoP proof.")
-        response = await grant_type.handle(TokenRequest(*client_request, possession))
+        token_request = TokenRequest(*client_request, possession)
+        with self.counts.counting(token_request) as outcome:
+            response = await grant_type.handle(token_request)
+            outcome.note(response)
         if possession is not None:
             response.headers["DPoP-Nonce"] = self.proofs.nonce()
         return response

@@ -62,7 +62,8 @@ class ClaimStep:
             case Outcome.REFUSED:
                 return self._refuse(submission, Reason.CANCELLED)
             case Outcome.CLAIMED:
-                log.warning("grant.claimed_by_another", client_id=grant.client_id)
+                name = self.grants.log_id(grant.id)
+                log.warning("grant.claimed_by_another", grant=name, client_id=grant.client_id)
                 return self._refuse(submission, Reason.CLAIMED)
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)

@@ -6,6 +6,8 @@ import structlog
 from aiohttp import web
 
 from deviceflow.core.grant import Event, Outcome
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
@@ -25,6 +27,7 @@ class DecideStep:
     requests: DeviceRequests
     claim: ClaimStep
     refusals: Refusals
+    recorder: Recorder
 
     async def carry_out(self, submission: Submission, event: Event) -> web.Response:
         """Decide, or show the request first if this account has not been shown it."""
@@ -53,7 +56,9 @@ class DecideStep:
         if device_request.enabled_client is None and event is Event.APPROVE:
             return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
         outcome = await self.grants.decide(grant, event, submission.person.subject())
-        log.info("grant.decided", wanted=event, outcome=outcome, client_id=grant.client_id)
+        self.recorder.count(table.DECIDED, event, outcome)
+        name, client_id = self.grants.log_id(grant.id), grant.client_id
+        log.info("grant.decided", grant=name, wanted=event, outcome=outcome, client_id=client_id)
         if outcome is Outcome.CLAIMED:
             return refuse(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request

@@ -32,7 +32,8 @@ class SwitchStep:
         )
         if own is not None:
             outcome = await self.grants.release(own.grant, submission.sub)
-            log.info("grant.released", outcome=outcome, client_id=own.grant.client_id)
+            name, client_id = self.grants.log_id(own.grant.id), own.grant.client_id
+            log.info("grant.released", grant=name, outcome=outcome, client_id=client_id)
             if outcome is Outcome.REFUSED:
                 return see_other(visitor.request, "/device/done", code)
         # The claim goes first: if the store fails in between, the same button does the rest.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.pause import Pauses
@@ -57,6 +59,7 @@ class PasswordPage:
     typed_name: TypedName
     users: Users
     session_start: SessionStart
+    recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -97,6 +100,7 @@ class PasswordPage:
             return self._keep_name(visitor, later, username)
         account = await self.users.verify(username, password)
         if account is None:
+            self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.failed", address=visitor.address)
             again = see_other(request, "/login", code, notice="wrong")
             return self._keep_name(visitor, again, username)
@@ -104,6 +108,7 @@ class PasswordPage:
         response = await self.session_start.start(visitor, account, code)
         self.known_browsers.remember(request, response, name)
         self.typed_name.remove(response)
+        self.recorder.count(table.SIGN_INS, "succeeded")
         return response
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:

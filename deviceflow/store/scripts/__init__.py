@@ -46,14 +46,16 @@ async def take_slots(
     grants_since: int,
     wrong_codes_since: int,
     kept: int,
+    end: int,
 ) -> SlotCounts:
     """Take `numbers` slot numbers (0 to take none), count as many grants, and return the counts.
 
-    `keys`: the counter of numbers, the number before each minute, the wrong codes by minute.
-    `minute`: the one that it is now, counted from the epoch, as the others; `kept`: how many are
-    kept. A repetition takes and counts again.
+    `keys`: the counter of numbers, the number before each minute, the wrong codes by minute, the
+    grants by the minute of their end. `minute`: the one that it is now, counted from the epoch, as
+    the others; `kept`: how many are kept; `end`: when the new grants end. A repetition takes and
+    counts again.
     """
-    arguments = (numbers, minute, grants_since, wrong_codes_since, kept)
+    arguments = (numbers, minute, grants_since, wrong_codes_since, kept, end)
     return SlotCounts(*await connection.evaluate(source("take_slots"), keys, *arguments))
 
 

@@ -1,8 +1,10 @@
 -- Take slot numbers, and say how many grants and wrong codes there were lately.
 -- KEYS[1] counter of slot numbers; KEYS[2] sorted set of minutes, each with the number before its
--- first grant, 'MINUTE NUMBER'; KEYS[3] hash of wrong codes by minute
+-- first grant, 'MINUTE NUMBER'; KEYS[3] hash of wrong codes by minute; KEYS[4] hash of grants by the
+-- minute of their end
 -- ARGV[1] how many numbers, 0 to take none; ARGV[2] the minute; ARGV[3] first minute of a lifetime
 -- ARGV[4] first minute of the window for wrong codes; ARGV[5] minutes that are kept
+-- ARGV[6] the minute in which the grants end
 -- Returns {last number, grants since ARGV[3], wrong codes since ARGV[4]}
 
 -- The counter of numbers counts the grants, too: those since a minute are the numbers since it
@@ -60,5 +62,11 @@ local last = tonumber(redis.call('GET', KEYS[1]) or 0)
 if numbers > 0 then
   begin_minute(last)
   last = redis.call('INCRBY', KEYS[1], numbers)
+  if redis.call('HINCRBY', KEYS[4], ARGV[6], numbers) == numbers then
+    for _, each in ipairs(redis.call('HKEYS', KEYS[4])) do
+      if tonumber(each) < minute - AHEAD then redis.call('HDEL', KEYS[4], each) end
+    end
+    redis.call('EXPIRE', KEYS[4], (kept + AHEAD) * 60)
+  end
 end
 return { last, grants_until(last), wrong_codes() }

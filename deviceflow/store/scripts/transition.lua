@@ -20,7 +20,8 @@ if grant[4] == request then
   redis.call('HSET', KEYS[1], event, request)
   return { 'changed', state }
 end
-if tonumber(redis.call('TIME')[1]) >= tonumber(expires) then
+local time = redis.call('TIME')
+if tonumber(time[1]) >= tonumber(expires) then
   return { 'expired', state }
 end
 local after = transitions[state .. ':' .. event]
@@ -40,6 +41,10 @@ elseif event == 'release' then
 end
 if approval ~= '' then
   redis.call('HSET', KEYS[1], 'approval', approval)
+  if state == 'pending' then
+    -- In ms. An approval that is sent again is no new one.
+    redis.call('HSET', KEYS[1], 'approved', string.format('%d', time[1] * 1000 + time[2] / 1000))
+  end
 end
 if ARGV[8] then
   redis.call('HSET', KEYS[2], unpack(ARGV, 8))

@@ -8,13 +8,9 @@ from structlog.testing import capture_logs
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.oauth.clients.refusals import (
-    KINDS_PER_WINDOW,
-    NOT_SHOWN,
-    OTHERS,
-    WINDOW_S,
-    RefusalLog,
-)
+from deviceflow.oauth.clients.refusals import NOT_SHOWN, OTHERS, RefusalLog
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.thinned_log import KINDS_PER_WINDOW, WINDOW_S
 from deviceflow.policy.rules import CLIENT_FAILURE
 from tests.oauth.clients.test_authentication import basic
 from tests.stage.clock import Clock
@@ -38,7 +34,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def refusals(clock: Clock) -> RefusalLog:
-    return RefusalLog(Callers(()), clock)
+    return RefusalLog(Callers(()), clock, Recorder.alone())
 
 
 def refuse(refusals: RefusalLog, client_id: str = "tv", reason: str = "is unknown") -> Log:
@@ -176,4 +172,4 @@ def test_ever_new_names_fill_no_log_and_no_memory(refusals: RefusalLog) -> None:
             refusals.note(request, f"guess-{number}", "is unknown", known=False)
     assert len(lines) == KINDS_PER_WINDOW + 4
     assert (lines[-1]["client_id"], lines[-1]["times"]) == (OTHERS[0], 1000)
-    assert len(refusals._times) == KINDS_PER_WINDOW + 1
+    assert len(refusals._thinned._times) == KINDS_PER_WINDOW + 1

@@ -38,6 +38,7 @@ ODD_CLIENTS = tuple(
 
 VARYING = re.compile(
     rb"(?<=\r\nDate: )[^\r]*"
+    rb"|(?<=\r\nX-Request-ID: )[^\r]*"
     rb'|(?<="(?:device_code)":")[^"]*|(?<="user_code":")[^"]*'
     rb"|(?<=\?user_code=)[^\"]*"
     rb'|(?<="access_token":")[^"]*|(?<="refresh_token":")[^"]*|(?<="id_token":")[^"]*'

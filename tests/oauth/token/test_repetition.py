@@ -119,8 +119,10 @@ async def test_the_same_tokens_again(
     events = [log["event"] for log in logs if log["event"].startswith("grant.redeemed")]
     assert events == ["grant.redeemed"] + ["grant.redeemed_again"] * 3
     again = next(log for log in logs if log["event"] == "grant.redeemed_again")
+    first_line = next(log for log in logs if log["event"] == "grant.redeemed")
     assert again == {
         "event": "grant.redeemed_again",
+        "grant": first_line["grant"],
         "log_level": "info",
         "client_id": client_id,
         "sub": "sub-ada",

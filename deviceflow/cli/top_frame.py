@@ -1,0 +1,179 @@
+"""What `deviceflow top` shows: one frame, as lines of text."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from time import gmtime, strftime
+
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.metric import Metric
+from deviceflow.ops.metrics.snapshots import Change
+
+CLIENTS_SHOWN = 5
+_NAME = 10
+_WIDE = 21
+_CLIENT_COLUMNS = (
+    ("tokens/s", table.CLIENT_TOKENS),
+    ("grants/s", table.CLIENT_GRANTS),
+    ("too fast/s", table.CLIENT_SLOW_DOWNS),
+    ("not valid/s", table.CLIENT_INVALID_GRANTS),
+    ("refused/s", table.CLIENT_REFUSALS),
+)
+
+
+def frame(change: Change, away: Mapping[str, str]) -> list[str]:
+    """Return the lines. `away`: the hosts that did not answer, and why."""
+    lines = [
+        *_head(change),
+        "",
+        *_devices(change),
+        *_store(change),
+        *_answers(change),
+        "",
+        *_workers(change),
+        *(f"{host:<{_WIDE}} away: {reason}" for host, reason in away.items()),
+    ]
+    clients = list(_clients(change))
+    return [*lines, "", *clients] if clients else lines
+
+
+def _head(change: Change) -> Iterator[str]:
+    after = change.after
+    hosts, workers = len(after.seen(table.WORKERS, "host")), after.total(table.WORKERS)
+    versions = ", ".join(sorted(set(after.seen(table.BUILD_INFO, "version")))) or "?"
+    clock = strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(after.at))
+    yield f"deviceflow {versions}   hosts {hosts}   workers {workers:.0f}   {clock}"
+
+
+def _devices(change: Change) -> Iterator[str]:
+    rate, after = change.rate, change.after
+    yield _line(
+        "grants",
+        f"pending {after.most(table.GRANTS_PENDING):,.0f}",
+        f"live {after.most(table.GRANTS_LIVE):,.0f}",
+        f"started {_rate(rate(table.GRANTS_ISSUED))}",
+        f"approved {_rate(rate(table.DECIDED, event='approve', outcome='changed'))}",
+        f"denied {_rate(rate(table.DECIDED, event='deny', outcome='changed'))}",
+    )
+    polls = rate(table.POLLS)
+    yield _line(
+        "polls",
+        _rate(polls),
+        f"lane {_part(rate(table.POLLS, path='lane'), polls)}",
+        f"slow_down {_part(rate(table.POLLS, outcome='slow_down'), polls)}",
+        f"held {after.total(table.HELD_POLLS):,.0f} of {after.total(table.HELD_POLLS_LIMIT):,.0f}",
+    )
+    outcomes = change.rates(table.POLLS, "outcome")
+    if outcomes:
+        yield _line("", *(f"{outcome} {_rate(each)}" for outcome, each in outcomes.items()))
+    yield _line(
+        "tokens",
+        f"redeemed {_rate(rate(table.REDEMPTIONS, kind='first'))}",
+        f"again {_rate(rate(table.REDEMPTIONS, kind='repeated'))}",
+        f"refreshed {_rate(rate(table.REFRESHES, outcome=table.TOKENS))}",
+        f"after approval {_quantiles(change, table.APPROVAL_TO_TOKEN)}",
+    )
+
+
+def _store(change: Change) -> Iterator[str]:
+    rate, after = change.rate, change.after
+    yield _line(
+        "store",
+        "reachable" if min(after.values(table.STORE_REACHABLE), default=0) else "AWAY",
+        "writable" if min(after.values(table.STORE_WRITABLE), default=0) else "REFUSES WRITES",
+        _quantiles(change, table.STORE_COMMANDS),
+        f"in flight {after.total(table.STORE_IN_USE):,.0f} of {after.total(table.STORE_POOL):,.0f}",
+        f"errors {_rate(rate(table.STORE_ERRORS))}",
+        *(
+            f"{why} {_rate(each)}"
+            for why, each in change.rates(table.STORE_ERRORS, "reason").items()
+        ),
+    )
+    yield _line(
+        "push",
+        f"subscribed {after.total(table.PUSH_SUBSCRIBED):.0f} of {after.total(table.WORKERS):.0f}",
+        _quantiles(change, table.PUSH_DELAY),
+        f"lost {_rate(rate(table.PUSHES_LOST))}",
+    )
+
+
+def _answers(change: Change) -> Iterator[str]:
+    rate, after = change.rate, change.after
+    yield _line(
+        "people",
+        *(
+            f"sign-in {how} {_rate(rate(table.SIGN_INS, outcome=how))}"
+            for how in ("succeeded", "failed")
+        ),
+        *(f"{name} {_rate(each)}" for name, each in change.rates(table.REFUSALS, "limit").items()),
+    )
+    yield _line(
+        "answers",
+        *(
+            f"{status} {_rate(rate(table.RESPONSES, status=status))}"
+            for status in ("2xx", "4xx", "5xx")
+        ),
+        f"connections {after.total(table.CONNECTIONS):,.0f}",
+        f"loop lag {_quantiles(change, table.LOOP_LAG)}",
+    )
+
+
+def _workers(change: Change) -> Iterator[str]:
+    yield _row("host", ("worker", "CPU", "descriptors", "mirror", "heartbeat", "starts"))
+    after = change.after
+    for host in after.seen(table.WORKERS, "host"):
+        for worker in after.seen(table.HEARTBEAT_AGE, "worker"):
+            of = {"host": host, "worker": worker}
+            if after.values(table.HEARTBEAT_AGE, **of):
+                yield _row(host, _worker(change, of))
+
+
+def _worker(change: Change, of: dict[str, str]) -> tuple[str, ...]:
+    most = change.after.most
+    return (
+        of["worker"],
+        f"{change.rate(table.WORKER_CPU, **of):.0%}",
+        f"{most(table.OPEN_FDS, **of):,.0f}/{most(table.MAX_FDS, **of):,.0f}",
+        f"{most(table.MIRROR_AGE, **of):.1f} s",
+        f"{most(table.HEARTBEAT_AGE, **of):.1f} s",
+        f"{most(table.WORKER_STARTS, **of):.0f}",
+    )
+
+
+def _clients(change: Change) -> Iterator[str]:
+    """Yield the clients that do most of anything, if any does something."""
+    columns = [change.rates(metric, "client_id") for _, metric in _CLIENT_COLUMNS]
+    busiest: dict[str, float] = {}
+    for rates in columns:
+        for client_id, rate in rates.items():
+            busiest[client_id] = max(rate, busiest.get(client_id, 0.0))
+    if not busiest:
+        return
+    yield _row("client", (title for title, _ in _CLIENT_COLUMNS))
+    for client_id in sorted(busiest, key=lambda name: (-busiest[name], name))[:CLIENTS_SHOWN]:
+        yield _row(client_id, (f"{rates.get(client_id, 0.0):,.1f}" for rates in columns))
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"{name[:_WIDE]:<{_WIDE}} " + " ".join(f"{cell:>12}" for cell in cells)
+
+
+def _line(name: str, *parts: str) -> str:
+    return f"{name:<{_NAME}}" + "   ".join(parts)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.1f}/s"
+
+
+def _part(some: float, everything: float) -> str:
+    return f"{some / everything:.1%}" if everything else "-"
+
+
+def _quantiles(change: Change, metric: Metric) -> str:
+    half, most = change.quantile(metric, 0.5), change.quantile(metric, 0.95)
+    if half is None or most is None:
+        return "p50 - p95 -"
+    return f"p50 {_duration(half)} p95 {_duration(most)}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms" if seconds < 1 else f"{seconds:,.1f} s"

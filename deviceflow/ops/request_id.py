@@ -1,0 +1,62 @@
+"""The id of a request: in its log lines, and in its answer.
+
+A trusted proxy may have given one, in `X-Request-ID` or in `traceparent` (W3C Trace Context 3.2).
+Every other request gets a new one. What the lane answers has no log line, and so no id; the
+ordinary path leaves the id out of the same answers, because one cannot tell which of the two gave
+them.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+HEADER = "X-Request-ID"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._=:/+-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+_began_ns: ContextVar[int] = ContextVar("began_ns", default=0)
+
+IsTrusted = Callable[[web.Request], bool]
+"""Whether a proxy that is trusted sends a request."""
+
+IsLanes = Callable[[web.StreamResponse], bool]
+"""Whether the lane might have given an answer."""
+
+
+def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
+    """Return the middleware, which has to be the outermost."""
+
+    @web.middleware
+    async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = given_id(request) if is_trusted(request) else ""
+        request_id = request_id or secrets.token_hex(8)
+        _began_ns.set(time.time_ns())
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await handler(request)
+        if not is_lanes(response):
+            response.headers[HEADER] = request_id
+        return response
+
+    return identify
+
+
+def request_began_ns() -> int:
+    """Return when the request began that runs now, in ns since 1970; 0 outside of requests."""
+    return _began_ns.get()
+
+
+def given_id(request: web.Request) -> str:
+    """Return the id that a request came with, empty for none that can be used."""
+    ids = request.headers.getall(HEADER, [])
+    if len(ids) == 1 and _REQUEST_ID.fullmatch(ids[0]):
+        return ids[0]
+    parents = request.headers.getall("traceparent", [])
+    trace = _TRACEPARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    return trace[1] if trace else ""
