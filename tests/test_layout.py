@@ -15,6 +15,7 @@ STILL = {
     "device/errors.py",  # exceptions
     "device/events.py",  # records
     "store/errors.py",  # exceptions
+    "supervisor/errors.py",  # an exception
 }
 """Modules without behaviour: what uses them is tested."""
 
@@ -47,7 +48,10 @@ BY_FEATURE = {
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
-    "supervisor.py": "process/test_restart.py",  # in processes
+    "supervisor/server.py": "process/test_restart.py",  # in processes
+    "supervisor/signals.py": "process/test_restart.py",  # in processes
+    "supervisor/sockets.py": "process/test_start.py",  # by the ports that it refuses
+    "supervisor/workers.py": "process/test_restart.py",  # in processes
     "worker.py": "process/test_restart.py",  # in processes
 }
 """Modules that are tested by what they do together, and the file that does it."""
