@@ -8,7 +8,9 @@ from deviceflow.cli.clients import clients
 from deviceflow.cli.demo import demo
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
+from deviceflow.cli.reload import reload
 from deviceflow.cli.serve import serve
+from deviceflow.cli.upgrade import upgrade
 from deviceflow.cli.users import users
 
 
@@ -18,7 +20,7 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-for command in (serve, demo, login, users, clients, keys, check):
+for command in (serve, reload, upgrade, demo, login, users, clients, keys, check):
     main.add_command(command)
 
 if __name__ == "__main__":

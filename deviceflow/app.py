@@ -11,6 +11,7 @@ from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.routes import Polling, machine_routes, polling
 from deviceflow.ops.health import Health
+from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
@@ -37,11 +38,14 @@ def build(
     clock: Clock,
     steady: SteadyClock,
     demo: Demo | None = None,
+    board: StatusBoard | None = None,
 ) -> Apps:
-    """Build the applications of a worker."""
+    """Build the applications of a worker. `board`: what all workers of the host say."""
     parts = open_parts(settings, connection, secrets, pace_memory, clock, steady)
     polls = polling(parts)
-    return Apps(public=_public(parts, polls, demo), admin=_admin(parts), polls=polls, parts=parts)
+    return Apps(
+        public=_public(parts, polls, demo), admin=_admin(parts, board), polls=polls, parts=parts
+    )
 
 
 def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
@@ -61,9 +65,9 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     return app
 
 
-def _admin(parts: Parts) -> web.Application:
+def _admin(parts: Parts, board: StatusBoard | None) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.feed.reachable, lambda: parts.feed.refusal).routes())
+    app.add_routes(Health(lambda: parts.feed.store_state, board).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

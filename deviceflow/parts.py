@@ -33,8 +33,6 @@ from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 
-FIRST_LOOK_S = 1.0
-
 
 class Secrets(NamedTuple):
     """What is read from the store once, before the workers start."""
@@ -80,7 +78,9 @@ class Parts:
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:
         """Run the feed while the application runs; close everything at its end."""
-        await self._look_around()
+        # Read clients and keys as they are now, before the first request is answered: a worker
+        # that replaces another one received those of the server's start.
+        await self.feed.look_first()
         feeding = asyncio.create_task(self.feed.run())
         yield
         feeding.cancel()
@@ -89,16 +89,6 @@ class Parts:
         self.users.close()
         await self.holds.close()
         await self.connection.close()
-
-    async def _look_around(self) -> None:
-        """Read clients and keys as they are now, before the first request is answered.
-
-        A worker that replaces another one received the keys of the server's start. It must also
-        start without a store: the feed tries again, and logs what is wrong.
-        """
-        with suppress(Exception):
-            async with asyncio.timeout(FIRST_LOOK_S):
-                await self.feed.catch_up()
 
 
 def open_parts(

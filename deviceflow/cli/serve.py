@@ -1,5 +1,6 @@
 """`deviceflow serve`: run the server."""
 
+import os
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from deviceflow.cli.options import (
     redis_url_option,
     settings_from,
 )
+from deviceflow.config import Settings, load
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
 
@@ -41,21 +43,27 @@ def serve(
     A setting comes from the command line, else from its DEVICEFLOW_* variable, else from the
     file, else it has its default.
     """
-    settings = settings_from(
-        config_file,
-        {
-            "server.host": host,
-            "server.port": port,
-            "server.workers": workers,
-            "server.data_dir": data_dir,
-            "server.admin_port": admin_port,
-            "redis.url": redis_url,
-        },
-    )
+    overrides: dict[str, object] = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": workers,
+        "server.data_dir": data_dir,
+        "server.admin_port": admin_port,
+        "redis.url": redis_url,
+    }
+    settings = settings_from(config_file, overrides)
     logging.configure(settings.log.level, settings.log.format)
     for warning in risks(settings):
         log.warning("settings.warning", warning=warning)
     try:
-        Supervisor(settings).run()
+        Supervisor(settings, load=lambda: _load(config_file, overrides)).run()
     except StartError as error:
         fail(str(error))
+
+
+def _load(config_file: Path | None, overrides: dict[str, object]) -> Settings:
+    """Read the settings again, for a reload. May raise ConfigError."""
+    settings = load(config_file, environ=os.environ, overrides=overrides)
+    for warning in risks(settings):
+        log.warning("settings.warning", warning=warning)
+    return settings

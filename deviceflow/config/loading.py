@@ -13,7 +13,7 @@ from msgspec import UnsetType
 
 from deviceflow.config.reading import Reading, StringValue, join, struct_in, suggestion
 from deviceflow.config.rules import RULES
-from deviceflow.config.settings import DEFAULT_SCOPES, Settings
+from deviceflow.config.settings import DEFAULT_SCOPES, Server, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import LETTERS, NUMERIC
 
@@ -63,6 +63,27 @@ def load(
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
     return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
+
+
+def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
+    """Return the data directory of a server, also where the rest of its file is no good.
+
+    So a command can reach the server whose file has just been broken, and hear what is wrong.
+    """
+    if override is not None:
+        return Path(override)
+    if path is None and environ.get(_FILE_VARIABLE):
+        path = Path(environ[_FILE_VARIABLE])
+    if variable := environ.get(variable_for("server.data_dir")):
+        return Path(variable)
+    if path is None:
+        return Path(Server().data_dir)
+    try:
+        server = _document(path).get("server")
+    except ConfigError:
+        server = None
+    folder = server.get("data_dir") if isinstance(server, dict) else None
+    return path.absolute().parent / (folder if isinstance(folder, str) else Server().data_dir)
 
 
 def read_client(fields: Mapping[str, object], settings: Settings) -> Client:

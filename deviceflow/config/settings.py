@@ -69,6 +69,8 @@ class Server(Section, frozen=True, kw_only=True):
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
+    lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
+    watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
 
     @property

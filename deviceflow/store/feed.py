@@ -38,6 +38,8 @@ from deviceflow.store.mirror import Mirror
 CATCH_UP_S = 0.9
 """The pause between two looks at the log. With the look itself, it is a second at most."""
 
+FIRST_LOOK_S = 1.0
+
 PAGE = 1000
 """Entries of the log that are read at a time."""
 
@@ -66,8 +68,8 @@ class Feed:
     `on_client` reads one client again, of which the others tell that it alone has changed.
     `on_hold` receives the messages about held polls. `longest_s` returns the longest lifetime of
     a grant, in s.
-    `reachable`: whether the last look at the store succeeded. `refusal`: the code with which the
-    store refuses writes, None if it takes them.
+    `reachable`: whether the last look at the store succeeded, None before the first.
+    `refusal`: the code with which the store refuses writes, None if it takes them.
     """
 
     connection: Connection
@@ -81,7 +83,7 @@ class Feed:
     longest_s: Callable[[], float] = _a_day
     on_client: Callable[[str], Awaitable[None]] | None = None
 
-    reachable: bool = field(default=False, init=False)
+    reachable: bool | None = field(default=None, init=False)
     refusal: str | None = field(default=None, init=False)
     # The newest entry that was read. None before the first one.
     _last_entry: str | None = field(default=None, init=False)
@@ -92,6 +94,22 @@ class Feed:
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _subscription: asyncio.Timeout | None = field(default=None, init=False)
     _drops: int = field(default=0, init=False)
+
+    @property
+    def store_state(self) -> str:
+        """What was seen of the store last: "reachable", "unreachable", or why it refuses writes."""
+        if not self.reachable:
+            return "unreachable"
+        return self.refusal or "reachable"
+
+    async def look_first(self) -> None:
+        """Look at the store once, for as long as a start may wait for it."""
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                await self.catch_up()
+            self._note_reachable(reachable=True)
+        except Exception:  # noqa: BLE001, `run` looks again, and logs what is wrong
+            self._note_reachable(reachable=False)
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""

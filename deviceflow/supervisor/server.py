@@ -1,11 +1,13 @@
-"""The server: its sockets, its store and its workers, from the start to a clean stop."""
+"""The server, from its start to a clean stop."""
 
-import asyncio
-import mmap
+import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,152 +15,196 @@ import structlog
 
 from deviceflow.config import Settings
 from deviceflow.pages.demo import Demo
-from deviceflow.start import prepare
-from deviceflow.store.connection import address_of
+from deviceflow.pages.files import page_faults
 from deviceflow.store.embedded import EmbeddedValkey
-from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.supervisor.changes import RELOAD, UPGRADE, Changes
+from deviceflow.supervisor.control import ControlRequest
 from deviceflow.supervisor.errors import StartError
-from deviceflow.supervisor.signals import STOPS, SignalPipe
-from deviceflow.supervisor.sockets import bind
-from deviceflow.supervisor.workers import EndedWorker, Workers
-from deviceflow.worker import Sockets, WorkerContext
-
-RESTART_DELAY_S = 0.1
-MAX_RESTART_DELAY_S = 5.0
-HEALTHY_AFTER_S = 5.0
-REVIVE_RETRY_S = 2.0
-GRACE_S = 5.0
+from deviceflow.supervisor.fixed_settings import fixed_changes
+from deviceflow.supervisor.generations import GRACE_S, Generations
+from deviceflow.supervisor.handover import Handover, received_handover, take
+from deviceflow.supervisor.premises import Premises, read_secrets
+from deviceflow.supervisor.signals import RELOADS, STOPS, UPGRADES, SignalPipe
+from deviceflow.supervisor.systemd import Notifier
+from deviceflow.supervisor.workers import Workers
 
 log = structlog.get_logger()
 
 
 class Supervisor:
-    """The server, in this process and its children, until SIGTERM or SIGINT."""
+    """The server, in this process and its children, until SIGTERM or SIGINT.
 
-    def __init__(self, settings: Settings, demo: Demo | None = None) -> None:
-        self.settings = settings
+    `load` reads the settings again; it may raise ConfigError. Without it, they stay as they are.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        demo: Demo | None = None,
+        load: Callable[[], Settings] | None = None,
+    ) -> None:
+        self._settings = settings
         self._demo = demo
-        self._workers = Workers()
-        self._delay = RESTART_DELAY_S
-        self._embedded: EmbeddedValkey | None = None
+        self._load = load or (lambda: settings)
         self._signals = SignalPipe()
+        self._notifier = Notifier(os.environ)
+        self._is_announced = False
+        self._stop_at: float | None = None
+        self._premises: Premises
+        self._generations: Generations
+        self._changes: Changes
 
     def run(self, ready: Callable[[Settings], None] | None = None) -> None:
         """Serve until a clean stop. Call `ready` when the server listens. May raise StartError."""
+        handover = received_handover()
+        if handover is not None and handover.role == "trial":
+            _try_to_take_over(handover, self._settings)
+            return
         with ExitStack() as stack:
-            self._listen(stack)
-            # From here on, a signal to stop waits in the pipe: if it ended the process at once,
-            # the embedded store would run on.
-            stack.enter_context(self._signals.handled())
-            context = self._context(self._open_store(stack))
-            for sockets in self._workers.sockets:
-                self._workers.fork(context, sockets)
-            self._log_listening()
+            self._open(handover, stack)
+            settings = self._generations.context.settings
+            if handover is not None:
+                self._is_announced = True
+                self._changes.resume(_asked_by(handover))
+            else:
+                self._generations.start()
+            self._log_listening(settings)
             if ready:
-                ready(self.settings)
-            self._watch(context)
+                ready(settings)
+            self._watch()
             self._stop()
 
-    def _listen(self, stack: ExitStack) -> None:
-        server = self.settings.server
-        public = bind(server.host, server.port, server.workers, "port")
-        admin = bind(server.admin_host, server.admin_port, server.workers, "admin_port")
-        for sock in (*public, *admin):
-            stack.callback(sock.close)
-        self._workers.sockets = [Sockets(*pair) for pair in zip(public, admin, strict=True)]
-        server = msgspec.structs.replace(
-            server,
-            port=public[0].getsockname()[1],
-            admin_port=admin[0].getsockname()[1],
-        )
-        self.settings = msgspec.structs.replace(self.settings, server=server)
-
-    def _open_store(self, stack: ExitStack) -> str:
-        if self.settings.redis.url:
-            return self.settings.redis.url
-        self._embedded = EmbeddedValkey(Path(self.settings.server.data_dir))
-        try:
-            return stack.enter_context(self._embedded).url
-        except StoreSetupError as error:
-            raise StartError(str(error)) from error
-
-    def _context(self, redis_url: str) -> WorkerContext:
-        try:
-            secrets = asyncio.run(prepare(self.settings, redis_url))
-        except StoreUnavailable as error:
-            raise StartError(
-                f"cannot reach Redis at {address_of(redis_url)}; "
-                "is it running, and is redis.url right?"
-            ) from error
-        # The map is anonymous and shared: all workers see the same table. The kernel allocates a
-        # page only at the first write, so a large table costs no memory while it is unused.
-        size = self.settings.device.pace_slots * 8
-        return WorkerContext(
-            self.settings, redis_url, secrets, memoryview(mmap.mmap(-1, size)), self._demo
+    def _open(self, handover: Handover | None, stack: ExitStack) -> None:
+        handed = handover.premises if handover else None
+        premises = self._premises = Premises(self._settings, handed, stack)
+        # From here on, a signal to stop waits in the pipe: if it ended the process at once,
+        # the embedded store would run on.
+        stack.enter_context(self._signals.handled())
+        premises.open_store(handed, stack)
+        context = premises.context(self._settings, self._demo)
+        premises.open_control(handed, stack)
+        workers = Workers(premises.sockets, premises.board)
+        for worker in handover.workers if handover else ():
+            workers.adopt(take(worker))
+        generation = handover.generation if handover else 1
+        self._generations = Generations(workers, context, generation)
+        self._changes = Changes(
+            self._settings, self._load, premises, self._generations, self._notifier
         )
 
-    def _watch(self, context: WorkerContext) -> None:
-        while not STOPS & self._signals.wait(timeout=self._store_check_s()):
-            self._revive_store()
-            for ended in self._workers.reap():
-                self._pause_before_restart(ended)
-                self._workers.fork(context, ended.sockets)
+    def _watch(self) -> None:
+        """Do what signals, workers and commands ask for, until it is time to stop."""
+        while True:
+            readable = self._wait()
+            signals = self._signals.take()
+            if signals & STOPS:
+                self._plan_stop()
+            if self._stop_at is not None and time.monotonic() >= self._stop_at:
+                return
+            self._premises.revive_store()
+            self._look_after_workers()
+            self._take_requests(signals, readable)
+            self._generations.advance()
+            self._announce()
 
-    def _pause_before_restart(self, ended: EndedWorker) -> None:
-        if time.monotonic() - ended.started >= HEALTHY_AFTER_S:
-            self._delay = RESTART_DELAY_S
-        log.error("worker.died", pid=ended.pid, status=ended.status, restart_in_s=self._delay)
-        self._signals.pause(self._delay)
-        self._delay = min(self._delay * 2, MAX_RESTART_DELAY_S)
+    def _wait(self) -> set[int]:
+        """Wait until something has happened or is due; return the readable descriptors."""
+        waits = [self._generations.wait_s(), self._changes.wait_s(), self._premises.store_check_s()]
+        if self._stop_at is not None:
+            waits.append(max(0.0, self._stop_at - time.monotonic()))
+        if self._notifier.watchdog_s:
+            waits.append(self._notifier.watchdog_s / 3)
+        seconds = min((wait for wait in waits if wait is not None), default=None)
+        lines = [process.line.fileno() for process in self._generations.workers]
+        poll = select.poll()
+        for descriptor in (self._signals.descriptor, *lines, *self._premises.control.descriptors()):
+            poll.register(descriptor, select.POLLIN)
+        # Rounded up, so that what it waits for is due afterwards.
+        ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
+        self._notifier.alive()
+        return {descriptor for descriptor, _ in ready}
 
-    def _store_check_s(self) -> float | None:
-        """Return how long to wait for signals, in s.
+    def _look_after_workers(self) -> None:
+        for process in self._generations.workers:
+            process.hear()
+        self._changes.look()
+        for ended in self._generations.workers.reap():
+            if not self._changes.take(ended.pid, ended.status):
+                self._generations.take(ended)
 
-        The death of the embedded store is a SIGCHLD. If its revival has failed, no signal comes
-        any more, so that case needs a time.
-        """
-        is_down = self._embedded is not None and self._embedded.has_died()
-        return REVIVE_RETRY_S if is_down else None
+    def _take_requests(self, signals: set[int], readable: set[int]) -> None:
+        make_context = partial(self._premises.context, demo=self._demo)
+        is_stopping = self._stop_at is not None
+        if signals & RELOADS and not is_stopping:
+            self._changes.begin(RELOAD, make_context)
+        if signals & UPGRADES and not is_stopping:
+            self._changes.begin(UPGRADE, make_context)
+        for request in self._premises.control.take(readable):
+            if is_stopping:
+                request.answer(["the server is about to stop"])
+            elif request.command in {RELOAD, UPGRADE}:
+                self._changes.begin(request.command, make_context, request)
+            else:
+                request.answer([f"unknown command; expected {RELOAD} or {UPGRADE}"])
 
-    def _revive_store(self) -> None:
-        if self._embedded is None or not self._embedded.has_died():
-            return
-        try:
-            self._embedded.revive()
-            log.error("store.died", consequence="started again with the data on disk")
-        except StoreSetupError as error:
-            log.critical("store.died", problem=str(error), retry_in_s=REVIVE_RETRY_S)
+    def _announce(self) -> None:
+        """Tell systemd, once all workers serve."""
+        if not self._is_announced and self._generations.serves:
+            self._is_announced = True
+            self._notifier.ready(f"{len(self._generations.workers)} workers")
+
+    def _plan_stop(self) -> None:
+        """Stop at once, or let balancers see it coming first; a second signal ends that."""
+        lame_duck_s = self._generations.context.settings.server.lame_duck_s
+        if self._stop_at is None and lame_duck_s:
+            log.info("server.lame_duck", readiness="503", stops_in_s=lame_duck_s)
+            self._premises.board.stopping = True
+            self._stop_at = time.monotonic() + lame_duck_s
+        else:
+            self._stop_at = time.monotonic()
 
     def _stop(self) -> None:
         log.info("server.stopping")
-        for sockets in self._workers.sockets:
-            sockets.public.close()
-            sockets.admin.close()
-        self._workers.signal(signal.SIGTERM)
-        deadline = time.monotonic() + self.settings.server.shutdown_s + GRACE_S
-        self._workers.reap()
-        while self._workers and time.monotonic() < deadline:
-            self._signals.wait(timeout=0.1)
-            self._workers.reap()
-        self._workers.signal(signal.SIGKILL)
+        self._notifier.stopping()
+        self._premises.board.stopping = True
+        self._premises.stop_listening()
+        workers = self._generations.workers
+        workers.signal(signal.SIGTERM)
+        shutdown_s = self._generations.context.settings.server.shutdown_s
+        deadline = time.monotonic() + shutdown_s + GRACE_S
+        workers.reap()
+        while len(workers) and time.monotonic() < deadline:
+            self._signals.wait(timeout_s=0.1)
+            workers.reap()
+        workers.signal(signal.SIGKILL)
         log.info("server.stopped")
 
-    def _log_listening(self) -> None:
-        server = self.settings.server
+    def _log_listening(self, settings: Settings) -> None:
+        server = settings.server
         log.info(
             "server.listening",
-            address=msgspec.structs.replace(self.settings, issuer=None).issuer_url,
-            issuer=self.settings.issuer_url,
+            address=msgspec.structs.replace(settings, issuer=None).issuer_url,
+            issuer=settings.issuer_url,
             admin=f"http://{server.admin_host}:{server.admin_port}",
             workers=server.workers,
-            store=_kind(self.settings.redis.url),
-            store_at=self._store_location(),
+            store=_kind(settings.redis.url),
+            store_at=self._premises.store_location(),
         )
 
-    def _store_location(self) -> str:
-        if self._embedded is not None:
-            return str(self._embedded.data_dir)
-        return address_of(self.settings.redis.url or "")
+
+def _try_to_take_over(handover: Handover, settings: Settings) -> None:
+    """Find out whether this program could take over. May raise StartError with the reasons."""
+    problems = [*fixed_changes(handover.fixed, settings), *page_faults()]
+    if problems:
+        raise StartError("\ndeviceflow: ".join(problems))
+    url = settings.redis.url or EmbeddedValkey(Path(settings.server.data_dir)).url
+    read_secrets(settings, url)
+
+
+def _asked_by(handover: Handover) -> ControlRequest | None:
+    if handover.asked is None:
+        return None
+    return ControlRequest(UPGRADE, socket.socket(fileno=handover.asked))
 
 
 def _kind(redis_url: str | None) -> str:

@@ -12,21 +12,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STOPS = {signal.SIGTERM, signal.SIGINT}
+RELOADS = {signal.SIGHUP}
+UPGRADES = {signal.SIGUSR2}
+
+HANDLED = {*STOPS, *RELOADS, *UPGRADES, signal.SIGUSR1, signal.SIGCHLD}
+"""Nothing is done at SIGUSR1, but by default it would end the process."""
+
+_READ_BYTES = 512
 
 
 class SignalPipe:
-    """SIGTERM, SIGINT and SIGCHLD, while `handled` lasts."""
+    """The signals of HANDLED, while `handled` lasts. `descriptor`: readable when one has come."""
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
+        self.descriptor, self._writer = os.pipe()
+        os.set_blocking(self.descriptor, False)
         os.set_blocking(self._writer, False)
 
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Write the numbers of the signals into the pipe, and do nothing else."""
-        numbers = (*STOPS, signal.SIGCHLD)
-        previous_handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        previous_handlers = {number: signal.signal(number, lambda *_: None) for number in HANDLED}
         previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        # The program that was here before an upgrade has left them blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         try:
             yield
         finally:
@@ -34,11 +43,28 @@ class SignalPipe:
             for number, handler in previous_handlers.items():
                 signal.signal(number, handler)
 
-    def pause(self, seconds: float) -> None:
-        """Wait so long. A signal ends the pause; it stays in the pipe for the next `wait`."""
-        select.select([self._reader], [], [], seconds)
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a signal, at most so long, and take it."""
+        select.select([self.descriptor], [], [], timeout_s)
+        self.take()
 
-    def wait(self, timeout: float | None) -> set[int]:
-        """Wait for signals, at most `timeout` s, and return their numbers."""
-        readable, _, _ = select.select([self._reader], [], [], timeout)
-        return set(os.read(self._reader, 512)) if readable else set()
+    def take(self) -> set[int]:
+        """Return the numbers of the signals that have come."""
+        try:
+            return set(os.read(self.descriptor, _READ_BYTES))
+        except BlockingIOError:
+            return set()
+
+
+def leave_to_supervisor() -> None:
+    """Give a worker, which has just been forked, the signals of a worker.
+
+    Ctrl-C and the loss of a terminal reach every process of the terminal, but the supervisor alone
+    decides what to do.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)

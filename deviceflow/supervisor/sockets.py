@@ -3,13 +3,40 @@
 Each worker has its own listening socket on the same port (SO_REUSEPORT). The supervisor keeps all
 of them open. While a worker is being replaced, new connections wait in the queue of its socket; if
 the socket were closed, they would be refused.
+
+A socket that systemd has opened is one for all workers: they take turns at its queue.
 """
 
+import os
 import socket
 
+from deviceflow.config import Server
 from deviceflow.supervisor.errors import StartError
+from deviceflow.supervisor.systemd import activated_sockets
+from deviceflow.worker import Sockets
 
 BACKLOG = 1024
+
+
+def open_sockets(server: Server) -> list[Sockets]:
+    """Open a pair of sockets for each worker, or take those of systemd. May raise StartError."""
+    activated = activated_sockets(os.environ)
+    public = _copies(activated.get("public"), server.workers) or bind(
+        server.host, server.port, server.workers, "port"
+    )
+    admin = _copies(activated.get("admin"), server.workers) or bind(
+        server.admin_host, server.admin_port, server.workers, "admin_port"
+    )
+    return [Sockets(*pair) for pair in zip(public, admin, strict=True)]
+
+
+def _copies(sock: socket.socket | None, count: int) -> list[socket.socket]:
+    """Return `count` descriptors of one socket; an empty list if there is none."""
+    if sock is None:
+        return []
+    copies = [sock.dup() for _ in range(count)]
+    sock.close()
+    return copies
 
 
 def bind(host: str, port: int, count: int, setting: str) -> list[socket.socket]:

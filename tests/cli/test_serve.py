@@ -18,10 +18,12 @@ class Started:
     """A fake supervisor, which keeps the settings and starts no process."""
 
     settings: Settings
+    load: Callable[[], Settings]
     problem = ""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         Started.settings = settings
+        Started.load = staticmethod(load)
 
     def run(self) -> None:
         if Started.problem:
@@ -77,6 +79,16 @@ def test_the_file_may_be_named_by_a_variable(serve: Serve, tmp_path: Path) -> No
     file.write_text("[server]\nport = 1\n", encoding="utf-8")
     assert serve(DEVICEFLOW_CONFIG=str(file)).exit_code == 0
     assert Started.settings.server.port == 1
+
+
+def test_the_settings_can_be_read_again(serve: Serve, tmp_path: Path) -> None:
+    """The file has changed; the command line is as it was."""
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nport = 1\nkeepalive_s = 3\n", encoding="utf-8")
+    assert serve("--config", str(file), "--port", "100").exit_code == 0
+    file.write_text("[server]\nport = 1\nkeepalive_s = 4\n", encoding="utf-8")
+    server = Started.load().server
+    assert (server.port, server.keepalive_s) == (100, 4)
 
 
 @pytest.mark.parametrize(

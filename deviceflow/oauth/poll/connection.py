@@ -193,7 +193,8 @@ class LaneConnection(asyncio.Protocol):
             self._door.held.hand_over(self.transport, poll.wait)
             self._give(data)
         else:
-            self._send(self._door.answer(answer, close=poll.close, held_for=poll.wait))
+            close = poll.close or self._door.is_retiring
+            self._send(self._door.answer(answer, close=close, held_for=poll.wait))
         ahead, self._sent_ahead = self._sent_ahead, ()
         for segment in ahead:
             if not self.transport.is_closing():

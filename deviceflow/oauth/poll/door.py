@@ -16,7 +16,13 @@ DRAIN_S = 0.05
 
 
 class Door:
-    """Makes the connections of one worker, closes idle ones, and drains them at the end."""
+    """Makes the connections of one worker, closes idle ones, and drains them at the end.
+
+    `listener` accepts them. `is_retiring`: another worker has taken the socket over, and every
+    connection ends after its next answer.
+    """
+
+    listener: asyncio.Server
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class Door:
         self.answer = lane.answer
         self.held = held
         self.connections: set[LaneConnection] = set()
+        self.is_retiring = False
         self._server = server
         self._keepalive_s = keepalive_s
 
@@ -58,6 +65,20 @@ class Door:
                 connection.transport.abort()
             elif connection.quiet * period > self._keepalive_s:
                 connection.transport.close()
+
+    async def retire(self) -> None:
+        """Answer held polls, and end every connection after its next answer; wait for the last.
+
+        A connection that is merely closed may cost a request: its client may be sending one at
+        this moment. So the client has its answer first, and learns from it to open another one.
+        """
+        self.is_retiring = True
+        self.take = _take_nothing
+        self.held.drop_all()
+        # What had been accepted before the socket was closed becomes a connection in this time.
+        await asyncio.sleep(DRAIN_S)
+        while self.connections:  # noqa: ASYNC110, they end one by one
+            await asyncio.sleep(DRAIN_S)
 
     async def drain(self) -> None:
         """Answer held polls and close idle connections; aiohttp drains its own after that."""
