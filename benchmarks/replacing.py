@@ -21,7 +21,7 @@ from benchmarks.run import Run
 from benchmarks.servers import Place, deviceflow
 from benchmarks.stores import store
 from deviceflow.config import Server
-from deviceflow.supervisor.control import ask
+from deviceflow.supervisor.control import NAME, ask
 
 RATE = 2_000
 KEPT = 100
@@ -29,6 +29,7 @@ SINGLE = 20
 CODES = 1_000
 DATA_DIR = Server().data_dir
 WORKERS = 2
+WAIT_S = 0.05
 ANSWERED, REFUSED, RESET, UNANSWERED, WRONG = "answered", "refused", "reset", "unanswered", "wrong"
 LOST = (REFUSED, RESET, UNANSWERED, WRONG)
 
@@ -141,6 +142,8 @@ def run(run: Run, command: str, times: int, rate: int = RATE) -> Result:
 async def _measure(
     target: Target, folder: Path, command: str, times: int, rate: int
 ) -> tuple[PollLoad, list[float]]:
+    while not (folder / DATA_DIR / NAME).exists():  # noqa: ASYNC110, the server is starting
+        await asyncio.sleep(WAIT_S)
     load = PollLoad(target, rate)
     polling = asyncio.create_task(load.run())
     took = []

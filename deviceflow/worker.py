@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +25,10 @@ from deviceflow.parts import Secrets
 from deviceflow.start import connect
 
 ACCEPT_BACKLOG = 4096
+RESERVED_DESCRIPTORS = 256
+"""The descriptors that a worker needs for other things than connections: up to 64 connections to
+the store, files, and what is accepted in one turn of the event loop before the door sees it."""
+
 BEAT_S = 0.25
 
 RETIRE_S = 20.0
@@ -129,6 +135,12 @@ async def _beat(apps: Apps, cell: StatusCell) -> None:
         await asyncio.sleep(BEAT_S)
 
 
+def max_connections() -> int:
+    """Return how many connections this process may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit < 0 else max(1, limit - RESERVED_DESCRIPTORS)
+
+
 @asynccontextmanager
 async def serving(
     apps: Apps, runner: web.AppRunner, sock: socket.socket, make_door: type[Door] = Door
@@ -144,6 +156,7 @@ async def serving(
         runner.server,
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
+        max_connections=max_connections(),
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
     _notice_dead_peers(sock)

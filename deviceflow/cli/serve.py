@@ -15,6 +15,7 @@ from deviceflow.cli.options import (
     settings_from,
 )
 from deviceflow.config import Settings, load
+from deviceflow.config.reading import StringValue
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
 
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 @config_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on, 0 for any free port.  [default: 8628]")
-@click.option("--workers", type=int, help="Worker processes.  [default: 1]")
+@click.option("--workers", help='Worker processes, or "auto" for one for each core.  [default: 1]')
 @redis_url_option
 @data_dir_option
 @click.option("--admin-port", type=int, help="Port of /healthz and /readyz.  [default: 8629]")
@@ -33,7 +34,7 @@ def serve(
     config_file: Path | None,
     host: str | None,
     port: int | None,
-    workers: int | None,
+    workers: str | None,
     redis_url: str | None,
     data_dir: str | None,
     admin_port: int | None,
@@ -46,7 +47,7 @@ def serve(
     overrides: dict[str, object] = {
         "server.host": host,
         "server.port": port,
-        "server.workers": workers,
+        "server.workers": None if workers is None else StringValue(workers),
         "server.data_dir": data_dir,
         "server.admin_port": admin_port,
         "redis.url": redis_url,

@@ -19,6 +19,7 @@ from deviceflow.pages.files import page_faults
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.changes import RELOAD, UPGRADE, Changes
 from deviceflow.supervisor.control import ControlRequest
+from deviceflow.supervisor.descriptors import raise_limit, warn_if_few
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.fixed_settings import fixed_changes
 from deviceflow.supervisor.generations import GRACE_S, Generations
@@ -75,6 +76,7 @@ class Supervisor:
             self._stop()
 
     def _open(self, handover: Handover | None, stack: ExitStack) -> None:
+        warn_if_few(raise_limit(), self._settings.device)
         handed = handover.premises if handover else None
         premises = self._premises = Premises(self._settings, handed, stack)
         # From here on, a signal to stop waits in the pipe: if it ended the process at once,

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.__main__ import main
 from deviceflow.config import Settings
+from deviceflow.config.loading import cores
 from deviceflow.supervisor import StartError
 
 Serve = Callable[..., Result]
@@ -91,11 +92,22 @@ def test_the_settings_can_be_read_again(serve: Serve, tmp_path: Path) -> None:
     assert (server.port, server.keepalive_s) == (100, 4)
 
 
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_a_worker_for_each_core(serve: Serve, tmp_path: Path, source: str) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nworkers = 'auto'\n" if source == "file" else "", encoding="utf-8")
+    options = ("--workers", "auto") if source == "option" else ()
+    variables = {"DEVICEFLOW_SERVER_WORKERS": "auto"} if source == "variable" else {}
+    assert serve("--config", str(file), *options, **variables).exit_code == 0
+    assert Started.settings.server.workers == cores()
+
+
 @pytest.mark.parametrize(
     ("options", "variables", "hint"),
     [
         (["--port", "65536"], {}, "server.port"),
         (["--workers", "0"], {}, "server.workers"),
+        (["--workers", "many"], {}, 'from 1 to 512, or "auto"'),
         (["--redis-url", "http://127.0.0.1"], {}, "redis.url"),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml"),
         ([], {"DEVICEFLOW_SERVER_PORT": "many"}, "DEVICEFLOW_SERVER_PORT"),

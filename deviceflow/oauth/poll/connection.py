@@ -70,7 +70,8 @@ class LaneConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the new connection."""
         self.transport = transport  # type: ignore[assignment]
-        self._door.connections.add(self)
+        if not self._door.admits(self):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Give what arrived to its owner: aiohttp, this object, or the lane."""

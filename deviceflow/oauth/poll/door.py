@@ -1,8 +1,10 @@
 """The door: all connections of one worker, from the first to the last."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
 from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_protocol
@@ -13,6 +15,8 @@ from deviceflow.oauth.poll.lane import Lane, LaneResult
 REQUEST_TIMEOUT_S = 30.0
 SWEEPS = 4
 DRAIN_S = 0.05
+
+log = structlog.get_logger()
 
 
 class Door:
@@ -32,6 +36,7 @@ class Door:
         *,
         lane_is_on: bool,
         keepalive_s: float,
+        max_connections: int = sys.maxsize,
     ) -> None:
         self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
         self.answer = lane.answer
@@ -40,10 +45,27 @@ class Door:
         self.is_retiring = False
         self._server = server
         self._keepalive_s = keepalive_s
+        self._max_connections = max_connections
+        self._refused = 0
 
     def __call__(self) -> LaneConnection:
         """Make the protocol of a new connection."""
         return LaneConnection(self)
+
+    def admits(self, connection: LaneConnection) -> bool:
+        """Count a new connection; return whether there is room for it.
+
+        Without room it must be closed at once. If the process had no descriptor left, it could open
+        no file and reach no store for the connections that it has.
+        """
+        if len(self.connections) < self._max_connections:
+            self.connections.add(connection)
+            return True
+        if not self._refused:
+            remedy = "raise LimitNOFILE (ulimit -n), or start more workers"
+            log.error("connections.too_many", limit=self._max_connections, remedy=remedy)
+        self._refused += 1
+        return False
 
     def make_aiohttp(self) -> AiohttpProtocol:
         """Make aiohttp's protocol for a connection that needs it."""
@@ -58,6 +80,9 @@ class Door:
 
     def sweep(self, period: float) -> None:
         """Look at every connection; `period` s have passed since the last time."""
+        if self._refused and len(self.connections) < self._max_connections:
+            log.warning("connections.taken_again", refused=self._refused)
+            self._refused = 0
         for connection in list(self.connections):
             connection.quiet = connection.quiet + 1 if connection.is_idle() else 0
             connection.stuck = connection.stuck + 1 if connection.is_stuck() else 0
