@@ -1,7 +1,7 @@
 """What the rooms of one worker share: every object is made here, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
@@ -35,10 +35,14 @@ from deviceflow.store.users import Users
 
 
 class Secrets(NamedTuple):
-    """What is read from the store once, before the workers start."""
+    """What is read from the store once, before the workers start.
+
+    Without the store, there are no signing keys: they are read when it is back.
+    """
 
     installation: Installation
     signing_keys: list[SigningKey]
+    clients: Sequence[Client] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,7 @@ def open_parts(
     """Make the shared objects of one worker."""
     installation = secrets.installation
     clients = Clients(settings.clients)
+    clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()

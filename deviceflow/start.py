@@ -35,15 +35,15 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         installation = await Installation.open(connection)
         for finding in await survey(connection, time.time):
             log.warning("store.finding", finding=finding)
-        clients = Clients(settings.clients)
-        clients.adopt(await StoredClients(connection).all())
+        clients, stored = Clients(settings.clients), await StoredClients(connection).all()
+        clients.adopt(stored)
         _warn_without_clients(settings, clients)
         signing_keys = open_signing_keys(settings, connection, time.time)
         keys = await signing_keys.live_keys()
         for algorithm in algorithms_of(clients, settings.tokens.algorithm):
             if signing_key_of(keys, algorithm) is None:
                 keys = await signing_keys.add_first(new_key(algorithm, int(time.time())))
-        return Secrets(installation, keys)
+        return Secrets(installation, keys, stored)
     finally:
         await connection.close()
 

@@ -18,6 +18,7 @@ from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations, ending_connections
 from deviceflow.oauth.poll.door import Door
+from deviceflow.ops import logging
 from deviceflow.ops.status_board import Phase, StatusBoard, StatusCell
 from deviceflow.orders import Order, Report, WorkerLine, listening
 from deviceflow.pages.demo import Demo
@@ -73,6 +74,8 @@ class Post(NamedTuple):
 
 def run(context: WorkerContext, post: Post) -> None:
     """Serve until SIGTERM, until another worker takes over, or until the supervisor is gone."""
+    # A reload may have changed them.
+    logging.configure(context.settings.log.level, context.settings.log.format)
     # With io_uring, libuv makes one more system call for each connection (docs/performance.md).
     os.environ.setdefault("UV_USE_IO_URING", "0")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

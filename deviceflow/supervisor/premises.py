@@ -19,6 +19,7 @@ from deviceflow.start import prepare
 from deviceflow.store.connection import address_of
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.store.kept_keys import KeptKeys, keep, read_kept
 from deviceflow.supervisor.control import Control
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.handover import HandedPremises
@@ -141,10 +142,31 @@ def _inherited(handed: HandedPremises) -> list[Sockets]:
 
 
 def read_secrets(settings: Settings, redis_url: str) -> Secrets:
-    """Read what the workers have to know of the store. May raise StartError."""
+    """Read what the workers have to know of the store, or what this host has kept of it.
+
+    May raise StartError: the store is away, and nothing was kept.
+    """
+    folder = Path(settings.server.data_dir)
     try:
-        return asyncio.run(prepare(settings, redis_url))
+        secrets = asyncio.run(prepare(settings, redis_url))
     except StoreUnavailable as error:
-        raise StartError(
-            f"cannot reach Redis at {address_of(redis_url)}; is it running, and is redis.url right?"
-        ) from error
+        kept = read_kept(folder)
+        if kept is None:
+            raise StartError(
+                f"cannot reach Redis at {address_of(redis_url)}; "
+                "is it running, and is redis.url right?"
+            ) from error
+        consequence = "pending polls are answered; nothing else works until the store is back"
+        log.warning("store.away_at_start", at=address_of(redis_url), consequence=consequence)
+        return Secrets(kept.installation, [], kept.clients)
+    if settings.redis.url:
+        _keep(folder, KeptKeys(secrets.installation, secrets.clients))
+    return secrets
+
+
+def _keep(folder: Path, kept: KeptKeys) -> None:
+    try:
+        keep(folder, kept)
+    except OSError as error:
+        consequence = "this host cannot start while the store is away"
+        log.warning("keys.not_kept", folder=str(folder), reason=error.strerror, then=consequence)
