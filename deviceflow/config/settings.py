@@ -46,7 +46,7 @@ DEFAULT_SCOPES = {
 
 MAX_WORKERS = 512
 
-Workers = Annotated[
+_Workers = Annotated[
     int,
     Meta(ge=1, le=MAX_WORKERS, description=f'a whole number from 1 to {MAX_WORKERS}, or "auto"'),
 ]
@@ -66,7 +66,7 @@ class Server(Section, frozen=True, kw_only=True):
 
     host: Host = "127.0.0.1"
     port: Port = 8628
-    workers: Workers = 1
+    workers: _Workers = 1
     admin_host: Host = "127.0.0.1"
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
