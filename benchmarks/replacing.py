@@ -21,7 +21,7 @@ from benchmarks.run import Run
 from benchmarks.servers import Place, deviceflow
 from benchmarks.stores import store
 from deviceflow.config import Server
-from deviceflow.supervisor.control import NAME, ask
+from deviceflow.supervisor.control import CONTROL_NAME, ask
 
 RATE = 2_000
 KEPT = 100
@@ -142,7 +142,7 @@ def run(run: Run, command: str, times: int, rate: int = RATE) -> Result:
 async def _measure(
     target: Target, folder: Path, command: str, times: int, rate: int
 ) -> tuple[PollLoad, list[float]]:
-    while not (folder / DATA_DIR / NAME).exists():  # noqa: ASYNC110, the server is starting
+    while not (folder / DATA_DIR / CONTROL_NAME).exists():  # noqa: ASYNC110, the server is starting
         await asyncio.sleep(WAIT_S)
     load = PollLoad(target, rate)
     polling = asyncio.create_task(load.run())

@@ -17,8 +17,8 @@ import msgspec
 from deviceflow.core.client import Client
 from deviceflow.store.installation import Installation
 
-NAME = "kept-keys.json"
-FORMAT = 1
+KEPT_KEYS_NAME = "kept-keys.json"
+_FORMAT = 1
 
 
 class KeptKeys(NamedTuple):
@@ -29,7 +29,7 @@ class KeptKeys(NamedTuple):
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
-    format: int = FORMAT
+    format: int = _FORMAT
     keys: dict[str, bytes]
     clients: list[Client]
 
@@ -39,7 +39,7 @@ def keep(folder: Path, kept: KeptKeys) -> None:
     fields = {name.decode(): value for name, value in kept.installation.fields().items()}
     text = msgspec.json.encode(_File(keys=fields, clients=list(kept.clients)))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, new = folder / NAME, folder / f".{NAME}.{os.getpid()}"
+    path, new = folder / KEPT_KEYS_NAME, folder / f".{KEPT_KEYS_NAME}.{os.getpid()}"
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -55,8 +55,8 @@ def keep(folder: Path, kept: KeptKeys) -> None:
 def read_kept(folder: Path) -> KeptKeys | None:
     """Read the file; None if there is none that this version can read."""
     try:
-        file = msgspec.json.decode((folder / NAME).read_bytes(), type=_File)
-        if file.format != FORMAT:
+        file = msgspec.json.decode((folder / KEPT_KEYS_NAME).read_bytes(), type=_File)
+        if file.format != _FORMAT:
             return None
         fields = {name.encode(): value for name, value in file.keys.items()}
         return KeptKeys(Installation(fields), file.clients)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-NAME = "control.sock"
+CONTROL_NAME = "control.sock"
 
 ANSWER_S = 600.0
 """How long a command waits for its answer, in s."""
@@ -63,7 +63,7 @@ class Control:
             return cls(socket.socket(fileno=descriptor))
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(_listen(folder / NAME))
+            return cls(_listen(folder / CONTROL_NAME))
         except OSError as error:
             reason = error.strerror or str(error)
             log.warning("control.unavailable", folder=str(folder), reason=reason)
@@ -100,7 +100,7 @@ def ask(folder: Path, command: str) -> ControlAnswer | None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_S)
         try:
-            with _address(folder / NAME) as address:
+            with _address(folder / CONTROL_NAME) as address:
                 connection.connect(address)
             connection.sendall(command.encode() + b"\n")
             with connection.makefile("rb") as answer:

@@ -6,7 +6,7 @@ import pytest
 
 from deviceflow.core.client import Client
 from deviceflow.store.installation import Installation
-from deviceflow.store.kept_keys import NAME, KeptKeys, keep, read_kept
+from deviceflow.store.kept_keys import KEPT_KEYS_NAME, KeptKeys, keep, read_kept
 
 RADIO = Client(client_id="radio", name="Radio", scopes=("profile",))
 FIELDS = {
@@ -22,8 +22,10 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     assert kept is not None
     assert kept.installation.fields() == FIELDS
     assert kept.clients == [RADIO]
-    assert (folder / NAME).stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in folder.iterdir()] == [NAME], "nothing half written is left"
+    assert (folder / KEPT_KEYS_NAME).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in folder.iterdir()] == [KEPT_KEYS_NAME], (
+        "nothing half written is left"
+    )
 
 
 def test_a_device_code_of_before_is_known(tmp_path: Path) -> None:
@@ -41,7 +43,7 @@ def test_a_device_code_of_before_is_known(tmp_path: Path) -> None:
     "text", ["", "{}", '{"format": 2, "keys": {}, "clients": []}', '{"keys": {}, "clients": []}']
 )
 def test_a_file_that_is_no_good_counts_as_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / NAME).write_text(text, "utf-8")
+    (tmp_path / KEPT_KEYS_NAME).write_text(text, "utf-8")
     assert read_kept(tmp_path) is None
 
 

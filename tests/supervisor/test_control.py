@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deviceflow.supervisor.control import NAME, Control, ControlAnswer, ask
+from deviceflow.supervisor.control import CONTROL_NAME, Control, ControlAnswer, ask
 from tests.stage.waiting import PATIENCE_S, until_outside
 
 
@@ -34,7 +34,7 @@ def test_a_command_and_its_answer(tmp_path: Path, depth: int) -> None:
     assert answer_once(control, ["line 1", "line 2"]) == ["reload"]
     asking.join(PATIENCE_S)
     assert answers == [ControlAnswer(["line 1", "line 2"])]
-    assert (folder / NAME).stat().st_mode & 0o077 == 0
+    assert (folder / CONTROL_NAME).stat().st_mode & 0o077 == 0
     control.close()
     assert ask(folder, "reload") is None
 
