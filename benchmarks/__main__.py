@@ -13,7 +13,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import before, coldstart, hosts, issue, memory, polling, push, report, targets
+from benchmarks import (
+    before,
+    coldstart,
+    hosts,
+    issue,
+    memory,
+    polling,
+    push,
+    replacing,
+    report,
+    targets,
+)
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -162,6 +173,16 @@ def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) ->
 def hosts_command() -> None:
     """Count polls that are too fast and slip through behind several hosts, in simulated time."""
     hosts.run(screen_console())
+
+
+@main.command("replacing")
+@with_turns
+@click.option("--command", default="reload", type=click.Choice(["reload", "upgrade"]))
+@click.option("--times", default=100, show_default=True, type=click.IntRange(1, 1_000))
+def replacing_command(rounds: int, seconds: int, results: Path, command: str, times: int) -> None:
+    """Count the polls that are lost while all workers are replaced."""
+    with open_run(rounds, seconds, results) as run:
+        replacing.run(run, command, times)
 
 
 @main.command("report")

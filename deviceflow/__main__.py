@@ -9,9 +9,11 @@ from deviceflow.cli.demo import demo
 from deviceflow.cli.help import Group
 from deviceflow.cli.keys import keys
 from deviceflow.cli.login import login
+from deviceflow.cli.reload import reload
 from deviceflow.cli.serve import serve
 from deviceflow.cli.top import top
 from deviceflow.cli.transfer import export, import_
+from deviceflow.cli.upgrade import upgrade
 from deviceflow.cli.users import users
 from deviceflow.ops.version import version
 
@@ -35,7 +37,8 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-for command in (serve, demo, login, users, clients, keys, check, config, export, import_, top):
+COMMANDS = (serve, reload, upgrade, top, demo, login, users, clients, keys, check, config)
+for command in (*COMMANDS, export, import_):
     main.add_command(command)
 
 if __name__ == "__main__":

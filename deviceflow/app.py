@@ -16,6 +16,7 @@ from deviceflow.ops.metrics.page import MetricsPage
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.responses import counting_responses
 from deviceflow.ops.request_id import request_ids
+from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
@@ -48,17 +49,20 @@ def build(
     steady: SteadyClock,
     demo: Demo | None = None,
     recorder: Recorder | None = None,
+    board: StatusBoard | None = None,
 ) -> Apps:
-    """Build the applications of a worker. `recorder`: None for a worker without a supervisor."""
+    """Build the applications of a worker.
+
+    `recorder` and `board`: what the workers of the host count and say; None without a supervisor.
+    """
     recorder = recorder or Recorder.alone()
     parts = open_parts(settings, connection, secrets, pace_memory, clock, steady, recorder)
     polls = polling(parts)
     connections = Connections()
     public = _public(parts, polls, demo)
     public.cleanup_ctx.append(sampler(parts, polls, connections).live)
-    return Apps(
-        public=public, admin=_admin(parts), polls=polls, parts=parts, connections=connections
-    )
+    admin = _admin(parts, board)
+    return Apps(public=public, admin=admin, polls=polls, parts=parts, connections=connections)
 
 
 def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
@@ -83,10 +87,10 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     return app
 
 
-def _admin(parts: Parts) -> web.Application:
+def _admin(parts: Parts, board: StatusBoard | None) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.feed.reachable, lambda: parts.feed.refusal).routes())
+    app.add_routes(Health(lambda: parts.feed.store_state, board).routes())
     app.add_routes(MetricsPage(parts.recorder).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

@@ -68,6 +68,18 @@ def answering_oversize(app: web.Application) -> AnswerOversize:
     return answer
 
 
+def ending_connections(handle: RequestHandler, is_ending: Callable[[], bool]) -> RequestHandler:
+    """Wrap `handle` so that a connection ends after its answer while `is_ending`."""
+
+    async def answer_last(request: web.BaseRequest) -> web.StreamResponse:
+        response = await handle(request)
+        if is_ending():
+            response.force_close()
+        return response
+
+    return answer_last
+
+
 async def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     if any(part in request.path for part in MACHINE_PATHS):
         return exception_response(error)

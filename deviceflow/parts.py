@@ -1,7 +1,7 @@
 """What the rooms of one worker share: every object is made here, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
@@ -37,14 +37,16 @@ from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 
-FIRST_LOOK_S = 1.0
-
 
 class Secrets(NamedTuple):
-    """What is read from the store once, before the workers start."""
+    """What is read from the store once, before the workers start.
+
+    Without the store, there are no signing keys: they are read when it is back.
+    """
 
     installation: Installation
     signing_keys: list[SigningKey]
+    clients: Sequence[Client] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,9 @@ class Parts:
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:
         """Run the feed while the application runs; close everything at its end."""
-        await self._look_around()
+        # Read clients and keys as they are now, before the first request is answered: a worker
+        # that replaces another one received those of the server's start.
+        await self.feed.look_first()
         feeding = asyncio.create_task(self.feed.run())
         yield
         feeding.cancel()
@@ -98,16 +102,6 @@ class Parts:
         self.users.close()
         await self.holds.close()
         await self.connection.close()
-
-    async def _look_around(self) -> None:
-        """Read clients and keys as they are now, before the first request is answered.
-
-        A worker that replaces another one received the keys of the server's start. It must also
-        start without a store: the feed tries again, and logs what is wrong.
-        """
-        with suppress(Exception):
-            async with asyncio.timeout(FIRST_LOOK_S):
-                await self.feed.catch_up()
 
 
 def open_parts(
@@ -124,6 +118,7 @@ def open_parts(
     pushes = PushWatch(recorder)
     installation = secrets.installation
     clients = Clients(settings.clients)
+    clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()

@@ -88,8 +88,20 @@ class Signer:
             key.key_id: self._keys.get(key.key_id) or _import_jwk(key.jwk) for key in stored
         }
         self._stored = {key.key_id: key for key in stored}
-        self.signing_key = [key for key in stored if key.algorithm == self.algorithm][-1]
-        self._signing_id = self.signing_key.key_id
+        signing = [key for key in stored if key.algorithm == self.algorithm]
+        self._signing_id = signing[-1].key_id if signing else ""
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key that signs. May raise OAuthError: the keys could not be read yet."""
+        self._need_keys()
+        return self._stored[self._signing_id]
+
+    def _need_keys(self) -> None:
+        # A server that started without its store. An empty answer would be a wrong one: an API
+        # would keep it, and refuse every token.
+        if not self._keys:
+            raise temporarily_unavailable()
 
     @property
     def known(self) -> Mapping[str, SigningKey]:
@@ -121,7 +133,8 @@ class Signer:
         return found[-1] if found else None
 
     def verify(self, token: str) -> VerifiedToken:
-        """Verify a token of this server. May raise BadToken."""
+        """Verify a token of this server. May raise BadToken, or OAuthError without keys."""
+        self._need_keys()
         header = _header(token)
         key_id = str(header.get("kid"))
         key = self._keys.get(key_id)
@@ -130,7 +143,11 @@ class Signer:
         return _verify(token, key, (str(key.alg),))
 
     def jwks(self) -> dict[str, list[Any]]:
-        """Return the public keys (RFC 7517 5), without private members."""
+        """Return the public keys (RFC 7517 5), without private members.
+
+        May raise OAuthError: the keys could not be read yet.
+        """
+        self._need_keys()
         live = [key for key_id, key in self._keys.items() if self._is_live(key_id)]
         return {"keys": [key.as_dict(private=False) for key in live]}
 

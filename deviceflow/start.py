@@ -39,7 +39,8 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         installation = await Installation.open(connection)
         clients = Clients(settings.clients)
         stored_clients = StoredClients(connection)
-        clients.adopt(await stored_clients.all())
+        stored = await stored_clients.all()
+        clients.adopt(stored)
         await stored_clients.mend_names()
         _warn_without_clients(settings, clients)
         signing_keys = open_signing_keys(settings, connection, time.time)
@@ -47,7 +48,7 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         for algorithm in algorithms_of(clients, settings.tokens.algorithm):
             if signing_key_of(keys, algorithm) is None:
                 keys = await signing_keys.add_first(new_key(algorithm, int(time.time())))
-        return Secrets(installation, keys)
+        return Secrets(installation, keys, stored)
     finally:
         await connection.close()
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,16 +17,27 @@ from aiohttp import web
 
 from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
-from deviceflow.middleware import answering_expectations, answering_oversize
+from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
 from deviceflow.oauth.poll.door import Door
-from deviceflow.ops.logging import TAPS
+from deviceflow.ops import logging
 from deviceflow.ops.metrics.memory import MetricsMemory
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.ops.status_board import Phase, StatusBoard, StatusCell
+from deviceflow.orders import Order, Report, WorkerLine, listening
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
 from deviceflow.start import connect
 
 ACCEPT_BACKLOG = 4096
+RESERVED_DESCRIPTORS = 256
+"""The descriptors that a worker needs for other things than connections: up to 64 connections to
+the store, files, and what is accepted in one turn of the event loop before the door sees it."""
+
+BEAT_S = 0.25
+
+RETIRE_S = 20.0
+"""How long a worker that is replaced waits for the next request of a connection that is kept: a few
+polls of a device that polls every 5 s."""
 
 # A device that lost its power or its network sends no FIN, and its held poll would wait for a
 # decision that it cannot hear. So a peer that answers nothing is given up after 20 s, within the
@@ -44,6 +57,7 @@ class WorkerContext(NamedTuple):
     secrets: Secrets
     pace_memory: memoryview
     metrics: MetricsMemory
+    board: StatusBoard
     demo: Demo | None
 
 
@@ -54,25 +68,27 @@ class Sockets(NamedTuple):
     admin: socket.socket
 
 
-def run(context: WorkerContext, sockets: Sockets, lifeline: int) -> None:
-    """Serve until SIGTERM, or until the supervisor is gone.
+class Post(NamedTuple):
+    """The place of one worker: its sockets, its line to the supervisor, its cell on the board."""
 
-    `lifeline`: the reading end of a pipe that the supervisor holds open. It becomes readable
-    when the supervisor ends, however it ends.
-    """
+    sockets: Sockets
+    line: socket.socket
+    cell: int
+
+
+def run(context: WorkerContext, post: Post) -> None:
+    """Serve until SIGTERM, until another worker takes over, or until the supervisor is gone."""
+    # A reload may have changed them.
+    log = context.settings.log
+    logging.configure(log.level, log.format, log.addresses)
     # With io_uring, libuv makes one more system call for each connection (docs/performance.md).
     os.environ.setdefault("UV_USE_IO_URING", "0")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(context, sockets, lifeline))
+        runner.run(_work(context, post))
 
 
-async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> None:
-    settings = context.settings
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(lifeline, stop.set)
-
+async def _work(context: WorkerContext, post: Post) -> None:
+    settings, cell = context.settings, context.board.cell(post.cell)
     apps = build(
         settings,
         connect(settings, context.redis_url),
@@ -82,14 +98,57 @@ async def _serve(context: WorkerContext, sockets: Sockets, lifeline: int) -> Non
         steady=time.monotonic,
         demo=context.demo,
         recorder=Recorder(context.metrics),
+        board=context.board,
     )
-    admin = await open_runner(apps.admin, settings.server)
-    await web.SockSite(admin, sockets.admin).start()
-    public = await open_runner(apps.public, settings.server)
-    async with serving(apps, public, sockets.public), tracing(settings):
-        await stop.wait()
-        loop.remove_reader(lifeline)
-    await admin.cleanup()
+    async with listening(post.line) as line:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, line.take, Order.STOP)
+        beating = asyncio.create_task(_beat(apps, cell))
+        admin = await open_runner(apps.admin, settings.server)
+        await web.SockSite(admin, post.sockets.admin).start()
+        public = await open_runner(apps.public, settings.server)
+        line.report(Report.PREPARED)
+        await line.until(Order.SERVE, Order.STOP)
+        if Order.SERVE in line.given:
+            async with tracing(settings):
+                await _serve(apps, public, post, cell, line)
+        await admin.cleanup()
+        beating.cancel()
+
+
+async def _serve(
+    apps: Apps, public: web.AppRunner, post: Post, cell: StatusCell, line: WorkerLine
+) -> None:
+    async with serving(apps, public, post.sockets.public) as door:
+        cell.store = apps.parts.feed.store_state
+        cell.phase = Phase.SERVING
+        line.report(Report.SERVING)
+        await line.until(Order.RETIRE, Order.STOP)
+        cell.phase = Phase.RETIRING
+        door.listener.close()
+        if Order.STOP not in line.given:
+            await _retire(door, line)
+
+
+async def _retire(door: Door, line: WorkerLine) -> None:
+    """End each connection after its next answer, for as long as clients may keep one idle."""
+    tasks = {asyncio.create_task(door.retire()), asyncio.create_task(line.until(Order.STOP))}
+    await asyncio.wait(tasks, timeout=RETIRE_S, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _beat(apps: Apps, cell: StatusCell) -> None:
+    """Show on the board that this event loop runs, and what it sees of the store."""
+    while True:
+        cell.store = apps.parts.feed.store_state
+        cell.beat()
+        await asyncio.sleep(BEAT_S)
+
+
+def max_connections() -> int:
+    """Return how many connections this process may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit < 0 else max(1, limit - RESERVED_DESCRIPTORS)
 
 
 @asynccontextmanager
@@ -100,11 +159,11 @@ async def tracing(settings: Settings) -> AsyncIterator[None]:
         return
     # OpenTelemetry is an extra, and it begins a thread, which the supervisor must not have.
     traces = import_module("deviceflow.ops.tracing").GrantTraces()
-    TAPS.append(traces.note)
+    logging.TAPS.append(traces.note)
     try:
         yield
     finally:
-        TAPS.remove(traces.note)
+        logging.TAPS.remove(traces.note)
         await asyncio.to_thread(traces.close)
 
 
@@ -115,7 +174,7 @@ async def serving(
     """Serve on `sock`: the lane first, then aiohttp. At the end, finish the open requests."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
-    runner.server.request_handler = answering_expectations(runner.server.request_handler)
+    handle = answering_expectations(runner.server.request_handler)
     server = apps.parts.settings.server
     door = make_door(
         apps.polls.lane,
@@ -124,16 +183,18 @@ async def serving(
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public),
+        max_connections=max_connections(),
     )
+    runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
     apps.connections.counted_by = door.connections.__len__
     _notice_dead_peers(sock)
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)
+    door.listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)
     sweeping = asyncio.create_task(door.sweep_regularly())
     try:
         yield door
     finally:
-        listener.close()
+        door.listener.close()
         sweeping.cancel()
         await door.drain()
         await runner.cleanup()

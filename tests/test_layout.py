@@ -15,12 +15,16 @@ STILL = {
     "device/errors.py",  # exceptions
     "device/events.py",  # records
     "store/errors.py",  # exceptions
+    "supervisor/errors.py",  # an exception
 }
 """Modules without behaviour: what uses them is tested."""
 
 BY_FEATURE = {
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
+    "cli/control.py": "process/test_change.py",  # with a server to speak to
+    "cli/reload.py": "process/test_change.py",  # with a server to speak to
+    "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
@@ -35,10 +39,11 @@ BY_FEATURE = {
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "oauth/token/counts.py": "process/test_metrics.py",  # by the numbers of a server
-    "ops/health.py": "process/test_flow.py",  # on the admin port, and oauth/test_store_away.py
+    "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/metrics/metric.py": "ops/metrics/test_table.py",  # with all that are declared
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
+    "orders.py": "process/test_change.py",  # between processes
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
@@ -58,7 +63,17 @@ BY_FEATURE = {
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
-    "supervisor.py": "process/test_restart.py",  # in processes
+    "supervisor/changes.py": "process/test_change.py",  # in processes
+    "supervisor/generations.py": "process/test_change.py",  # in processes
+    "supervisor/handover.py": "process/test_change.py",  # from one program to the next
+    "supervisor/premises.py": "process/test_restart.py",  # in processes
+    "supervisor/server.py": "process/test_restart.py",  # in processes
+    "supervisor/shared_memory.py": "process/test_change.py",  # by the pace that is kept
+    "supervisor/signals.py": "process/test_restart.py",  # in processes
+    "supervisor/sockets.py": "process/test_start.py",  # by the ports that it refuses
+    "supervisor/trial.py": "process/test_change.py",  # by the upgrades that it refuses
+    "supervisor/watchdog.py": "process/test_change.py",  # by a worker that stands still
+    "supervisor/workers.py": "process/test_restart.py",  # in processes
     "worker.py": "process/test_restart.py",  # in processes
 }
 """Modules that are tested by what they do together, and the file that does it."""

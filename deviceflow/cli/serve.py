@@ -16,7 +16,8 @@ from deviceflow.cli.options import (
     redis_url_option,
     settings_from,
 )
-from deviceflow.config import Settings
+from deviceflow.config import Settings, load
+from deviceflow.config.reading import StringValue
 from deviceflow.ops import logging
 from deviceflow.supervisor import StartError, Supervisor
 
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 @config_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on, 0 for any free port.  [default: 8628]")
-@click.option("--workers", type=int, help="Worker processes.  [default: 1]")
+@click.option("--workers", help='Worker processes, or "auto" for one for each core.  [default: 1]')
 @redis_url_option
 @data_dir_option
 @click.option(
@@ -37,7 +38,7 @@ def serve(
     config_file: Path | None,
     host: str | None,
     port: int | None,
-    workers: int | None,
+    workers: str | None,
     redis_url: str | None,
     data_dir: str | None,
     admin_port: int | None,
@@ -47,27 +48,32 @@ def serve(
     A setting comes from the command line, else from its DEVICEFLOW_* variable, else from the
     file, else it has its default.
     """
-    settings = settings_from(
-        config_file,
-        {
-            "server.host": host,
-            "server.port": port,
-            "server.workers": workers,
-            "server.data_dir": data_dir,
-            "server.admin_port": admin_port,
-            "redis.url": redis_url,
-        },
-        _report,
-    )
+    overrides: dict[str, object] = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": None if workers is None else StringValue(workers),
+        "server.data_dir": data_dir,
+        "server.admin_port": admin_port,
+        "redis.url": redis_url,
+    }
+    settings = settings_from(config_file, overrides, _report)
     logging.configure(settings.log.level, settings.log.format, settings.log.addresses)
     for warning in risks(settings):
         log.warning("settings.warning", warning=warning)
     try:
         _require_extras(settings)
-        Supervisor(settings).run()
+        Supervisor(settings, load=lambda: _load(config_file, overrides)).run()
     except StartError as error:
         report_failure(str(error), settings.log.format)
         sys.exit(1)
+
+
+def _load(config_file: Path | None, overrides: dict[str, object]) -> Settings:
+    """Read the settings again, for a reload. May raise ConfigError."""
+    settings = load(config_file, environ=os.environ, overrides=overrides)
+    for warning in risks(settings):
+        log.warning("settings.warning", warning=warning)
+    return settings
 
 
 def _require_extras(settings: Settings) -> None:

@@ -5,7 +5,14 @@ else it has its default. `load` reports all problems at once. The line of a prob
 of the setting, its value, and what would be right. Each type carries its own rule and description.
 """
 
-from deviceflow.config.loading import ConfigError, load, read_client, setting_paths, variable_for
+from deviceflow.config.loading import (
+    ConfigError,
+    data_dir_of,
+    load,
+    read_client,
+    setting_paths,
+    variable_for,
+)
 from deviceflow.config.settings import (
     Device,
     Log,
@@ -33,6 +40,7 @@ __all__ = [
     "Tokens",
     "Tracing",
     "User",
+    "data_dir_of",
     "load",
     "read_client",
     "setting_paths",

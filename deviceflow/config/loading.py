@@ -1,7 +1,10 @@
 """Reading the settings from the file, the environment and the command line."""
 
 import copy
+import math
+import os
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +16,17 @@ from msgspec import UnsetType
 
 from deviceflow.config.reading import Reading, StringValue, join, struct_in, suggestion
 from deviceflow.config.rules import RULES
-from deviceflow.config.settings import DEFAULT_SCOPES, Settings
+from deviceflow.config.settings import DEFAULT_SCOPES, MAX_WORKERS, Server, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import LETTERS, NUMERIC
 
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
 """Alphabets that a file may name instead of listing their characters."""
 
+AUTO = "auto"
+"""As the number of workers: one for each core."""
+
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _VARIABLE = "DEVICEFLOW_"
 _FILE_VARIABLE = "DEVICEFLOW_CONFIG"
 
@@ -63,6 +70,27 @@ def load(
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
     return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
+
+
+def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
+    """Return the data directory of a server, also where the rest of its file is no good.
+
+    So a command can reach the server whose file has just been broken, and hear what is wrong.
+    """
+    if override is not None:
+        return Path(override)
+    if path is None and environ.get(_FILE_VARIABLE):
+        path = Path(environ[_FILE_VARIABLE])
+    if variable := environ.get(variable_for("server.data_dir")):
+        return Path(variable)
+    if path is None:
+        return Path(Server().data_dir)
+    try:
+        server = _document(path).get("server")
+    except ConfigError:
+        server = None
+    folder = server.get("data_dir") if isinstance(server, dict) else None
+    return path.absolute().parent / (folder if isinstance(folder, str) else Server().data_dir)
 
 
 def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
@@ -164,8 +192,22 @@ def _put(document: dict[str, Any], setting: str, value: object) -> None:
     table[name] = value
 
 
+def cores() -> int:
+    """Return how many cores this process may use: by its affinity, and by its cgroup's quota."""
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:
+        quota, period = _CPU_QUOTA.read_text("ascii").split()
+        allowed = min(allowed, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):
+        pass  # no cgroup v2, or "max": no quota
+    return min(max(allowed, 1), MAX_WORKERS)
+
+
 def _spell_out(document: Mapping[str, Any]) -> None:
-    """Replace the names of alphabets by their characters."""
+    """Replace the names of alphabets by their characters, and "auto" by the number of cores."""
+    server = document.get("server")
+    if isinstance(server, dict) and isinstance(name := server.get("workers"), str):
+        server["workers"] = cores() if name == AUTO else name
     clients = document.get("clients")
     for table in (document.get("device"), *(clients if isinstance(clients, list) else ())):
         code = table.get("user_code") if isinstance(table, dict) else None

@@ -44,6 +44,14 @@ DEFAULT_SCOPES = {
 """The scopes that are described to people even if the file does not describe them."""
 
 
+MAX_WORKERS = 512
+
+_Workers = Annotated[
+    int,
+    Meta(ge=1, le=MAX_WORKERS, description=f'a whole number from 1 to {MAX_WORKERS}, or "auto"'),
+]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of all sections: it refuses unknown fields."""
 
@@ -58,7 +66,7 @@ class Server(Section, frozen=True, kw_only=True):
 
     host: Host = "127.0.0.1"
     port: Port = 8628
-    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    workers: _Workers = 1
     admin_host: Host = "127.0.0.1"
     admin_port: Port = 8629
     data_dir: Folder = "deviceflow-data"
@@ -69,6 +77,8 @@ class Server(Section, frozen=True, kw_only=True):
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
+    lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
+    watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
 
     @property

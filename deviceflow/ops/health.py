@@ -1,28 +1,36 @@
 """GET /healthz and /readyz, on the admin port.
 
-/healthz says that the process answers. /readyz also says whether the store does,
-and whether it takes writes. A server
-without its store can still answer the polls of pending grants, so it is `degraded` with status
-200. If a balancer removed every host, a pause of the store would become an outage.
+/healthz says that the process answers. /readyz says whether the host serves: 503 while it is
+starting or about to stop, else 200. It speaks for all workers of the host, whichever of them
+answers, because the kernel chooses one.
+
+A server without its store, or with a store that refuses writes, can still answer the polls of
+pending grants, so it is `degraded` with status 200. If a balancer removed every host, a pause of
+the store would become an outage.
 """
 
 from collections.abc import Callable
 
 from aiohttp import web
 
+from deviceflow.ops.status_board import StatusBoard
+
+REACHABLE = "reachable"
+UNREACHABLE = "unreachable"
+"""What a worker says of the store. Anything else is the code with which it refuses writes."""
+
+Body = dict[str, str]
+
 
 class Health:
     """The endpoints of a worker.
 
-    `store_reachable` and `store_refusal` return what the worker saw last: whether the store
-    answers, and the code with which it refuses writes (None if it takes them).
+    `store` returns what this worker saw of the store last. Without a `board`, it is alone.
     """
 
-    def __init__(
-        self, store_reachable: Callable[[], bool], store_refusal: Callable[[], str | None]
-    ) -> None:
-        self._store_reachable = store_reachable
-        self._store_refusal = store_refusal
+    def __init__(self, store: Callable[[], str], board: StatusBoard | None = None) -> None:
+        self._board = board
+        self._store = store
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the two endpoints."""
@@ -33,13 +41,23 @@ class Health:
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """Answer whether everything works, or only polls of pending grants."""
-        reachable = self._store_reachable()
-        if reachable and (refusal := self._store_refusal()):
-            return web.json_response({"status": "degraded", "store": "refuses", "reason": refusal})
-        return web.json_response(
-            {
-                "status": "ok" if reachable else "degraded",
-                "store": "reachable" if reachable else "unreachable",
-            }
-        )
+        """Answer whether everything works, or only polls of pending grants, or nothing yet."""
+        board = self._board
+        others = [cell.store for cell in board.serving()] if board else []
+        if board and board.stopping:
+            body = {"status": "stopping", "reason": "this server is about to stop"}
+        elif board and not others:
+            body = {"status": "starting", "reason": "no worker of this server serves yet"}
+        else:
+            return web.json_response(_with_store({*others, self._store()}))
+        return web.json_response(body, status=503)
+
+
+def _with_store(states: set[str]) -> Body:
+    """Describe the store by the worst that a worker says of it."""
+    refusals = states - {REACHABLE, UNREACHABLE}
+    if refusals:
+        return {"status": "degraded", "store": "refuses", "reason": min(refusals)}
+    if UNREACHABLE in states:
+        return {"status": "degraded", "store": UNREACHABLE}
+    return {"status": "ok", "store": REACHABLE}

@@ -1,11 +1,13 @@
 """Logs: a line for each event, for people on a terminal, and as JSON elsewhere."""
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -23,6 +25,22 @@ TAPS: list[Tap] = []
 """The taps of this process."""
 
 log = structlog.get_logger()
+
+
+class _Standing(io.TextIOBase):
+    """A stream whose other end may go: a lost terminal is no reason for a server to end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure(level: str, form: LogFormat, addresses: Addresses = "full") -> None:
@@ -51,8 +69,9 @@ def configure(level: str, form: LogFormat, addresses: Addresses = "full") -> Non
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # One write per line, because the processes share standard error. print() makes two.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Standing(sys.stderr))),
+        # A reload may change the level, also for modules that have logged before.
+        cache_logger_on_first_use=False,
     )
     # aiohttp.server logs requests that it cannot parse, and these may hold codes and secrets.
     logging.getLogger("aiohttp.server").disabled = True

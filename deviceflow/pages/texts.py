@@ -26,6 +26,11 @@ _LOCALE = Path(__file__).parents[1] / "locale"
 
 @cache
 def catalogue() -> GNUTranslations:
+    """Return the catalogue, read once. May raise `OSError`."""
+    return read_catalogue()
+
+
+def read_catalogue() -> GNUTranslations:
     """Read the catalogue. May raise `OSError`."""
     compiled = BytesIO()
     path = _LOCALE / LANGUAGE / "LC_MESSAGES" / "deviceflow.po"

@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import socket
+import struct
 import tempfile
 import time
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ _UNQUOTED = " \t\r\n\"'"
 # It answers when it has read its file again, which takes a while for a large one.
 _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+# struct ucred of unix(7): pid, uid, gid.
+_CREDENTIALS = struct.Struct("iII")
 
 
 class EmbeddedValkey:
@@ -43,7 +47,7 @@ class EmbeddedValkey:
         self.data_dir = data_dir.absolute()
         self.socket_path = _socket_path(self.data_dir)
         self._lock: int | None = None
-        self._server: ValkeyServer | None = None
+        self._server: ValkeyServer | _AdoptedServer | None = None
 
     @property
     def url(self) -> str:
@@ -91,6 +95,23 @@ class EmbeddedValkey:
                 self._server.stop(timeout=_STOP_TIMEOUT_S)
             self._server = None
         self._unlock()
+
+    def pid(self) -> int:
+        """Return the id of the server's process. Call it on a store that was started."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.connect(str(self.socket_path))
+            credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return int(_CREDENTIALS.unpack(credentials)[0])
+
+    @property
+    def lock(self) -> int | None:
+        """The descriptor of the lock, if this process owns the directory."""
+        return self._lock
+
+    def adopt(self, lock: int, pid: int) -> None:
+        """Take over the server that this process started before its program was replaced."""
+        self._lock = lock
+        self._server = _AdoptedServer(pid, self.socket_path)
 
     def has_died(self) -> bool:
         """Return whether this process's server has ended without `stop()`."""
@@ -190,6 +211,35 @@ class EmbeddedValkey:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+class _AdoptedServer:
+    """A server that runs already, as a child of this process."""
+
+    def __init__(self, pid: int, socket_path: Path) -> None:
+        self._pid = pid
+        self._socket_path = socket_path
+
+    def is_running(self) -> bool:
+        return self._is_there() and _answers(self._socket_path)
+
+    def stop(self, timeout: float) -> None:
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + timeout
+        while self._is_there() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        self._signal(signal.SIGKILL)
+
+    def _is_there(self) -> bool:
+        try:
+            # It may have been collected already, together with the workers.
+            return os.waitpid(self._pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:
+            return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._is_there():
+            os.kill(self._pid, number)
 
 
 def _socket_path(data_dir: Path) -> Path:

@@ -40,6 +40,8 @@ from deviceflow.store.subscriber import Subscriber
 CATCH_UP_S = 0.9
 """The pause between two looks at the log. With the look itself, it is a second at most."""
 
+FIRST_LOOK_S = 1.0
+
 PAGE = 1000
 """Entries of the log that are read at a time."""
 
@@ -69,7 +71,7 @@ class Feed:
     `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
     heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
     longest lifetime of a grant, in s.
-    `reachable`: whether the last look succeeded.
+    `reachable`: whether the last look at the store succeeded, None before the first.
     `refusal`: the code with which the store refuses writes, None if it takes them.
     """
 
@@ -86,7 +88,7 @@ class Feed:
     longest_s: Callable[[], float] = _a_day
     on_client: Callable[[str], Awaitable[None]] | None = None
 
-    reachable: bool = field(default=False, init=False)
+    reachable: bool | None = field(default=None, init=False)
     refusal: str | None = field(default=None, init=False)
     # The newest entry that was read. None before the first one.
     _last_entry: str | None = field(default=None, init=False)
@@ -107,8 +109,24 @@ class Feed:
 
     @property
     def subscribed(self) -> bool:
-        """Whether the decisions of other workers come at once."""
-        return self._subscribers[0].hears
+        """Whether what other workers announce is heard at once."""
+        return all(each.hears for each in self._subscribers)
+
+    @property
+    def store_state(self) -> str:
+        """What was seen of the store last: "reachable", "unreachable", or why it refuses writes."""
+        if not self.reachable:
+            return "unreachable"
+        return self.refusal or "reachable"
+
+    async def look_first(self) -> None:
+        """Look at the store once, for as long as a start may wait for it."""
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                await self.catch_up()
+            self._note_reachable(reachable=True)
+        except Exception as error:  # noqa: BLE001, `run` looks again, and logs what is wrong
+            self._note_reachable(reachable=False, reason=str(error))
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""

@@ -35,6 +35,15 @@ class Installation:
         """Read the secrets, or make them at the very first start. May raise StoreUnavailable."""
         return cls(await _read_or_make(connection))
 
+    def fields(self) -> dict[bytes, bytes]:
+        """Return the secrets as they are stored."""
+        return {
+            b"epoch": self.epoch,
+            b"device_code_key": self.codes.keys[0].secret,
+            b"name_key": self._name_key,
+            b"challenge_key": self._challenge_key,
+        }
+
     async def refresh(self, connection: Connection) -> bool:
         """Read the secrets again; return whether they are new. May raise StoreUnavailable."""
         fields = await _read_or_make(connection)

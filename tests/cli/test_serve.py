@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.__main__ import main
 from deviceflow.config import Settings
+from deviceflow.config.loading import cores
 from deviceflow.supervisor import StartError
 
 Serve = Callable[..., Result]
@@ -18,10 +19,12 @@ class Started:
     """A fake supervisor, which keeps the settings and starts no process."""
 
     settings: Settings
+    load: Callable[[], Settings]
     problem = ""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         Started.settings = settings
+        Started.load = staticmethod(load)
 
     def run(self) -> None:
         if Started.problem:
@@ -79,11 +82,32 @@ def test_the_file_may_be_named_by_a_variable(serve: Serve, tmp_path: Path) -> No
     assert Started.settings.server.port == 1
 
 
+def test_the_settings_can_be_read_again(serve: Serve, tmp_path: Path) -> None:
+    """The file has changed; the command line is as it was."""
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nport = 1\nkeepalive_s = 3\n", encoding="utf-8")
+    assert serve("--config", str(file), "--port", "100").exit_code == 0
+    file.write_text("[server]\nport = 1\nkeepalive_s = 4\n", encoding="utf-8")
+    server = Started.load().server
+    assert (server.port, server.keepalive_s) == (100, 4)
+
+
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_a_worker_for_each_core(serve: Serve, tmp_path: Path, source: str) -> None:
+    file = tmp_path / "deviceflow.toml"
+    file.write_text("[server]\nworkers = 'auto'\n" if source == "file" else "", encoding="utf-8")
+    options = ("--workers", "auto") if source == "option" else ()
+    variables = {"DEVICEFLOW_SERVER_WORKERS": "auto"} if source == "variable" else {}
+    assert serve("--config", str(file), *options, **variables).exit_code == 0
+    assert Started.settings.server.workers == cores()
+
+
 @pytest.mark.parametrize(
     ("options", "variables", "hint"),
     [
         (["--port", "65536"], {}, "server.port"),
         (["--workers", "0"], {}, "server.workers"),
+        (["--workers", "many"], {}, 'from 1 to 512, or "auto"'),
         (["--redis-url", "http://127.0.0.1"], {}, "redis.url"),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml"),
         ([], {"DEVICEFLOW_SERVER_PORT": "many"}, "DEVICEFLOW_SERVER_PORT"),

@@ -1,6 +1,7 @@
 """The sources of settings, and the messages about wrong ones."""
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -17,6 +18,7 @@ from deviceflow.config import (
     Settings,
     User,
     load,
+    loading,
     setting_paths,
     variable_for,
 )
@@ -522,3 +524,18 @@ def test_no_document_raises_anything_else(document: dict[str, Any], file: Path) 
 @example(content=b"issuer" + b".a" * 3_000 + b" = 1")
 def test_no_bytes_raise_anything_else(content: bytes, file: Path) -> None:
     tried(content, file)
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 64), ("150000 100000", 2), ("50000 100000", 1), ("nonsense", 64), (None, 64)],
+)
+def test_the_cores_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str | None, expected: int
+) -> None:
+    """Half a core is one worker; without a quota, all cores count on which the process may run."""
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota, "ascii")
+    monkeypatch.setattr(loading, "_CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert loading.cores() == expected

@@ -4,10 +4,17 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from tests.stage.process import Command
+from deviceflow.core.client import Client
+from deviceflow.store import keyspace
+from tests.stage.ports import free_port
+from tests.stage.process import Command, MakeProgram
 from tests.stage.program import Program
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until_outside
+from tests.stage.wire import Device, fetch, request_of
 
 Refused = Callable[..., str]
 
@@ -116,3 +123,60 @@ def test_a_port_that_is_none(refused: Refused) -> None:
 def test_an_issuer_that_reaches_others_without_tls(refused: Refused) -> None:
     """8628-3.1-a: plain HTTP never leaves this machine."""
     assert "issuer" in refused("--host", "192.0.2.1")
+
+
+def test_redis_is_away_at_a_restart(
+    make_program: MakeProgram, start_valkey: Callable[..., Valkey]
+) -> None:
+    """Pending polls are answered from the kept keys, and when it is back, all else works again.
+
+    Also for a client that only the store has.
+    """
+    store = start_valkey()
+    program = make_program("--workers", "2", "--redis-url", store.url)
+    radio_client = Client(client_id="radio", name="Radio", scopes=("profile",))
+    with store.client() as client:
+        client.hset(keyspace.CLIENTS, "radio", msgspec.json.encode(radio_client))
+    tv = Device(program).authorize()
+    assert program.stop() == 0
+    program.start()
+    radio = Device(program, "radio").authorize()
+    (kept,) = program.data_dir.glob("kept-keys.json")
+    assert kept.stat().st_mode & 0o077 == 0
+    assert program.stop() == 0
+    store.kill()
+
+    known = len(program.log)
+    program.start()
+    program.wait_for("store.away_at_start", known)
+    until_outside(lambda: fetch(request_of(program.admin_url + "/readyz")).status == 200)
+    ready = fetch(request_of(program.admin_url + "/readyz"))
+    assert ready.body == {"status": "degraded", "store": "unreachable"}
+    assert [tv.outcome(), radio.outcome()] == ["authorization_pending"] * 2
+    assert Device(program).request().status == 503
+    assert fetch(request_of(program.url + "/oauth2/jwks")).status == 503
+
+    store.start()
+    until_outside(lambda: fetch(request_of(program.url + "/oauth2/jwks")).status == 200)
+    until_outside(lambda: Device(program).request().status == 200)
+
+
+def test_the_first_answers_about_readiness(program: Program) -> None:
+    """While it starts, 503 and "starting"; never "degraded" with a store that is well."""
+    program.stop()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/readyz"
+    seen = []
+
+    def is_ready() -> bool:
+        try:
+            answer = fetch(request_of(url))
+        except OSError:
+            return False
+        seen.append((answer.status, answer.body["status"]))
+        return answer.status == 200
+
+    program.launch("--admin-port", str(port))
+    until_outside(is_ready)
+    assert seen[-1] == (200, "ok")
+    assert set(seen[:-1]) <= {(503, "starting")}

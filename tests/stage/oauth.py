@@ -314,7 +314,7 @@ class Stage:
         for client in (public, admin):
             await self._stack.enter_async_context(client)
         worker = Worker(public, admin, apps.parts)
-        await until(lambda: worker.feed.reachable)
+        await until(lambda: worker.feed.reachable and worker.feed.subscribed)
         self.workers.append(worker)
         return worker
 

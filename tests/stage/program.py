@@ -91,13 +91,13 @@ class Program:
         self._options = (*self._options, "--redis-url", redis_url)
         self.start()
 
-    def launch(self) -> None:
-        """Start, and wait for nothing."""
+    def launch(self, *options: str) -> None:
+        """Start with more options, and wait for nothing."""
         # Not any free port: after a stop another process might be given it.
         port = str(self.port if self.url else free_port())
         self._join()
         self._process = subprocess.Popen(
-            self.arguments("--port", port, "--admin-port", "0"),
+            self.arguments("--port", port, "--admin-port", "0", *options),
             stderr=subprocess.PIPE,
             text=True,
             env=environment() | self.variables,

@@ -309,7 +309,7 @@ async def serve(
         async with serving(apps, runner, sock, WatchedDoor) as door:
             assert isinstance(door, WatchedDoor)
             served = Served(apps, door, sock.getsockname()[1])
-            await turns_until(lambda: served.feed.reachable)
+            await turns_until(lambda: served.feed.reachable and served.feed.subscribed)
             yield served
 
 

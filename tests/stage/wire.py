@@ -57,9 +57,10 @@ class Device:
             self._program.notes.add(self.grant["device_code"], code, code.replace("-", ""))
         return answer
 
-    def poll(self) -> Answer:
+    def poll(self, wait: int = 0) -> Answer:
+        """Poll; with `wait` (s), the server may hold the poll."""
         form = {"grant_type": DEVICE_CODE_GRANT, "device_code": self.grant["device_code"]}
-        return self._noted(self._post("token", form))
+        return self._noted(self._post("token", form, {"Prefer": f"wait={wait}"} if wait else {}))
 
     def outcome(self) -> str:
         """The error of a poll, or `tokens`."""
@@ -90,13 +91,15 @@ class Device:
             self._program.notes.add(str(self.tokens.get("refresh_token", "")).partition(".")[2])
         return answer
 
-    def _post(self, endpoint: str, form: dict[str, str]) -> Answer:
+    def _post(
+        self, endpoint: str, form: dict[str, str], headers: Mapping[str, str] | None = None
+    ) -> Answer:
         url = f"{self._program.url}/oauth2/{endpoint}"
         if not self._secret:
-            return fetch(request_of(url, form | {"client_id": self._client_id}))
+            return fetch(request_of(url, form | {"client_id": self._client_id}, headers))
         basic = b64encode(f"{self._client_id}:{urlencode({'': self._secret})[1:]}".encode())
-        headers = {"Authorization": f"Basic {basic.decode()}"}
-        return fetch(request_of(url, form, headers))
+        basic_header = {"Authorization": f"Basic {basic.decode()}"}
+        return fetch(request_of(url, form, basic_header | dict(headers or {})))
 
 
 class Browser:

@@ -70,7 +70,8 @@ class LaneConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the new connection."""
         self.transport = transport  # type: ignore[assignment]
-        self._door.connections.add(self)
+        if not self._door.admits(self):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Give what arrived to its owner: aiohttp, this object, or the lane."""
@@ -193,7 +194,8 @@ class LaneConnection(asyncio.Protocol):
             self._door.held.hand_over(self.transport, poll.wait)
             self._give(data)
         else:
-            self._send(self._door.answer(answer, close=poll.close, held_for=poll.wait))
+            close = poll.close or self._door.is_retiring
+            self._send(self._door.answer(answer, close=close, held_for=poll.wait))
         ahead, self._sent_ahead = self._sent_ahead, ()
         for segment in ahead:
             if not self.transport.is_closing():

@@ -1,8 +1,10 @@
 """The door: all connections of one worker, from the first to the last."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
 from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_protocol
@@ -15,9 +17,17 @@ REQUEST_TIMEOUT_S = 30.0
 SWEEPS = 4
 DRAIN_S = 0.05
 
+log = structlog.get_logger()
+
 
 class Door:
-    """Makes the connections of one worker, closes idle ones, and drains them at the end."""
+    """Makes the connections of one worker, closes idle ones, and drains them at the end.
+
+    `listener` accepts them. `is_retiring`: another worker has taken the socket over, and every
+    connection ends after its next answer.
+    """
+
+    listener: asyncio.Server
 
     def __init__(
         self,
@@ -28,18 +38,37 @@ class Door:
         lane_is_on: bool,
         keepalive_s: float,
         answer_oversize: AnswerOversize = answer_machine,
+        max_connections: int = sys.maxsize,
     ) -> None:
         self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
         self.answer = lane.answer
         self.held = held
         self.connections: set[LaneConnection] = set()
+        self.is_retiring = False
         self._server = server
         self._keepalive_s = keepalive_s
         self._answer_oversize = answer_oversize
+        self._max_connections = max_connections
+        self._refused = 0
 
     def __call__(self) -> LaneConnection:
         """Make the protocol of a new connection."""
         return LaneConnection(self)
+
+    def admits(self, connection: LaneConnection) -> bool:
+        """Count a new connection; return whether there is room for it.
+
+        Without room it must be closed at once. If the process had no descriptor left, it could open
+        no file and reach no store for the connections that it has.
+        """
+        if len(self.connections) < self._max_connections:
+            self.connections.add(connection)
+            return True
+        if not self._refused:
+            remedy = "raise LimitNOFILE (ulimit -n), or start more workers"
+            log.error("connections.too_many", limit=self._max_connections, remedy=remedy)
+        self._refused += 1
+        return False
 
     def make_aiohttp(self) -> AiohttpProtocol:
         """Make aiohttp's protocol for a connection that needs it."""
@@ -54,6 +83,9 @@ class Door:
 
     def sweep(self, period: float) -> None:
         """Look at every connection; `period` s have passed since the last time."""
+        if self._refused and len(self.connections) < self._max_connections:
+            log.warning("connections.taken_again", refused=self._refused)
+            self._refused = 0
         for connection in list(self.connections):
             connection.quiet = connection.quiet + 1 if connection.is_idle() else 0
             connection.stuck = connection.stuck + 1 if connection.is_stuck() else 0
@@ -61,6 +93,20 @@ class Door:
                 connection.transport.abort()
             elif connection.quiet * period > self._keepalive_s:
                 connection.transport.close()
+
+    async def retire(self) -> None:
+        """Answer held polls, and end every connection after its next answer; wait for the last.
+
+        A connection that is merely closed may cost a request: its client may be sending one at
+        this moment. So the client has its answer first, and learns from it to open another one.
+        """
+        self.is_retiring = True
+        self.take = _take_nothing
+        self.held.drop_all()
+        # What had been accepted before the socket was closed becomes a connection in this time.
+        await asyncio.sleep(DRAIN_S)
+        while self.connections:  # noqa: ASYNC110, they end one by one
+            await asyncio.sleep(DRAIN_S)
 
     async def drain(self) -> None:
         """Answer held polls and close idle connections; aiohttp drains its own after that."""

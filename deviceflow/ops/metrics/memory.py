@@ -21,6 +21,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Self
 
 from deviceflow.ops.metrics.metric import OTHER, Metric
@@ -37,7 +38,7 @@ _LONGEST_NAME = (_NAME_WORDS - 1) * _WORD
 
 
 class Layout:
-    """Where in a row the counts of each metric begin."""
+    """Where in a row the counts of each metric begin. `fingerprint`: differs if the layout does."""
 
     def __init__(self, table: tuple[Metric, ...]) -> None:
         self.starts: dict[str, int] = {}
@@ -53,30 +54,39 @@ class Layout:
                 end += CLIENT_SERIES + 1
         self.words = end
         self.other_client = CLIENT_SERIES
+        self.fingerprint = blake2b(repr(self.starts).encode(), digest_size=8).hexdigest()
 
 
 LAYOUT = Layout(TABLE)
 
 
 class MetricsMemory:
-    """The memory of `rows` rows. Make it before the workers are forked."""
+    """The memory of `rows` rows. Make it before the workers are forked.
 
-    def __init__(self, rows: int) -> None:
+    `descriptor`: of memory that is there already, of as many rows and the same layout.
+    """
+
+    def __init__(self, rows: int, descriptor: int | None = None) -> None:
         self.rows = rows
         self._names_at = rows * LAYOUT.words
         self._names_lock = rows
         size = (self._names_at + CLIENT_SERIES * _NAME_WORDS) * _WORD
         # Open for as long as the memory is used: to close it would end the locks.
-        self._file = _anonymous_file()
+        self._file = _anonymous_file() if descriptor is None else descriptor
         weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, size)
         self._words = memoryview(mmap.mmap(self._file, size)).cast("Q")
         self._places: dict[str, int] = {}
 
     @classmethod
-    def for_workers(cls, count: int) -> Self:
+    def for_workers(cls, count: int, descriptor: int | None = None) -> Self:
         """Make the memory for `count` workers, and for as many that replace them meanwhile."""
-        return cls(2 * count)
+        return cls(2 * count, descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """The file that has the memory."""
+        return self._file
 
     def claim(self) -> memoryview | None:
         """Take the first row that no living process has; None if there is none."""

@@ -1,0 +1,10 @@
+"""The supervisor: opens sockets and shared memory, starts workers, and handles signals.
+
+Contract: the supervisor has no event loop and no threads. A forked child has only the thread that
+forked, so a lock that another thread held would stay locked in the child for ever.
+"""
+
+from deviceflow.supervisor.errors import StartError
+from deviceflow.supervisor.server import Supervisor
+
+__all__ = ["StartError", "Supervisor"]

@@ -1,0 +1,66 @@
+"""/readyz speaks for all workers of a host."""
+
+import json
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from deviceflow.ops.health import REACHABLE, UNREACHABLE, Health
+from deviceflow.ops.status_board import BOARD_BYTES, Phase, StatusBoard
+
+
+@pytest.fixture
+def board() -> StatusBoard:
+    return StatusBoard(memoryview(bytearray(BOARD_BYTES)))
+
+
+async def answer(health: Health) -> tuple[int, dict[str, str]]:
+    response = await health.readyz(make_mocked_request("GET", "/readyz"))
+    assert isinstance(response.body, bytes)
+    return response.status, json.loads(response.body)
+
+
+def serve(board: StatusBoard, *stores: str) -> None:
+    for index, store in enumerate(stores):
+        board.cell(index).phase = Phase.SERVING
+        board.cell(index).store = store
+
+
+async def test_nobody_serves_yet(board: StatusBoard) -> None:
+    """The first answer after a start is not about the store."""
+    board.cell(0).phase = Phase.STARTING
+    board.cell(1).phase = Phase.RETIRING
+    status, body = await answer(Health(lambda: UNREACHABLE, board))
+    assert (status, body["status"]) == (503, "starting")
+
+
+async def test_about_to_stop(board: StatusBoard) -> None:
+    serve(board, REACHABLE)
+    board.stopping = True
+    status, body = await answer(Health(lambda: REACHABLE, board))
+    assert (status, body["status"]) == (503, "stopping")
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "expected"),
+    [
+        ((REACHABLE, REACHABLE), REACHABLE, {"status": "ok", "store": "reachable"}),
+        ((REACHABLE, UNREACHABLE), REACHABLE, {"status": "degraded", "store": "unreachable"}),
+        ((REACHABLE,), UNREACHABLE, {"status": "degraded", "store": "unreachable"}),
+        (
+            (UNREACHABLE, "READONLY"),
+            REACHABLE,
+            {"status": "degraded", "store": "refuses", "reason": "READONLY"},
+        ),
+    ],
+)
+async def test_the_worst_that_a_worker_sees(
+    board: StatusBoard, others: tuple[str, ...], own: str, expected: dict[str, str]
+) -> None:
+    """A degraded server still answers pending polls, so it stays at 200."""
+    serve(board, *others)
+    assert await answer(Health(lambda: own, board)) == (200, expected)
+
+
+async def test_a_worker_alone() -> None:
+    assert (await answer(Health(lambda: REACHABLE)))[0] == 200

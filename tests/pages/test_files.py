@@ -1,0 +1,40 @@
+"""A look at the files of the pages."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deviceflow.pages import files
+from deviceflow.pages.files import page_faults
+from deviceflow.pages.render import templates_dir
+
+
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the templates, which a test may break."""
+    folder = tmp_path / "templates"
+    shutil.copytree(templates_dir(), folder)
+    monkeypatch.setattr(files, "templates_dir", lambda: folder)
+    return folder
+
+
+def test_the_files_are_good(templates: Path) -> None:
+    assert list(templates.rglob("*.html"))
+    assert page_faults() == []
+
+
+@pytest.mark.parametrize("text", ["{% if %}", "{{ unclosed", "\xff\xfe"])
+def test_a_broken_template_is_named(templates: Path, text: str) -> None:
+    broken = min(templates.rglob("*.html"))
+    broken.write_bytes(text.encode("latin-1"))
+    (fault,) = page_faults()
+    assert fault.startswith(f"{broken}: ")
+
+
+def test_a_broken_catalogue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable() -> None:
+        raise OSError("input/output error")
+
+    monkeypatch.setattr(files, "read_catalogue", unreadable)
+    assert page_faults() == ["the catalogue of texts: input/output error"]

@@ -1,0 +1,51 @@
+"""The keys that a host keeps for a start without the store."""
+
+from pathlib import Path
+
+import pytest
+
+from deviceflow.core.client import Client
+from deviceflow.store.installation import Installation
+from deviceflow.store.kept_keys import KEPT_KEYS_NAME, KeptKeys, keep, read_kept
+
+RADIO = Client(client_id="radio", name="Radio", scopes=("profile",))
+FIELDS = {
+    name: bytes([number] * 32)
+    for number, name in enumerate((b"epoch", b"device_code_key", b"name_key", b"challenge_key"))
+}
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    keep(folder, KeptKeys(Installation(FIELDS), [RADIO]))
+    kept = read_kept(folder)
+    assert kept is not None
+    assert kept.installation.fields() == FIELDS
+    assert kept.clients == [RADIO]
+    assert (folder / KEPT_KEYS_NAME).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in folder.iterdir()] == [KEPT_KEYS_NAME], (
+        "nothing half written is left"
+    )
+
+
+def test_a_device_code_of_before_is_known(tmp_path: Path) -> None:
+    before = Installation(FIELDS)
+    code = before.codes.seal(7, 2**31, 5, "tv").encode()
+    keep(tmp_path, KeptKeys(before, []))
+    kept = read_kept(tmp_path)
+    assert kept is not None
+    opened = kept.installation.codes.open(code, b"tv")
+    assert opened is not None
+    assert opened.grant_id == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"format": 2, "keys": {}, "clients": []}', '{"keys": {}, "clients": []}']
+)
+def test_a_file_that_is_no_good_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / KEPT_KEYS_NAME).write_text(text, "utf-8")
+    assert read_kept(tmp_path) is None
+
+
+def test_there_is_no_file(tmp_path: Path) -> None:
+    assert read_kept(tmp_path) is None
