@@ -37,8 +37,8 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-COMMANDS = (serve, reload, upgrade, top, demo, login, users, clients, keys, check, config)
-for command in (*COMMANDS, export, import_):
+_COMMANDS = (serve, reload, upgrade, top, demo, login, users, clients, keys, check, config)
+for command in (*_COMMANDS, export, import_):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -39,7 +39,6 @@ BY_FEATURE = {
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
     "oauth/token/request.py": "oauth/test_resources.py",  # what all grants are asked
     "oauth/token/counts.py": "process/test_metrics.py",  # by the numbers of a server
-    "ops/logging.py": "process/test_flow.py",  # every event of a process is read as JSON
     "ops/metrics/metric.py": "ops/metrics/test_table.py",  # with all that are declared
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
@@ -66,6 +65,7 @@ BY_FEATURE = {
     "supervisor/changes.py": "process/test_change.py",  # in processes
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
+    "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
     "supervisor/premises.py": "process/test_restart.py",  # in processes
     "supervisor/server.py": "process/test_restart.py",  # in processes
     "supervisor/shared_memory.py": "process/test_change.py",  # by the pace that is kept

@@ -16,7 +16,7 @@ import click
 from deviceflow.cli.options import config_option, fail, settings_from
 from deviceflow.cli.top_frame import frame
 from deviceflow.core.origin import host_in_url
-from deviceflow.ops.metrics.snapshots import Change, Snapshot
+from deviceflow.ops.metrics.snapshots import Difference, Snapshot
 
 TIMEOUT_S = 5.0
 _ALTERNATE_SCREEN, _NORMAL_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -51,13 +51,13 @@ def top(
     if once:
         time.sleep(interval)
         after, away = _look(hosts)
-        click.echo("\n".join(frame(Change(before, after), away)))
+        click.echo("\n".join(frame(Difference(before, after), away)))
         return
     with _screen():
         while True:
             time.sleep(interval)
             after, away = _look(hosts)
-            _draw(frame(Change(before, after), away))
+            _draw(frame(Difference(before, after), away))
             before = after
 
 

@@ -5,7 +5,7 @@ from time import gmtime, strftime
 
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.metric import Metric
-from deviceflow.ops.metrics.snapshots import Change
+from deviceflow.ops.metrics.snapshots import Difference
 
 CLIENTS_SHOWN = 5
 _NAME = 10
@@ -19,7 +19,7 @@ _CLIENT_COLUMNS = (
 )
 
 
-def frame(change: Change, away: Mapping[str, str]) -> list[str]:
+def frame(change: Difference, away: Mapping[str, str]) -> list[str]:
     """Return the lines. `away`: the hosts that did not answer, and why."""
     lines = [
         *_head(change),
@@ -35,7 +35,7 @@ def frame(change: Change, away: Mapping[str, str]) -> list[str]:
     return [*lines, "", *clients] if clients else lines
 
 
-def _head(change: Change) -> Iterator[str]:
+def _head(change: Difference) -> Iterator[str]:
     after = change.after
     hosts, workers = len(after.seen(table.WORKERS, "host")), after.total(table.WORKERS)
     versions = ", ".join(sorted(set(after.seen(table.BUILD_INFO, "version")))) or "?"
@@ -43,7 +43,7 @@ def _head(change: Change) -> Iterator[str]:
     yield f"deviceflow {versions}   hosts {hosts}   workers {workers:.0f}   {clock}"
 
 
-def _devices(change: Change) -> Iterator[str]:
+def _devices(change: Difference) -> Iterator[str]:
     rate, after = change.rate, change.after
     yield _line(
         "grants",
@@ -73,7 +73,7 @@ def _devices(change: Change) -> Iterator[str]:
     )
 
 
-def _store(change: Change) -> Iterator[str]:
+def _store(change: Difference) -> Iterator[str]:
     rate, after = change.rate, change.after
     yield _line(
         "store",
@@ -95,7 +95,7 @@ def _store(change: Change) -> Iterator[str]:
     )
 
 
-def _answers(change: Change) -> Iterator[str]:
+def _answers(change: Difference) -> Iterator[str]:
     rate, after = change.rate, change.after
     yield _line(
         "people",
@@ -116,7 +116,7 @@ def _answers(change: Change) -> Iterator[str]:
     )
 
 
-def _workers(change: Change) -> Iterator[str]:
+def _workers(change: Difference) -> Iterator[str]:
     yield _row("host", ("worker", "CPU", "descriptors", "mirror", "heartbeat", "starts"))
     after = change.after
     for host in after.seen(table.WORKERS, "host"):
@@ -126,7 +126,7 @@ def _workers(change: Change) -> Iterator[str]:
                 yield _row(host, _worker(change, of))
 
 
-def _worker(change: Change, of: dict[str, str]) -> tuple[str, ...]:
+def _worker(change: Difference, of: dict[str, str]) -> tuple[str, ...]:
     most = change.after.most
     return (
         of["worker"],
@@ -138,7 +138,7 @@ def _worker(change: Change, of: dict[str, str]) -> tuple[str, ...]:
     )
 
 
-def _clients(change: Change) -> Iterator[str]:
+def _clients(change: Difference) -> Iterator[str]:
     """Yield the clients that do most of anything, if any does something."""
     columns = [change.rates(metric, "client_id") for _, metric in _CLIENT_COLUMNS]
     busiest: dict[str, float] = {}
@@ -168,7 +168,7 @@ def _part(some: float, everything: float) -> str:
     return f"{some / everything:.1%}" if everything else "-"
 
 
-def _quantiles(change: Change, metric: Metric) -> str:
+def _quantiles(change: Difference, metric: Metric) -> str:
     half, most = change.quantile(metric, 0.5), change.quantile(metric, 0.95)
     if half is None or most is None:
         return "p50 - p95 -"

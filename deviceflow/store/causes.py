@@ -46,7 +46,10 @@ _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (AskError, "it is a node of a Cluster; use redis+cluster://"),
     (ReadOnlyError, "it is a replica and takes no writes; name the primary, or use Sentinels"),
     (OutOfMemoryError, "its memory is full (OOM); raise maxmemory or remove other data"),
-    (NoPermissionError, "its user is not allowed to do that; see the ACL in docs/operations.md"),
+    (
+        NoPermissionError,
+        "its user is not allowed to do that; see the ACL in docs/operations/store.md",
+    ),
     (BusyLoadingError, "it is still loading its data"),
     ((ClusterDownError, SlotNotCoveredError), "the Cluster is down for some of the hash slots"),
     (ConnectionRefusedError, "nothing listens there"),

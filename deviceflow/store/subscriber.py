@@ -20,7 +20,7 @@ from deviceflow.store.errors import StoreUnavailable
 SILENCE_S = 15.0
 """How long a channel may be silent before the store is asked for an answer."""
 
-ANSWER_S = 5.0
+_PONG_S = 5.0
 """How long that answer may take."""
 
 _BEGINS = frozenset({"subscribe", "ssubscribe"})
@@ -92,7 +92,7 @@ class Subscriber:
     async def _messages(self, pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
         is_asked = False
         while True:
-            wait_s = ANSWER_S if is_asked else self.silence_s
+            wait_s = _PONG_S if is_asked else self.silence_s
             message = await pubsub.get_message(timeout=wait_s)
             if message is not None:
                 is_asked = False

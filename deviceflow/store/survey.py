@@ -86,7 +86,7 @@ async def survey(connection: Connection, clock: Clock) -> StoreReport:
                 )
         if missing := await missing_rights(connection):
             raise StoreSetupError(
-                f"its user may not use {', '.join(missing)}; docs/operations.md has the ACL"
+                f"its user may not use {', '.join(missing)}; docs/operations/store.md has the ACL"
             )
         return StoreReport(servers, await _skew(connection, clock))
     except (StoreUnavailable, RedisError) as error:

@@ -132,7 +132,7 @@ def hand(process: WorkerProcess) -> HandedWorker:
     )
 
 
-def take(handed: HandedWorker) -> WorkerProcess:
+def take_over(handed: HandedWorker) -> WorkerProcess:
     """Make the record of a worker that was written down."""
     return WorkerProcess(
         pid=handed.pid,

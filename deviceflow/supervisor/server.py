@@ -23,7 +23,8 @@ from deviceflow.supervisor.descriptors import raise_limit, warn_if_few
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.fixed_settings import fixed_changes
 from deviceflow.supervisor.generations import GRACE_S, Generations
-from deviceflow.supervisor.handover import Handover, received_handover, take
+from deviceflow.supervisor.handover import Handover, received_handover, take_over
+from deviceflow.supervisor.pace_process import PaceProcess
 from deviceflow.supervisor.premises import Premises, read_secrets
 from deviceflow.supervisor.signals import RELOADS, STOPS, UPGRADES, SignalPipe
 from deviceflow.supervisor.systemd import Notifier
@@ -54,6 +55,7 @@ class Supervisor:
         self._premises: Premises
         self._generations: Generations
         self._changes: Changes
+        self._pace: PaceProcess
 
     def run(self, ready: Callable[[Settings], None] | None = None) -> None:
         """Serve until a clean stop. Call `ready` when the server listens. May raise StartError."""
@@ -87,9 +89,10 @@ class Supervisor:
         premises.open_control(handed, stack)
         workers = Workers(premises.sockets, premises.board)
         for worker in handover.workers if handover else ():
-            workers.adopt(take(worker))
+            workers.adopt(take_over(worker))
         generation = handover.generation if handover else 1
         self._generations = Generations(workers, context, generation)
+        self._pace = PaceProcess(context, workers)
         self._changes = Changes(
             self._settings, self._load, premises, self._generations, self._notifier
         )
@@ -107,11 +110,17 @@ class Supervisor:
             self._look_after_workers()
             self._take_requests(signals, readable)
             self._generations.advance()
+            self._pace.advance()
             self._announce()
 
     def _wait(self) -> set[int]:
         """Wait until something has happened or is due; return the readable descriptors."""
-        waits = [self._generations.wait_s(), self._changes.wait_s(), self._premises.store_check_s()]
+        waits = [
+            self._generations.wait_s(),
+            self._changes.wait_s(),
+            self._premises.store_check_s(),
+            self._pace.wait_s(),
+        ]
         if self._stop_at is not None:
             waits.append(max(0.0, self._stop_at - time.monotonic()))
         if self._notifier.watchdog_s:
@@ -131,7 +140,10 @@ class Supervisor:
             process.hear()
         self._changes.look()
         for ended in self._generations.workers.reap():
-            if not self._changes.take(ended.pid, ended.status):
+            if not (
+                self._changes.take(ended.pid, ended.status)
+                or self._pace.take(ended.pid, ended.status)
+            ):
                 self._generations.take(ended)
 
     def _take_requests(self, signals: set[int], readable: set[int]) -> None:
@@ -168,6 +180,7 @@ class Supervisor:
     def _stop(self) -> None:
         log.info("server.stopping")
         self._notifier.stopping()
+        self._pace.stop()
         self._premises.board.stopping = True
         self._premises.stop_listening()
         workers = self._generations.workers

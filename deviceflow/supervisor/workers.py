@@ -86,6 +86,7 @@ class Workers:
     def __init__(self, sockets: list[Sockets], board: StatusBoard) -> None:
         self.sockets = sockets
         self.board = board
+        self.private: list[socket.socket] = []
         self._running: dict[int, WorkerProcess] = {}
 
     def __len__(self) -> int:
@@ -150,6 +151,16 @@ class Workers:
                 self.cell(process).clear(Phase.FREE)
             ended.append(Ended(pid, os.waitstatus_to_exitcode(status), process))
 
+    def close_in_child(self, seat: int | None = None) -> None:
+        """Close what a new child must not keep open: all sockets but those of its own seat."""
+        # A copy of the supervisor's end would keep a line open after the supervisor's death.
+        for line in (*(process.line for process in self), *self.private):
+            line.close()
+        for number, sockets in enumerate(self.sockets):
+            if number != seat:
+                sockets.public.close()
+                sockets.admin.close()
+
     def _free_cell(self) -> int:
         used = {process.cell for process in self}
         return next(index for index in range(CELLS) if index not in used)
@@ -158,13 +169,7 @@ class Workers:
         status = 1
         try:
             leave_to_supervisor()
-            # A copy of the supervisor's end would keep a line open after the supervisor's death.
-            for other in self:
-                other.line.close()
-            for number, sockets in enumerate(self.sockets):
-                if number != seat:
-                    sockets.public.close()
-                    sockets.admin.close()
+            self.close_in_child(seat)
             worker.run(context, post)
             status = 0
         except BaseException:

@@ -10,7 +10,7 @@ from deviceflow.cli.top_frame import CLIENTS_SHOWN, frame
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.page import MetricsPage
 from deviceflow.ops.metrics.recorder import Recorder
-from deviceflow.ops.metrics.snapshots import Change, Snapshot
+from deviceflow.ops.metrics.snapshots import Difference, Snapshot
 
 HOST = "10.0.0.1:8629"
 
@@ -33,7 +33,7 @@ def recorder() -> Recorder:
 
 
 def shown(recorder: Recorder, before: str, away: dict[str, str] | None = None) -> str:
-    change = Change(Snapshot.of(0.0, {HOST: before}), Snapshot.of(2.0, {HOST: page(recorder)}))
+    change = Difference(Snapshot.of(0.0, {HOST: before}), Snapshot.of(2.0, {HOST: page(recorder)}))
     return "\n".join(frame(change, away or {}))
 
 

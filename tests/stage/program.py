@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from deviceflow.supervisor.pace_process import PROCESS_NAME
 from tests.stage.ports import free_port
 from tests.stage.waiting import PATIENCE_S
 
@@ -65,8 +66,12 @@ class Program:
 
     @property
     def workers(self) -> list[int]:
-        """The worker processes: children that are not the store."""
-        return [pid for pid in children(self.pid) if "valkey" not in command_of(pid)]
+        """The worker processes: children that are not the store, and do not share the pace."""
+        return [
+            pid
+            for pid in children(self.pid)
+            if "valkey" not in command_of(pid) and name_of(pid) != PROCESS_NAME
+        ]
 
     @property
     def store(self) -> int:
@@ -178,6 +183,13 @@ def children(pid: int) -> list[int]:
 def command_of(pid: int) -> str:
     """The command line of a process."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\x00", b" ").decode()
+
+
+def name_of(pid: int) -> str:
+    """The name of a process, as `ps -o comm` shows it."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    return ""
 
 
 def is_running(pid: int) -> bool:

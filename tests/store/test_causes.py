@@ -108,7 +108,9 @@ async def test_a_right_that_is_missing(change: tuple[str, ...], cause: str) -> N
 
 def test_the_acl_the_documentation_and_the_server_speak_of_the_same_commands() -> None:
     """But for what redis-py sends when it unsubscribes."""
-    documentation = (ACL_FILE.parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
+    documentation = (ACL_FILE.parents[1] / "docs" / "operations" / "store.md").read_text(
+        encoding="utf-8"
+    )
     (line,) = re.findall(r"^ACL SETUSER deviceflow [^`]*", documentation, re.MULTILINE)
     for text in (line, ACL_FILE.read_text(encoding="utf-8")):
         allowed = re.findall(r"\+([a-z|]+)", text)

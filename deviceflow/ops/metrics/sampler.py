@@ -18,7 +18,7 @@ from deviceflow.ops.metrics.recorder import Recorder
 Gauge = tuple[Metric, Callable[[], float]]
 """A gauge, and what measures it."""
 
-TICK_S = 0.25
+_TICK_S = 0.25
 SLOW_TICKS = 60
 """What costs more than a look into memory is measured each 15 s."""
 
@@ -60,8 +60,8 @@ class Sampler:
                     # A store that hangs must not keep the heartbeat.
                     slow = asyncio.create_task(self._sample_slowly())
                 tick += 1
-                planned = time.monotonic() + TICK_S
-                await asyncio.sleep(TICK_S)
+                planned = time.monotonic() + _TICK_S
+                await asyncio.sleep(_TICK_S)
                 self.recorder.observe(table.LOOP_LAG, time.monotonic() - planned)
         finally:
             if slow is not None:

@@ -73,7 +73,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Change:
+class Difference:
     """What happened between two snapshots of the same hosts."""
 
     before: Snapshot
