@@ -13,6 +13,7 @@ from deviceflow.store import scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.families import SAME_SUCCESSOR_S
+from deviceflow.store.shapes import Command
 from tests.stage.clock import Clock
 from tests.stage.oauth import Answer, People, Stage, Worker
 
@@ -239,15 +240,15 @@ async def test_the_store_goes_away_in_a_replay(
     used = first.body["refresh_token"]
     second = await worker.refresh(used)
     third = await worker.refresh(second.body["refresh_token"])
-    command = Connection.command
+    batch = Connection.batch
 
-    async def away(self: Connection, *words: Any) -> Any:  # noqa: ANN401
-        if words[0] == lost:
+    async def away(self: Connection, *commands: Command) -> list[Any]:
+        if commands[0][0] == lost:
             raise StoreUnavailable
-        return await command(self, *words)
+        return await batch(self, *commands)
 
     with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr(Connection, "command", away)
+        patched.setattr(Connection, "batch", away)
         answer = await worker.refresh(used)
     assert answer.outcome == (503, "temporarily_unavailable")
     assert "refresh_token.replayed" in [log["event"] for log in logs]
