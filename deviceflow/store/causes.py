@@ -60,6 +60,17 @@ _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     ((RedisTimeoutError, TimeoutError), SILENT),
 )
 
+_AWAY = (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionRefusedError,
+    ConnectionResetError,
+    FileNotFoundError,
+    RedisTimeoutError,
+    TimeoutError,
+)
+_MISTAKES = (ssl.SSLError, socket.gaierror, AuthenticationError, NoPermissionError, InvalidResponse)
+
 _BY_TEXT = (
     ("NOAUTH", "it asks for a password"),
     ("Authentication required", "it asks for a password"),
@@ -76,6 +87,8 @@ _BY_TEXT = (
     ("Connection closed by server", CLOSED),
     ("max number of clients", "it has too many clients; raise maxclients"),
 )
+_PASSING = frozenset({CLOSED})
+"""Causes by text that pass: a store that is about to stop closes its connections."""
 
 
 def cause_of(error: BaseException) -> str:
@@ -93,6 +106,17 @@ def cause_of(error: BaseException) -> str:
     if any(isinstance(each, RedisClusterException) for each in chain):
         return "no node of the Cluster can be reached"
     return texts[0] or type(error).__name__
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether a store that is rightly configured may fail so, until it is back."""
+    chain = list(_chain(error))
+    if cause_of(error) in {cause for _, cause in _BY_TEXT} - _PASSING:
+        return False
+    kinds = (*_AWAY, RedisClusterException, MasterNotFoundError)
+    return any(isinstance(each, kinds) for each in chain) and not any(
+        isinstance(each, _MISTAKES) for each in chain
+    )
 
 
 def unusable(url: str, error: StoreSetupError | StoreUnavailable) -> str:

@@ -40,7 +40,7 @@ from deviceflow.store.subscriber import Subscriber
 CATCH_UP_S = 0.9
 """The pause between two looks at the log. With the look itself, it is a second at most."""
 
-FIRST_LOOK_S = 1.0
+FIRST_LOOK_S = 3.0
 
 PAGE = 1000
 """Entries of the log that are read at a time."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError, ResponseError
 
 from deviceflow.core.clock import Clock
-from deviceflow.store.causes import cause_of
+from deviceflow.store.causes import cause_of, is_away
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreSetupError, StoreUnavailable
 from deviceflow.store.rights import missing_rights
@@ -69,7 +69,7 @@ class StoreReport(NamedTuple):
 async def survey(connection: Connection, clock: Clock) -> StoreReport:
     """Ask the store about itself, and whether it can be used at all.
 
-    May raise StoreSetupError, with the true cause.
+    May raise StoreSetupError, with the true cause, and StoreUnavailable if the store is away.
     """
     try:
         infos = await connection.everywhere("INFO")
@@ -90,6 +90,8 @@ async def survey(connection: Connection, clock: Clock) -> StoreReport:
             )
         return StoreReport(servers, await _skew(connection, clock))
     except (StoreUnavailable, RedisError) as error:
+        if isinstance(error, StoreUnavailable) and is_away(error):
+            raise
         raise StoreSetupError(cause_of(error)) from error
 
 

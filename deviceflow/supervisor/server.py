@@ -78,7 +78,7 @@ class Supervisor:
             self._stop()
 
     def _open(self, handover: Handover | None, stack: ExitStack) -> None:
-        warn_if_few(raise_limit(), self._settings.device)
+        descriptors = raise_limit()
         handed = handover.premises if handover else None
         premises = self._premises = Premises(self._settings, handed, stack)
         # From here on, a signal to stop waits in the pipe: if it ended the process at once,
@@ -93,6 +93,7 @@ class Supervisor:
         generation = handover.generation if handover else 1
         self._generations = Generations(workers, context, generation)
         self._pace = PaceProcess(context, workers)
+        warn_if_few(descriptors, self._settings.device)
         self._changes = Changes(
             self._settings, self._load, premises, self._generations, self._notifier
         )
