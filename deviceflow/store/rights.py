@@ -22,6 +22,7 @@ _ON_A_STRING: dict[str, tuple[str | int, ...]] = {
     "HDEL": ("f",),
     "HMGET": ("f",),
     "HGETALL": (),
+    "HEXISTS": ("f",),
     "HVALS": (),
     "HKEYS": (),
     "HINCRBY": ("f", 1),
@@ -47,14 +48,22 @@ _UNTRIED = (
     "COMMAND",
     "CONFIG GET",
     "HELLO",
+    "HSCAN",
     "INFO",
     "PING",
+    "PTTL",
     "PUBLISH",
+    "PUBSUB NUMSUB",
+    "PUBSUB SHARDNUMSUB",
+    "SCAN",
     "SPUBLISH",
     "SSUBSCRIBE",
     "SUBSCRIBE",
+    "TYPE",
 )
-"""What a connection needs before anything else, what a Cluster needs, what only warns."""
+"""What a connection needs before anything else, what a Cluster needs, what only warns, and what
+`deviceflow export` and `import` need.
+"""
 
 COMMANDS = frozenset(
     {"DEL", "EVAL", "EVALSHA", "SET", *_ON_A_STRING, *_UNTRIED}

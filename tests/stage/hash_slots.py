@@ -29,7 +29,7 @@ KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset
         "TIME",
     }
 )
-HASHES = frozenset({"HDEL", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HSCAN"}) | frozenset(
+HASHES = frozenset({"HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HSCAN"}) | frozenset(
     {"HLEN", "HMGET", "HRANDFIELD", "HSET", "HSTRLEN", "HVALS"}
 )
 STREAMS = frozenset({"XADD", "XLEN", "XRANGE", "XREVRANGE"})

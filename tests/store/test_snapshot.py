@@ -118,7 +118,7 @@ async def test_data_is_not_overwritten_by_accident(full: Store) -> None:
 async def test_no_server_may_run_on_the_store(full: Store) -> None:
     copied = await records(full.connection, full.clock)
     async with full.connection.subscription(keyspace.CHANNEL) as pubsub:
-        assert (await anext(pubsub.listen()))["type"] == "subscribe"
+        assert (await anext(pubsub.listen()))["type"] in {"subscribe", "ssubscribe"}
         with pytest.raises(SnapshotError, match="a server is running"):
             await restore(full.connection, copied, full.clock, replace=True)
 

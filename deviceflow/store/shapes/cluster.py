@@ -133,9 +133,10 @@ class ClusterShape:
 
     async def subscribers(self, channel: str) -> int:
         """Return how many listen to a channel."""
+        await self.client.initialize()
         name = "SHARDNUMSUB" if self._is_sharded else "NUMSUB"
         answers = await self.everywhere("PUBSUB", name, channel)
-        return sum(int(counts[0][1]) for counts in answers.values())
+        return sum(int(count) for _, count in answers.values())
 
     async def keys(self, pattern: str) -> AsyncIterator[bytes]:
         """Find the keys that match at every primary, some of them twice."""
