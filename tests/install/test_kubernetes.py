@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from kubernetes_validate.utils import ValidationError, validate
 
 from deviceflow.cli.check import check
-from deviceflow.config import Server
+from deviceflow.config import Server, load
 from tests.stage.checkout import ROOT
 
 FOLDER = ROOT / "config" / "kubernetes"
@@ -67,8 +67,10 @@ def test_the_ports_and_times_fit_the_server() -> None:
         ("/healthz", "admin"),
         ("/readyz", "admin"),
     }
-    pause = int(CONTAINER["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert POD["spec"]["terminationGracePeriodSeconds"] > pause + Server().shutdown_s
+    readiness = CONTAINER["readinessProbe"]
+    server = load(FOLDER / "deviceflow.toml", environ={}).server
+    assert server.lame_duck_s > readiness["periodSeconds"] * readiness["failureThreshold"]
+    assert POD["spec"]["terminationGracePeriodSeconds"] > server.lame_duck_s + server.shutdown_s
 
 
 def test_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
