@@ -19,7 +19,7 @@ from deviceflow.cli.options import (
 from deviceflow.config import Settings, load
 from deviceflow.config.reading import StringValue
 from deviceflow.ops import logging
-from deviceflow.supervisor import StartError, Supervisor
+from deviceflow.supervisor import StartError, Supervisor, TrialError
 
 log = structlog.get_logger()
 
@@ -63,6 +63,9 @@ def serve(
     try:
         _require_extras(settings)
         Supervisor(settings, load=lambda: _load(config_file, overrides)).run()
+    except TrialError as error:
+        print_problem(str(error))
+        sys.exit(1)
     except StartError as error:
         report_failure(str(error), settings.log.format)
         sys.exit(1)

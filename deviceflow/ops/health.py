@@ -25,7 +25,8 @@ Body = dict[str, str]
 class Health:
     """The endpoints of a worker.
 
-    `store` returns what this worker saw of the store last. Without a `board`, it is alone.
+    `store` returns what this worker saw of the store last; it counts without a `board`, when
+    the worker is alone. On the board, only workers that serve say what they see.
     """
 
     def __init__(self, store: Callable[[], str], board: StatusBoard | None = None) -> None:
@@ -49,7 +50,7 @@ class Health:
         elif board and not others:
             body = {"status": "starting", "reason": "no worker of this server serves yet"}
         else:
-            return web.json_response(_with_store({*others, self._store()}))
+            return web.json_response(_with_store(set(others) or {self._store()}))
         return web.json_response(body, status=503)
 
 

@@ -4,7 +4,7 @@ Contract: the supervisor has no event loop and no threads. A forked child has on
 forked, so a lock that another thread held would stay locked in the child for ever.
 """
 
-from deviceflow.supervisor.errors import StartError
+from deviceflow.supervisor.errors import StartError, TrialError
 from deviceflow.supervisor.server import Supervisor
 
-__all__ = ["StartError", "Supervisor"]
+__all__ = ["StartError", "Supervisor", "TrialError"]

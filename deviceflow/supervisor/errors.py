@@ -11,3 +11,7 @@ class ChangeRefused(Exception):  # noqa: N818, nothing has gone wrong: the serve
     def __init__(self, *lines: str) -> None:
         super().__init__("; ".join(lines))
         self.lines = lines
+
+
+class TrialError(StartError):
+    """A new program could not take over. The text is read by the one that runs: a line each."""

@@ -20,7 +20,7 @@ from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.changes import RELOAD, UPGRADE, Changes
 from deviceflow.supervisor.control import ControlRequest
 from deviceflow.supervisor.descriptors import raise_limit, warn_if_few
-from deviceflow.supervisor.errors import StartError
+from deviceflow.supervisor.errors import StartError, TrialError
 from deviceflow.supervisor.fixed_settings import fixed_changes
 from deviceflow.supervisor.generations import GRACE_S, Generations
 from deviceflow.supervisor.handover import Handover, received_handover, take_over
@@ -209,7 +209,14 @@ class Supervisor:
 
 
 def _try_to_take_over(handover: Handover, settings: Settings) -> None:
-    """Find out whether this program could take over. May raise StartError with the reasons."""
+    """Find out whether this program could take over. May raise TrialError with the reasons."""
+    try:
+        _find_problems(handover, settings)
+    except StartError as error:
+        raise TrialError(str(error)) from error
+
+
+def _find_problems(handover: Handover, settings: Settings) -> None:
     problems = [*fixed_changes(handover.fixed, settings), *page_faults()]
     if problems:
         raise StartError("\ndeviceflow: ".join(problems))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.stage.process import NewBrowser, NewDevice
 from tests.stage.program import Program
-from tests.stage.waiting import Stopwatch
+from tests.stage.waiting import Stopwatch, until_outside
 from tests.stage.wire import fetch, request_of
 
 AT_ONCE_S = 2
@@ -90,5 +90,5 @@ def test_a_second_account_cannot_decide(
 
 def test_operators_see_health_on_their_port_only(program: Program) -> None:
     assert fetch(request_of(program.admin_url + "/healthz")).status == 200
-    assert fetch(request_of(program.admin_url + "/readyz")).status == 200
+    until_outside(lambda: fetch(request_of(program.admin_url + "/readyz")).status == 200)
     assert fetch(request_of(program.url + "/healthz")).status == 404

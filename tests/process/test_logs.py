@@ -81,7 +81,7 @@ def test_a_start_that_fails_is_an_event_where_the_log_is_json(command: Command) 
     events = [json.loads(line) for line in ended.stderr.splitlines()]
     assert ended.returncode == 1
     assert events[-1]["event"] == "server.failed"
-    assert "cannot reach Redis at 127.0.0.1:1" in events[-1]["problem"]
+    assert "cannot use the store at 127.0.0.1:1" in events[-1]["problem"]
 
 
 def test_wrong_settings_are_an_event_where_the_log_is_json(command: Command) -> None:

@@ -131,6 +131,7 @@ REFUSALS = counter(
         "code.address",
         "code.account",
         "client.failure",
+        "client.failure-address",
         OTHER,
     ),
 )
