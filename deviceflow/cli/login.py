@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import sys
+from collections.abc import Coroutine
 from typing import NoReturn
 
 import aiohttp
@@ -90,7 +91,7 @@ def login(
     if not client_id:
         raise click.UsageError("--client-id is empty.")
     try:
-        asyncio.run(_login(options))
+        asyncio.run(_until_interrupted(_login(options)))
     except KeyboardInterrupt:
         _end(INTERRUPTED, "stopped. The code expires by itself; nothing was saved.")
     except AccessDenied as error:
@@ -113,6 +114,22 @@ def _secret(variable: str | None) -> str | None:
     if not secret:
         raise click.UsageError(f"--client-secret-env: the variable {variable} is not set.")
     return secret
+
+
+async def _until_interrupted(login: Coroutine[None, None, None]) -> None:
+    """Run `login`, and end it at Ctrl-C.
+
+    Before Python 3.12 `asyncio.wait_for`, which opens connections, may swallow a cancellation
+    (gh-86296), so one is not enough.
+    """
+    task = asyncio.create_task(login)
+    try:
+        await asyncio.wait([task])
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
+    await task
 
 
 async def _login(options: Options) -> None:
