@@ -45,7 +45,7 @@ NEWEST = dict.fromkeys(RecordKind, 1)
 """The newest version of each kind that this program reads. It reads every earlier one, too."""
 
 
-_LOGGED_BY_NAME = {RecordKind.CLIENT, RecordKind.SIGNING_KEY}
+_LOGGED_ELSEWHERE = {RecordKind.CLIENT, RecordKind.INSTALLATION, RecordKind.SIGNING_KEY}
 """Kinds of which each record that cannot be read has a line of its own, with its name."""
 
 
@@ -86,7 +86,7 @@ def write_record(record: object, over: bytes = b"") -> bytes:
 
 def _check(version: int, kind: RecordKind) -> None:
     if version > NEWEST[kind]:
-        if kind not in _LOGGED_BY_NAME:
+        if kind not in _LOGGED_ELSEWHERE:
             _log_refusal(kind, version)
         raise RecordUnreadable(
             f"it has version {version}, and this version of deviceflow reads up to {NEWEST[kind]}"
