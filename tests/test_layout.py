@@ -58,7 +58,6 @@ BY_FEATURE = {
     "store/shapes/server.py": "store/test_shapes.py",
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
-    "store/records.py": "store/test_grants.py",  # with what is stored
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says

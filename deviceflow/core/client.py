@@ -87,7 +87,7 @@ Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Client(msgspec.Struct, frozen=True, kw_only=True):
     """One registered application. For a field that is None the server's own setting holds.
 
     `name`: what people read when they decide. `scopes`: all scopes that it may ask for.

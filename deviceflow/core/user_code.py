@@ -36,7 +36,7 @@ GROWTH_BITS = 24
 _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
 
 
-class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True):
     """The form of user codes.
 
     `alphabet`: distinct characters. `length`: characters without dashes. `group`: characters

@@ -8,12 +8,11 @@ together, by one mark (`Families.revoke` sets it).
 import hashlib
 import secrets
 
-import msgspec
-
-from deviceflow.core.claims import Claims
+from deviceflow.core.claims import Claims, ClaimValue
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import NAME_CHARACTERS
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 PREFIX = "dfa_"
 """Distinguishes an opaque access token from other tokens, also for secret scanners."""
@@ -34,7 +33,7 @@ class AccessTokens:
         `secret`: its 43 characters, or empty for new ones.
         """
         token = PREFIX + (secret or secrets.token_urlsafe(32))
-        record = msgspec.json.encode(claims)
+        record = write_record(claims)
         await self._connection.command("SET", _token_key(token), record, "EX", max(1, ttl_s))
         return token
 
@@ -43,7 +42,11 @@ class AccessTokens:
         if not token.startswith(PREFIX) or not token.isascii():
             return None
         record = await self._connection.command("GET", _token_key(token))
-        return msgspec.json.decode(record) if record else None
+        if record is None:
+            return None
+        claims = read_record(record, RecordKind.OPAQUE_TOKEN, dict[str, ClaimValue])
+        claims.pop("v", None)  # a word of the record, no claim
+        return claims
 
     async def is_revoked(self, grant_id: str) -> bool:
         """Return whether the access tokens of that grant were ended."""

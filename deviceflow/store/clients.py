@@ -11,7 +11,6 @@ from collections.abc import Callable
 from hmac import compare_digest
 from typing import NamedTuple, TypeVar
 
-import msgspec
 import structlog
 
 from deviceflow.core.client import UNNAMED, Client
@@ -20,7 +19,7 @@ from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import announce_client
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import NameTaken, RecordContended, RecordUnreadable
-from deviceflow.store.records import read_record
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 TRIES = 50
 """How often a change is tried while others are faster: more than ever happens by chance."""
@@ -173,7 +172,7 @@ class StoredClients:
                 KEYS,
                 client_id,
                 before=before,
-                after=_version(after),
+                after=_version(after, over=record or b""),
                 is_own_name=terms.is_own_name and _is_new_name(record, after),
             )
             if outcome == "taken":
@@ -205,10 +204,14 @@ class _Terms(NamedTuple):
     is_own_name: bool = False
 
 
-def _version(client: Client | None) -> scripts.ClientVersion:
+def _version(client: Client | None, over: bytes) -> scripts.ClientVersion:
     if client is None:
         return scripts.ClientVersion()
-    return scripts.ClientVersion(msgspec.json.encode(client), comparison_key(client.name))
+    return scripts.ClientVersion(write_record(client, over), comparison_key(client.name))
+
+
+def _read(record: bytes) -> Client:
+    return read_record(record, RecordKind.CLIENT, Client)
 
 
 def _name_in(record: bytes | None) -> str:
@@ -217,7 +220,7 @@ def _name_in(record: bytes | None) -> str:
     A folded name has no spaces, so its entry is split at the last one.
     """
     try:
-        return comparison_key(read_record(record, Client).name) if record else ""
+        return comparison_key(_read(record).name) if record else ""
     except RecordUnreadable:
         return ""
 
@@ -226,12 +229,12 @@ def _is_new_name(record: bytes | None, after: Client | None) -> bool:
     """Return whether `after` gives the client a name that has to be its own."""
     if after is None or comparison_key(after.name) == comparison_key(UNNAMED):
         return False
-    return record is None or read_record(record, Client).name != after.name
+    return record is None or _read(record).name != after.name
 
 
 def _client(client_id: str, record: bytes) -> Client:
     try:
-        return read_record(record, Client)
+        return _read(record)
     except RecordUnreadable as error:
         raise RecordUnreadable(
             f"the record of the client {client_id} cannot be read: {error}. "
@@ -242,7 +245,7 @@ def _client(client_id: str, record: bytes) -> Client:
 def _readable(name: bytes, record: bytes) -> Client:
     """Return the client of `record`, or a disabled one in its place if it cannot be read."""
     try:
-        return read_record(record, Client)
+        return _read(record)
     except RecordUnreadable as error:
         client_id = name.decode(errors="replace")
         log.error(  # noqa: TRY400, its text says it all

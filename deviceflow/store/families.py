@@ -24,6 +24,7 @@ from deviceflow.store import keyspace, scripts
 from deviceflow.store.access_tokens import LONGEST_LIFE_S, mark_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.shapes import Value
 
 SAME_SUCCESSOR_S = 10
@@ -123,7 +124,7 @@ class Families:
         )
         if record is None:
             return None
-        family = msgspec.json.decode(record, type=Family)
+        family = read_record(record, RecordKind.FAMILY, Family)
         bound_to = family.dpop_jkt if jkt is None else jkt.decode()
         for entry in (following or b"").decode().split():
             successor, _, key = entry.partition(":")
@@ -170,4 +171,4 @@ class Families:
 
 def family_fields(family: Family, token_hash: str) -> dict[str, Value]:
     """Return the fields of a new family, as the scripts store and read them."""
-    return {"family": msgspec.json.encode(family), "current": token_hash}
+    return {"family": write_record(family), "current": token_hash}

@@ -31,9 +31,10 @@ from deviceflow.store import keyspace
 from deviceflow.store.announcements import CHANGED, ClientChange, Decision
 from deviceflow.store.causes import cause_of
 from deviceflow.store.connection import READONLY, Connection, refusal_of, translated
-from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.records import RecordKind, check_fields
 from deviceflow.store.shapes import Command
 from deviceflow.store.subscriber import Subscriber
 
@@ -210,9 +211,17 @@ class Feed:
     def _take_hints(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         now = self.clock()
         for _, fields in entries:
+            try:
+                check_fields(fields, RecordKind.DECISION)
+                grant_id, expires_at = int(fields[b"g"], 16), int(fields[b"x"])
+            except RecordUnreadable:
+                continue  # it is logged, and must not hold up the entries after it
+            except (KeyError, ValueError):
+                log.warning("store.entry_ignored", reason="not an entry of the decision log")
+                continue
             # The log reaches back further than the lives of most grants.
-            if (expires_at := int(fields[b"x"])) > now:
-                self.mirror.learn(int(fields[b"g"], 16), None, expires_at)
+            if expires_at > now:
+                self.mirror.learn(grant_id, None, expires_at)
 
     async def _start_over(self) -> None:
         """Forget everything: the store has lost its data, so nothing known of it holds."""

@@ -20,10 +20,11 @@ from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decision
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.families import Family, family_fields
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.records import RecordKind, check_fields, read_record, write_record
 from deviceflow.store.shapes import Value
 from deviceflow.store.slots import Slots
 
@@ -166,14 +167,24 @@ class Grants:
         return None if grant_id is None else int(grant_id, 16)
 
     async def get(self, grant_id: int) -> Grant | None:
-        """Return the grant as it is now, or None if the store has no such grant."""
+        """Return the grant as it is now, or None if the store has no such grant.
+
+        May raise RecordUnreadable. A script changes only a grant that was read.
+        """
         fields = await self._connection.command("HGETALL", self._key(grant_id))
         return _grant(grant_id, fields) if fields else None
 
     async def state_of(self, grant_id: int) -> State | None:
-        """Return the grant's state as it is now, or None if the store has no such grant."""
-        state = await self._connection.command("HGET", self._key(grant_id), "state")
-        return State(state.decode()) if state else None
+        """Return the grant's state as it is now, or None if the store has none that can be read."""
+        state, version = await self._connection.command("HMGET", self._key(grant_id), "state", "v")
+        if state is None:
+            return None
+        try:
+            check_fields({} if version is None else {b"v": version}, RecordKind.GRANT)
+            return State(state.decode())
+        except (RecordUnreadable, ValueError):
+            # The poll that asks for this grant asks the store itself, and waits.
+            return None
 
     async def claim(self, grant: Grant, account: str) -> Outcome:
         """Make `account` (a subject) the only one that may decide."""
@@ -189,7 +200,7 @@ class Grants:
         """Approve, deny or cancel. Workers know at once, at the latest within a second."""
         await self._hint(grant)
         account = approval.sub if approval else ""
-        record = msgspec.json.encode(approval).decode() if event is Event.APPROVE else ""
+        record = write_record(approval).decode() if event is Event.APPROVE else ""
         outcome, state = await self._transition(grant.id, event, account, record)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
@@ -313,6 +324,15 @@ def _request_fields(request: GrantRequest) -> dict[str, Value]:
 
 
 def _grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
+    """Return the grant in a hash. May raise RecordUnreadable."""
+    check_fields(stored, RecordKind.GRANT)
+    try:
+        return _grant_of_fields(grant_id, stored)
+    except (KeyError, ValueError) as error:
+        raise RecordUnreadable(f"a grant cannot be read: {error!r}") from error
+
+
+def _grant_of_fields(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
     fields = {name.decode(): value.decode() for name, value in stored.items()}
     request: dict[str, Any] = {name: fields.get(field, "") for field, name in _FIELDS.items()}
     request["requested_at"] = int(request["requested_at"])
@@ -324,6 +344,6 @@ def _grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
         state=State(fields["state"]),
         expires_at=int(fields["expires"]),
         claimed_by=fields.get("account"),
-        approval=msgspec.json.decode(approval, type=Subject) if approval else None,
+        approval=read_record(approval.encode(), RecordKind.APPROVAL, Subject) if approval else None,
         approved_at=int(approved) / 1000 if approved else None,
     )

@@ -13,6 +13,7 @@ from deviceflow.core import base64url
 from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
+from deviceflow.store.records import RecordKind, check_fields
 from deviceflow.store.shapes import Value
 
 LOST_KEYS_KEPT = 8
@@ -107,4 +108,6 @@ class Installation:
 async def _read_or_make(connection: Connection) -> dict[bytes, bytes]:
     names = ("epoch", "device_code_key", "name_key", "challenge_key")
     proposal: dict[str, Value] = {name: secrets.token_bytes(KEY_BYTES) for name in names}
-    return await scripts.install(connection, keyspace.INSTALLATION, proposal)
+    fields = await scripts.install(connection, keyspace.INSTALLATION, proposal)
+    check_fields(fields, RecordKind.INSTALLATION)
+    return fields

@@ -5,6 +5,8 @@ the whole key if it has none. A script and a pipeline may touch one slot only. S
 used together share a tag: a grant with its redemption and its family of refresh tokens, and
 whatever the feed reads once a second. All others stand alone, which spreads them over the cluster.
 
+Values that another version of the program may have written are read by `records`.
+
 The names that the functions take are hashes (`Installation.name`): no key tells a user code, a
 token, an address or a session id.
 """

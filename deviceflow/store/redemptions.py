@@ -17,6 +17,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.families import RefreshToken
 from deviceflow.store.grants import RepeatableRedemption
 from deviceflow.store.installation import Installation
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 SEED_BYTES = 32
 
@@ -72,7 +73,7 @@ class Redemptions:
         No repetition gives an access token that has expired.
         """
         kept_s = min(self._grace_s, access_lifetime_s)
-        return RepeatableRedemption(msgspec.json.encode(tokens), kept_s * 1000) if kept_s else None
+        return RepeatableRedemption(write_record(tokens), kept_s * 1000) if kept_s else None
 
     def opaque_secret(self, tokens: RedeemedTokens) -> str:
         """Return the secret part of the access token, if that is an opaque one."""
@@ -85,7 +86,9 @@ class Redemptions:
     async def find(self, name: str) -> RedeemedTokens | None:
         """Return the tokens to give again, or None if the redemption cannot be repeated."""
         record = await scripts.repeat_redemption(self._connection, keyspace.redemption(name))
-        return None if record is None else msgspec.json.decode(record, type=RedeemedTokens)
+        return (
+            None if record is None else read_record(record, RecordKind.REDEMPTION, RedeemedTokens)
+        )
 
     async def note_use(self, grant_id: str, issued_at: int = 0) -> None:
         """End the repetition: a token of that grant is used, so the answer has arrived.

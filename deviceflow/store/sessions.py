@@ -7,6 +7,7 @@ import msgspec
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -28,14 +29,14 @@ class Sessions:
     async def start(self, username: str, sub: str, now: int) -> str:
         """Begin a session; return its id: 43 characters, 256 random bits."""
         session_id = secrets.token_urlsafe(32)
-        record = msgspec.json.encode(Session(username, sub, now))
+        record = write_record(Session(username, sub, now))
         await self._connection.command("SET", self._key(session_id), record, "EX", self._lifetime_s)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:
         """Return the session of that id, or None."""
         record = await self._connection.command("GET", self._key(session_id))
-        return msgspec.json.decode(record, type=Session) if record else None
+        return read_record(record, RecordKind.SESSION, Session) if record else None
 
     async def end(self, session_id: str) -> None:
         """End a session: the person signs out."""

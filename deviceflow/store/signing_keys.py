@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
 import structlog
 
 from deviceflow.core.clock import Clock
@@ -11,7 +10,7 @@ from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import announce_change
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable
-from deviceflow.store.records import read_record
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 LATE_S = 60
 """How long after a rotation a worker may still sign with the old key, at the very most: the
@@ -60,7 +59,7 @@ class SigningKeys:
             self._connection,
             keyspace.SIGNING_KEYS,
             key.key_id,
-            msgspec.json.encode(key),
+            write_record(key),
             algorithm=key.algorithm,
             useless=useless,
         )
@@ -84,7 +83,9 @@ class SigningKeys:
         return bool(removed)
 
     async def _put(self, key: SigningKey) -> None:
-        record = msgspec.json.encode(key)
+        name = key.key_id.encode()
+        before = next((record for known, record in self._known if known == name), b"")
+        record = write_record(key, over=before)
         await self._connection.command("HSET", keyspace.SIGNING_KEYS, key.key_id, record)
 
     async def _forget_expired(self) -> None:
@@ -104,7 +105,7 @@ class SigningKeys:
 
     def _read(self, name: bytes, record: bytes) -> SigningKey | None:
         try:
-            key = read_record(record, SigningKey)
+            key = read_record(record, RecordKind.SIGNING_KEY, SigningKey)
             if self._is_usable(key):
                 return key
             reason = "it is not a private key that this version knows"

@@ -27,6 +27,8 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.records import RecordKind, read_record, write_record
 
 HASHING_THREADS = 2
 
@@ -74,7 +76,7 @@ class Users:
         record = await self._connection.command("HGET", keyspace.USERS, username)
         if record is None:
             return self._from_file.get(username)
-        return msgspec.json.decode(record, type=Account)
+        return _read(record)
 
     async def find_typed(self, username: str) -> Account | None:
         """Return the user whose name a person types as `username`: that very name goes first."""
@@ -82,7 +84,7 @@ class Users:
         records = await self._connection.command("HMGET", keyspace.USERS, *names)
         for name, record in zip(names, records, strict=True):
             if record is not None:
-                return msgspec.json.decode(record, type=Account)
+                return _read(record)
             if name in self._from_file:
                 return self._from_file[name]
         account = self._prepared.get(names[-1])
@@ -99,14 +101,15 @@ class Users:
     async def all(self) -> list[Account]:
         """Return every user, by name."""
         records = await self._connection.command("HVALS", keyspace.USERS)
-        stored = [msgspec.json.decode(record, type=Account) for record in records]
+        stored = [_read(record) for record in records]
         accounts = self._from_file | {account.username: account for account in stored}
         return sorted(accounts.values(), key=lambda account: account.username)
 
     async def put(self, account: Account) -> None:
         """Store a user, or change one."""
         stored = msgspec.structs.replace(account, source="store")
-        record = msgspec.json.encode(stored)
+        before = await self._connection.command("HGET", keyspace.USERS, account.username)
+        record = write_record(stored, over=before or b"")
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
@@ -165,7 +168,7 @@ class Users:
         if account.source == "file" or not is_old:
             return account
         record = await self._connection.command("HGET", keyspace.USERS, account.username)
-        if record is None or msgspec.json.decode(record, type=Account) != account:
+        if record is None or _read(record) != account:
             return account  # somebody has changed it meanwhile
         renewed = msgspec.structs.replace(account, password_hash=await self.hash(password))
         # The script changes a field of a hash, unless it has changed: so it does for users, too.
@@ -174,7 +177,7 @@ class Users:
             keyspace.USERS,
             account.username,
             before=record,
-            after=msgspec.json.encode(renewed),
+            after=write_record(renewed, over=record),
         )
         return renewed if is_stored else account
 
@@ -245,10 +248,19 @@ def _values(sample: list[Any] | None) -> list[bytes]:
     return fields[1::2]
 
 
+def _read(record: bytes) -> Account:
+    try:
+        return read_record(record, RecordKind.USER, Account)
+    except RecordUnreadable as error:
+        raise RecordUnreadable(
+            f"the record of a user cannot be read: {error}. To go on, run the version that wrote it"
+        ) from error
+
+
 def _stored_hash(record: bytes) -> str:
     try:
-        return msgspec.json.decode(record, type=_StoredHash).password_hash
-    except msgspec.DecodeError:
+        return read_record(record, RecordKind.USER, _StoredHash).password_hash
+    except RecordUnreadable:
         return ""
 
 

@@ -20,7 +20,7 @@ from deviceflow.parts import Secrets
 from deviceflow.start import prepare
 from deviceflow.store.causes import unusable
 from deviceflow.store.embedded import EmbeddedValkey
-from deviceflow.store.errors import StoreSetupError, StoreUnavailable
+from deviceflow.store.errors import RecordUnreadable, StoreSetupError, StoreUnavailable
 from deviceflow.store.kept_keys import KeptKeys, keep, read_kept
 from deviceflow.supervisor.control import Control
 from deviceflow.supervisor.errors import StartError
@@ -162,6 +162,8 @@ def read_secrets(settings: Settings, redis_url: str) -> Secrets:
         secrets = asyncio.run(prepare(settings, redis_url))
     except StoreSetupError as error:
         raise StartError(unusable(redis_url, error)) from error
+    except RecordUnreadable as error:
+        raise StartError(f"the secrets of the installation cannot be read: {error}") from error
     except StoreUnavailable as error:
         kept = read_kept(folder)
         if kept is None:

@@ -44,13 +44,6 @@ def browser(hosts: list[Program]) -> NewBrowser:
     return lambda **options: Browser(hosts[1], **options)
 
 
-def elsewhere(device: Device, program: Program) -> Device:
-    """The same device, which a balancer leads to another host."""
-    other = Device(program, "slow")
-    other.grant = device.grant
-    return other
-
-
 def pace_process(program: Program) -> int:
     """The process that shares the pace of a host."""
     (pid,) = [pid for pid in children(program.pid) if name_of(pid) == PROCESS_NAME]
@@ -62,7 +55,7 @@ def first_poll_elsewhere(hosts: list[Program]) -> str:
     device = Device(hosts[0], "slow").authorize()
     assert device.outcome() == "authorization_pending"
     time.sleep(A_MOMENT_S)
-    return elsewhere(device, hosts[1]).outcome()
+    return device.at(hosts[1]).outcome()
 
 
 def test_polls_in_turn_are_too_fast_together(hosts: list[Program]) -> None:

@@ -81,6 +81,22 @@ def test_what_answers_is_no_redis(refused: Refused, program: Program) -> None:
     assert "no Redis answers there" in refused("--redis-url", f"redis://127.0.0.1:{program.port}/0")
 
 
+def test_the_store_is_of_a_later_version(
+    command: Command, start_valkey: Callable[..., Valkey]
+) -> None:
+    """The survey of the store may have lines of its own before."""
+    store = start_valkey()
+    with store.client() as client:
+        client.hset(keyspace.INSTALLATION, "v", 2)
+    ports = ("--port", "0", "--admin-port", "0", "--data-dir", "data")
+    ended = command("serve", *ports, "--redis-url", store.url)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "deviceflow: the secrets of the installation cannot be read: it has version 2, and this"
+        " version of deviceflow reads up to 1"
+    )
+
+
 def test_it_says_which_store_it_has(program: Program) -> None:
     event = program.wait_for("server.listening")
     assert (event["store"], event["store_at"]) == ("embedded", str(program.data_dir))

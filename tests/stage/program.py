@@ -38,7 +38,7 @@ class Notes:
 class Program:
     """`deviceflow serve` with `options`, in `folder`. `log`: the events so far.
 
-    `variables`: those that it has beside ours.
+    `variables`: those that it has beside ours. `checkout`: the folder of another version to run.
     """
 
     def __init__(self, folder: Path, options: tuple[str, ...], notes: Notes) -> None:
@@ -48,6 +48,7 @@ class Program:
         self.log: list[dict[str, Any]] = []
         self.stray: list[str] = []
         self.variables: dict[str, str] = {}
+        self.checkout: Path | None = None
         self._options = options
         self._heard = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
@@ -105,7 +106,8 @@ class Program:
             self.arguments("--port", port, "--admin-port", "0", *options),
             stderr=subprocess.PIPE,
             text=True,
-            env=environment() | self.variables,
+            env=environment() | self.variables | checkout_variables(self.checkout),
+            cwd=self.checkout,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,))
         self._reader.start()
@@ -199,6 +201,11 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return re.search(r"^State:\s+[ZX]", status, re.MULTILINE) is None
+
+
+def checkout_variables(checkout: Path | None) -> dict[str, str]:
+    """What makes Python find the package of another checkout; it runs in that folder, too."""
+    return {"PYTHONPATH": str(checkout)} if checkout else {}
 
 
 def environment() -> dict[str, str]:

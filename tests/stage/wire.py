@@ -43,6 +43,12 @@ class Device:
     def user_code(self) -> str:
         return str(self.grant["user_code"])
 
+    def at(self, program: Program) -> "Device":
+        """The same device, which a balancer leads to another host."""
+        other = Device(program, self._client_id, self._secret)
+        other.grant, other.tokens = self.grant, self.tokens
+        return other
+
     def authorize(self, **parameters: str) -> Self:
         answer = self.request(**parameters)
         assert answer.status == 200, answer
