@@ -19,6 +19,9 @@ _VISIBLE = frozenset("LNPS")
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and a symbol without ink (Unicode 4.5: Hangul fillers; the empty Braille pattern)."""
 
+_LOOK_ALIKE = {ord(each): "'" for each in "\u02bc\u2018\u2019\u2032"} | {0x2212: "-"}
+"""Apostrophes and the minus sign; the dashes have a category of their own (Pd)."""
+
 
 def is_display_text(text: str) -> bool:
     """Return whether `text` can be shown: 1 to 100 characters on one line, with something to see.
@@ -53,14 +56,15 @@ def repaired(text: str) -> str:
 def comparison_key(text: str) -> str:
     """Return what two texts have in common that people take for the same.
 
-    Case, width, accents, blanks and characters without a glyph do not matter. Letters of two
-    scripts that look alike are different.
+    Case, width, accents, blanks, kinds of dashes and apostrophes, and characters without a glyph
+    do not matter. Letters of two scripts that look alike are different.
     """
     if text.isascii() and text.isprintable():
         # The same, for most names, and 15 times as fast: a server may have 100,000 clients.
         return text.lower().replace(" ", "")
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(filter(_is_visible, folded))
+    dashed = ("-" if unicodedata.category(each) == "Pd" else each for each in folded)
+    return "".join(filter(_is_visible, dashed)).translate(_LOOK_ALIKE)
 
 
 def _is_visible(character: str) -> bool:

@@ -1,7 +1,7 @@
 """A person has to wait before the next try: a POST finds it out, and the page after it says so.
 
-The address has the end of the pause, under a seal. The page can be loaded again as often as one
-likes: it says how long the pause lasts now, and when it is over, the form is back.
+The address has the end of the pause (ms since 1970), under a seal. The page can be loaded again
+as often as one likes: it says how long the pause lasts now, and when it is over, the form is back.
 """
 
 import math
@@ -39,7 +39,7 @@ class Pauses:
 
         `code`: the one that the person came with. It is kept if it can outlive the pause.
         """
-        until = str(math.ceil(self.clock() + wait_s))
+        until = str(math.ceil((self.clock() + wait_s) * 1000))
         known = "1" if is_known else ""
         kept = code if form == "/login" or wait_s < self.lifetime.longest_s else ""
         seal = self.seal.make(visitor.cookie, form, until, known)
@@ -51,7 +51,7 @@ class Pauses:
         until, known = query.get("pause", ""), query.get("known", "")
         if not self.seal.holds(query.get("seal", ""), visitor.cookie, form, until, known):
             return
-        wait_s = math.ceil(int(until) - self.clock())
+        wait_s = math.ceil(int(until) / 1000 - self.clock())
         if wait_s > 0:
             code = self.codes.carry(query.get("user_code", ""))
             raise self._page(form, wait_s, code, is_known=bool(known))

@@ -68,6 +68,16 @@ def test_twins(twin: str) -> None:
     assert comparison_key(twin) == comparison_key("Living room TV")
 
 
+@pytest.mark.parametrize("dash", "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d")
+def test_dashes_look_alike(dash: str) -> None:
+    assert comparison_key(f"Living{dash}room TV") == comparison_key("Living-room TV")
+
+
+@pytest.mark.parametrize("mark", "\u02bc\u2018\u2019\u2032\uff07")
+def test_apostrophes_look_alike(mark: str) -> None:
+    assert comparison_key(f"Ada{mark}s TV") == comparison_key("Ada's TV")
+
+
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
 def test_ascii_is_folded_as_its_wide_form(text: str) -> None:
     """The short way for ASCII and the way for everything else have the same end."""

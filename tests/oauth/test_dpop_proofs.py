@@ -9,6 +9,7 @@ from joserfc.jwk import OctKey
 from deviceflow.config import Settings
 from deviceflow.core import dpop
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.policy.rules import CLIENT_FAILURE_ADDRESS
 from tests.stage.clock import Clock
 from tests.stage.oauth import People, Stage, Worker
 from tests.stage.proving import OTHER_KEY, TOKEN, Holder, bound, sign, with_surface
@@ -102,6 +103,17 @@ async def test_a_proof_that_is_not_right(
     await people.approve(grant.body["user_code"])
     code = grant.body["device_code"]
     assert (await holder.poll(worker, code, **wrong)).outcome == INVALID_PROOF
+    assert (await holder.poll(worker, code)).status == 200
+
+
+async def test_wrong_proofs_shut_nobody_out(worker: Worker, people: People, holder: Holder) -> None:
+    """They guess at nothing, so the devices at that address are not refused for them."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    code = grant.body["device_code"]
+    for _ in range(CLIENT_FAILURE_ADDRESS.limit + 1):
+        answer = await holder.poll(worker, code, **NOT_FOR_US["another key"])
+        assert answer.outcome == INVALID_PROOF
     assert (await holder.poll(worker, code)).status == 200
 
 

@@ -28,6 +28,15 @@ async def test_codes(ada: Browser, store: Store) -> None:
     assert ada.typed == SHOWN
 
 
+async def test_between_two_full_seconds_no_minute_is_added(ada: Browser, store: Store) -> None:
+    store.grants.now += 0.3
+    store.limits.fill("code.account", "sub-ada", GUESSES_PER_LIFETIME)
+    await ada.open("/device")
+    await ada.submit("/device", user_code=SHOWN)
+    assert (await ada.follow()).headers["Retry-After"] == "600"
+    assert "Please wait 10 minutes" in ada.text
+
+
 async def test_passwords(browser: Browser, store: Store) -> None:
     store.limits.fill("sign-in.address", HERE, SIGN_IN_ADDRESS.limit)
     await browser.open(f"/login?user_code={SHOWN}")

@@ -47,7 +47,7 @@ class FakeGrants(Grants):
 
     def __init__(self) -> None:
         self.by_code: dict[str, Grant] = {}
-        self.now = NOW
+        self.now: float = NOW
         self.is_down = False
         self.growth = 0
         self.looked_up: list[str] = []
