@@ -17,7 +17,8 @@ from deviceflow.ops.status_board import StatusBoard
 
 REACHABLE = "reachable"
 UNREACHABLE = "unreachable"
-"""What a worker says of the store. Anything else is the code with which it refuses writes."""
+UNKNOWN = "unknown"
+"""What a worker says of the store, UNKNOWN before its first look. Anything else is the code with which it refuses writes."""
 
 Body = dict[str, str]
 
@@ -25,8 +26,7 @@ Body = dict[str, str]
 class Health:
     """The endpoints of a worker.
 
-    `store` returns what this worker saw of the store last; it counts without a `board`, when
-    the worker is alone. On the board, only workers that serve say what they see.
+    `store` returns what this worker saw of the store last. Without a `board`, it is alone.
     """
 
     def __init__(self, store: Callable[[], str], board: StatusBoard | None = None) -> None:
@@ -50,7 +50,9 @@ class Health:
         elif board and not others:
             body = {"status": "starting", "reason": "no worker of this server serves yet"}
         else:
-            return web.json_response(_with_store(set(others) or {self._store()}))
+            # A worker that is still starting does not know yet; the others do.
+            seen = {*others, self._store()} - {UNKNOWN}
+            return web.json_response(_with_store(seen or {UNREACHABLE}))
         return web.json_response(body, status=503)
 
 

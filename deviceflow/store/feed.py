@@ -115,7 +115,12 @@ class Feed:
 
     @property
     def store_state(self) -> str:
-        """What was seen of the store last: "reachable", "unreachable", or why it refuses writes."""
+        """What was seen of the store last: "reachable", "unreachable", or why it refuses writes.
+
+        Before the first look: "unknown".
+        """
+        if self.reachable is None:
+            return "unknown"
         if not self.reachable:
             return "unreachable"
         return self.refusal or "reachable"
