@@ -18,7 +18,10 @@ from deviceflow.ops.status_board import StatusBoard
 REACHABLE = "reachable"
 UNREACHABLE = "unreachable"
 UNKNOWN = "unknown"
-"""What a worker says of the store, UNKNOWN before its first look. Anything else is the code with which it refuses writes."""
+"""What a worker says of the store, UNKNOWN before its first look.
+
+Anything else is the code with which it refuses writes.
+"""
 
 Body = dict[str, str]
 

@@ -149,7 +149,7 @@ async def test_a_killed_subscription_is_made_anew(store: Store, worker: Store) -
     """What was decided meanwhile is in the log; what is decided later is pushed."""
     missed = await store.grant()
     killed = await store.connection.command("CLIENT", "KILL", "TYPE", "pubsub")
-    assert killed == 2, "one for each channel"
+    assert killed >= 2, "one for each channel; Sentinels have their own"
     await store.grants.decide(missed, Event.CANCEL)
     await until(lambda: worker.mirror.state_of(missed.id) is not State.PENDING)
     await subscribed(store.connection)
