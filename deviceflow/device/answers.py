@@ -158,7 +158,8 @@ def read_poll(reply: Reply) -> PollAnswer:
 
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
     code = (answer or {}).get("error")
-    if answer is None or not isinstance(code, str):
+    # An empty code names no error: whoever reads the answer says what is wrong with it.
+    if answer is None or not isinstance(code, str) or not printable(code):
         return None
     description = str(answer.get("error_description", ""))
     return _ENDS.get(code, ServerError)(printable(code), printable(description), status=status)

@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -205,6 +206,8 @@ async def test_ctrl_c_ends_cleanly(server: ScriptedServer) -> None:
         *(sys.executable, "-m", "deviceflow", "login", server.issuer, "--no-qr"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # A shell that starts the tests in the background has them ignore it, and so their children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     await process.stderr.readuntil(b"Waiting")

@@ -14,8 +14,9 @@ from redis import Redis
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.supervisor.pace_process import PROCESS_NAME
 from tests.stage.process import MakeProgram
-from tests.stage.program import Program
+from tests.stage.program import Program, children, name_of
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import until_outside
 from tests.stage.wire import poll_once
@@ -105,15 +106,20 @@ def test_too_fast_is_too_fast_at_whichever_worker(fleet: Fleet) -> None:
     assert fleet.poll(codes) == ["slow_down"] * GRANTS
 
 
+def workers_of(program: Program) -> set[int]:
+    """The children that are workers: the store is not theirs."""
+    return {pid for pid in children(program.pid) if name_of(pid) != PROCESS_NAME}
+
+
 def test_no_command_for_a_pending_poll(fleet: Fleet) -> None:
     """Neither at workers that have known the grants for long, nor at one that has just begun."""
     before = fleet.calls()
     assert set(fleet.poll(fleet.codes)) == {"authorization_pending"}
     assert fleet.caused(before) <= CAUGHT_HALFWAY
-    workers = set(fleet.program.workers)
+    workers = workers_of(fleet.program)
     killed = workers.pop()
     os.kill(killed, signal.SIGKILL)
-    until_outside(lambda: len(set(fleet.program.workers) - workers - {killed}) == 1)
+    until_outside(lambda: len(workers_of(fleet.program) - workers - {killed}) == 1)
     before = fleet.calls()
     # The pace is no worker's own: the new one knows that these come too soon.
     assert set(fleet.poll(fleet.codes)) == {"slow_down"}
