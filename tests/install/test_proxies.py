@@ -237,7 +237,8 @@ def test_a_polling_device_notices_no_restart(site: Site) -> None:
         polling.result(PATIENCE_S)
     away = (503, "temporarily_unavailable")
     assert set(outcomes) <= {(400, "authorization_pending"), (400, "slow_down"), away}
-    assert set(starts) <= {200, 503}
+    # The test starts more grants than the proxy's limit lets one address start.
+    assert set(starts) <= {200, 429, 503}
     assert len(outcomes) > 20
     if site.proxy.repeats:
         # On a busy machine, a host may serve before it has seen the store.

@@ -20,7 +20,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Self
 
@@ -73,7 +73,7 @@ class MetricsMemory:
         size = (self._names_at + CLIENT_SERIES * _NAME_WORDS) * _WORD
         # Open for as long as the memory is used: to close it would end the locks.
         self._file = _anonymous_file() if descriptor is None else descriptor
-        weakref.finalize(self, os.close, self._file)
+        weakref.finalize(self, _close, self._file)
         os.ftruncate(self._file, size)
         self._words = memoryview(mmap.mmap(self._file, size)).cast("Q")
         self._places: dict[str, int] = {}
@@ -153,6 +153,12 @@ class MetricsMemory:
             yield
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._names_lock)
+
+
+def _close(descriptor: int) -> None:
+    """Close a file at the end; at the end of a process it may be closed already."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _anonymous_file() -> int:
