@@ -10,10 +10,10 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 import uvloop
@@ -21,8 +21,8 @@ import uvloop
 from deviceflow.core.pace_gossip import PaceGossip
 from deviceflow.start import connect
 from deviceflow.store.pace_sharing import PaceSharing
-from deviceflow.supervisor.signals import HANDLED, leave_to_supervisor
-from deviceflow.supervisor.workers import Workers
+from deviceflow.supervisor.signals import HANDLED
+from deviceflow.supervisor.workers import Workers, run_child
 from deviceflow.worker import WorkerContext
 
 PROCESS_NAME = "deviceflow-pace"
@@ -86,21 +86,14 @@ class PaceProcess:
         self._pid = pid
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
-    def _become_process(self, line: socket.socket) -> None:
-        status = 1
-        try:
-            leave_to_supervisor()
+    def _become_process(self, line: socket.socket) -> NoReturn:
+        def share() -> None:
             self._workers.close_in_child()
             name_process(PROCESS_NAME)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_share(self._context, line))
-            status = 0
-        except BaseException:
-            log.critical("pace.process_failed", exc_info=True)
-        finally:
-            with suppress(OSError):
-                sys.stderr.flush()
-            os._exit(status)
+
+        run_child(share, lambda error: log.critical("pace.process_failed", exc_info=error))
 
 
 def name_process(name: str) -> None:

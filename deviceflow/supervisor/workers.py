@@ -5,10 +5,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -165,16 +165,24 @@ class Workers:
         used = {process.cell for process in self}
         return next(index for index in range(CELLS) if index not in used)
 
-    def _become_worker(self, context: WorkerContext, seat: int, post: Post) -> None:
-        status = 1
-        try:
-            leave_to_supervisor()
+    def _become_worker(self, context: WorkerContext, seat: int, post: Post) -> NoReturn:
+        def work() -> None:
             self.close_in_child(seat)
             worker.run(context, post)
-            status = 0
-        except BaseException:
-            log.critical("worker.failed", exc_info=True)
-        finally:
-            with suppress(OSError):
-                sys.stderr.flush()
-            os._exit(status)
+
+        run_child(work, lambda error: log.critical("worker.failed", exc_info=error))
+
+
+def run_child(work: Callable[[], None], log_failure: Callable[[BaseException], None]) -> NoReturn:
+    """Do `work` in a process that has just been forked, and end it: 0, or 1 if it raises."""
+    status = 1
+    try:
+        leave_to_supervisor()
+        work()
+        status = 0
+    except BaseException as error:  # noqa: BLE001, whatever it is, it is logged and ends here
+        log_failure(error)
+    finally:
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(status)
