@@ -29,7 +29,8 @@ class Person:
             sub=self.account.sub,
             username=self.account.username,
             auth_time=self.session.auth_time,
-            amr=("pwd",),
+            amr=self.session.amr,
+            acr=self.session.acr,
             name=self.account.name,
             email=self.account.email,
         )

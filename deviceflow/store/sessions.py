@@ -9,13 +9,21 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
 
+BY_PASSWORD = ("pwd",)
+"""The `amr` of a person who has typed a password, also of sessions that say nothing of it."""
+
 
 class Session(msgspec.Struct, frozen=True):
-    """The person who signed in, and when (s)."""
+    """The person who signed in, when (s), and how.
+
+    `amr`: the methods (RFC 8176). `acr`: the level of assurance (OpenID Connect Core 2).
+    """
 
     username: str
     sub: str
     auth_time: int
+    amr: tuple[str, ...] = BY_PASSWORD
+    acr: str | None = None
 
 
 class Sessions:
@@ -26,10 +34,10 @@ class Sessions:
         self._installation = installation
         self._lifetime_s = lifetime_s
 
-    async def start(self, username: str, sub: str, now: int) -> str:
+    async def start(self, session: Session) -> str:
         """Begin a session; return its id: 43 characters, 256 random bits."""
         session_id = secrets.token_urlsafe(32)
-        record = write_record(Session(username, sub, now))
+        record = write_record(session)
         await self._connection.command("SET", self._key(session_id), record, "EX", self._lifetime_s)
         return session_id
 

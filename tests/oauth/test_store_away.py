@@ -16,6 +16,7 @@ from deviceflow.core.grant import Event, State
 from deviceflow.policy.rules import code_counts, sign_in_counts
 from deviceflow.policy.tries import TooManyTries, count_try
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.sessions import Session
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage, StageAt, Until, Worker
 from tests.stage.pages import COOKIE
@@ -177,7 +178,7 @@ async def _redeemed(stage: Stage, worker: Worker) -> str:
 
 async def _session(stage: Stage, worker: Worker) -> dict[str, str]:
     """Return the Cookie header of a signed-in person."""
-    session_id = await stage.people.sessions.start("ada", "sub-ada", int(stage.clock.now))
+    session_id = await stage.people.sessions.start(Session("ada", "sub-ada", int(stage.clock.now)))
     headers = {"Cookie": f"{COOKIE}={session_id}", "Host": "127.0.0.1:8628"}
     async with worker.client.get("/device", headers=headers, allow_redirects=False) as page:
         assert page.status == 200

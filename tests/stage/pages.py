@@ -140,10 +140,10 @@ class FakeSessions(Sessions):
         self.is_down = False
         self.count = 0
 
-    async def start(self, username: str, sub: str, now: int) -> str:
+    async def start(self, session: Session) -> str:
         self.count += 1
         session_id = f"session-{self.count}".ljust(43, "x")
-        self.by_id[session_id] = Session(username, sub, now)
+        self.by_id[session_id] = session
         return session_id
 
     async def get(self, session_id: str) -> Session | None:

@@ -11,6 +11,7 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
+from deviceflow.store.sessions import Session
 from deviceflow.store.shapes import Value
 from tests.stage.shapes import not_on
 from tests.stage.store import ADA, Store
@@ -118,7 +119,7 @@ async def ask_until_refused(connection: Connection) -> None:
 
 async def test_without_a_server_everything_is_unavailable(own: Store, own_valkey: Valkey) -> None:
     grant = await own.grant()
-    session_id = await own.sessions.start("ada", "sub-ada", 1)
+    session_id = await own.sessions.start(Session("ada", "sub-ada", 1))
     own_valkey.kill()
     for attempt in (
         own.issue(),
@@ -129,7 +130,7 @@ async def test_without_a_server_everything_is_unavailable(own: Store, own_valkey
         own.grants.decide(grant, Event.CANCEL),
         own.grants.redeem(grant, None),
         own.sessions.get(session_id),
-        own.sessions.start("ada", "sub-ada", 1),
+        own.sessions.start(Session("ada", "sub-ada", 1)),
         own.limits.hit("guess", "ada", limit=1, window_s=1),
         own.feed.catch_up(),
         Installation.open(own.connection),

@@ -15,6 +15,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.replay import Replay
+from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.users import Account, Users
 from tests.stage.hash_slots import keys_of, slots_of
@@ -104,7 +105,7 @@ async def fill(store: Store) -> None:
     await store.family()
     await store.repeatable()
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
-    await store.sessions.start("ada", "sub-ada", 1)
+    await store.sessions.start(Session("ada", "sub-ada", 1))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))

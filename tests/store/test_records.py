@@ -97,7 +97,7 @@ async def a_user(store: Store) -> Stored:
 
 
 async def a_session(store: Store) -> Stored:
-    session_id = await store.sessions.start("ada", "sub-ada", 1)
+    session_id = await store.sessions.start(Session("ada", "sub-ada", 1))
     (key,) = await store.connection.command("KEYS", keyspace.session("*"))
     return Stored(key.decode(), lambda: store.sessions.get(session_id), is_string=True)
 

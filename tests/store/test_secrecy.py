@@ -1,6 +1,7 @@
 """Whoever reads the store can use nothing of what he reads (6749-10.3-a)."""
 
 from deviceflow.core.user_code import display
+from deviceflow.store.sessions import Session
 from deviceflow.store.users import Account, Users
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
@@ -14,7 +15,7 @@ async def test_no_code_token_session_or_password_is_stored(store: Store, valkey:
     password_hash = await users.hash(PASSWORD)
     users.close()
     await users.put(Account(username="ada", sub="sub-ada", password_hash=password_hash))
-    session_id = await store.sessions.start("ada", "sub-ada", 1)
+    session_id = await store.sessions.start(Session("ada", "sub-ada", 1))
     await store.limits.hit("sign-in", "203.0.113.9", limit=5, window_s=60)
     issued = await store.issue()
     token, _ = await store.family()

@@ -10,6 +10,7 @@ from deviceflow.core.grant import State
 from deviceflow.store import keyspace, snapshot
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.sessions import Session
 from deviceflow.store.snapshot import SnapshotError, StoredKey, read_all, restore
 from tests.stage.clock import Clock
 from tests.stage.store import ADA, Store
@@ -44,7 +45,7 @@ async def full(store: Store) -> Store:
     await store.approved()
     await store.repeatable()
     await store.family()
-    await store.sessions.start("ada", ADA.sub, int(store.clock()))
+    await store.sessions.start(Session("ada", ADA.sub, int(store.clock())))
     await store.connection.command("HSET", keyspace.CLIENTS, "tv", "{}")
     await store.connection.command("HSET", keyspace.USERS, "ada", "{}")
     await store.connection.command("ZADD", keyspace.limit("code", "x"), "1.5", "try")

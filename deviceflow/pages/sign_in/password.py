@@ -17,6 +17,7 @@ from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.policy.tries import TooManyTries
+from deviceflow.store.sessions import BY_PASSWORD
 from deviceflow.store.users import Users
 
 REFUSED = 403
@@ -105,7 +106,7 @@ class PasswordPage:
             again = see_other(request, "/login", code, notice="wrong")
             return self._keep_name(visitor, again, username)
         await attempt.forgive()
-        response = await self.session_start.start(visitor, account, code)
+        response = await self.session_start.start(visitor, account, code, amr=BY_PASSWORD)
         self.known_browsers.remember(request, response, name)
         self.typed_name.remove(response)
         self.recorder.count(table.SIGN_INS, "succeeded")

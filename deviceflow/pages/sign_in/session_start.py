@@ -8,7 +8,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitor
-from deviceflow.store.sessions import Sessions
+from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account
 
 
@@ -20,8 +20,18 @@ class SessionStart:
     cookie: SessionCookie
     clock: Clock
 
-    async def start(self, visitor: Visitor, account: Account, user_code: str) -> web.Response:
+    async def start(
+        self,
+        visitor: Visitor,
+        account: Account,
+        user_code: str,
+        *,
+        amr: tuple[str, ...],
+        acr: str | None = None,
+    ) -> web.Response:
         """Sign `visitor` in to `account`, and continue with the code that the person came with.
+
+        `amr`, `acr`: how the person signed in, as tokens will say it (RFC 9068 2.2.1).
 
         A session that the browser had before ends: a value that someone planted in the browser
         never becomes a session's id.
@@ -29,7 +39,8 @@ class SessionStart:
         if visitor.sent_cookie is not None:
             await self.sessions.end(visitor.sent_cookie)
         now = int(self.clock())
-        session_id = await self.sessions.start(account.username, account.sub, now)
+        session = Session(account.username, account.sub, now, amr, acr)
+        session_id = await self.sessions.start(session)
         response = see_other(visitor.request, "/device", user_code)
         self.cookie.write(response, session_id)
         return response
