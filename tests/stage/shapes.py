@@ -221,6 +221,13 @@ class Sentinels(ManyServers):
         """A client of the Sentinel. Close it."""
         return self._sentinel.client()
 
+    def is_in_step(self) -> bool:
+        """Whether the replica has everything that the primary has acknowledged."""
+        with self.client() as client:
+            connected: Any = client
+            _, offset, replicas = connected.execute_command("ROLE")
+        return [int(reached) for _, _, reached in replicas] == [offset]
+
     def _primary(self) -> Valkey:
         for server in self.servers:
             with server.client() as client:
@@ -232,7 +239,8 @@ class Sentinels(ManyServers):
     def _is_well(self) -> bool:
         with self.sentinel() as client:
             state = client.sentinel_master(SERVICE)
-        return bool(state["num-slaves"] >= 1 and state["flags"] == "master")
+        is_known = state["num-slaves"] >= 1 and state["flags"] == "master"
+        return bool(is_known and self.is_in_step())
 
     def __exit__(
         self,

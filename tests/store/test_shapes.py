@@ -71,6 +71,7 @@ async def test_a_planned_switch_is_followed(sentinels: Sentinels, clock: Clock) 
     """The old primary lives on as a replica, and keeps answering."""
     async with worker_at(sentinels.url, clock) as store:
         old = sentinels._primary()
+        await until(sentinels.is_in_step)
         with sentinels.sentinel() as client:
             # It has to hear from the replica first.
             await until(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
