@@ -2,20 +2,25 @@
 
 import click
 
-from deviceflow.cli.check import check
-from deviceflow.cli.clients import clients
-from deviceflow.cli.config import config
-from deviceflow.cli.demo import demo
-from deviceflow.cli.help import Group
-from deviceflow.cli.keys import keys
-from deviceflow.cli.login import login
-from deviceflow.cli.reload import reload
-from deviceflow.cli.serve import serve
-from deviceflow.cli.top import top
-from deviceflow.cli.transfer import export, import_
-from deviceflow.cli.upgrade import upgrade
-from deviceflow.cli.users import users
+from deviceflow.cli.help import Program
 from deviceflow.ops.version import version
+
+_COMMANDS = {
+    "check": "check:check",
+    "clients": "clients:clients",
+    "config": "config:config",
+    "demo": "demo:demo",
+    "export": "transfer:export",
+    "import": "transfer:import_",
+    "keys": "keys:keys",
+    "login": "login:login",
+    "reload": "reload:reload",
+    "serve": "serve:serve",
+    "top": "top:top",
+    "upgrade": "upgrade:upgrade",
+    "users": "users:users",
+}
+"""The commands by name: the module in `deviceflow.cli`, and the function."""
 
 
 def _print_version(context: click.Context, _option: click.Parameter, is_given: bool) -> None:  # noqa: FBT001, click's
@@ -24,7 +29,7 @@ def _print_version(context: click.Context, _option: click.Parameter, is_given: b
         context.exit()
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -37,9 +42,7 @@ def main() -> None:
     """Connect devices that have no keyboard: an RFC 8628 server, and a client for devices."""
 
 
-_COMMANDS = (serve, reload, upgrade, top, demo, login, users, clients, keys, check, config)
-for command in (*_COMMANDS, export, import_):
-    main.add_command(command)
+main.places = {name: f"deviceflow.cli.{place}" for name, place in _COMMANDS.items()}
 
 if __name__ == "__main__":
     main()

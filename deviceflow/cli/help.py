@@ -1,4 +1,6 @@
-"""The help of groups of commands."""
+"""Groups of commands: their help, and when a command is imported."""
+
+from importlib import import_module
 
 import click
 
@@ -20,3 +22,26 @@ class Group(click.Group):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class Program(Group):
+    """The group of all commands. A command is imported when it is named, or when help lists all.
+
+    So a device that signs in does not wait for the server's modules.
+    """
+
+    places: dict[str, str]
+    """The commands by name, each as `module:function`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, click's
+        """List the names."""
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command; None if there is none of that name."""
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, function = place.partition(":")
+        command: click.Command = getattr(import_module(module), function)
+        return command

@@ -1,5 +1,7 @@
 """The help of every command, as a newcomer reads it in a terminal of 80 columns."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -14,7 +16,10 @@ COLUMNS = 80
 def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """All commands below a group, with the words that lead to them."""
     yield path, group
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
         if isinstance(command, click.Group):
             yield from commands(command, *path, name)
         else:
@@ -22,6 +27,14 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], 
 
 
 ALL = list(commands(main))
+
+
+def test_a_device_does_not_wait_for_the_servers_modules() -> None:
+    script = "import sys, deviceflow.__main__ as d; d.main.get_command(None, 'login')\n"
+    script += "print([m for m in sys.modules if m.startswith('deviceflow.')])"
+    modules = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    assert b"deviceflow.cli.login" in modules
+    assert [each for each in (b"store", b"oauth", b"pages", b"supervisor") if each in modules] == []
 
 
 def help_of(path: tuple[str, ...]) -> str:
@@ -47,7 +60,7 @@ def test_nothing_is_cut(path: tuple[str, ...]) -> None:
 def test_a_group_tells_what_each_command_does(path: tuple[str, ...], group: click.Group) -> None:
     """The first sentence of its own help, whole."""
     told = " ".join(help_of(path).split())
-    for name in group.commands:
+    for name in group.list_commands(click.Context(group)):
         own = " ".join(help_of((*path, name)).split("\n\n")[1].split())
         sentence = own.partition(". ")[0].rstrip(".")
         assert f"{name} {sentence}" in told
