@@ -9,6 +9,7 @@ _COMMANDS = {
     "check": "check:check",
     "clients": "clients:clients",
     "config": "config:config",
+    "conform": "conform:conform",
     "demo": "demo:demo",
     "export": "transfer:export",
     "import": "transfer:import_",

@@ -1,0 +1,89 @@
+"""A grant belongs to one client and to what was asked: RFC 6749 5.2 and 6, RFC 9700 2.3."""
+
+from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
+from deviceflow.conformance.checks.authorization import UNKNOWN
+from deviceflow.conformance.checks.redemption import claims_of
+from deviceflow.conformance.site import Site
+from deviceflow.device.client_auth import Credentials
+
+_NO_OTHER = "a second client is needed: give --other-client-id"
+
+
+def _other(site: Site) -> Credentials:
+    if site.parties.other is None:
+        raise Unjudged(_NO_OTHER)
+    return site.parties.other
+
+
+@check("8628-3.4-b", Level.MUST, "RFC 6749 5.2", "Another client's code is invalid_grant")
+async def pending_of_another(site: Site) -> str:
+    grant = await site.start()
+    answer = await site.poll(grant, _other(site))
+    require(answer.error == "invalid_grant", f"the other client gets {answer.summary}")
+    own = await site.poll(grant, at_once=True)
+    require(own.error == "authorization_pending", f"then the right client gets {own.summary}")
+    return "invalid_grant, and the right client may poll on"
+
+
+@check("8628-3.4-d", Level.MUST, "RFC 6749 5.2", "Another client cannot redeem an approved code")
+async def approved_of_another(site: Site) -> str:
+    other = _other(site)
+    grant = await site.approved()
+    answer = await site.poll(grant, other)
+    require(not answer.has_tokens, "the other client is given the tokens")
+    require(answer.error == "invalid_grant", f"the other client gets {answer.summary}")
+    own = await site.poll(grant)
+    require(own.has_tokens, f"then the right client gets {own.summary}")
+    return "invalid_grant, and the right client gets its tokens"
+
+
+@check("8628-3.4-e", Level.MUST, "RFC 6749 5.2", "An unknown client cannot redeem a code")
+async def approved_of_nobody(site: Site) -> str:
+    grant = await site.approved()
+    answer = await site.poll(grant, Credentials(client_id=UNKNOWN))
+    require(not answer.has_tokens, "an unknown client is given the tokens")
+    require(bool(answer.error), f"the answer is {answer.summary}")
+    own = await site.poll(grant)
+    require(own.has_tokens, f"then the right client gets {own.summary}")
+    return f"the answer is {answer.summary}"
+
+
+@check("8628-3.4-f", Level.MUST, "RFC 8628 3.4", "A secret is needed to redeem a code")
+async def approved_without_secret(site: Site) -> str:
+    if site.client.client_secret is None:
+        raise NotApplicable("the client has no secret")
+    grant = await site.approved()
+    answer = await site.poll(grant, Credentials(client_id=site.client.client_id))
+    require(not answer.has_tokens, "tokens are given without the secret")
+    await site.poll(grant)
+    return f"the answer is {answer.summary}"
+
+
+@check("9700-2.3-a", Level.MUST, "RFC 6749 3.3", "The poll cannot widen the scope")
+async def wider_scope(site: Site) -> str:
+    scopes = site.parties.scope.split()
+    if len(scopes) < 2:  # noqa: PLR2004
+        raise Unjudged("two scopes are needed: give --scope")
+    grant = await site.approved(scope=scopes[0])
+    answer = await site.poll(grant, scope=" ".join(scopes))
+    if not answer.has_tokens:
+        return f"a poll with a scope is answered {answer.summary}"
+    told = str(answer.members.get("scope", scopes[0])).split()
+    real = claims_of(answer.members.get("access_token")).get("scope", "")
+    real = real if isinstance(real, list) else str(real).split()
+    wider = {*told, *real} & {*scopes[1:]}
+    require(not wider, f"the tokens have {' '.join(sorted(wider))}, which nobody approved")
+    return "the scope of a poll is ignored"
+
+
+@check("6749-6-a", Level.MUST, "RFC 6749 6", "Another client cannot use a refresh token")
+async def refresh_of_another(site: Site) -> str:
+    other = _other(site)
+    token = (await site.tokens()).members.get("refresh_token")
+    if not token:
+        raise NotApplicable("there is no refresh token")
+    form = {"grant_type": "refresh_token", "refresh_token": str(token)}
+    answer = await site.post(site.at.token, form, other)
+    require(not answer.has_tokens, "the other client is given tokens")
+    require(answer.error in ("invalid_grant", "invalid_client"), f"it gets {answer.summary}")
+    return f"the other client gets {answer.error}"

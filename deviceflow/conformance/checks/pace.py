@@ -1,0 +1,100 @@
+"""How often a device may poll: RFC 8628 3.2 and 3.5."""
+
+import asyncio
+from itertools import pairwise
+
+from deviceflow.conformance.check import Level, Unjudged, check, require
+from deviceflow.conformance.site import Site, SiteAnswer, Started
+
+_FAST_POLLS = 6
+LONGEST_INTERVAL_S = 60
+
+
+def _require_waiting(answer: SiteAnswer) -> None:
+    if answer.error not in ("authorization_pending", "slow_down"):
+        raise Unjudged(f"a poll is answered {answer.summary}")
+
+
+async def _hurry(site: Site, grant: Started, count: int = _FAST_POLLS) -> list[SiteAnswer]:
+    answers = [await site.poll(grant, at_once=True) for _ in range(count)]
+    for answer in answers:
+        _require_waiting(answer)
+    return answers
+
+
+@check("8628-3.5-f", Level.SHOULD, "RFC 8628 3.5", "The first poll is free")
+async def first_poll(site: Site) -> str:
+    answer = await site.poll(await site.start(), at_once=True)
+    require(answer.error == "authorization_pending", f"it is answered {answer.summary}")
+    return "it is authorization_pending at once"
+
+
+@check("8628-3.2-b", Level.MUST, "RFC 8628 3.2", "Who keeps the interval is never slowed down")
+async def obedient(site: Site) -> str:
+    grant = await site.start()
+    answers = [await site.poll(grant) for _ in range(4)]
+    for number, answer in enumerate(answers, 1):
+        require(answer.error != "slow_down", f"poll {number}, in time, is slow_down")
+        _require_waiting(answer)
+    return f"four polls, one each {grant.interval} s, are authorization_pending"
+
+
+@check("8628-3.5-b", Level.SHOULD, "RFC 8628 3.5", "Polls that are too fast get slow_down")
+async def too_fast(site: Site) -> str:
+    answers = await _hurry(site, await site.start())
+    slowed = [answer for answer in answers if answer.error == "slow_down"]
+    require(bool(slowed), f"{len(answers)} polls one after the other are all answered pending")
+    return f"{len(slowed)} of {len(answers)} polls at once are slow_down"
+
+
+@check("8628-3.5-g", Level.SHOULD, "RFC 8628 3.5", "New connections do not hide a fast poll")
+async def too_fast_by_connections(site: Site) -> str:
+    grant = await site.start()
+    slowed = 0
+    for _ in range(_FAST_POLLS):
+        async with site.connections() as session:
+            answer = await site.poll(grant, at_once=True, session=session)
+        _require_waiting(answer)
+        slowed += answer.error == "slow_down"
+    require(slowed > 0, f"{_FAST_POLLS} polls, each on its own connection, are all pending")
+    return f"{slowed} of {_FAST_POLLS} polls on their own connections are slow_down"
+
+
+@check("8628-3.5-h", Level.MUST, "RFC 8628 3.5", "After slow_down, five seconds more are enough")
+async def converges(site: Site) -> str:
+    grant = await site.start()
+    await site.poll(grant, at_once=True)
+    hurried = await site.poll(grant, at_once=True)
+    if hurried.error != "slow_down":
+        raise Unjudged(f"the server did not slow down: {hurried.summary}")
+    slowed = grant.interval
+    for _ in range(2):
+        answer = await site.poll(grant)
+        require(
+            answer.error != "slow_down", f"a poll {slowed} s later, as the RFC asks, is slow_down"
+        )
+        _require_waiting(answer)
+    return f"polls each {slowed} s are authorization_pending"
+
+
+@check(
+    "8628-3.5-i", Level.PRUDENT, "RFC 8628 3.5", "An eager device is not slowed down without end"
+)
+async def bounded(site: Site) -> str:
+    grant = await site.start()
+    answers = await _hurry(site, grant, 30)
+    told = [int(interval) for answer in answers if (interval := answer.members.get("interval"))]
+    most = max(LONGEST_INTERVAL_S, grant.expires_in // 2)
+    require(not told or told[-1] <= most, f"the interval has grown to {told[-1:]} s")
+    is_growing = all(later >= earlier for earlier, later in pairwise(told))
+    require(is_growing, f"the interval goes up and down: {told}")
+    return f"after 30 fast polls the interval is {told[-1]} s" if told else "no interval is told"
+
+
+@check("8628-3.5-j", Level.PRUDENT, "RFC 8628 3.5", "One device's haste does not slow another")
+async def separate(site: Site) -> str:
+    eager, calm = await asyncio.gather(site.start(), site.start())
+    await _hurry(site, eager)
+    answer = await site.poll(calm, at_once=True)
+    require(answer.error == "authorization_pending", f"the other device gets {answer.summary}")
+    return "the other device's first poll is authorization_pending"
