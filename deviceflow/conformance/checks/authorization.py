@@ -1,6 +1,6 @@
 """The device authorization request and its answer: RFC 8628 3.1 and 3.2."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -137,7 +137,8 @@ async def challenge(site: Site) -> str:
 async def credentials_in_address(site: Site) -> str:
     if site.client.client_secret is None:
         raise NotApplicable("the client has no secret")
-    query = f"client_id={site.client.client_id}&client_secret={site.client.client_secret}"
+    own = {"client_id": site.client.client_id, "client_secret": site.client.client_secret}
+    query = urlencode(own)
     answer = await site.send("POST", f"{site.at.device_authorization}?{query}", {})
     refused(answer, "a request with its secret in the address")
     return f"the answer is {answer.summary}"

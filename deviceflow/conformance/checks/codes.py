@@ -99,7 +99,9 @@ async def device_code_characters(site: Site) -> str:
 
 def _distance(first: str, second: str) -> int | None:
     """Return the step from one code to the next as numbers, None if they are none."""
+    pair = [code.replace("-", "") for code in (first, second)]
+    base = 10 if all(map(str.isdecimal, pair)) else 36
     try:
-        return int(second.replace("-", ""), 36) - int(first.replace("-", ""), 36)
+        return int(pair[1], base) - int(pair[0], base)
     except ValueError:
         return None
