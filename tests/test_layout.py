@@ -28,6 +28,25 @@ BY_FEATURE = {
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
+    "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect
+    "conformance/checks/binding.py": "conformance/test_checks.py",
+    "conformance/checks/codes.py": "conformance/test_checks.py",
+    "conformance/checks/decision.py": "conformance/test_checks.py",
+    "conformance/checks/lookup.py": "conformance/test_checks.py",
+    "conformance/checks/metadata.py": "conformance/test_checks.py",
+    "conformance/checks/pace.py": "conformance/test_checks.py",
+    "conformance/checks/polling.py": "conformance/test_checks.py",
+    "conformance/checks/redemption.py": "conformance/test_checks.py",
+    "conformance/checks/refresh.py": "conformance/test_checks.py",
+    "conformance/checks/tokens.py": "conformance/test_checks.py",
+    "conformance/browser.py": "browser/test_recipes.py",  # in Chromium
+    "conformance/check.py": "conformance/test_checks.py",  # by all that are declared
+    "conformance/discovery.py": "cli/test_conform.py",  # by the servers that it finds
+    "conformance/profiles.py": "conformance/test_reports.py",  # by what fails them
+    "conformance/report/machine.py": "conformance/test_reports.py",
+    "conformance/report/page.py": "conformance/test_reports.py",
+    "conformance/report/terminal.py": "process/test_conform.py",  # by what the command prints
+    "conformance/site.py": "conformance/test_checks.py",  # by what it sends
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
     "device/client_auth.py": "device/test_client.py",  # by the requests that it makes

@@ -8,8 +8,8 @@ from pathlib import Path
 import deviceflow
 
 PACKAGE = Path(deviceflow.__file__).parent
-# A library of its own, which shares its field's words with the server.
-APART = "device"
+# Libraries of their own, which share their field's words with the server.
+APART = {"device", "conformance"}
 EXEMPT = {"log"}
 
 
@@ -33,7 +33,7 @@ def homes() -> dict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in PACKAGE.rglob("*.py"):
         module = path.relative_to(PACKAGE)
-        if module.parts[0] != APART:
+        if module.parts[0] not in APART:
             for name in public_names(path):
                 found[name].add(module.as_posix())
     return found

@@ -1,0 +1,144 @@
+"""This server passes the strict profile of the conformance suite, however it is run."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deviceflow.conformance.check import Judgement, Result
+from deviceflow.conformance.checks import CATALOGUE
+from deviceflow.conformance.decisions import ToDecide, Undecided
+from deviceflow.conformance.discovery import find_endpoints
+from deviceflow.conformance.profiles import PROFILES
+from deviceflow.conformance.run import run
+from deviceflow.conformance.site import Parties, Politeness, Site
+from deviceflow.device.client_auth import Credentials
+from tests.process.conftest import CLIENT_SECRET
+from tests.stage.process import Command, MakeProgram
+from tests.stage.program import Program
+from tests.stage.wire import PASSWORD, Browser
+
+SCOPE = "openid profile offline_access"
+OF_SECRETS = ("8628-3.1-e", "6749-2.3.1-b", "8628-3.4-f")
+NOT_HERE = {*OF_SECRETS, "8628-3.1-a", "8414-2-c"}
+"""What is not applicable: a client without a secret, on this machine, and no assertions."""
+
+LONG = "8628-3.5-c"
+"""It waits for the end of a code's life; here the client "brief" is for that."""
+
+
+class AtThePages:
+    """A person at the server's own pages."""
+
+    def __init__(self, program: Program) -> None:
+        self._browser = Browser(program)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def decide(self, grant: ToDecide) -> None:
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._decide, grant)
+
+    async def close(self) -> None:
+        self._browser.cookies.clear()
+
+    def _decide(self, grant: ToDecide) -> None:
+        self._browser.open("/device")
+        if "/login" in self._browser.answer.url:
+            self._browser.submit("/login", username="ada", password=PASSWORD)
+        self._browser.submit("/device", user_code=grant.user_code)
+        if "/device/confirm" not in self._browser.answer.url:
+            raise Undecided("the code does not lead to the question")
+        shown = self._browser.submit("/device", user_code=grant.user_code, decision=grant.choice)
+        if shown.status != 200:
+            raise Undecided(f"the decision is answered {shown.status}")
+
+
+async def results_of(
+    program: Program, client: Credentials, ids: list[str], other: str = "slow"
+) -> list[Result]:
+    decisions = AtThePages(program)
+    parties = Parties(
+        client=client,
+        other=Credentials(client_id=other),
+        decisions=decisions,
+        scope=SCOPE if client.client_id == "tv" else "profile",
+    )
+    endpoints = await find_endpoints(program.url)
+    async with Site(endpoints, parties, Politeness(200)) as site:
+        return await run(site, [CATALOGUE[each] for each in ids])
+
+
+def findings(results: list[Result], *expected: Judgement) -> list[str]:
+    return [
+        f"{each.check.id} {each.judgement}: {each.reason}"
+        for each in results
+        if each.judgement not in expected
+    ]
+
+
+@pytest.mark.parametrize("lane", ["true", "false"])
+@pytest.mark.parametrize("workers", ["1", "4"])
+async def test_the_strict_profile(make_program: MakeProgram, workers: str, lane: str) -> None:
+    program = make_program("--workers", workers, variables={"DEVICEFLOW_SERVER_LANE": lane})
+    ids = [each for each in CATALOGUE if each not in {LONG, *OF_SECRETS}]
+    tv = await results_of(program, Credentials(client_id="tv"), ids)
+    absent = [each for each in tv if each.check.id in NOT_HERE]
+    assert findings(absent, Judgement.NOT_APPLICABLE) == []
+    judged = [each for each in tv if each.check.id not in NOT_HERE]
+    assert findings(judged, Judgement.PASS) == []
+    console = Credentials(client_id="console", client_secret=CLIENT_SECRET)
+    assert findings(await results_of(program, console, [*OF_SECRETS]), Judgement.PASS) == []
+    brief = await results_of(program, Credentials(client_id="brief"), [LONG])
+    assert findings(brief, Judgement.PASS) == []
+    assert PROFILES["strict"].is_passed([*tv, *brief])
+
+
+APPROVE = """
+import sys
+sys.path.insert(0, {root!r})
+from types import SimpleNamespace
+from tests.stage.program import Notes
+from tests.stage.wire import PASSWORD, Browser
+
+address, choice = sys.argv[1:]
+server, _, code = address.partition("/device?user_code=")
+browser = Browser(SimpleNamespace(url=server, notes=Notes()))
+browser.sign_in()
+browser.open("/device?user_code=" + code)
+browser.submit("/device", user_code=code)
+sys.exit(browser.submit("/device", user_code=code, decision=choice).status != 200)
+"""
+
+
+def test_the_command(program: Program, command: Command, folder: Path) -> None:
+    """A command decides, and the reports are written."""
+    script = folder / "approve.py"
+    script.write_text(APPROVE.format(root=str(Path(__file__).parents[2])), encoding="utf-8")
+    reports = {kind: folder / f"report.{kind}" for kind in ("json", "xml", "html")}
+    done = command(
+        *("conform", "--issuer", program.url, "--client-id", "tv", "--scope", SCOPE),
+        *("--profile", "strict", "--only", "8628-3.5-[ade]", "--only", "metadata"),
+        *("--approve", f"{sys.executable} {script} {{verification_uri_complete}} {{choice}}"),
+        *("--json", str(reports["json"]), "--junit", str(reports["xml"])),
+        *("--html", str(reports["html"]), "--name", "deviceflow"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "profile strict: passed" in done.stdout
+    report = msgspec.json.decode(reports["json"].read_bytes())
+    found = {each["id"]: each["judgement"] for each in report["checks"]}
+    assert [found[each] for each in ("8628-3.5-a", "8628-3.5-d", "8628-3.5-e")] == ["pass"] * 3
+    assert report["passed"] is True
+    assert reports["xml"].read_text(encoding="utf-8").count("<testcase") == len(found)
+    assert 'id="8628-3.5-e"' in reports["html"].read_text(encoding="utf-8")
+
+
+def test_a_command_that_fails(program: Program, command: Command) -> None:
+    done = command(
+        *("conform", "--issuer", program.url, "--client-id", "tv", "--only", "8628-3.5-d"),
+        *("--approve", "false {user_code}"),
+    )
+    assert done.returncode == 0, "what could not be judged fails nothing"
+    assert "could not be judged" in done.stdout
+    assert "status 1" in " ".join(done.stdout.split())
