@@ -43,6 +43,7 @@ BY_FEATURE = {
     "conformance/check.py": "conformance/test_checks.py",  # by all that are declared
     "conformance/discovery.py": "cli/test_conform.py",  # by the servers that it finds
     "conformance/profiles.py": "conformance/test_reports.py",  # by what fails them
+    "conformance/report/__init__.py": "conformance/test_reports.py",
     "conformance/report/machine.py": "conformance/test_reports.py",
     "conformance/report/page.py": "conformance/test_reports.py",
     "conformance/report/terminal.py": "process/test_conform.py",  # by what the command prints
