@@ -10,6 +10,7 @@ _COMMANDS = {
     "clients": "clients:clients",
     "config": "config:config",
     "conform": "conform:conform",
+    "conform-compare": "conform_compare:conform_compare",
     "demo": "demo:demo",
     "export": "transfer:export",
     "import": "transfer:import_",

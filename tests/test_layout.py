@@ -44,6 +44,8 @@ BY_FEATURE = {
     "conformance/discovery.py": "cli/test_conform.py",  # by the servers that it finds
     "conformance/profiles.py": "conformance/test_reports.py",  # by what fails them
     "conformance/report/__init__.py": "conformance/test_reports.py",
+    "cli/conform_compare.py": "conformance/test_reports.py",
+    "conformance/report/comparison.py": "conformance/test_reports.py",
     "conformance/report/machine.py": "conformance/test_reports.py",
     "conformance/report/page.py": "conformance/test_reports.py",
     "conformance/report/terminal.py": "process/test_conform.py",  # by what the command prints

@@ -2,11 +2,14 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from deviceflow.__main__ import main
 from deviceflow.conformance.check import Judgement, Level, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.profiles import PROFILES
@@ -62,6 +65,30 @@ def test_the_page_stands_alone() -> None:
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?!#)[^"]*"', page) == []
     assert "&lt;script&gt;" in page
+
+
+def test_servers_side_by_side(tmp_path: Path) -> None:
+    """The command prints the tables, and makes its files small."""
+    paths = [tmp_path / "right.json", tmp_path / "wrong.json"]
+    for path, judgement in zip(paths, (Judgement.PASS, Judgement.FAIL), strict=True):
+        run = msgspec.structs.replace(run_of(judgement), server=path.stem)
+        path.write_bytes(as_json(run))
+    arguments = ["conform-compare", "--shorten", *map(str, paths)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    title = next(iter(CATALOGUE.values())).title
+    assert f"| {title} | RFC 8414 3.3 MUST | yes | **no** |" in done.stdout
+    assert "## right\n\nNo deviation was found." in done.stdout
+    assert all(b"exchanges" not in path.read_bytes() for path in paths)
+    assert CliRunner().invoke(main, arguments).stdout == done.stdout
+
+
+def test_a_file_that_is_no_report(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text("{}", encoding="utf-8")
+    done = CliRunner().invoke(main, ["conform-compare", str(path)])
+    assert done.exit_code == 2
+    assert "no report" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ async def _id_token(site: Site) -> str:
     if "openid" not in site.parties.scope.split():
         raise NotApplicable("the scope openid was not asked: give --scope openid")
     token = (await site.tokens()).members.get("id_token")
+    if not token and not site.at.metadata:
+        raise NotApplicable("there is no ID token, and no metadata that announces one")
     require(bool(claims_of(token)), "openid was asked, and there is no ID token")
     return str(token)
 
