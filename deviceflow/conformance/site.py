@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from deviceflow.conformance.decisions import Choice, Decisions, ToDecide
+from deviceflow.conformance.decisions import Choice, Decisions, ToDecide, Undecided
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.polling import Time
 
@@ -176,6 +176,7 @@ class Site:
         self.time = time
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._person = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._session = self.connections()
@@ -270,6 +271,31 @@ class Site:
 
     async def decide(self, grant: Started, choice: Choice, typed: str | None = None) -> None:
         """Have a person decide. With `typed`, the person types this code. Raises Undecided."""
+        async with self._person:
+            await self._decide(grant, choice, typed)
+
+    async def decide_twice(self, grant: Started, *choices: Choice) -> list[Undecided | None]:
+        """Have decisions made at the same moment; None for each that the pages took."""
+        async with self._person:
+            made = await asyncio.gather(
+                *(self._decide(grant, choice) for choice in choices), return_exceptions=True
+            )
+        for each in made:
+            if each is not None and not isinstance(each, Undecided):
+                raise each
+        return [each if isinstance(each, Undecided) else None for each in made]
+
+    async def approved(self, client: Credentials | None = None, **parameters: str) -> Started:
+        """Begin a grant, and have it approved; nothing has polled it yet.
+
+        It begins when the person has time, so that its codes do not grow old in a queue.
+        """
+        async with self._person:
+            grant = await self.start(client, **parameters)
+            await self._decide(grant, "approve")
+        return grant
+
+    async def _decide(self, grant: Started, choice: Choice, typed: str | None = None) -> None:
         await self.politeness.turn()
         await self.parties.decisions.decide(
             ToDecide(
@@ -279,12 +305,6 @@ class Site:
                 choice=choice,
             )
         )
-
-    async def approved(self, client: Credentials | None = None, **parameters: str) -> Started:
-        """Begin a grant, and have it approved; nothing has polled it yet."""
-        grant = await self.start(client, **parameters)
-        await self.decide(grant, "approve")
-        return grant
 
     async def tokens(self, **parameters: str) -> SiteAnswer:
         """Run the whole flow. Raises Unreachable if it gives no tokens."""

@@ -1,19 +1,8 @@
 """What a person decides, and what the device hears of it: RFC 8628 3.3 and 3.5."""
 
-import asyncio
-
 from deviceflow.conformance.check import Level, check, require
-from deviceflow.conformance.decisions import Choice, Undecided
-from deviceflow.conformance.site import Site, Started
-
-
-async def _choose(site: Site, grant: Started, choice: Choice) -> bool:
-    """Have a person decide; return whether the pages took it."""
-    try:
-        await site.decide(grant, choice)
-    except Undecided:
-        return False
-    return True
+from deviceflow.conformance.decisions import Undecided
+from deviceflow.conformance.site import Site
 
 
 @check("8628-3.5-d", Level.MUST, "RFC 8628 3.5", "An approved grant gives tokens")
@@ -57,8 +46,8 @@ async def picked_up_at_any_pace(site: Site) -> str:
 @check("8628-3.3-c", Level.PRUDENT, "RFC 8628 3.3", "Approve and deny at once end in one of them")
 async def race(site: Site) -> str:
     grant = await site.start()
-    took = await asyncio.gather(_choose(site, grant, "approve"), _choose(site, grant, "deny"))
-    if not any(took):
+    refused = await site.decide_twice(grant, "approve", "deny")
+    if all(refused):
         raise Undecided("neither decision was taken")
     first = await site.poll(grant)
     later = await site.poll(grant)

@@ -79,9 +79,8 @@ def _deviations(report: Report) -> list[str]:
     lines = [f"## {report.server}", ""]
     if not wrong:
         return [*lines, "No deviation was found.", ""]
-    for each in wrong:
-        lines.append(f"- {each.clause} ({each.level}), {each.title}: {each.reason}.")
-    return [*lines, ""]
+    items = [f"- {each.clause} ({each.level}), {each.title}: {each.reason}." for each in wrong]
+    return [*lines, *items, ""]
 
 
 def _row(cells: Sequence[str]) -> str:
