@@ -56,6 +56,13 @@ class _StoredHash(msgspec.Struct, frozen=True):
     password_hash: str
 
 
+class UserList(NamedTuple):
+    """All users, by name. `unreadable`: why the record of a name cannot be read, by that name."""
+
+    accounts: list[Account]
+    unreadable: dict[str, str]
+
+
 class Users:
     """The door to users. Methods that read the store may raise StoreUnavailable."""
 
@@ -98,12 +105,22 @@ class Users:
         account = await self.find(username) if username else None
         return account if account is not None and account.sub == sub else None
 
-    async def all(self) -> list[Account]:
-        """Return every user, by name."""
-        records = await self._connection.command("HVALS", keyspace.USERS)
-        stored = [_read(record) for record in records]
-        accounts = self._from_file | {account.username: account for account in stored}
-        return sorted(accounts.values(), key=lambda account: account.username)
+    async def all(self) -> UserList:
+        """Return every user, and the names of those whose records cannot be read."""
+        records = await self._connection.command("HGETALL", keyspace.USERS)
+        accounts, unreadable = dict(self._from_file), {}
+        for field, record in records.items():
+            name = field.decode(errors="replace")
+            try:
+                account = _read(record)
+            except RecordUnreadable as error:
+                # The user of the file with that name is not in force either.
+                accounts.pop(name, None)
+                unreadable[name] = str(error)
+            else:
+                accounts[account.username] = account
+        by_name = sorted(accounts.values(), key=lambda account: account.username)
+        return UserList(by_name, unreadable)
 
     async def put(self, account: Account) -> None:
         """Store a user, or change one."""
@@ -118,6 +135,25 @@ class Users:
         # The record first: without it, the subject leads to nobody.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
+        return bool(is_removed)
+
+    async def find_unreadable(self, username: str) -> str | None:
+        """Return the stored name of the user that `find_typed` finds, if it cannot be read."""
+        names = spellings(username, prepare_username(username))
+        records = await self._connection.command("HMGET", keyspace.USERS, *names)
+        for name, record in zip(names, records, strict=True):
+            if record is not None or name in self._from_file:
+                return name if record is not None and not _is_readable(record) else None
+        return None
+
+    async def remove_unreadable(self, name: str) -> bool:
+        """Remove a user whose record cannot be read, by its stored name. False if it is gone."""
+        is_removed = await self._connection.command("HDEL", keyspace.USERS, name)
+        # The record has the subject, so it is found by the name that it leads to.
+        subjects = await self._connection.command("HGETALL", keyspace.SUBJECTS)
+        for sub, username in subjects.items():
+            if username == name.encode():
+                await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
         return bool(is_removed)
 
     async def verify(self, username: str, password: str) -> Account | None:
@@ -255,6 +291,14 @@ def _read(record: bytes) -> Account:
         raise RecordUnreadable(
             f"the record of a user cannot be read: {error}. To go on, run the version that wrote it"
         ) from error
+
+
+def _is_readable(record: bytes) -> bool:
+    try:
+        _read(record)
+    except RecordUnreadable:
+        return False
+    return True
 
 
 def _stored_hash(record: bytes) -> str:
