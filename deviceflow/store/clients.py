@@ -1,7 +1,7 @@
 """Clients in the store, beside those in the configuration file.
 
-A client of the store stands before one of the same id in the file. Changes reach all workers
-within a second.
+A client of the store takes precedence over one of the same id in the file. Changes reach all
+workers within a second.
 
 Clients that register themselves have names of their own. Each name has an entry, which the script
 that writes a client keeps: to see whether a name is taken costs the same for any number of clients.
@@ -28,7 +28,7 @@ MENDED_AT_ONCE = 500
 """How many entries one call of the script mends: it holds up the store for a few milliseconds."""
 
 UNREADABLE_NAME = "cannot be read"
-"""The name that stands for the one in a record that cannot be read."""
+"""The name of a client whose record cannot be read."""
 
 KEYS = scripts.ClientKeys(keyspace.CLIENTS, keyspace.CLIENT_NAMES)
 

@@ -68,7 +68,7 @@ class Feed:
     """Feeds one worker while `run` runs.
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
-    `on_client` reads one client again, of which the others tell that it alone has changed.
+    `on_client` reads one client again, if another worker has announced that only this one changed.
     `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
     heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
     longest lifetime of a grant, in s.
@@ -264,7 +264,7 @@ class Feed:
             except StoreUnavailable as error:
                 self._note_look(cause_of(error))
             except Exception:
-                # A worker that is fed no more answers "pending" for ever: log it and go on.
+                # Without a feed, a worker would go on answering "pending": log it and go on.
                 log.exception("feed.failed")
                 self._note_look("a fault of this server; feed.failed in the log has it")
             self.mirror.forget_expired(self.clock())

@@ -48,7 +48,7 @@ class SigningKeys:
         """Add a key unless another one of its algorithm signs; return all live keys.
 
         The workers hear of a key that was added, and of no other: a worker that reads the keys
-        again comes here too, and they would call one another for ever.
+        again comes here too, and they would call one another without end.
         """
         useless = [
             name

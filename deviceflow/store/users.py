@@ -95,7 +95,7 @@ class Users:
             if name in self._from_file:
                 return self._from_file[name]
         account = self._prepared.get(names[-1])
-        # A user of the store stands before this one, too.
+        # A user of the store takes precedence over this one, too.
         return await self.find(account.username) if account else None
 
     async def find_subject(self, sub: str) -> Account | None:
@@ -132,7 +132,7 @@ class Users:
 
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
-        # The record first: without it, the subject leads to nobody.
+        # The record first: without it, the subject leads to no user.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
         return bool(is_removed)
@@ -205,9 +205,9 @@ class Users:
             return account
         record = await self._connection.command("HGET", keyspace.USERS, account.username)
         if record is None or _read(record) != account:
-            return account  # somebody has changed it meanwhile
+            return account  # it has changed in the meantime
         renewed = msgspec.structs.replace(account, password_hash=await self.hash(password))
-        # The script changes a field of a hash, unless it has changed: so it does for users, too.
+        # The script changes a field of a hash, unless it has changed. Users are a hash, too.
         is_stored = await scripts.change_client(
             self._connection,
             keyspace.USERS,
