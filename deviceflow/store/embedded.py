@@ -130,8 +130,12 @@ class EmbeddedValkey:
         if self.is_served():
             yield self.url
         else:
-            with self:
+            # Not `with self`: a signal may end the command while the server is being started.
+            try:
+                self.start()
                 yield self.url
+            finally:
+                self.stop()
 
     def exists(self) -> bool:
         """Return whether a store was ever made here; True if unknown, for `start` says why."""
