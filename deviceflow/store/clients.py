@@ -51,7 +51,7 @@ class StoredClients:
         although the stored one is not.
         """
         stored = await self._connection.command("HGETALL", keyspace.CLIENTS)
-        # A record that has not changed is neither read nor logged again.
+        # Do not read or log a record again that has not changed.
         self._known = {
             (name, record): self._known.get((name, record)) or _readable(name, record)
             for name, record in stored.items()
@@ -134,8 +134,8 @@ class StoredClients:
     async def mend_names(self) -> None:
         """Bring the entries of names up to date with the clients that `all` has returned.
 
-        For a store that a version without such entries has written. While such a version runs
-        beside this one, its clients have none until the next start.
+        A version without such entries may have written the store. While such a version runs beside
+        this one, its clients have no entries until the next start.
         """
         right = {
             f"{comparison_key(client.name)} ".encode() + stored[0]: stored

@@ -1,4 +1,4 @@
-"""Users, who may approve: from the configuration file, and from the store above it.
+"""Users, who may approve: from the configuration file, and from the store, which takes precedence.
 
 A user whom `deviceflow users` has put into the store takes precedence over one of the same name
 in the file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
@@ -159,8 +159,8 @@ class Users:
     async def verify(self, username: str, password: str) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 
-        What it costs depends on the typed text alone: for an unknown user a hash is checked that
-        has the parameters of most accounts, and a wrong password is tried in each spelling. A
+        The cost depends on the typed text alone: for an unknown user, it checks a hash with the
+        parameters of most accounts, and a wrong password is tried in each spelling. A
         stored hash with other parameters than today's is replaced.
         """
         account = await self.find_typed(username)
@@ -182,7 +182,7 @@ class Users:
         return await self._in_pool(self._hasher.hash, prepare_password(password) or password)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _decoy_hash(self) -> str:
@@ -229,7 +229,7 @@ class Users:
 
 
 class _Cost(NamedTuple):
-    """What a hash says about the work of checking it; both lengths in bytes."""
+    """The parameters of a hash, which decide the work of checking it; both lengths in bytes."""
 
     memory_cost: int
     time_cost: int
@@ -255,7 +255,7 @@ def _cost_of(hasher: PasswordHasher) -> _Cost:
 
 
 def _cost(password_hash: str) -> _Cost | None:
-    """Read the cost of a hash, None if it is no Argon2id hash and so costs nothing."""
+    """Read the cost of a hash, None if it is no Argon2id hash, and so costs nothing."""
     try:
         found = extract_parameters(password_hash)
     except (InvalidHashError, ValueError):
