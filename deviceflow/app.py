@@ -90,7 +90,8 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts, board: StatusBoard | None) -> web.Application:
     """Build the application that only operators reach."""
     app = web.Application()
-    app.add_routes(Health(lambda: parts.feed.store_state, board).routes())
+    feed = parts.feed
+    app.add_routes(Health(lambda: feed.store_state, lambda: feed.unreachable_cause, board).routes())
     app.add_routes(MetricsPage(parts.recorder).routes())
     app.add_routes(published_openapi(parts.settings).routes())
     return app

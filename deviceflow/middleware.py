@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deviceflow.oauth.answers import SERVER, exception_response
+from deviceflow.oauth.cors import Cors
 from deviceflow.oauth.poll.oversize import AnswerOversize, OversizeHead, answer_machine
 from deviceflow.pages.errors import cookies_too_large, error_page, uri_too_long, written_page
 
@@ -49,10 +50,11 @@ def answering_expectations(handle: RequestHandler) -> RequestHandler:
     return answer_all
 
 
-def answering_oversize(app: web.Application) -> AnswerOversize:
+def answering_oversize(app: web.Application, cross_origin: Cors) -> AnswerOversize:
     """Return what answers a head that is too large: in JSON a machine, in a page a person.
 
-    The pages are made once, because such a request cannot say anything that would be in them. A
+    No signal of aiohttp sees such an answer, so the headers for other origins are added here. The
+    pages are made once, because such a request cannot say anything that would be in them. A
     browser sends Accept before the cookies; if it did not arrive, the path decides alone.
     """
     pages = {
@@ -63,7 +65,9 @@ def answering_oversize(app: web.Application) -> AnswerOversize:
         accepts_page = head.accept is None or "text/html" in head.accept
         if accepts_page and not any(part in head.target for part in MACHINE_PATHS):
             return pages[head.status]()
-        return answer_machine(head)
+        response = answer_machine(head)
+        response.headers.update(cross_origin.headers(head.path, head.origin))
+        return response
 
     return answer
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
+from deviceflow.oauth.cors import cors
 from deviceflow.oauth.poll.door import Door
 from deviceflow.ops import logging
 from deviceflow.ops.metrics.memory import MetricsMemory
@@ -182,7 +183,7 @@ async def serving(
         runner.server,
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
-        answer_oversize=answering_oversize(apps.public),
+        answer_oversize=answering_oversize(apps.public, cors(apps.parts.settings)),
         max_connections=max_connections(),
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)

@@ -1,4 +1,4 @@
-"""The names of log events have one style, so that operators can guess them."""
+"""The names of log events have one style, and operators can look up those that warn."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import deviceflow
+from tests.stage.checkout import DOCS
 
 
 def loggers(module: ast.Module) -> set[str]:
@@ -19,13 +20,14 @@ def loggers(module: ast.Module) -> set[str]:
     }
 
 
-def events(module: ast.Module) -> Iterator[str]:
-    """The events that a module logs: all texts among the unnamed arguments."""
+def events(module: ast.Module, levels: set[str] | None = None) -> Iterator[str]:
+    """The events that a module logs, at some levels: all texts among the unnamed arguments."""
     names = loggers(module)
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             logger = node.func.value
-            if isinstance(logger, ast.Name) and logger.id in names:
+            at_level = levels is None or node.func.attr in levels
+            if isinstance(logger, ast.Name) and logger.id in names and at_level:
                 parts = [part for argument in node.args for part in ast.walk(argument)]
                 yield from (str(part.value) for part in parts if isinstance(part, ast.Constant))
 
@@ -35,3 +37,16 @@ def test_every_event_is_a_thing_and_what_became_of_it() -> None:
     logged = {name for path in sources for name in events(ast.parse(path.read_text("utf-8")))}
     assert {"grant.decided", "sign_in.failed", "client.unreadable"} <= logged
     assert {name for name in logged if not re.fullmatch(r"[a-z_]+\.[a-z_]+", name)} == set()
+
+
+def test_every_warning_can_be_looked_up() -> None:
+    """An operator who finds one in the log searches the pages for it."""
+    pages = (DOCS / "operations").glob("*.md")
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    levels = {"warning", "error", "critical", "exception"}
+    sources = Path(deviceflow.__file__).parent.rglob("*.py")
+    logged = {
+        name for path in sources for name in events(ast.parse(path.read_text("utf-8")), levels)
+    }
+    assert len(logged) > 20
+    assert {name for name in logged if f"`{name}`" not in text} == set()

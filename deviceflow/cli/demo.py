@@ -1,5 +1,9 @@
 """`deviceflow demo`: the whole flow on this machine, in a minute."""
 
+import sys
+from pathlib import Path
+from shutil import which
+
 import click
 import msgspec
 from argon2 import PasswordHasher
@@ -18,6 +22,8 @@ CLIENT = Client(
 )
 USERNAME = "demo"
 PASSWORD = "television"  # noqa: S105, not a secret: it is only good for this demo
+DEVICES = 64
+"""How many polls the demo holds: enough for one machine, and few files for any limit."""
 
 
 @click.command()
@@ -58,9 +64,18 @@ def _for_demo(settings: Settings) -> Settings:
     user = User(
         username=USERNAME, password_hash=PasswordHasher().hash(PASSWORD), name="Demo Person"
     )
+    device = msgspec.structs.replace(settings.device, max_held=DEVICES)
     return msgspec.structs.replace(
-        settings, clients=(CLIENT,), users=(user,), log=Log(level="warning")
+        settings, clients=(CLIENT,), users=(user,), device=device, log=Log(level="warning")
     )
+
+
+def _program() -> str:
+    """Return how a person starts this program once more, in another terminal."""
+    called = Path(sys.argv[0])
+    if called.name != "deviceflow":
+        return f"{sys.executable} -m deviceflow"
+    return "deviceflow" if which("deviceflow") == str(called) else str(called)
 
 
 def _welcome(settings: Settings) -> None:
@@ -75,7 +90,7 @@ def _welcome(settings: Settings) -> None:
        password  {PASSWORD}
 
   In a second terminal, the same from a command line:
-       .venv/bin/deviceflow login {settings.issuer_url} --client-id {CLIENT.client_id}
+       {_program()} login {settings.issuer_url} --client-id {CLIENT.client_id}
 
   Ctrl-C stops it.
 """

@@ -1,11 +1,14 @@
 """Access to the store for commands, whether the server is running or not."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import NoReturn
 
 import click
 import structlog
@@ -62,19 +65,39 @@ def with_store(settings: Settings, command: StoreCommand, *, changes: bool) -> N
 def _embedded(store: EmbeddedValkey, *, changes: bool) -> Iterator[str]:
     """Give the URL of the embedded store. If there is none to read, run an empty store."""
     if store.exists():
-        with store.shared() as url:
+        with _signals_exit(), store.shared() as url:
             yield url
     elif changes:
         click.echo(f"deviceflow: no store in {store.data_dir} yet: making a new one", err=True)
-        with store.shared() as url:
+        with _signals_exit(), store.shared() as url:
             yield url
     else:
         click.echo(f"deviceflow: no store in {store.data_dir} yet", err=True)
         with (
+            _signals_exit(),
             TemporaryDirectory(prefix="deviceflow-") as folder,
             EmbeddedValkey(Path(folder)) as empty,
         ):
             yield empty.url
+
+
+@contextmanager
+def _signals_exit() -> Iterator[None]:
+    """Let SIGTERM and a lost terminal end the block as an exception does.
+
+    By default they end the process at once, and the store that it has started would run on.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, _exit) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _exit(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 async def _connected(settings: Settings, url: str, command: StoreCommand) -> None:

@@ -80,7 +80,7 @@ def add_user(
     async def add(store: Users) -> None:
         await _refuse_existing(store, username)
         password = _ask_password(stdin=password_stdin)
-        # Typing takes time, in which somebody else may have added the name.
+        # Typing takes time. Another operator may have added the name meanwhile.
         await _refuse_existing(store, username)
         await store.put(
             Account(
@@ -102,19 +102,24 @@ def add_user(
 )
 @click.pass_obj
 def list_users(settings: Settings, as_json: bool) -> None:
-    """List all users."""
+    """List all users.
+
+    Users whose records cannot be read are named on standard error, and the exit status is 1.
+    """
 
     async def print_users(store: Users) -> None:
-        accounts = await store.all()
+        accounts, unreadable = await store.all()
         if as_json:
             records = [_without_hash(account) for account in accounts]
             click.echo(msgspec.json.encode(records).decode())
-            return
-        for account in accounts:
-            state = "disabled" if account.disabled else "enabled"
-            click.echo(f"{account.username:<24} {state:<9} {account.source:<6} {account.sub}")
-        if not accounts:
-            click.echo("There are no users yet: deviceflow users add NAME", err=True)
+        else:
+            _print_table(accounts)
+            if not (accounts or unreadable):
+                click.echo("There are no users yet: deviceflow users add NAME", err=True)
+        if unreadable:
+            for name, reason in sorted(unreadable.items()):
+                click.echo(f"deviceflow: {shown(name)}: {reason}", err=True)
+            fail("the other users are listed; `users remove NAME` removes such a record")
 
     _with_users(settings, print_users, changes=False)
 
@@ -143,16 +148,20 @@ def remove_user(settings: Settings, username: str) -> None:
     """Remove a user from the store. All sign-ins, sessions and refresh tokens end.
 
     An API that verifies JWTs by itself accepts them until they expire. A new user of the same name
-    is another person to devices and APIs. To block somebody for a time, disable the user instead.
+    is another person to devices and APIs. To block a person for a time, disable the user instead.
 
     If the file has a user of that name, that user is in force again, as it is in the file.
     """
 
     async def remove(store: Users) -> None:
-        account = await _existing(store, username)
-        name = account.username
+        name = await store.find_unreadable(username)
+        if name is not None:
+            is_removed = await store.remove_unreadable(name)
+        else:
+            account = await _existing(store, username)
+            name, is_removed = account.username, await store.remove(account)
         in_file = any(user.username == name for user in settings.users)
-        if await store.remove(account):
+        if is_removed:
             click.echo(f"removed {name}")
             click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
         else:
@@ -175,6 +184,12 @@ def disable_user(settings: Settings, username: str) -> None:
 def enable_user(settings: Settings, username: str) -> None:
     """Unblock a disabled user."""
     _set_disabled(settings, username, disabled=False)
+
+
+def _print_table(accounts: list[Account]) -> None:
+    for account in accounts:
+        state = "disabled" if account.disabled else "enabled"
+        click.echo(f"{account.username:<24} {state:<9} {account.source:<6} {account.sub}")
 
 
 def _check(what: str, kind: object, text: str | None) -> None:

@@ -104,7 +104,7 @@ CLIENT_METHODS: Mapping[AuthMethod, ClientMethod] = {
         parameter="client_secret",
     ),
     "client_secret": ClientMethod(
-        summary="a secret in either place: libraries differ in their default",
+        summary="a secret in either place, because libraries differ in their default",
         strength=1,
         credential=SHARED_SECRET,
         is_registrable=False,

@@ -1,27 +1,28 @@
-"""Pace over several hosts: what one host tells the others of its pace table, and takes from them.
+"""Pace over several hosts: what a host tells the other hosts of its pace table, and takes in.
 
 A pace table is the memory of one host. Behind a balancer that sends a device's polls to several
 hosts in turn, each host sees a part of them, and a device that polls too fast looks obedient to
 each. So the hosts tell each other of polls, several times a second.
 
 The rules:
-- An entry of the table is a register whose last writer wins: of two polls of a grant, the later
-  one is kept, with the interval that was then in force.
+- An entry of the table is a register whose last writer wins: it keeps the later of two polls of a
+  grant, and the interval that the grant had then.
 - A host tells of a grant's first poll that it has judged, and of polls that changed the interval.
   It tells of further polls only while another host tells of the same grant. So an obedient device
   that stays with one host costs one report.
 - A report has the age of a poll, not its time: every host's steady clock has its own zero. The
   age is right to within the time that a message takes, far less than the allowance for jitter.
-- Nothing is told of a poll that is older than the interval in force: it can slow nothing down.
+- A host does not tell of a poll that is older than its grant's interval: such a poll no longer
+  decides whether the next one is too fast.
 
-The poll path knows nothing of this. What is new is found by comparing the table with a copy of it,
-in a process of its own. As in the table itself, there is no lock: if a worker and this process
+The poll path knows nothing of this. A process of its own finds what is new: it compares the table
+with a copy. As in the table itself, there is no lock: if a worker and this process
 write an entry at the same instant, one poll may be forgotten, which is harmless.
 
 A message is a header and reports, big-endian:
 
     header  version (1)  host, random (8)  slots of the table (4)
-    report  slot in the table (4)  fingerprint (2)  interval in force, s (2)  age, ms (4)
+    report  slot in the table (4)  fingerprint (2)  interval, s (2)  age, ms (4)
 """
 
 import struct
@@ -99,7 +100,7 @@ class PaceGossip:
         self._known = [self._unused] * len(self._known)
 
     def reports(self, now_ms: int) -> Iterator[PaceReport]:
-        """Yield what the other hosts have to hear of the polls since the last call."""
+        """Yield the reports that the other hosts need of the polls since the last call."""
         for number, known in enumerate(self._known):
             start = number * _CHUNK
             chunk = bytearray(self._entries[start : start + _CHUNK])
@@ -158,7 +159,7 @@ class PaceGossip:
             self._note(slot, value)
 
     def _note(self, slot: int, value: int) -> None:
-        """Know an entry, so that the next look does not find it new."""
+        """Remember an entry, so that the next look does not take it for new."""
         number, offset = divmod(slot, _CHUNK)
         if self._known[number] is self._unused:
             self._known[number] = self._unused.copy()

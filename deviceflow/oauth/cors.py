@@ -33,8 +33,11 @@ class Cors:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers (a signal `on_response_prepare`)."""
-        if self._covers(request.path):
-            response.headers.update(self.rule.headers(request.headers.get("Origin")))
+        response.headers.update(self.headers(request.path, request.headers.get("Origin")))
+
+    def headers(self, path: str, origin: str | None) -> dict[str, str]:
+        """Return the headers of an answer at `path` to `origin` (None: the request names none)."""
+        return self.rule.headers(origin) if self._covers(path) else {}
 
     def middleware(self) -> Middleware:
         """Return the middleware that answers preflights."""

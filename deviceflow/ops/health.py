@@ -23,18 +23,27 @@ UNKNOWN = "unknown"
 Anything else is the code with which it refuses writes.
 """
 
+ELSEWHERE = "another worker of this host cannot reach it; store.unreachable in the log says why"
+
 Body = dict[str, str]
 
 
 class Health:
     """The endpoints of a worker.
 
-    `store` returns what this worker saw of the store last. Without a `board`, it is alone.
+    `store` returns what this worker saw of the store last, `cause` why it could not reach the
+    store, None if it could. Without a `board`, it is alone.
     """
 
-    def __init__(self, store: Callable[[], str], board: StatusBoard | None = None) -> None:
+    def __init__(
+        self,
+        store: Callable[[], str],
+        cause: Callable[[], str | None],
+        board: StatusBoard | None = None,
+    ) -> None:
         self._board = board
         self._store = store
+        self._cause = cause
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the two endpoints."""
@@ -55,15 +64,19 @@ class Health:
         else:
             # A worker that is still starting does not know yet; the others do.
             seen = {*others, self._store()} - {UNKNOWN}
-            return web.json_response(_with_store(seen or {UNREACHABLE}))
+            return web.json_response(_with_store(seen or {UNREACHABLE}, self._why_unreachable()))
         return web.json_response(body, status=503)
 
+    def _why_unreachable(self) -> str:
+        """Return the cause, if this worker knows it. The board has no room for others' causes."""
+        return self._cause() or ELSEWHERE
 
-def _with_store(states: set[str]) -> Body:
+
+def _with_store(states: set[str], why_unreachable: str) -> Body:
     """Describe the store by the worst that a worker says of it."""
     refusals = states - {REACHABLE, UNREACHABLE}
     if refusals:
         return {"status": "degraded", "store": "refuses", "reason": min(refusals)}
     if UNREACHABLE in states:
-        return {"status": "degraded", "store": UNREACHABLE}
+        return {"status": "degraded", "store": UNREACHABLE, "reason": why_unreachable}
     return {"status": "ok", "store": REACHABLE}

@@ -5,7 +5,7 @@ its docstring says, or raises StoreUnavailable: then it may or may not have happ
 was acknowledged.
 
 redis-py repeats a command whose answer was lost. A repeated command finds its own success, so
-grants, tokens, ids that may be used once, clients and keys change once only. What only counts
+grants, tokens, ids that may be used once, clients and keys change once only. Counters
 may count twice: a try (`limits`), a block of slot numbers (`slots`), the revision
 (`announcements`).
 

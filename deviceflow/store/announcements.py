@@ -72,7 +72,7 @@ class Decision(NamedTuple):
 async def announce_decision(connection: Connection, decision: Decision) -> None:
     """Push a decision to every worker.
 
-    The decision is stored and in the log, so no failure of the message is one of the decision.
+    The decision is stored and in the log, so a message may fail without harm.
     """
     await push(connection, decision.message)
 
@@ -98,10 +98,10 @@ async def announce_client(connection: Connection, client_id: str) -> None:
 async def push(
     connection: Connection, message: str | bytes, channel: str = keyspace.CHANNEL
 ) -> None:
-    """Push a message. No failure of it is one of the caller.
+    """Push a message. A failure does not reach the caller.
 
-    A store that refuses (a user without the right to this channel) is logged once; of a store
-    that is away, the feed logs it.
+    A refusal (a user without the right to this channel) is logged once. The feed logs that a store
+    is away.
     """
     try:
         await connection.publish(channel, message)

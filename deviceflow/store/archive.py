@@ -6,7 +6,7 @@
 
 The key comes from the passphrase by Argon2id (RFC 9106 section 4, its second recommendation). The
 nonce of a chunk is its number and whether it is the last one, so that no chunk can be moved, left
-out or cut off at the end without being noticed (the STREAM construction). Inside there is a zlib
+out or cut off at the end unnoticed (the STREAM construction). Inside is a zlib
 stream of MessagePack values: the header, and the records of `snapshot`.
 """
 

@@ -1,7 +1,7 @@
 """Clients in the store, beside those in the configuration file.
 
-A client of the store stands before one of the same id in the file. Changes reach all workers
-within a second.
+A client of the store takes precedence over one of the same id in the file. Changes reach all
+workers within a second.
 
 Clients that register themselves have names of their own. Each name has an entry, which the script
 that writes a client keeps: to see whether a name is taken costs the same for any number of clients.
@@ -28,7 +28,7 @@ MENDED_AT_ONCE = 500
 """How many entries one call of the script mends: it holds up the store for a few milliseconds."""
 
 UNREADABLE_NAME = "cannot be read"
-"""The name that stands for the one in a record that cannot be read."""
+"""The name of a client whose record cannot be read."""
 
 KEYS = scripts.ClientKeys(keyspace.CLIENTS, keyspace.CLIENT_NAMES)
 
@@ -51,7 +51,7 @@ class StoredClients:
         although the stored one is not.
         """
         stored = await self._connection.command("HGETALL", keyspace.CLIENTS)
-        # A record that has not changed is neither read nor logged again.
+        # Do not read or log a record again that has not changed.
         self._known = {
             (name, record): self._known.get((name, record)) or _readable(name, record)
             for name, record in stored.items()
@@ -134,8 +134,8 @@ class StoredClients:
     async def mend_names(self) -> None:
         """Bring the entries of names up to date with the clients that `all` has returned.
 
-        For a store that a version without such entries has written. While such a version runs
-        beside this one, its clients have none until the next start.
+        A version without such entries may have written the store. While such a version runs beside
+        this one, its clients have no entries until the next start.
         """
         right = {
             f"{comparison_key(client.name)} ".encode() + stored[0]: stored

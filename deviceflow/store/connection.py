@@ -157,7 +157,7 @@ class Connection:
         """
         if not self.durability.replicas:
             return await self.batch(*commands)
-        # WAIT is about the writes of the connection that it is sent on, so it is one of them.
+        # WAIT is about the writes of its own connection, so it is sent together with them.
         *answers, replicas = await self.batch(*commands, ("WAIT", *self.durability))
         if self.watch:
             self.watch.note_replicas(are_enough=replicas >= self.durability.replicas)

@@ -1,7 +1,7 @@
 """The embedded Valkey: a real server in the data directory, for when no URL is configured.
 
-It writes an append-only file, so acknowledged data is there again at the next start, and it
-listens on a Unix socket only. One process at a time owns a data directory (by a lock file that
+It writes an append-only file, so that acknowledged data survives a restart, and listens on a Unix
+socket only. One process at a time owns a data directory (by a lock file that
 the kernel releases even if that process is killed); others connect to the running server.
 """
 
@@ -123,15 +123,19 @@ class EmbeddedValkey:
 
     @contextmanager
     def shared(self) -> Iterator[str]:
-        """Return the URL of the server that runs; if none does, start one for the time being.
+        """Return the URL of the server that runs; if none runs, start one for the block.
 
         May raise StoreSetupError.
         """
         if self.is_served():
             yield self.url
         else:
-            with self:
+            # Not `with self`: a signal may end the command while the server is being started.
+            try:
+                self.start()
                 yield self.url
+            finally:
+                self.stop()
 
     def exists(self) -> bool:
         """Return whether a store was ever made here; True if unknown, for `start` says why."""
@@ -285,7 +289,7 @@ def _answers(path: Path) -> bool:
 def _shut_down(path: Path) -> None:
     deadline = time.monotonic() + _STOP_TIMEOUT_S
     with suppress(OSError):
-        # It says nothing when it obeys; an error (it is still reading its file, say) is an answer.
+        # It answers only if it refuses: while it still reads its file, for example.
         while _say(path, b"SHUTDOWN\r\n") and time.monotonic() < deadline:
             time.sleep(0.1)
 

@@ -68,11 +68,12 @@ class Feed:
     """Feeds one worker while `run` runs.
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
-    `on_client` reads one client again, of which the others tell that it alone has changed.
+    `on_client` reads one client again, if another worker has announced that only this one changed.
     `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
     heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
     longest lifetime of a grant, in s.
     `reachable`: whether the last look at the store succeeded, None before the first.
+    `unreachable_cause`: why it failed, in words of `store/causes.py`; None if it succeeded.
     `refusal`: the code with which the store refuses writes, None if it takes them.
     """
 
@@ -90,6 +91,7 @@ class Feed:
     on_client: Callable[[str], Awaitable[None]] | None = None
 
     reachable: bool | None = field(default=None, init=False)
+    unreachable_cause: str | None = field(default=None, init=False)
     refusal: str | None = field(default=None, init=False)
     # The newest entry that was read. None before the first one.
     _last_entry: str | None = field(default=None, init=False)
@@ -130,9 +132,9 @@ class Feed:
         try:
             async with asyncio.timeout(FIRST_LOOK_S):
                 await self.catch_up()
-            self._note_reachable(reachable=True)
+            self._note_look()
         except Exception as error:  # noqa: BLE001, `run` looks again, and logs what is wrong
-            self._note_reachable(reachable=False, reason=str(error))
+            self._note_look(cause_of(error))
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""
@@ -257,14 +259,14 @@ class Feed:
         while True:
             try:
                 await self.catch_up()
-                self._note_reachable(reachable=True)
+                self._note_look()
                 await self._resolve_hints()
             except StoreUnavailable as error:
-                self._note_reachable(reachable=False, reason=cause_of(error))
+                self._note_look(cause_of(error))
             except Exception:
-                # A worker that is fed no more answers "pending" for ever: log it and go on.
+                # Without a feed, a worker would go on answering "pending": log it and go on.
                 log.exception("feed.failed")
-                self._note_reachable(reachable=False)
+                self._note_look("a fault of this server; feed.failed in the log has it")
             self.mirror.forget_expired(self.clock())
             await asyncio.sleep(self.catch_up_s)
 
@@ -276,15 +278,18 @@ class Feed:
                 # The grant is known already: the mirror has its end.
                 self.mirror.learn(grant_id, state, 0)
 
-    def _note_reachable(self, *, reachable: bool, reason: str = "") -> None:
+    def _note_look(self, cause: str | None = None) -> None:
+        """Note how a look at the store ended: why it failed, or None if it succeeded."""
+        reachable = cause is None
         self.on_look(reachable)
+        self.unreachable_cause = cause
         if reachable != self.reachable:
             self.reachable = reachable
             if reachable:
                 log.info("store.reachable")
             else:
                 consequence = "pending polls go on; no decisions"
-                log.warning("store.unreachable", reason=reason, consequence=consequence)
+                log.warning("store.unreachable", reason=cause, consequence=consequence)
 
     async def _begin(self) -> None:
         # What was decided while this worker did not listen is in the log.

@@ -17,7 +17,7 @@ Watcher = Callable[[State], None]
 
 
 class Mirror:
-    """Decisions of live grants. A grant's id stands for it; `expires_at` in s."""
+    """Decisions of live grants. A grant is named by its id; `expires_at` in s."""
 
     def __init__(self) -> None:
         self._states: dict[int, State | None] = {}
@@ -63,7 +63,7 @@ class Mirror:
             self._unresolved.discard(grant_id)
 
     def unresolved(self) -> list[int]:
-        """Return the grants that are watched and of which there is only a hint."""
+        """Return the watched grants that are known by a hint only."""
         return list(self._unresolved)
 
     def forget_expired(self, now: float) -> None:

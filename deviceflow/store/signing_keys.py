@@ -47,8 +47,8 @@ class SigningKeys:
     async def add_first(self, key: SigningKey) -> list[SigningKey]:
         """Add a key unless another one of its algorithm signs; return all live keys.
 
-        The workers hear of a key that was added, and of no other: a worker that reads the keys
-        again comes here too, and they would call one another for ever.
+        Announce a key only if it was added: a worker that reads the keys again comes here, too, so
+        workers would call one another without end.
         """
         useless = [
             name
@@ -97,7 +97,7 @@ class SigningKeys:
         """Return all records by id; None for a record that is no key to this version."""
         records = await self._connection.command("HGETALL", keyspace.SIGNING_KEYS)
         known = self._known
-        # A record that has not changed is neither read nor logged again.
+        # Do not read or log a record again that has not changed.
         self._known = {
             item: known[item] if item in known else self._read(*item) for item in records.items()
         }

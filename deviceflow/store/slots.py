@@ -1,4 +1,4 @@
-"""Slot numbers, and how many grants are live: what is counted over all workers and hosts.
+"""Slot numbers and the number of live grants, counted over all workers and hosts.
 
 A slot number spreads live grants evenly over the pace table. The number of live grants, and that
 of the wrong codes that people try, decide how long a user code has to be. (A hash slot of a
@@ -6,9 +6,9 @@ Redis Cluster is something else, see `keyspace`.)
 
 The rule: a grant is counted, and the count is read, in one step of the store, after the grant was
 asked for and before its code is made. So a device that asks after another one was answered never
-gets a shorter code, as long as as many grants live. Numbers that are taken ahead would break it:
-they are as old as the count that came with them. It costs no round trip for each grant, because
-all grants that wait at the same time share one.
+gets a shorter code, while the number of live grants stays the same. Numbers that are taken ahead
+would break the rule, because the count that came with them would be old. A grant needs no round
+trip of its own: all grants that wait at the same time share one.
 
 The counts are kept by the minute, in the store only: the numbers count the grants, so it keeps
 the last number before each minute. A worker that starts knows them at once, and
@@ -78,8 +78,7 @@ class Slots:
     async def live(self) -> int:
         """Return how many grants live now, of all lifetimes together. May raise StoreUnavailable.
 
-        Of the grants that end in this minute, a part has ended: as large as the part of the
-        minute that is over.
+        Within the current minute, grants are taken to end evenly.
         """
         now = self._clock()
         minute, into = int(now) // _MINUTE_S, now % _MINUTE_S / _MINUTE_S
@@ -114,7 +113,7 @@ class Slots:
             return
         pressure = _pressure(counted)
         for behind, future in enumerate(waiting):
-            # One whose device is gone is done already.
+            # The task of a device that has gone is done already.
             if not future.done():
                 future.set_result(Slot((counted.last - behind) % (1 << SLOT_BITS), pressure))
 

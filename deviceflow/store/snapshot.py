@@ -1,4 +1,4 @@
-"""Everything that the store holds, as records: read while servers run, written while none does.
+"""Everything in the store, as records: read while servers run, written while no server runs.
 
 Each key is read in one step, large ones in pages. A key that is added while the reading goes on
 may be left out, as in any copy of a running system. A grant that is redeemed in between can be

@@ -1,7 +1,7 @@
-"""A subscriber: it hears one channel, whatever becomes of its connection.
+"""A subscriber: it hears one channel, and renews its connection when that breaks.
 
-A connection that was lost without a word brings no messages, and no error either. So after some
-silence the subscriber asks the store for an answer, and without one it subscribes anew.
+A connection can be lost without an error. So after some silence the subscriber asks the store for
+an answer, and subscribes again if none comes.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A look at the store, for what an operator should know before people rely on it."""
+"""A look at the store: the facts that an operator should know before people rely on it."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ OLDEST_VERSION = (6, 2)
 
 
 class ServerReport(NamedTuple):
-    """What one primary says of itself. None for what it does not tell."""
+    """What one primary says of itself; a field that it does not tell is None."""
 
     address: str
     software: str

@@ -1,4 +1,4 @@
-"""Users, who may approve: from the configuration file, and from the store above it.
+"""Users, who may approve: from the configuration file, and from the store, which takes precedence.
 
 A user whom `deviceflow users` has put into the store takes precedence over one of the same name
 in the file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
@@ -56,6 +56,13 @@ class _StoredHash(msgspec.Struct, frozen=True):
     password_hash: str
 
 
+class UserList(NamedTuple):
+    """All users, by name. `unreadable`: why the record of a name cannot be read, by that name."""
+
+    accounts: list[Account]
+    unreadable: dict[str, str]
+
+
 class Users:
     """The door to users. Methods that read the store may raise StoreUnavailable."""
 
@@ -88,7 +95,7 @@ class Users:
             if name in self._from_file:
                 return self._from_file[name]
         account = self._prepared.get(names[-1])
-        # A user of the store stands before this one, too.
+        # A user of the store takes precedence over this one, too.
         return await self.find(account.username) if account else None
 
     async def find_subject(self, sub: str) -> Account | None:
@@ -98,12 +105,22 @@ class Users:
         account = await self.find(username) if username else None
         return account if account is not None and account.sub == sub else None
 
-    async def all(self) -> list[Account]:
-        """Return every user, by name."""
-        records = await self._connection.command("HVALS", keyspace.USERS)
-        stored = [_read(record) for record in records]
-        accounts = self._from_file | {account.username: account for account in stored}
-        return sorted(accounts.values(), key=lambda account: account.username)
+    async def all(self) -> UserList:
+        """Return every user, and the names of those whose records cannot be read."""
+        records = await self._connection.command("HGETALL", keyspace.USERS)
+        accounts, unreadable = dict(self._from_file), {}
+        for field, record in records.items():
+            name = field.decode(errors="replace")
+            try:
+                account = _read(record)
+            except RecordUnreadable as error:
+                # The user of the file with that name is not in force either.
+                accounts.pop(name, None)
+                unreadable[name] = str(error)
+            else:
+                accounts[account.username] = account
+        by_name = sorted(accounts.values(), key=lambda account: account.username)
+        return UserList(by_name, unreadable)
 
     async def put(self, account: Account) -> None:
         """Store a user, or change one."""
@@ -115,16 +132,35 @@ class Users:
 
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
-        # The record first: without it, the subject leads to nobody.
+        # The record first: without it, the subject leads to no user.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
+        return bool(is_removed)
+
+    async def find_unreadable(self, username: str) -> str | None:
+        """Return the stored name of the user that `find_typed` finds, if it cannot be read."""
+        names = spellings(username, prepare_username(username))
+        records = await self._connection.command("HMGET", keyspace.USERS, *names)
+        for name, record in zip(names, records, strict=True):
+            if record is not None or name in self._from_file:
+                return name if record is not None and not _is_readable(record) else None
+        return None
+
+    async def remove_unreadable(self, name: str) -> bool:
+        """Remove a user whose record cannot be read, by its stored name. False if it is gone."""
+        is_removed = await self._connection.command("HDEL", keyspace.USERS, name)
+        # The record has the subject, so it is found by the name that it leads to.
+        subjects = await self._connection.command("HGETALL", keyspace.SUBJECTS)
+        for sub, username in subjects.items():
+            if username == name.encode():
+                await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
         return bool(is_removed)
 
     async def verify(self, username: str, password: str) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 
-        What it costs depends on the typed text alone: for an unknown user a hash is checked that
-        has the parameters of most accounts, and a wrong password is tried in each spelling. A
+        The cost depends on the typed text alone: for an unknown user, it checks a hash with the
+        parameters of most accounts, and a wrong password is tried in each spelling. A
         stored hash with other parameters than today's is replaced.
         """
         account = await self.find_typed(username)
@@ -146,7 +182,7 @@ class Users:
         return await self._in_pool(self._hasher.hash, prepare_password(password) or password)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _decoy_hash(self) -> str:
@@ -169,9 +205,9 @@ class Users:
             return account
         record = await self._connection.command("HGET", keyspace.USERS, account.username)
         if record is None or _read(record) != account:
-            return account  # somebody has changed it meanwhile
+            return account  # it has changed in the meantime
         renewed = msgspec.structs.replace(account, password_hash=await self.hash(password))
-        # The script changes a field of a hash, unless it has changed: so it does for users, too.
+        # The script changes a field of a hash, unless it has changed. Users are a hash, too.
         is_stored = await scripts.change_client(
             self._connection,
             keyspace.USERS,
@@ -193,7 +229,7 @@ class Users:
 
 
 class _Cost(NamedTuple):
-    """What a hash says about the work of checking it; both lengths in bytes."""
+    """The parameters of a hash, which decide the work of checking it; both lengths in bytes."""
 
     memory_cost: int
     time_cost: int
@@ -219,7 +255,7 @@ def _cost_of(hasher: PasswordHasher) -> _Cost:
 
 
 def _cost(password_hash: str) -> _Cost | None:
-    """Read the cost of a hash, None if it is no Argon2id hash and so costs nothing."""
+    """Read the cost of a hash, None if it is no Argon2id hash, and so costs nothing."""
     try:
         found = extract_parameters(password_hash)
     except (InvalidHashError, ValueError):
@@ -255,6 +291,14 @@ def _read(record: bytes) -> Account:
         raise RecordUnreadable(
             f"the record of a user cannot be read: {error}. To go on, run the version that wrote it"
         ) from error
+
+
+def _is_readable(record: bytes) -> bool:
+    try:
+        _read(record)
+    except RecordUnreadable:
+        return False
+    return True
 
 
 def _stored_hash(record: bytes) -> str:

@@ -1,9 +1,9 @@
-"""Reload and upgrade: the checks before, and the answer to the command that asked for one.
+"""Reload and upgrade: the checks before them, and the answer to the command.
 
 A reload keeps the program: the supervisor reads the settings and the files of the pages again, and
 has a new generation of workers take over. An upgrade replaces the program of the supervisor first:
-it is tried in a child (trial.py), and then takes this process over (handover.py). What follows is
-the same. In both cases, nothing changes unless all of it can.
+a child tries the new one (trial.py), which then takes over this process (handover.py). The rest is
+the same. In both cases, either everything changes or nothing.
 """
 
 import os
@@ -58,7 +58,7 @@ class Changes:
         self._trial: Trial | None = None
 
     def wait_s(self) -> float | None:
-        """Return for how long nothing is due, in s."""
+        """Return the time until something is due, in s."""
         return self._trial.wait_s() if self._trial else None
 
     def begin(

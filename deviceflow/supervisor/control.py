@@ -1,7 +1,7 @@
 """The control socket: `deviceflow reload` and `deviceflow upgrade` reach the server through it.
 
 It is a Unix socket in `server.data_dir` that only the server's user can open. A command sends one
-line, "reload" or "upgrade", and gets one line of JSON when that has ended.
+line, "reload" or "upgrade", and gets one line of JSON when the change has ended.
 """
 
 import os
@@ -47,7 +47,7 @@ class ControlRequest(NamedTuple):
 
 
 class Control:
-    """The server's end of the control socket. `listener` is None if there is no place for one."""
+    """The server's end of the control socket. `listener`: None if it could not be made."""
 
     def __init__(self, listener: socket.socket | None) -> None:
         self.listener = listener
@@ -55,7 +55,7 @@ class Control:
 
     @classmethod
     def open(cls, folder: Path, descriptor: int | None = None) -> "Control":
-        """Listen in `folder`; `descriptor`: of a socket that listens there already.
+        """Listen in `folder`. `descriptor`: a socket that listens there already.
 
         Without a socket the server works, but only signals reach it.
         """
@@ -70,7 +70,7 @@ class Control:
             return cls(None)
 
     def descriptors(self) -> list[int]:
-        """Return what has to be readable before `take` finds something."""
+        """Return the descriptors to wait for: `take` reads those that are readable."""
         listening = [] if self.listener is None else [self.listener.fileno()]
         return listening + list(self._waiting)
 
@@ -90,7 +90,7 @@ class Control:
         return requests
 
     def close(self) -> None:
-        """Stop listening. The file stays: it answers nobody, and the next server replaces it."""
+        """Stop listening. The file stays; the next server replaces it."""
         if self.listener is not None:
             self.listener.close()
 
@@ -135,7 +135,7 @@ def _is_answered(address: str) -> bool:
 
 @contextmanager
 def _address(path: Path) -> Iterator[str]:
-    """Give an address of `path` that a socket can have: 108 bytes on Linux, 104 on macOS."""
+    """Give an address of `path` that a socket takes: 108 bytes on Linux, 104 on macOS."""
     if len(os.fsencode(path)) <= LONGEST_ADDRESS:
         yield str(path)
         return

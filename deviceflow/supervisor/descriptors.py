@@ -1,6 +1,6 @@
 """File descriptors: each connection is one, and a process may have only so many.
 
-The soft limit is raised to the hard one at the start. A worker takes only as many connections as
+The soft limit is raised at the start. A worker takes only as many connections as
 leave room for its files and its connections to the store (`Door`); the supervisor says at the start
 if that is less than the settings allow.
 """
@@ -12,17 +12,22 @@ import structlog
 from deviceflow.config import Device
 from deviceflow.worker import RESERVED_DESCRIPTORS
 
+OPEN_MAX = 10_240
+"""The highest soft limit that macOS takes where the hard one is unlimited (setrlimit(2))."""
+
 log = structlog.get_logger()
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one; return what is the limit now."""
+    """Raise the soft limit as far as the hard one and the system allow; return what it is now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        return soft  # macOS refuses an unlimited number
-    return hard
+    for limit in (hard, OPEN_MAX if 0 <= soft < OPEN_MAX else soft):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (OSError, ValueError):
+            continue
+        return limit
+    return soft
 
 
 def warn_if_few(limit: int, device: Device) -> None:

@@ -5,7 +5,7 @@ class StartError(Exception):
     """The server cannot start. The text is a line for the operator."""
 
 
-class ChangeRefused(Exception):  # noqa: N818, nothing has gone wrong: the server goes on as it was
+class ChangeRefused(Exception):  # noqa: N818, it is no fault: the server goes on as before
     """A reload or an upgrade that changes nothing. `lines`: why, for the operator."""
 
     def __init__(self, *lines: str) -> None:
@@ -14,4 +14,4 @@ class ChangeRefused(Exception):  # noqa: N818, nothing has gone wrong: the serve
 
 
 class TrialError(StartError):
-    """A new program could not take over. The text is read by the one that runs: a line each."""
+    """A new program could not take over. The text has a line for each reason."""

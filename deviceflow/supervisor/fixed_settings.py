@@ -1,6 +1,6 @@
 """The settings that cannot change while the server runs.
 
-They are about what is handed from one worker to the next: the sockets, the memory, the store.
+They decide what one worker hands to the next: the sockets, the memory, the store.
 """
 
 from hashlib import sha256

@@ -2,7 +2,7 @@
 
 A reload and an upgrade are the same here. All workers of a new generation are forked beside those
 that serve. Each builds everything that can fail, and waits. If one of them fails, all of them end,
-and nothing has changed. When all are prepared, all are told to serve: from now on the new
+and nothing has changed. When all are prepared, all are ordered to serve: from now on the new
 generation is the current one. As soon as a seat's new worker accepts connections, the old worker of
 the seat retires: it closes its copy of the socket, answers what it holds, and ends each connection
 after its next answer. The socket itself is never closed, so no connection is refused.
@@ -31,7 +31,7 @@ PREPARE_S = 120.0
 log = structlog.get_logger()
 
 Done = Callable[[list[str]], None]
-"""Called once, when a change has ended: with what kept it from happening, or with nothing."""
+"""Called once, when a change has ended: with the problems, or with none if it is done."""
 
 
 @dataclass(kw_only=True)
@@ -80,7 +80,7 @@ class Generations:
             self.workers.fork(context, seat, generation)
 
     def take(self, ended: Ended) -> None:
-        """Note that a worker has ended, and plan its successor if it was not to end."""
+        """Note that a worker has ended, and plan its successor if it should have gone on."""
         process, change = ended.worker, self.change
         if process is None or process.retires_since is not None:
             return
@@ -103,7 +103,7 @@ class Generations:
         self._advance_change()
 
     def wait_s(self) -> float | None:
-        """Return for how long nothing is due, in s. None: until something happens."""
+        """Return the time until something is due, in s. None: nothing is planned."""
         now = time.monotonic()
         waits = [max(0.0, due - now) for due in self._restarts.values()]
         if self.change is not None:
@@ -154,7 +154,7 @@ class Generations:
             process.order(Order.SERVE)
 
     def _fill_seats(self) -> None:
-        """Plan a worker for each seat that has none: a program before this one may have left it."""
+        """Plan a worker for each seat without one: there may be some after an upgrade."""
         taken = {process.seat for process in self.workers if process.retires_since is None}
         for seat in set(range(len(self.workers.sockets))) - taken - self._restarts.keys():
             self._restarts[seat] = time.monotonic()
@@ -182,7 +182,7 @@ class Generations:
         change.done([reason])
 
     def _end_overdue(self) -> None:
-        """End the workers that were told to retire and do not."""
+        """End the workers that were ordered to retire and have not ended in time."""
         longest = RETIRE_S + self.context.settings.server.shutdown_s + GRACE_S
         for process in self.workers:
             since = process.retires_since

@@ -1,6 +1,6 @@
-"""The handover: what a new program in the place of the supervisor has to know.
+"""The handover: what a new program needs to know when it replaces the supervisor's.
 
-At an upgrade the supervisor replaces its own program (execve). The process stays: so do its id,
+At an upgrade the supervisor replaces its own program (execve). The process stays, with its id,
 its children (the workers, the embedded store) and the descriptors that are marked inheritable. The
 rest is written here, as JSON into anonymous memory, whose descriptor is in an environment variable.
 
@@ -94,7 +94,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def received_handover() -> Handover | None:
-    """Return what this program was handed, None if it starts anew. May raise StartError."""
+    """Return what the program before handed to this one, None at a start. May raise StartError."""
     number = os.environ.pop(_VARIABLE, None)
     if number is None:
         return None
@@ -113,7 +113,7 @@ def received_handover() -> Handover | None:
 
 
 def set_inheritable(descriptors: list[int], *, inheritable: bool) -> None:
-    """Let descriptors survive the next program, or not."""
+    """Set whether the next program inherits these descriptors."""
     for number in descriptors:
         os.set_inheritable(number, inheritable)
 

@@ -1,9 +1,9 @@
 """The process that shares this host's pace with the other hosts (`store/pace_sharing.py`).
 
-It serves nothing, so it is not a worker. While it is away, each host counts for itself.
+It serves nothing, so it is not a worker. While it does not run, each host counts for itself.
 
-It ends when the supervisor does, or is replaced by another program: a line leads to it, and the
-kernel closes the supervisor's end. The new program starts a process of its own.
+It ends when the supervisor ends or is replaced by another program, because the kernel then closes
+the supervisor's end of a line between them. The new program starts a process of its own.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class PaceProcess:
         self._start_at = 0.0
 
     def wait_s(self) -> float | None:
-        """Return when `advance` has something to do, in s; None for never."""
+        """Return the time until `advance` has something to do, in s; None for never."""
         if self._pid is not None or not self._is_needed:
             return None
         return max(0.0, self._start_at - time.monotonic())

@@ -1,6 +1,6 @@
 """What outlives every worker: the sockets, the shared memory, the store, the control socket.
 
-A new program in the place of the supervisor takes all of it over (handover.py).
+At an upgrade, the new program takes all of it over (handover.py).
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class Premises:
             sock.close()
 
     def store_check_s(self) -> float | None:
-        """Return when the store has to be looked at again, in s.
+        """Return the time until the next look at the store, in s.
 
         The death of the embedded store is a SIGCHLD. If its revival has failed, no signal comes
         any more, so that case needs a time.
@@ -111,7 +111,7 @@ class Premises:
             log.critical("store.died", problem=str(error), retry_in_s=REVIVE_RETRY_S)
 
     def store_location(self) -> str:
-        """Return where the store is, for people."""
+        """Return the place of the store, for people."""
         if self._embedded is not None:
             return str(self._embedded.data_dir)
         return StoreUrl.parse(self._settings.redis.url or "").address
@@ -135,7 +135,7 @@ class Premises:
         return [sock for pair in self.sockets for sock in pair]
 
     def _with_ports(self, settings: Settings) -> Settings:
-        """Return the settings with the ports that a port of 0 has become."""
+        """Return the settings with the real ports in place of 0."""
         first = self.sockets[0]
         server = msgspec.structs.replace(
             settings.server,
@@ -153,7 +153,7 @@ def _inherited(handed: HandedPremises) -> list[Sockets]:
 
 
 def read_secrets(settings: Settings, redis_url: str) -> Secrets:
-    """Read what the workers have to know of the store, or what this host has kept of it.
+    """Read the secrets that the workers need from the store, or from what this host has kept.
 
     May raise StartError: the store is away, and nothing was kept.
     """

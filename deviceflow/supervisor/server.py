@@ -131,7 +131,7 @@ class Supervisor:
         poll = select.poll()
         for descriptor in (self._signals.descriptor, *lines, *self._premises.control.descriptors()):
             poll.register(descriptor, select.POLLIN)
-        # Rounded up, so that what it waits for is due afterwards.
+        # Round up, so that the thing that it waits for is due afterwards.
         ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
         self._notifier.alive()
         return {descriptor for descriptor, _ in ready}
@@ -169,7 +169,7 @@ class Supervisor:
             self._notifier.ready(f"{len(self._generations.workers)} workers")
 
     def _plan_stop(self) -> None:
-        """Stop at once, or let balancers see it coming first; a second signal ends that."""
+        """Stop at once, or after `lame_duck_s`; a second signal ends the wait."""
         lame_duck_s = self._generations.context.settings.server.lame_duck_s
         if self._stop_at is None and lame_duck_s:
             log.info("server.lame_duck", readiness="503", stops_in_s=lame_duck_s)

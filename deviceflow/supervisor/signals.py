@@ -34,7 +34,7 @@ class SignalPipe:
         """Write the numbers of the signals into the pipe, and do nothing else."""
         previous_handlers = {number: signal.signal(number, lambda *_: None) for number in HANDLED}
         previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        # The program that was here before an upgrade has left them blocked.
+        # The program before an upgrade has left them blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         try:
             yield
@@ -44,7 +44,7 @@ class SignalPipe:
                 signal.signal(number, handler)
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for a signal, at most so long, and take it."""
+        """Wait for a signal, for at most `timeout_s`, and take it."""
         select.select([self.descriptor], [], [], timeout_s)
         self.take()
 

@@ -1,4 +1,4 @@
-"""What systemd wants to know of a service, and the sockets that it may have opened (sd_notify(3)).
+"""What a service tells systemd, and the sockets that it may have opened (sd_notify(3)).
 
 The protocol is a datagram of `NAME=value` lines. Without NOTIFY_SOCKET, nothing is sent.
 """

@@ -1,9 +1,9 @@
-"""The watchdog: a worker whose event loop stands still is killed, and so replaced.
+"""The watchdog: it kills a worker whose event loop stands still. The supervisor replaces it.
 
 Each worker counts its beats on the status board. The watchdog looks once a second, and counts the
-looks at which a worker had not moved on. It does not compare times: a host that slept, or a
-supervisor that did not get to run, has fewer looks, so it blames no worker for it. A worker whose
-loop has not begun to beat is not watched: on a busy machine, a start takes as long as it takes.
+looks since a worker's last beat. It does not compare times: a host that slept, or a supervisor that
+could not run, has made fewer looks, so no worker is blamed for that time. A worker whose loop has
+not begun to beat is not watched: on a busy machine, a start may take long.
 """
 
 import signal
@@ -26,7 +26,7 @@ class Watchdog:
         self._next = 0.0
 
     def waits(self, limit_s: int) -> list[float]:
-        """Return how long it is until the next look, in s; nothing if `limit_s` is 0."""
+        """Return the time until the next look, in s; nothing if `limit_s` is 0."""
         return [max(0.0, self._next - time.monotonic())] if limit_s else []
 
     def look(self, limit_s: int) -> None:

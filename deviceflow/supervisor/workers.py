@@ -1,4 +1,4 @@
-"""The worker processes: forked, told what to do, heard, reaped."""
+"""The worker processes: start them, send them orders, read their reports, collect the dead."""
 
 import os
 import signal
@@ -28,8 +28,8 @@ class WorkerProcess:
     """A worker that runs, as the supervisor sees it.
 
     `seat`: the number of its sockets. `generation`: grows with each reload and upgrade. `report`:
-    how far it has come. `retires_since`: since when it has been told to retire (monotonic, s).
-    `silent_ticks`: for how many ticks of the watchdog its event loop has shown nothing.
+    how far it has come. `retires_since`: when it was ordered to retire (monotonic, s).
+    `silent_ticks`: the number of the watchdog's ticks without a beat of its event loop.
     """
 
     pid: int
@@ -72,7 +72,7 @@ class WorkerProcess:
 class Ended(NamedTuple):
     """A child that has ended, and its exit status, or minus the number of a signal.
 
-    `worker` is None for a child that is none.
+    `worker` is None for a child that is not a worker.
     """
 
     pid: int

@@ -1,5 +1,7 @@
 """The store of a command, and the messages about it."""
 
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,8 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
+from deviceflow.store.embedded import EmbeddedValkey
 from tests.cli.conftest import FILE
+from tests.stage.program import COMMAND, environment
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import PATIENCE_S, until_outside
 
 
 @pytest.fixture
@@ -91,3 +96,19 @@ def test_out_of_reach(config: Path, command: str) -> None:
     (line,) = result.stderr.splitlines()
     assert "127.0.0.1:1: nothing listens there" in line
     assert "hunter22" not in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_ends_its_store(config: Path, number: signal.Signals) -> None:
+    """While it waits for a password: a process that ran on would keep the data directory."""
+    store = EmbeddedValkey(config.parent / "deviceflow-data")
+    add = ("users", "--config", str(config), "add", "carol", "--password-stdin")
+    with subprocess.Popen(
+        [*COMMAND, *add], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        until_outside(store.is_served)
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 128 + number
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+    assert not store.is_served()

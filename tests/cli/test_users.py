@@ -253,6 +253,50 @@ def test_list_as_json(users: Users) -> None:
     ]
 
 
+DAMAGED = b'{"username": "bob"'
+LATER = b'{"v": 2, "username": "bob"}'
+
+
+@pytest.mark.parametrize("record", [DAMAGED, LATER])
+def test_a_record_that_cannot_be_read(
+    users: Users, stored: Stored, valkey: Valkey, record: bytes
+) -> None:
+    """The others are listed, this one is named, and can be removed by its name."""
+    for name in ("bob", "carol"):
+        users("add", name, "--password-stdin", given=PASSWORD)
+    with valkey.client() as client:
+        client.hset("df:users", "bob", record)
+
+    listed = users("list")
+    assert listed.exit_code == 1
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ada", "carol"]
+    assert 'deviceflow: "bob": the record of a user cannot be read' in listed.stderr
+    as_json = users("list", "--json")
+    assert as_json.exit_code == 1
+    assert [user["username"] for user in json.loads(as_json.stdout)] == ["ada", "carol"]
+    assert users("passwd", "bob", "--password-stdin", given=PASSWORD).exit_code == 1
+
+    removed = users("remove", "Bob")
+    assert (removed.exit_code, removed.stdout) == (0, "removed bob\n")
+    with valkey.client() as client:
+        assert set(client.hvals("df:subjects")) == {b"carol"}
+    assert users("list").exit_code == 0
+    assert users("add", "bob", "--password-stdin", given=PASSWORD).exit_code == 0
+    assert stored("bob") is not None
+
+
+def test_the_copy_of_a_user_of_the_file_cannot_be_read(users: Users, valkey: Valkey) -> None:
+    """The user of the file is not in force until the copy is removed."""
+    with valkey.client() as client:
+        client.hset("df:users", "ada", b"{")
+    listed = users("list")
+    assert (listed.exit_code, listed.stdout) == (1, "")
+    assert "no users yet" not in listed.stderr
+    removed = users("remove", "ada")
+    assert (removed.exit_code, removed.stdout) == (0, "removed ada\n")
+    assert users("list").stdout.split() == ["ada", "enabled", "file", "sub-ada"]
+
+
 def test_nobody_is_there(valkey: Valkey) -> None:
     with valkey.client() as client:
         client.flushall()

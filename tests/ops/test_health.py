@@ -5,13 +5,18 @@ import json
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from deviceflow.ops.health import REACHABLE, UNREACHABLE, Health
+from deviceflow.ops.health import ELSEWHERE, REACHABLE, UNREACHABLE, Health
 from deviceflow.ops.status_board import BOARD_BYTES, Phase, StatusBoard
 
 
 @pytest.fixture
 def board() -> StatusBoard:
     return StatusBoard(memoryview(bytearray(BOARD_BYTES)))
+
+
+def health_of(store: str, board: StatusBoard | None = None) -> Health:
+    cause = "nothing listens there" if store == UNREACHABLE else None
+    return Health(lambda: store, lambda: cause, board)
 
 
 async def answer(health: Health) -> tuple[int, dict[str, str]]:
@@ -30,14 +35,14 @@ async def test_nobody_serves_yet(board: StatusBoard) -> None:
     """The first answer after a start is not about the store."""
     board.cell(0).phase = Phase.STARTING
     board.cell(1).phase = Phase.RETIRING
-    status, body = await answer(Health(lambda: UNREACHABLE, board))
+    status, body = await answer(health_of(UNREACHABLE, board))
     assert (status, body["status"]) == (503, "starting")
 
 
 async def test_about_to_stop(board: StatusBoard) -> None:
     serve(board, REACHABLE)
     board.stopping = True
-    status, body = await answer(Health(lambda: REACHABLE, board))
+    status, body = await answer(health_of(REACHABLE, board))
     assert (status, body["status"]) == (503, "stopping")
 
 
@@ -45,8 +50,11 @@ async def test_about_to_stop(board: StatusBoard) -> None:
     ("others", "own", "expected"),
     [
         ((REACHABLE, REACHABLE), REACHABLE, {"status": "ok", "store": "reachable"}),
-        ((REACHABLE, UNREACHABLE), REACHABLE, {"status": "degraded", "store": "unreachable"}),
-        ((REACHABLE,), UNREACHABLE, {"status": "degraded", "store": "unreachable"}),
+        (
+            (REACHABLE,),
+            UNREACHABLE,
+            {"status": "degraded", "store": "unreachable", "reason": "nothing listens there"},
+        ),
         (
             (UNREACHABLE, "READONLY"),
             REACHABLE,
@@ -59,8 +67,15 @@ async def test_the_worst_that_a_worker_sees(
 ) -> None:
     """A degraded server still answers pending polls, so it stays at 200."""
     serve(board, *others)
-    assert await answer(Health(lambda: own, board)) == (200, expected)
+    assert await answer(health_of(own, board)) == (200, expected)
+
+
+async def test_the_cause_that_another_worker_knows(board: StatusBoard) -> None:
+    """The board has no room for it, so the answer names the place of it."""
+    serve(board, REACHABLE, UNREACHABLE)
+    away = {"status": "degraded", "store": "unreachable", "reason": ELSEWHERE}
+    assert await answer(health_of(REACHABLE, board)) == (200, away)
 
 
 async def test_a_worker_alone() -> None:
-    assert (await answer(Health(lambda: REACHABLE)))[0] == 200
+    assert (await answer(health_of(REACHABLE)))[0] == 200

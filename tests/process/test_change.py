@@ -14,6 +14,7 @@ import pytest
 from benchmarks.polls import CODE_LENGTH
 from benchmarks.replacing import LOST, PollLoad, Target
 from deviceflow.core.messages import DEVICE_CODE_GRANT
+from tests.stage.checkout import ROOT
 from tests.stage.process import Command, NewBrowser, NewDevice
 from tests.stage.program import Program, is_running
 from tests.stage.waiting import until_outside
@@ -115,6 +116,24 @@ def test_a_bad_file_changes_nothing(
     assert "clients[4].secret_sha256" in refused["reason"]
     assert program.workers == workers
     assert device("radio").request().status == 401
+
+
+def test_the_reload_of_the_unit(program: Program, command: Command, device: NewDevice) -> None:
+    """`systemctl reload` fails if nothing changed: the command finds the server without options."""
+    unit = (ROOT / "config" / "deviceflow.service").read_text("utf-8")
+    (arguments,) = re.findall(r"\nExecReload=/opt/deviceflow/bin/deviceflow (.+)\n", unit)
+    assert "Environment=DEVICEFLOW_CONFIG=" in unit
+    assert "Environment=DEVICEFLOW_SERVER_DATA_DIR=" in unit
+    variables = {
+        "DEVICEFLOW_CONFIG": str(program.config),
+        "DEVICEFLOW_SERVER_DATA_DIR": str(program.data_dir),
+    }
+    good = program.config.read_text("utf-8")
+    add_to(program, RADIO + "secret_sha256 = 5\n")
+    assert command(*arguments.split(), variables=variables).returncode == 1
+    program.config.write_text(good + RADIO, "utf-8")
+    assert command(*arguments.split(), variables=variables).returncode == 0
+    assert device("radio").request().status == 200
 
 
 @pytest.mark.parametrize("name", ["reload", "upgrade"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -12,10 +13,14 @@ from typing import Any
 
 import jwt
 import pytest
+from click.testing import CliRunner
+from joserfc.jwk import ECKey
 
+from deviceflow.__main__ import main
 from deviceflow.core.messages import RegistrationRequest
 from tests.stage.checkout import DOCS
 from tests.stage.program import Notes, Program, environment
+from tests.stage.valkey import Valkey
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD, Browser, Device, fetch, request_of
 
@@ -197,3 +202,61 @@ def test_a_secret(shell: Shell) -> None:
     digest, secret = shell(recipe).splitlines()
     assert re.fullmatch("[A-Za-z0-9]{43,}", secret)
     assert digest.split()[0] == sha256(secret.encode()).hexdigest()
+
+
+def operations(page: str) -> list[str]:
+    """The command lines on a page of docs/operations, in their order."""
+    text = (DOCS / "operations" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    return blocks
+
+
+@pytest.fixture
+def operator(
+    start_valkey: Callable[..., Valkey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    """Run command lines of an operator in this process, in a folder that has a client's keys."""
+    key, newer = (ECKey.generate_key("P-256", {"kid": kid}) for kid in ("one", "two"))
+    for name, keys in (("meter", [key]), ("meter-and-its-new-key", [key, newer])):
+        jwks = {"keys": [each.as_dict(private=False) for each in keys]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(jwks), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"DEVICEFLOW_REDIS_URL": start_valkey().url})
+
+    def run(script: str) -> str:
+        printed = ""
+        for line in script.replace("\\\n", " ").splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "deviceflow"
+            ended = runner.invoke(main, arguments)
+            assert ended.exit_code == 0, ended.output
+            printed += ended.stdout
+        return printed
+
+    return run
+
+
+def test_the_commands_for_clients(operator: Shell) -> None:
+    """Each line works after the one before it."""
+    (block,) = operations("clients.md")
+    printed = operator(block)
+    assert "disabled meter" in printed
+    listed = operator("deviceflow clients list").splitlines()
+    assert [line.split()[:2] for line in listed] == [["tv", "enabled"], ["tv-box", "enabled"]]
+
+
+def test_the_commands_after_a_leak(operator: Shell) -> None:
+    """The key that signed is no longer published; a secret is changed twice."""
+    keys, secret = operations("incident.md")
+    operator("deviceflow keys rotate")
+    leaked = operator("deviceflow keys list").split()[0]
+    operator(keys.replace("KEY_ID", leaked))
+    left = operator("deviceflow keys list").splitlines()
+    assert [line.split()[2] for line in left] == ["signs"]
+    assert left[0].split()[0] != leaked
+
+    operator("deviceflow clients add box --name Box --auth-method client_secret_basic")
+    secrets = operator(secret.replace("CLIENT_ID", "box")).split()
+    assert len(set(secrets)) > 1
+    assert json.loads(operator("deviceflow clients show box"))["secrets"] == 2

@@ -57,7 +57,7 @@ async def test_the_store_stands_before_the_file(users: Users) -> None:
 async def test_all_users_by_name_each_once(users: Users) -> None:
     await users.put(ADA)
     await users.put(msgspec.structs.replace(ADA, username="bob"))
-    accounts = await users.all()
+    accounts = (await users.all()).accounts
     assert [(a.username, a.source) for a in accounts] == [
         ("ada", "store"),
         ("bob", "store"),

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.config import Device
-from deviceflow.supervisor.descriptors import raise_limit, warn_if_few
+from deviceflow.supervisor.descriptors import OPEN_MAX, raise_limit, warn_if_few
 from deviceflow.worker import RESERVED_DESCRIPTORS
 
 
@@ -25,6 +25,21 @@ def test_it_stays_where_it_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, -1))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     assert raise_limit() == 1024
+
+
+@pytest.mark.parametrize(("soft", "raised"), [(256, OPEN_MAX), (65_536, 65_536), (-1, -1)])
+def test_a_hard_limit_without_a_number(
+    monkeypatch: pytest.MonkeyPatch, soft: int, raised: int
+) -> None:
+    """MacOS refuses an unlimited soft limit, and starts programs with 256."""
+
+    def take(_: int, limits: tuple[int, int]) -> None:
+        if limits[0] < 0:
+            raise ValueError
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, -1))
+    monkeypatch.setattr(resource, "setrlimit", take)
+    assert raise_limit() == raised
 
 
 @pytest.mark.parametrize(

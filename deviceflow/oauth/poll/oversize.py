@@ -29,18 +29,25 @@ _DESCRIPTIONS = {
     f" or more than {MAX_HEADERS} lines.",
 }
 _ACCEPT = re.compile(rb"\r\naccept:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*)\r\n", re.IGNORECASE)
 
 
 class OversizeHead(NamedTuple):
     """A head that was given up.
 
     `status`: 414 (RFC 9110 15.5.15) or 431 (RFC 6585 5). `target`: as much of it as arrived.
-    `accept`: None if that line had not arrived.
+    `accept` and `origin`: None if that line had not arrived.
     """
 
     status: int
     target: str
     accept: str | None
+    origin: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the target, without the query."""
+        return self.target.partition("?")[0]
 
 
 AnswerOversize = Callable[[OversizeHead], web.StreamResponse]
@@ -56,11 +63,12 @@ def is_oversize(error: BaseException | None) -> bool:
 def oversize_head(received: bytes) -> OversizeHead:
     """Read what arrived of a head that is too large."""
     target = received.partition(b"\r\n")[0].partition(b" ")[2].partition(b" ")[0]
-    accept = _ACCEPT.search(received)
+    accept, origin = _ACCEPT.search(received), _ORIGIN.search(received)
     return OversizeHead(
         status=URI_TOO_LONG if len(target) > MAX_LINE else HEADERS_TOO_LARGE,
         target=target.decode("latin-1"),
         accept=None if accept is None else accept[1].decode("latin-1"),
+        origin=None if origin is None else origin[1].decode("latin-1"),
     )
 
 

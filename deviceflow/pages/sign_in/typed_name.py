@@ -2,6 +2,10 @@
 
 The form is shown again by a GET, with the name in it. The name is not in the address, because
 addresses stand in histories and logs, and people type passwords into the wrong field.
+
+So the cookie may hold a password. That is why it lives for two minutes only, in the browser in
+which the text was typed: long enough to see the form, to reload it and to go back to it. No script
+reads it, no log has it, and a sign-in removes it. After a longer pause the field is empty.
 """
 
 from dataclasses import dataclass
@@ -11,7 +15,7 @@ from aiohttp import web
 from deviceflow.core import base64url
 from deviceflow.pages.cookie import SessionCookie
 
-TYPED_NAME_S = 600
+TYPED_NAME_S = 120
 LONGEST = 255
 """Characters of a name that is kept."""
 

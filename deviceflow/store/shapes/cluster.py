@@ -1,8 +1,8 @@
 """A Redis Cluster: every hash slot has a node that takes its writes, and slots can move.
 
 redis-py keeps the map of slots and the connections. Commands are sent here, because commands
-that belong together have to stay on one connection: WAIT tells of the writes of its own, and
-ASKING opens the next command of its own only. (redis-py sends both over any connection.)
+that belong together have to stay on one connection: WAIT is about the writes of its connection, and
+ASKING is for the next command of its connection. (redis-py sends both over any connection.)
 
 A node that does not serve a slot says so and does nothing: MOVED names the new node, ASK names
 the one that a slot is just moving to. Then all commands are sent again, there.
@@ -145,7 +145,7 @@ class ClusterShape:
             yield key
 
     async def drop(self) -> None:
-        """Give up the connections that are not in use, and look who serves what."""
+        """Give up the connections that are not in use, and ask which node serves which slots."""
         for node in self.client.get_nodes():
             await node.disconnect_free_connections()
         with suppress(RedisClusterException):
@@ -187,7 +187,7 @@ class ClusterShape:
         return None
 
     async def _look_again(self, failed: str | None, failures: int) -> None:
-        """Look who serves what, after a pause: a replica may be taking over."""
+        """Ask again which node serves which slots, after a pause: a replica may be taking over."""
         await asyncio.sleep(RETRY_PAUSE_S * failures)
         await self.client.nodes_manager.initialize(last_failed_node_name=failed)
 

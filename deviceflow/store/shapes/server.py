@@ -1,4 +1,4 @@
-"""One server that takes the writes: by its address, or by the name that Sentinels know it by."""
+"""One server that takes the writes: by its address, or by its name at the Sentinels."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -69,7 +69,7 @@ class Shape(Protocol):
 
 
 def connection_options(url: StoreUrl, limits: ConnectionLimits) -> dict[str, Any]:
-    """Return what redis-py needs to know for a connection, but for its address."""
+    """Return what redis-py needs to know for a connection, except its address."""
     return {
         "username": url.login.username,
         "password": url.login.password,
@@ -87,7 +87,7 @@ def sentinel_options(login: Login, limits: ConnectionLimits) -> dict[str, Any]:
         "password": login.password,
         "socket_timeout": limits.connect_s,
         "socket_connect_timeout": limits.connect_s,
-        # One that is away is passed over: with redis-py's own retry, that takes seconds.
+        # Skip a Sentinel that is away: with redis-py's own retry, that would take seconds.
         "retry": Retry(NoBackoff(), 0),
     }
 

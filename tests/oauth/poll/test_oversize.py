@@ -35,8 +35,8 @@ def head(target: bytes, *lines: bytes, method: bytes = b"GET") -> bytes:
     return b"\r\n".join((*first, b"", b""))
 
 
-async def answer(served: Served, *segments: bytes) -> tuple[int, str, str]:
-    """Send `segments`, each when the one before has been read; status, type and body."""
+async def received(served: Served, *segments: bytes) -> tuple[str, dict[str, str], str]:
+    """Send `segments`, each when the one before has been read; status line, fields and body."""
     peer = await served.connect()
     for segment in segments:
         peer.writer.write(segment)
@@ -50,11 +50,17 @@ async def answer(served: Served, *segments: bytes) -> tuple[int, str, str]:
     fields = {
         name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])
     }
+    return lines[0], fields, body
+
+
+async def answer(served: Served, *segments: bytes) -> tuple[int, str, str]:
+    """The same, looked at: status, type and body."""
+    line, fields, body = await received(served, *segments)
     assert fields["server"] == "deviceflow"
     assert fields["cache-control"] == "no-store"
     assert len(body.encode()) == int(fields["content-length"])
-    assert "xxxx" not in sent.decode()
-    return int(lines[0].split()[1]), fields["content-type"].partition(";")[0], body
+    assert "xxxx" not in f"{line}{fields}{body}"
+    return int(line.split()[1]), fields["content-type"].partition(";")[0], body
 
 
 @pytest.mark.parametrize("path", [b"/device", b"/device/confirm?user_code=X", b"/login", b"/"])
@@ -96,6 +102,22 @@ async def test_a_long_address(served: Served) -> None:
     status, kind, body = await answer(served, head(b"/oauth2/userinfo" + long, BROWSER))
     assert (status, kind) == (414, "application/json")
     assert json.loads(body)["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        (b"/oauth2/userinfo", "*"),
+        (b"/oauth2/token?a=b", "*"),
+        (b"/oauth2/introspect", None),
+        (b"/device", None),
+    ],
+)
+async def test_pages_of_other_origins(served: Served, target: bytes, allowed: str | None) -> None:
+    """They can read what is wrong, at the endpoints that they may use."""
+    origin = b"Origin: https://tv.example"
+    _, fields, _ = await received(served, head(target, b"Accept: */*", origin, COOKIE))
+    assert fields.get("access-control-allow-origin") == allowed
 
 
 async def test_just_within_the_limits(served: Served) -> None:
@@ -166,6 +188,8 @@ def test_what_is_known_of_a_head() -> None:
         (b"GET", OversizeHead(431, "", None)),
         (b"GET /x", OversizeHead(431, "/x", None)),
         (b"GET /x HTTP/1.1\r\nACCEPT:  a/b\r\n", OversizeHead(431, "/x", "a/b")),
+        (b"GET /x HTTP/1.1\r\norigin: https://a\r\n", OversizeHead(431, "/x", None, "https://a")),
+        (b"GET /x HTTP/1.1\r\nOrigin: https://a.exam", OversizeHead(431, "/x", None)),
         (b"GET /" + b"y" * MAX_LINE, OversizeHead(414, "/" + "y" * MAX_LINE, None)),
     ):
         assert oversize_head(received) == expected

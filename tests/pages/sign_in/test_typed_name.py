@@ -42,3 +42,4 @@ def test_the_cookie_is_short_lived_and_out_of_reach_of_scripts() -> None:
     assert TYPED.name.startswith("__Host-")
     assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
     assert cookie["max-age"] == str(TYPED_NAME_S)
+    assert TYPED_NAME_S <= 120, "it may be a password, and the next person may use the browser"
