@@ -129,7 +129,10 @@ async def _measure(stage: Stage, fault: Fault, rates: Rates, steps: Steps) -> Ou
             before = record.waits()
             happening = asyncio.create_task(fault.happen(stage))
             await _pass(rates.seconds, "the fault", steps)
-            await happening
+            try:
+                await happening
+            except BenchmarkError as error:
+                record.violate("the fault did not happen", str(error))
             deciding.cancel()
             with suppress(asyncio.CancelledError):
                 await deciding

@@ -82,7 +82,7 @@ async def move_slots(stage: Stage) -> None:
 
 async def rotate_keys(stage: Stage) -> None:
     """Make a new signing key."""
-    command = [sys.executable, "-m", "deviceflow", "keys", "rotate", "--config", str(stage.config)]
+    command = [sys.executable, "-m", "deviceflow", "keys", "--config", str(stage.config), "rotate"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

@@ -68,7 +68,7 @@ async def race(first: Store, second: Store, grant: Grant) -> None:
     (taken,) = [event for event, outcome in outcomes.items() if outcome is Outcome.CHANGED]
     end = ENDS[taken]
     for store in (first, second):
-        await until(lambda store=store: store.mirror.state_of(grant.id) is end)
+        assert await decision(store.mirror, grant.id) is end
         assert await store.grants.state_of(grant.id) is end
 
 
