@@ -26,6 +26,7 @@ from benchmarks import (
     replacing,
     report,
     targets,
+    tracing,
 )
 from benchmarks.faults.kinds import FAULTS
 from benchmarks.machine import cores
@@ -202,6 +203,15 @@ def replacing_command(rounds: int, seconds: int, results: Path, command: str, ti
     """Count the polls that are lost while all workers are replaced."""
     with open_run(rounds, seconds, results) as run:
         replacing.run(run, command, times)
+
+
+@main.command("tracing")
+@with_turns
+@click.option("--grants", default=tracing.GRANTS, show_default=True, type=click.IntRange(1, 20_000))
+def tracing_command(rounds: int, seconds: int, results: Path, grants: int) -> None:
+    """Measure what traces cost: starts and redemptions, in CPU time. A turn has GRANTS of each."""
+    with open_run(rounds, seconds, results) as run:
+        tracing.run(run, grants)
 
 
 @main.command("faults")

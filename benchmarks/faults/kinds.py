@@ -5,16 +5,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from redis.crc import key_slot
 
-from benchmarks.faults.stages import CLUSTER, EMBEDDED, PAIR, SENTINEL, Stage
+from benchmarks.faults.stages import CLUSTER, EMBEDDED, PAIR, SENTINEL, SENTINEL_ALL, Stage
 from benchmarks.processes import BenchmarkError
 from deviceflow.store import keyspace
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.control import ask
-from tests.stage.shapes import SLOTS, Cluster
+from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
+from tests.stage.waiting import until_outside
 
 REPLICA_AWAY_S = 5.0
 MOVED_SLOTS = 200
@@ -64,6 +66,11 @@ async def kill_primary(stage: Stage) -> None:
     await asyncio.to_thread(stage.store.servers[0].kill)
 
 
+async def switch(stage: Stage) -> None:
+    """Have Sentinel switch to a replica while the primary is well, as for maintenance."""
+    await asyncio.to_thread(_switch, stage.store)
+
+
 async def kill_shard(stage: Stage) -> None:
     """Kill the primary of a shard without the decision log."""
     place = (_place(stage.store, keyspace.DECISIONS) + 1) % stage.store.primaries
@@ -109,6 +116,8 @@ FAULTS = (
     Fault("worker-stopped", "a worker stands still (watchdog)", EMBEDDED, stop_worker),
     Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
     Fault("sentinel", "the primary is killed, Sentinel switches", SENTINEL, kill_primary),
+    Fault("switch", "a planned switch, 1 of 2 replicas has a decision", SENTINEL, switch),
+    Fault("switch-all", "the same, both replicas have it", SENTINEL_ALL, switch),
     Fault("shard", "a shard's primary is killed", CLUSTER, kill_shard),
     Fault("feed-shard", "the same, the shard with the decision log", CLUSTER, kill_feed_shard),
     Fault("slots", f"{MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
@@ -122,6 +131,12 @@ async def _order(stage: Stage, command: str) -> None:
     if answer is None or answer.problems:
         problems = answer.problems if answer else ["no answer"]
         raise BenchmarkError(f"the {command} failed: {'; '.join(problems)}")
+
+
+def _switch(sentinels: Sentinels) -> None:
+    with sentinels.sentinel() as client:
+        # It has to hear from the replicas first.
+        until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
 
 
 def _place(cluster: Cluster, key: str) -> int:

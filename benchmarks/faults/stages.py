@@ -49,6 +49,7 @@ REPLICATED_REDIS = Template("""\
 [redis]
 url = "$url"
 durability = "replicated"
+replicas = $replicas
 """)
 
 USER = Template("""\
@@ -58,7 +59,8 @@ sub = "$name"
 password_hash = "$password_hash"
 """)
 
-EMBEDDED, PAIR, SENTINEL, CLUSTER = "embedded", "pair", "sentinel", "cluster"
+EMBEDDED, PAIR, CLUSTER = "embedded", "pair", "cluster"
+SENTINEL, SENTINEL_ALL = "sentinel", "sentinel, all replicas"
 
 
 class Pair(ManyServers):
@@ -90,8 +92,11 @@ class Pair(ManyServers):
 STORES: Mapping[str, Callable[[], ManyServers]] = {
     PAIR: Pair,
     SENTINEL: lambda: Sentinels(replicas=2),
+    SENTINEL_ALL: lambda: Sentinels(replicas=2),
     CLUSTER: lambda: Cluster(replicas=6),
 }
+REPLICAS = {SENTINEL_ALL: 2}
+"""How many replicas must have a decision, where it is not one."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +139,22 @@ def open_stage(folder: Path, kind: str) -> Iterator[Stage]:
     with STORES[kind]() if kind in STORES else nullcontext() as store:
         port = free_port()
         config, log = folder / "deviceflow.toml", folder / "server.log"
-        config.write_text(_settings(port, store.url if store else None), encoding="utf-8")
+        redis = ""
+        if store:
+            replicas = REPLICAS.get(kind, 1)
+            redis = REPLICATED_REDIS.substitute(url=store.url, replicas=replicas)
+        config.write_text(_settings(port, redis), encoding="utf-8")
         with running([*COMMAND, "serve", "--config", str(config)], log) as process:
             wait_for_port(process, port, log)
             yield Stage(config, port, process.pid, store)
 
 
-def _settings(port: int, url: str | None) -> str:
+def _settings(port: int, redis: str) -> str:
     text = CONFIG.substitute(
         port=port,
         admin_port=free_port(),
         workers=WORKERS,
-        redis=REPLICATED_REDIS.substitute(url=url) if url else "",
+        redis=redis,
         client_id=CLIENT_ID,
         scopes=", ".join(f'"{scope}"' for scope in SCOPE.split()),
         lifetime_s=LIFETIME_S,
