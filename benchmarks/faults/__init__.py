@@ -80,8 +80,9 @@ HEAD: Row = (
     "pause, s",
     "wrong",
 )
-"""Polls by how they failed; the longest time without a good answer to any device; the longest poll;
-decisions, and forms that failed; the longest time without a decision; violations."""
+"""Polls by how they failed (`cut`: closed without an answer); the longest time in which no device
+had a good answer; the longest poll, with all repetitions; decisions, and forms that failed; the
+longest time in which no decision was acknowledged; violations."""
 
 
 def run(run: Run, only: Sequence[str], rates: Rates) -> Result:
@@ -89,7 +90,7 @@ def run(run: Run, only: Sequence[str], rates: Rates) -> Result:
     allow_files(2 * rates.polls)
     outcomes: list[Outcome] = []
     for fault in FAULTS:
-        if only and fault.name not in only:
+        if fault.name not in only if only else fault.loses:
             continue
         total = BEFORE_S + rates.seconds
         with run.screen.steps(fault.title, int(total)) as steps:

@@ -19,17 +19,23 @@ from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
 from tests.stage.waiting import until_outside
 
 REPLICA_AWAY_S = 5.0
+PAUSE_MS = 5_000
 MOVED_SLOTS = 200
 MIGRATE_MS = 5_000
 
 
 class Fault(NamedTuple):
-    """A fault: its name on the command line, its title, the store, and what brings it about."""
+    """A fault: its name on the command line, its title, the store, and what brings it about.
+
+    `loses`: whether it loses decisions, because of a setting. Such a fault happens only if it is
+    named (docs/decisions/0032).
+    """
 
     name: str
     title: str
     store: str
     happen: Callable[[Stage], Coroutine[Any, Any, None]]
+    loses: bool = False
 
 
 async def nothing(_: Stage) -> None:
@@ -69,6 +75,13 @@ async def kill_primary(stage: Stage) -> None:
 async def switch(stage: Stage) -> None:
     """Have Sentinel switch to a replica while the primary is well, as for maintenance."""
     await asyncio.to_thread(_switch, stage.store)
+
+
+async def pause_and_switch(stage: Stage) -> None:
+    """Do the same, but have the old primary take no writes until it is a replica."""
+    with stage.store.servers[0].client() as client:
+        client.client_pause(PAUSE_MS, all=False)
+    await switch(stage)
 
 
 async def kill_shard(stage: Stage) -> None:
@@ -113,14 +126,15 @@ FAULTS = (
     Fault("reload", "`deviceflow reload`", EMBEDDED, reload),
     Fault("upgrade", "`deviceflow upgrade`", EMBEDDED, upgrade),
     Fault("worker-killed", "a worker is killed", EMBEDDED, kill_worker),
-    Fault("worker-stopped", "a worker stands still (watchdog)", EMBEDDED, stop_worker),
+    Fault("worker-stopped", "a worker stands still", EMBEDDED, stop_worker),
     Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
-    Fault("sentinel", "the primary is killed, Sentinel switches", SENTINEL, kill_primary),
-    Fault("switch", "a planned switch, 1 of 2 replicas has a decision", SENTINEL, switch),
-    Fault("switch-all", "the same, both replicas have it", SENTINEL_ALL, switch),
-    Fault("shard", "a shard's primary is killed", CLUSTER, kill_shard),
-    Fault("feed-shard", "the same, the shard with the decision log", CLUSTER, kill_feed_shard),
-    Fault("slots", f"{MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
+    Fault("sentinel", "Sentinel: the primary is killed", SENTINEL, kill_primary),
+    Fault("switch", "Sentinel: a switch, writes paused", SENTINEL, pause_and_switch),
+    Fault("switch-all", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch),
+    Fault("switch-one", "Sentinel: a switch, `replicas` = 1 of 2", SENTINEL, switch, loses=True),
+    Fault("shard", "Cluster: a shard's primary is killed", CLUSTER, kill_shard),
+    Fault("feed-shard", "Cluster: that of the decision log is killed", CLUSTER, kill_feed_shard),
+    Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
     Fault("keys", "`deviceflow keys rotate`", EMBEDDED, rotate_keys),
     Fault("replica", f"the only replica stops for {REPLICA_AWAY_S:g} s", PAIR, stop_replica),
 )
