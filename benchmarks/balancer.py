@@ -92,11 +92,9 @@ class Polls:
 class FastDevice:
     """A device that does not listen to `slow_down`."""
 
-    def __init__(self, number: int, port: int, polls: Polls) -> None:
+    def __init__(self, number: int, port: int, tls: ssl.SSLContext, polls: Polls) -> None:
         self._address = f"127.0.{2 + number // 250}.{1 + number % 250}"
-        self._port, self._polls = port, polls
-        self._tls = ssl.create_default_context()
-        self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
+        self._port, self._tls, self._polls = port, tls, polls
 
     async def run(self, delay: float, until: float) -> None:
         """Ask for codes after `delay` s, then poll until `until` (time.monotonic)."""
@@ -143,6 +141,8 @@ def run(run: Run, devices: int = DEVICES, seconds: int = SECONDS) -> Result:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_load(port, devices, seconds, polls, steps))
         fast = polls.too_fast
+        if not fast:
+            raise BenchmarkError(f"{case.title}: no poll was answered")
         rows.append(_row(case, polls))
         figures |= {
             f"{case.title}: polls": float(polls.all.total()),
@@ -174,10 +174,12 @@ def _row(case: Case, polls: Polls) -> tuple[str, ...]:
 
 
 async def _load(port: int, devices: int, seconds: int, polls: Polls, steps: Steps) -> None:
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     until = time.monotonic() + START_S + seconds
     async with asyncio.TaskGroup() as tasks:
         for number in range(devices):
-            device = FastDevice(number, port, polls)
+            device = FastDevice(number, port, tls, polls)
             tasks.create_task(device.run(START_S * number / devices, until))
         steps.now("devices start")
         await asyncio.sleep(START_S)

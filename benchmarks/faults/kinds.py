@@ -16,10 +16,11 @@ from deviceflow.store import keyspace
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.control import ask
 from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
+from tests.stage.valkey import Valkey
 from tests.stage.waiting import until_outside
 
 REPLICA_AWAY_S = 5.0
-PAUSE_MS = 5_000
+PAUSE_MS = 60_000
 MOVED_SLOTS = 200
 MIGRATE_MS = 5_000
 
@@ -79,9 +80,12 @@ async def switch(stage: Stage) -> None:
 
 async def pause_and_switch(stage: Stage) -> None:
     """Do the same, but have the old primary take no writes until it is a replica."""
-    with stage.store.servers[0].client() as client:
+    old = stage.store.servers[0]
+    with old.client() as client:
         client.client_pause(PAUSE_MS, all=False)
-    await switch(stage)
+        await switch(stage)
+        await asyncio.to_thread(until_outside, lambda: _is_replica(old))
+        client.client_unpause()
 
 
 async def kill_shard(stage: Stage) -> None:
@@ -151,6 +155,12 @@ def _switch(sentinels: Sentinels) -> None:
     with sentinels.sentinel() as client:
         # It has to hear from the replicas first.
         until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
+
+
+def _is_replica(server: Valkey) -> bool:
+    with server.client() as client:
+        state: Any = client.info("replication")
+    return str(state["role"]) == "slave"
 
 
 def _place(cluster: Cluster, key: str) -> int:
