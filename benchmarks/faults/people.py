@@ -64,8 +64,9 @@ class Person:
         try:
             async with self._session.post("/device", data=fields, allow_redirects=False) as answer:
                 leads_to = answer.headers.get("Location", "")
-        except (ClientError, TimeoutError, OSError):
+        except (ClientError, TimeoutError, OSError) as error:
             counts["forms unanswered"] += 1
+            counts[f"forms: {type(error).__name__}"] += 1
             return False
         if answer.status == 503:
             counts["forms 503"] += 1

@@ -141,10 +141,11 @@ def _version(text: object) -> tuple[int, ...]:
 
 
 def _too_few(replicas: int, confirming: int) -> str:
-    """Say why all replicas must confirm (docs/decisions/0032)."""
+    """Say what a replica that need not confirm may lack (docs/decisions/0032)."""
     return (
-        f"it has {replicas} replicas, and {confirming} of them must confirm a decision; a switch "
-        f"to another one can lose it. redis.replicas = {replicas} is safe"
+        f"{confirming} of its {replicas} replicas must confirm a decision; a switch while this "
+        f"primary is up can lose decisions. Pause its writes before, or set redis.replicas = "
+        f"{replicas}"
     )
 
 
