@@ -14,8 +14,10 @@ import click
 from rich.console import Console
 
 from benchmarks import (
+    balancer,
     before,
     coldstart,
+    faults,
     hosts,
     issue,
     memory,
@@ -24,7 +26,9 @@ from benchmarks import (
     replacing,
     report,
     targets,
+    tracing,
 )
+from benchmarks.faults.kinds import FAULTS
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -39,15 +43,18 @@ QUICK_COUNTS = (10_000, 100_000)
 QUICK_APPROVALS = 60
 
 
+with_results = click.option(
+    "--results",
+    default=FOLDER,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to.  [default: benchmarks/results]",
+)
+
+
 def with_turns(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of every benchmark to `command`."""
+    """Add the options of most benchmarks to `command`."""
     for option in (
-        click.option(
-            "--results",
-            default=FOLDER,
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder to write to.  [default: benchmarks/results]",
-        ),
+        with_results,
         click.option(
             "--seconds",
             default=2,
@@ -170,9 +177,22 @@ def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) ->
 
 
 @main.command("hosts")
-def hosts_command() -> None:
+@with_results
+@click.option("--haproxy", is_flag=True, help="Real hosts behind a real HAProxy, in real time.")
+@click.option(
+    "--devices",
+    default=balancer.DEVICES,
+    show_default=True,
+    type=click.IntRange(1, 5_000),
+    help="Devices behind HAProxy.",
+)
+def hosts_command(results: Path, devices: int, *, haproxy: bool) -> None:
     """Count polls that are too fast and slip through behind several hosts, in simulated time."""
-    hosts.run(screen_console())
+    if not haproxy:
+        hosts.run(screen_console())
+        return
+    with open_run(1, balancer.SECONDS, results) as run:
+        balancer.run(run, devices)
 
 
 @main.command("replacing")
@@ -183,6 +203,43 @@ def replacing_command(rounds: int, seconds: int, results: Path, command: str, ti
     """Count the polls that are lost while all workers are replaced."""
     with open_run(rounds, seconds, results) as run:
         replacing.run(run, command, times)
+
+
+@main.command("tracing")
+@with_turns
+@click.option("--grants", default=tracing.GRANTS, show_default=True, type=click.IntRange(1, 20_000))
+def tracing_command(rounds: int, seconds: int, results: Path, grants: int) -> None:
+    """Measure what traces cost: starts and redemptions, in CPU time. A turn has GRANTS of each."""
+    with open_run(rounds, seconds, results) as run:
+        tracing.run(run, grants)
+
+
+@main.command("faults")
+@with_results
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([fault.name for fault in FAULTS]),
+    help="Bring about only this fault. May be repeated.",
+)
+@click.option(
+    "--seconds",
+    default=faults.SECONDS,
+    show_default=True,
+    type=click.IntRange(5, 300),
+    help="Length of a run, from the fault on.",
+)
+@click.option("--polls", default=faults.POLLS, show_default=True, type=click.IntRange(10, 20_000))
+@click.option("--approvals", default=faults.APPROVALS, show_default=True, type=click.IntRange(1))
+def faults_command(
+    results: Path, only: tuple[str, ...], seconds: int, polls: int, approvals: int
+) -> None:
+    """Let one fault after the other happen under a fleet, and count what it costs.
+
+    Exit status 1 if a decision that was acknowledged is lost, or a device gets a wrong answer.
+    """
+    with open_run(1, seconds, results) as run:
+        faults.run(run, only, faults.Rates(polls, approvals, seconds))
 
 
 @main.command("report")

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,13 +21,19 @@ class BenchmarkError(Exception):
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, *, core: int | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    log: Path,
+    *,
+    core: int | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` pinned to `core`, as long as the block lasts. Its output goes to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             pinned(command, core),
             cwd=cwd,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

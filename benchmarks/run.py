@@ -34,13 +34,34 @@ class Run(NamedTuple):
         notes: Sequence[str] = (),
     ) -> Result:
         """Print the results, and write them to a file."""
+        result = self.collect(benchmark, sections, figures, parameters, notes)
+        console = self.screen.console
+        for section in sections:
+            show_section(console, section)
+        if not sections:
+            values = [(name, number(value)) for name, value in figures.items()]
+            show(console, benchmark.capitalize(), ("", "value"), values)
+        if rows := targets.rows({benchmark: result}):
+            show(console, "Targets", targets.HEAD, rows)
+        self.keep(result)
+        return result
+
+    def collect(
+        self,
+        benchmark: str,
+        sections: Sequence[Section],
+        figures: dict[str, float],
+        parameters: dict[str, float | int | str],
+        notes: Sequence[str] = (),
+    ) -> Result:
+        """Return the results, with what they were measured on."""
         common: dict[str, float | int | str] = {
             "rounds": self.turns.rounds,
             "seconds": self.turns.seconds,
             "load": generator(),
             "cores": self.cores.words,
         }
-        result = Result(
+        return Result(
             benchmark=benchmark,
             measured_on=datetime.now(UTC).date().isoformat(),
             took_s=time.monotonic() - self.started,
@@ -50,14 +71,8 @@ class Run(NamedTuple):
             figures=figures,
             notes=list(notes),
         )
-        console = self.screen.console
-        for section in sections:
-            show_section(console, section)
-        if not sections:
-            values = [(name, number(value)) for name, value in figures.items()]
-            show(console, benchmark.capitalize(), ("", "value"), values)
-        if rows := targets.rows({benchmark: result}):
-            show(console, "Targets", targets.HEAD, rows)
+
+    def keep(self, result: Result) -> None:
+        """Write the results to a file."""
         path = write(result, self.results)
-        console.print(f"written: {path.name}", style="dim")
-        return result
+        self.screen.console.print(f"written: {path.name}", style="dim")

@@ -76,8 +76,12 @@ def deviceflow(
     lane: bool = True,
     log_level: str = "warning",
     source: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Competitor]:
-    """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server."""
+    """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server.
+
+    `variables`: of its environment, beside those of this process.
+    """
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
     config.write_text(
@@ -96,7 +100,8 @@ def deviceflow(
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
     # With -m, Python looks for the package in the working directory first.
-    with _server(command, place, port, source) as pid:
+    environment = {**os.environ, **variables} if variables else None
+    with _server(command, place, port, source, environment) as pid:
         yield Competitor(name, port, (pid,))
 
 
@@ -142,9 +147,15 @@ def nginx_path() -> str | None:
 
 
 @contextmanager
-def _server(command: list[str], place: Place, port: int, cwd: Path | None = None) -> Iterator[int]:
+def _server(
+    command: list[str],
+    place: Place,
+    port: int,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
     log = place.folder / f"{port}.log"
-    with running(command, log, core=place.core, cwd=cwd) as process:
+    with running(command, log, core=place.core, cwd=cwd, environment=environment) as process:
         wait_for_port(process, port, log)
         yield process.pid
 

@@ -34,7 +34,10 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
     connection = connect(settings, redis_url)
     try:
         report = await survey(connection, time.time)
-        for finding in report.findings(is_embedded=settings.redis.url is None):
+        findings = report.findings(
+            is_embedded=settings.redis.url is None, confirming=connection.durability.replicas
+        )
+        for finding in findings:
             log.warning("store.finding", finding=finding)
         installation = await Installation.open(connection)
         clients = Clients(settings.clients)

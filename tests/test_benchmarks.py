@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks import coldstart, plots, report, targets
+from benchmarks import balancer, coldstart, faults, plots, report, targets
 from benchmarks.__main__ import main
+from benchmarks.faults.record import APPROVE, DENIED, TOKENS, LiveGrant, Record, Tokens
 from benchmarks.generator import Load as OwnLoad
 from benchmarks.generator import run as generate
 from benchmarks.grants import issue_many
@@ -270,11 +271,67 @@ def test_a_cold_start_of_a_small_fleet(folder: Path, monkeypatch: pytest.MonkeyP
         TemporaryDirectory(prefix="df-") as path,
         Screen.open(Console(quiet=True)) as screen,
     ):
-        run = Run(Path(path), folder, UNPINNED, Turns(1, 1), screen, time.monotonic())
-        told = coldstart.run(run, 10)
+        told = coldstart.run(a_run(Path(path), folder, screen), 10)
     assert told.figures["redis commands per poll after a restart"] == 0
     assert told.figures["wrong answers"] == 0
     assert (folder / "coldstart.svg").exists()
+
+
+def a_run(folder: Path, results: Path, screen: Screen) -> Run:
+    return Run(folder, results, UNPINNED, Turns(1, 1), screen, time.monotonic())
+
+
+def test_a_fault_under_a_small_fleet(folder: Path) -> None:
+    """People decide on the pages, a new key signs, and every device learns what was decided."""
+    with TemporaryDirectory(prefix="df-") as path, Screen.open(Console(quiet=True)) as screen:
+        run = a_run(Path(path), folder, screen)
+        told = faults.run(run, ["keys"], faults.Rates(polls=20, decisions=5, seconds=5))
+    assert told.figures["keys: violations"] == 0
+    assert told.figures["keys: acknowledged approve"] > 0
+    assert told.figures["keys: tokens"] == 2 * told.figures["keys: acknowledged approve"]
+
+
+def a_decided_grant(record: Record) -> LiveGrant:
+    grant = LiveGrant("device code", "user code", APPROVE)
+    record.grants.append(grant)
+    record.acknowledged(grant)
+    return grant
+
+
+def test_a_device_that_never_learns_a_decision_is_counted() -> None:
+    record = Record()
+    grant = a_decided_grant(record)
+    assert record.undelivered() == [grant]
+    record.ended(grant, TOKENS, Tokens("claims", "one", "refresh"))
+    record.ended(grant, TOKENS, Tokens("claims", "two", "refresh"))
+    assert record.undelivered() == []
+    assert not record.violations
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tokens"), [(DENIED, None), (TOKENS, Tokens("others", "one", "refresh"))]
+)
+def test_another_end_than_before_is_a_violation(outcome: str, tokens: Tokens | None) -> None:
+    record = Record()
+    grant = a_decided_grant(record)
+    record.ended(grant, TOKENS, Tokens("claims", "one", "refresh"))
+    record.ended(grant, outcome, tokens)
+    assert record.violations
+
+
+def test_tokens_that_nobody_approved_are_a_violation() -> None:
+    record = Record()
+    record.ended(LiveGrant("device code", "user code"), TOKENS)
+    assert record.violations.total() == 1
+
+
+def test_only_polls_before_their_interval_are_too_fast() -> None:
+    polls = balancer.Polls()
+    polls.note("authorization_pending", 10.0)
+    polls.note("authorization_pending", 2.5)
+    polls.note("slow_down", 2.5)
+    assert polls.all.total() == 3
+    assert polls.too_fast == {"authorization_pending": 1, "slow_down": 1}
 
 
 def test_free_ports_are_free() -> None:

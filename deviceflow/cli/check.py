@@ -52,7 +52,10 @@ async def _describe(settings: Settings, connection: Connection) -> None:
         for line in server.lines():
             click.echo(f"store{f' {server.address}' if server.address else ''}: {line}")
     click.echo(f"store: clock: {report.skew_s:+.3f} s beside this host's")
-    for finding in report.findings(is_embedded=settings.redis.url is None):
+    findings = report.findings(
+        is_embedded=settings.redis.url is None, confirming=connection.durability.replicas
+    )
+    for finding in findings:
         click.echo(f"store: warning: {finding}", err=True)
 
 

@@ -57,6 +57,8 @@ READONLY = "READONLY"
 
 # What redis-py makes of READONLY when it has asked Sentinels for the primary.
 _DEMOTED = "previous master"
+# What a replica answers to WAIT. If a script has nothing to write, this is its only refusal.
+_NO_WAIT = "WAIT cannot be used with replica"
 
 _REFUSAL_CODES = {
     NoPermissionError: "NOPERM",
@@ -246,6 +248,8 @@ def refusal_of(error: object) -> str | None:
     if isinstance(error, ResponseError):
         if (code := _REFUSAL_CODES.get(type(error))) is not None:
             return code
+        if str(error).startswith(_NO_WAIT):
+            return READONLY
         if refused := _REFUSED.match(str(error)):
             return refused[1]
     return None

@@ -50,10 +50,11 @@ class StoreReport(NamedTuple):
     servers: tuple[ServerReport, ...]
     skew_s: float
 
-    def findings(self, *, is_embedded: bool = False) -> list[str]:
+    def findings(self, *, is_embedded: bool = False, confirming: int = 0) -> list[str]:
         """List what is wrong with the store, a sentence each.
 
         An embedded store has a whole host for itself, so it needs no limit of its memory.
+        `confirming`: how many replicas confirm a decision before it is acknowledged.
         """
         findings = []
         if abs(self.skew_s) > ALLOWED_SKEW_S:
@@ -63,6 +64,8 @@ class StoreReport(NamedTuple):
         for server in self.servers:
             where = f"at {server.address}: " if server.address else ""
             findings += [where + fault for fault in _faults(server, is_embedded=is_embedded)]
+            if 0 < confirming < server.replicas:
+                findings.append(f"{where}{_too_few(server.replicas, confirming)}")
         return findings
 
 
@@ -135,6 +138,15 @@ def _report(address: str, info: dict[str, Any], saves: bytes | None) -> ServerRe
 
 def _version(text: object) -> tuple[int, ...]:
     return tuple(int(part) for part in str(text or "").split(".")[:3] if part.isdigit())
+
+
+def _too_few(replicas: int, confirming: int) -> str:
+    """Say what a replica that need not confirm may lack (docs/decisions/0032)."""
+    return (
+        f"{confirming} of its {replicas} replicas must confirm a decision; a switch while this "
+        f"primary is up can lose decisions. Pause its writes before, or set redis.replicas = "
+        f"{replicas}"
+    )
 
 
 def _faults(server: ServerReport, *, is_embedded: bool) -> list[str]:

@@ -14,6 +14,7 @@ from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.signing import new_key
 from tests.stage.checkout import SHIPPED_SETTINGS
 from tests.stage.valkey import Valkey
+from tests.stage.waiting import until_outside
 
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid",))
 API = ProtectedResource(resource="https://api.example", scopes=("print",))
@@ -211,6 +212,26 @@ def test_the_store_describes_itself(tmp_path: Path, start_valkey: Callable[..., 
         assert line in result.stdout
     for warning in ("maxmemory-policy is allkeys-lru", "maxmemory is not set", "nothing on disk"):
         assert warning in result.stderr
+
+
+@pytest.mark.parametrize("confirming", [1, 2])
+def test_a_switch_must_find_every_decision(
+    tmp_path: Path, start_valkey: Callable[..., Valkey], confirming: int
+) -> None:
+    """A replica that need not confirm may be the one that takes over."""
+    primary = start_valkey({"repl-diskless-sync-delay": "0"}, tcp=True)
+    for _ in range(2):
+        start_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
+    with primary.client() as client:
+        until_outside(lambda: client.wait(2, 100) == 2)
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(
+        f'[redis]\nurl = "{primary.url}"\ndurability = "replicated"\nreplicas = {confirming}\n',
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(check, ["--store", str(file)])
+    assert "role: primary, 2 replicas" in result.stdout
+    assert ("or set redis.replicas = 2" in result.stderr) is (confirming == 1)
 
 
 def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
@@ -84,7 +85,7 @@ class ManyServers:
 
 
 class Cluster(ManyServers):
-    """Primaries that share the hash slots evenly, and `replicas` of the first one."""
+    """Primaries that share the hash slots evenly, and `replicas`: one of each in turn."""
 
     def __init__(
         self, config: Mapping[str, str] | None = None, primaries: int = 3, replicas: int = 0
@@ -131,9 +132,9 @@ class Cluster(ManyServers):
             clients[0].execute_command(
                 "CLUSTER", "MEET", "127.0.0.1", server.port, server.config["cluster-port"]
             )
-        first_id = clients[0].execute_command("CLUSTER", "MYID")
-        for client in clients[self.primaries :]:
-            until_outside(partial(accepts, client, "CLUSTER", "REPLICATE", first_id))
+        ids = [client.execute_command("CLUSTER", "MYID") for client in clients[: self.primaries]]
+        for client, primary in zip(clients[self.primaries :], cycle(ids), strict=False):
+            until_outside(partial(accepts, client, "CLUSTER", "REPLICATE", primary))
         for client in clients:
             client.close()
 
@@ -162,18 +163,17 @@ def accepts(client: Any, *command: object) -> bool:  # noqa: ANN401, redis-py's
 
 
 class Sentinels(ManyServers):
-    """A primary, a replica, and a Sentinel that lets the replica take over."""
+    """A primary, `replicas`, and a Sentinel that lets one of them take over."""
 
-    def __init__(self, config: Mapping[str, str] | None = None) -> None:
+    def __init__(self, config: Mapping[str, str] | None = None, replicas: int = 1) -> None:
         super().__init__()
         secrets = {"requirepass": f'"{PASSWORD}"', "masterauth": f'"{PASSWORD}"'}
         merged = FAST_SYNC | secrets | dict(config or {})
         primary = Valkey(merged, port=free_port(), password=PASSWORD)
         replica = {"replicaof": f"127.0.0.1 {primary.port}"}
-        self.servers = [
-            primary,
-            Valkey(merged | replica, port=free_port(), password=PASSWORD),
-        ]
+        self.servers = [primary]
+        for _ in range(replicas):
+            self.servers.append(Valkey(merged | replica, port=free_port(), password=PASSWORD))
         self.sentinel_port = free_port()
         self._sentinel = Valkey(
             {
@@ -222,11 +222,11 @@ class Sentinels(ManyServers):
         return self._sentinel.client()
 
     def is_in_step(self) -> bool:
-        """Whether the replica has everything that the primary has acknowledged."""
+        """Whether each replica has everything that the primary has acknowledged."""
         with self.client() as client:
             connected: Any = client
             _, offset, replicas = connected.execute_command("ROLE")
-        return [int(reached) for _, _, reached in replicas] == [offset]
+        return [int(reached) for _, _, reached in replicas] == [offset] * (len(self.servers) - 1)
 
     def _primary(self) -> Valkey:
         for server in self.servers:
@@ -239,7 +239,7 @@ class Sentinels(ManyServers):
     def _is_well(self) -> bool:
         with self.sentinel() as client:
             state = client.sentinel_master(SERVICE)
-        is_known = state["num-slaves"] >= 1 and state["flags"] == "master"
+        is_known = state["num-slaves"] >= len(self.servers) - 1 and state["flags"] == "master"
         return bool(is_known and self.is_in_step())
 
     def __exit__(

@@ -217,6 +217,19 @@ async def test_a_replica_takes_no_decisions(
     await connection.close()
 
 
+async def test_a_replica_confirms_nothing(
+    primary: Valkey, replicated: Store, start_valkey: StartValkey, clock: Clock
+) -> None:
+    """A claim that comes too late writes nothing, so the only refusal is that of WAIT."""
+    replica = await replica_of(primary, start_valkey, replicated)
+    grant = await replicated.approved()
+    connection = Connection.open(replica.url, IMPATIENT)
+    store = Store(connection, await Installation.open(replicated.connection), clock)
+    with pytest.raises(StoreUnavailable, match="READONLY"):
+        await store.grants.claim(grant, ADA.sub)
+    await connection.close()
+
+
 OFTEN_S = 0.01
 REFUSES = {"event": "store.refuses", "reason": "READONLY"}
 

@@ -114,8 +114,11 @@ class DeviceCodeGrant:
             return await self._repeat(grant, request)
         return answer_poll(Verdict(POLL_ANSWERS[grant.state]))
 
-    async def _redeem(self, grant: Grant, request: TokenRequest) -> web.Response:
-        """Give the tokens. Everything that can fail comes before `grants.redeem`."""
+    async def _redeem(self, grant: Grant, request: TokenRequest) -> web.Response | None:
+        """Give the tokens, or return None if the grant is pending after all.
+
+        Everything that can fail comes before `grants.redeem`.
+        """
         entitlement = await self._entitlement(grant, request)
         first = await self.mint.first(entitlement, grant.resources, request)
         outcome = await self.grants.redeem(grant, first.redemption, first.repeatable)
@@ -124,6 +127,8 @@ class DeviceCodeGrant:
         if outcome is not Outcome.CHANGED:
             # Another request was faster. If it redeemed the code, its tokens are the code's.
             tokens = await self.redemptions.find(entitlement.family)
+            if tokens is None:
+                return await self._not_redeemed(grant)
             return await self._give_again(tokens, grant, request, entitlement)
         sub = entitlement.subject.sub
         name = self.grants.log_id(grant.id)
@@ -132,6 +137,19 @@ class DeviceCodeGrant:
         if grant.approved_at is not None:
             self.recorder.observe(table.APPROVAL_TO_TOKEN, self.clock() - grant.approved_at)
         return json_response(first.response)
+
+    async def _not_redeemed(self, grant: Grant) -> web.Response | None:
+        """Answer by the grant as it is now; return None if it is pending.
+
+        If the store has failed over since the grant was read, it may have lost the approval, or
+        the grant. Then the device must not give up its code as a wrong one.
+        """
+        now = await self.grants.get(grant.id)
+        if now is None:
+            return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
+        if now.state is State.PENDING:
+            return None
+        raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
         """Give the tokens of an earlier redemption again, if that is still possible."""
@@ -144,13 +162,11 @@ class DeviceCodeGrant:
 
     async def _give_again(
         self,
-        tokens: RedeemedTokens | None,
+        tokens: RedeemedTokens,
         grant: Grant,
         request: TokenRequest,
         entitlement: Entitlement,
     ) -> web.Response:
-        if tokens is None:
-            raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
         if not compare_digest(tokens.jkt, request.jkt):
             raise invalid_grant("This code was redeemed with another DPoP key, or without one.")
         if tokens.resources != tuple(request.resources):

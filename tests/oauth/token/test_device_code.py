@@ -6,13 +6,15 @@ it and learns of its decision only from the push message.
 
 import asyncio
 from collections import Counter
+from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from deviceflow.store.grants import Grant
+from deviceflow.store.grants import Grant, Grants
 from tests.stage.clock import Clock
 from tests.stage.oauth import Answer, People, Stage, Worker
 from tests.stage.proving import revoke
@@ -442,3 +444,32 @@ async def test_a_worker_that_starts_after_the_decision(
     fresh = await stage.start_worker()
     await fresh.knows(found.id, None)
     assert (await fresh.poll(grant.body["device_code"])).status == 200
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [("the approval", PENDING), ("the grant", EXPIRED)])
+async def test_an_approval_that_is_gone_at_the_redemption(
+    stage: Stage, worker: Worker, people: People, grant: Answer, lost: str, outcome: tuple[int, str]
+) -> None:
+    """The primary changes after the grant was read; the new one lacks the newest writes.
+
+    A code that is called wrong would end the device's wait, and its person could not press again.
+    """
+    await people.approve(grant.body["user_code"])
+    found = await people.find(grant.body["user_code"])
+    assert found is not None
+    key = people.grants._key(found.id)
+    redeem = Grants.redeem
+
+    async def redeem_later(self: Grants, *arguments: Any) -> Outcome:  # noqa: ANN401
+        if lost == "the grant":
+            await stage.redis.delete(key)
+        else:
+            await stage.redis.hset(key, "state", "pending")
+            await stage.redis.hdel(key, "approve", "approval")
+        return await redeem(self, *arguments)
+
+    with mock.patch.object(Grants, "redeem", redeem_later):
+        assert (await worker.poll(grant.body["device_code"])).outcome == outcome
+    if lost == "the approval":
+        await people.approve(grant.body["user_code"])
+        assert (await worker.poll(grant.body["device_code"])).status == 200

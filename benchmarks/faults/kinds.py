@@ -1,0 +1,196 @@
+"""The faults, one row each. Each is carried out while the fleet polls."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, NamedTuple
+
+from redis.crc import key_slot
+
+from benchmarks.faults.stages import CLUSTER, EMBEDDED, PAIR, SENTINEL, SENTINEL_ALL, Stage
+from benchmarks.processes import BenchmarkError
+from deviceflow.store import keyspace
+from deviceflow.store.embedded import EmbeddedValkey
+from deviceflow.supervisor.control import ask
+from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import until_outside
+
+REPLICA_AWAY_S = 5.0
+PAUSE_MS = 60_000
+MOVED_SLOTS = 200
+MIGRATE_MS = 5_000
+
+
+class Fault(NamedTuple):
+    """A fault: its name on the command line, its title, the store, and what brings it about.
+
+    `loses`: whether it loses decisions, because of a setting. Such a fault happens only if it is
+    named (docs/decisions/0032).
+    """
+
+    name: str
+    title: str
+    store: str
+    happen: Callable[[Stage], Coroutine[Any, Any, None]]
+    loses: bool = False
+
+
+async def nothing(_: Stage) -> None:
+    """Let nothing happen: what the other figures are compared with."""
+
+
+async def reload(stage: Stage) -> None:
+    """Have the server read its settings again."""
+    await _order(stage, "reload")
+
+
+async def upgrade(stage: Stage) -> None:
+    """Have the server run its program anew, in the same process."""
+    await _order(stage, "upgrade")
+
+
+async def kill_worker(stage: Stage) -> None:
+    """Kill a worker."""
+    os.kill(stage.worker, signal.SIGKILL)
+
+
+async def stop_worker(stage: Stage) -> None:
+    """Stop a worker: the watchdog has to notice that it answers nothing."""
+    os.kill(stage.worker, signal.SIGSTOP)
+
+
+async def kill_store(stage: Stage) -> None:
+    """Kill the embedded store. The supervisor starts it again."""
+    os.kill(EmbeddedValkey(stage.data_dir).pid(), signal.SIGKILL)
+
+
+async def kill_primary(stage: Stage) -> None:
+    """Kill the primary: Sentinel has a replica take over."""
+    await asyncio.to_thread(stage.store.servers[0].kill)
+
+
+async def switch(stage: Stage) -> None:
+    """Have Sentinel switch to a replica while the primary is well, as for maintenance."""
+    await asyncio.to_thread(_switch, stage.store)
+
+
+async def pause_and_switch(stage: Stage) -> None:
+    """Do the same, but have the old primary take no writes until it is a replica."""
+    old = stage.store.servers[0]
+    with old.client() as client:
+        client.client_pause(PAUSE_MS, all=False)
+        await switch(stage)
+        await asyncio.to_thread(until_outside, lambda: _is_replica(old))
+        client.client_unpause()
+
+
+async def kill_shard(stage: Stage) -> None:
+    """Kill the primary of a shard without the decision log."""
+    place = (_place(stage.store, keyspace.DECISIONS) + 1) % stage.store.primaries
+    await asyncio.to_thread(stage.store.servers[place].kill)
+
+
+async def kill_feed_shard(stage: Stage) -> None:
+    """Kill the primary of the shard with the decision log."""
+    await asyncio.to_thread(stage.store.servers[_place(stage.store, keyspace.DECISIONS)].kill)
+
+
+async def move_slots(stage: Stage) -> None:
+    """Move hash slots to another shard: those of live grants, and that of the decision log."""
+    await asyncio.to_thread(_move_slots, stage.store)
+
+
+async def rotate_keys(stage: Stage) -> None:
+    """Make a new signing key."""
+    command = [sys.executable, "-m", "deviceflow", "keys", "--config", str(stage.config), "rotate"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise BenchmarkError(f"the rotation failed: {output.decode()}")
+
+
+async def stop_replica(stage: Stage) -> None:
+    """Stop the only replica for some time."""
+    replica = stage.store.servers[1]
+    replica.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(REPLICA_AWAY_S)
+    finally:
+        replica.signal(signal.SIGCONT)
+
+
+FAULTS = (
+    Fault("none", "no fault", EMBEDDED, nothing),
+    Fault("reload", "`deviceflow reload`", EMBEDDED, reload),
+    Fault("upgrade", "`deviceflow upgrade`", EMBEDDED, upgrade),
+    Fault("worker-killed", "a worker is killed", EMBEDDED, kill_worker),
+    Fault("worker-stopped", "a worker stands still", EMBEDDED, stop_worker),
+    Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
+    Fault("sentinel", "Sentinel: the primary is killed", SENTINEL, kill_primary),
+    Fault("switch", "Sentinel: a switch, writes paused", SENTINEL, pause_and_switch),
+    Fault("switch-all", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch),
+    Fault("switch-one", "Sentinel: a switch, `replicas` = 1 of 2", SENTINEL, switch, loses=True),
+    Fault("shard", "Cluster: a shard's primary is killed", CLUSTER, kill_shard),
+    Fault("feed-shard", "Cluster: that of the decision log is killed", CLUSTER, kill_feed_shard),
+    Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
+    Fault("keys", "`deviceflow keys rotate`", EMBEDDED, rotate_keys),
+    Fault("replica", f"the only replica stops for {REPLICA_AWAY_S:g} s", PAIR, stop_replica),
+)
+
+
+async def _order(stage: Stage, command: str) -> None:
+    answer = await asyncio.to_thread(ask, stage.data_dir, command)
+    if answer is None or answer.problems:
+        problems = answer.problems if answer else ["no answer"]
+        raise BenchmarkError(f"the {command} failed: {'; '.join(problems)}")
+
+
+def _switch(sentinels: Sentinels) -> None:
+    with sentinels.sentinel() as client:
+        # It has to hear from the replicas first.
+        until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
+
+
+def _is_replica(server: Valkey) -> bool:
+    with server.client() as client:
+        state: Any = client.info("replication")
+    return str(state["role"]) == "slave"
+
+
+def _place(cluster: Cluster, key: str) -> int:
+    """Return the place of the primary that serves a key, at the beginning."""
+    return key_slot(key.encode()) * cluster.primaries // SLOTS
+
+
+def _move_slots(cluster: Cluster) -> None:
+    """Move slots as `redis-cli --cluster reshard` does, a slot after the other.
+
+    The last one is that of the decision log, over which the push messages go, too.
+    """
+    source = _place(cluster, keyspace.DECISIONS)
+    target = (source + 1) % cluster.primaries
+    clients: list[Any] = [server.client() for server in cluster.servers[: cluster.primaries]]
+    give, take = clients[source], clients[target]
+    feed = key_slot(keyspace.DECISIONS.encode())
+    slots = {key_slot(key) for key in give.scan_iter(match=keyspace.grant("*"), count=1_000)}
+    moved = [*sorted(slots - {feed})[: MOVED_SLOTS - 1], feed]
+    ids = [client.execute_command("CLUSTER", "MYID").decode() for client in clients]
+    try:
+        for slot in moved:
+            take.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+            give.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+            port = cluster.servers[target].port
+            while keys := give.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
+                move = ("MIGRATE", "127.0.0.1", port, "", 0, MIGRATE_MS, "KEYS", *keys)
+                give.execute_command(*move)
+            for client in (take, give, *clients):
+                client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+    finally:
+        for client in clients:
+            client.close()
