@@ -43,7 +43,10 @@ TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profil
 
 
 class FakeGrants(Grants):
-    """Grants by user code. `decisions`: what was decided, in order, and by whom."""
+    """Grants by user code. `decisions`: what was decided, in order, and by whom.
+
+    `decided_from`: the addresses of these people.
+    """
 
     def __init__(self) -> None:
         self.by_code: dict[str, Grant] = {}
@@ -52,6 +55,7 @@ class FakeGrants(Grants):
         self.growth = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
+        self.decided_from: list[str] = []
 
     def add(self, code: str, **changes: Any) -> Grant:  # noqa: ANN401, fields of any type
         grant = Grant(
@@ -94,10 +98,13 @@ class FakeGrants(Grants):
     async def claim(self, grant: Grant, account: str) -> Outcome:
         return self._apply(grant, Event.CLAIM, account)
 
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
+    async def decide(
+        self, grant: Grant, event: Event, approval: Subject | None = None, decided_from: str = ""
+    ) -> Outcome:
         outcome = self._apply(grant, event, approval.sub if approval else "")
         if outcome is Outcome.CHANGED:
             self.decisions.append((event, approval))
+            self.decided_from.append(decided_from)
         return outcome
 
     def _apply(self, grant: Grant, event: Event, account: str) -> Outcome:
