@@ -1,8 +1,8 @@
 """The list of devices on a real server: what is listed is exactly what lives, in every order.
 
 The machine approves, denies, redeems, refreshes, disconnects, revokes and lets time pass, for two
-people. Beside the store it keeps what each of them ought to see. Time passes for the store, too: the
-machine ends the keys whose time has come, as the store's own clock does not move.
+people. Beside the store it keeps what each of them ought to see. The clock of the store stands
+still, so the machine itself ends the keys whose time has come.
 """
 
 from dataclasses import dataclass
