@@ -43,6 +43,8 @@ BY_FEATURE = {
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
+    "pages/account/door.py": "pages/account/test_devices.py",  # who comes in, and what is said
+    "pages/account/facts.py": "pages/account/test_devices.py",  # by what a person reads
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
