@@ -20,7 +20,7 @@ _COMMANDS = {
     "serve": "serve:serve",
     "top": "top:top",
     "upgrade": "upgrade:upgrade",
-    "users": "users:users",
+    "users": "user_devices:users",
 }
 """The commands by name: the module in `deviceflow.cli`, and the function."""
 

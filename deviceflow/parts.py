@@ -16,14 +16,18 @@ from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
+from deviceflow.notices.outbox import Outboxes
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceIndex
+from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
@@ -31,6 +35,7 @@ from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.notice_links import NoticeLinks
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
@@ -63,6 +68,7 @@ class Parts:
     installation: Installation
     clients: Clients
     stored_clients: StoredClients
+    client_revocations: ClientRevocations
     signer: Signer
     mirror: Mirror
     grants: Grants
@@ -70,11 +76,15 @@ class Parts:
     holds: Holds
     users: Users
     families: Families
+    device_index: DeviceIndex
+    devices: Devices
     access_tokens: AccessTokens
     redemptions: Redemptions
     sessions: Sessions
     limits: Limits
     replay: Replay
+    outboxes: Outboxes
+    notice_links: NoticeLinks
     callers: Callers
     resources: Resources
     pace: PaceTable
@@ -120,15 +130,29 @@ def open_parts(
     clients = Clients(settings.clients)
     clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
+    revocations = ClientRevocations(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
-    grants = Grants(connection, installation, mirror, Slots(connection, clock), clock)
+    tokens = settings.tokens
+    # Where no token is used, a family ends at the latest with the first of these.
+    idle_s = min(tokens.refresh_token_idle_s, tokens.refresh_token_lifetime_s)
+    device_index = DeviceIndex(connection, installation, idle_s, clock)
+    slots = Slots(connection, clock)
+    grants = Grants(connection, installation, mirror, slots, device_index, clock)
+    families = Families(
+        connection,
+        installation,
+        tokens.refresh_token_idle_s,
+        clock,
+        tokens.access_token_lifetime_s,
+    )
     grants.on_push = pushes.sent
     limits = Limits(connection, installation)
     limits.on_refusal = partial(recorder.count, table.REFUSALS)
     reload = Reload(
         clients=clients,
         stored_clients=stored_clients,
+        revocations=revocations,
         signer=signer,
         signing_keys=open_signing_keys(settings, connection, clock),
         installation=installation,
@@ -157,13 +181,18 @@ def open_parts(
         installation=installation,
         clients=clients,
         stored_clients=stored_clients,
+        client_revocations=revocations,
         signer=signer,
         mirror=mirror,
         grants=grants,
         feed=feed,
         holds=holds,
         users=Users(connection, settings.users),
-        families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
+        families=families,
+        device_index=device_index,
+        devices=Devices(
+            connection, installation, device_index, grants, families, revocations, clock
+        ),
         access_tokens=AccessTokens(connection),
         redemptions=Redemptions(
             connection, installation, settings.device.redemption_grace_s, clock
@@ -171,6 +200,8 @@ def open_parts(
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=limits,
         replay=Replay(connection, installation),
+        outboxes=Outboxes(),
+        notice_links=NoticeLinks(connection),
         callers=Callers(
             settings.server.proxies,
             settings.server.forwarded_header,

@@ -14,6 +14,7 @@ STILL = {
     "core/clock.py",  # a type
     "device/errors.py",  # exceptions
     "device/events.py",  # records
+    "notices/notice.py",  # a record and an exception
     "store/errors.py",  # exceptions
     "supervisor/errors.py",  # an exception
 }
@@ -26,6 +27,7 @@ BY_FEATURE = {
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect
@@ -65,6 +67,9 @@ BY_FEATURE = {
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
+    "pages/account/door.py": "pages/account/test_devices.py",  # who comes in, and what is said
+    "pages/account/notice_sending.py": "oauth/test_notices.py",  # by what is sent
+    "pages/account/facts.py": "pages/account/test_devices.py",  # by what a person reads
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
@@ -74,6 +79,7 @@ BY_FEATURE = {
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
+    "store/device_index.py": "store/test_devices.py",  # by what is listed of it
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
     "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them
     "store/shapes/cluster.py": "store/test_shapes.py",

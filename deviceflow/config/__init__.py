@@ -16,6 +16,7 @@ from deviceflow.config.loading import (
 from deviceflow.config.settings import (
     Device,
     Log,
+    Notices,
     Pages,
     Redis,
     Registration,
@@ -31,6 +32,7 @@ __all__ = [
     "ConfigError",
     "Device",
     "Log",
+    "Notices",
     "Pages",
     "Redis",
     "Registration",

@@ -134,6 +134,7 @@ def _checks(parts: Parts) -> Checks:
             redemptions=parts.redemptions,
             users=parts.users,
             clients=parts.clients,
+            revocations=parts.client_revocations,
             clock=parts.clock,
         ),
     )
@@ -175,6 +176,8 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
             _device_code(parts, polls, checks, mint),
             RefreshTokenGrant(
                 families=parts.families,
+                devices=parts.device_index,
+                revocations=parts.client_revocations,
                 access_tokens=parts.access_tokens,
                 users=parts.users,
                 mint=mint,
@@ -208,6 +211,8 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         mint=mint,
         redemptions=parts.redemptions,
         proofs=checks.proofs,
+        revocations=parts.client_revocations,
+        outboxes=parts.outboxes,
         clock=parts.clock,
         recorder=parts.recorder,
     )

@@ -31,9 +31,11 @@ class RecordKind(StrEnum):
     APPROVAL = "approval"
     CLIENT = "client"
     DECISION = "entry of the decision log"
+    DEVICE = "device of a person"
     FAMILY = "family of refresh tokens"
     GRANT = "grant"
     INSTALLATION = "installation"
+    NOTICE_LINK = "link in a notice"
     OPAQUE_TOKEN = "opaque access token"  # noqa: S105, a name
     REDEMPTION = "redemption"
     SESSION = "session"

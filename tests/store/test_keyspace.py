@@ -13,7 +13,9 @@ from deviceflow.core.grant import Outcome
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
@@ -25,16 +27,28 @@ from tests.stage.valkey import Valkey
 
 PACKAGE = Path(deviceflow.__file__).parent
 
-ENDING = [keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS, keyspace.DECISIONS]
+ENDING = [
+    keyspace.MINUTES,
+    keyspace.WRONG_CODES,
+    keyspace.ENDS,
+    keyspace.DECISIONS,
+    keyspace.CLIENT_REVOCATIONS,
+]
 
 NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
     keyspace.family,
     keyspace.redemption,
+    keyspace.living,
+    keyspace.devices,
+    keyspace.devices_by_age,
+    keyspace.devices_by_end,
     keyspace.user_code,
     keyspace.opaque_token,
     keyspace.revoked,
     keyspace.session,
+    keyspace.sessions_of,
+    keyspace.notice_link,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
 ]
@@ -69,7 +83,9 @@ def test_what_is_used_together_is_in_one_slot() -> None:
     fed = {keyspace.INSTALLATION, keyspace.REVISION, keyspace.DECISIONS}
     assert len({slot(key) for key in fed}) == 1
     grant = {keyspace.grant("name"), keyspace.family("name"), keyspace.redemption("name")}
-    assert {slot(key) for key in grant} == {slot("name")}
+    assert {slot(key) for key in {*grant, keyspace.living("name")}} == {slot("name")}
+    devices = (keyspace.devices, keyspace.devices_by_age, keyspace.devices_by_end)
+    assert {slot(key("name")) for key in devices} == {slot("name")}
     counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS}
     assert len({slot(key) for key in counted}) == 1
 
@@ -104,11 +120,15 @@ async def fill(store: Store) -> None:
     await store.families.revoke(store.families.grant_id(token.name))
     await store.family()
     await store.repeatable()
+    grant = await store.approved()
+    assert await store.grants.redeem(grant, None, access_ends_at=int(store.clock()) + 60)
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start(Session("ada", "sub-ada", 1))
+    await NoticeLinks(store.connection).make(NoticeLink("sub-ada", "x"))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
+    await ClientRevocations(store.connection).revoke("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
     await clients.put_registration("tv", "hash")

@@ -14,6 +14,8 @@ from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, in
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import GrantedScope
+from deviceflow.notices.notice import Notice
+from deviceflow.notices.outbox import Outboxes
 from deviceflow.oauth.answers import json_response
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.poll.held import HeldPolls, preference_applied, requested_wait
@@ -22,6 +24,7 @@ from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
@@ -46,6 +49,8 @@ class DeviceCodeGrant:
     mint: TokenMint
     redemptions: Redemptions
     proofs: DPoPProofs
+    revocations: ClientRevocations
+    outboxes: Outboxes
     clock: Clock
     recorder: Recorder
 
@@ -121,7 +126,9 @@ class DeviceCodeGrant:
         """
         entitlement = await self._entitlement(grant, request)
         first = await self.mint.first(entitlement, grant.resources, request)
-        outcome = await self.grants.redeem(grant, first.redemption, first.repeatable)
+        outcome = await self.grants.redeem(
+            grant, first.redemption, first.repeatable, first.access_ends_at
+        )
         if outcome is Outcome.EXPIRED:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if outcome is not Outcome.CHANGED:
@@ -134,6 +141,7 @@ class DeviceCodeGrant:
         name = self.grants.log_id(grant.id)
         log.info("grant.redeemed", grant=name, client_id=request.client.client_id, sub=sub)
         self.recorder.count(table.REDEMPTIONS, "first")
+        self._tell(grant, entitlement)
         if grant.approved_at is not None:
             self.recorder.observe(table.APPROVAL_TO_TOKEN, self.clock() - grant.approved_at)
         return json_response(first.response)
@@ -150,6 +158,25 @@ class DeviceCodeGrant:
         if now.state is State.PENDING:
             return None
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
+
+    def _tell(self, grant: Grant, entitlement: Entitlement) -> None:
+        """Have the person told of the new device. The device does not wait for that."""
+        if self.outboxes.are_on:
+            subject, client = entitlement.subject, entitlement.client
+            self.outboxes.put(
+                Notice(
+                    sub=subject.sub,
+                    username=subject.username,
+                    email=subject.email,
+                    grant_id=self.mint.families.grant_id(entitlement.family),
+                    client_id=client.client_id,
+                    client_name=client.name,
+                    scope=entitlement.scope,
+                    device=grant.device,
+                    address=grant.address,
+                    connected_at=int(self.clock()),
+                )
+            )
 
     async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
         """Give the tokens of an earlier redemption again, if that is still possible."""
@@ -186,8 +213,10 @@ class DeviceCodeGrant:
             # The operator has removed a scope since. A refresh would be refused, too.
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
         subject = grant.approval
-        if subject is None or not await self.users.may_sign_in(subject):
-            name, reason = self.grants.log_id(grant.id), "user not allowed"
+        is_ended = self.revocations.ends_approval(client.client_id, grant.approved_at or 0)
+        if subject is None or is_ended or not await self.users.may_sign_in(subject):
+            name = self.grants.log_id(grant.id)
+            reason = "the client's grants were ended" if is_ended else "user not allowed"
             log.warning("grant.refused", grant=name, client_id=client.client_id, reason=reason)
             raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
         granted = GrantedScope(grant.scope, grant.resources.split())
