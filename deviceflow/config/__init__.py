@@ -22,10 +22,12 @@ from deviceflow.config.settings import (
     Section,
     Server,
     Settings,
+    SignIn,
     Tokens,
     Tracing,
     User,
 )
+from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "ConfigError",
@@ -37,8 +39,10 @@ __all__ = [
     "Section",
     "Server",
     "Settings",
+    "SignIn",
     "Tokens",
     "Tracing",
+    "Upstream",
     "User",
     "data_dir_of",
     "load",

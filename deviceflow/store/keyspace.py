@@ -43,12 +43,18 @@ USERS = "df:users"
 SUBJECTS = "df:subjects"
 """A hash, usernames by subject. Owner: `users`."""
 
+LINKS = "df:links"
+"""A hash, the accounts of people at upstream providers, by a digest of issuer and subject.
+
+Owner: `links`.
+"""
+
 SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
 PERMANENT = frozenset(
     {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
-    | {SLOTS}
+    | {LINKS, SLOTS}
 )
 """The keys without a TTL. Every other key has one."""
 
@@ -127,6 +133,22 @@ def used(kind: str, name: str) -> str:
 def session(name: str) -> str:
     """Return the key of a session's record. It ends with the session. Owner: `sessions`."""
     return f"df:s:{name}"
+
+
+def upstream_answer(name: str) -> str:
+    """Return the key of an answer that a provider's page has posted.
+
+    It ends when the browser has come back for it. Owner: `upstream_answers`.
+    """
+    return f"df:o:{name}"
+
+
+def upstream_sessions(name: str) -> str:
+    """Return the key of a sorted set, sessions that a provider can end, by when they end.
+
+    It ends with the last of them. Owner: `upstream_sessions`.
+    """
+    return f"df:b:{name}"
 
 
 def limit(kind: str, name: str) -> str:

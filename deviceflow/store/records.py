@@ -34,6 +34,7 @@ class RecordKind(StrEnum):
     FAMILY = "family of refresh tokens"
     GRANT = "grant"
     INSTALLATION = "installation"
+    LINK = "link to an upstream person"
     OPAQUE_TOKEN = "opaque access token"  # noqa: S105, a name
     REDEMPTION = "redemption"
     SESSION = "session"

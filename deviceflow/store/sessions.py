@@ -13,10 +13,21 @@ BY_PASSWORD = ("pwd",)
 """The `amr` of a person who has typed a password, also of sessions that say nothing of it."""
 
 
+class UpstreamSession(msgspec.Struct, frozen=True):
+    """The session at a provider that a session comes from.
+
+    `provider`: its id in the settings. `id_token`: the hint with which it is ended there.
+    """
+
+    provider: str
+    id_token: str = ""
+
+
 class Session(msgspec.Struct, frozen=True):
     """The person who signed in, when (s), and how.
 
     `amr`: the methods (RFC 8176). `acr`: the level of assurance (OpenID Connect Core 2).
+    `upstream`: for a person who has signed in at a provider.
     """
 
     username: str
@@ -24,6 +35,7 @@ class Session(msgspec.Struct, frozen=True):
     auth_time: int
     amr: tuple[str, ...] = BY_PASSWORD
     acr: str | None = None
+    upstream: UpstreamSession | None = None
 
 
 class Sessions:
@@ -50,5 +62,9 @@ class Sessions:
         """End a session: the person signs out."""
         await self._connection.command("DEL", self._key(session_id))
 
+    def name(self, session_id: str) -> str:
+        """Return the name under which a session is stored: a hash of its id."""
+        return self._installation.name(b"session", session_id.encode())
+
     def _key(self, session_id: str) -> str:
-        return keyspace.session(self._installation.name(b"session", session_id.encode()))
+        return keyspace.session(self.name(session_id))

@@ -26,6 +26,7 @@ from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
+from deviceflow.upstream.providers import Providers
 from tests.stage.limits import MemoryLimits
 
 NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
@@ -190,6 +191,7 @@ class PageParts(Parts):
             limits=store.limits,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
+            providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
         )
 
 

@@ -1,6 +1,7 @@
 """The end of every way in: a session under a new id."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -10,6 +11,13 @@ from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitor
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account
+
+
+class StartedSession(NamedTuple):
+    """A session that has begun, and the answer that gives its id to the browser."""
+
+    response: web.Response
+    session_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +44,16 @@ class SessionStart:
         A session that the browser had before ends: a value that someone planted in the browser
         never becomes a session's id.
         """
-        if visitor.sent_cookie is not None:
-            await self.sessions.end(visitor.sent_cookie)
         now = int(self.clock())
         session = Session(account.username, account.sub, now, amr, acr)
+        return (await self.begin(visitor, session, user_code)).response
+
+    async def begin(self, visitor: Visitor, session: Session, user_code: str) -> StartedSession:
+        """Do the same with a session that says by itself when and how the person signed in."""
+        if visitor.sent_cookie is not None:
+            await self.sessions.end(visitor.sent_cookie)
         session_id = await self.sessions.start(session)
         response = see_other(visitor.request, "/device", user_code)
         self.cookie.write(response, session_id)
-        return response
+        self.cookie.forget_end(response)
+        return StartedSession(response, session_id)
