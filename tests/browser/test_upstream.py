@@ -1,0 +1,90 @@
+"""A person signs in at a provider, npm's oidc-provider, in a real browser.
+
+`make interop-tools` installs it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.walking import CONNECTED, expect_heading, press, television
+from tests.stage.oidc_provider import SECRET, running_federated_site
+from tests.stage.program import Program
+from tests.stage.wire import fetch, request_of
+
+
+@pytest.fixture(scope="module", params=["query", "form_post"])
+def site(request: pytest.FixtureRequest) -> Iterator[Program]:
+    mode = f'response_mode = "{request.param}"'
+    with running_federated_site(f'client_secret = "{SECRET}"', mode) as program:
+        yield program
+        assert program.notes.found_in(str(program.log) + str(program.stray)) == set()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page of a new browser."""
+    context = await browser.new_context()
+    yield await context.new_page()
+    await context.close()
+
+
+async def sign_in_at_provider(page: Page, name: str) -> None:
+    await expect_heading(page, "Sign in at the provider")
+    await page.get_by_label("Name").fill(name)
+    await press(page, "Go")
+
+
+async def test_from_the_code_to_the_tokens(site: Program, page: Page) -> None:
+    """Code, button, provider, back with the code, confirm, approve: tokens say acr and amr."""
+    device = television(site)
+    await page.goto(f"{site.url}/device?user_code={device.user_code}")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "grace")
+    await expect(page.get_by_label("Code")).to_have_value(device.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert device.wait() == "tokens"
+    keys = KeySet.import_key_set(fetch(request_of(f"{site.url}/oauth2/jwks", None)).body)  # type: ignore[arg-type]
+    claims = jwt.decode(device.tokens["id_token"], keys, algorithms=["ES256"]).claims
+    assert claims["acr"] == "urn:example:mfa"
+    assert claims["amr"] == ["pwd", "otp"]
+    assert claims["preferred_username"] == "grace"
+
+
+async def test_a_person_who_cancels_is_told(site: Program, page: Page) -> None:
+    await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
+    await press(page, "Sign in with Acme")
+    await press(page, "Cancel")
+    await expect_heading(page, "You are not signed in")
+    await page.get_by_role("link", name="Try again").click()
+    await expect(page.get_by_role("button", name="Sign in with Acme")).to_be_visible()
+    assert "user_code=BCDF-GHJK" in page.url
+
+
+async def test_back_and_reload_sign_nobody_in_twice(site: Program, page: Page) -> None:
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "ada")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_label("Code")).to_be_visible()
+
+
+async def test_sign_out_there_and_no_silent_way_back(site: Program, page: Page) -> None:
+    """Signing out ends the session at the provider too; the next person is asked who it is."""
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "ada")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.goto(f"{site.url}/logout")
+    await press(page, "Sign out")
+    await page.get_by_role("button", name="Yes").click()
+    await expect_heading(page, "You are signed out")
+    await page.get_by_role("link", name="Sign in").click()
+    await press(page, "Sign in with Acme")
+    await expect_heading(page, "Sign in at the provider")
