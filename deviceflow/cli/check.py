@@ -172,7 +172,7 @@ def _upstreams(settings: Settings) -> Iterator[str]:
             )
         if upstream.trust_email and upstream.email_domains:
             yield (
-                f"upstream[{i}].trust_email: whoever can type an address there gets in by"
+                f"upstream[{i}].trust_email: people who can type an address there get in by"
                 " email_domains; use it only if the provider lets nobody choose an address"
             )
 

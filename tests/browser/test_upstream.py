@@ -3,7 +3,11 @@
 `make interop-tools` installs it.
 """
 
+import json
+import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from joserfc import jwt
@@ -11,8 +15,12 @@ from joserfc.jwk import KeySet
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.walking import CONNECTED, expect_heading, press, television
+from tests.interop.peer import OIDC_PROVIDER
+from tests.stage.checkout import DOCS
 from tests.stage.oidc_provider import SECRET, running_federated_site
-from tests.stage.program import Program
+from tests.stage.ports import free_port
+from tests.stage.program import Notes, Program
+from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import fetch, request_of
 
 
@@ -88,3 +96,49 @@ async def test_sign_out_there_and_no_silent_way_back(site: Program, page: Page) 
     await page.get_by_role("link", name="Sign in").click()
     await press(page, "Sign in with Acme")
     await expect_heading(page, "Sign in at the provider")
+
+
+@pytest.fixture
+def documented(tmp_path: Path) -> Iterator[Program]:
+    """The server and the provider of docs/sign-in.md, word for word but for the ports."""
+    OIDC_PROVIDER.check()
+    text = (DOCS / "sign-in.md").read_text(encoding="utf-8")
+    section = text.split("\n## On one machine, with a provider in Node.js\n")[1].split("\n## ")[0]
+    ours, theirs = free_port(), free_port()
+    section = section.replace("8628", str(ours)).replace("3000", str(theirs))
+    (script,) = re.findall(r"```js\n(.*?)```", section, re.DOTALL)
+    (settings,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    (install, _) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    pinned = json.loads((OIDC_PROVIDER.made.parent / "package.json").read_text("utf-8"))
+    assert install.strip().endswith(f"oidc-provider@{pinned['dependencies']['oidc-provider']}")
+    script += 'console.log("started");\n'
+    program = Program(tmp_path, (), Notes())
+    program.url = f"http://127.0.0.1:{ours}"
+    program.config.write_text(f'log = {{ format = "json" }}\n{settings}', encoding="utf-8")
+    command = ["node", "--input-type=module", "--eval", script]
+    folder = OIDC_PROVIDER.made.parent
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert any(line.strip() == "started" for line in process.stdout), "it has ended"
+            program.start()
+            yield program
+        finally:
+            program.end()
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+async def test_the_way_that_the_documentation_shows(documented: Program, page: Page) -> None:
+    device = television(documented, "tv-app")
+    await page.goto(str(device.grant["verification_uri_complete"]))
+    await press(page, "Sign in with the company")
+    await page.locator("input[name=login]").fill("grace")
+    await page.locator("input[name=password]").fill("anything")
+    await page.get_by_role("button", name="Sign-in").click()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_label("Code")).to_have_value(device.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert device.wait() == "tokens"

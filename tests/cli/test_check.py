@@ -88,7 +88,7 @@ def test_a_provider_whose_secret_is_missing(tmp_path: Path) -> None:
     secret, everybody, typed = result.stderr.splitlines()
     assert f"upstream[0]: nobody can sign in with it: {tmp_path / 'missing'}: cannot" in secret
     assert "upstream[1].allow_create: everybody with a Google account" in everybody
-    assert "upstream[2].trust_email: whoever can type an address" in typed
+    assert "upstream[2].trust_email: people who can type an address" in typed
     assert "hush" not in result.output
     assert result.exit_code == 0
 

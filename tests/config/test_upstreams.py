@@ -1,5 +1,6 @@
 """The settings of upstream providers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from deviceflow.config import Upstream
 from deviceflow.config.upstreams import PRESETS
 from tests.config.documents import problems, read
+from tests.stage.checkout import DOCS
 
 UPSTREAM = """
 [[upstream]]
@@ -133,3 +135,16 @@ def test_somebody_must_be_able_to_sign_in(tmp_path: Path) -> None:
     (line,) = problems(off, tmp_path)
     assert line.startswith("sign_in.password: got false without [[upstream]]")
     assert not read(off + UPSTREAM, tmp_path).sign_in.password
+
+
+def examples() -> list[str]:
+    """The settings that docs/sign-in.md shows."""
+    text = (DOCS / "sign-in.md").read_text(encoding="utf-8")
+    return [block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[[up" in block]
+
+
+def test_the_examples_of_the_page_are_right(tmp_path: Path) -> None:
+    upstreams = [upstream for text in examples() for upstream in read(text, tmp_path).upstream]
+    assert {upstream.preset for upstream in upstreams} == set(PRESETS)
+    commented = [re.sub(r"(?m)^# ", "", text) for text in examples()]
+    assert all(read(text, tmp_path).upstream for text in commented)
