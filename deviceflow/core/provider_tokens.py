@@ -25,7 +25,7 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _MOST_METHODS = 16
 _LONGEST_METHOD = 64
 
-Claims = Mapping[str, Any]
+_Claims = Mapping[str, Any]
 
 
 class TokenError(ValueError):
@@ -46,7 +46,7 @@ class ExpectedToken(NamedTuple):
     acr_values: tuple[str, ...] = ()
 
 
-def check_id_token(claims: Claims, expected: ExpectedToken, now: float) -> None:
+def check_id_token(claims: _Claims, expected: ExpectedToken, now: float) -> None:
     """Hold the claims of an ID token to the rules. May raise TokenError."""
     _check_issuer_and_audience(claims, expected.issuer, expected.client_id)
     subject_of(claims)
@@ -66,7 +66,7 @@ def check_id_token(claims: Claims, expected: ExpectedToken, now: float) -> None:
         raise TokenError("acr", "not one of acr_values")
 
 
-def check_access_token_hash(claims: Claims, access_token: str, algorithm: str) -> None:
+def check_access_token_hash(claims: _Claims, access_token: str, algorithm: str) -> None:
     """Compare `at_hash`, if there is one (OpenID Connect Core 3.1.3.8). May raise TokenError."""
     sent = claims.get("at_hash")
     digest = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
@@ -91,7 +91,7 @@ class LogoutToken(NamedTuple):
     keep_s: int
 
 
-def read_logout_token(claims: Claims, *, issuer: str, client_id: str, now: float) -> LogoutToken:
+def read_logout_token(claims: _Claims, *, issuer: str, client_id: str, now: float) -> LogoutToken:
     """Read the claims of a logout token. May raise TokenError."""
     _check_issuer_and_audience(claims, issuer, client_id)
     _check_times(claims, now, needs_expiry=False)
@@ -109,7 +109,7 @@ def read_logout_token(claims: Claims, *, issuer: str, client_id: str, now: float
     return LogoutToken(subject, sid, jti, MAX_AGE_S + 2 * SKEW_S)
 
 
-def subject_of(claims: Claims) -> str:
+def subject_of(claims: _Claims) -> str:
     """Return the `sub`. May raise TokenError."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
@@ -119,13 +119,13 @@ def subject_of(claims: Claims) -> str:
     return subject
 
 
-def auth_time_of(claims: Claims) -> int | None:
+def auth_time_of(claims: _Claims) -> int | None:
     """Return when the person authenticated (s), or None if the provider does not say."""
     value = claims.get("auth_time")
     return int(value) if _is_time(value) else None
 
 
-def methods_of(claims: Claims) -> tuple[str, ...]:
+def methods_of(claims: _Claims) -> tuple[str, ...]:
     """Return the `amr`: none if the provider does not say.
 
     RFC 8176 has no value for "signed in elsewhere", so none is made up.
@@ -137,14 +137,14 @@ def methods_of(claims: Claims) -> tuple[str, ...]:
     return tuple(dict.fromkeys(good))[:_MOST_METHODS]
 
 
-def context_of(claims: Claims) -> str | None:
+def context_of(claims: _Claims) -> str | None:
     """Return the `acr`, or None if the provider does not say."""
     value = claims.get("acr")
     is_good = isinstance(value, str) and value.isprintable() and 0 < len(value) <= MAX_SUBJECT
     return value if is_good else None
 
 
-def _check_issuer_and_audience(claims: Claims, issuer: str, client_id: str) -> None:
+def _check_issuer_and_audience(claims: _Claims, issuer: str, client_id: str) -> None:
     if claims.get("iss") != issuer:
         raise TokenError("iss", "not the issuer of the settings")
     audience = claims.get("aud")
@@ -157,7 +157,7 @@ def _check_issuer_and_audience(claims: Claims, issuer: str, client_id: str) -> N
         raise TokenError("azp", "not this client")
 
 
-def _check_times(claims: Claims, now: float, *, needs_expiry: bool = True) -> None:
+def _check_times(claims: _Claims, now: float, *, needs_expiry: bool = True) -> None:
     expires_at, issued_at = claims.get("exp"), claims.get("iat")
     if needs_expiry or expires_at is not None:
         if not _is_time(expires_at):

@@ -11,7 +11,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 
-KEPT_S = 60
+ANSWER_KEPT_S = 60
 
 
 class UpstreamAnswers:
@@ -24,7 +24,7 @@ class UpstreamAnswers:
     async def keep(self, state: str, fields: dict[str, str]) -> None:
         """Keep the answer to the request with `state`."""
         record = msgspec.json.encode(fields)
-        await self._connection.command("SET", self._key(state), record, "EX", KEPT_S)
+        await self._connection.command("SET", self._key(state), record, "EX", ANSWER_KEPT_S)
 
     async def take(self, state: str) -> dict[str, str]:
         """Return the answer, and forget it. Without one, return no fields."""

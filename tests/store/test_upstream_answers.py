@@ -1,6 +1,6 @@
 """Answers that wait for the browser to come for them."""
 
-from deviceflow.store.upstream_answers import KEPT_S, UpstreamAnswers
+from deviceflow.store.upstream_answers import ANSWER_KEPT_S, UpstreamAnswers
 from tests.stage.store import Store
 
 
@@ -17,4 +17,4 @@ async def test_it_ends_by_itself_and_its_key_tells_nothing(each_store: Store) ->
     await answers.keep("state", {"code": "x"})
     (key,) = await each_store.connection.command("KEYS", "df:o:*")
     assert b"state" not in key
-    assert 0 < await each_store.connection.command("PTTL", key) <= KEPT_S * 1000
+    assert 0 < await each_store.connection.command("PTTL", key) <= ANSWER_KEPT_S * 1000

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from deviceflow.upstream.errors import Cause, UpstreamError
-from deviceflow.upstream.kept import FLOOR_S, KEPT_S, Kept
+from deviceflow.upstream.kept import DOCUMENT_KEPT_S, FLOOR_S, Kept
 from tests.stage.clock import Clock
 
 DOWN = UpstreamError(Cause.UNREACHABLE, "no answer in time")
@@ -41,7 +41,7 @@ def kept(source: Source, clock: Clock) -> Kept[int]:
 
 async def test_it_is_fetched_once(kept: Kept[int], clock: Clock) -> None:
     assert await kept.get() == 1
-    clock.now += KEPT_S - 1
+    clock.now += DOCUMENT_KEPT_S - 1
     assert await kept.get() == 1
     clock.now += 1
     assert await kept.get() == 2
@@ -82,7 +82,7 @@ async def test_an_old_document_serves_while_no_new_one_comes(
 ) -> None:
     assert await kept.get() == 1
     source.failure = DOWN
-    clock.now += KEPT_S
+    clock.now += DOCUMENT_KEPT_S
     assert await kept.get() == 1
     assert await kept.renew() == 1
     assert source.fetches == 2

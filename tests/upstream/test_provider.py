@@ -15,7 +15,7 @@ from deviceflow.config import Upstream
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.upstream.authorization import Answer, Detour
 from deviceflow.upstream.errors import Cause, UpstreamError
-from deviceflow.upstream.kept import FLOOR_S, KEPT_S
+from deviceflow.upstream.kept import DOCUMENT_KEPT_S, FLOOR_S
 from deviceflow.upstream.provider import Provider
 from deviceflow.upstream.web_client import WebClient
 from tests.stage.clock import Clock
@@ -76,7 +76,7 @@ async def test_metadata_and_keys_are_fetched_once_in_a_while(
         await own.finish(await answer_of(provider, own), DETOUR)
     path = "/.well-known/openid-configuration"
     assert (len(provider.requests(path)), len(provider.requests("/jwks"))) == (1, 1)
-    clock.now += KEPT_S
+    clock.now += DOCUMENT_KEPT_S
     await own.finish(await answer_of(provider, own), DETOUR)
     assert (len(provider.requests(path)), len(provider.requests("/jwks"))) == (2, 2)
 
