@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser.test_axe import findings
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
 from tests.stage.checkout import DOCS
@@ -44,6 +45,16 @@ async def sign_in_at_provider(page: Page, name: str) -> None:
     await expect_heading(page, "Sign in at the provider")
     await page.get_by_label("Name").fill(name)
     await press(page, "Go")
+
+
+async def test_axe_finds_nothing(site: Program, page: Page) -> None:
+    """On the page with the button, and on the page that leads to the provider."""
+    await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
+    assert await findings(page) == []
+    await page.route("**/auth?*", lambda route: route.abort())
+    await page.evaluate("document.querySelector('main form').submit()")
+    await page.wait_for_url("**/login/upstream/acme")
+    assert await findings(page) == []
 
 
 async def test_from_the_code_to_the_tokens(site: Program, page: Page) -> None:

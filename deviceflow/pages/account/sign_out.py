@@ -14,6 +14,8 @@ from deviceflow.store.sessions import Session, Sessions
 from deviceflow.upstream.errors import UpstreamError
 from deviceflow.upstream.providers import Providers
 
+_CODE_KEPT_S = 600
+
 log = structlog.get_logger()
 
 
@@ -35,7 +37,8 @@ class SignOutPage:
     async def ask(self, request: web.Request) -> web.Response:
         """Show the button that signs out, or say that no one is signed in."""
         visitor = await self.visitors.meet(request)
-        code = self.codes.carry(request.query.get("user_code", ""))
+        kept = request.cookies.get(self._code_cookie, "") if visitor.person is None else ""
+        code = self.codes.carry(request.query.get("user_code", kept))
         return self.visitors.show(visitor, "account/sign_out.html", {"user_code": code})
 
     async def sign_out(self, request: web.Request) -> web.Response:
@@ -53,6 +56,8 @@ class SignOutPage:
         response = await self._leave(visitor, visitor.person.session)
         if response is None:
             response = see_other(request, "/logout", code)
+        else:
+            self._keep(response, code)
         self.cookie.remove(response)
         return response
 
@@ -76,3 +81,22 @@ class SignOutPage:
             )
             return None
         return leave(visitor.request, address, provider.upstream.title) if address else None
+
+    def _keep(self, response: web.Response, code: str) -> None:
+        """Keep the code, empty for none, for the page to which the provider leads back.
+
+        That address is registered there, so nothing can be added to it.
+        """
+        response.set_cookie(
+            self._code_cookie,
+            code,
+            max_age=_CODE_KEPT_S if code else 0,
+            path="/",
+            secure=self.cookie.https,
+            httponly=True,
+            samesite="Lax",
+        )
+
+    @property
+    def _code_cookie(self) -> str:
+        return f"{self.cookie.name}-code"

@@ -26,6 +26,21 @@ async def test_it_ends_there_too(site: Site, person: Person) -> None:
     assert "You are signed out" in person.text
 
 
+async def test_the_code_stays_with_the_person(site: Site, person: Person) -> None:
+    await person.sign_in_upstream()
+    await person.open("/logout", params={"user_code": "BCDF-GHJK"})
+    await person.submit("/logout")
+    assert "BCDF" not in person.address, "it is nobody's business there"
+    assert site.provider.issuer in person.address
+    await person.open("/logout")
+    assert "/login?user_code=BCDF-GHJK" in person.page
+    await person.sign_in_upstream()
+    await person.open("/logout")
+    await person.submit("/logout")
+    await person.open("/logout")
+    assert "BCDF-GHJK" not in person.page
+
+
 async def test_a_provider_without_a_sign_out(open_site: OpenSite) -> None:
     site = await open_site()
     site.provider.lies = Lies(metadata={"end_session_endpoint": GONE})
