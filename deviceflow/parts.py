@@ -34,13 +34,17 @@ from deviceflow.store.grants import Grants
 from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
+from deviceflow.store.links import Links
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.upstream_answers import UpstreamAnswers
+from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
+from deviceflow.upstream.providers import Providers
 
 
 class Secrets(NamedTuple):
@@ -90,6 +94,10 @@ class Parts:
     pace: PaceTable
     recorder: Recorder
     pushes: PushWatch
+    providers: Providers
+    links: Links
+    upstream_answers: UpstreamAnswers
+    upstream_sessions: UpstreamSessions
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
@@ -110,6 +118,7 @@ class Parts:
         with suppress(asyncio.CancelledError):
             await feeding
         self.users.close()
+        await self.providers.close()
         await self.holds.close()
         await self.connection.close()
 
@@ -159,6 +168,8 @@ def open_parts(
         clock=clock,
     )
     holds = Holds(connection)
+    users = Users(connection, settings.users)
+    session_lifetime_s = settings.pages.session_lifetime_s
     feed = Feed(
         connection=connection,
         installation=installation,
@@ -187,7 +198,7 @@ def open_parts(
         grants=grants,
         feed=feed,
         holds=holds,
-        users=Users(connection, settings.users),
+        users=users,
         families=families,
         device_index=device_index,
         devices=Devices(
@@ -197,7 +208,7 @@ def open_parts(
         redemptions=Redemptions(
             connection, installation, settings.device.redemption_grace_s, clock
         ),
-        sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
+        sessions=Sessions(connection, installation, session_lifetime_s),
         limits=limits,
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -212,6 +223,10 @@ def open_parts(
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
         pushes=pushes,
+        providers=Providers(settings.upstream, clock=clock, steady=steady),
+        links=Links(connection, users),
+        upstream_answers=UpstreamAnswers(connection, installation),
+        upstream_sessions=UpstreamSessions(connection, installation, session_lifetime_s, clock),
     )
 
 

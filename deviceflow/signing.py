@@ -8,6 +8,7 @@ can still be verified.
 import json
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,11 +19,14 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import Proof, ProofError
 from deviceflow.core.errors import temporarily_unavailable
-from deviceflow.core.public_key import ASYMMETRIC, PRIVATE_MEMBERS, RSA_BITS, fault
+from deviceflow.core.public_key import ASYMMETRIC, CURVES, PRIVATE_MEMBERS, RSA_BITS, fault
 from deviceflow.core.signing_key import SigningKey, age
 
 MAX_HEADER = 2048
 MAX_CLAIMS = 8192
+MAX_PROVIDER_CLAIMS = 65_536
+"""The longest payload of an upstream provider's token, in bytes: some list hundreds of groups."""
+
 DPOP_TYPE = "dpop+jwt"
 
 # The errors of parsing. JSON that is nested too deeply is a RecursionError.
@@ -170,6 +174,78 @@ def verify_with(token: str, jwks: Iterable[Mapping[str, Any]]) -> VerifiedToken:
     raise BadToken
 
 
+def unverified_header(token: str) -> dict[str, Any]:
+    """Return the header of a provider's token whose signature is not checked yet.
+
+    May raise BadToken.
+    """
+    try:
+        registry = _registry(ASYMMETRIC, MAX_PROVIDER_CLAIMS)
+        return dict(jws.extract_compact(token.encode(), registry=registry).headers())
+    except _BAD_JSON as error:
+        raise BadToken from error
+
+
+def verify_of_provider(
+    token: str, jwks: Iterable[Mapping[str, Any]], algorithm: str
+) -> VerifiedToken:
+    """Verify a token that an upstream provider signed with any of `jwks`. May raise BadToken."""
+    for jwk in jwks:
+        try:
+            return _verify(token, _import_public(jwk), (algorithm,), MAX_PROVIDER_CLAIMS)
+        except BadToken:
+            continue
+    raise BadToken
+
+
+def sign_with(key: bytes, claims: Mapping[str, Any], key_id: str | None) -> str:
+    """Sign a client assertion of this server with `key`, a private JWK or PEM (RFC 7523 2.2).
+
+    `key_id`: None for that of the key, or its thumbprint. May raise BadToken: no usable key.
+    """
+    private = _import_private(key)
+    algorithm = str(private.get("alg") or _usual_algorithm(private))
+    header = {"alg": algorithm, "typ": "JWT", "kid": key_id or private.kid or private.thumbprint()}
+    try:
+        return jwt.encode(header, dict(claims), private, algorithms=[algorithm])
+    except _BAD_JSON as error:
+        raise BadToken from error
+
+
+@lru_cache(maxsize=8)
+def _import_private(key: bytes) -> _Key:
+    """Import a private key, once for each content: for RSA it takes milliseconds."""
+    text: bytes | dict[str, Any] = key
+    if key.lstrip().startswith(b"{"):
+        return _must_be_private(_import_jwk(_json_object(key)))
+    for kind in (ECKey, OKPKey, RSAKey):
+        try:
+            return _must_be_private(kind.import_key(text))
+        except (*_BAD_JSON, KeyError):
+            continue
+    raise BadToken
+
+
+def _must_be_private(key: _Key) -> _Key:
+    if not key.is_private:
+        raise BadToken
+    return key
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadToken from error
+
+
+def _usual_algorithm(key: _Key) -> str:
+    if isinstance(key, RSAKey):
+        return "RS256"
+    curve = str(key.as_dict(private=False)["crv"])
+    return CURVES[key.key_type, curve].algorithms[0]
+
+
 def unverified_subject(token: str) -> str:
     """Return the `sub` of a JWT whose signature is not checked yet, or an empty text."""
     try:
@@ -238,21 +314,23 @@ def _header(token: str) -> dict[str, Any]:
         raise BadToken from error
 
 
-def _verify(token: str, key: _Key, algorithms: tuple[str, ...]) -> VerifiedToken:
+def _verify(
+    token: str, key: _Key, algorithms: tuple[str, ...], max_claims: int = MAX_CLAIMS
+) -> VerifiedToken:
     try:
         with warnings.catch_warnings():
             # The library warns of the name EdDSA, which RFC 9864 replaces. Clients may use it.
             warnings.simplefilter("ignore")
-            decoded = jwt.decode(token, key, registry=_registry(algorithms))
+            decoded = jwt.decode(token, key, registry=_registry(algorithms, max_claims))
     except (*_BAD_JSON, KeyError) as error:
         raise BadToken from error
     return VerifiedToken(dict(decoded.header), dict(decoded.claims))
 
 
-def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
+def _registry(algorithms: tuple[str, ...], max_claims: int = MAX_CLAIMS) -> jws.JWSRegistry:
     registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
     registry.max_header_length = MAX_HEADER
-    registry.max_payload_length = MAX_CLAIMS
+    registry.max_payload_length = max_claims
     return registry
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
 from deviceflow.core.dpop import ProofError
@@ -18,6 +18,9 @@ from deviceflow.signing import (
     Signer,
     new_key,
     read_proof,
+    sign_with,
+    unverified_header,
+    verify_of_provider,
     verify_with,
 )
 from tests.stage.clock import Clock
@@ -150,3 +153,40 @@ def test_what_others_sign_with(bits: int, good: bool) -> None:  # noqa: FBT001 -
         read_proof(token)
     with pytest.raises(BadToken):
         verify_with(token, [public])
+
+
+# Tokens of upstream providers
+
+
+def test_a_token_of_a_provider() -> None:
+    """The first key that fits is enough; a key that may not verify is passed over."""
+    key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
+    many = {"groups": [f"group-{number}" for number in range(2000)]}
+    token = jwt.encode({"alg": "ES256", "kid": "k"}, CLAIMS | many, key)
+    public = [each.as_dict(private=False) for each in (other, key)]
+    assert unverified_header(token)["kid"] == "k"
+    assert verify_of_provider(token, [{}, *public], "ES256").claims == CLAIMS | many
+    for jwks, algorithm in ((public[:1], "ES256"), ([], "ES256"), (public, "RS256")):
+        with pytest.raises(BadToken):
+            verify_of_provider(token, jwks, algorithm)
+
+
+@pytest.mark.parametrize("token", ["", "x", "..", "a.b.c", "{}.{}.{}", "\ud800.x.y", "ü.ü.ü"])
+def test_what_is_no_token_of_a_provider(token: str) -> None:
+    with pytest.raises(BadToken):
+        unverified_header(token)
+
+
+def test_a_token_without_end() -> None:
+    key = ECKey.generate_key("P-256")
+    token = jwt.encode({"alg": "ES256"}, {"x": "y" * 70_000}, key)
+    with pytest.raises(BadToken):
+        verify_of_provider(token, [key.as_dict(private=False)], "ES256")
+
+
+def test_a_client_assertion() -> None:
+    """What keys and errors there are, `upstream/test_credential.py` shows."""
+    key = ECKey.generate_key("P-384", private=True)
+    token = jwt.decode(sign_with(key.as_pem(private=True), CLAIMS, None), key, ["ES384"])
+    assert token.claims == CLAIMS
+    assert token.header == {"alg": "ES384", "typ": "JWT", "kid": key.thumbprint()}

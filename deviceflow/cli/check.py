@@ -16,6 +16,8 @@ from deviceflow.core.resources import Resources
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
 from deviceflow.store.survey import survey
+from deviceflow.upstream.credential import Credential
+from deviceflow.upstream.errors import UpstreamError
 
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
@@ -72,6 +74,7 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
+    yield from _upstreams(settings)
     if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
         yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
@@ -156,6 +159,25 @@ def _proofs(settings: Settings) -> Iterator[str]:
                     f"clients[{i}].jwks.keys[{j}]: no signature can be checked with it; copy the"
                     " key again from where it was made"
                 )
+
+
+def _upstreams(settings: Settings) -> Iterator[str]:
+    for i, upstream in enumerate(settings.upstream):
+        try:
+            Credential(upstream=upstream, clock=time.time).check()
+        except UpstreamError as error:
+            yield f"upstream[{i}]: nobody can sign in with it: {error.detail}"
+        is_open = upstream.allow_create and not (upstream.groups or upstream.email_domains)
+        if upstream.preset == "google" and is_open:
+            yield (
+                f"upstream[{i}].allow_create: everybody with a Google account gets in; set"
+                " email_domains"
+            )
+        if upstream.trust_email and upstream.email_domains:
+            yield (
+                f"upstream[{i}].trust_email: people who can type an address there get in by"
+                " email_domains; use it only if the provider lets nobody choose an address"
+            )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -26,8 +26,11 @@ from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
 from deviceflow.core.precis import prepare_username
+from deviceflow.core.provider_tokens import MAX_SUBJECT
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.device.summary import lifetime
 from deviceflow.store.connection import Connection
+from deviceflow.store.links import Links, LinkTakenError
 from deviceflow.store.users import Account, Users
 
 MIN_PASSWORD = 8
@@ -178,6 +181,39 @@ def remove_user(settings: Settings, username: str) -> None:
             fail(f"{name} is in the file only; remove it there, or `users disable` it")
 
     _with_access(settings, remove)
+
+
+@users.command(name="link")
+@username_argument
+@click.argument("upstream")
+@click.argument("subject", callback=_decoded)
+@click.pass_obj
+def link_user(settings: Settings, username: str, upstream: str, subject: str) -> None:
+    """Let a person of an upstream provider sign in as this user.
+
+    UPSTREAM is the id of the provider in [[upstream]], SUBJECT the person's `sub` there: the id of
+    the person in its ID tokens, not a name.
+    """
+    issuers = {provider.id: provider.issuer for provider in settings.upstream}
+    if upstream not in issuers:
+        known = ", ".join(issuers) or "none"
+        fail(f"upstream: the file has no provider {shown(upstream)}; it has {known}")
+    if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
+        fail(f"subject: expected 1 to {MAX_SUBJECT} characters, as in the provider's ID tokens")
+    whose = UpstreamSubject(issuers[upstream], subject)
+
+    async def link(connection: Connection) -> None:
+        store = Users(connection, settings.users)
+        try:
+            account = await existing_user(store, username)
+            await Links(connection, store).link(whose, account)
+        except LinkTakenError as error:
+            fail(f"this person has the account {error.username} already; remove that one first")
+        finally:
+            store.close()
+        click.echo(f"linked {account.username}")
+
+    with_store(settings, link, changes=True)
 
 
 @users.command(name="disable")

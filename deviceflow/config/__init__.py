@@ -23,10 +23,12 @@ from deviceflow.config.settings import (
     Section,
     Server,
     Settings,
+    SignIn,
     Tokens,
     Tracing,
     User,
 )
+from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "ConfigError",
@@ -39,8 +41,10 @@ __all__ = [
     "Section",
     "Server",
     "Settings",
+    "SignIn",
     "Tokens",
     "Tracing",
+    "Upstream",
     "User",
     "data_dir_of",
     "load",

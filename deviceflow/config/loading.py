@@ -69,7 +69,10 @@ def load(
     settings = reading.struct(Settings, document)
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
-    return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
+    if path is None:
+        return settings
+    settings = _with_files_beside(path, settings)
+    return settings if "server.data_dir" in origins else _beside(path, settings)
 
 
 def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
@@ -116,7 +119,7 @@ def read_client(fields: Mapping[str, object], settings: Settings) -> Client:
 def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tuple[str, ...]:
     """List the dotted paths of all settings that hold a plain value or a list of plain values.
 
-    The others, `scopes`, `resources`, `clients` and `users`, can only be set in a file.
+    The others, `scopes`, `resources`, `clients`, `users` and `upstream`, can only be set in a file.
     """
     paths: list[str] = []
     for field in msgspec.structs.fields(kind):
@@ -138,6 +141,23 @@ def _beside(file: Path, settings: Settings) -> Settings:
     folder = str(file.absolute().parent / settings.server.data_dir)
     server = msgspec.structs.replace(settings.server, data_dir=folder)
     return msgspec.structs.replace(settings, server=server)
+
+
+def _with_files_beside(file: Path, settings: Settings) -> Settings:
+    """Take the paths of upstreams' credentials as relative to the folder of the settings file."""
+    folder = file.absolute().parent
+    upstreams = tuple(
+        msgspec.structs.replace(
+            upstream,
+            **{
+                name: str(folder / path)
+                for name in ("client_secret_file", "key_file")
+                if (path := getattr(upstream, name)) is not None
+            },
+        )
+        for upstream in settings.upstream
+    )
+    return msgspec.structs.replace(settings, upstream=upstreams)
 
 
 def _document(path: Path) -> dict[str, Any]:

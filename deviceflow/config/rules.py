@@ -15,6 +15,7 @@ from deviceflow.config.settings import (
     Server,
     Settings,
 )
+from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import NO_PROXIES, is_issuer
 from deviceflow.core.client import Client
 from deviceflow.core.public_key import fault
@@ -133,6 +134,24 @@ def _notices_rules(notices: Notices) -> Iterator[Finding]:
             yield missing[0], f"missing, with notices.{given}", "both of them, or none"
 
 
+def _upstream_rules(upstream: Upstream) -> Iterator[Finding]:
+    sources = upstream.secret_sources
+    right = "exactly one of client_secret, client_secret_file, client_secret_env and key_file"
+    if not sources:
+        yield "client_secret", "missing", right
+    elif len(sources) > 1:
+        yield sources[1], f"set beside {sources[0]}", right
+    if upstream.auth_method and (upstream.auth_method == "private_key_jwt") != bool(
+        upstream.key_file
+    ):
+        wrong = f"got {shown(upstream.auth_method)} {'with' if upstream.key_file else 'without'}"
+        yield "auth_method", f"{wrong} key_file", "private_key_jwt with a key_file, and only then"
+    if "openid" not in upstream.scopes:
+        yield "scopes", 'without "openid"', 'a list with "openid" (OpenID Connect Core 3.1.2.1)'
+    if not upstream.algorithms:
+        yield "algorithms", "an empty list", "at least one"
+
+
 def _settings_rules(settings: Settings) -> Iterator[Finding]:
     if not is_issuer(settings.issuer_url):
         yield (
@@ -143,6 +162,9 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
     yield from _repeated("clients", "client_id", [client.client_id for client in settings.clients])
     yield from _repeated("users", "username", [user.username for user in settings.users])
     yield from _repeated("users", "sub", [user.sub for user in settings.users])
+    yield from _repeated("upstream", "id", [upstream.id for upstream in settings.upstream])
+    if not settings.sign_in.password and not settings.upstream:
+        yield "sign_in.password", "got false without [[upstream]]", "true, or a provider to use"
     yield from _resources_rules(settings)
     yield from _client_resources_rules(settings)
     longest = settings.device.max_interval_s
@@ -194,5 +216,6 @@ RULES: Rules = {
     Device: _device_rules,
     Registration: _registration_rules,
     Notices: _notices_rules,
+    Upstream: _upstream_rules,
     Settings: _settings_rules,
 }

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
+from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
     CorsOrigin,
@@ -164,6 +165,12 @@ class Notices(Section, frozen=True, kw_only=True):
     mail_from: Email | None = None
 
 
+class SignIn(Section, frozen=True, kw_only=True):
+    """The ways in which people sign in. `password`: whether the form for a password is offered."""
+
+    password: bool = True
+
+
 class Log(Section, frozen=True, kw_only=True):
     """The log. Format `auto` is `console` on a terminal, and `json` elsewhere.
 
@@ -207,12 +214,14 @@ class Settings(Section, frozen=True, kw_only=True):
     registration: Registration = Registration()
     pages: Pages = Pages()
     notices: Notices = Notices()
+    sign_in: SignIn = SignIn()
     log: Log = Log()
     tracing: Tracing = Tracing()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()
     users: tuple[User, ...] = ()
+    upstream: tuple[Upstream, ...] = ()
 
     @property
     def base_path(self) -> str:

@@ -46,8 +46,26 @@ class SessionCookie:
         )
 
     def remove(self, response: web.Response) -> None:
-        """Make the browser forget the cookie."""
+        """Make the browser forget the cookie, and remember that a person has ended a session."""
         response.del_cookie(self.name, path="/", secure=self.https, httponly=True, samesite="Lax")
+        response.set_cookie(
+            self._mark, "1", path="/", secure=self.https, httponly=True, samesite="Lax"
+        )
+
+    def has_ended(self, request: web.Request) -> bool:
+        """Return whether a person has ended a session in this browser, and none has begun since.
+
+        A provider must then not sign the same person in again without a question.
+        """
+        return self._mark in request.cookies
+
+    def forget_end(self, response: web.Response) -> None:
+        """Make the browser forget that a session has ended: another one has begun."""
+        response.del_cookie(self._mark, path="/", secure=self.https, httponly=True, samesite="Lax")
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.name}-ended"
 
 
 def new_value() -> str:

@@ -37,6 +37,10 @@ from deviceflow.pages.seal import Seal
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
+from deviceflow.pages.sign_in.upstream.back_channel import BackChannelLogout
+from deviceflow.pages.sign_in.upstream.callback import UpstreamCallback
+from deviceflow.pages.sign_in.upstream.detours import Detours
+from deviceflow.pages.sign_in.upstream.start import UpstreamStart
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.pages.way_back import WayBack
@@ -64,6 +68,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
     shared = _shared(parts)
     pages = [
         *_sign_in(parts, shared).routes(),
+        *_upstream(parts, shared),
         *_sign_out(parts, shared).routes(),
         *_account(parts, shared),
         *_device(parts, shared),
@@ -116,10 +121,52 @@ def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
         known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
         users=parts.users,
         recorder=parts.recorder,
-        session_start=SessionStart(
-            sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock
-        ),
+        session_start=_session_start(parts, shared),
+        providers=parts.providers,
+        has_form=parts.settings.sign_in.password,
     )
+
+
+def _session_start(parts: Parts, shared: SharedParts) -> SessionStart:
+    return SessionStart(sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock)
+
+
+def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    """Wire the way to a provider and back. Without providers, there are no such addresses."""
+    if not parts.settings.upstream:
+        return []
+    visitors, providers = shared.visitors, parts.providers
+    detours = Detours(
+        key=parts.installation.challenge_key,
+        issuer=parts.settings.issuer_url,
+        cookie=shared.cookie,
+        clock=parts.clock,
+    )
+    start = UpstreamStart(
+        visitors=visitors, codes=shared.codes, providers=providers, detours=detours
+    )
+    callback = UpstreamCallback(
+        visitors=visitors,
+        codes=shared.codes,
+        providers=providers,
+        detours=detours,
+        answers=parts.upstream_answers,
+        links=parts.links,
+        replay=parts.replay,
+        upstream_sessions=parts.upstream_sessions,
+        session_start=_session_start(parts, shared),
+        throttle=shared.throttle,
+        recorder=parts.recorder,
+        clock=parts.clock,
+    )
+    logout = BackChannelLogout(
+        visitors=visitors,
+        providers=providers,
+        replay=parts.replay,
+        upstream_sessions=parts.upstream_sessions,
+        throttle=shared.throttle,
+    )
+    return [*start.routes(), *callback.routes(), *logout.routes()]
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
@@ -128,6 +175,8 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
         codes=shared.codes,
         sessions=parts.sessions,
         cookie=shared.cookie,
+        providers=parts.providers,
+        issuer=parts.settings.issuer_url,
     )
 
 

@@ -13,9 +13,12 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
-from deviceflow.policy.rules import code_counts, sign_in_counts
+from deviceflow.policy.rules import code_counts, sign_in_counts, upstream_counts
 from deviceflow.policy.tries import TooManyTries, Try, count_try
 from deviceflow.store.limits import Limits
+
+_STATE_ID = 16
+"""How much of a state stands for it among the tries: 96 random bits."""
 
 log = structlog.get_logger()
 
@@ -36,6 +39,15 @@ class Throttle:
         """
         try:
             return await count_try(self.limits, sign_in_counts(username, address, browser))
+        except TooManyTries as refusal:
+            self.recorder.count(table.SIGN_INS, "limited")
+            self._note(refusal, address)
+            raise
+
+    async def upstream(self, address: str, state: str = "") -> Try:
+        """Count an answer of an upstream provider, once for each `state`."""
+        try:
+            return await count_try(self.limits, upstream_counts(address), state[:_STATE_ID])
         except TooManyTries as refusal:
             self.recorder.count(table.SIGN_INS, "limited")
             self._note(refusal, address)

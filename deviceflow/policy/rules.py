@@ -20,6 +20,7 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   this account before is counted by the last two rules, and all others by the first three. So a
   stranger who guesses delays other strangers, and no owner in a known browser. One address
   alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
+  Answers of an upstream provider count by the address alone, until one has signed a person in.
 - **code** counts codes that lead to no request that this account may see, and codes that a link
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
@@ -100,6 +101,11 @@ def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Co
         Count(SIGN_IN_ACCOUNT, username),
         Count(SIGN_IN_ACCOUNT_ADDRESS, f"{near} {username}"),
     )
+
+
+def upstream_counts(address: str) -> tuple[Count, ...]:
+    """List what an answer of an upstream provider counts under: nobody is named in it yet."""
+    return (Count(SIGN_IN_ADDRESS, rate_key(address)),)
 
 
 def client_failure_counts(client_id: str, near: str) -> tuple[Count, ...]:

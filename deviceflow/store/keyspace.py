@@ -43,12 +43,18 @@ USERS = "df:users"
 SUBJECTS = "df:subjects"
 """A hash, usernames by subject. Owner: `users`."""
 
+LINKS = "df:links"
+"""A hash, the accounts of people at upstream providers, by a digest of issuer and subject.
+
+Owner: `links`.
+"""
+
 SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
 PERMANENT = frozenset(
     {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
-    | {SLOTS}
+    | {LINKS, SLOTS}
 )
 """The keys without a TTL. Every other key has one."""
 
@@ -175,6 +181,22 @@ def notice_link(name: str) -> str:
     Owner: `notice_links`.
     """
     return f"df:n:{name}"
+
+
+def upstream_answer(name: str) -> str:
+    """Return the key of an answer that a provider's page has posted.
+
+    It ends when the browser has come back for it. Owner: `upstream_answers`.
+    """
+    return f"df:x:{name}"
+
+
+def upstream_sessions(name: str) -> str:
+    """Return the key of a sorted set, sessions that a provider can end, by when they end.
+
+    It ends with the last of them. Owner: `upstream_sessions`.
+    """
+    return f"df:b:{name}"
 
 
 def limit(kind: str, name: str) -> str:

@@ -28,11 +28,22 @@ SHOWN = 50
 _AT_ONCE = 32
 
 
+class UpstreamSession(msgspec.Struct, frozen=True):
+    """The session at a provider that a session comes from.
+
+    `provider`: its id in the settings. `id_token`: the hint with which it is ended there.
+    """
+
+    provider: str
+    id_token: str = ""
+
+
 class Session(msgspec.Struct, frozen=True):
     """The person who signed in, when (s), and how.
 
     `amr`: the methods (RFC 8176). `acr`: the level of assurance (OpenID Connect Core 2). `browser`:
-    a stored `DeviceDescription`. `address`: where the person signed in.
+    a stored `DeviceDescription`. `address`: where the person signed in. `upstream`: for a person
+    who has signed in at a provider.
     """
 
     username: str
@@ -42,6 +53,7 @@ class Session(msgspec.Struct, frozen=True):
     acr: str | None = None
     browser: str = ""
     address: str = ""
+    upstream: UpstreamSession | None = None
 
 
 class NamedSession(NamedTuple):

@@ -25,6 +25,7 @@ from argon2.low_level import Type
 from deviceflow.config import User
 from deviceflow.core.claims import Subject
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable
@@ -39,7 +40,11 @@ T = TypeVar("T")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who can sign in. `sub`: the subject in tokens, which never changes."""
+    """A person who can sign in. `sub`: the subject in tokens, which never changes.
+
+    `password_hash`: empty for a person without a password. `upstream`: the people at providers as
+    whom the person signs in (`links`).
+    """
 
     username: str
     sub: str
@@ -48,6 +53,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None = None
     disabled: bool = False
     source: Literal["file", "store"] = "store"
+    upstream: tuple[UpstreamSubject, ...] = ()
 
 
 class _StoredHash(msgspec.Struct, frozen=True):
@@ -130,8 +136,31 @@ class Users:
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
+    async def change(self, before: Account | None, after: Account) -> bool:
+        """Store a user, if nobody has changed it since it was read as `before` (None: not there).
+
+        Both have the same name. A user of the file counts as not there: the store goes before it.
+        """
+        record = await self._connection.command("HGET", keyspace.USERS, after.username) or b""
+        is_in_store = before is not None and before.source == "store"
+        if (_read(record) if record else None) != (before if is_in_store else None):
+            # A repetition finds its own success.
+            return bool(record) and _read(record) == after
+        await self._connection.command("HSET", keyspace.SUBJECTS, after.sub, after.username)
+        stored = msgspec.structs.replace(after, source="store")
+        # The script changes a field of a hash, unless it has changed: so it does for users, too.
+        return await scripts.change_client(
+            self._connection,
+            keyspace.USERS,
+            after.username,
+            before=record,
+            after=write_record(stored, over=record),
+        )
+
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
+        for whose in account.upstream:
+            await self._connection.command("HDEL", keyspace.LINKS, whose.digest)
         # The record first: without it, the subject leads to no user.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)

@@ -73,6 +73,27 @@ def test_the_environment_is_checked_too() -> None:
     assert result.stderr.startswith('DEVICEFLOW_SERVER_PORT: server.port: got "abc"; ')
 
 
+def test_a_provider_whose_secret_is_missing(tmp_path: Path) -> None:
+    """It is said before a person finds out, and the secret of another one is not shown."""
+    file = tmp_path / "deviceflow.toml"
+    file.write_text(
+        '[[clients]]\nclient_id = "tv"\nname = "TV"\n'
+        '[[upstream]]\nid = "acme"\nissuer = "https://sso.example.com"\nclient_id = "x"\n'
+        'client_secret_file = "missing"\n'
+        '[[upstream]]\nid = "open"\nissuer = "https://accounts.google.com"\nclient_id = "x"\n'
+        'client_secret = "hush"\npreset = "google"\nallow_create = true\ntrust_email = true\n'
+        '[[upstream]]\nid = "typed"\nissuer = "https://sso.example.com"\nclient_id = "x"\n'
+        'client_secret = "hush"\ntrust_email = true\nemail_domains = ["example.com"]\n'
+    )
+    result = run(file)
+    secret, everybody, typed = result.stderr.splitlines()
+    assert f"upstream[0]: nobody can sign in with it: {tmp_path / 'missing'}: cannot" in secret
+    assert "upstream[1].allow_create: everybody with a Google account" in everybody
+    assert "upstream[2].trust_email: people who can type an address" in typed
+    assert "hush" not in result.output
+    assert result.exit_code == 0
+
+
 def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.write_text("")

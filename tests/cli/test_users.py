@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store.users import Account
 from tests.stage.valkey import Valkey
 
@@ -23,6 +24,12 @@ username = "ada"
 name = "Ada Lovelace"
 sub = "sub-ada"
 password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
+
+[[upstream]]
+id = "acme"
+issuer = "https://sso.example.com"
+client_id = "deviceflow"
+client_secret = "hush"
 """
 
 
@@ -249,6 +256,7 @@ def test_list_as_json(users: Users) -> None:
             "email": None,
             "disabled": False,
             "source": "file",
+            "upstream": [],
         }
     ]
 
@@ -347,3 +355,33 @@ def test_a_name_for_people_that_lies(users: Users, stored: Stored) -> None:
     result = users("add", "bob", "--name", "\u202ebob", "--password-stdin", given=PASSWORD)
     assert (result.exit_code, "--name: got" in result.stderr) == (1, True)
     assert stored("bob") is None
+
+
+def test_link(users: Users, stored: Stored) -> None:
+    """A person of a provider signs in as a user who was there before."""
+    result = users("link", "ada", "acme", "248289761001")
+    assert (result.exit_code, result.stdout) == (0, "linked ada\n")
+    account = stored("ada")
+    assert account is not None
+    assert account.sub == "sub-ada"
+    assert account.upstream == (UpstreamSubject("https://sso.example.com", "248289761001"),)
+    assert users("link", "ada", "acme", "248289761001").exit_code == 0
+    users("add", "bob", "--password-stdin", given=PASSWORD)
+    result = users("link", "bob", "acme", "248289761001")
+    assert (result.exit_code, "has the account ada already" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("ada", "other", "1"), "the file has no provider"),
+        (("nobody", "acme", "1"), "there is no user nobody"),
+        (("ada", "acme", ""), "subject: expected"),
+        (("ada", "acme", "a\nb"), "subject: expected"),
+        (("ada", "acme", "x" * 256), "subject: expected"),
+    ],
+)
+def test_link_that_cannot_be(users: Users, arguments: tuple[str, ...], problem: str) -> None:
+    result = users("link", *arguments)
+    assert (result.exit_code, problem in result.stderr) == (1, True)
+    assert "hush" not in result.output

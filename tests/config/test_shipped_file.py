@@ -8,10 +8,12 @@ import msgspec
 
 from deviceflow.config import (
     Settings,
+    Upstream,
     User,
     load,
     setting_paths,
 )
+from deviceflow.config.upstreams import ClaimNames
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import UserCodeFormat
@@ -69,11 +71,16 @@ def test_the_shipped_examples_have_every_setting_and_are_right(tmp_path: Path) -
     assert set(examples["clients"][1]) == set(Client.__struct_fields__)
     assert set(examples["resources"][0]) == set(ProtectedResource.__struct_fields__)
     assert set(examples["users"][0]) == set(User.__struct_fields__)
+    # One of four ways to give a credential is enough, and more than one is refused.
+    others = {"client_secret", "client_secret_env", "key_file", "key_id", "assertion_audience"}
+    assert set(examples["upstream"][0]) == set(Upstream.__struct_fields__) - others
+    assert set(examples["upstream"][0]["claims"]) == set(ClaimNames.__struct_fields__)
     assert set(examples["clients"][1]["user_code"]) == set(UserCodeFormat.__struct_fields__)
     loaded = read(filled_in(), tmp_path)
     assert len(loaded.clients) == 2
     assert len(loaded.resources) == 1
     assert len(loaded.users) == 1
+    assert len(loaded.upstream) == 1
 
 
 def test_an_example_that_nobody_has_filled_in(tmp_path: Path) -> None:

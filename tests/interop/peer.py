@@ -46,6 +46,12 @@ OPENID_CLIENT = Library(
     HERE / "openid_client/node_modules",
     ("node", str(HERE / "openid_client/client.mjs")),
 )
+OIDC_PROVIDER = Library(
+    "oidc-provider",
+    "node",
+    HERE / "oidc_provider/node_modules",
+    ("node", str(HERE / "oidc_provider/provider.mjs")),
+)
 GO_OAUTH2 = Library(
     "golang.org/x/oauth2",
     "go",

@@ -45,3 +45,12 @@ async def test_the_cookie_with_tls(open_browser: OpenBrowser, settings: Settings
     cookie = (await browser.open("/login")).cookies[TLS_NAME]
     assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax")
     assert (cookie["path"], cookie["domain"], cookie["max-age"]) == ("/", "", "")
+
+
+async def test_a_browser_remembers_that_a_person_has_left(ada: Browser) -> None:
+    """So a provider asks who it is, and does not sign the same person in again."""
+    await ada.open("/logout")
+    mark = (await ada.submit("/logout")).cookies[f"{COOKIE}-ended"]
+    assert (mark.value, mark["httponly"], mark["samesite"]) == ("1", True, "Lax")
+    await ada.sign_in()
+    assert ada.answer.cookies[f"{COOKIE}-ended"]["max-age"] == "0"

@@ -34,6 +34,7 @@ from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
+from deviceflow.upstream.providers import Providers
 from tests.stage.limits import MemoryLimits
 
 NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
@@ -322,6 +323,7 @@ class PageParts(Parts):
             limits=store.limits,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
+            providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
         )
 
 

@@ -10,15 +10,19 @@ from redis.crc import key_slot
 import deviceflow
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Outcome
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
+from deviceflow.store.upstream_answers import UpstreamAnswers
+from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
 from deviceflow.store.users import Account, Users
 from tests.stage.hash_slots import keys_of, slots_of
 from tests.stage.shapes import not_on
@@ -49,6 +53,8 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.session,
     keyspace.sessions_of,
     keyspace.notice_link,
+    keyspace.upstream_answer,
+    keyspace.upstream_sessions,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
 ]
@@ -134,6 +140,14 @@ async def fill(store: Store) -> None:
     await clients.put_registration("tv", "hash")
     users = Users(store.connection)
     await users.put(Account(username="ada", sub="sub-ada", password_hash="x"))
+    whose = UpstreamSubject("https://sso.example.com", "1")
+    await Links(store.connection, users).link(
+        whose, Account(username="ada", sub="sub-ada", password_hash="x")
+    )
+    answers = UpstreamAnswers(store.connection, store.installation)
+    await answers.keep("state", {"code": "x"})
+    upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
+    await upstream.note(ProviderSession("acme", "1", "sid"), "name")
     users.close()
 
 

@@ -13,6 +13,7 @@ from deviceflow.core.claims import Claims, Subject
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.signing_key import SigningKey
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, records
 from deviceflow.store.access_tokens import AccessTokens
@@ -21,6 +22,7 @@ from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
+from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.records import NEWEST, RecordKind, check_fields, read_record, write_record
 from deviceflow.store.redemptions import RedeemedTokens
@@ -117,6 +119,15 @@ async def a_session(store: Store) -> Stored:
     return Stored(key.decode(), lambda: store.sessions.get(session_id), is_string=True)
 
 
+async def a_link(store: Store) -> Stored:
+    users = Users(store.connection)
+    users.close()
+    links, whose = Links(store.connection, users), UpstreamSubject("https://sso.example.com", "1")
+    await users.put(ACCOUNT)
+    await links.link(whose, ACCOUNT)
+    return Stored(keyspace.LINKS, lambda: links.find(whose), whose.digest)
+
+
 async def a_client(store: Store) -> Stored:
     clients = StoredClients(store.connection)
     await clients.put(TV)
@@ -156,6 +167,7 @@ STORED = {
     RecordKind.FAMILY: a_family,
     RecordKind.GRANT: a_grant,
     RecordKind.INSTALLATION: an_installation,
+    RecordKind.LINK: a_link,
     RecordKind.NOTICE_LINK: a_notice_link,
     RecordKind.OPAQUE_TOKEN: an_opaque_token,
     RecordKind.REDEMPTION: a_redemption,

@@ -19,6 +19,7 @@ from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.sessions import BY_PASSWORD
 from deviceflow.store.users import Users
+from deviceflow.upstream.providers import Providers
 
 REFUSED = 403
 """The status of a sign-in that failed, the same for an unknown, a wrong and a disabled one.
@@ -33,6 +34,7 @@ _PROBLEMS = {
     "incomplete": INCOMPLETE,
     "wrong": REFUSED,
     "outdated": REFUSED,
+    "stale": REFUSED,
     "no_cookie": REFUSED,
     "paused": REFUSED,
 }
@@ -50,6 +52,8 @@ class PasswordPage:
 
     A form that failed is shown again by a GET, so that Back and reload show a page, and no reload
     is a guess. What went wrong is in the address, in a word of this file. The password is nowhere.
+
+    `providers`: their buttons are below the form. `has_form`: False where people only use those.
     """
 
     visitors: Visitors
@@ -61,6 +65,8 @@ class PasswordPage:
     users: Users
     session_start: SessionStart
     recorder: Recorder
+    providers: Providers
+    has_form: bool
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -81,6 +87,8 @@ class PasswordPage:
         """Start a session, or lead back to the form."""
         visitor, fields = await self.visitors.read(request)
         code = self.codes.carry(fields.get("user_code") or request.query.get("user_code", ""))
+        if not self.has_form:
+            return see_other(request, "/login", code, notice="stale")
         username, password = fields.get("username", "").strip(), fields.get("password", "")
         problem = self._problem_of_form(visitor, fields)
         if problem and _is_signed_in_as(visitor, username):
@@ -132,6 +140,8 @@ class PasswordPage:
             "username": username,
             "problem": notice if notice in _PROBLEMS else "",
             "notice": notice if notice in _NOTICES else "",
+            "has_form": self.has_form,
+            "providers": [provider.upstream for provider in self.providers],
         }
         status = _PROBLEMS.get(notice, 200)
         return self.visitors.show(visitor, "sign_in/password.html", context, status=status)

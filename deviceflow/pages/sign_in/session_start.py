@@ -1,6 +1,7 @@
 """The end of every way in: a session under a new id."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -12,6 +13,13 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.way_back import WayBack
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account
+
+
+class StartedSession(NamedTuple):
+    """A session that has begun, and the answer that gives its id to the browser."""
+
+    response: web.Response
+    session_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +48,6 @@ class SessionStart:
         A session that the browser had before ends: a value that someone planted in the browser
         never becomes a session's id.
         """
-        if visitor.sent_cookie is not None:
-            await self.sessions.end(visitor.sent_cookie)
         now = int(self.clock())
         session = Session(
             account.username,
@@ -52,10 +58,17 @@ class SessionStart:
             browser=describe(visitor.request.headers.get("User-Agent", "")).stored,
             address=visitor.address,
         )
+        return (await self.begin(visitor, session, user_code)).response
+
+    async def begin(self, visitor: Visitor, session: Session, user_code: str) -> StartedSession:
+        """Do the same with a session that says by itself when and how the person signed in."""
+        if visitor.sent_cookie is not None:
+            await self.sessions.end(visitor.sent_cookie)
         session_id = await self.sessions.start(session)
         way_back = WayBack(cookie=self.cookie)
         path = "/device" if user_code else way_back.path(visitor.request)
         response = see_other(visitor.request, path, user_code)
         way_back.forget(visitor.request, response)
         self.cookie.write(response, session_id)
-        return response
+        self.cookie.forget_end(response)
+        return StartedSession(response, session_id)

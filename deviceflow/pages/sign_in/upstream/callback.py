@@ -1,0 +1,205 @@
+"""The way back from a provider: its answer, and the session that it begins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from deviceflow.core.clock import Clock
+from deviceflow.core.upstream_person import (
+    Admission,
+    ClaimMap,
+    UpstreamPerson,
+    read_person,
+    why_not_admitted,
+)
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.errors import unreadable
+from deviceflow.pages.form import read_fields
+from deviceflow.pages.redirect import see_other
+from deviceflow.pages.sign_in.session_start import SessionStart
+from deviceflow.pages.sign_in.upstream.detours import LIFETIME_S, Detours, StateFault
+from deviceflow.pages.sign_in.upstream.failures import (
+    account_disabled,
+    no_account,
+    not_admitted,
+    provider_failed,
+    state_wrong,
+    too_many_tries,
+    used_before,
+)
+from deviceflow.pages.sign_in.upstream.start import log_failure, provider_of
+from deviceflow.pages.throttle import Throttle
+from deviceflow.pages.visitor import Visitors
+from deviceflow.policy.tries import TooManyTries, Try
+from deviceflow.store.links import Links
+from deviceflow.store.replay import Replay
+from deviceflow.store.sessions import Session, UpstreamSession
+from deviceflow.store.upstream_answers import UpstreamAnswers
+from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
+from deviceflow.store.users import Account
+from deviceflow.upstream.authorization import ANSWER_FIELDS, Answer, Detour
+from deviceflow.upstream.errors import UpstreamError
+from deviceflow.upstream.provider import Provider, UpstreamIdentity
+from deviceflow.upstream.providers import Providers
+
+MAX_FIELD = 4096
+"""The longest field of an answer, in characters; a code has up to two thousand."""
+
+_MAX_FORM = 65_536
+"""The longest form of a provider, in bytes: some add tokens and states of their own."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamCallback:
+    """GET and POST `/login/upstream/{provider}/callback`."""
+
+    visitors: Visitors
+    codes: Codes
+    providers: Providers
+    detours: Detours
+    answers: UpstreamAnswers
+    links: Links
+    replay: Replay
+    upstream_sessions: UpstreamSessions
+    session_start: SessionStart
+    throttle: Throttle
+    recorder: Recorder
+    clock: Clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        path = "/login/upstream/{provider}/callback"
+        return [web.get(path, self.end), web.post(path, self.receive)]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Take an answer that the provider's page has posted, and have the browser come for it.
+
+        Browsers send no cookie with a POST of another site. It begins nothing: it only keeps the
+        answer to a request of this server for the GET that follows, in which the cookie is.
+        """
+        provider = provider_of(request, self.providers)
+        if provider.upstream.response_mode != "form_post":
+            raise web.HTTPMethodNotAllowed("POST", ["GET"])
+        answer = Answer.of(_bounded(await read_fields(request, _MAX_FORM)))
+        fault = self.detours.fault(provider.upstream.id, answer.state)
+        if fault is not None:
+            raise state_wrong(fault, "")
+        await self._count(request, answer.state, "")
+        await self.answers.keep(answer.state, answer._asdict())
+        path = f"/login/upstream/{provider.upstream.id}/callback"
+        return see_other(request, path, state=answer.state)
+
+    async def end(self, request: web.Request) -> web.Response:
+        """Start a session for the person whom the provider names, or say why there is none."""
+        provider = provider_of(request, self.providers)
+        answer = await self._answer(request, provider)
+        code = self.codes.carry(self.detours.code(request, answer.state))
+        visitor = await self.visitors.meet(request)
+        detour = self.detours.find(provider.upstream.id, answer.state, visitor.sent_cookie)
+        if isinstance(detour, StateFault):
+            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason=detour.value)
+            raise state_wrong(detour, code)
+        attempt = await self._count(request, answer.state, code)
+        if not await self.replay.use("upstream", provider.upstream.id, answer.state, LIFETIME_S):
+            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason="used")
+            raise used_before(code)
+        identity = await self._identity(provider, answer, detour, attempt, code)
+        account = await self._account(provider, identity, code)
+        await attempt.forgive()
+        session = self._session(provider, identity, account)
+        started = await self.session_start.begin(visitor, session, code)
+        origin = ProviderSession(provider.upstream.id, identity.whose.subject, identity.sid)
+        name = self.session_start.sessions.name_of(started.session_id)
+        await self.upstream_sessions.note(origin, name)
+        self.detours.forget_code(request, started.response, answer.state)
+        self.recorder.count(table.SIGN_INS, "succeeded")
+        return started.response
+
+    async def _answer(self, request: web.Request, provider: Provider) -> Answer:
+        """Read the answer: of the query, or the one that was posted before."""
+        query = request.query
+        if any(len(query.getall(name, [])) > 1 for name in ANSWER_FIELDS):
+            raise unreadable()
+        answer = Answer.of(_bounded(query))
+        if provider.upstream.response_mode == "form_post" and not (answer.code or answer.error):
+            posted = await self.answers.take(answer.state)
+            return Answer.of(posted) if posted else answer
+        return answer
+
+    async def _count(self, request: web.Request, state: str, code: str) -> Try:
+        """Count an answer: each costs a request to the provider. A good one is taken back."""
+        address = self.visitors.callers.address(request)
+        try:
+            return await self.throttle.upstream(address, state)
+        except TooManyTries as refusal:
+            raise too_many_tries(refusal, code) from None
+
+    async def _identity(
+        self, provider: Provider, answer: Answer, detour: Detour, attempt: Try, code: str
+    ) -> UpstreamIdentity:
+        try:
+            return await provider.finish(answer, detour)
+        except UpstreamError as error:
+            if error.may_pass:
+                await attempt.forgive()
+            self.recorder.count(table.SIGN_INS, "failed")
+            log_failure(provider, error)
+            raise provider_failed(error, provider.upstream.title, code) from error
+
+    async def _account(self, provider: Provider, identity: UpstreamIdentity, code: str) -> Account:
+        """Return the account of a person who may come in. May raise PageError."""
+        upstream = provider.upstream
+        person = _person(provider, identity)
+        has_address = isinstance(identity.claims.get(upstream.claims.email), str)
+        admission = Admission(upstream.groups, upstream.email_domains)
+        reason = why_not_admitted(person, admission, has_address=has_address)
+        if reason is not None:
+            self._note_refusal(provider, reason.value)
+            raise not_admitted(reason, upstream.title, code)
+        account = await self.links.sign_in(identity.whose, person, may_create=upstream.allow_create)
+        if account is None:
+            self._note_refusal(provider, "no_account")
+            raise no_account(upstream.title, code)
+        if account.disabled:
+            self._note_refusal(provider, "disabled")
+            raise account_disabled(upstream.title, code)
+        return account
+
+    def _note_refusal(self, provider: Provider, reason: str) -> None:
+        self.recorder.count(table.SIGN_INS, "failed")
+        log.info("upstream.not_admitted", upstream=provider.upstream.id, reason=reason)
+
+    def _session(self, provider: Provider, identity: UpstreamIdentity, account: Account) -> Session:
+        """Say how and when the person signed in: in the provider's words, where there are any."""
+        now = int(self.clock())
+        signed_in_at = now if identity.auth_time is None else min(identity.auth_time, now)
+        hint = identity.id_token if provider.upstream.logout else ""
+        return Session(
+            username=account.username,
+            sub=account.sub,
+            auth_time=signed_in_at,
+            amr=identity.amr,
+            acr=identity.acr,
+            upstream=UpstreamSession(provider.upstream.id, hint),
+        )
+
+
+def _person(provider: Provider, identity: UpstreamIdentity) -> UpstreamPerson:
+    upstream, claims = provider.upstream, provider.upstream.claims
+    names = ClaimMap(upstream.username_claim, claims.name, claims.email, claims.groups)
+    return read_person(identity.claims, names, trusts_email=upstream.trust_email)
+
+
+def _bounded(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of an answer; one that is too long counts as missing."""
+    return {
+        name: fields[name]
+        for name in ANSWER_FIELDS
+        if name in fields and len(fields[name]) <= MAX_FIELD
+    }

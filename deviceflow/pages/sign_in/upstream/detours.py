@@ -1,0 +1,160 @@
+"""The detour to a provider and back: what binds the answer to the request, and to the browser.
+
+The `state` (RFC 6749 10.12) is a random value, the time, and two seals: of this server for one
+provider, and of the browser's cookie. `nonce` and `code_verifier` are derived from both. Everything
+can be computed again when the answer comes, so nothing is stored, and a stranger who begins
+sign-ins without end fills no memory.
+
+The user code goes along in a cookie, for it is nobody's business at the provider.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hmac import compare_digest
+
+from aiohttp import web
+
+from deviceflow.core import base64url
+from deviceflow.core.clock import Clock
+from deviceflow.pages.cookie import SessionCookie
+from deviceflow.upstream.authorization import Detour
+
+LIFETIME_S = 600
+"""How long a person may take at the provider."""
+
+KEPT_CODES = 4
+"""Of how many detours at once the codes are kept: tabs of one browser."""
+
+# 45 bytes: base64url of a multiple of three has one spelling only.
+_RANDOM, _TIME, _SEAL = 16, 5, 12
+_LENGTH = _RANDOM + _TIME + 2 * _SEAL
+_TAG = 8
+_KEPT = re.compile(r"([A-Za-z0-9_-]{8})~([A-Za-z0-9-]{1,64})")
+
+
+class StateFault(StrEnum):
+    """What is wrong with the state of an answer."""
+
+    FOREIGN = "foreign"
+    LATE = "late"
+    OTHER_BROWSER = "other_browser"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detours:
+    """Begins detours and recognises their answers. `key`: as that of `Csrf`."""
+
+    key: Callable[[], bytes]
+    issuer: str
+    cookie: SessionCookie
+    clock: Clock
+
+    def begin(self, provider_id: str, cookie: str) -> Detour:
+        """Begin a detour of the browser with `cookie`."""
+        stem = secrets.token_bytes(_RANDOM) + int(self.clock()).to_bytes(_TIME)
+        own = self._seal(b"provider", provider_id, stem)
+        bound = self._seal(b"browser", cookie, stem + own)
+        return self._detour(base64url.encode(stem + own + bound), provider_id, cookie)
+
+    def fault(self, provider_id: str, state: str) -> StateFault | None:
+        """Return what is wrong with a state, as far as that can be said without the cookie."""
+        parts = _parts(state)
+        if parts is None:
+            return StateFault.FOREIGN
+        stem, own, _ = parts
+        if not compare_digest(own, self._seal(b"provider", provider_id, stem)):
+            return StateFault.FOREIGN
+        left_at = int.from_bytes(stem[_RANDOM:])
+        return StateFault.LATE if self.clock() >= left_at + LIFETIME_S else None
+
+    def find(self, provider_id: str, state: str, cookie: str | None) -> Detour | StateFault:
+        """Return the detour of a state, or what is wrong with the state."""
+        if fault := self.fault(provider_id, state):
+            return fault
+        parts = _parts(state)
+        if parts is None or cookie is None:
+            return StateFault.OTHER_BROWSER
+        stem, own, bound = parts
+        if not compare_digest(bound, self._seal(b"browser", cookie, stem + own)):
+            return StateFault.OTHER_BROWSER
+        return self._detour(state, provider_id, cookie)
+
+    def keep_code(
+        self, request: web.Request, response: web.Response, state: str, user_code: str
+    ) -> None:
+        """Keep the code that the person came with, empty for none, until the answer comes."""
+        codes = {state[:_TAG]: user_code} if user_code else {}
+        self._write(response, codes | self._kept(request))
+
+    def code(self, request: web.Request, state: str) -> str:
+        """Return the code that was kept, empty for none. It is the browser's word: read it again.
+
+        Its tag is the beginning of the state, which is random.
+        """
+        return self._kept(request).get(state[:_TAG], "")
+
+    def forget_code(self, request: web.Request, response: web.Response, state: str) -> None:
+        """Make the browser forget that code."""
+        kept = self._kept(request)
+        if kept.pop(state[:_TAG], None) is not None:
+            self._write(response, kept)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.cookie.name}-detour"
+
+    def _kept(self, request: web.Request) -> dict[str, str]:
+        sent = request.cookies.get(self._name, "").split(".")[:KEPT_CODES]
+        matches = [_KEPT.fullmatch(entry) for entry in sent]
+        return {match[1]: match[2] for match in matches if match}
+
+    def _write(self, response: web.Response, codes: Mapping[str, str]) -> None:
+        entries = [f"{tag}~{code}" for tag, code in codes.items()][:KEPT_CODES]
+        response.set_cookie(
+            self._name,
+            ".".join(entries),
+            max_age=LIFETIME_S if entries else 0,
+            path="/",
+            secure=self.cookie.https,
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def _detour(self, state: str, provider_id: str, cookie: str) -> Detour:
+        return Detour(
+            state=state,
+            nonce=self._derived(b"nonce", state, cookie),
+            verifier=self._derived(b"verifier", state, cookie),
+            redirect_uri=redirect_uri(self.issuer, provider_id),
+        )
+
+    def _seal(self, purpose: bytes, bearer: str, data: bytes) -> bytes:
+        digest = hashlib.blake2b(key=self.key(), digest_size=_SEAL, person=b"df-det " + purpose)
+        digest.update(len(data).to_bytes(4) + data + bearer.encode())
+        return digest.digest()
+
+    def _derived(self, purpose: bytes, state: str, cookie: str) -> str:
+        """Derive 256 bits, 43 characters of base64url, that only this browser's cookie leads to."""
+        digest = hashlib.blake2b(key=self.key(), digest_size=32, person=b"df-det " + purpose)
+        digest.update(f"{state} {cookie}".encode())
+        return base64url.encode(digest.digest())
+
+
+def redirect_uri(issuer: str, provider_id: str) -> str:
+    """Return the address at which a provider's answers come; it is registered there."""
+    return f"{issuer}/login/upstream/{provider_id}/callback"
+
+
+def _parts(state: str) -> tuple[bytes, bytes, bytes] | None:
+    """Take a state apart: random value and time, and the two seals; None if it is none."""
+    try:
+        data = base64url.decode(state)
+    except ValueError:
+        return None
+    if len(data) != _LENGTH:
+        return None
+    return data[: _RANDOM + _TIME], data[_RANDOM + _TIME : -_SEAL], data[-_SEAL:]

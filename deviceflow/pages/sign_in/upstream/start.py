@@ -1,0 +1,75 @@
+"""The way to a provider: the person presses its button."""
+
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.leave import leave
+from deviceflow.pages.redirect import see_other
+from deviceflow.pages.sign_in.upstream.detours import Detours
+from deviceflow.pages.sign_in.upstream.failures import provider_failed
+from deviceflow.pages.visitor import Visitors
+from deviceflow.upstream.errors import UpstreamError
+from deviceflow.upstream.provider import Provider
+from deviceflow.upstream.providers import Providers
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamStart:
+    """POST `/login/upstream/{provider}`."""
+
+    visitors: Visitors
+    codes: Codes
+    providers: Providers
+    detours: Detours
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post("/login/upstream/{provider}", self.start)]
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Lead the person to the provider; a person who is signed in goes on."""
+        provider = provider_of(request, self.providers)
+        visitor, fields = await self.visitors.read(request)
+        code = self.codes.carry(fields.get("user_code", ""))
+        if visitor.person is not None:
+            return see_other(request, "/device", code)
+        if not self.visitors.is_own(visitor, fields):
+            again = see_other(request, "/login", code, notice="stale")
+            if visitor.sent_cookie is None:
+                self.visitors.cookie.write(again, visitor.cookie)
+            return again
+        cookie = self.visitors.cookie
+        prompt = provider.upstream.prompt_for_another if cookie.has_ended(request) else ""
+        detour = self.detours.begin(provider.upstream.id, visitor.cookie)
+        try:
+            address = await provider.start(detour, prompt)
+        except UpstreamError as error:
+            log_failure(provider, error)
+            raise provider_failed(error, provider.upstream.title, code) from error
+        response = leave(request, address, provider.upstream.title)
+        self.detours.keep_code(request, response, detour.state, code)
+        return response
+
+
+def provider_of(request: web.Request, providers: Providers) -> Provider:
+    """Return the provider that the address names. May raise HTTPNotFound."""
+    provider = providers.find(request.match_info["provider"])
+    if provider is None:
+        raise web.HTTPNotFound
+    return provider
+
+
+def log_failure(provider: Provider, error: UpstreamError) -> None:
+    """Tell the operator why nobody could sign in: one line, with no secret in it."""
+    log.warning(
+        "upstream.failed",
+        upstream=provider.upstream.id,
+        cause=error.cause.value,
+        detail=error.detail,
+        code=error.code or None,
+    )

@@ -1,0 +1,155 @@
+"""A person signs in at a provider, npm's oidc-provider, in a real browser.
+
+`make interop-tools` installs it.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.test_axe import findings
+from tests.browser.walking import CONNECTED, expect_heading, press, television
+from tests.interop.peer import OIDC_PROVIDER
+from tests.stage.checkout import DOCS
+from tests.stage.oidc_provider import SECRET, running_federated_site
+from tests.stage.ports import free_port
+from tests.stage.program import Notes, Program
+from tests.stage.waiting import PATIENCE_S
+from tests.stage.wire import fetch, request_of
+
+
+@pytest.fixture(scope="module", params=["query", "form_post"])
+def site(request: pytest.FixtureRequest) -> Iterator[Program]:
+    mode = f'response_mode = "{request.param}"'
+    with running_federated_site(f'client_secret = "{SECRET}"', mode) as program:
+        yield program
+        assert program.notes.found_in(str(program.log) + str(program.stray)) == set()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page of a new browser."""
+    context = await browser.new_context()
+    yield await context.new_page()
+    await context.close()
+
+
+async def sign_in_at_provider(page: Page, name: str) -> None:
+    await expect_heading(page, "Sign in at the provider")
+    await page.get_by_label("Name").fill(name)
+    await press(page, "Go")
+
+
+async def test_axe_finds_nothing(site: Program, page: Page) -> None:
+    """On the page with the button, and on the page that leads to the provider."""
+    await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
+    assert await findings(page) == []
+    await page.route("**/auth?*", lambda route: route.abort())
+    await page.evaluate("document.querySelector('main form').submit()")
+    await page.wait_for_url("**/login/upstream/acme")
+    assert await findings(page) == []
+
+
+async def test_from_the_code_to_the_tokens(site: Program, page: Page) -> None:
+    """Code, button, provider, back with the code, confirm, approve: tokens say acr and amr."""
+    device = television(site)
+    await page.goto(f"{site.url}/device?user_code={device.user_code}")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "grace")
+    await expect(page.get_by_label("Code")).to_have_value(device.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert device.wait() == "tokens"
+    keys = KeySet.import_key_set(fetch(request_of(f"{site.url}/oauth2/jwks", None)).body)  # type: ignore[arg-type]
+    claims = jwt.decode(device.tokens["id_token"], keys, algorithms=["ES256"]).claims
+    assert claims["acr"] == "urn:example:mfa"
+    assert claims["amr"] == ["pwd", "otp"]
+    assert claims["preferred_username"] == "grace"
+
+
+async def test_a_person_who_cancels_is_told(site: Program, page: Page) -> None:
+    await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
+    await press(page, "Sign in with Acme")
+    await press(page, "Cancel")
+    await expect_heading(page, "You are not signed in")
+    await page.get_by_role("link", name="Try again").click()
+    await expect(page.get_by_role("button", name="Sign in with Acme")).to_be_visible()
+    assert "user_code=BCDF-GHJK" in page.url
+
+
+async def test_back_and_reload_sign_nobody_in_twice(site: Program, page: Page) -> None:
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "ada")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_label("Code")).to_be_visible()
+
+
+async def test_sign_out_there_and_no_silent_way_back(site: Program, page: Page) -> None:
+    """Signing out ends the session at the provider too; the next person is asked who it is."""
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "ada")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.goto(f"{site.url}/logout")
+    await press(page, "Sign out")
+    await page.get_by_role("button", name="Yes").click()
+    await expect_heading(page, "You are signed out")
+    await page.get_by_role("link", name="Sign in").click()
+    await press(page, "Sign in with Acme")
+    await expect_heading(page, "Sign in at the provider")
+
+
+@pytest.fixture
+def documented(tmp_path: Path) -> Iterator[Program]:
+    """The server and the provider of docs/sign-in.md, word for word but for the ports."""
+    OIDC_PROVIDER.check()
+    text = (DOCS / "sign-in.md").read_text(encoding="utf-8")
+    section = text.split("\n## On one machine, with a provider in Node.js\n")[1].split("\n## ")[0]
+    ours, theirs = free_port(), free_port()
+    section = section.replace("8628", str(ours)).replace("3000", str(theirs))
+    (script,) = re.findall(r"```js\n(.*?)```", section, re.DOTALL)
+    (settings,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    (install, _) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    pinned = json.loads((OIDC_PROVIDER.made.parent / "package.json").read_text("utf-8"))
+    assert install.strip().endswith(f"oidc-provider@{pinned['dependencies']['oidc-provider']}")
+    script += 'console.log("started");\n'
+    program = Program(tmp_path, (), Notes())
+    program.url = f"http://127.0.0.1:{ours}"
+    program.config.write_text(f'log = {{ format = "json" }}\n{settings}', encoding="utf-8")
+    command = ["node", "--input-type=module", "--eval", script]
+    folder = OIDC_PROVIDER.made.parent
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert any(line.strip() == "started" for line in process.stdout), "it has ended"
+            program.start()
+            yield program
+        finally:
+            program.end()
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+async def test_the_way_that_the_documentation_shows(documented: Program, page: Page) -> None:
+    device = television(documented, "tv-app")
+    await page.goto(str(device.grant["verification_uri_complete"]))
+    await press(page, "Sign in with the company")
+    await page.locator("input[name=login]").fill("grace")
+    await page.locator("input[name=password]").fill("anything")
+    await page.get_by_role("button", name="Sign-in").click()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_label("Code")).to_have_value(device.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert device.wait() == "tokens"
