@@ -115,6 +115,7 @@ def test_each_assertion_is_another_one(tmp_path: Path) -> None:
         json.dumps(OctKey.generate_key(256).as_dict(private=True)).encode(),
         b"\xff\xfe",
     ],
+    ids=["empty", "text", "cut", "no curve", "public PEM", "public JWK", "symmetric", "bytes"],
 )
 def test_what_is_no_private_key(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
