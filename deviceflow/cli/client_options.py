@@ -17,6 +17,7 @@ from deviceflow.core.user_code import UserCodeFormat
 
 USAGE = {
     "scopes": "--scope SCOPES",
+    "optional_scopes": "--optional-scope SCOPES",
     "auth_method": "--auth-method METHOD",
     "jwks": "--jwks FILE",
     "tls_client_auth_subject_dn": "--tls-subject DN",
@@ -28,6 +29,7 @@ USAGE = {
 """How an option is written where its field and the field's type do not say it."""
 
 UNSET = (
+    "optional-scope",
     "audience",
     "resource",
     "token-format",
@@ -60,6 +62,7 @@ HELP = {
         " verified; a client that registers itself begins so.",
         "scopes": "All scopes that the client may ask for. Separate several with spaces, or repeat"
         " the option.",
+        "optional_scopes": "Those of them that people may leave out when they approve.",
     },
     "How the client authenticates": {
         "auth_method": "; ".join(

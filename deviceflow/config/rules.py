@@ -15,7 +15,7 @@ from deviceflow.config.settings import (
     Settings,
 )
 from deviceflow.config.values import NO_PROXIES, is_issuer
-from deviceflow.core.client import Client
+from deviceflow.core.client import OFFLINE_ACCESS, Client
 from deviceflow.core.public_key import fault
 from deviceflow.core.resources import ProtectedResource, Resources
 from deviceflow.core.store_url import StoreUrl, StoreUrlError
@@ -67,6 +67,12 @@ def _client_rules(client: Client) -> Iterator[Finding]:
     for i, key in enumerate(client.public_keys):
         if key_fault := fault(key):
             yield f"jwks.keys[{i}]", *key_fault
+    for i, scope in enumerate(client.optional_scopes):
+        if scope not in client.scopes:
+            yield f"optional_scopes[{i}]", f"got {shown(scope)}", "one of the client's scopes"
+        elif scope == OFFLINE_ACCESS and client.refresh_token:
+            wrong = f"got {shown(scope)}, with refresh_token = true"
+            yield f"optional_scopes[{i}]", wrong, "no refresh_token = true, which gives one anyway"
     if client.introspect and client.is_public:
         yield "introspect", "set for a public client", "a client that authenticates (RFC 7662 2.1)"
 

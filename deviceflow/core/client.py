@@ -1,6 +1,6 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -83,6 +83,9 @@ Any number of clients may have no name.
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
+OptionalScopes = Annotated[tuple[ScopeToken, ...], Meta(max_length=32)]
+"""Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
+
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
@@ -91,6 +94,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """One registered application. For a field that is None the server's own setting holds.
 
     `name`: what people read when they decide. `scopes`: all scopes that it may ask for.
+    `optional_scopes`: those of them that the person may leave out (RFC 6749 3.3).
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
     `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
@@ -108,6 +112,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     client_id: ClientId
     name: DisplayName
     scopes: tuple[ScopeToken, ...] = ()
+    optional_scopes: OptionalScopes = ()
     auth_method: AuthMethod = PUBLIC
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None
@@ -192,6 +197,19 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def refused_scopes(self, requested: str) -> list[str]:
         """Return the tokens of the parameter `scope` that the client may not have."""
         return [token for token in scope_tokens(requested) if token not in self.scopes]
+
+    def optional_in(self, scope: str) -> tuple[str, ...]:
+        """Return the part of a requested `scope` that the person may leave out."""
+        return tuple(name for name in scope.split() if name in self.optional_scopes)
+
+    def granted_scope(self, scope: str, chosen: Collection[str]) -> str:
+        """Return the part of a requested `scope` that the person grants, in the same order.
+
+        `chosen`: the optional scopes that the person wants. Whatever else is in it grants nothing,
+        and a scope that is not optional is always granted.
+        """
+        left_out = {*self.optional_in(scope)} - {*chosen}
+        return " ".join(name for name in scope.split() if name not in left_out)
 
 
 def scope_tokens(scope: str) -> tuple[str, ...]:

@@ -165,7 +165,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         step=step,
     )
     done = DonePage(
-        visitors=visitors, codes=codes, requests=requests, refusals=refusals, clock=parts.clock
+        visitors=visitors,
+        codes=codes,
+        requests=requests,
+        refusals=refusals,
+        scopes=parts.settings.scopes,
+        clock=parts.clock,
     )
     confirm = ConfirmPage(
         settings=parts.settings,

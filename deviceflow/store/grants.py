@@ -196,12 +196,24 @@ class Grants:
         transition = await self._transition(grant.id, Event.RELEASE, account)
         return transition.outcome
 
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
-        """Approve, deny or cancel. Workers know at once, at the latest within a second."""
+    async def decide(
+        self,
+        grant: Grant,
+        event: Event,
+        approval: Subject | None = None,
+        scope: str | None = None,
+    ) -> Outcome:
+        """Approve, deny or cancel. Workers know at once, at the latest within a second.
+
+        `scope`: the part of the requested scope that is approved; None for all of it. It becomes
+        the scope of the grant, so a host of an older version gives no more either.
+        """
         await self._hint(grant)
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
-        outcome, state = await self._transition(grant.id, event, account, record)
+        outcome, state = await self._transition(
+            grant.id, event, account, scripts.ApprovalWrites(record, scope)
+        )
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -265,7 +277,7 @@ class Grants:
         grant_id: int,
         event: Event,
         account: str = "",
-        approval: str = "",
+        approval: scripts.ApprovalWrites = scripts.NO_APPROVAL,
         redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(

@@ -108,6 +108,13 @@ scopes = []
 verified = false
 
 [[clients]]
+client_id = "choosy"
+name = "Photo frame"
+scopes = ["openid", "profile", "email", "offline_access"]
+optional_scopes = ["email", "offline_access"]
+interval_s = 1
+
+[[clients]]
 client_id = "typed"
 name = "Bank terminal"
 scopes = ["profile"]

@@ -123,6 +123,30 @@ async def question_claimed(page: Page, site: Program) -> None:
     await expect(page.get_by_text("Nobody has verified this name")).to_be_visible()
 
 
+async def question_choice(page: Page, site: Program) -> None:
+    """With boxes for two of four scopes."""
+    await ask(page, site, stranger(site, "choosy").user_code)
+    await expect(page.get_by_role("checkbox")).to_have_count(2)
+
+
+async def question_all_optional(page: Page, site: Program) -> None:
+    """Approved without a box that is ticked."""
+    scope = "email offline_access"
+    await ask(page, site, stranger(site, "choosy", scope=scope).user_code)
+    for box in await page.get_by_role("checkbox").all():
+        await box.uncheck()
+    await press(page, "Approve")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def approved_choice(page: Page, site: Program) -> None:
+    await question_choice(page, site)
+    await page.get_by_role("checkbox", name="See your e-mail address").uncheck()
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    await expect(page.get_by_text("You have allowed")).to_be_visible()
+
+
 async def question_outdated(page: Page, site: Program) -> None:
     await question(page, site)
     await page.goto(f"{page.url}&notice=outdated")
@@ -222,7 +246,10 @@ STATIONS: dict[str, Visit] = {
     "question-long": question_long,
     "question-claimed": question_claimed,
     "question-outdated": question_outdated,
+    "question-choice": question_choice,
+    "question-all-optional": question_all_optional,
     "approved": approved,
+    "approved-choice": approved_choice,
     "denied-long": denied_long,
     "approved-before": approved_before,
     "expired": expired,

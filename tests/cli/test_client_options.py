@@ -36,6 +36,7 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
     """What a client of the file can be."""
     options = (
         *("--name", "Meter", "--scope", "openid print", "--scope", "files"),
+        *("--optional-scope", "print files"),
         *(*KEY_METHOD, "--jwks", jwks, "--introspect", "--audience", PRINT),
         *("--resource", FILES, "--resource", "urn:x", "--token-format", "opaque"),
         *("--algorithm", "RS256"),
@@ -49,6 +50,7 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         client_id="meter",
         name="Meter",
         scopes=("openid", "print", "files"),
+        optional_scopes=("print", "files"),
         auth_method="private_key_jwt",
         jwks={"keys": [PUBLIC]},
         introspect=True,

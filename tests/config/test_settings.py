@@ -399,6 +399,20 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             ),
         ),
         (
+            'optional_scopes = ["print"]',
+            'clients[0].optional_scopes[0]: got "print"; expected one of the client\'s scopes',
+        ),
+        (
+            (
+                'scopes = ["offline_access"]\noptional_scopes = ["offline_access"]\n'
+                "refresh_token = true"
+            ),
+            (
+                'clients[0].optional_scopes[0]: got "offline_access", with refresh_token = true;'
+                " expected no refresh_token = true, which gives one anyway"
+            ),
+        ),
+        (
             "introspect = true",
             (
                 "clients[0].introspect: set for a public client;"

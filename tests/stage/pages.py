@@ -94,10 +94,20 @@ class FakeGrants(Grants):
     async def claim(self, grant: Grant, account: str) -> Outcome:
         return self._apply(grant, Event.CLAIM, account)
 
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
+    async def decide(
+        self,
+        grant: Grant,
+        event: Event,
+        approval: Subject | None = None,
+        scope: str | None = None,
+    ) -> Outcome:
+        is_first = next(g for g in self.by_code.values() if g.id == grant.id).state is State.PENDING
         outcome = self._apply(grant, event, approval.sub if approval else "")
         if outcome is Outcome.CHANGED:
             self.decisions.append((event, approval))
+            if scope is not None and is_first:
+                code = next(code for code, each in self.by_code.items() if each.id == grant.id)
+                self.by_code[code] = msgspec.structs.replace(self.by_code[code], scope=scope)
         return outcome
 
     def _apply(self, grant: Grant, event: Event, account: str) -> Outcome:

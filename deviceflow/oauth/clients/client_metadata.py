@@ -107,6 +107,9 @@ def _changes(
         # The operator vouched for the name that it had.
         "verified": current is not None and current.verified and current.name == name,
         "scopes": scopes,
+        "optional_scopes": [
+            scope for scope in (current.optional_scopes if current else ()) if scope in scopes
+        ],
         "auth_method": method,
         "jwks": _jwks(metadata, method, current),
         "dpop": "required" if is_bound else "optional",

@@ -66,9 +66,11 @@ class ConfirmPage:
     ) -> web.Response:
         now = int(self.clock())
         facts = request_facts(device_request.grant, client, self.settings, visitor.address, now)
+        notice = visitor.request.query.get("notice")
         context = {
             "request": facts,
             "user_code": self.codes.show(device_request.code, client),
-            "is_outdated": visitor.request.query.get("notice") == "outdated",
+            "is_outdated": notice == "outdated",
+            "has_chosen_nothing": notice == "nothing",
         }
         return self.visitors.show(visitor, "device/confirm.html", context, policy=_POLICY)

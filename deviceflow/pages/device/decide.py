@@ -5,15 +5,21 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from deviceflow.core.grant import Event, Outcome
+from deviceflow.core.client import Client
+from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.refusals import Reason, Refusals
-from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
+from deviceflow.pages.device.submission import (
+    Choice,
+    DeviceRequest,
+    DeviceRequests,
+    Submission,
+)
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
-from deviceflow.store.grants import Grants
+from deviceflow.store.grants import Grant, Grants
 
 log = structlog.get_logger()
 
@@ -53,13 +59,45 @@ class DecideStep:
         button that came second did nothing, and the page has to say that.
         """
         grant, refuse = device_request.grant, self.refusals.lead
-        if device_request.enabled_client is None and event is Event.APPROVE:
-            return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
-        outcome = await self.grants.decide(grant, event, submission.person.subject())
+        client = device_request.enabled_client
+        scope = grant.scope
+        if event is Event.APPROVE:
+            if client is None:
+                return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
+            if notice := _fault(submission.choice, client, grant):
+                code = self.requests.show(device_request)
+                return see_other(submission.visitor.request, "/device/confirm", code, notice=notice)
+            scope = client.granted_scope(grant.scope, submission.choice.chosen)
+        approved = None if scope == grant.scope else scope
+        outcome = await self.grants.decide(grant, event, submission.person.subject(), approved)
         self.recorder.count(table.DECIDED, event, outcome)
         name, client_id = self.grants.log_id(grant.id), grant.client_id
-        log.info("grant.decided", grant=name, wanted=event, outcome=outcome, client_id=client_id)
+        narrowed = {} if approved is None else {"scope": approved}
+        log.info(
+            "grant.decided",
+            grant=name,
+            wanted=event,
+            outcome=outcome,
+            client_id=client_id,
+            **narrowed,
+        )
         if outcome is Outcome.CLAIMED:
             return refuse(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
         return see_other(request, "/device/done", code, pressed=event)
+
+
+def _fault(choice: Choice, client: Client, grant: Grant) -> str:
+    """Say why a choice of scopes cannot be approved, as the page's notice; empty if it can.
+
+    The person decides about the boxes that the page showed. If others are optional by now, the page
+    is shown again: no scope is granted against an unticked box, and none is lost without a box.
+    """
+    if grant.state is not State.PENDING:
+        return ""  # nothing changes any more: the last page says what was approved
+    if choice.offered != " ".join(client.optional_in(grant.scope)):
+        return "outdated"
+    if grant.scope and not client.granted_scope(grant.scope, choice.chosen):
+        # RFC 6749 3.3 has no empty scope: a device could not tell that it has none.
+        return "nothing"
+    return ""

@@ -1,11 +1,13 @@
 """The last step: the page that says how the request ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
+from deviceflow.pages import words
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device import endings
 from deviceflow.pages.device.endings import Ending
@@ -21,13 +23,15 @@ class DonePage:
     """GET `/device/done`: what became of a request, for the account that answered it.
 
     The answer is the store's, as it is now: the page may be reloaded, and another window may have
-    been quicker. A request of another account looks the same as none. May raise `StoreUnavailable`.
+    been quicker. A request of another account looks the same as none. `scopes`: what each means.
+    May raise `StoreUnavailable`.
     """
 
     visitors: Visitors
     codes: Codes
     requests: DeviceRequests
     refusals: Refusals
+    scopes: Mapping[str, str]
     clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -47,7 +51,7 @@ class DonePage:
         if own is None:
             return self.show(visitor, endings.nothing_known())
         if own.grant.state is not State.PENDING:
-            return self.show(visitor, _answered(own, query.get("pressed", "")))
+            return self.show(visitor, self._answered(own, query.get("pressed", "")))
         if self.clock() >= own.grant.expires_at:
             return self.show(visitor, endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
@@ -57,22 +61,28 @@ class DonePage:
         context = {"ending": ending}
         return self.visitors.show(visitor, "device/done.html", context, status=ending.status)
 
+    def _answered(self, device_request: DeviceRequest, pressed: str) -> Ending:
+        """Say what the answer is; `pressed`: the button, which may have come second."""
+        client = device_request.client
+        name = client.name if client else gettext("device.done.unnamed_client")
+        match device_request.grant.state, pressed:
+            case State.DENIED, "approve":
+                return endings.denied_before(name)
+            case State.DENIED, _:
+                return endings.denied(name)
+            case State.CANCELLED, _:
+                return endings.cancelled()
+            case _, "deny":
+                return endings.approved_before(name)
+            case _:
+                return endings.approved(name, self._allowed(device_request))
 
-def _answered(device_request: DeviceRequest, pressed: str) -> Ending:
-    """Say what the answer is; `pressed`: the button, which may have come second."""
-    client = device_request.client
-    name = client.name if client else gettext("device.done.unnamed_client")
-    match device_request.grant.state, pressed:
-        case State.DENIED, "approve":
-            return endings.denied_before(name)
-        case State.DENIED, _:
-            return endings.denied(name)
-        case State.CANCELLED, _:
-            return endings.cancelled()
-        case _, "deny":
-            return endings.approved_before(name)
-        case _:
-            return endings.approved(name)
+    def _allowed(self, device_request: DeviceRequest) -> list[str]:
+        """Say what was approved, if the client's people have a choice."""
+        client, scope = device_request.client, device_request.grant.scope
+        if client is None or not client.optional_scopes:
+            return []
+        return words.scopes_in_words(scope, self.scopes)
 
 
 def _refused(reason: Reason) -> Ending:

@@ -1,5 +1,6 @@
 """How a request ends, in words: the last page that a person sees."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from deviceflow.pages.errors import Button
@@ -7,7 +8,7 @@ from deviceflow.pages.texts import gettext, isolated
 
 
 class Ending(NamedTuple):
-    """One such page. `mood` is how it looks."""
+    """One such page. `mood` is how it looks; `allowed`: scopes in words, if there was a choice."""
 
     status: int
     mood: Literal["good", "calm", "bad"]
@@ -15,10 +16,11 @@ class Ending(NamedTuple):
     happened: str
     next_step: str
     button: Button
+    allowed: Sequence[str] = ()
 
 
-def approved(name: str) -> Ending:
-    """Make the page after Approve; `name`: the client's."""
+def approved(name: str, allowed: Sequence[str] = ()) -> Ending:
+    """Make the page after Approve; `name`: the client's, `allowed`: what the person chose."""
     return Ending(
         status=200,
         mood="good",
@@ -26,6 +28,7 @@ def approved(name: str) -> Ending:
         happened=gettext("device.done.approved.happened", client=isolated(name)),
         next_step=gettext("device.done.approved.next_step"),
         button=_another_device(),
+        allowed=allowed,
     )
 
 

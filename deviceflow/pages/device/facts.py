@@ -7,21 +7,31 @@ from deviceflow.config import Server, Settings
 from deviceflow.core.address import is_shared, is_trusted, rate_key
 from deviceflow.core.client import Client
 from deviceflow.pages import words
+from deviceflow.pages.device.submission import SCOPE_BOX
 from deviceflow.store.grants import Grant
 
 _DAY_S = 86_400
+
+
+class ScopeFact(NamedTuple):
+    """One scope. `box`: the form's field by which the person grants it, empty for a fixed one."""
+
+    meaning: str
+    box: str
 
 
 class RequestFacts(NamedTuple):
     """The facts about a request, in words.
 
     `is_near`: whether it was made in the person's own network; None if the addresses cannot tell.
+    `optional_scopes`: the scopes with a box, as the form says that it showed them.
     `ends`: the day on which the access ends if it is approved now, empty for less than a day.
     """
 
     client_name: str
     is_verified: bool
-    scopes: list[str]
+    scopes: list[ScopeFact]
+    optional_scopes: str
     lasts: str
     ends: str
     ends_iso: str
@@ -42,7 +52,8 @@ def request_facts(
     return RequestFacts(
         client_name=client.name,
         is_verified=client.verified,
-        scopes=words.scopes_in_words(grant.scope, settings.scopes),
+        scopes=_scopes(grant.scope, client, settings),
+        optional_scopes=" ".join(client.optional_in(grant.scope)),
         lasts=words.lasting(access_s),
         ends=words.on(now + access_s) if access_s >= _DAY_S else "",
         ends_iso=words.iso(now + access_s),
@@ -54,6 +65,14 @@ def request_facts(
         requested_iso=words.iso(grant.requested_at),
         expires_in=words.lasting(max(0, grant.expires_at - now)),
     )
+
+
+def _scopes(scope: str, client: Client, settings: Settings) -> list[ScopeFact]:
+    meanings = words.scopes_in_words(scope, settings.scopes)
+    return [
+        ScopeFact(meaning, SCOPE_BOX + name if name in client.optional_scopes else "")
+        for name, meaning in zip(scope.split(), meanings, strict=True)
+    ]
 
 
 def _is_near(address: str, visitor_address: str, server: Server) -> bool | None:

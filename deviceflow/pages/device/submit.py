@@ -9,7 +9,7 @@ from deviceflow.core.grant import Event
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.decide import DecideStep
-from deviceflow.pages.device.submission import Submission
+from deviceflow.pages.device.submission import Choice, Submission
 from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import unreadable
 from deviceflow.pages.pause import Pauses
@@ -49,6 +49,7 @@ class SubmitStep:
             person=visitor.person,
             text=text,
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
+            choice=Choice.of(fields),
         )
         try:
             return await self._carry_out(submission, fields)

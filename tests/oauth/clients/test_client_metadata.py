@@ -370,3 +370,16 @@ async def test_nobody_has_verified_the_name(worker: Worker, stored: StoredClient
         changed = await stored.find(client["client_id"])
         assert changed is not None
         assert changed.verified is verified
+
+
+async def test_the_operators_choice_of_optional_scopes(
+    worker: Worker, stored: StoredClients
+) -> None:
+    """They stay with a change, as far as the client keeps the scopes."""
+    client = await register(worker)
+    optional = ("profile", "offline_access")
+    await operator_sets(stored, client, optional_scopes=optional)
+    assert (await change(worker, client, scope="openid profile")).status == 200
+    kept = await stored.find(client["client_id"])
+    assert kept is not None
+    assert (kept.scopes, kept.optional_scopes) == (("openid", "profile"), ("profile",))

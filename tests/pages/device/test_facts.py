@@ -28,7 +28,8 @@ def test_the_facts_are_in_words() -> None:
     assert facts._asdict() == {
         "client_name": "TV",
         "is_verified": True,
-        "scopes": ["Know who you are"],
+        "scopes": [("Know who you are", "")],
+        "optional_scopes": "",
         "lasts": "1 hour",
         "ends": "",
         "ends_iso": "2026-11-05T15:03:20Z",
