@@ -33,6 +33,7 @@ from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
+from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
@@ -74,6 +75,7 @@ class Parts:
     redemptions: Redemptions
     sessions: Sessions
     limits: Limits
+    reports: Reports
     replay: Replay
     callers: Callers
     resources: Resources
@@ -170,6 +172,7 @@ def open_parts(
         ),
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=limits,
+        reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         callers=Callers(
             settings.server.proxies,

@@ -20,6 +20,8 @@ from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
 from deviceflow.pages.device.refusals import Refusals
+from deviceflow.pages.device.report import ReportStep
+from deviceflow.pages.device.sent import SentPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -38,7 +40,7 @@ from deviceflow.pages.visitor import Visitors
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout)/*)}"
+_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done|sent))?|login|logout)/*)}"
 """A page's address in other case, or with a slash too many; the right one has a route before."""
 
 
@@ -143,6 +145,13 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
     )
+    report = ReportStep(
+        reports=parts.reports,
+        requests=requests,
+        grants=grants,
+        decide=decide,
+        recorder=parts.recorder,
+    )
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
@@ -150,6 +159,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         claim=claim,
         decide=decide,
         switch=switch,
+        report=report,
     )
     enter = EnterPage(
         visitors=visitors,
@@ -181,7 +191,8 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         clock=parts.clock,
         step=step,
     )
-    return [*enter.routes(), *confirm.routes(), *done.routes()]
+    sent = SentPage(visitors=visitors, codes=codes)
+    return [*enter.routes(), *confirm.routes(), *done.routes(), *sent.routes()]
 
 
 def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:

@@ -171,6 +171,19 @@ async def approved_before(page: Page, site: Program) -> None:
     await expect_heading(page, "This device is already connected")
 
 
+async def reported(page: Page, site: Program) -> None:
+    await question(page, site)
+    await press(page, "Somebody sent me this code")
+    await expect_heading(page, "Thank you for telling us")
+
+
+async def sent(page: Page, site: Program) -> None:
+    """What to do with a code that somebody has sent, from the form for a code."""
+    await filled_in(page, site)
+    await page.get_by_role("link", name="Somebody sent me one").click()
+    await expect_heading(page, "Did somebody send you the code?")
+
+
 async def expired(page: Page, site: Program) -> None:
     """A decision about a code that is none any more."""
     await code_form(page, site)
@@ -252,6 +265,8 @@ STATIONS: dict[str, Visit] = {
     "approved-choice": approved_choice,
     "denied-long": denied_long,
     "approved-before": approved_before,
+    "reported": reported,
+    "sent": sent,
     "expired": expired,
     "nothing-known": nothing_known,
     "sign-out-long": sign_out_long,

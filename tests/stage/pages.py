@@ -24,6 +24,7 @@ from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 from tests.stage.limits import MemoryLimits
@@ -165,6 +166,20 @@ class FakeSessions(Sessions):
         self.by_id.pop(session_id, None)
 
 
+class FakeReports(Reports):
+    """Reports, as they came: the grant, its client, the address."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, str, str]] = []
+
+    async def add(self, grant: str, client_id: str, address: str) -> ReportCounts:
+        is_new = not any(grant == other for other, _, _ in self.all)
+        if is_new:
+            self.all.append((grant, client_id, address))
+        of_client = sum(client_id == other for _, other, _ in self.all)
+        return ReportCounts(is_new, of_client, sum(address == other for *_, other in self.all))
+
+
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -173,6 +188,7 @@ class Store:
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
     clients: Clients = field(default_factory=lambda: Clients(()))
+    reports: FakeReports = field(default_factory=FakeReports)
 
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
@@ -198,6 +214,7 @@ class PageParts(Parts):
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,
+            reports=store.reports,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
         )

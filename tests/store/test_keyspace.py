@@ -15,6 +15,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.replay import Replay
+from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.users import Account, Users
@@ -37,6 +38,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.session,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
+    lambda name: keyspace.reports("client", name),
 ]
 
 
@@ -107,6 +109,7 @@ async def fill(store: Store) -> None:
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start(Session("ada", "sub-ada", 1))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
+    await Reports(store.connection, store.installation, store.clock).add("grant", "tv", "")
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
     clients = StoredClients(store.connection)

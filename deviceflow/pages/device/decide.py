@@ -35,11 +35,16 @@ class DecideStep:
     refusals: Refusals
     recorder: Recorder
 
-    async def carry_out(self, submission: Submission, event: Event) -> web.Response:
-        """Decide, or show the request first if this account has not been shown it."""
+    async def carry_out(
+        self, submission: Submission, event: Event, pressed: str = ""
+    ) -> web.Response:
+        """Decide, or show the request first if this account has not been shown it.
+
+        `pressed`: the button, if it has another name than the event.
+        """
         own = await self.requests.own(submission)
         if own is not None:
-            return await self._decide(submission, own, event)
+            return await self._decide(submission, own, event, pressed or event)
         text = submission.text
         if not self.requests.codes.read(text):
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
@@ -51,7 +56,7 @@ class DecideStep:
         return await self.claim.claim(submission, device_request, guess)
 
     async def _decide(
-        self, submission: Submission, device_request: DeviceRequest, event: Event
+        self, submission: Submission, device_request: DeviceRequest, event: Event, pressed: str
     ) -> web.Response:
         """Change the grant, and lead to its end. A client that was switched off can be denied.
 
@@ -84,7 +89,7 @@ class DecideStep:
         if outcome is Outcome.CLAIMED:
             return refuse(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
-        return see_other(request, "/device/done", code, pressed=event)
+        return see_other(request, "/device/done", code, pressed=pressed)
 
 
 def _fault(choice: Choice, client: Client, grant: Grant) -> str:

@@ -50,10 +50,13 @@ class DonePage:
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         if own is None:
             return self.show(visitor, endings.nothing_known())
+        pressed = query.get("pressed", "")
         if own.grant.state is not State.PENDING:
-            return self.show(visitor, self._answered(own, query.get("pressed", "")))
+            return self.show(visitor, self._answered(own, pressed))
         if self.clock() >= own.grant.expires_at:
-            return self.show(visitor, endings.expired())
+            # A report counts, even if it comes too late to deny anything.
+            is_report = pressed == "report"
+            return self.show(visitor, endings.reported() if is_report else endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
 
     def show(self, visitor: Visitor, ending: Ending) -> web.Response:
@@ -66,13 +69,15 @@ class DonePage:
         client = device_request.client
         name = client.name if client else gettext("device.done.unnamed_client")
         match device_request.grant.state, pressed:
+            case State.DENIED, "report":
+                return endings.reported()
             case State.DENIED, "approve":
                 return endings.denied_before(name)
             case State.DENIED, _:
                 return endings.denied(name)
             case State.CANCELLED, _:
                 return endings.cancelled()
-            case _, "deny":
+            case _, "deny" | "report":
                 return endings.approved_before(name)
             case _:
                 return endings.approved(name, self._allowed(device_request))

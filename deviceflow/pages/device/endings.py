@@ -44,6 +44,18 @@ def denied(name: str) -> Ending:
     )
 
 
+def reported() -> Ending:
+    """Make the page after the report that somebody sent the code."""
+    return Ending(
+        status=200,
+        mood="calm",
+        title=gettext("device.done.reported.title"),
+        happened=gettext("device.done.reported.happened"),
+        next_step=gettext("device.done.reported.next_step"),
+        button=_another_device(),
+    )
+
+
 def expired() -> Ending:
     """Make the page for a decision that came too late."""
     return Ending(
