@@ -19,6 +19,7 @@ from deviceflow.core.signing_key import SigningKey
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
+from deviceflow.places import Places, open_places
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
@@ -78,6 +79,7 @@ class Parts:
     reports: Reports
     replay: Replay
     callers: Callers
+    places: Places
     resources: Resources
     pace: PaceTable
     recorder: Recorder
@@ -102,6 +104,7 @@ class Parts:
         with suppress(asyncio.CancelledError):
             await feeding
         self.users.close()
+        self.places.close()
         await self.holds.close()
         await self.connection.close()
 
@@ -115,7 +118,7 @@ def open_parts(
     steady: SteadyClock,
     recorder: Recorder,
 ) -> Parts:
-    """Make the shared objects of one worker."""
+    """Make the shared objects of one worker. May raise PlacesError."""
     connection.watch = StoreWatch(recorder)
     pushes = PushWatch(recorder)
     installation = secrets.installation
@@ -180,6 +183,7 @@ def open_parts(
             clock,
             warns=not settings.server.names_no_proxies,
         ),
+        places=open_places(settings.pages.geoip_file),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,

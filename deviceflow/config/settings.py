@@ -11,6 +11,7 @@ from deviceflow.config.values import (
     NO_PROXIES,
     CorsOrigin,
     Email,
+    FilePath,
     Folder,
     HeaderName,
     Host,
@@ -143,9 +144,13 @@ class Registration(Section, frozen=True, kw_only=True):
 
 
 class Pages(Section, frozen=True, kw_only=True):
-    """The pages that people see."""
+    """The pages that people see.
+
+    `geoip_file`: an MMDB file, by which the page says about where a device is.
+    """
 
     title: DisplayName = "Connect a device"
+    geoip_file: FilePath | None = None
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 

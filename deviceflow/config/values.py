@@ -130,6 +130,7 @@ Host = Annotated[
     ),
 ]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a folder")]
+FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="1 to 255 ASCII characters, no spaces")

@@ -19,6 +19,7 @@ from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
@@ -188,6 +189,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         codes=codes,
         requests=requests,
         done=done,
+        origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
     )

@@ -20,6 +20,7 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.stage.places import write_places
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
@@ -88,6 +89,9 @@ format = "json"
 
 [server]
 trusted_proxies = ["127.0.0.0/8"]
+
+[pages]
+geoip_file = "places.mmdb"
 
 [[clients]]
 client_id = "tv"
@@ -160,6 +164,7 @@ def running_site() -> Iterator[Program]:
     # A short path, so that the store's socket is in the data directory.
     with TemporaryDirectory(prefix="df-") as folder:
         (Path(folder) / "deviceflow.toml").write_text(SITE + users, encoding="utf-8")
+        write_places(Path(folder) / "places.mmdb")
         program = Program(Path(folder), (), Notes())
         try:
             program.start()

@@ -113,6 +113,18 @@ async def question_near(page: Page, site: Program) -> None:
     await expect(page.get_by_text("the network you are on now")).to_be_visible()
 
 
+async def question_abroad(page: Page, site: Program) -> None:
+    """Of a device in another country."""
+    answer = await page.request.post(
+        f"{site.url}/oauth2/device_authorization",
+        form={"client_id": "tv", "scope": "openid profile offline_access"},
+        headers={"User-Agent": CONSOLE, "X-Forwarded-For": "203.0.113.7"},
+    )
+    await ask(page, site, str((await answer.json())["user_code"]))
+    await expect(page.get_by_text("It asked from Germany, and you seem to be in")).to_be_visible()
+    await expect(page.get_by_text("near Berlin, Germany")).to_be_visible()
+
+
 async def question_long(page: Page, site: Program) -> None:
     await ask(page, site, stranger(site, "long").user_code, LONG_NAME)
 
@@ -256,6 +268,7 @@ STATIONS: dict[str, Visit] = {
     "pause-codes": paused_codes,
     "question": question,
     "question-near": question_near,
+    "question-abroad": question_abroad,
     "question-long": question_long,
     "question-claimed": question_claimed,
     "question-outdated": question_outdated,

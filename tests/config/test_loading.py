@@ -148,6 +148,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "redis.url": "redis://r",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
+        "pages.geoip_file": "places.mmdb",
         "registration.initial_access_token_sha256": DIGEST,
     }
     # The values that other settings need for this one.

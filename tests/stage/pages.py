@@ -22,6 +22,7 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
+from deviceflow.places import open_places
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.reports import ReportCounts, Reports
@@ -217,13 +218,20 @@ class PageParts(Parts):
             reports=store.reports,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
+            places=open_places(settings.pages.geoip_file),
         )
 
 
 def add_to(app: web.Application, store: Store, settings: Settings, demo: Demo | None) -> None:
     """Give `app` the pages, wired as the server wires them."""
     store.clients = Clients(settings.clients)
-    add_pages(app, PageParts(store, settings), demo)
+    parts = PageParts(store, settings)
+    add_pages(app, parts, demo)
+
+    async def close(_: web.Application) -> None:
+        parts.places.close()
+
+    app.on_cleanup.append(close)
 
 
 class Browser:

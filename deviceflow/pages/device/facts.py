@@ -1,12 +1,11 @@
 """What a person reads before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
 
-from ipaddress import ip_network
 from typing import NamedTuple
 
-from deviceflow.config import Server, Settings
-from deviceflow.core.address import is_shared, is_trusted, rate_key
+from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.pages import words
+from deviceflow.pages.device.origin import Origin
 from deviceflow.pages.device.submission import SCOPE_BOX
 from deviceflow.store.grants import Grant
 
@@ -23,7 +22,7 @@ class ScopeFact(NamedTuple):
 class RequestFacts(NamedTuple):
     """The facts about a request, in words.
 
-    `is_near`: whether it was made in the person's own network; None if the addresses cannot tell.
+    `origin`: where the device is, and `near`: that in words, empty if it is not known.
     `optional_scopes`: the scopes with a box, as the form says that it showed them.
     `ends`: the day on which the access ends if it is approved now, empty for less than a day.
     """
@@ -36,8 +35,8 @@ class RequestFacts(NamedTuple):
     ends: str
     ends_iso: str
     device: str
-    address: str
-    is_near: bool | None
+    origin: Origin
+    near: str
     requested: str
     requested_ago: str
     requested_iso: str
@@ -45,7 +44,7 @@ class RequestFacts(NamedTuple):
 
 
 def request_facts(
-    grant: Grant, client: Client, settings: Settings, visitor_address: str, now: int
+    grant: Grant, client: Client, settings: Settings, origin: Origin, now: int
 ) -> RequestFacts:
     """Say what `grant` is; `now` in s."""
     access_s = _access_s(grant, client, settings)
@@ -58,8 +57,8 @@ def request_facts(
         ends=words.on(now + access_s) if access_s >= _DAY_S else "",
         ends_iso=words.iso(now + access_s),
         device=words.device_in_words(grant.device),
-        address=grant.address,
-        is_near=_is_near(grant.address, visitor_address, settings.server),
+        origin=origin,
+        near=words.near(origin.place.city, origin.place.country) if origin.place else "",
         requested=words.at(grant.requested_at),
         requested_ago=words.ago(grant.requested_at, now),
         requested_iso=words.iso(grant.requested_at),
@@ -73,20 +72,6 @@ def _scopes(scope: str, client: Client, settings: Settings) -> list[ScopeFact]:
         ScopeFact(meaning, SCOPE_BOX + name if name in client.optional_scopes else "")
         for name, meaning in zip(scope.split(), meanings, strict=True)
     ]
-
-
-def _is_near(address: str, visitor_address: str, server: Server) -> bool | None:
-    """Return whether two addresses are of one network; None if that cannot be told.
-
-    The network of a loopback or private address, or of a proxy that hides what is behind it, is
-    not "the network you are on": a stranger's device may have the same.
-    """
-    if not address or not visitor_address:
-        return None
-    proxies = [ip_network(network) for network in server.proxies]
-    if all(is_shared(each) or is_trusted(each, proxies) for each in (address, visitor_address)):
-        return None
-    return rate_key(address) == rate_key(visitor_address)
 
 
 def _access_s(grant: Grant, client: Client, settings: Settings) -> int:
