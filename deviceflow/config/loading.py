@@ -23,7 +23,7 @@ from deviceflow.core.user_code import LETTERS, NUMERIC
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
 """Alphabets that a file may name instead of listing their characters."""
 
-PATHS = ("server.data_dir", "pages.geoip_file")
+PATHS = ("server.data_dir", "pages.geoip_file", "pages.logo", "pages.templates_dir")
 """The settings that are paths of files and folders."""
 
 AUTO = "auto"
@@ -146,11 +146,15 @@ def _beside(file: Path, settings: Settings, origins: Mapping[str, str]) -> Setti
         path = getattr(getattr(settings, section), name)
         if path is not None and setting not in origins:
             sections.setdefault(section, {})[name] = str(folder / path)
-    changed = {
+    changed: dict[str, Any] = {
         section: msgspec.structs.replace(getattr(settings, section), **paths)
         for section, paths in sections.items()
     }
-    return msgspec.structs.replace(settings, **changed)
+    clients = tuple(
+        msgspec.structs.replace(client, logo=str(folder / client.logo)) if client.logo else client
+        for client in settings.clients
+    )
+    return msgspec.structs.replace(settings, clients=clients, **changed)
 
 
 def _document(path: Path) -> dict[str, Any]:

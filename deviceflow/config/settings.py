@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from deviceflow.config.values import (
     NO_PROXIES,
+    Colour,
     CorsOrigin,
     Email,
     FilePath,
@@ -25,10 +26,12 @@ from deviceflow.config.values import (
 from deviceflow.core.client import (
     Client,
     DisplayName,
+    ImagePath,
     Interval,
     Lifetime,
     ScopeToken,
     SecretDigest,
+    WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
@@ -146,11 +149,17 @@ class Registration(Section, frozen=True, kw_only=True):
 class Pages(Section, frozen=True, kw_only=True):
     """The pages that people see.
 
-    `geoip_file`: an MMDB file, by which the page says about where a device is.
+    `geoip_file`: an MMDB file, by which the page says about where a device is. `logo`: a picture at
+    the top of each page. `accent`: the colour of buttons and links. `links`: at the foot of each
+    page, by their words. `templates_dir`: a folder with templates that replace some.
     """
 
     title: DisplayName = "Connect a device"
     geoip_file: FilePath | None = None
+    logo: ImagePath | None = None
+    accent: Colour | None = None
+    links: dict[DisplayName, WebPage] = {}
+    templates_dir: Folder | None = None
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 

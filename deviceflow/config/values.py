@@ -130,6 +130,13 @@ Host = Annotated[
     ),
 ]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a folder")]
+Colour = Annotated[
+    str,
+    Meta(
+        pattern=r"\A#[0-9A-Fa-f]{6}\Z",
+        description='a colour: "#" and six hexadecimal digits, such as "#2f4fd0"',
+    ),
+]
 FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[

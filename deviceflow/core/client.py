@@ -83,8 +83,20 @@ Any number of clients may have no name.
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
-OptionalScopes = Annotated[tuple[ScopeToken, ...], Meta(max_length=32)]
+MAX_OPTIONAL_SCOPES = 32
 """Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
+
+WebPage = Annotated[
+    str,
+    Meta(
+        pattern=r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][\x21-\x7e]{0,500})?\Z",
+        description="the https:// address of a page, without a user name",
+    ),
+]
+
+ImagePath = Annotated[
+    str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a picture: PNG, JPEG or WebP")
+]
 
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
@@ -93,7 +105,9 @@ Interval = Annotated[int, Meta(ge=1, le=3_600)]
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """One registered application. For a field that is None the server's own setting holds.
 
-    `name`: what people read when they decide. `scopes`: all scopes that it may ask for.
+    `name`: what people read when they decide. `publisher`: who makes it. `client_uri`,
+    `policy_uri`, `tos_uri`: pages about it, in the words of RFC 7591 2. `logo`: a file, read only
+    for clients of the settings. `scopes`: all scopes that it may ask for.
     `optional_scopes`: those of them that the person may leave out (RFC 6749 3.3).
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
     `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
@@ -111,8 +125,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     client_id: ClientId
     name: DisplayName
+    publisher: DisplayName | None = None
+    client_uri: WebPage | None = None
+    policy_uri: WebPage | None = None
+    tos_uri: WebPage | None = None
+    logo: ImagePath | None = None
     scopes: tuple[ScopeToken, ...] = ()
-    optional_scopes: OptionalScopes = ()
+    optional_scopes: tuple[ScopeToken, ...] = ()
     auth_method: AuthMethod = PUBLIC
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None

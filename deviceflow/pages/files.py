@@ -1,9 +1,9 @@
 """A look at the files of the pages, before a worker that uses them is started."""
 
-import jinja2
-
 from deviceflow.config import Settings
-from deviceflow.pages.render import templates_dir
+from deviceflow.pages.look import LookError, read_look
+from deviceflow.pages.template_faults import template_faults
+from deviceflow.pages.templates import templates_dir
 from deviceflow.pages.texts import read_catalogue
 from deviceflow.places import PlacesError, open_places
 
@@ -13,7 +13,20 @@ def page_faults(settings: Settings) -> list[str]:
 
     The lines of files that a setting names begin with the name of the setting.
     """
-    return [*_template_faults(), *_text_faults(), *_place_faults(settings)]
+    return [
+        *template_faults(settings.pages.templates_dir, templates_dir()),
+        *_text_faults(),
+        *_look_faults(settings),
+        *_place_faults(settings),
+    ]
+
+
+def _look_faults(settings: Settings) -> list[str]:
+    try:
+        read_look(settings)
+    except LookError as error:
+        return error.faults
+    return []
 
 
 def _place_faults(settings: Settings) -> list[str]:
@@ -22,22 +35,6 @@ def _place_faults(settings: Settings) -> list[str]:
     except PlacesError as error:
         return [f"pages.geoip_file: {error}"]
     return []
-
-
-def _template_faults() -> list[str]:
-    folder = templates_dir()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, extensions=["jinja2.ext.i18n"]
-    )
-    faults = []
-    for name in environment.list_templates(extensions=["html"]):
-        try:
-            environment.get_template(name)
-        except jinja2.TemplateSyntaxError as error:
-            faults.append(f"{folder / name}: line {error.lineno}: {error.message}")
-        except (jinja2.TemplateError, OSError, UnicodeDecodeError) as error:
-            faults.append(f"{folder / name}: {error}")
-    return faults
 
 
 def _text_faults() -> list[str]:

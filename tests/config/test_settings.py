@@ -426,6 +426,27 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
                 " expected an absolute URI without a fragment"
             ),
         ),
+        (
+            'client_uri = "http://example.com"',
+            (
+                'clients[0].client_uri: got "http://example.com";'
+                " expected the https:// address of a page, without a user name"
+            ),
+        ),
+        (
+            'tos_uri = "https://bank.example@evil.example/"',
+            (
+                'clients[0].tos_uri: got "https://***@evil.example/";'
+                " expected the https:// address of a page, without a user name"
+            ),
+        ),
+        (
+            'optional_scopes = ["a b"]',
+            (
+                'clients[0].optional_scopes[0]: got "a b"; expected a scope:'
+                " printable ASCII without spaces, quotes and backslashes"
+            ),
+        ),
         ('pkce = "on"', 'clients[0].pkce: got "on"; expected one of "optional", "required"'),
         ('dpop = "on"', 'clients[0].dpop: got "on"; expected one of "optional", "required"'),
         (

@@ -8,7 +8,7 @@ import pytest
 from deviceflow.config import Pages, Settings
 from deviceflow.pages import files
 from deviceflow.pages.files import page_faults
-from deviceflow.pages.render import templates_dir
+from deviceflow.pages.templates import templates_dir
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """What a person reads before deciding (RFC 8628 5.4, RFC 6749 10.2)."""
 
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.pages import words
 from deviceflow.pages.device.origin import Origin
 from deviceflow.pages.device.submission import SCOPE_BOX
+from deviceflow.pages.texts import gettext
 from deviceflow.store.grants import Grant
 
 _DAY_S = 86_400
@@ -19,6 +21,14 @@ class ScopeFact(NamedTuple):
     box: str
 
 
+class ClientLink(NamedTuple):
+    """A page about the client. `host`: where it leads, as people can compare it."""
+
+    words: str
+    uri: str
+    host: str
+
+
 class RequestFacts(NamedTuple):
     """The facts about a request, in words.
 
@@ -27,7 +37,10 @@ class RequestFacts(NamedTuple):
     `ends`: the day on which the access ends if it is approved now, empty for less than a day.
     """
 
+    client_id: str
     client_name: str
+    publisher: str
+    links: list[ClientLink]
     is_verified: bool
     scopes: list[ScopeFact]
     optional_scopes: str
@@ -49,7 +62,10 @@ def request_facts(
     """Say what `grant` is; `now` in s."""
     access_s = _access_s(grant, client, settings)
     return RequestFacts(
+        client_id=client.client_id,
         client_name=client.name,
+        publisher=client.publisher or "",
+        links=_links(client),
         is_verified=client.verified,
         scopes=_scopes(grant.scope, client, settings),
         optional_scopes=" ".join(client.optional_in(grant.scope)),
@@ -64,6 +80,15 @@ def request_facts(
         requested_iso=words.iso(grant.requested_at),
         expires_in=words.lasting(max(0, grant.expires_at - now)),
     )
+
+
+def _links(client: Client) -> list[ClientLink]:
+    pages = (
+        (gettext("device.confirm.link_about"), client.client_uri),
+        (gettext("device.confirm.link_privacy"), client.policy_uri),
+        (gettext("device.confirm.link_terms"), client.tos_uri),
+    )
+    return [ClientLink(words, uri, urlsplit(uri).netloc) for words, uri in pages if uri]
 
 
 def _scopes(scope: str, client: Client, settings: Settings) -> list[ScopeFact]:

@@ -29,7 +29,10 @@ ORIGIN = Origin(GRANT.address, is_near=False)
 def test_the_facts_are_in_words() -> None:
     facts = request_facts(GRANT, CLIENT, Settings(), ORIGIN, NOW)
     assert facts._asdict() == {
+        "client_id": "tv",
         "client_name": "TV",
+        "publisher": "",
+        "links": [],
         "is_verified": True,
         "scopes": [("Know who you are", "")],
         "optional_scopes": "",
