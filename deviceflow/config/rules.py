@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
@@ -121,6 +122,10 @@ def _redis_rules(redis: Redis) -> Iterator[Finding]:
 
 
 def _device_rules(device: Device) -> Iterator[Finding]:
+    path = urlsplit(device.verification_uri or "").path
+    if path.startswith(("/oauth2/", "/.well-known/", "/static/")):
+        wrong = f"got {shown(device.verification_uri)}, a path that machines use"
+        yield "verification_uri", wrong, 'another path, such as "/go"'
     if device.interval_s > device.max_interval_s:
         yield (
             "interval_s",

@@ -21,6 +21,7 @@ from deviceflow.config.values import (
     PasswordHash,
     Port,
     RedisUrl,
+    ShortAddress,
     SubjectIdentifier,
 )
 from deviceflow.core.client import (
@@ -111,8 +112,12 @@ class Redis(Section, frozen=True, kw_only=True):
 
 
 class Device(Section, frozen=True, kw_only=True):
-    """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5)."""
+    """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
+    `verification_uri`: what devices show, in place of the issuer's page for a code.
+    """
+
+    verification_uri: ShortAddress | None = None
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
     max_interval_s: Interval = 60
@@ -221,6 +226,22 @@ class Settings(Section, frozen=True, kw_only=True):
     def route_path(self) -> str:
         """The same decoded, as the router compares it with what a request names."""
         return unquote(self.base_path)
+
+    @property
+    def code_page(self) -> str:
+        """The address of the page for a code."""
+        return f"{self.issuer_url}/device"
+
+    @property
+    def verification_uri(self) -> str:
+        """The address that devices show (RFC 8628 3.2)."""
+        return self.device.verification_uri or self.code_page
+
+    def verification_uri_complete(self, user_code: str) -> str:
+        """Return that address with a code in it, for a QR code (RFC 8628 3.3.1)."""
+        address = self.verification_uri
+        path = "" if urlsplit(address).path else "/"
+        return f"{address}{path}?user_code={user_code}"
 
     def route(self, path: str) -> str:
         """Return the route of `path` below the issuer's path.

@@ -130,6 +130,17 @@ Host = Annotated[
     ),
 ]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a folder")]
+ShortAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"\A.{1,40}\Z",
+        description='an https:// URL of up to 40 characters without a query, a fragment or a "/" at'
+        " the end (http:// only for 127.0.0.1, [::1] or localhost)",
+        extra={"rule": is_issuer},
+    ),
+]
+"""A person types it from a screen across the room."""
+
 Colour = Annotated[
     str,
     Meta(

@@ -1,5 +1,6 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from hashlib import sha256
@@ -86,10 +87,12 @@ OFFLINE_ACCESS = "offline_access"
 MAX_OPTIONAL_SCOPES = 32
 """Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
 
+_WEB_PAGE = r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][\x21-\x7e]{0,500})?\Z"
+
 WebPage = Annotated[
     str,
     Meta(
-        pattern=r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][\x21-\x7e]{0,500})?\Z",
+        pattern=_WEB_PAGE,
         description="the https:// address of a page, without a user name",
     ),
 ]
@@ -229,6 +232,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         """
         left_out = {*self.optional_in(scope)} - {*chosen}
         return " ".join(name for name in scope.split() if name not in left_out)
+
+
+def is_web_page(value: object) -> bool:
+    """Return whether `value` is a `WebPage`."""
+    return isinstance(value, str) and re.fullmatch(_WEB_PAGE, value) is not None
 
 
 def scope_tokens(scope: str) -> tuple[str, ...]:

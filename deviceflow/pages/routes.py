@@ -1,6 +1,7 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -33,6 +34,7 @@ from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
+from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
@@ -214,5 +216,9 @@ def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:
         return see_other(request, f"/{page}", codes.carry(request.query.get("user_code", "")))
 
     below = settings.route_path
-    roots = [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
-    return [*roots, web.get(below + _ALMOST_A_PAGE, correct)]
+    short = ShortAddressPage(settings=settings, codes=codes)
+    paths = {"/", below or "/", f"{below}/"}
+    if settings.device.verification_uri and not urlsplit(settings.device.verification_uri).path:
+        paths -= {"/"}
+    roots = [web.get(path, lead_on) for path in sorted(paths)]
+    return [*roots, web.get(below + _ALMOST_A_PAGE, correct), *short.routes()]

@@ -125,6 +125,13 @@ async def question_abroad(page: Page, site: Program) -> None:
     await expect(page.get_by_text("near Berlin, Germany")).to_be_visible()
 
 
+async def question_shown(page: Page, site: Program) -> None:
+    """Of a client with a logo, a publisher and pages."""
+    await ask(page, site, stranger(site, "shown").user_code)
+    await expect(page.get_by_text("by Example Televisions & Sons Ltd")).to_be_visible()
+    await expect(page.get_by_role("link", name="Privacy", exact=True)).to_be_visible()
+
+
 async def question_long(page: Page, site: Program) -> None:
     await ask(page, site, stranger(site, "long").user_code, LONG_NAME)
 
@@ -269,6 +276,7 @@ STATIONS: dict[str, Visit] = {
     "question": question,
     "question-near": question_near,
     "question-abroad": question_abroad,
+    "question-shown": question_shown,
     "question-long": question_long,
     "question-claimed": question_claimed,
     "question-outdated": question_outdated,

@@ -150,6 +150,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "server.client_certificate_header": "X-Subject",
         "pages.geoip_file": "places.mmdb",
         "pages.logo": "logo.png",
+        "device.verification_uri": "https://tv.example/go",
         "pages.accent": "#0b5fff",
         "pages.templates_dir": "templates",
         "registration.initial_access_token_sha256": DIGEST,
@@ -367,6 +368,24 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             + ", ".join(f'"{i}" = "https://a.example"' for i in range(9))
             + "}",
             "pages.links: got 9; expected at most 8",
+        ),
+        (
+            '[device]\nverification_uri = "http://tv.example/go"',
+            'device.verification_uri: got "http://tv.example/go"; expected an https:// URL of',
+        ),
+        (
+            f'[device]\nverification_uri = "https://tv.example/{"a" * 22}"',
+            (
+                f'device.verification_uri: got "https://tv.example/{"a" * 22}";'
+                " expected an https:// URL of"
+            ),
+        ),
+        (
+            '[device]\nverification_uri = "https://tv.example/oauth2/go"',
+            (
+                'device.verification_uri: got "https://tv.example/oauth2/go",'
+                ' a path that machines use; expected another path, such as "/go"'
+            ),
         ),
         (
             '[tokens]\nformat = "reference"',

@@ -1,10 +1,12 @@
 """Files that the pages are made from: read at start and by a reload, in all workers or in none."""
 
+import re
 from collections.abc import Callable
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.stage.pictures import write_picture
 from tests.stage.places import PLACES, write_places
 from tests.stage.process import Command, MakeProgram, NewBrowser
 from tests.stage.program import Program
@@ -70,6 +72,42 @@ def test_places(program: Program, reload: Reload, browser: NewBrowser) -> None:
     assert f"pages.geoip_file: {file}: not an MMDB file" in ended.stderr
     assert "nothing changed" in ended.stderr
     assert program.workers == workers
+
+
+def test_the_own_look(program: Program, reload: Reload, browser: NewBrowser) -> None:
+    """All workers change, or none: a bad logo or template is named, and nothing else changes."""
+    folder = program.config.parent
+    write_picture(folder / "own.png")
+    (folder / "templates").mkdir()
+    before = program.config.read_text("utf-8")
+    set_pages(program, 'logo = "own.png"\naccent = "#0b7a3b"\ntemplates_dir = "templates"')
+    assert reload().returncode == 0
+    names = {shown_logo(browser()) for _ in range(IN_A_ROW // 4)}
+    assert len(names) == 1
+
+    write_picture(folder / "own.png", size=(80, 80))
+    template = folder / "templates" / "base.html"
+    template.write_text("{% if %}", "utf-8")
+    ended = reload()
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 2)
+    assert f"{template}: line 1: " in ended.stderr
+    assert {shown_logo(browser()) for _ in range(IN_A_ROW // 4)} == names
+
+    template.unlink()
+    assert reload().returncode == 0
+    others = {shown_logo(browser()) for _ in range(IN_A_ROW // 4)}
+    assert (len(others), others & names) == (1, set())
+    (folder / "own.png").unlink()
+    assert "pages.logo: " in reload().stderr
+    program.config.write_text(before, "utf-8")
+    assert reload().returncode == 0
+
+
+def shown_logo(person: Browser) -> str:
+    """The name of the logo on a page."""
+    found = re.search(r"/static/(logo-\w+\.png)", person.open("/login").page)
+    assert found
+    return found[1]
 
 
 def test_a_start_without_a_file(make_program: MakeProgram, command: Command) -> None:
