@@ -63,33 +63,47 @@ class DecideStep:
         The last page reads what became of the grant. It learns which button was pressed, because a
         button that came second did nothing, and the page has to say that.
         """
-        grant, refuse = device_request.grant, self.refusals.lead
-        client = device_request.enabled_client
-        scope = grant.scope
+        grant, scope = device_request.grant, None
         if event is Event.APPROVE:
-            if client is None:
-                return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
-            if notice := _fault(submission.choice, client, grant):
-                code = self.requests.show(device_request)
-                return see_other(submission.visitor.request, "/device/confirm", code, notice=notice)
-            scope = client.granted_scope(grant.scope, submission.choice.chosen)
-        approved = None if scope == grant.scope else scope
-        outcome = await self.grants.decide(grant, event, submission.person.subject(), approved)
+            if refusal := self._refusal(submission, device_request):
+                return refusal
+            scope = _narrowed(submission.choice, device_request)
+        outcome = await self.grants.decide(grant, event, submission.person.subject(), scope)
         self.recorder.count(table.DECIDED, event, outcome)
-        name, client_id = self.grants.log_id(grant.id), grant.client_id
-        narrowed = {} if approved is None else {"scope": approved}
         log.info(
             "grant.decided",
-            grant=name,
+            grant=self.grants.log_id(grant.id),
             wanted=event,
             outcome=outcome,
-            client_id=client_id,
-            **narrowed,
+            client_id=grant.client_id,
+            **({} if scope is None else {"scope": scope}),
         )
         if outcome is Outcome.CLAIMED:
-            return refuse(submission.visitor, Reason.CLAIMED, submission.text)
+            return self.refusals.lead(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
         return see_other(request, "/device/done", code, pressed=pressed)
+
+    def _refusal(
+        self, submission: Submission, device_request: DeviceRequest
+    ) -> web.Response | None:
+        """Lead to the page that says why this form approves nothing; None if it may."""
+        client, visitor = device_request.enabled_client, submission.visitor
+        if client is None:
+            return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
+        notice = _fault(submission.choice, client, device_request.grant)
+        if not notice:
+            return None
+        code = self.requests.show(device_request)
+        return see_other(visitor.request, "/device/confirm", code, notice=notice)
+
+
+def _narrowed(choice: Choice, device_request: DeviceRequest) -> str | None:
+    """Return the scope that the person grants; None for all of it, or if that is decided."""
+    grant, client = device_request.grant, device_request.enabled_client
+    if client is None or grant.state is not State.PENDING:
+        return None
+    scope = client.granted_scope(grant.scope, choice.chosen)
+    return None if scope == grant.scope else scope
 
 
 def _fault(choice: Choice, client: Client, grant: Grant) -> str:
