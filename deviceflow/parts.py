@@ -20,6 +20,7 @@ from deviceflow.notices.outbox import Outboxes
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
+from deviceflow.places import Places, open_places
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
@@ -39,6 +40,7 @@ from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
+from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.upstream_answers import UpstreamAnswers
@@ -86,10 +88,12 @@ class Parts:
     redemptions: Redemptions
     sessions: Sessions
     limits: Limits
+    reports: Reports
     replay: Replay
     outboxes: Outboxes
     notice_links: NoticeLinks
     callers: Callers
+    places: Places
     resources: Resources
     pace: PaceTable
     recorder: Recorder
@@ -119,6 +123,7 @@ class Parts:
             await feeding
         self.users.close()
         await self.providers.close()
+        self.places.close()
         await self.holds.close()
         await self.connection.close()
 
@@ -132,7 +137,7 @@ def open_parts(
     steady: SteadyClock,
     recorder: Recorder,
 ) -> Parts:
-    """Make the shared objects of one worker."""
+    """Make the shared objects of one worker. May raise PlacesError."""
     connection.watch = StoreWatch(recorder)
     pushes = PushWatch(recorder)
     installation = secrets.installation
@@ -210,6 +215,7 @@ def open_parts(
         ),
         sessions=Sessions(connection, installation, session_lifetime_s),
         limits=limits,
+        reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
         notice_links=NoticeLinks(connection),
@@ -219,6 +225,7 @@ def open_parts(
             clock,
             warns=not settings.server.names_no_proxies,
         ),
+        places=open_places(settings.pages.geoip_file),
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,

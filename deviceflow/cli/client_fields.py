@@ -26,8 +26,8 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     for field, value in fields.items():
         for text in value if isinstance(value, tuple) else (value,):
             refuse_undecodable(OPTION_OF.get(field, field), str(text))
-    if "scopes" in fields:
-        fields["scopes"] = " ".join(fields["scopes"]).split()
+    for field in {"scopes", "optional_scopes"} & set(fields):
+        fields[field] = " ".join(fields[field]).split()
     code = {name: fields.pop(f"user_code_{name}", None) for name in CODE_FIELDS}
     if code := {name: value for name, value in code.items() if value is not None}:
         fields["user_code"] = code

@@ -17,9 +17,13 @@ from deviceflow.core.user_code import UserCodeFormat
 
 USAGE = {
     "scopes": "--scope SCOPES",
+    "optional_scopes": "--optional-scope SCOPES",
     "auth_method": "--auth-method METHOD",
     "jwks": "--jwks FILE",
     "tls_client_auth_subject_dn": "--tls-subject DN",
+    "client_uri": "--client-uri URI",
+    "policy_uri": "--policy-uri URI",
+    "tos_uri": "--tos-uri URI",
     "audience": "--audience API",
     "resources": "--resource URI",
     "lifetime_s": "--lifetime SECONDS",
@@ -28,6 +32,11 @@ USAGE = {
 """How an option is written where its field and the field's type do not say it."""
 
 UNSET = (
+    "publisher",
+    "client-uri",
+    "policy-uri",
+    "tos-uri",
+    "optional-scope",
     "audience",
     "resource",
     "token-format",
@@ -56,10 +65,15 @@ def _words_of(method: ClientMethod) -> str:
 HELP = {
     "What people see": {
         "name": "The name that people read when they decide.",
+        "publisher": "Who makes the application. People see it if you vouch for the name.",
+        "client_uri": "The address of a page about the application (https).",
+        "policy_uri": "The address of its privacy policy.",
+        "tos_uri": "The address of its terms of service.",
         "verified": "Whether you vouch for the name. People are warned of a name that is not"
         " verified; a client that registers itself begins so.",
         "scopes": "All scopes that the client may ask for. Separate several with spaces, or repeat"
         " the option.",
+        "optional_scopes": "Those of them that people may leave out when they approve.",
     },
     "How the client authenticates": {
         "auth_method": "; ".join(

@@ -85,7 +85,7 @@ def _welcome(settings: Settings) -> None:
 
     1. Open        {settings.issuer_url}/demo
        A television shows a code and waits. Beside it you see every message.
-    2. Approve at  {settings.issuer_url}/device
+    2. Approve at  {settings.verification_uri}
        username  {USERNAME}
        password  {PASSWORD}
 

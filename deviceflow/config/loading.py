@@ -23,6 +23,9 @@ from deviceflow.core.user_code import LETTERS, NUMERIC
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
 """Alphabets that a file may name instead of listing their characters."""
 
+PATHS = ("server.data_dir", "pages.geoip_file", "pages.logo", "pages.templates_dir")
+"""The settings that are paths of files and folders."""
+
 AUTO = "auto"
 """As the number of workers: one for each core."""
 
@@ -49,8 +52,8 @@ def load(
 
     If `path` is None, DEVICEFLOW_CONFIG may name the file. `overrides` maps dotted paths
     (`server.port`) to values of the command line; None means that the option was not used.
-    If there is a file, `server.data_dir` is relative to its folder, unless the environment or
-    the command line sets it. So all commands with the same file use the same store.
+    If there is a file, paths (`server.data_dir`) are relative to its folder, unless the environment
+    or the command line sets them. So all commands with the same file use the same store.
     May raise ConfigError, which lists all problems.
     """
     if path is None and environ.get(_FILE_VARIABLE):
@@ -71,8 +74,7 @@ def load(
         raise ConfigError(tuple(reading.problems.values()))
     if path is None:
         return settings
-    settings = _with_files_beside(path, settings)
-    return settings if "server.data_dir" in origins else _beside(path, settings)
+    return _beside(path, _with_files_beside(path, settings), origins)
 
 
 def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
@@ -136,11 +138,25 @@ def variable_for(setting: str) -> str:
     return _VARIABLE + setting.replace(".", "_").upper()
 
 
-def _beside(file: Path, settings: Settings) -> Settings:
+def _beside(file: Path, settings: Settings, origins: Mapping[str, str]) -> Settings:
+    """Return the settings with the paths that `file` sets made relative to its folder."""
     # Do not resolve symbolic links: a mounted file may be a link into a folder that is replaced.
-    folder = str(file.absolute().parent / settings.server.data_dir)
-    server = msgspec.structs.replace(settings.server, data_dir=folder)
-    return msgspec.structs.replace(settings, server=server)
+    folder = file.absolute().parent
+    sections: dict[str, dict[str, str]] = {}
+    for setting in PATHS:
+        section, name = setting.split(".")
+        path = getattr(getattr(settings, section), name)
+        if path is not None and setting not in origins:
+            sections.setdefault(section, {})[name] = str(folder / path)
+    changed: dict[str, Any] = {
+        section: msgspec.structs.replace(getattr(settings, section), **paths)
+        for section, paths in sections.items()
+    }
+    clients = tuple(
+        msgspec.structs.replace(client, logo=str(folder / client.logo)) if client.logo else client
+        for client in settings.clients
+    )
+    return msgspec.structs.replace(settings, clients=clients, **changed)
 
 
 def _with_files_beside(file: Path, settings: Settings) -> Settings:

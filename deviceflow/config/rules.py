@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     Device,
     Notices,
+    Pages,
     Redis,
     Registration,
     Server,
@@ -17,7 +19,8 @@ from deviceflow.config.settings import (
 )
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import NO_PROXIES, is_issuer
-from deviceflow.core.client import Client
+from deviceflow.core.client import MAX_OPTIONAL_SCOPES, OFFLINE_ACCESS, Client
+from deviceflow.core.colour import LIGHT_GROUND, MIN_CONTRAST, contrast, readable_on
 from deviceflow.core.public_key import fault
 from deviceflow.core.resources import ProtectedResource, Resources
 from deviceflow.core.store_url import StoreUrl, StoreUrlError
@@ -31,6 +34,10 @@ accepts no look-up secret with less. The examples of RFC 8628 6.1 have 34.5 and 
 
 MAX_USER_CODE_LENGTH = 32
 """The greatest length that can be set. Nobody types more."""
+
+
+MAX_LINKS = 8
+"""The most links at the foot of a page: a phone shows them in a few lines."""
 
 
 def _user_code_rules(code: UserCodeFormat) -> Iterator[Finding]:
@@ -69,6 +76,14 @@ def _client_rules(client: Client) -> Iterator[Finding]:
     for i, key in enumerate(client.public_keys):
         if key_fault := fault(key):
             yield f"jwks.keys[{i}]", *key_fault
+    if (number := len(client.optional_scopes)) > MAX_OPTIONAL_SCOPES:
+        yield "optional_scopes", f"got {number}", f"at most {MAX_OPTIONAL_SCOPES}"
+    for i, scope in enumerate(client.optional_scopes):
+        if scope not in client.scopes:
+            yield f"optional_scopes[{i}]", f"got {shown(scope)}", "one of the client's scopes"
+        elif scope == OFFLINE_ACCESS and client.refresh_token:
+            wrong = f"got {shown(scope)}, with refresh_token = true"
+            yield f"optional_scopes[{i}]", wrong, "no refresh_token = true, which gives one anyway"
     if client.introspect and client.is_public:
         yield "introspect", "set for a public client", "a client that authenticates (RFC 7662 2.1)"
 
@@ -109,12 +124,27 @@ def _redis_rules(redis: Redis) -> Iterator[Finding]:
 
 
 def _device_rules(device: Device) -> Iterator[Finding]:
+    path = urlsplit(device.verification_uri or "").path
+    if path.startswith(("/oauth2/", "/.well-known/", "/static/")):
+        wrong = f"got {shown(device.verification_uri)}, a path that machines use"
+        yield "verification_uri", wrong, 'another path, such as "/go"'
     if device.interval_s > device.max_interval_s:
         yield (
             "interval_s",
             f"got {device.interval_s}",
             f"at most device.max_interval_s, which is {device.max_interval_s}",
         )
+
+
+def _pages_rules(pages: Pages) -> Iterator[Finding]:
+    if pages.accent is not None:
+        found = contrast(pages.accent, LIGHT_GROUND)
+        if found < MIN_CONTRAST:
+            dark = readable_on(pages.accent, LIGHT_GROUND)
+            wrong = f"got {shown(pages.accent)}, whose contrast on the pages is {found:.1f} to 1"
+            yield "accent", wrong, f"{MIN_CONTRAST} to 1 or more (WCAG AA), such as {shown(dark)}"
+    if (number := len(pages.links)) > MAX_LINKS:
+        yield "links", f"got {number}", f"at most {MAX_LINKS}"
 
 
 def _registration_rules(registration: Registration) -> Iterator[Finding]:
@@ -213,6 +243,7 @@ RULES: Rules = {
     ProtectedResource: _resource_rules,
     Server: _server_rules,
     Redis: _redis_rules,
+    Pages: _pages_rules,
     Device: _device_rules,
     Registration: _registration_rules,
     Notices: _notices_rules,

@@ -10,8 +10,10 @@ from msgspec import Meta
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
+    Colour,
     CorsOrigin,
     Email,
+    FilePath,
     Folder,
     HeaderName,
     Host,
@@ -21,6 +23,7 @@ from deviceflow.config.values import (
     PasswordHash,
     Port,
     RedisUrl,
+    ShortAddress,
     SubjectIdentifier,
     WebhookSecret,
     WebhookUrl,
@@ -28,10 +31,12 @@ from deviceflow.config.values import (
 from deviceflow.core.client import (
     Client,
     DisplayName,
+    ImagePath,
     Interval,
     Lifetime,
     ScopeToken,
     SecretDigest,
+    WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
@@ -111,8 +116,12 @@ class Redis(Section, frozen=True, kw_only=True):
 
 
 class Device(Section, frozen=True, kw_only=True):
-    """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5)."""
+    """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
+    `verification_uri`: what devices show, in place of the issuer's page for a code.
+    """
+
+    verification_uri: ShortAddress | None = None
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
     max_interval_s: Interval = 60
@@ -147,9 +156,19 @@ class Registration(Section, frozen=True, kw_only=True):
 
 
 class Pages(Section, frozen=True, kw_only=True):
-    """The pages that people see."""
+    """The pages that people see.
+
+    `geoip_file`: an MMDB file, by which the page says about where a device is. `logo`: a picture at
+    the top of each page. `accent`: the colour of buttons and links. `links`: at the foot of each
+    page, by their words. `templates_dir`: a folder with templates that replace some.
+    """
 
     title: DisplayName = "Connect a device"
+    geoip_file: FilePath | None = None
+    logo: ImagePath | None = None
+    accent: Colour | None = None
+    links: dict[DisplayName, WebPage] = {}
+    templates_dir: Folder | None = None
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 
@@ -232,6 +251,22 @@ class Settings(Section, frozen=True, kw_only=True):
     def route_path(self) -> str:
         """The same decoded, as the router compares it with what a request names."""
         return unquote(self.base_path)
+
+    @property
+    def code_page(self) -> str:
+        """The address of the page for a code."""
+        return f"{self.issuer_url}/device"
+
+    @property
+    def verification_uri(self) -> str:
+        """The address that devices show (RFC 8628 3.2)."""
+        return self.device.verification_uri or self.code_page
+
+    def verification_uri_complete(self, user_code: str) -> str:
+        """Return that address with a code in it, for a QR code (RFC 8628 3.3.1)."""
+        address = self.verification_uri
+        path = "" if urlsplit(address).path else "/"
+        return f"{address}{path}?user_code={user_code}"
 
     def route(self, path: str) -> str:
         """Return the route of `path` below the issuer's path.

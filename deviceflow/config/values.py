@@ -131,6 +131,25 @@ Host = Annotated[
     ),
 ]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a folder")]
+ShortAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"\A.{1,40}\Z",
+        description='an https:// URL of up to 40 characters without a query, a fragment or a "/" at'
+        " the end (http:// only for 127.0.0.1, [::1] or localhost)",
+        extra={"rule": is_issuer},
+    ),
+]
+"""A person types it from a screen across the room."""
+
+Colour = Annotated[
+    str,
+    Meta(
+        pattern=r"\A#[0-9A-Fa-f]{6}\Z",
+        description='a colour: "#" and six hexadecimal digits, such as "#2f4fd0"',
+    ),
+]
+FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="1 to 255 ASCII characters, no spaces")

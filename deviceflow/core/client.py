@@ -1,6 +1,7 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -83,6 +84,23 @@ Any number of clients may have no name.
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
+MAX_OPTIONAL_SCOPES = 32
+"""Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
+
+_WEB_PAGE = r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][\x21-\x7e]{0,500})?\Z"
+
+WebPage = Annotated[
+    str,
+    Meta(
+        pattern=_WEB_PAGE,
+        description="the https:// address of a page, without a user name",
+    ),
+]
+
+ImagePath = Annotated[
+    str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a picture: PNG, JPEG or WebP")
+]
+
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
@@ -90,7 +108,10 @@ Interval = Annotated[int, Meta(ge=1, le=3_600)]
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """One registered application. For a field that is None the server's own setting holds.
 
-    `name`: what people read when they decide. `scopes`: all scopes that it may ask for.
+    `name`: what people read when they decide. `publisher`: who makes it. `client_uri`,
+    `policy_uri`, `tos_uri`: pages about it, in the words of RFC 7591 2. `logo`: a file, read only
+    for clients of the settings. `scopes`: all scopes that it may ask for.
+    `optional_scopes`: those of them that the person may leave out (RFC 6749 3.3).
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
     `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
@@ -107,7 +128,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     client_id: ClientId
     name: DisplayName
+    publisher: DisplayName | None = None
+    client_uri: WebPage | None = None
+    policy_uri: WebPage | None = None
+    tos_uri: WebPage | None = None
+    logo: ImagePath | None = None
     scopes: tuple[ScopeToken, ...] = ()
+    optional_scopes: tuple[ScopeToken, ...] = ()
     auth_method: AuthMethod = PUBLIC
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None
@@ -192,6 +219,24 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def refused_scopes(self, requested: str) -> list[str]:
         """Return the tokens of the parameter `scope` that the client may not have."""
         return [token for token in scope_tokens(requested) if token not in self.scopes]
+
+    def optional_in(self, scope: str) -> tuple[str, ...]:
+        """Return the part of a requested `scope` that the person may leave out."""
+        return tuple(name for name in scope.split() if name in self.optional_scopes)
+
+    def granted_scope(self, scope: str, chosen: Collection[str]) -> str:
+        """Return the part of a requested `scope` that the person grants, in the same order.
+
+        `chosen`: the optional scopes that the person wants. Whatever else is in it grants nothing,
+        and a scope that is not optional is always granted.
+        """
+        left_out = {*self.optional_in(scope)} - {*chosen}
+        return " ".join(name for name in scope.split() if name not in left_out)
+
+
+def is_web_page(value: object) -> bool:
+    """Return whether `value` is a `WebPage`."""
+    return isinstance(value, str) and re.fullmatch(_WEB_PAGE, value) is not None
 
 
 def scope_tokens(scope: str) -> tuple[str, ...]:

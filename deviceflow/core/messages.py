@@ -115,6 +115,9 @@ class RegistrationRequest(msgspec.Struct, kw_only=True):
     """
 
     client_name: str | None = None
+    client_uri: Any = None
+    policy_uri: Any = None
+    tos_uri: Any = None
     scope: str | None = None
     grant_types: list[str] | None = None
     token_endpoint_auth_method: str | None = None
@@ -132,6 +135,9 @@ class RegistrationResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     client_id: str
     client_name: str
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
     scope: str
     grant_types: list[str]
     token_endpoint_auth_method: str

@@ -81,13 +81,12 @@ class DeviceAuthorizationEndpoint:
         )
 
         user_code = codes.display(issued.user_code, form.group)
-        verification_uri = f"{self.settings.issuer_url}/device"
-        complete = f"{verification_uri}?user_code={user_code}"
+        complete = self.settings.verification_uri_complete(user_code)
         return json_response(
             DeviceAuthorizationResponse(
                 device_code=issued.device_code,
                 user_code=user_code,
-                verification_uri=verification_uri,
+                verification_uri=self.settings.verification_uri,
                 verification_uri_complete=complete if client.verification_uri_complete else None,
                 expires_in=lifetime,
                 interval=interval,

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import segno
 from aiohttp import web
@@ -42,10 +42,10 @@ class Demo(NamedTuple):
 class DemoPages:
     """The page and its QR code; routed only where a demo is asked for.
 
-    `address`: of the page for a code; `form`: of the television's codes.
+    `settings`: they know the address that the television shows; `form`: of its codes.
     """
 
-    address: str
+    settings: Settings
     form: UserCodeFormat
     context: Mapping[str, Any]
 
@@ -67,9 +67,9 @@ class DemoPages:
         code = _read(request.query.getall("user_code", []), self.form)
         if code is None:
             raise _no_code()
-        query = urlencode({"user_code": display(code, self.form.group)})
+        address = self.settings.verification_uri_complete(display(code, self.form.group))
         return web.Response(
-            body=_draw(f"{self.address}?{query}"),
+            body=_draw(address),
             content_type="image/svg+xml",
             headers=security_headers(https=request.app[HTTPS]),
         )
@@ -80,7 +80,7 @@ def demo_pages(settings: Settings, demo: Demo) -> DemoPages:
     clients = (client for client in settings.clients if client.client_id == demo.client_id)
     client = next(clients, None)
     return DemoPages(
-        address=f"{settings.issuer_url}/device",
+        settings=settings,
         form=(client and client.user_code) or settings.device.user_code,
         context={
             "client_id": demo.client_id,

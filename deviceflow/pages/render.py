@@ -5,20 +5,34 @@ file that was not there.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp_jinja2
 import jinja2
+import structlog
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.core.image import Image
 from deviceflow.pages.headers import security_headers
+from deviceflow.pages.look import Look, read_look
 from deviceflow.pages.static_files import StaticFiles
+from deviceflow.pages.templates import make_loader, templates_dir
 from deviceflow.pages.texts import install_texts
+
+log = structlog.get_logger()
 
 HTTPS = web.AppKey("https", bool)
 """Whether people reach the issuer over TLS."""
+
+_JINJA: dict[str, Any] = {
+    "autoescape": True,
+    "undefined": jinja2.StrictUndefined,
+    "auto_reload": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+}
+_OPTIONS: dict[str, Any] = _JINJA | {"default_helpers": False}
 
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
@@ -27,35 +41,60 @@ USER_CODE = web.RequestKey("user_code", str)
 """A request's code, if its form had one: an error page leads on with it."""
 
 
+_ORIGINALS = web.AppKey("originals", jinja2.Environment)
+"""The templates of this package alone, where the operator has replaced some."""
+
+
 def setup(app: web.Application, settings: Settings) -> None:
     """Give `app` the Jinja environment and the route `/static/<name>`.
 
-    May raise `OSError`: the templates, the static files or the texts cannot be read.
+    May raise `OSError` (the templates, the static files or the texts cannot be read) and
+    `LookError` (a file that the settings name is no good).
     """
-    base, https, templates = settings.base_path, is_https(settings), templates_dir()
-    static = StaticFiles(templates / "static", base, https=https)
+    base, https, folder = settings.base_path, is_https(settings), templates_dir()
+    static = StaticFiles(folder / "static", base, https=https)
     app[BASE] = base
     app[HTTPS] = https
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=jinja2.FileSystemLoader(templates),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        default_helpers=False,
-    )
-    environment.globals.update(title=settings.pages.title, static=static.address, base=base)
-    install_texts(environment)
+    shared = {
+        "title": settings.pages.title,
+        "links": settings.pages.links,
+        "static": static.address,
+        "base": base,
+        "look": _show(read_look(settings), static),
+    }
+    own = settings.pages.templates_dir
+    aiohttp_jinja2.setup(app, loader=make_loader(own, folder), **_OPTIONS)
+    environments = [aiohttp_jinja2.get_env(app)]
+    if own is not None:
+        app[_ORIGINALS] = jinja2.Environment(  # noqa: S701, _JINJA has autoescape
+            loader=make_loader(None, folder), **_JINJA
+        )
+        environments.append(app[_ORIGINALS])
+    for environment in environments:
+        environment.globals.update(shared)
+        install_texts(environment)
     app.router.add_get(settings.route("/static/{name}"), static.get)
 
 
-def templates_dir() -> Path:
-    """Find the templates: inside the wheel in the package, in a checkout beside it."""
-    package = Path(__file__).parents[1]
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
+class ShownLook(NamedTuple):
+    """The own look as templates use it: names of static files, empty or left out for none."""
+
+    logo: str
+    style: str
+    clients: dict[str, str]
+
+
+def _show(look: Look, static: StaticFiles) -> ShownLook:
+    """Have the files of the own look delivered."""
+
+    def name(image: Image) -> str:
+        return static.add("logo", image.extension, image.body)
+
+    return ShownLook(
+        logo=name(look.logo) if look.logo else "",
+        style=static.add("look", "css", look.style.encode()) if look.style else "",
+        clients={client_id: name(image) for client_id, image in look.clients.items()},
+    )
 
 
 def is_https(settings: Settings) -> bool:
@@ -75,7 +114,7 @@ def render(
 
     `policy`: as in `headers.security_headers`.
     """
-    text = aiohttp_jinja2.render_string(template, request, context)
+    text = _text(request.app, template, context)
     return web.Response(
         text=text,
         status=status,
@@ -85,11 +124,25 @@ def render(
     )
 
 
+def _text(app: web.Application, template: str, context: Mapping[str, Any]) -> str:
+    """Render `template`. Where the operator's own one fails, the original takes its place."""
+    try:
+        return aiohttp_jinja2.get_env(app).get_template(template).render(context)
+    except Exception as error:
+        originals = app.get(_ORIGINALS)
+        if originals is None:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        # Without a traceback, which may hold what a person typed.
+        log.error("template.failed", template=template, reason=reason)  # noqa: TRY400
+        return originals.get_template(template).render(context)
+
+
 def written(
     app: web.Application, template: str, context: Mapping[str, Any], *, status: int
 ) -> Callable[[], web.Response]:
     """Render `template` once, for requests of which nothing is known."""
-    text = aiohttp_jinja2.get_env(app).get_template(template).render(context)
+    text = _text(app, template, context)
     headers = security_headers(https=app[HTTPS])
 
     def make() -> web.Response:

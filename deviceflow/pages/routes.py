@@ -1,6 +1,7 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -23,7 +24,10 @@ from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
+from deviceflow.pages.device.report import ReportStep
+from deviceflow.pages.device.sent import SentPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -34,6 +38,7 @@ from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
+from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
@@ -47,7 +52,7 @@ from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout|account)/*)}"
+_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done|sent))?|login|logout|account)/*)}"
 """A page's address in other case, or with a slash too many; the right one has a route before."""
 
 
@@ -222,6 +227,13 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
     )
+    report = ReportStep(
+        reports=parts.reports,
+        requests=requests,
+        grants=grants,
+        decide=decide,
+        recorder=parts.recorder,
+    )
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
@@ -229,6 +241,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         claim=claim,
         decide=decide,
         switch=switch,
+        report=report,
     )
     enter = EnterPage(
         visitors=visitors,
@@ -249,6 +262,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         requests=requests,
         refusals=refusals,
         devices=parts.devices,
+        scopes=parts.settings.scopes,
         clock=parts.clock,
     )
     confirm = ConfirmPage(
@@ -257,10 +271,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         codes=codes,
         requests=requests,
         done=done,
+        origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
     )
-    return [*enter.routes(), *confirm.routes(), *done.routes()]
+    sent = SentPage(visitors=visitors, codes=codes)
+    return [*enter.routes(), *confirm.routes(), *done.routes(), *sent.routes()]
 
 
 def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:
@@ -280,5 +296,9 @@ def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:
         return see_other(request, f"/{page}", codes.carry(request.query.get("user_code", "")))
 
     below = settings.route_path
-    roots = [web.get(path, lead_on) for path in sorted({"/", below or "/", f"{below}/"})]
-    return [*roots, web.get(below + _ALMOST_A_PAGE, correct)]
+    short = ShortAddressPage(settings=settings, codes=codes)
+    paths = {"/", below or "/", f"{below}/"}
+    if settings.device.verification_uri and not urlsplit(settings.device.verification_uri).path:
+        paths -= {"/"}
+    roots = [web.get(path, lead_on) for path in sorted(paths)]
+    return [*roots, web.get(below + _ALMOST_A_PAGE, correct), *short.routes()]

@@ -8,6 +8,10 @@ from aiohttp import web
 
 from deviceflow.pages.headers import security_headers
 
+_KINDS = {"webp": "image/webp", "svg": "image/svg+xml"}
+"""Types that the tables of some systems lack."""
+
+_UNKNOWN = "application/octet-stream"
 _KEEP_FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -22,6 +26,16 @@ class StaticFiles:
         }
         self._headers = security_headers(https=https)
 
+    def add(self, stem: str, extension: str, body: bytes) -> str:
+        """Add a file that is not in the folder; return its name, which has a hash of its content.
+
+        So a file of another content is never answered under the name of an earlier one.
+        """
+        version = hashlib.sha256(body).hexdigest()[:12]
+        name = f"{stem}-{version}.{extension}"
+        self._bodies[name], self._versions[name] = body, version
+        return name
+
     def address(self, name: str) -> str:
         """Make the address of a file; it changes with the content, so it may be kept for ever.
 
@@ -35,7 +49,7 @@ class StaticFiles:
         body = self._bodies.get(name)
         if body is None:
             raise web.HTTPNotFound
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        kind = _KINDS.get(name.rpartition(".")[2]) or mimetypes.guess_type(name)[0] or _UNKNOWN
         charset = "utf-8" if kind.startswith("text/") else None
         headers = dict(self._headers)
         if request.query.get("v") == self._versions[name]:

@@ -52,6 +52,13 @@ def on(then: int) -> str:
     return format_datetime(moment, gettext("words.day_of_year"), locale=LANGUAGE)
 
 
+def near(city: str, country: str) -> str:
+    """Say about where something is; `city` is empty if only the country is known."""
+    if not city or city == country:
+        return gettext("words.in_country", country=country)
+    return gettext("words.near_city", city=city, country=country)
+
+
 def device_in_words(stored: str) -> str:
     """Say what a device calls itself, from a stored description; empty if it says nothing."""
     product, system = DeviceDescription.of(stored)

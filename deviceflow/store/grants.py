@@ -201,18 +201,27 @@ class Grants:
         return transition.outcome
 
     async def decide(
-        self, grant: Grant, event: Event, approval: Subject | None = None, decided_from: str = ""
+        self,
+        grant: Grant,
+        event: Event,
+        approval: Subject | None = None,
+        scope: str | None = None,
+        decided_from: str = "",
     ) -> Outcome:
         """Approve, deny or cancel. Workers know at once, at the latest within a second.
 
+        `scope`: the part of the requested scope that is approved; None for all of it. It becomes
+        the scope of the grant, so a host of an older version gives no more either.
         `decided_from`: the address of the person, for the list of devices.
         """
         if event is Event.APPROVE and approval is not None:
-            await self._list_device(grant, approval.sub, decided_from)
+            await self._list_device(grant, approval.sub, scope, decided_from)
         await self._hint(grant)
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
-        outcome, state = await self._transition(grant.id, event, account, record)
+        outcome, state = await self._transition(
+            grant.id, event, account, scripts.ApprovalWrites(record, scope)
+        )
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -277,14 +286,16 @@ class Grants:
             kept_ms=KEPT_AFTER_EXPIRY_MS,
         )
 
-    async def _list_device(self, grant: Grant, sub: str, approved_from: str) -> None:
+    async def _list_device(
+        self, grant: Grant, sub: str, scope: str | None, approved_from: str
+    ) -> None:
         """List the device among those of the person, before the grant changes.
 
         If the grant then does not change, the entry is left out of what the person sees.
         """
         entry = DeviceEntry(
             client_id=grant.client_id,
-            scope=grant.scope,
+            scope=grant.scope if scope is None else scope,
             approved_at=int(self._clock()),
             grant=f"{grant.id:x}",
             device=grant.device,
@@ -298,7 +309,7 @@ class Grants:
         grant_id: int,
         event: Event,
         account: str = "",
-        approval: str = "",
+        approval: scripts.ApprovalWrites = scripts.NO_APPROVAL,
         redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(

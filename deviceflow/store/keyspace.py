@@ -204,6 +204,14 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
+def reports(kind: str, name: str) -> str:
+    """Return the key of a sorted set, reported grants by time, of a client or an address.
+
+    It ends a day after its last entry. Owner: `reports`.
+    """
+    return f"df:n:{kind}:{name}"
+
+
 def rights(name: str) -> str:
     """Return the key on which commands are tried at start. It ends at once. Owner: `rights`."""
     return f"df:rights:{name}"

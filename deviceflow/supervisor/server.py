@@ -63,6 +63,8 @@ class Supervisor:
         if handover is not None and handover.role == "trial":
             _try_to_take_over(handover, self._settings)
             return
+        if handover is None and (faults := page_faults(self._settings)):
+            raise StartError("\ndeviceflow: ".join(faults))
         with ExitStack() as stack:
             self._open(handover, stack)
             settings = self._generations.context.settings
@@ -217,7 +219,7 @@ def _try_to_take_over(handover: Handover, settings: Settings) -> None:
 
 
 def _find_problems(handover: Handover, settings: Settings) -> None:
-    problems = [*fixed_changes(handover.fixed, settings), *page_faults()]
+    problems = [*fixed_changes(handover.fixed, settings), *page_faults(settings)]
     if problems:
         raise StartError("\ndeviceflow: ".join(problems))
     url = settings.redis.url or EmbeddedValkey(Path(settings.server.data_dir)).url

@@ -20,6 +20,8 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.stage.pictures import write_picture
+from tests.stage.places import write_places
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
@@ -89,9 +91,23 @@ format = "json"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
 
+[pages]
+geoip_file = "places.mmdb"
+
 [[clients]]
 client_id = "tv"
 name = "Living-room TV"
+scopes = ["openid", "profile", "offline_access"]
+interval_s = 1
+
+[[clients]]
+client_id = "shown"
+name = "Living-room TV"
+publisher = "Example Televisions & Sons Ltd"
+client_uri = "https://tv.example.com"
+policy_uri = "https://tv.example.com/privacy"
+tos_uri = "https://a-very-long-name-of-a-host.legal.example.com/terms"
+logo = "logos/tv.png"
 scopes = ["openid", "profile", "offline_access"]
 interval_s = 1
 
@@ -104,8 +120,16 @@ interval_s = 1
 [[clients]]
 client_id = "claimed"
 name = "Stranger's TV"
+client_uri = "https://stranger.example.net"
 scopes = []
 verified = false
+
+[[clients]]
+client_id = "choosy"
+name = "Photo frame"
+scopes = ["openid", "profile", "email", "offline_access"]
+optional_scopes = ["email", "offline_access"]
+interval_s = 1
 
 [[clients]]
 client_id = "typed"
@@ -142,8 +166,8 @@ def network(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def running_site() -> Iterator[Program]:
-    """The server, until the block ends."""
+def running_site(pages: str = "") -> Iterator[Program]:
+    """The server, until the block ends. `pages`: more lines of that section."""
     hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     people = {"ada": "Ada Lovelace", "bob": "Bob", "eve": "Eve", LONG_NAME: LONG_NAME.title()}
     users = "".join(
@@ -152,7 +176,11 @@ def running_site() -> Iterator[Program]:
     )
     # A short path, so that the store's socket is in the data directory.
     with TemporaryDirectory(prefix="df-") as folder:
-        (Path(folder) / "deviceflow.toml").write_text(SITE + users, encoding="utf-8")
+        settings = SITE.replace("[pages]\n", f"[pages]\n{pages}\n") + users
+        (Path(folder) / "deviceflow.toml").write_text(settings, encoding="utf-8")
+        write_picture(Path(folder) / "logos" / "tv.png", size=(256, 256))
+        write_picture(Path(folder) / "logos" / "own.png", size=(320, 80))
+        write_places(Path(folder) / "places.mmdb")
         program = Program(Path(folder), (), Notes())
         try:
             program.start()

@@ -113,6 +113,25 @@ async def question_near(page: Page, site: Program) -> None:
     await expect(page.get_by_text("the network you are on now")).to_be_visible()
 
 
+async def question_abroad(page: Page, site: Program) -> None:
+    """Of a device in another country."""
+    answer = await page.request.post(
+        f"{site.url}/oauth2/device_authorization",
+        form={"client_id": "tv", "scope": "openid profile offline_access"},
+        headers={"User-Agent": CONSOLE, "X-Forwarded-For": "203.0.113.7"},
+    )
+    await ask(page, site, str((await answer.json())["user_code"]))
+    await expect(page.get_by_text("It asked from Germany, and you seem to be in")).to_be_visible()
+    await expect(page.get_by_text("near Berlin, Germany")).to_be_visible()
+
+
+async def question_shown(page: Page, site: Program) -> None:
+    """Of a client with a logo, a publisher and pages."""
+    await ask(page, site, stranger(site, "shown").user_code)
+    await expect(page.get_by_text("by Example Televisions & Sons Ltd")).to_be_visible()
+    await expect(page.get_by_role("link", name="Privacy", exact=True)).to_be_visible()
+
+
 async def question_long(page: Page, site: Program) -> None:
     await ask(page, site, stranger(site, "long").user_code, LONG_NAME)
 
@@ -121,6 +140,30 @@ async def question_claimed(page: Page, site: Program) -> None:
     """Of a client that nobody has verified, without scopes."""
     await ask(page, site, await neighbour(page, site, "claimed"))
     await expect(page.get_by_text("Nobody has verified this name")).to_be_visible()
+
+
+async def question_choice(page: Page, site: Program) -> None:
+    """With boxes for two of four scopes."""
+    await ask(page, site, stranger(site, "choosy").user_code)
+    await expect(page.get_by_role("checkbox")).to_have_count(2)
+
+
+async def question_all_optional(page: Page, site: Program) -> None:
+    """Approved without a box that is ticked."""
+    scope = "email offline_access"
+    await ask(page, site, stranger(site, "choosy", scope=scope).user_code)
+    for box in await page.get_by_role("checkbox").all():
+        await box.uncheck()
+    await press(page, "Approve")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def approved_choice(page: Page, site: Program) -> None:
+    await question_choice(page, site)
+    await page.get_by_role("checkbox", name="See your e-mail address").uncheck()
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    await expect(page.get_by_text("You have allowed")).to_be_visible()
 
 
 async def question_outdated(page: Page, site: Program) -> None:
@@ -145,6 +188,19 @@ async def approved_before(page: Page, site: Program) -> None:
     await approved(page, site)
     await page.goto(f"{page.url}&pressed=deny".replace("pressed=approve&", ""))
     await expect_heading(page, "This device is already connected")
+
+
+async def reported(page: Page, site: Program) -> None:
+    await question(page, site)
+    await press(page, "Somebody sent me this code")
+    await expect_heading(page, "Thank you for telling us")
+
+
+async def sent(page: Page, site: Program) -> None:
+    """What to do with a code that somebody has sent, from the form for a code."""
+    await filled_in(page, site)
+    await page.get_by_role("link", name="Somebody sent me one").click()
+    await expect_heading(page, "Did somebody send you the code?")
 
 
 async def expired(page: Page, site: Program) -> None:
@@ -287,12 +343,19 @@ STATIONS: dict[str, Visit] = {
     "pause-codes": paused_codes,
     "question": question,
     "question-near": question_near,
+    "question-abroad": question_abroad,
+    "question-shown": question_shown,
     "question-long": question_long,
     "question-claimed": question_claimed,
     "question-outdated": question_outdated,
+    "question-choice": question_choice,
+    "question-all-optional": question_all_optional,
     "approved": approved,
+    "approved-choice": approved_choice,
     "denied-long": denied_long,
     "approved-before": approved_before,
+    "reported": reported,
+    "sent": sent,
     "expired": expired,
     "nothing-known": nothing_known,
     "sign-out-long": sign_out_long,

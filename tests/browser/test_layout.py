@@ -83,7 +83,7 @@ async def test_the_question_fits_on_one_screen_of_a_phone(shared_site: Program, 
 async def test_the_two_buttons_are_of_one_size(shared_site: Program, page: Page) -> None:
     """Beside each other where there is room, else one above the other."""
     await question(page, shared_site)
-    for width, is_beside in ((360, True), (195, False)):
+    for width, is_beside in ((1280, True), (360, True), (195, False)):
         await page.set_viewport_size(_phone(width))
         deny = await page.get_by_role("button", name="Deny").bounding_box()
         approve = await page.get_by_role("button", name="Approve").bounding_box()
@@ -91,6 +91,9 @@ async def test_the_two_buttons_are_of_one_size(shared_site: Program, page: Page)
         assert approve is not None
         assert (deny["width"], deny["height"]) == (approve["width"], approve["height"])
         assert (deny["y"] == approve["y"]) == is_beside
+        room = await page.locator(".decide").bounding_box()
+        assert room is not None
+        assert deny["width"] > room["width"] * (0.45 if is_beside else 0.95)
 
 
 def _phone(width: int) -> ViewportSize:

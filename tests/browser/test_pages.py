@@ -55,6 +55,20 @@ async def test_back_forward_and_reload_show_the_end(
     await expect_heading(page, end)
 
 
+async def test_an_unticked_scope_is_not_granted(site: Program, page: Page) -> None:
+    """RFC 6749 5.1: the device reads what it has; a box that is ticked again counts."""
+    device = television(site, "choosy")
+    await ask(page, site, device.user_code)
+    for box in await page.get_by_role("checkbox").all():
+        await box.uncheck()
+    await page.get_by_text("See your e-mail address").click()
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    tokens = device.poll(wait=30).body
+    assert tokens["scope"] == "openid profile email"
+    assert "refresh_token" not in tokens
+
+
 async def test_a_second_click_on_approve_shows_the_same_end(site: Program, page: Page) -> None:
     tv = television(site)
     await ask(page, site, tv.user_code)

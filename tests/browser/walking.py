@@ -10,9 +10,9 @@ CONNECTED = "You can go back to your device"
 DENIED = "Request denied"
 
 
-def television(site: Program, client_id: str = "tv") -> Device:
+def television(site: Program, client_id: str = "tv", **parameters: str) -> Device:
     """A device that shows a code."""
-    return Device(site, client_id).authorize()
+    return Device(site, client_id).authorize(**parameters)
 
 
 async def sign_in(page: Page, username: str = "ada", password: str = PASSWORD) -> None:

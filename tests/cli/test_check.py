@@ -49,6 +49,18 @@ def test_the_shipped_file_is_ok_without_a_warning() -> None:
     assert result.exit_code == 0
 
 
+def test_a_file_that_a_setting_names_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[pages]\ngeoip_file = "places.mmdb"\n')
+    result = run(file)
+    named = tmp_path / "places.mmdb"
+    assert result.stderr == (
+        f"{file}: pages.geoip_file: {named}: cannot be read: No such file or directory;"
+        " expected an MMDB file\n"
+    )
+    assert (result.stdout, result.exit_code) == ("", 1)
+
+
 def test_problems_go_to_stderr_one_line_each(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text('[server]\nport = "abc"\nprot = 1\n')

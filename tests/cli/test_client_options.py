@@ -35,7 +35,10 @@ def written(folder: Path, content: object) -> str:
 def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) -> None:
     """What a client of the file can be."""
     options = (
+        *("--publisher", "Example Ltd", "--client-uri", "https://example.com/meter"),
+        *("--policy-uri", "https://example.com/p", "--tos-uri", "https://example.com/t"),
         *("--name", "Meter", "--scope", "openid print", "--scope", "files"),
+        *("--optional-scope", "print files"),
         *(*KEY_METHOD, "--jwks", jwks, "--introspect", "--audience", PRINT),
         *("--resource", FILES, "--resource", "urn:x", "--token-format", "opaque"),
         *("--algorithm", "RS256"),
@@ -48,7 +51,12 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
     assert stored("meter") == Client(
         client_id="meter",
         name="Meter",
+        publisher="Example Ltd",
+        client_uri="https://example.com/meter",
+        policy_uri="https://example.com/p",
+        tos_uri="https://example.com/t",
         scopes=("openid", "print", "files"),
+        optional_scopes=("print", "files"),
         auth_method="private_key_jwt",
         jwks={"keys": [PUBLIC]},
         introspect=True,
@@ -193,8 +201,8 @@ def test_help_has_every_option_under_a_heading(command: str) -> None:
 
 
 def test_every_field_of_a_client_has_an_option() -> None:
-    """But for those that commands of their own set."""
+    """But for those that commands of their own set, and for the logo, which only the file has."""
     fields = {option.name for option in client_options(new=True)}
-    own = {"client_id", "enabled", "secret_sha256", "user_code"}
+    own = {"logo", "client_id", "enabled", "secret_sha256", "user_code"}
     code = {f"user_code_{name}" for name in UserCodeFormat.__struct_fields__}
     assert fields == {*Client.__struct_fields__} - own | code

@@ -148,6 +148,11 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "redis.url": "redis://r",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
+        "pages.geoip_file": "places.mmdb",
+        "pages.logo": "logo.png",
+        "device.verification_uri": "https://tv.example/go",
+        "pages.accent": "#0b5fff",
+        "pages.templates_dir": "templates",
         "registration.initial_access_token_sha256": DIGEST,
         "notices.webhook_url": "https://hooks.example/x",
         "notices.webhook_secret": "s" * 32,
@@ -350,6 +355,48 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
         (
             '[redis]\ndurability = "both"',
             'redis.durability: got "both"; expected one of "local", "replicated"',
+        ),
+        (
+            '[pages]\naccent = "#ffcc00"',
+            (
+                'pages.accent: got "#ffcc00", whose contrast on the pages is 1.4 to 1;'
+                ' expected 4.5 to 1 or more (WCAG AA), such as "#876c00"'
+            ),
+        ),
+        (
+            '[pages]\naccent = "blue"',
+            'pages.accent: got "blue"; expected a colour:',
+        ),
+        (
+            '[pages.links]\nImprint = "http://example.com"',
+            (
+                'pages.links.Imprint: got "http://example.com";'
+                " expected the https:// address of a page, without a user name"
+            ),
+        ),
+        (
+            "[pages]\nlinks = {"
+            + ", ".join(f'"{i}" = "https://a.example"' for i in range(9))
+            + "}",
+            "pages.links: got 9; expected at most 8",
+        ),
+        (
+            '[device]\nverification_uri = "http://tv.example/go"',
+            'device.verification_uri: got "http://tv.example/go"; expected an https:// URL of',
+        ),
+        (
+            f'[device]\nverification_uri = "https://tv.example/{"a" * 22}"',
+            (
+                f'device.verification_uri: got "https://tv.example/{"a" * 22}";'
+                " expected an https:// URL of"
+            ),
+        ),
+        (
+            '[device]\nverification_uri = "https://tv.example/oauth2/go"',
+            (
+                'device.verification_uri: got "https://tv.example/oauth2/go",'
+                ' a path that machines use; expected another path, such as "/go"'
+            ),
         ),
         (
             '[tokens]\nformat = "reference"',

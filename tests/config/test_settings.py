@@ -399,6 +399,20 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             ),
         ),
         (
+            'optional_scopes = ["print"]',
+            'clients[0].optional_scopes[0]: got "print"; expected one of the client\'s scopes',
+        ),
+        (
+            (
+                'scopes = ["offline_access"]\noptional_scopes = ["offline_access"]\n'
+                "refresh_token = true"
+            ),
+            (
+                'clients[0].optional_scopes[0]: got "offline_access", with refresh_token = true;'
+                " expected no refresh_token = true, which gives one anyway"
+            ),
+        ),
+        (
             "introspect = true",
             (
                 "clients[0].introspect: set for a public client;"
@@ -410,6 +424,27 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             (
                 'clients[0].resources[0]: got "https://api.example.com/#a";'
                 " expected an absolute URI without a fragment"
+            ),
+        ),
+        (
+            'client_uri = "http://example.com"',
+            (
+                'clients[0].client_uri: got "http://example.com";'
+                " expected the https:// address of a page, without a user name"
+            ),
+        ),
+        (
+            'tos_uri = "https://bank.example@evil.example/"',
+            (
+                'clients[0].tos_uri: got "https://***@evil.example/";'
+                " expected the https:// address of a page, without a user name"
+            ),
+        ),
+        (
+            'optional_scopes = ["a b"]',
+            (
+                'clients[0].optional_scopes[0]: got "a b"; expected a scope:'
+                " printable ASCII without spaces, quotes and backslashes"
             ),
         ),
         ('pkce = "on"', 'clients[0].pkce: got "on"; expected one of "optional", "required"'),

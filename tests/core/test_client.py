@@ -122,3 +122,22 @@ def test_a_name_of_earlier_times_is_shown_without_what_would_lie() -> None:
     """The record is read all the same: a client that vanished would stop its devices."""
     for stored, shown in (("\u202eVT", "VT"), ("Bu\u0308ro", "B\u00fcro"), ("\u200b", "c")):
         assert msgspec.convert({"client_id": "c", "name": stored}, Client).name == shown
+
+
+@pytest.mark.parametrize(
+    ("chosen", "granted"),
+    [
+        ((), "openid"),
+        (("email",), "openid email"),
+        (("email", "profile"), "profile openid email"),
+        (("print", "openid", "offline_access"), "openid"),
+    ],
+)
+def test_what_is_granted_is_requested_and_fixed_or_chosen(
+    chosen: tuple[str, ...], granted: str
+) -> None:
+    """A choice never widens a grant, and takes away what is optional only."""
+    scopes = ("openid", "profile", "email", "print", "offline_access")
+    client = Client(client_id="tv", name="TV", scopes=scopes, optional_scopes=scopes[1:])
+    assert client.granted_scope("profile openid email", chosen) == granted
+    assert client.optional_in("profile openid email") == ("profile", "email")

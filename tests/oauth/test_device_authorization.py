@@ -188,3 +188,15 @@ async def test_the_store_keeps_no_code(stage: Stage, worker: Worker) -> None:
         stored = key.encode() + (await stage.redis.dump(key) or b"")
         for code in (body["device_code"], body["user_code"].replace("-", "")):
             assert code.encode() not in stored
+
+
+async def test_a_short_address(stage: Stage) -> None:
+    """8628-3.2-a: an address of the operator's own, in both members, and for all clients."""
+    device = msgspec.structs.replace(
+        stage.settings.device, verification_uri="https://tv.example/go"
+    )
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, device=device))
+    body = (await worker.authorize()).body
+    assert body["verification_uri"] == "https://tv.example/go"
+    complete = f"https://tv.example/go?user_code={body['user_code']}"
+    assert body["verification_uri_complete"] == complete

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deviceflow.config import Pages, Settings
 from deviceflow.pages import files
 from deviceflow.pages.files import page_faults
-from deviceflow.pages.render import templates_dir
+from deviceflow.pages.templates import templates_dir
 
 
 @pytest.fixture
@@ -21,14 +22,14 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_files_are_good(templates: Path) -> None:
     assert list(templates.rglob("*.html"))
-    assert page_faults() == []
+    assert page_faults(Settings()) == []
 
 
 @pytest.mark.parametrize("text", ["{% if %}", "{{ unclosed", "\xff\xfe"])
 def test_a_broken_template_is_named(templates: Path, text: str) -> None:
     broken = min(templates.rglob("*.html"))
     broken.write_bytes(text.encode("latin-1"))
-    (fault,) = page_faults()
+    (fault,) = page_faults(Settings())
     assert fault.startswith(f"{broken}: ")
 
 
@@ -37,4 +38,11 @@ def test_a_broken_catalogue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("input/output error")
 
     monkeypatch.setattr(files, "read_catalogue", unreadable)
-    assert page_faults() == ["the catalogue of texts: input/output error"]
+    assert page_faults(Settings()) == ["the catalogue of texts: input/output error"]
+
+
+def test_a_file_with_places_that_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "places.mmdb"
+    (fault,) = page_faults(Settings(pages=Pages(geoip_file=str(path))))
+    reason = "cannot be read: No such file or directory; expected an MMDB file"
+    assert fault == f"pages.geoip_file: {path}: {reason}"

@@ -117,6 +117,14 @@ def test_which_client_misbehaves(program: Program, moves: Moves) -> None:
     moves('deviceflow_client_refusals_total{client_id="other"}', 3)
 
 
+def test_are_codes_sent(device: NewDevice, browser: NewBrowser, moves: Moves) -> None:
+    sent = device().authorize()
+    browser().decide(sent.user_code, "report")
+    moves('deviceflow_client_reports_total{client_id="tv"}', 1)
+    moves('deviceflow_decisions_total{event="deny",outcome="changed"}', 1)
+    assert sent.wait() == "access_denied"
+
+
 def test_how_many_polls_are_held_and_connections_open(
     program: Program, device: NewDevice, browser: NewBrowser, moves: Moves
 ) -> None:

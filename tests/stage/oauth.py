@@ -231,10 +231,12 @@ class People:
     async def claim(self, user_code: str, username: str = "ada") -> Outcome:
         return await self.grants.claim(await self._found(user_code), f"sub-{username}")
 
-    async def approve(self, user_code: str, username: str = "ada") -> Outcome:
-        """Claim and approve; returns when every worker has heard of it."""
+    async def approve(
+        self, user_code: str, username: str = "ada", scope: str | None = None
+    ) -> Outcome:
+        """Claim and approve; returns when every worker has heard of it. `scope`: None for all."""
         await self.claim(user_code, username)
-        return await self.decide(user_code, Event.APPROVE, username)
+        return await self.decide(user_code, Event.APPROVE, username, scope)
 
     async def deny(self, user_code: str, username: str = "ada") -> Outcome:
         await self.claim(user_code, username)
@@ -243,10 +245,12 @@ class People:
     async def cancel(self, user_code: str) -> Outcome:
         return await self.decide(user_code, Event.CANCEL, None)
 
-    async def decide(self, user_code: str, event: Event, username: str | None) -> Outcome:
+    async def decide(
+        self, user_code: str, event: Event, username: str | None, scope: str | None = None
+    ) -> Outcome:
         grant = await self._found(user_code)
         subject = await self.subject(username) if username else None
-        outcome = await self.grants.decide(grant, event, subject)
+        outcome = await self.grants.decide(grant, event, subject, scope)
         if outcome is Outcome.CHANGED:
             state = {Event.APPROVE: State.APPROVED, Event.DENY: State.DENIED}.get(
                 event, State.CANCELLED

@@ -22,6 +22,7 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
+from deviceflow.places import open_places
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -32,6 +33,7 @@ from deviceflow.store.devices import (
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
+from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
 from deviceflow.upstream.providers import Providers
@@ -108,12 +110,21 @@ class FakeGrants(Grants):
         return self._apply(grant, Event.CLAIM, account)
 
     async def decide(
-        self, grant: Grant, event: Event, approval: Subject | None = None, decided_from: str = ""
+        self,
+        grant: Grant,
+        event: Event,
+        approval: Subject | None = None,
+        scope: str | None = None,
+        decided_from: str = "",
     ) -> Outcome:
+        is_first = next(g for g in self.by_code.values() if g.id == grant.id).state is State.PENDING
         outcome = self._apply(grant, event, approval.sub if approval else "")
         if outcome is Outcome.CHANGED:
             self.decisions.append((event, approval))
             self.decided_from.append(decided_from)
+            if scope is not None and is_first:
+                code = next(code for code, each in self.by_code.items() if each.id == grant.id)
+                self.by_code[code] = msgspec.structs.replace(self.by_code[code], scope=scope)
         return outcome
 
     def _apply(self, grant: Grant, event: Event, account: str) -> Outcome:
@@ -284,6 +295,20 @@ class FakeDevices(Devices):
         return len(own)
 
 
+class FakeReports(Reports):
+    """Reports, as they came: the grant, its client, the address."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, str, str]] = []
+
+    async def add(self, grant: str, client_id: str, address: str) -> ReportCounts:
+        is_new = not any(grant == other for other, _, _ in self.all)
+        if is_new:
+            self.all.append((grant, client_id, address))
+        of_client = sum(client_id == other for _, other, _ in self.all)
+        return ReportCounts(is_new, of_client, sum(address == other for *_, other in self.all))
+
+
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -292,6 +317,7 @@ class Store:
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
     clients: Clients = field(default_factory=lambda: Clients(()))
+    reports: FakeReports = field(default_factory=FakeReports)
 
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
@@ -321,16 +347,24 @@ class PageParts(Parts):
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,
+            reports=store.reports,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
             providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
+            places=open_places(settings.pages.geoip_file),
         )
 
 
 def add_to(app: web.Application, store: Store, settings: Settings, demo: Demo | None) -> None:
     """Give `app` the pages, wired as the server wires them."""
     store.clients = Clients(settings.clients)
-    add_pages(app, PageParts(store, settings), demo)
+    parts = PageParts(store, settings)
+    add_pages(app, parts, demo)
+
+    async def close(_: web.Application) -> None:
+        parts.places.close()
+
+    app.on_cleanup.append(close)
 
 
 class Browser:

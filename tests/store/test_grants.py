@@ -339,3 +339,21 @@ async def test_grant_and_user_code_outlive_expiry_by_a_minute_and_no_more(
         (key,) = await each_store.connection.command("KEYS", pattern)
         left = await each_store.connection.command("PTTL", key)
         assert 158_000 <= left <= 160_000
+
+
+async def test_an_approval_of_a_part_of_the_scope(each_store: Store) -> None:
+    """The part becomes the grant's scope, once: an approval that is sent again changes nothing."""
+    grant = await each_store.grant()
+    await each_store.grants.claim(grant, ADA.sub)
+    assert await each_store.grants.decide(grant, Event.APPROVE, ADA, "openid") is Outcome.CHANGED
+    assert (await each_store.read(grant)).scope == "openid"
+    assert await each_store.grants.decide(grant, Event.APPROVE, ADA, "profile") is Outcome.CHANGED
+    assert (await each_store.read(grant)).scope == "openid"
+
+
+@pytest.mark.parametrize("event", [Event.DENY, Event.CANCEL])
+async def test_another_decision_leaves_the_scope(each_store: Store, event: Event) -> None:
+    grant = await each_store.grant()
+    await each_store.grants.claim(grant, ADA.sub)
+    await each_store.grants.decide(grant, event, ADA, "openid")
+    assert (await each_store.read(grant)).scope == grant.scope

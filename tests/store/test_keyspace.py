@@ -19,6 +19,7 @@ from deviceflow.store.clients import StoredClients
 from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
+from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.upstream_answers import UpstreamAnswers
@@ -57,6 +58,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.upstream_sessions,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
+    lambda name: keyspace.reports("client", name),
 ]
 
 
@@ -132,6 +134,7 @@ async def fill(store: Store) -> None:
     await store.sessions.start(Session("ada", "sub-ada", 1))
     await NoticeLinks(store.connection).make(NoticeLink("sub-ada", "x"))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
+    await Reports(store.connection, store.installation, store.clock).add("grant", "tv", "")
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
     await ClientRevocations(store.connection).revoke("tv")

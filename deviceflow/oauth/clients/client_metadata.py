@@ -17,7 +17,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from deviceflow.config import ConfigError, Settings, read_client
-from deviceflow.core.client import UNNAMED, Client, Clients, scope_tokens, secret_digest
+from deviceflow.core.client import (
+    UNNAMED,
+    Client,
+    Clients,
+    is_web_page,
+    scope_tokens,
+    secret_digest,
+)
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
     DEFAULT_REGISTERED_METHOD,
@@ -102,17 +109,36 @@ def _changes(
     if len(name) > MAX_NAME:
         raise invalid_metadata(FIELD_ERRORS["name"])
     is_bound = metadata.dpop_bound_access_tokens or (current and current.dpop == "required")
+    pages = _pages(metadata)
     return {
         "name": name,
-        # The operator vouched for the name that it had.
-        "verified": current is not None and current.verified and current.name == name,
+        **pages,
+        # The operator vouched for the name and the pages that it had.
+        "verified": current is not None
+        and current.verified
+        and current.name == name
+        and all(getattr(current, field) == page for field, page in pages.items()),
         "scopes": scopes,
+        "optional_scopes": [
+            scope for scope in (current.optional_scopes if current else ()) if scope in scopes
+        ],
         "auth_method": method,
         "jwks": _jwks(metadata, method, current),
         "dpop": "required" if is_bound else "optional",
         "refresh_token": _refreshes(metadata) and (current.refresh_token if current else None),
         "resources": _resources(scopes, current, settings),
         "algorithm": _algorithm(metadata, current, settings),
+    }
+
+
+def _pages(metadata: RegistrationRequest) -> dict[str, str | None]:
+    """Return the addresses of pages that people may follow; None for one that is left out.
+
+    RFC 7591 2: the server may leave out what it does not use. The answer has the others.
+    """
+    return {
+        field: page if is_web_page(page := getattr(metadata, field)) else None
+        for field in ("client_uri", "policy_uri", "tos_uri")
     }
 
 

@@ -155,6 +155,9 @@ class RegistrationEndpoint:
         return RegistrationResponse(
             client_id=client.client_id,
             client_name=client.name,
+            client_uri=client.client_uri,
+            policy_uri=client.policy_uri,
+            tos_uri=client.tos_uri,
             scope=" ".join(client.scopes),
             grant_types=list(GRANT_TYPES if refreshes else GRANT_TYPES[:1]),
             token_endpoint_auth_method=client.announced_methods[0],

@@ -111,6 +111,10 @@ CLIENT_REFUSALS = client_counter(
     "deviceflow_client_refusals_total",
     "Requests in which a client did not prove itself, or may not do what it asked, by client.",
 )
+CLIENT_REPORTS = client_counter(
+    "deviceflow_client_reports_total",
+    "Grants of which a person said that somebody had sent the code, by client.",
+)
 
 # People
 

@@ -12,6 +12,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.device import endings
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.facts import request_facts
+from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.redirect import see_other
@@ -34,6 +35,7 @@ class ConfirmPage:
     codes: Codes
     requests: DeviceRequests
     done: DonePage
+    origins: Origins
     clock: Clock
     step: SubmitStep
 
@@ -59,16 +61,19 @@ class ConfirmPage:
         client = own.enabled_client
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
-        return self._page(visitor, own, client)
+        return await self._page(visitor, own, client)
 
-    def _page(
+    async def _page(
         self, visitor: Visitor, device_request: DeviceRequest, client: Client
     ) -> web.Response:
-        now = int(self.clock())
-        facts = request_facts(device_request.grant, client, self.settings, visitor.address, now)
+        grant, now = device_request.grant, int(self.clock())
+        origin = await self.origins.compare(grant.address, visitor.address)
+        facts = request_facts(grant, client, self.settings, origin, now)
+        notice = visitor.request.query.get("notice")
         context = {
             "request": facts,
             "user_code": self.codes.show(device_request.code, client),
-            "is_outdated": visitor.request.query.get("notice") == "outdated",
+            "is_outdated": notice == "outdated",
+            "has_chosen_nothing": notice == "nothing",
         }
         return self.visitors.show(visitor, "device/confirm.html", context, policy=_POLICY)

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from deviceflow.core.grant import Event, Outcome
+from deviceflow.core.client import Client
+from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.refusals import Reason, Refusals
-from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
+from deviceflow.pages.device.submission import (
+    Choice,
+    DeviceRequest,
+    DeviceRequests,
+    Submission,
+)
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
-from deviceflow.store.grants import Grants
+from deviceflow.store.grants import Grant, Grants
 
 log = structlog.get_logger()
 
@@ -29,11 +35,16 @@ class DecideStep:
     refusals: Refusals
     recorder: Recorder
 
-    async def carry_out(self, submission: Submission, event: Event) -> web.Response:
-        """Decide, or show the request first if this account has not been shown it."""
+    async def carry_out(
+        self, submission: Submission, event: Event, pressed: str = ""
+    ) -> web.Response:
+        """Decide, or show the request first if this account has not been shown it.
+
+        `pressed`: the button, if it has another name than the event.
+        """
         own = await self.requests.own(submission)
         if own is not None:
-            return await self._decide(submission, own, event)
+            return await self._decide(submission, own, event, pressed or event)
         text = submission.text
         if not self.requests.codes.read(text):
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
@@ -45,22 +56,68 @@ class DecideStep:
         return await self.claim.claim(submission, device_request, guess)
 
     async def _decide(
-        self, submission: Submission, device_request: DeviceRequest, event: Event
+        self, submission: Submission, device_request: DeviceRequest, event: Event, pressed: str
     ) -> web.Response:
         """Change the grant, and lead to its end. A client that was switched off can be denied.
 
         The last page reads what became of the grant. It learns which button was pressed, because a
         button that came second did nothing, and the page has to say that.
         """
-        grant, refuse = device_request.grant, self.refusals.lead
-        if device_request.enabled_client is None and event is Event.APPROVE:
-            return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
-        person, address = submission.person, submission.visitor.address
-        outcome = await self.grants.decide(grant, event, person.subject(), address)
+        grant, scope = device_request.grant, None
+        if event is Event.APPROVE:
+            if refusal := self._refusal(submission, device_request):
+                return refusal
+            scope = _narrowed(submission.choice, device_request)
+        subject, address = submission.person.subject(), submission.visitor.address
+        outcome = await self.grants.decide(grant, event, subject, scope, address)
         self.recorder.count(table.DECIDED, event, outcome)
-        name, client_id = self.grants.log_id(grant.id), grant.client_id
-        log.info("grant.decided", grant=name, wanted=event, outcome=outcome, client_id=client_id)
+        log.info(
+            "grant.decided",
+            grant=self.grants.log_id(grant.id),
+            wanted=event,
+            outcome=outcome,
+            client_id=grant.client_id,
+            **({} if scope is None else {"scope": scope}),
+        )
         if outcome is Outcome.CLAIMED:
-            return refuse(submission.visitor, Reason.CLAIMED, submission.text)
+            return self.refusals.lead(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
-        return see_other(request, "/device/done", code, pressed=event)
+        return see_other(request, "/device/done", code, pressed=pressed)
+
+    def _refusal(
+        self, submission: Submission, device_request: DeviceRequest
+    ) -> web.Response | None:
+        """Lead to the page that says why this form approves nothing; None if it may."""
+        client, visitor = device_request.enabled_client, submission.visitor
+        if client is None:
+            return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
+        notice = _fault(submission.choice, client, device_request.grant)
+        if not notice:
+            return None
+        code = self.requests.show(device_request)
+        return see_other(visitor.request, "/device/confirm", code, notice=notice)
+
+
+def _narrowed(choice: Choice, device_request: DeviceRequest) -> str | None:
+    """Return the scope that the person grants; None for all of it, or if that is decided."""
+    grant, client = device_request.grant, device_request.enabled_client
+    if client is None or grant.state is not State.PENDING:
+        return None
+    scope = client.granted_scope(grant.scope, choice.chosen)
+    return None if scope == grant.scope else scope
+
+
+def _fault(choice: Choice, client: Client, grant: Grant) -> str:
+    """Say why a choice of scopes cannot be approved, as the page's notice; empty if it can.
+
+    The person decides about the boxes that the page showed. If others are optional by now, the page
+    is shown again: no scope is granted against an unticked box, and none is lost without a box.
+    """
+    if grant.state is not State.PENDING:
+        return ""  # nothing changes any more: the last page says what was approved
+    if choice.offered != " ".join(client.optional_in(grant.scope)):
+        return "outdated"
+    if grant.scope and not client.granted_scope(grant.scope, choice.chosen):
+        # RFC 6749 3.3 has no empty scope: a device could not tell that it has none.
+        return "nothing"
+    return ""

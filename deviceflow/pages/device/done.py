@@ -1,11 +1,13 @@
 """The last step: the page that says how the request ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
+from deviceflow.pages import words
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device import endings
 from deviceflow.pages.device.endings import Ending
@@ -22,7 +24,8 @@ class DonePage:
     """GET `/device/done`: what became of a request, for the account that answered it.
 
     The answer is the store's, as it is now: the page may be reloaded, and another window may have
-    been quicker. A request of another account looks the same as none. May raise `StoreUnavailable`.
+    been quicker. A request of another account looks the same as none. `scopes`: what each means.
+    May raise `StoreUnavailable`.
     """
 
     visitors: Visitors
@@ -30,6 +33,7 @@ class DonePage:
     requests: DeviceRequests
     refusals: Refusals
     devices: Devices
+    scopes: Mapping[str, str]
     clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -48,11 +52,14 @@ class DonePage:
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         if own is None:
             return self.show(visitor, endings.nothing_known())
+        pressed = query.get("pressed", "")
         if own.grant.state is not State.PENDING:
             device = await self._device(visitor.person, own)
-            return self.show(visitor, _answered(own, query.get("pressed", ""), device))
+            return self.show(visitor, self._answered(own, pressed, device))
         if self.clock() >= own.grant.expires_at:
-            return self.show(visitor, endings.expired())
+            # A report counts, even if it comes too late to deny anything.
+            is_report = pressed == "report"
+            return self.show(visitor, endings.reported() if is_report else endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
 
     async def _device(self, person: Person, own: DeviceRequest) -> str:
@@ -66,27 +73,39 @@ class DonePage:
         context = {"ending": ending}
         return self.visitors.show(visitor, "device/done.html", context, status=ending.status)
 
+    def _answered(self, device_request: DeviceRequest, pressed: str, device: str) -> Ending:
+        """Say what the answer is; `pressed`: the button, which may have come second.
 
-def _answered(device_request: DeviceRequest, pressed: str, device: str) -> Ending:
-    """Say what the answer is; `pressed`: the button, which may have come second.
-
-    `device`: the id of the device, empty if it is not connected.
-    """
-    client = device_request.client
-    name = client.name if client else gettext("device.done.unnamed_client")
-    match device_request.grant.state, pressed:
-        case State.DENIED, "approve":
-            return endings.denied_before(name)
-        case State.DENIED, _:
-            return endings.denied(name)
-        case State.CANCELLED, _:
+        `device`: the id of the device, empty if it is not connected.
+        """
+        client, state = device_request.client, device_request.grant.state
+        name = client.name if client else gettext("device.done.unnamed_client")
+        if state is State.DENIED:
+            return _denied(name, pressed)
+        if state is State.CANCELLED:
             return endings.cancelled()
-        case _ if not device:
+        if not device:
             return endings.disconnected(name)
-        case _, "deny":
+        if pressed in {"deny", "report"}:
             return endings.approved_before(name, device)
+        return endings.approved(name, device, self._allowed(device_request))
+
+    def _allowed(self, device_request: DeviceRequest) -> list[str]:
+        """Say what was approved, if the client's people have a choice."""
+        client, scope = device_request.client, device_request.grant.scope
+        if client is None or not client.optional_scopes:
+            return []
+        return words.scopes_in_words(scope, self.scopes)
+
+
+def _denied(name: str, pressed: str) -> Ending:
+    match pressed:
+        case "report":
+            return endings.reported()
+        case "approve":
+            return endings.denied_before(name)
         case _:
-            return endings.approved(name, device)
+            return endings.denied(name)
 
 
 def _refused(reason: Reason) -> Ending:

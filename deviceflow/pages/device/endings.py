@@ -1,5 +1,6 @@
 """How a request ends, in words: the last page that a person sees."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -8,7 +9,10 @@ from deviceflow.pages.texts import gettext, isolated
 
 
 class Ending(NamedTuple):
-    """One such page. `mood` is how it looks. `way_out`: a link to what undoes it."""
+    """One such page. `mood` is how it looks. `way_out`: a link to what undoes it.
+
+    `allowed`: scopes in words, if there was a choice.
+    """
 
     status: int
     mood: Literal["good", "calm", "bad"]
@@ -17,10 +21,14 @@ class Ending(NamedTuple):
     next_step: str
     button: Button
     way_out: Button | None = None
+    allowed: Sequence[str] = ()
 
 
-def approved(name: str, device: str = "") -> Ending:
-    """Make the page after Approve; `name`: the client's; `device`: the id of its grant."""
+def approved(name: str, device: str = "", allowed: Sequence[str] = ()) -> Ending:
+    """Make the page after Approve.
+
+    `name`: the client's; `device`: the id of its grant; `allowed`: what the person chose.
+    """
     return Ending(
         status=200,
         mood="good",
@@ -29,6 +37,7 @@ def approved(name: str, device: str = "") -> Ending:
         next_step=gettext("device.done.approved.next_step"),
         button=_another_device(),
         way_out=_disconnect(device),
+        allowed=allowed,
     )
 
 
@@ -40,6 +49,18 @@ def denied(name: str) -> Ending:
         title=gettext("device.done.denied.title"),
         happened=gettext("device.done.denied.happened", client=isolated(name)),
         next_step=gettext("device.done.denied.next_step"),
+        button=_another_device(),
+    )
+
+
+def reported() -> Ending:
+    """Make the page after the report that somebody sent the code."""
+    return Ending(
+        status=200,
+        mood="calm",
+        title=gettext("device.done.reported.title"),
+        happened=gettext("device.done.reported.happened"),
+        next_step=gettext("device.done.reported.next_step"),
         button=_another_device(),
     )
 

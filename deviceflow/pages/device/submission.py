@@ -1,11 +1,38 @@
 """A code that a person has sent, and the request of a device that it leads to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.visitor import Person, Visitor
 from deviceflow.store.grants import Grant, Grants
+
+SCOPE_BOX = "scope."
+"""What the name of a box begins with. Each has its own name: a form repeats no field."""
+
+
+class Choice(NamedTuple):
+    """What a form says of optional scopes.
+
+    `offered`: those that its page showed, space separated; `chosen`: those whose box is ticked.
+    """
+
+    offered: str = ""
+    chosen: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> "Choice":
+        """Read the fields of a form."""
+        boxes = (name for name in fields if name.startswith(SCOPE_BOX))
+        return cls(
+            offered=fields.get("optional_scopes", ""),
+            chosen=frozenset(name.removeprefix(SCOPE_BOX) for name in boxes),
+        )
+
+
+NO_CHOICE = Choice()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +46,7 @@ class Submission:
     person: Person
     text: str
     is_filled_in: bool = False
+    choice: Choice = NO_CHOICE
 
     @property
     def sub(self) -> str:

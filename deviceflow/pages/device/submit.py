@@ -9,7 +9,8 @@ from deviceflow.core.grant import Event
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.decide import DecideStep
-from deviceflow.pages.device.submission import Submission
+from deviceflow.pages.device.report import ReportStep
+from deviceflow.pages.device.submission import Choice, Submission
 from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import unreadable
 from deviceflow.pages.pause import Pauses
@@ -28,6 +29,7 @@ class SubmitStep:
     claim: ClaimStep
     decide: DecideStep
     switch: SwitchStep
+    report: ReportStep
 
     async def take(self, request: web.Request) -> web.Response:
         """Change what the form asks for, and continue at the page that shows it (303).
@@ -49,6 +51,7 @@ class SubmitStep:
             person=visitor.person,
             text=text,
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
+            choice=Choice.of(fields),
         )
         try:
             return await self._carry_out(submission, fields)
@@ -66,5 +69,7 @@ class SubmitStep:
                 return await self.decide.carry_out(submission, Event.APPROVE)
             case "deny":
                 return await self.decide.carry_out(submission, Event.DENY)
+            case "report":
+                return await self.report.carry_out(submission)
             case _:
                 raise unreadable()

@@ -78,6 +78,16 @@ class RedemptionWrites(NamedTuple):
     lives_until_ms: int = 0
 
 
+class ApprovalWrites(NamedTuple):
+    """What an approval stores: its record, and the scope that it grants if that is not all."""
+
+    record: str = ""
+    scope: str | None = None
+
+
+NO_APPROVAL = ApprovalWrites()
+
+
 class Transition(NamedTuple):
     """What became of an event. `state`: the grant's from now on, None if there is no grant."""
 
@@ -92,19 +102,21 @@ async def transition(
     *,
     request_id: str,
     account: str = "",
-    approval: str = "",
+    approval: ApprovalWrites = NO_APPROVAL,
     redemption: RedemptionWrites | None = None,
 ) -> Transition:
     """Let `event` happen to a grant if the tables of core/grant.py allow it.
 
-    `account`: the subject that causes it, empty for the operator and the device. `approval`: the
-    record of an approval. `redemption`: what is stored in the same step.
+    `account`: the subject that causes it, empty for the operator and the device. `approval` and
+    `redemption`: what is stored in the same step.
 
     `request_id` is new for each call: a repetition finds it stored and returns the first
     answer. Returns only when enough replicas have the change (`Durability`).
     """
     keys = [key]
-    arguments: list[Value] = [event, request_id, account, approval]
+    arguments: list[Value] = [event, request_id, account, approval.record]
+    if approval.scope is not None:
+        arguments.append(approval.scope)
     if redemption is not None:
         keys += [redemption.family_key, redemption.record_key, redemption.living_key]
         arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]

@@ -2,6 +2,7 @@
 -- KEYS[1] grant, KEYS[2] token family, KEYS[3] what a repetition needs, KEYS[4] whose access
 -- token lives (these three for redeem only)
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
+-- For approve only: ARGV[5] the scope that is granted, if that is not all that was requested
 -- For redeem only: ARGV[5] when the family ends (ms), ARGV[6] what a repetition needs or '',
 -- ARGV[7] how long that is kept (ms), ARGV[8] when the access token ends (ms), 0 if a
 -- family outlives it,
@@ -47,6 +48,9 @@ if approval ~= '' then
   if state == 'pending' then
     -- In ms. An approval that is sent again is no new one.
     redis.call('HSET', KEYS[1], 'approved', string.format('%d', time[1] * 1000 + time[2] / 1000))
+    if ARGV[5] then
+      redis.call('HSET', KEYS[1], 'scope', ARGV[5])
+    end
   end
 end
 if ARGV[9] then

@@ -370,3 +370,70 @@ async def test_nobody_has_verified_the_name(worker: Worker, stored: StoredClient
         changed = await stored.find(client["client_id"])
         assert changed is not None
         assert changed.verified is verified
+
+
+async def test_the_operators_choice_of_optional_scopes(
+    worker: Worker, stored: StoredClients
+) -> None:
+    """They stay with a change, as far as the client keeps the scopes."""
+    client = await register(worker)
+    optional = ("profile", "offline_access")
+    await operator_sets(stored, client, optional_scopes=optional)
+    assert (await change(worker, client, scope="openid profile")).status == 200
+    kept = await stored.find(client["client_id"])
+    assert kept is not None
+    assert (kept.scopes, kept.optional_scopes) == (("openid", "profile"), ("profile",))
+
+
+PAGES = {
+    "client_uri": "https://radio.example",
+    "policy_uri": "https://radio.example/privacy",
+    "tos_uri": "https://radio.example/terms?v=2",
+}
+
+
+async def test_pages_about_the_client(worker: Worker, stored: StoredClients) -> None:
+    """RFC 7591 2: shown to people. A logo is not taken: this server fetches nothing."""
+    client = await register(worker, **PAGES, logo_uri="https://radio.example/logo.png")
+    assert {name: client[name] for name in PAGES} == PAGES
+    assert "logo_uri" not in client
+    kept = await stored.find(client["client_id"])
+    assert kept is not None
+    assert (kept.client_uri, kept.logo, kept.verified) == (PAGES["client_uri"], None, False)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "http://radio.example",
+        "javascript:alert(1)",
+        "https://bank.example@radio.example/",
+        "https://",
+        "https://radio.example/\u00fc",
+        "https://radio.example/a b",
+        "https://radio.example/" + "a" * 501,
+        "",
+        5,
+        ["https://radio.example"],
+    ],
+)
+async def test_a_page_that_cannot_be_shown_is_left_out(worker: Worker, page: object) -> None:
+    client = await register(worker, client_uri=page, tos_uri=PAGES["tos_uri"])
+    assert "client_uri" not in client
+    assert client["tos_uri"] == PAGES["tos_uri"]
+
+
+@pytest.mark.parametrize("changed", [{"tos_uri": "https://elsewhere.example"}, {"tos_uri": None}])
+async def test_other_pages_are_verified_anew(
+    worker: Worker, stored: StoredClients, changed: Metadata
+) -> None:
+    client = await register(worker, **PAGES)
+    await operator_sets(stored, client, verified=True)
+    await change(worker, client, **PAGES)
+    kept = await stored.find(client["client_id"])
+    assert kept is not None
+    assert kept.verified
+    await change(worker, client, **PAGES | changed)
+    kept = await stored.find(client["client_id"])
+    assert kept is not None
+    assert not kept.verified

@@ -22,6 +22,7 @@ def test_a_button_that_came_second_says_what_is_true() -> None:
     [
         (endings.approved("TV"), 200, "good"),
         (endings.denied("TV"), 200, "calm"),
+        (endings.reported(), 200, "calm"),
         (endings.expired(), 410, "bad"),
         (endings.approved_before("TV"), 409, "bad"),
         (endings.denied_before("TV"), 409, "calm"),
@@ -34,6 +35,7 @@ def test_a_button_that_came_second_says_what_is_true() -> None:
     ids=[
         "approved",
         "denied",
+        "reported",
         "expired",
         "approved before",
         "denied before",

@@ -72,7 +72,7 @@ async def test_a_token_counts_once(site: Site) -> None:
         {"jti": GONE},
         {"sub": GONE},
     ],
-    ids=lambda claims: " ".join(claims),
+    ids=" ".join,
 )
 async def test_a_token_that_lies_ends_nothing(site: Site, claims: dict[str, object]) -> None:
     await signed_in(site)
