@@ -110,7 +110,7 @@ async def test_an_approval_that_is_on_its_way_is_not_swept(each_store: Store) ->
     """The list is written before the grant changes; a look in between must not undo that."""
     grant = await each_store.grant()
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.CHANGED
-    await each_store.grants._list_device(grant, ADA.sub, "")
+    await each_store.grants._list_device(grant, ADA.sub, None, "")
     assert await listed(each_store) == []
     assert await each_store.devices.disconnect_all(ADA.sub) == 0
     assert await each_store.grants.decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
