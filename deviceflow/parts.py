@@ -24,6 +24,7 @@ from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.factors import FactorStore
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
@@ -73,6 +74,7 @@ class Parts:
     access_tokens: AccessTokens
     redemptions: Redemptions
     sessions: Sessions
+    factors: FactorStore
     limits: Limits
     replay: Replay
     callers: Callers
@@ -169,6 +171,7 @@ def open_parts(
             connection, installation, settings.device.redemption_grace_s, clock
         ),
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
+        factors=FactorStore(connection, installation),
         limits=limits,
         replay=Replay(connection, installation),
         callers=Callers(

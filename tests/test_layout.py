@@ -43,6 +43,12 @@ BY_FEATURE = {
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
+    "pages/account/additions.py": "pages/account/test_app.py",  # what it adds and removes
+    "pages/account/owner.py": "pages/account/test_app.py",  # whom it lets change something
+    "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
+    "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page
+    "pages/sign_in/half_way.py": "pages/sign_in/test_second.py",  # the state between the steps
+    "policy/second_factor.py": "pages/sign_in/test_second.py",  # by the codes that it takes
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page

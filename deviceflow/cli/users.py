@@ -27,6 +27,7 @@ from deviceflow.core.client import DisplayName
 from deviceflow.core.precis import prepare_username
 from deviceflow.device.summary import lifetime
 from deviceflow.store.connection import Connection
+from deviceflow.store.factors import remove_factors
 from deviceflow.store.users import Account, Users
 
 MIN_PASSWORD = 8
@@ -175,6 +176,32 @@ def disable_user(settings: Settings, username: str) -> None:
 def enable_user(settings: Settings, username: str) -> None:
     """Unblock a disabled user."""
     _set_disabled(settings, username, disabled=False)
+
+
+@users.command(name="reset-factors")
+@username_argument
+@click.pass_obj
+def reset_factors(settings: Settings, username: str) -> None:
+    """Remove a user's passkeys, authenticator app and recovery codes.
+
+    For a person who has lost all of them: from now on, the password alone signs in. Make sure first
+    that it is this person who asks. Sessions go on.
+    """
+
+    async def reset(connection: Connection) -> None:
+        store = Users(connection, settings.users)
+        try:
+            account = await _existing(store, username)
+        finally:
+            store.close()
+        removed = await remove_factors(connection, account.sub)
+        app = "an authenticator app" if removed.authenticator else "no authenticator app"
+        click.echo(
+            f"removed from {account.username}: passkeys: {len(removed.passkeys)}, {app},"
+            f" recovery codes: {len(removed.recovery)}"
+        )
+
+    with_store(settings, reset, changes=True)
 
 
 def _check(what: str, kind: object, text: str | None) -> None:

@@ -149,6 +149,13 @@ class Pages(Section, frozen=True, kw_only=True):
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 
+class SignIn(Section, frozen=True, kw_only=True):
+    """The ways in which people sign in, beside the password."""
+
+    passkeys: bool = True
+    totp: bool = True
+
+
 class Log(Section, frozen=True, kw_only=True):
     """The log. Format `auto` is `console` on a terminal, and `json` elsewhere.
 
@@ -191,6 +198,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()
+    sign_in: SignIn = SignIn()
     log: Log = Log()
     tracing: Tracing = Tracing()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)

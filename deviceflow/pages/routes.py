@@ -6,6 +6,11 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
+from deviceflow.pages.account.additions import Additions
+from deviceflow.pages.account.app import AppPage
+from deviceflow.pages.account.owner import Owners
+from deviceflow.pages.account.recovery import NewCodes, RecoveryPage
+from deviceflow.pages.account.security import SecurityPage
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
@@ -30,13 +35,18 @@ from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
+from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.password import PasswordPage
+from deviceflow.pages.sign_in.second import SecondPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.second_factor import OneTimeCodes
+from deviceflow.policy.sign_in_ways import SignInWays
 
 _ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout)/*)}"
 """A page's address in other case, or with a slash too many; the right one has a route before."""
@@ -52,14 +62,16 @@ class SharedParts:
     throttle: Throttle
     seal: Seal
     pauses: Pauses
+    ways: SignInWays
 
 
 def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
     """Give `app` what people open, and what its error pages say of the visitor."""
     shared = _shared(parts)
     pages = [
-        *_sign_in(parts, shared).routes(),
+        *_sign_in(parts, shared),
         *_sign_out(parts, shared).routes(),
+        *_security(parts, shared),
         *_device(parts, shared),
         *AuthorizePage().routes(),
     ]
@@ -97,23 +109,69 @@ def _shared(parts: Parts) -> SharedParts:
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
+        ways=SignInWays.of(settings),
     )
 
 
-def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
-    return PasswordPage(
-        visitors=shared.visitors,
+def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    visitors, cookie, users = shared.visitors, shared.cookie, parts.users
+    known_browsers = KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key)
+    typed_name = TypedName(cookie=cookie)
+    half_way = HalfWay(cookie=cookie, seal=shared.seal, users=users, clock=parts.clock)
+    arrival = Arrival(
+        ways=shared.ways,
+        factors=parts.factors,
+        half_way=half_way,
+        session_start=SessionStart(sessions=parts.sessions, cookie=cookie, clock=parts.clock),
+        known_browsers=known_browsers,
+        typed_name=typed_name,
+        recorder=parts.recorder,
+    )
+    password = PasswordPage(
+        visitors=visitors,
         codes=shared.codes,
         throttle=shared.throttle,
         pauses=shared.pauses,
-        typed_name=TypedName(cookie=shared.cookie),
-        known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
-        users=parts.users,
+        typed_name=typed_name,
+        known_browsers=known_browsers,
+        users=users,
         recorder=parts.recorder,
-        session_start=SessionStart(
-            sessions=parts.sessions, cookie=shared.cookie, clock=parts.clock
-        ),
+        arrival=arrival,
     )
+    second = SecondPage(
+        visitors=visitors,
+        codes=shared.codes,
+        throttle=shared.throttle,
+        pauses=shared.pauses,
+        known_browsers=known_browsers,
+        half_way=half_way,
+        ways=shared.ways,
+        factors=parts.factors,
+        one_time_codes=OneTimeCodes(store=parts.factors, clock=parts.clock),
+        arrival=arrival,
+        recorder=parts.recorder,
+    )
+    return [*password.routes(), *second.routes()]
+
+
+def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    """Wire what a person changes about signing in."""
+    owners = Owners(
+        visitors=shared.visitors,
+        codes=shared.codes,
+        ways=shared.ways,
+        factors=parts.factors,
+        clock=parts.clock,
+    )
+    new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
+    additions = Additions(
+        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+    )
+    return [
+        *SecurityPage(owners=owners).routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *AppPage(owners=owners, additions=additions, title=parts.settings.pages.title).routes(),
+    ]
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:

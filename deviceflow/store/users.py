@@ -28,6 +28,7 @@ from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.factors import remove_factors
 from deviceflow.store.records import RecordKind, read_record, write_record
 
 HASHING_THREADS = 2
@@ -118,6 +119,8 @@ class Users:
         # The record first: without it, the subject leads to nobody.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
+        if account.sub not in self._subjects:
+            await remove_factors(self._connection, account.sub)
         return bool(is_removed)
 
     async def verify(self, username: str, password: str) -> Account | None:

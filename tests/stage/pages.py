@@ -23,7 +23,9 @@ from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.installation import Installation
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 from tests.stage.limits import MemoryLimits
@@ -155,6 +157,44 @@ class FakeSessions(Sessions):
         self.by_id.pop(session_id, None)
 
 
+class FakeInstallation(Installation):
+    """The secrets of an installation, always the same."""
+
+    def __init__(self) -> None:
+        names = ("epoch", "device_code_key", "name_key", "challenge_key")
+        super().__init__({name.encode(): KEY for name in names})
+
+
+class FakeFactors(FactorStore):
+    """Factors by subject, and subjects by passkey."""
+
+    def __init__(self) -> None:
+        self._installation = FakeInstallation()
+        self.by_sub: dict[str, Factors] = {}
+        self.owners: dict[str, str] = {}
+        self.is_down = False
+
+    async def of(self, sub: str) -> Factors:
+        if self.is_down:
+            raise StoreUnavailable
+        return self.by_sub.get(sub, Factors())
+
+    async def change(self, sub: str, edit: Edit) -> Factors | None:
+        edited = edit(await self.of(sub))
+        if edited is not None:
+            self.by_sub[sub] = edited
+        return edited
+
+    async def claim_passkey(self, passkey_id: str, sub: str) -> bool:
+        return self.owners.setdefault(passkey_id, sub) == sub
+
+    async def owner_of(self, passkey_id: str) -> str | None:
+        return self.owners.get(passkey_id)
+
+    async def forget_passkey(self, passkey_id: str) -> None:
+        self.owners.pop(passkey_id, None)
+
+
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -162,17 +202,11 @@ class Store:
     grants: FakeGrants = field(default_factory=FakeGrants)
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
+    factors: FakeFactors = field(default_factory=FakeFactors)
     clients: Clients = field(default_factory=lambda: Clients(()))
 
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
-
-
-class FakeInstallation:
-    """The one thing that pages want of an installation."""
-
-    def challenge_key(self) -> bytes:
-        return KEY
 
 
 class PageParts(Parts):
@@ -187,6 +221,7 @@ class PageParts(Parts):
             grants=store.grants,
             users=store.users,
             sessions=store.sessions,
+            factors=store.factors,
             limits=store.limits,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),

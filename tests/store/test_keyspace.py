@@ -14,6 +14,7 @@ from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.factors import FactorStore
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
@@ -115,6 +116,9 @@ async def fill(store: Store) -> None:
     users = Users(store.connection)
     await users.put(Account(username="ada", sub="sub-ada", password_hash="x"))
     users.close()
+    factors = FactorStore(store.connection, store.installation)
+    await factors.change("sub-ada", lambda before: before)
+    await factors.claim_passkey("credential", "sub-ada")
 
 
 @not_on("cluster", why="it refuses such calls itself")

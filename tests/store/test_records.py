@@ -18,6 +18,7 @@ from deviceflow.store import keyspace, records
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
@@ -32,7 +33,7 @@ from tests.stage.store import ADA, Store, log
 ACCOUNT = Account(username="ada", sub="sub-ada", password_hash="x", name="Ada")
 TV = Client(client_id="tv", name="TV", user_code=UserCodeFormat(length=9))
 KEY = SigningKey(jwk={"kid": "k", "alg": "ES256"}, created_at=1)
-MODELS = (Account, Client, Family, RedeemedTokens, Session, SigningKey, Subject)
+MODELS = (Account, Client, Factors, Family, RedeemedTokens, Session, SigningKey, Subject)
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,12 @@ async def a_user(store: Store) -> Stored:
     return Stored(keyspace.USERS, lambda: users.find("ada"), "ada")
 
 
+async def some_factors(store: Store) -> Stored:
+    factors = FactorStore(store.connection, store.installation)
+    await factors.change("sub-ada", lambda before: before)
+    return Stored(keyspace.FACTORS, lambda: factors.of("sub-ada"), "sub-ada")
+
+
 async def a_session(store: Store) -> Stored:
     session_id = await store.sessions.start(Session("ada", "sub-ada", 1))
     (key,) = await store.connection.command("KEYS", keyspace.session("*"))
@@ -137,6 +144,7 @@ async def a_signing_key(store: Store) -> Stored:
 STORED = {
     RecordKind.APPROVAL: an_approval,
     RecordKind.CLIENT: a_client,
+    RecordKind.FACTORS: some_factors,
     RecordKind.FAMILY: a_family,
     RecordKind.GRANT: a_grant,
     RecordKind.INSTALLATION: an_installation,
