@@ -44,6 +44,7 @@ BY_FEATURE = {
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
     "pages/account/additions.py": "pages/account/test_app.py",  # what it adds and removes
+    "pages/ceremonies.py": "pages/sign_in/test_passkey.py",  # and in pages/account/test_passkeys.py
     "pages/account/owner.py": "pages/account/test_app.py",  # whom it lets change something
     "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
     "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page

@@ -9,11 +9,14 @@ from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.additions import Additions
 from deviceflow.pages.account.app import AppPage
 from deviceflow.pages.account.owner import Owners
+from deviceflow.pages.account.passkeys import PasskeysPage
 from deviceflow.pages.account.recovery import NewCodes, RecoveryPage
 from deviceflow.pages.account.security import SecurityPage
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
+from deviceflow.pages.ceremonies import Ceremonies
+from deviceflow.pages.challenges import Challenges
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
@@ -37,6 +40,7 @@ from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.sign_in.arrival import Arrival
 from deviceflow.pages.sign_in.half_way import HalfWay
+from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.second import SecondPage
 from deviceflow.pages.sign_in.session_start import SessionStart
@@ -63,6 +67,7 @@ class SharedParts:
     seal: Seal
     pauses: Pauses
     ways: SignInWays
+    ceremonies: Ceremonies
 
 
 def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
@@ -110,11 +115,22 @@ def _shared(parts: Parts) -> SharedParts:
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
         ways=SignInWays.of(settings),
+        ceremonies=Ceremonies(
+            issuer=settings.issuer_url,
+            title=settings.pages.title,
+            challenges=Challenges(
+                key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
+            ),
+            store=parts.factors,
+            users=parts.users,
+            clock=parts.clock,
+        ),
     )
 
 
 def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     visitors, cookie, users = shared.visitors, shared.cookie, parts.users
+    ceremonies = shared.ceremonies if shared.ways.passkeys else None
     known_browsers = KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key)
     typed_name = TypedName(cookie=cookie)
     half_way = HalfWay(cookie=cookie, seal=shared.seal, users=users, clock=parts.clock)
@@ -137,6 +153,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         users=users,
         recorder=parts.recorder,
         arrival=arrival,
+        ceremonies=ceremonies,
     )
     second = SecondPage(
         visitors=visitors,
@@ -149,9 +166,20 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         factors=parts.factors,
         one_time_codes=OneTimeCodes(store=parts.factors, clock=parts.clock),
         arrival=arrival,
+        ceremonies=ceremonies,
         recorder=parts.recorder,
     )
-    return [*password.routes(), *second.routes()]
+    routes = [*password.routes(), *second.routes()]
+    if ceremonies is not None:
+        passkey = PasskeyStep(
+            visitors=visitors,
+            codes=shared.codes,
+            ceremonies=ceremonies,
+            arrival=arrival,
+            recorder=parts.recorder,
+        )
+        routes += passkey.routes()
+    return routes
 
 
 def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
@@ -171,6 +199,7 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         *SecurityPage(owners=owners).routes(),
         *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
         *AppPage(owners=owners, additions=additions, title=parts.settings.pages.title).routes(),
+        *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
 
 

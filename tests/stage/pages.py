@@ -26,6 +26,7 @@ from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.installation import Installation
+from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 from tests.stage.limits import MemoryLimits
@@ -127,6 +128,9 @@ class FakeUsers(Users):
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
 
+    async def find_subject(self, sub: str) -> Account | None:
+        return next((each for each in self.accounts.values() if each.sub == sub), None)
+
     async def verify(self, username: str, password: str) -> Account | None:
         self.verified.append(username)
         account = self.accounts.get(username)
@@ -195,6 +199,19 @@ class FakeFactors(FactorStore):
         self.owners.pop(passkey_id, None)
 
 
+class FakeReplay(Replay):
+    """Ids that were used."""
+
+    def __init__(self) -> None:
+        self.used: set[tuple[str, str, str]] = set()
+
+    async def use(self, kind: str, owner: str, jti: str, keep_s: int) -> bool:
+        assert keep_s > 0
+        is_new = (kind, owner, jti) not in self.used
+        self.used.add((kind, owner, jti))
+        return is_new
+
+
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -207,6 +224,7 @@ class Store:
 
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
+        self.replay = FakeReplay()
 
 
 class PageParts(Parts):
@@ -223,6 +241,7 @@ class PageParts(Parts):
             sessions=store.sessions,
             factors=store.factors,
             limits=store.limits,
+            replay=store.replay,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
         )

@@ -106,11 +106,14 @@ class Owners:
         policy: Mapping[str, str] | None = None,
     ) -> web.Response:
         """Show a page of the account."""
-        left = len(owner.factors.recovery)
+        left, passkeys = len(owner.factors.recovery), len(owner.factors.passkeys)
         own = {
             "user_code": owner.user_code,
             "factors": owner.factors,
             "ways": self.ways,
+            "passkeys_in_words": ngettext(
+                "account.security.passkey", "account.security.passkey_number", passkeys
+            ),
             "codes_left": ngettext("account.recovery.one_left", "account.recovery.left", left),
         }
         return self.visitors.show(

@@ -6,10 +6,7 @@ from aiohttp import web
 
 from deviceflow.pages.account.owner import SECURITY, Owners
 
-_NOTICES = {
-    "app_added", "app_removed", "passkey_added", "passkey_removed", "passkey_renamed",
-    "password_changed", "outdated", "too_many",
-}  # fmt: skip
+_NOTICES = {"app_added", "app_removed", "passkey_added", "passkey_removed", "outdated"}
 """What a POST may have to say here."""
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
@@ -34,6 +35,7 @@ _PROBLEMS = {
     "outdated": REFUSED,
     "no_cookie": REFUSED,
     "paused": REFUSED,
+    "passkey": REFUSED,
 }
 """The problems of a form that was sent, and the status of the page that tells them."""
 
@@ -59,6 +61,7 @@ class PasswordPage:
     typed_name: TypedName
     users: Users
     arrival: Arrival
+    ceremonies: Ceremonies | None
     recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
@@ -130,9 +133,21 @@ class PasswordPage:
             "username": username,
             "problem": notice if notice in _PROBLEMS else "",
             "notice": notice if notice in _NOTICES else "",
+            "passkey_options": self._passkey_options(visitor),
         }
-        status = _PROBLEMS.get(notice, 200)
-        return self.visitors.show(visitor, "sign_in/password.html", context, status=status)
+        return self.visitors.show(
+            visitor,
+            "sign_in/password.html",
+            context,
+            status=_PROBLEMS.get(notice, 200),
+            policy=PASSKEY_POLICY if context["passkey_options"] else None,
+        )
+
+    def _passkey_options(self, visitor: Visitor) -> str:
+        """Return the options for a sign-in by passkey, empty if there are no passkeys."""
+        if self.ceremonies is None:
+            return ""
+        return self.ceremonies.sign_in_options(visitor.cookie)
 
 
 def _is_signed_in_as(visitor: Visitor, username: str) -> bool:

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 import structlog
 from aiohttp import web
 
-from deviceflow.core.assurance import ONE_TIME_CODE, PASSWORD, joined
+from deviceflow.core.assurance import ONE_TIME_CODE, PASSKEY, PASSWORD, joined
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies, CeremonyRefused
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
@@ -26,7 +27,9 @@ from deviceflow.store.users import Account
 
 PATH: Final = "/login/second"
 
-_PROBLEMS = {"incomplete": 400, "wrong": 403, "wrong_recovery": 403, "outdated": 403, "paused": 403}
+_PROBLEMS = {"incomplete": 400} | dict.fromkeys(
+    ("wrong", "wrong_recovery", "passkey", "outdated", "paused"), 403
+)
 """The problems of a form that was sent, and the status of the page that tells them."""
 
 log = structlog.get_logger()
@@ -54,6 +57,7 @@ class SecondPage:
     factors: FactorStore
     one_time_codes: OneTimeCodes
     arrival: Arrival
+    ceremonies: Ceremonies | None
     recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
@@ -80,26 +84,52 @@ class SecondPage:
             return _elsewhere(visitor, onward)
         if not self.visitors.is_own(visitor, fields):
             return onward.detour(request, PATH, notice="outdated")
+        if "credential" in fields:
+            return await self._by_passkey(visitor, first, onward, fields["credential"])
+        return await self._by_code(visitor, first, onward, fields)
+
+    async def _by_code(
+        self, visitor: Visitor, first: FirstStep, onward: Onward, fields: Mapping[str, str]
+    ) -> web.Response:
+        """Go on if a code of the app, or a recovery code, is right and was not used."""
         code, recovery = fields.get("code", ""), fields.get("recovery_code", "")
         if not code and not recovery:
-            return onward.detour(request, PATH, notice="incomplete")
+            return onward.detour(visitor.request, PATH, notice="incomplete")
         name = account_key(first.account.username)
-        browser = self.known_browsers.mark(request, name)
+        browser = self.known_browsers.mark(visitor.request, name)
         try:
             attempt = await self.throttle.second_factor(name, visitor.address, browser)
         except TooManyTries as refusal:
-            code, wait_s = onward.user_code, refusal.wait_s
-            return self.pauses.lead(visitor, PATH, wait_s, code, is_known=True)
+            kept, wait_s = onward.user_code, refusal.wait_s
+            return self.pauses.lead(visitor, PATH, wait_s, kept, is_known=True)
         if not await self._is_right(first.account.sub, code, recovery):
-            self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.second_failed", address=visitor.address)
-            problem = "wrong" if code else "wrong_recovery"
-            return onward.detour(request, PATH, notice=problem)
+            return self._again(visitor, onward, "wrong" if code else "wrong_recovery")
         await attempt.forgive()
-        amr = joined(first.amr, ONE_TIME_CODE)
-        return await self.arrival.finish(
-            visitor, first.account, onward, amr=amr, auth_time=first.auth_time
-        )
+        return await self._finish(visitor, first, onward, ONE_TIME_CODE)
+
+    async def _by_passkey(
+        self, visitor: Visitor, first: FirstStep, onward: Onward, credential: str
+    ) -> web.Response:
+        """Go on if the passkey is one of this very account."""
+        if self.ceremonies is None:
+            return self._again(visitor, onward, "passkey")
+        try:
+            await self.ceremonies.sign_second(visitor.cookie, first.account, credential)
+        except CeremonyRefused as refusal:
+            log.info("sign_in.passkey_refused", reason=str(refusal), address=visitor.address)
+            return self._again(visitor, onward, "passkey")
+        return await self._finish(visitor, first, onward, PASSKEY)
+
+    def _again(self, visitor: Visitor, onward: Onward, problem: str) -> web.Response:
+        self.recorder.count(table.SIGN_INS, "failed")
+        return onward.detour(visitor.request, PATH, notice=problem)
+
+    async def _finish(
+        self, visitor: Visitor, first: FirstStep, onward: Onward, factor: tuple[str, ...]
+    ) -> web.Response:
+        amr, when = joined(first.amr, factor), first.auth_time
+        return await self.arrival.finish(visitor, first.account, onward, amr=amr, auth_time=when)
 
     async def _first_step(self, visitor: Visitor) -> FirstStep | None:
         """Return what was proven: in a form a moment ago, or in the session that there is."""
@@ -122,7 +152,11 @@ class SecondPage:
         self, visitor: Visitor, account: Account, onward: Onward, notice: str
     ) -> web.Response:
         factors = await self.factors.of(account.sub)
+        options = ""
+        if self.ceremonies is not None and factors.passkeys:
+            options = self.ceremonies.second_options(visitor.cookie, account, factors)
         context: Mapping[str, object] = {
+            "passkey_options": options,
             "onward": onward,
             "account": account,
             "has_app": self.ways.totp and factors.authenticator is not None,
@@ -130,7 +164,10 @@ class SecondPage:
             "problem": notice if notice in _PROBLEMS else "",
         }
         status = _PROBLEMS.get(notice, 200)
-        return self.visitors.show(visitor, "sign_in/second.html", context, status=status)
+        policy = PASSKEY_POLICY if options else None
+        return self.visitors.show(
+            visitor, "sign_in/second.html", context, status=status, policy=policy
+        )
 
 
 def _elsewhere(visitor: Visitor, onward: Onward) -> web.Response:
