@@ -63,7 +63,7 @@ async function ask(form) {
   const failed = form.querySelector("[data-failed]");
   const button = form.querySelector("button");
   waiting?.abort();
-  failed.hidden = true;
+  failed.textContent = "";
   button.disabled = true;
   try {
     const publicKey = optionsOf(form);
@@ -71,7 +71,7 @@ async function ask(form) {
     const credentials = navigator.credentials;
     send(form, await (isNew ? credentials.create({ publicKey }) : credentials.get({ publicKey })));
   } catch {
-    failed.hidden = false;
+    failed.textContent = failed.dataset.failed;
     button.disabled = false;
     button.focus();
   }
@@ -86,5 +86,5 @@ if (window.PublicKeyCredential) {
     });
     if (form.dataset.passkey === "sign-in") offerInField(form);
   }
-  for (const note of document.querySelectorAll("[data-without-passkeys]")) note.hidden = true;
+  for (const note of document.querySelectorAll("[data-without-passkeys]")) note.remove();
 }

@@ -15,7 +15,7 @@ from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.wire import PASSWORD
 
-PEOPLE = ("ada", "bob", "eve", "joan", "kate", "lise", "mary", "nora")
+PEOPLE = ("ada", "bob", "eve", "joan", "kate", "lise", "mary", "nora", "olga", "pia")
 SITE = """
 issuer = "http://localhost:{port}"
 
