@@ -237,7 +237,10 @@ def _descriptors(passkeys: Sequence[Passkey]) -> list[PublicKeyCredentialDescrip
     return [
         PublicKeyCredentialDescriptor(
             id=base64url.decode(passkey.id),
-            transports=[AuthenticatorTransport(each) for each in passkey.transports] or None,
+            transports=[
+                AuthenticatorTransport(each) for each in passkey.transports if each in _TRANSPORTS
+            ]
+            or None,
         )
         for passkey in passkeys
     ]

@@ -5,6 +5,7 @@ An address names the page by a word of this file, so it can lead nowhere else.
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -38,6 +39,10 @@ class Onward(NamedTuple):
         again = "1" if self.is_again else ""
         said = dict(zip(_NAMES, (self.user_code, self.page, again), strict=True))
         return {name: value for name, value in said.items() if value}
+
+    def address(self, path: str) -> str:
+        """Return the address of another page, which keeps where to go on."""
+        return f"{path}?{urlencode(self.fields)}" if self.fields else path
 
     def detour(self, request: web.Request, path: str, **query: str) -> web.Response:
         """Continue at another page first, which keeps where to go on."""

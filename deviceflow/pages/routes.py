@@ -28,6 +28,7 @@ from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
 from deviceflow.pages.device.refusals import Refusals
+from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -218,6 +219,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     grants = parts.grants
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
     refusals = Refusals(seal=shared.seal, codes=codes)
+    check = SignInCheck(clock=parts.clock)
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
         throttle=throttle,
@@ -226,6 +228,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         claim=claim,
         refusals=refusals,
         recorder=parts.recorder,
+        check=check,
     )
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
@@ -262,8 +265,17 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         done=done,
         clock=parts.clock,
         step=step,
+        check=check,
     )
-    return [*enter.routes(), *confirm.routes(), *done.routes()]
+    step_up = StepUpPage(
+        visitors=visitors,
+        codes=codes,
+        requests=requests,
+        check=check,
+        ways=shared.ways,
+        factors=parts.factors,
+    )
+    return [*enter.routes(), *confirm.routes(), *step_up.routes(), *done.routes()]
 
 
 def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:

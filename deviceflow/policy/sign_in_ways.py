@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from deviceflow.config import Settings
 from deviceflow.core.address import is_address
+from deviceflow.core.assurance import PHISHING_RESISTANT, SECOND_FACTOR
 from deviceflow.store.factors import Factors
 
 
@@ -21,6 +22,12 @@ class SignInWays:
         host = urlsplit(settings.issuer_url).hostname or ""
         passkeys = settings.sign_in.passkeys and not is_address(host)
         return cls(passkeys=passkeys, totp=settings.sign_in.totp)
+
+    @property
+    def acr_values(self) -> list[str]:
+        """The levels that a sign-in can have, besides none (OpenID Connect Discovery 3)."""
+        levels = [SECOND_FACTOR] if self.totp else []
+        return [*levels, PHISHING_RESISTANT] if self.passkeys else levels
 
     def has_second_factor(self, factors: Factors) -> bool:
         """Whether the password alone does not sign a person with these factors in."""

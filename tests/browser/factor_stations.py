@@ -14,7 +14,7 @@ from tests.browser.factors import (
     sign_out,
 )
 from tests.browser.stations import Visit
-from tests.browser.walking import expect_heading, sign_in
+from tests.browser.walking import expect_heading, press, sign_in, television
 from tests.stage.program import Program
 
 
@@ -129,6 +129,19 @@ async def sign_in_again(page: Page, site: Program) -> None:
     await expect(page.get_by_text("Please sign in once more.")).to_be_visible()
 
 
+def step_up(client_id: str, wants: str, name: str) -> Visit:
+    """A device whose client wants more of a sign-in."""
+
+    async def visit(page: Page, site: Program) -> None:
+        code = television(site, client_id).user_code
+        await page.goto(f"{site.url}/device?user_code={code}")
+        await sign_in(page, name)
+        await press(page, "Continue")
+        await expect_heading(page, wants)
+
+    return visit
+
+
 STATIONS: dict[str, Visit] = {
     "security-bare": security_bare,
     "security-full": security_full,
@@ -144,4 +157,6 @@ STATIONS: dict[str, Visit] = {
     "passkeys-refused": passkeys_refused,
     "sign-in-passkey": sign_in_with_passkey,
     "sign-in-again": sign_in_again,
+    "step-up-second-factor": step_up("bank", "Bank terminal wants a second factor", "ada"),
+    "step-up-passkey": step_up("vault", "Vault wants a passkey", "ada"),
 }

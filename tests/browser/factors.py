@@ -15,7 +15,20 @@ from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.wire import PASSWORD
 
-PEOPLE = ("ada", "bob", "eve", "joan", "kate", "lise", "mary", "nora", "olga", "pia")
+PEOPLE = (
+    "ada",
+    "bob",
+    "eve",
+    "joan",
+    "kate",
+    "lise",
+    "mary",
+    "nora",
+    "olga",
+    "pia",
+    "rosa",
+    "tina",
+)
 SITE = """
 issuer = "http://localhost:{port}"
 
@@ -31,6 +44,27 @@ client_id = "tv"
 name = "Living-room TV"
 scopes = ["openid", "profile"]
 interval_s = 1
+
+[[clients]]
+client_id = "bank"
+name = "Bank terminal"
+scopes = ["openid"]
+interval_s = 1
+sign_in = "second_factor"
+
+[[clients]]
+client_id = "vault"
+name = "Vault"
+scopes = ["openid"]
+interval_s = 1
+sign_in = "phishing_resistant"
+
+[[clients]]
+client_id = "door"
+name = "Front door"
+scopes = ["openid"]
+interval_s = 1
+max_sign_in_age_s = 30
 """
 AUTHENTICATOR = {
     "protocol": "ctap2",

@@ -1,5 +1,6 @@
 """Passkeys, an authenticator app and recovery codes, as a person uses them in a real browser."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,6 +18,7 @@ from tests.browser.factors import (
     site_with_a_name,
 )
 from tests.browser.walking import CONNECTED, expect_heading, press, sign_in, television
+from tests.stage.factors import App
 from tests.stage.program import Program
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -145,6 +147,50 @@ async def test_an_app_without_scripts(named_site: Program, plain_page: Page) -> 
     await expect(page.get_by_text("9 codes are left.")).to_be_visible()
     await page.goto(f"{named_site.url}/account/passkeys")
     await expect(page.get_by_text("this page needs JavaScript")).to_be_visible()
+
+
+async def test_a_client_that_wants_a_passkey(named_site: Program, page: Page) -> None:
+    """Signed in by a password, the person adds a passkey and comes back to the same request."""
+    person = "olga" if page.viewport_size == PHONE else "pia"
+    await add_authenticator(page)
+    await page.add_init_script(NO_OFFER_IN_FIELD)
+    tv = television(named_site, "vault")
+    await page.goto(f"{named_site.url}/device?user_code={tv.user_code}")
+    await sign_in(page, person)
+    await press(page, "Continue")
+    await expect_heading(page, "Vault wants a passkey")
+    await press_link(page, "Set it up now")
+    await press_link(page, "Add a passkey")
+    await press(page, "Add a passkey")
+    await press_link(page, "Saved, go on with the device")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert tv.wait() == "tokens"
+    tv = television(named_site, "vault")
+    await sign_out(page, named_site)
+    await page.goto(f"{named_site.url}/device?user_code={tv.user_code}")
+    await press(page, "Use a passkey")
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+
+
+async def test_a_client_that_wants_a_second_factor(named_site: Program, plain_page: Page) -> None:
+    """Without scripts: an app is set up on the way."""
+    page = plain_page
+    tv = television(named_site, "bank")
+    await page.goto(f"{named_site.url}/device?user_code={tv.user_code}")
+    await sign_in(page, "rosa")
+    await press(page, "Continue")
+    await expect_heading(page, "Bank terminal wants a second factor")
+    await press_link(page, "Set it up now")
+    await press_link(page, "Set up an app")
+    secret = re.sub(r"\s", "", await page.locator(".secret").inner_text())
+    await enter_code(page, App(secret).code(time.time()), "Confirm")
+    await press_link(page, "Saved, go on with the device")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert tv.wait() == "tokens"
 
 
 async def test_no_secret_is_in_the_log(named_site: Program, plain_page: Page) -> None:

@@ -184,7 +184,7 @@ async def test_what_a_later_version_adds_is_ignored(store: Store, kind: RecordKi
 @EACH_KIND
 async def test_a_higher_version_is_refused_and_logged_once(store: Store, kind: RecordKind) -> None:
     stored = await STORED[kind](store)
-    await stored.set(store, "v", 2)
+    await stored.set(store, "v", NEWEST[kind] + 1)
     before = await read_key(store.connection, stored.key)
     with capture_logs() as logs:
         for _ in range(3):
@@ -194,7 +194,7 @@ async def test_a_higher_version_is_refused_and_logged_once(store: Store, kind: R
     # A record of these has a line of its own: "client.unreadable", "signing_key.unreadable", and
     # the last line of a start.
     has_own = kind in {RecordKind.CLIENT, RecordKind.SIGNING_KEY, RecordKind.INSTALLATION}
-    assert refusals == ([] if has_own else [(kind.value, 2)])
+    assert refusals == ([] if has_own else [(kind.value, NEWEST[kind] + 1)])
     after = await read_key(store.connection, stored.key)
     assert after.value == before.value, "it stays as it is"
 
@@ -287,6 +287,25 @@ def test_no_member_that_is_not_known_does_harm(added: dict[str, Any]) -> None:
     read = read_record(record, RecordKind.USER, Account)
     assert read == ACCOUNT
     assert msgspec.json.decode(write_record(read, over=record)) == msgspec.json.decode(record)
+
+
+async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: Store) -> None:
+    """An older version refuses it. It reads all others, which say nothing of it (0.1.0 does)."""
+    clients = StoredClients(store.connection)
+
+    async def record() -> dict[str, Any]:
+        raw = await store.connection.command("HGET", keyspace.CLIENTS, "tv")
+        return msgspec.json.decode(raw, type=dict[str, Any])
+
+    await clients.put(TV)
+    assert not {"v", "sign_in", "max_sign_in_age_s"} & set(await record())
+    for changes in ({"sign_in": "second_factor"}, {"max_sign_in_age_s": 60}):
+        strict = msgspec.structs.replace(TV, **changes)
+        await clients.put(strict)
+        assert (await record())["v"] == 2
+        assert await clients.find("tv") == strict
+    await clients.put(TV)
+    assert "v" not in await record()
 
 
 @given(version=st.integers(2, 2**70))

@@ -9,9 +9,10 @@ from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
 from deviceflow.pages.codes import Codes
-from deviceflow.pages.device import endings
+from deviceflow.pages.device import endings, step_up
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.facts import request_facts
+from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.redirect import see_other
@@ -36,6 +37,7 @@ class ConfirmPage:
     done: DonePage
     clock: Clock
     step: SubmitStep
+    check: SignInCheck
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -59,6 +61,8 @@ class ConfirmPage:
         client = own.enabled_client
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
+        if self.check.lacks(visitor.person, client):
+            return see_other(request, step_up.PATH, self.requests.show(own))
         return self._page(visitor, own, client)
 
     def _page(

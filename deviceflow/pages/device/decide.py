@@ -8,8 +8,10 @@ from aiohttp import web
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.device import step_up
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.refusals import Reason, Refusals
+from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
@@ -28,6 +30,7 @@ class DecideStep:
     claim: ClaimStep
     refusals: Refusals
     recorder: Recorder
+    check: SignInCheck
 
     async def carry_out(self, submission: Submission, event: Event) -> web.Response:
         """Decide, or show the request first if this account has not been shown it."""
@@ -55,6 +58,14 @@ class DecideStep:
         grant, refuse = device_request.grant, self.refusals.lead
         if device_request.enabled_client is None and event is Event.APPROVE:
             return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
+        client = device_request.enabled_client
+        if client is not None and event is Event.APPROVE:
+            # Here, and not only on the page: a form can be kept, and a setting can change.
+            lacks = self.check.lacks(submission.person, client)
+            if lacks is not None:
+                code = self.requests.show(device_request)
+                log.info("grant.sign_in_not_enough", lacks=lacks, client_id=client.client_id)
+                return see_other(submission.visitor.request, step_up.PATH, code)
         outcome = await self.grants.decide(grant, event, submission.person.subject())
         self.recorder.count(table.DECIDED, event, outcome)
         name, client_id = self.grants.log_id(grant.id), grant.client_id
