@@ -24,13 +24,12 @@ from deviceflow.config import Settings
 from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
-from deviceflow.core.precis import prepare_username
+from deviceflow.core.precis import MIN_PASSWORD, prepare_username
 from deviceflow.device.summary import lifetime
 from deviceflow.store.connection import Connection
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.users import Account, Users
 
-MIN_PASSWORD = 8
 _TOO_SHORT = f"the password needs at least {MIN_PASSWORD} characters"
 
 _AGAIN = "The user of that name in the file is in force again, with the password in the file."

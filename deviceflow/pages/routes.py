@@ -10,6 +10,7 @@ from deviceflow.pages.account.additions import Additions
 from deviceflow.pages.account.app import AppPage
 from deviceflow.pages.account.owner import Owners
 from deviceflow.pages.account.passkeys import PasskeysPage
+from deviceflow.pages.account.password import ChangePasswordPage
 from deviceflow.pages.account.recovery import NewCodes, RecoveryPage
 from deviceflow.pages.account.security import SecurityPage
 from deviceflow.pages.account.sign_out import SignOutPage
@@ -67,6 +68,7 @@ class SharedParts:
     throttle: Throttle
     seal: Seal
     pauses: Pauses
+    known_browsers: KnownBrowsers
     ways: SignInWays
     ceremonies: Ceremonies
 
@@ -115,6 +117,7 @@ def _shared(parts: Parts) -> SharedParts:
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
+        known_browsers=KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key),
         ways=SignInWays.of(settings),
         ceremonies=Ceremonies(
             issuer=settings.issuer_url,
@@ -132,7 +135,7 @@ def _shared(parts: Parts) -> SharedParts:
 def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     visitors, cookie, users = shared.visitors, shared.cookie, parts.users
     ceremonies = shared.ceremonies if shared.ways.passkeys else None
-    known_browsers = KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key)
+    known_browsers = shared.known_browsers
     typed_name = TypedName(cookie=cookie)
     half_way = HalfWay(cookie=cookie, seal=shared.seal, users=users, clock=parts.clock)
     arrival = Arrival(
@@ -196,8 +199,15 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     additions = Additions(
         owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
     )
+    password = ChangePasswordPage(
+        owners=owners,
+        users=parts.users,
+        throttle=shared.throttle,
+        known_browsers=shared.known_browsers,
+    )
     return [
         *SecurityPage(owners=owners).routes(),
+        *password.routes(),
         *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
         *AppPage(owners=owners, additions=additions, title=parts.settings.pages.title).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),

@@ -114,6 +114,22 @@ class Users:
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
+    async def change_password(self, account: Account, password: str) -> bool:
+        """Give an account another password; return False if it has changed since it was read."""
+        hashed = await self.hash(password)
+        record = await self._connection.command("HGET", keyspace.USERS, account.username) or b""
+        if await self.find(account.username) != account:
+            return False
+        renewed = msgspec.structs.replace(account, password_hash=hashed, source="store")
+        await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
+        return await scripts.change_client(
+            self._connection,
+            keyspace.USERS,
+            account.username,
+            before=record,
+            after=write_record(renewed, over=record),
+        )
+
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
         # The record first: without it, the subject leads to nobody.

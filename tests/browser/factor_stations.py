@@ -129,6 +129,12 @@ async def sign_in_again(page: Page, site: Program) -> None:
     await expect(page.get_by_text("Please sign in once more.")).to_be_visible()
 
 
+async def password_form(page: Page, site: Program) -> None:
+    await sign_in_at(page, site, "ada")
+    await page.goto(f"{site.url}/account/security/password?notice=short")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
 def step_up(client_id: str, wants: str, name: str) -> Visit:
     """A device whose client wants more of a sign-in."""
 
@@ -156,6 +162,7 @@ STATIONS: dict[str, Visit] = {
     "passkeys": passkeys,
     "passkeys-refused": passkeys_refused,
     "sign-in-passkey": sign_in_with_passkey,
+    "password": password_form,
     "sign-in-again": sign_in_again,
     "step-up-second-factor": step_up("bank", "Bank terminal wants a second factor", "ada"),
     "step-up-passkey": step_up("vault", "Vault wants a passkey", "ada"),

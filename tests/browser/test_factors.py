@@ -20,6 +20,7 @@ from tests.browser.factors import (
 from tests.browser.walking import CONNECTED, expect_heading, press, sign_in, television
 from tests.stage.factors import App
 from tests.stage.program import Program
+from tests.stage.wire import PASSWORD
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -191,6 +192,24 @@ async def test_a_client_that_wants_a_second_factor(named_site: Program, plain_pa
     await press(page, "Approve")
     await expect_heading(page, CONNECTED)
     assert tv.wait() == "tokens"
+
+
+async def test_a_new_password(named_site: Program, plain_page: Page) -> None:
+    page, new = plain_page, "another horse battery"
+    await sign_in_at(page, named_site, "tina")
+    await page.goto(f"{named_site.url}/account/security")
+    await press_link(page, "Change the password")
+    await page.get_by_label("Your password now").fill(PASSWORD)
+    await page.get_by_label("New password", exact=True).fill(new)
+    await page.get_by_label("New password, once more").fill(new)
+    await press(page, "Change the password")
+    await expect(page.get_by_role("status")).to_contain_text("The password is changed.")
+    await sign_out(page, named_site)
+    await page.goto(f"{named_site.url}/login")
+    await sign_in(page, "tina")
+    await expect(page.get_by_role("alert")).to_contain_text("That did not work.")
+    await sign_in(page, "tina", new)
+    await expect(page.get_by_label("Code", exact=True)).to_be_visible()
 
 
 async def test_no_secret_is_in_the_log(named_site: Program, plain_page: Page) -> None:

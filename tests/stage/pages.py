@@ -128,6 +128,11 @@ class FakeUsers(Users):
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
 
+    async def change_password(self, account: Account, password: str) -> bool:
+        changed = msgspec.structs.replace(account, password_hash=password)
+        self.accounts[account.username] = changed
+        return True
+
     async def find_subject(self, sub: str) -> Account | None:
         return next((each for each in self.accounts.values() if each.sub == sub), None)
 

@@ -6,7 +6,10 @@ from aiohttp import web
 
 from deviceflow.pages.account.owner import SECURITY, Owners
 
-_NOTICES = {"app_added", "app_removed", "passkey_added", "passkey_removed", "outdated"}
+_NOTICES = {"app_added", "app_removed", "passkey_added", "passkey_removed"} | {
+    "password_changed",
+    "outdated",
+}
 """What a POST may have to say here."""
 
 
