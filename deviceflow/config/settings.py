@@ -150,10 +150,16 @@ class Pages(Section, frozen=True, kw_only=True):
 
 
 class SignIn(Section, frozen=True, kw_only=True):
-    """The ways in which people sign in, beside the password."""
+    """The ways in which people sign in, beside the password.
+
+    `trusted_header`: the header in which an authenticating proxy sends the name of the person.
+    `trusted_header_creates`: whether a person without an account gets one by that.
+    """
 
     passkeys: bool = True
     totp: bool = True
+    trusted_header: HeaderName | None = None
+    trusted_header_creates: bool = False
 
 
 class Log(Section, frozen=True, kw_only=True):

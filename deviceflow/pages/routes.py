@@ -47,8 +47,10 @@ from deviceflow.pages.sign_in.password import PasswordPage
 from deviceflow.pages.sign_in.second import SecondPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
+from deviceflow.pages.sign_in.vouched import VouchedStep
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
+from deviceflow.pages.vouched import VouchedNames
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
 from deviceflow.policy.second_factor import OneTimeCodes
@@ -94,12 +96,14 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
 def _shared(parts: Parts) -> SharedParts:
     settings = parts.settings
     cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
+    vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
     visitors = Visitors(
         cookie=cookie,
         csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
         sessions=parts.sessions,
         users=parts.users,
         callers=parts.callers,
+        vouched=vouched,
         max_body_bytes=settings.server.max_body_bytes,
     )
     codes = Codes(settings.device.user_code, parts.clients)
@@ -158,6 +162,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         arrival=arrival,
         ceremonies=ceremonies,
+        vouched=visitors.vouched,
     )
     second = SecondPage(
         visitors=visitors,
@@ -174,6 +179,17 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
     )
     routes = [*password.routes(), *second.routes()]
+    if visitors.vouched.header:
+        step = VouchedStep(
+            visitors=visitors,
+            codes=shared.codes,
+            names=visitors.vouched,
+            users=users,
+            creates=parts.settings.sign_in.trusted_header_creates,
+            arrival=arrival,
+            recorder=parts.recorder,
+        )
+        routes += step.routes()
     if ceremonies is not None:
         passkey = PasskeyStep(
             visitors=visitors,

@@ -114,6 +114,21 @@ class Users:
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
+    async def create(self, username: str) -> Account | None:
+        """Add an account without a password; return the one of that name if it is there by now.
+
+        `username`: prepared (`core.precis`).
+        """
+        sub = f"user_{secrets.token_hex(12)}"
+        account = Account(username=username, sub=sub, password_hash="")
+        await self._connection.command("HSET", keyspace.SUBJECTS, sub, username)
+        is_new = await scripts.change_client(
+            self._connection, keyspace.USERS, username, before=b"", after=write_record(account)
+        )
+        if not is_new:
+            await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
+        return account if is_new else await self.find(username)
+
     async def change_password(self, account: Account, password: str) -> bool:
         """Give an account another password; return False if it has changed since it was read."""
         hashed = await self.hash(password)

@@ -148,10 +148,15 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "redis.url": "redis://r",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
+        "sign_in.trusted_header": "X-User",
         "registration.initial_access_token_sha256": DIGEST,
     }
     # The values that other settings need for this one.
-    beside = {"server.trusted_proxies": "::1"} if path.endswith("certificate_header") else {}
+    beside = (
+        {"server.trusted_proxies": "::1"}
+        if path.endswith(("certificate_header", "trusted_header"))
+        else {}
+    )
     text = samples.get(path, _as_variable(value))
     environ = {variable_for(name): value for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})

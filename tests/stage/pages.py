@@ -128,6 +128,12 @@ class FakeUsers(Users):
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
 
+    async def find_typed(self, username: str) -> Account | None:
+        return self.accounts.get(username)
+
+    async def create(self, username: str) -> Account | None:
+        return self.accounts.setdefault(username, _account(username, password_hash=""))
+
     async def change_password(self, account: Account, password: str) -> bool:
         changed = msgspec.structs.replace(account, password_hash=password)
         self.accounts[account.username] = changed

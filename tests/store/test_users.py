@@ -301,3 +301,14 @@ async def test_a_new_password_undoes_no_change_of_the_operator(users: Users) -> 
     await users.remove(disabled)
     assert not await users.change_password(disabled, "battery staple")
     assert await users.find("ada") is None
+
+
+async def test_an_account_without_a_password_is_made_once(users: Users) -> None:
+    made = await users.create("grace")
+    assert made is not None
+    assert await users.create("grace") == made
+    assert await users.find_subject(made.sub) == made
+    for typed in ("", "x"):
+        assert await users.verify("grace", typed) is None
+    await users.put(ADA)
+    assert await users.create("ada") == ADA

@@ -46,6 +46,8 @@ class ChangePasswordPage:
         owner = await self.owners.meet_fresh(request)
         if isinstance(owner, web.Response):
             return owner
+        if not owner.person.account.password_hash:
+            return self.owners.lead(owner)
         notice = request.query.get("notice", "")
         problem = notice if notice in _PROBLEMS else ""
         context = {"problem": problem, "shortest": MIN_PASSWORD}

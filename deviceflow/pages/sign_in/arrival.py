@@ -1,10 +1,9 @@
-"""What follows a right password: the second step, or the session."""
+"""What follows the first factor: the second step, or the session."""
 
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from deviceflow.core.assurance import PASSWORD
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.known_browser import KnownBrowsers
@@ -31,13 +30,15 @@ class Arrival:
     typed_name: TypedName
     recorder: Recorder
 
-    async def by_password(self, visitor: Visitor, account: Account, onward: Onward) -> web.Response:
-        """Go on after a right password."""
+    async def first(
+        self, visitor: Visitor, account: Account, onward: Onward, *, amr: tuple[str, ...]
+    ) -> web.Response:
+        """Go on after the first factor. `amr`: its method, empty if only a proxy knows it."""
         factors = await self.factors.of(account.sub)
         if not self.ways.has_second_factor(factors):
-            return await self.finish(visitor, account, onward, amr=PASSWORD)
+            return await self.finish(visitor, account, onward, amr=amr)
         response = onward.detour(visitor.request, "/login/second")
-        self.half_way.begin(visitor, response, account)
+        self.half_way.begin(visitor, response, account, amr)
         self.typed_name.remove(response)
         return response
 

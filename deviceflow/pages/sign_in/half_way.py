@@ -5,6 +5,7 @@ in this browser only, and no longer once the password has changed.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -16,6 +17,14 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.store.users import Account, Users
 
 HALF_WAY_S = 600
+
+
+class FirstStep(NamedTuple):
+    """What a person has proven already, by which methods, and when (s); None for just now."""
+
+    account: Account
+    amr: tuple[str, ...]
+    auth_time: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +41,16 @@ class HalfWay:
         """The cookie's name."""
         return f"{self.cookie.name}-second"
 
-    def begin(self, visitor: Visitor, response: web.Response, account: Account) -> None:
-        """Note that `visitor` has proven the first factor of `account`."""
+    def begin(
+        self, visitor: Visitor, response: web.Response, account: Account, amr: tuple[str, ...]
+    ) -> None:
+        """Note that `visitor` has proven the first factor of `account`, by the method `amr`."""
         until = str(int(self.clock()) + HALF_WAY_S)
-        name = base64url.encode(account.username.encode())
-        seal = self.seal.make(visitor.cookie, *_facts(account, until))
+        name, methods = base64url.encode(account.username.encode()), "-".join(amr)
+        seal = self.seal.make(visitor.cookie, *_facts(account, until, methods))
         response.set_cookie(
             self.name,
-            f"{name}.{until}.{seal}",
+            f"{name}.{until}.{seal}.{methods}",
             max_age=HALF_WAY_S,
             path="/",
             secure=self.cookie.https,
@@ -47,10 +58,11 @@ class HalfWay:
             samesite="Lax",
         )
 
-    async def read(self, visitor: Visitor) -> Account | None:
-        """Return the account whose first factor this visitor has proven a few minutes ago."""
+    async def read(self, visitor: Visitor) -> FirstStep | None:
+        """Return the first step that this visitor has made a few minutes ago."""
         name, _, rest = visitor.request.cookies.get(self.name, "").partition(".")
-        until, _, seal = rest.partition(".")
+        until, _, rest = rest.partition(".")
+        seal, _, methods = rest.partition(".")
         try:
             username = base64url.decode(name).decode()
         except ValueError:
@@ -58,9 +70,11 @@ class HalfWay:
         account = await self.users.find(username) if username else None
         if account is None or account.disabled:
             return None
-        if not self.seal.holds(seal, visitor.cookie, *_facts(account, until)):
+        if not self.seal.holds(seal, visitor.cookie, *_facts(account, until, methods)):
             return None
-        return account if int(until) > self.clock() else None
+        if int(until) <= self.clock():
+            return None
+        return FirstStep(account, tuple(methods.split("-")) if methods else ())
 
     def end(self, response: web.Response) -> None:
         """Forget it: the person is signed in, or starts again."""
@@ -69,5 +83,5 @@ class HalfWay:
         )
 
 
-def _facts(account: Account, until: str) -> tuple[str, ...]:
-    return ("half-way", account.sub, account.password_hash, until)
+def _facts(account: Account, until: str, methods: str) -> tuple[str, ...]:
+    return ("half-way", account.sub, account.password_hash, until, methods)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.core.assurance import PASSWORD
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies
@@ -17,6 +18,7 @@ from deviceflow.pages.sign_in.arrival import Arrival
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
+from deviceflow.pages.vouched import VouchedNames
 from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.users import Users
 
@@ -36,6 +38,7 @@ _PROBLEMS = {
     "no_cookie": REFUSED,
     "paused": REFUSED,
     "passkey": REFUSED,
+    "vouched": REFUSED,
 }
 """The problems of a form that was sent, and the status of the page that tells them."""
 
@@ -62,6 +65,7 @@ class PasswordPage:
     users: Users
     arrival: Arrival
     ceremonies: Ceremonies | None
+    vouched: VouchedNames
     recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
@@ -111,7 +115,7 @@ class PasswordPage:
             again = onward.detour(request, "/login", notice="wrong")
             return self._keep_name(visitor, again, username)
         await attempt.forgive()
-        return await self.arrival.by_password(visitor, account, onward)
+        return await self.arrival.first(visitor, account, onward, amr=PASSWORD)
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:
         """Say why the form does not count, empty if it does: not this visitor's, or out of date."""
@@ -134,6 +138,7 @@ class PasswordPage:
             "problem": notice if notice in _PROBLEMS else "",
             "notice": notice if notice in _NOTICES else "",
             "passkey_options": self._passkey_options(visitor),
+            "vouched": self.vouched.name(visitor.request),
         }
         return self.visitors.show(
             visitor,

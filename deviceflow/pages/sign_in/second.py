@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from aiohttp import web
 
-from deviceflow.core.assurance import ONE_TIME_CODE, PASSKEY, PASSWORD, joined
+from deviceflow.core.assurance import ONE_TIME_CODE, PASSKEY, joined
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies, CeremonyRefused
@@ -16,7 +16,7 @@ from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.sign_in.arrival import Arrival
-from deviceflow.pages.sign_in.half_way import HalfWay
+from deviceflow.pages.sign_in.half_way import FirstStep, HalfWay
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.policy.second_factor import OneTimeCodes
@@ -33,14 +33,6 @@ _PROBLEMS = {"incomplete": 400} | dict.fromkeys(
 """The problems of a form that was sent, and the status of the page that tells them."""
 
 log = structlog.get_logger()
-
-
-class FirstStep(NamedTuple):
-    """What a person has proven already, and when (s); None for just now."""
-
-    account: Account
-    amr: tuple[str, ...]
-    auth_time: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +125,9 @@ class SecondPage:
 
     async def _first_step(self, visitor: Visitor) -> FirstStep | None:
         """Return what was proven: in a form a moment ago, or in the session that there is."""
-        account = await self.half_way.read(visitor)
-        if account is not None:
-            return FirstStep(account, PASSWORD)
+        first = await self.half_way.read(visitor)
+        if first is not None:
+            return first
         person = visitor.person
         if person is None or "mfa" in person.session.amr:
             return None
