@@ -29,6 +29,7 @@ from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.devices import Devices
+from deviceflow.store.factors import FactorStore
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
@@ -87,6 +88,7 @@ class Parts:
     access_tokens: AccessTokens
     redemptions: Redemptions
     sessions: Sessions
+    factors: FactorStore
     limits: Limits
     reports: Reports
     replay: Replay
@@ -214,6 +216,7 @@ def open_parts(
             connection, installation, settings.device.redemption_grace_s, clock
         ),
         sessions=Sessions(connection, installation, session_lifetime_s),
+        factors=FactorStore(connection, installation),
         limits=limits,
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),

@@ -71,6 +71,13 @@ BY_FEATURE = {
     "pages/account/door.py": "pages/account/test_devices.py",  # who comes in, and what is said
     "pages/account/notice_sending.py": "oauth/test_notices.py",  # by what is sent
     "pages/account/facts.py": "pages/account/test_devices.py",  # by what a person reads
+    "pages/account/additions.py": "pages/account/test_app.py",  # what it adds and removes
+    "pages/ceremonies.py": "pages/sign_in/test_passkey.py",  # and in pages/account/test_passkeys.py
+    "pages/account/owner.py": "pages/account/test_app.py",  # whom it lets change something
+    "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
+    "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page
+    "pages/sign_in/half_way.py": "pages/sign_in/test_second.py",  # the state between the steps
+    "policy/second_factor.py": "pages/sign_in/test_second.py",  # by the codes that it takes
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page

@@ -28,6 +28,7 @@ USAGE = {
     "resources": "--resource URI",
     "lifetime_s": "--lifetime SECONDS",
     "interval_s": "--interval SECONDS",
+    "max_sign_in_age_s": "--max-sign-in-age SECONDS",
 }
 """How an option is written where its field and the field's type do not say it."""
 
@@ -45,6 +46,7 @@ UNSET = (
     "lifetime",
     "interval",
     "user-code",
+    "max-sign-in-age",
 )
 """The options whose absence means something, so that `clients set` can take them away."""
 
@@ -104,6 +106,9 @@ HELP = {
         " people type it (RFC 8628 5.4).",
         "pkce": "If required, a grant needs a code_challenge (RFC 7636).",
         "dpop": "If required, grants and tokens need a key of the device (RFC 9449).",
+        "sign_in": "What a person's sign-in must prove before they may approve: anything, a second"
+        " factor, or a passkey.",
+        "max_sign_in_age_s": "How old the sign-in may be at the approval.",
     },
     "User codes (the setting device.user_code is used unless one of these is given)": {
         "user_code_alphabet": "letters, numeric, or the characters themselves. Default: letters.",

@@ -25,15 +25,15 @@ from deviceflow.config import Settings
 from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
 from deviceflow.core.client import DisplayName
-from deviceflow.core.precis import prepare_username
+from deviceflow.core.precis import MIN_PASSWORD, prepare_username
 from deviceflow.core.provider_tokens import MAX_SUBJECT
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.device.summary import lifetime
 from deviceflow.store.connection import Connection
+from deviceflow.store.factors import remove_factors
 from deviceflow.store.links import Links, LinkTakenError
 from deviceflow.store.users import Account, Users
 
-MIN_PASSWORD = 8
 _TOO_SHORT = f"the password needs at least {MIN_PASSWORD} characters"
 
 _AGAIN = "The user of that name in the file is in force again, with the password in the file."
@@ -234,6 +234,32 @@ def disable_user(settings: Settings, username: str) -> None:
 def enable_user(settings: Settings, username: str) -> None:
     """Unblock a disabled user."""
     _set_disabled(settings, username, disabled=False)
+
+
+@users.command(name="reset-factors")
+@username_argument
+@click.pass_obj
+def reset_factors(settings: Settings, username: str) -> None:
+    """Remove a user's passkeys, authenticator app and recovery codes.
+
+    For a person who has lost all of them: from now on, the password alone signs in. Make sure first
+    that it is this person who asks. Sessions go on.
+    """
+
+    async def reset(connection: Connection) -> None:
+        store = Users(connection, settings.users)
+        try:
+            account = await existing_user(store, username)
+        finally:
+            store.close()
+        removed = await remove_factors(connection, account.sub)
+        app = "an authenticator app" if removed.authenticator else "no authenticator app"
+        click.echo(
+            f"removed from {account.username}: passkeys: {len(removed.passkeys)}, {app},"
+            f" recovery codes: {len(removed.recovery)}"
+        )
+
+    with_store(settings, reset, changes=True)
 
 
 def _print_table(accounts: list[Account]) -> None:

@@ -189,6 +189,7 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
             f"missing, with server.host {shown(settings.server.host)}",
             "the https:// URL under which devices and people reach this server",
         )
+    yield from _trusted_header_rules(settings)
     yield from _repeated("clients", "client_id", [client.client_id for client in settings.clients])
     yield from _repeated("users", "username", [user.username for user in settings.users])
     yield from _repeated("users", "sub", [user.sub for user in settings.users])
@@ -205,6 +206,28 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
                 f"got {client.interval_s}",
                 f"at most device.max_interval_s, which is {longest}",
             )
+
+
+def _trusted_header_rules(settings: Settings) -> Iterator[Finding]:
+    """Never believe everybody, and never a header that means something else."""
+    header, server = settings.sign_in.trusted_header, settings.server
+    if header is None:
+        if settings.sign_in.trusted_header_creates:
+            right = "false, or sign_in.trusted_header"
+            yield "sign_in.trusted_header_creates", "set without trusted_header", right
+        return
+    taken = {"host", "cookie", "authorization", "origin", "x-forwarded-for", "forwarded"}
+    taken.add((server.client_certificate_header or "host").lower())
+    if header.lower() in taken:
+        wrong = f"got {shown(header)}, which means something else"
+        yield "sign_in.trusted_header", wrong, "a header of its own"
+    right = "only the proxies that authenticate people and write sign_in.trusted_header"
+    if not server.proxies:
+        yield "server.trusted_proxies", "missing", right
+    for i, network in enumerate(server.proxies):
+        if ip_network(network).prefixlen == 0:
+            wrong = f"got {shown(network)}, so everybody could say to be any person"
+            yield f"server.trusted_proxies[{i}]", wrong, right
 
 
 def _resources_rules(settings: Settings) -> Iterator[Finding]:

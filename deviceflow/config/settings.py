@@ -185,9 +185,18 @@ class Notices(Section, frozen=True, kw_only=True):
 
 
 class SignIn(Section, frozen=True, kw_only=True):
-    """The ways in which people sign in. `password`: whether the form for a password is offered."""
+    """The ways in which people sign in.
+
+    `password`: whether the form for a password is offered. `trusted_header`: the header in which an
+    authenticating proxy sends the name of the person. `trusted_header_creates`: whether a person
+    without an account gets one by that.
+    """
 
     password: bool = True
+    passkeys: bool = True
+    totp: bool = True
+    trusted_header: HeaderName | None = None
+    trusted_header_creates: bool = False
 
 
 class Log(Section, frozen=True, kw_only=True):

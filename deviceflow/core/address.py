@@ -114,6 +114,15 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def is_address(host: str) -> bool:
+    """Return whether the host of a URL, without brackets, is an address and no name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is loopback: 127.0.0.0/8, ::1 or localhost."""
     try:

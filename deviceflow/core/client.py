@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
     PUBLIC,
@@ -84,6 +85,8 @@ Any number of clients may have no name.
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
+SignInAge = Annotated[int, Meta(ge=30, le=2_592_000)]
+
 MAX_OPTIONAL_SCOPES = 32
 """Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
 
@@ -123,6 +126,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     `jwks`: public keys that check its assertions (RFC 7523).
     `tls_client_auth_subject_dn`: the subject of its certificate (RFC 8705 2.1.2).
     `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
+    `sign_in`: what a sign-in must prove at least before a person may approve its grants, and
+    `max_sign_in_age_s` how old it may be.
     `verified`: False where the name is only the client's own claim: it has registered itself.
     """
 
@@ -152,6 +157,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     pkce: Literal["optional", "required"] = "optional"
     dpop: Literal["optional", "required"] = "optional"
     introspect: bool = False
+    sign_in: SignInMinimum = "any"
+    max_sign_in_age_s: SignInAge | None = None
     verified: bool = True
 
     def __post_init__(self) -> None:
@@ -168,6 +175,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def announced_methods(self) -> tuple[AuthMethod, ...]:
         """The methods of the registry (RFC 8414 2) that it may use."""
         return self.method.covers or (self.auth_method,)
+
+    @property
+    def restricts_sign_in(self) -> bool:
+        """Whether not every signed-in person may approve its grants."""
+        return self.sign_in != "any" or self.max_sign_in_age_s is not None
 
     @property
     def is_public(self) -> bool:

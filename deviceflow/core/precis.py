@@ -10,6 +10,9 @@ from precis_i18n import get_profile
 _USERNAME = get_profile("UsernameCaseMapped")
 _PASSWORD = get_profile("OpaqueString")
 
+MIN_PASSWORD = 8
+"""The fewest characters of a new password (NIST SP 800-63B 5.1.1.2)."""
+
 
 def prepare_username(typed: str) -> str | None:
     """Return the prepared name, or None if the profile allows no such name.

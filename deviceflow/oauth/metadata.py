@@ -15,6 +15,7 @@ from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_ME
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
 from deviceflow.core.signing_key import registered_algorithms
+from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.signing import Signer
 
 KEPT = "public, max-age=300"
@@ -86,7 +87,8 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
         dpop_signing_alg_values_supported=list(ASYMMETRIC),
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=_each_once(signing),
-        claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
+        acr_values_supported=SignInWays.of(settings).acr_values or None,
+        claims_supported=["sub", "auth_time", "amr", "acr", "name", "preferred_username", "email"],
         device_poll_max_wait=settings.device.max_wait_s,
     )
 

@@ -20,7 +20,7 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.words import lasting
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-FormPath = Literal["/device", "/login"]
+FormPath = Literal["/device", "/login", "/login/second"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Pauses:
         """
         until = str(math.ceil((self.clock() + wait_s) * 1000))
         known = "1" if is_known else ""
-        kept = code if form == "/login" or wait_s < self.lifetime.longest_s else ""
+        kept = code if form != "/device" or wait_s < self.lifetime.longest_s else ""
         seal = self.seal.make(visitor.cookie, form, until, known)
         return see_other(visitor.request, form, kept, pause=until, known=known, seal=seal)
 

@@ -7,13 +7,22 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
+from deviceflow.pages.account.additions import Additions
+from deviceflow.pages.account.app import AppPage
 from deviceflow.pages.account.devices import DevicesPage
 from deviceflow.pages.account.door import AccountDoor
 from deviceflow.pages.account.not_me import NotMePage
+from deviceflow.pages.account.owner import Owners
+from deviceflow.pages.account.passkeys import PasskeysPage
+from deviceflow.pages.account.password import ChangePasswordPage
+from deviceflow.pages.account.recovery import NewCodes, RecoveryPage
+from deviceflow.pages.account.security import SecurityPage
 from deviceflow.pages.account.sessions import SessionsPage
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
+from deviceflow.pages.ceremonies import Ceremonies
+from deviceflow.pages.challenges import Challenges
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
@@ -28,6 +37,7 @@ from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
+from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -39,18 +49,26 @@ from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.short_address import ShortAddressPage
+from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.half_way import HalfWay
+from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
+from deviceflow.pages.sign_in.second import SecondPage
 from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.sign_in.upstream.back_channel import BackChannelLogout
 from deviceflow.pages.sign_in.upstream.callback import UpstreamCallback
 from deviceflow.pages.sign_in.upstream.detours import Detours
 from deviceflow.pages.sign_in.upstream.start import UpstreamStart
+from deviceflow.pages.sign_in.vouched import VouchedStep
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
+from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.second_factor import OneTimeCodes
+from deviceflow.policy.sign_in_ways import SignInWays
 
 _ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done|sent))?|login|logout|account)/*)}"
 """A page's address in other case, or with a slash too many; the right one has a route before."""
@@ -66,16 +84,20 @@ class SharedParts:
     throttle: Throttle
     seal: Seal
     pauses: Pauses
+    known_browsers: KnownBrowsers
+    ways: SignInWays
+    ceremonies: Ceremonies
 
 
 def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
     """Give `app` what people open, and what its error pages say of the visitor."""
     shared = _shared(parts)
     pages = [
-        *_sign_in(parts, shared).routes(),
+        *_sign_in(parts, shared),
         *_upstream(parts, shared),
         *_sign_out(parts, shared).routes(),
         *_account(parts, shared),
+        *_security(parts, shared),
         *_device(parts, shared),
         *AuthorizePage().routes(),
     ]
@@ -90,12 +112,14 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
 def _shared(parts: Parts) -> SharedParts:
     settings = parts.settings
     cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
+    vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
     visitors = Visitors(
         cookie=cookie,
         csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
         sessions=parts.sessions,
         users=parts.users,
         callers=parts.callers,
+        vouched=vouched,
         max_body_bytes=settings.server.max_body_bytes,
     )
     codes = Codes(settings.device.user_code, parts.clients)
@@ -113,23 +137,115 @@ def _shared(parts: Parts) -> SharedParts:
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
+        known_browsers=KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key),
+        ways=SignInWays.of(settings),
+        ceremonies=Ceremonies(
+            issuer=settings.issuer_url,
+            title=settings.pages.title,
+            challenges=Challenges(
+                key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
+            ),
+            store=parts.factors,
+            users=parts.users,
+            clock=parts.clock,
+        ),
     )
 
 
-def _sign_in(parts: Parts, shared: SharedParts) -> PasswordPage:
-    return PasswordPage(
-        visitors=shared.visitors,
+def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    visitors, cookie, users = shared.visitors, shared.cookie, parts.users
+    ceremonies = shared.ceremonies if shared.ways.passkeys else None
+    known_browsers = shared.known_browsers
+    typed_name = TypedName(cookie=cookie)
+    half_way = HalfWay(cookie=cookie, seal=shared.seal, users=users, clock=parts.clock)
+    arrival = Arrival(
+        ways=shared.ways,
+        factors=parts.factors,
+        half_way=half_way,
+        session_start=_session_start(parts, shared),
+        known_browsers=known_browsers,
+        typed_name=typed_name,
+        recorder=parts.recorder,
+    )
+    password = PasswordPage(
+        visitors=visitors,
         codes=shared.codes,
         throttle=shared.throttle,
         pauses=shared.pauses,
-        typed_name=TypedName(cookie=shared.cookie),
-        known_browsers=KnownBrowsers(cookie=shared.cookie, key=parts.installation.challenge_key),
-        users=parts.users,
+        typed_name=typed_name,
+        known_browsers=known_browsers,
+        users=users,
         recorder=parts.recorder,
-        session_start=_session_start(parts, shared),
         providers=parts.providers,
         has_form=parts.settings.sign_in.password,
+        arrival=arrival,
+        ceremonies=ceremonies,
+        vouched=visitors.vouched,
     )
+    second = SecondPage(
+        visitors=visitors,
+        codes=shared.codes,
+        throttle=shared.throttle,
+        pauses=shared.pauses,
+        known_browsers=known_browsers,
+        half_way=half_way,
+        ways=shared.ways,
+        factors=parts.factors,
+        one_time_codes=OneTimeCodes(store=parts.factors, clock=parts.clock),
+        arrival=arrival,
+        ceremonies=ceremonies,
+        recorder=parts.recorder,
+    )
+    routes = [*password.routes(), *second.routes()]
+    if visitors.vouched.header:
+        step = VouchedStep(
+            visitors=visitors,
+            codes=shared.codes,
+            names=visitors.vouched,
+            users=users,
+            creates=parts.settings.sign_in.trusted_header_creates,
+            arrival=arrival,
+            recorder=parts.recorder,
+        )
+        routes += step.routes()
+    if ceremonies is not None:
+        passkey = PasskeyStep(
+            visitors=visitors,
+            codes=shared.codes,
+            ceremonies=ceremonies,
+            arrival=arrival,
+            recorder=parts.recorder,
+        )
+        routes += passkey.routes()
+    return routes
+
+
+def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    """Wire what a person changes about signing in."""
+    owners = Owners(
+        visitors=shared.visitors,
+        codes=shared.codes,
+        ways=shared.ways,
+        factors=parts.factors,
+        clock=parts.clock,
+    )
+    new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
+    additions = Additions(
+        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+    )
+    password = ChangePasswordPage(
+        owners=owners,
+        users=parts.users,
+        throttle=shared.throttle,
+        known_browsers=shared.known_browsers,
+    )
+    return [
+        *SecurityPage(owners=owners).routes(),
+        *password.routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *AppPage(owners=owners, additions=additions, title=parts.settings.pages.title).routes(),
+        *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
+    ]
 
 
 def _session_start(parts: Parts, shared: SharedParts) -> SessionStart:
@@ -215,6 +331,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     grants = parts.grants
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
     refusals = Refusals(seal=shared.seal, codes=codes)
+    check = SignInCheck(clock=parts.clock)
     claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
     decide = DecideStep(
         throttle=throttle,
@@ -223,6 +340,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         claim=claim,
         refusals=refusals,
         recorder=parts.recorder,
+        check=check,
     )
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
@@ -274,9 +392,19 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
+        check=check,
+    )
+    step_up = StepUpPage(
+        visitors=visitors,
+        codes=codes,
+        requests=requests,
+        check=check,
+        ways=shared.ways,
+        factors=parts.factors,
     )
     sent = SentPage(visitors=visitors, codes=codes)
-    return [*enter.routes(), *confirm.routes(), *done.routes(), *sent.routes()]
+    pages = (enter, confirm, step_up, done, sent)
+    return [route for page in pages for route in page.routes()]
 
 
 def _root_routes(settings: Settings, codes: Codes) -> list[web.RouteDef]:

@@ -13,7 +13,13 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
-from deviceflow.policy.rules import code_counts, sign_in_counts, upstream_counts
+from deviceflow.policy.rules import (
+    Count,
+    code_counts,
+    second_factor_counts,
+    sign_in_counts,
+    upstream_counts,
+)
 from deviceflow.policy.tries import TooManyTries, Try, count_try
 from deviceflow.store.limits import Limits
 
@@ -37,12 +43,11 @@ class Throttle:
 
         `username`: as `account_key` gives it. `browser`: its mark, if it is known.
         """
-        try:
-            return await count_try(self.limits, sign_in_counts(username, address, browser))
-        except TooManyTries as refusal:
-            self.recorder.count(table.SIGN_INS, "limited")
-            self._note(refusal, address)
-            raise
+        return await self._attempt(sign_in_counts(username, address, browser), address)
+
+    async def second_factor(self, username: str, address: str, browser: str | None) -> Try:
+        """Count a one-time code, after a right password. The arguments are those of `sign_in`."""
+        return await self._attempt(second_factor_counts(username, address, browser), address)
 
     async def upstream(self, address: str, state: str = "") -> Try:
         """Count an answer of an upstream provider, once for each `state`."""
@@ -58,6 +63,14 @@ class Throttle:
         try:
             return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
         except TooManyTries as refusal:
+            self._note(refusal, address)
+            raise
+
+    async def _attempt(self, counts: tuple[Count, ...], address: str) -> Try:
+        try:
+            return await count_try(self.limits, counts)
+        except TooManyTries as refusal:
+            self.recorder.count(table.SIGN_INS, "limited")
             self._note(refusal, address)
             raise
 

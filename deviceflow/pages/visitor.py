@@ -12,6 +12,7 @@ from deviceflow.pages.cookie import SessionCookie, new_value
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.form import read_fields
 from deviceflow.pages.render import USER_CODE, render
+from deviceflow.pages.vouched import VouchedNames
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
 
@@ -57,6 +58,7 @@ class Visitors:
     sessions: Sessions
     users: Users
     callers: Callers
+    vouched: VouchedNames
     max_body_bytes: int
 
     async def meet(self, request: web.Request) -> Visitor:
@@ -69,7 +71,7 @@ class Visitors:
             cookie=cookie,
             csrf_token=self.csrf.token(cookie),
             address=self.callers.address(request),
-            person=None if sent is None else await self._person(sent),
+            person=None if sent is None else await self._person(request, sent),
         )
 
     async def read(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
@@ -110,12 +112,17 @@ class Visitors:
             self.cookie.write(response, visitor.cookie)
         return response
 
-    async def _person(self, session_id: str) -> Person | None:
-        """Find who signed in; an account disabled or replaced since then is signed out at once."""
+    async def _person(self, request: web.Request, session_id: str) -> Person | None:
+        """Find who signed in; an account disabled or replaced since then is signed out at once.
+
+        So is one for whom an authenticating proxy no longer vouches, but for somebody else.
+        """
         session = await self.sessions.get(session_id)
         if session is None:
             return None
         account = await self.users.find(session.username)
         if account is None or account.disabled or account.sub != session.sub:
+            return None
+        if self.vouched.contradicts(request, account.username):
             return None
         return Person(account=account, session=session)

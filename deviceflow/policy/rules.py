@@ -11,6 +11,9 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | sign-in.account-address | account and address | 20 | 86400 s | 900 s |
 | sign-in.known | account | 150 | 86400 s | 300 s |
 | sign-in.browser | browser | 20 | 86400 s | 900 s |
+| second-factor.account | account | 20 | 86400 s | 900 s |
+| second-factor.known | account | 60 | 86400 s | 900 s |
+| second-factor.browser | browser | 20 | 86400 s | 900 s |
 | code.address | address | 200 | a code's lifetime | |
 | code.account | account | 8 | a code's lifetime | |
 | client.failure-address | address | 300 | 60 s | |
@@ -21,6 +24,10 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   stranger who guesses delays other strangers, and no owner in a known browser. One address
   alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
   Answers of an upstream provider count by the address alone, until one has signed a person in.
+- **second-factor** counts wrong one-time codes, after a right password. All together allow fewer
+  than 333 codes of a person in a day. Three of a million are right at a time, so a thief of the
+  password hits one on less than one day in 1,000. A known browser is again counted by itself. The
+  address of a stranger counts under `sign-in.address`, too.
 - **code** counts codes that lead to no request that this account may see, and codes that a link
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
@@ -72,6 +79,9 @@ SIGN_IN_ACCOUNT = Rule("sign-in.account", "account", 150, DAY_S, 300)
 SIGN_IN_ACCOUNT_ADDRESS = Rule("sign-in.account-address", "account and address", 20, DAY_S, 900)
 SIGN_IN_KNOWN = Rule("sign-in.known", "account", 150, DAY_S, 300)
 SIGN_IN_BROWSER = Rule("sign-in.browser", "browser", 20, DAY_S, 900)
+SECOND_FACTOR_ACCOUNT = Rule("second-factor.account", "account", 20, DAY_S, 900)
+SECOND_FACTOR_KNOWN = Rule("second-factor.known", "account", 60, DAY_S, 900)
+SECOND_FACTOR_BROWSER = Rule("second-factor.browser", "browser", 20, DAY_S, 900)
 CLIENT_FAILURE_ADDRESS = Rule("client.failure-address", "address", 300, 60)
 CLIENT_FAILURE = Rule("client.failure", "client and address", 30, 60)
 
@@ -106,6 +116,16 @@ def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Co
 def upstream_counts(address: str) -> tuple[Count, ...]:
     """List what an answer of an upstream provider counts under: nobody is named in it yet."""
     return (Count(SIGN_IN_ADDRESS, rate_key(address)),)
+
+
+def second_factor_counts(username: str, address: str, browser: str | None) -> tuple[Count, ...]:
+    """List what a one-time code counts under; the arguments are those of `sign_in_counts`."""
+    if browser is not None:
+        return (Count(SECOND_FACTOR_KNOWN, username), Count(SECOND_FACTOR_BROWSER, browser))
+    return (
+        Count(SIGN_IN_ADDRESS, rate_key(address)),
+        Count(SECOND_FACTOR_ACCOUNT, username),
+    )
 
 
 def client_failure_counts(client_id: str, near: str) -> tuple[Count, ...]:

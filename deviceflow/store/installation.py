@@ -91,6 +91,10 @@ class Installation:
         digest = blake2b(seed, digest_size=32, key=self._name_key, person=purpose).digest()
         return base64url.encode(digest)
 
+    def encryption_key(self, purpose: bytes) -> bytes:
+        """Return the key, 32 bytes, of secrets that are encrypted for `purpose` (`secret_box`)."""
+        return blake2b(digest_size=32, key=self._name_key, person=purpose).digest()
+
     def _masked(self, name: str, tag: str) -> str:
         mask = blake2b(tag.encode(), digest_size=12, key=self._name_key, person=b"grant id mask")
         pairs = zip(base64url.decode(name), mask.digest(), strict=True)

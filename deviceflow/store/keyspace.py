@@ -52,9 +52,16 @@ Owner: `links`.
 SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
+FACTORS = "df:factors"
+"""A hash, the further ways in which a person can sign in, by subject. Owner: `factors`."""
+
+PASSKEYS = "df:passkeys"
+"""A hash, subjects by credential id (WebAuthn), in base64url. Owner: `factors`."""
+
 PERMANENT = frozenset(
     {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
     | {LINKS, SLOTS}
+    | {FACTORS, PASSKEYS}
 )
 """The keys without a TTL. Every other key has one."""
 

@@ -9,7 +9,7 @@ A record says its version in `v`: a member of its JSON, or a field of its hash. 
   than it knows, and changes nothing: that record alone cannot be used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -32,6 +32,7 @@ class RecordKind(StrEnum):
     CLIENT = "client"
     DECISION = "entry of the decision log"
     DEVICE = "device of a person"
+    FACTORS = "factors of a person"
     FAMILY = "family of refresh tokens"
     GRANT = "grant"
     INSTALLATION = "installation"
@@ -44,7 +45,7 @@ class RecordKind(StrEnum):
     USER = "user"
 
 
-NEWEST = dict.fromkeys(RecordKind, 1)
+NEWEST = dict.fromkeys(RecordKind, 1) | {RecordKind.CLIENT: 2}
 """The newest version of each kind that this program reads. It reads every earlier one, too."""
 
 
@@ -76,15 +77,23 @@ def check_fields(fields: Mapping[bytes, bytes], kind: RecordKind) -> None:
     _check(version, kind)
 
 
-def write_record(record: object, over: bytes = b"") -> bytes:
-    """Return the JSON of a record, of version 1.
+def write_record(
+    record: object, over: bytes = b"", *, version: int = 1, without: Collection[str] = ()
+) -> bytes:
+    """Return the JSON of a record.
 
     `over`: the record that it replaces. What a later version has added to that is kept.
+    `without`: members that say nothing, and that an older version refuses to read.
     """
     text = msgspec.json.encode(record)
-    if added := _unknown_members(over, type(record)):
-        return msgspec.json.encode(msgspec.json.decode(text, type=dict[str, msgspec.Raw]) | added)
-    return text
+    added: dict[str, Any] = _unknown_members(over, type(record), version)
+    if version > 1:
+        added["v"] = version
+    if not added and not without:
+        return text
+    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    kept = {name: member for name, member in members.items() if name not in without}
+    return msgspec.json.encode(kept | added)
 
 
 def _check(version: int, kind: RecordKind) -> None:
@@ -109,13 +118,13 @@ def _log_refusal(kind: RecordKind, version: int) -> None:
     )
 
 
-def _unknown_members(record: bytes, model: type[Any]) -> dict[str, msgspec.Raw]:
+def _unknown_members(record: bytes, model: type[Any], version: int) -> dict[str, msgspec.Raw]:
     """Return the members of a record that this version does not know; none if it has no form."""
     if not record or not issubclass(model, msgspec.Struct):
         return {}
     try:
-        if msgspec.json.decode(record, type=_Version).v != 1:
-            return {}  # they may mean something else in version 1
+        if msgspec.json.decode(record, type=_Version).v != version:
+            return {}  # they may mean something else in that version
         members = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}

@@ -22,6 +22,7 @@ FIELDS_AT_ONCE = 1000
 _AT_ONCE = 32
 _LARGE_HASHES = {keyspace.USERS, keyspace.SUBJECTS, keyspace.CLIENTS, keyspace.REGISTRATIONS}
 _LARGE_HASHES |= {keyspace.LINKS}
+_LARGE_HASHES |= {keyspace.FACTORS, keyspace.PASSKEYS}
 
 
 class SnapshotError(Exception):

@@ -29,6 +29,7 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.factors import remove_factors
 from deviceflow.store.records import RecordKind, read_record, write_record
 
 HASHING_THREADS = 2
@@ -157,6 +158,37 @@ class Users:
             after=write_record(stored, over=record),
         )
 
+    async def create(self, username: str) -> Account | None:
+        """Add an account without a password; return the one of that name if it is there by now.
+
+        `username`: prepared (`core.precis`).
+        """
+        sub = f"user_{secrets.token_hex(12)}"
+        account = Account(username=username, sub=sub, password_hash="")
+        await self._connection.command("HSET", keyspace.SUBJECTS, sub, username)
+        is_new = await scripts.change_client(
+            self._connection, keyspace.USERS, username, before=b"", after=write_record(account)
+        )
+        if not is_new:
+            await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
+        return account if is_new else await self.find(username)
+
+    async def change_password(self, account: Account, password: str) -> bool:
+        """Give an account another password; return False if it has changed since it was read."""
+        hashed = await self.hash(password)
+        record = await self._connection.command("HGET", keyspace.USERS, account.username) or b""
+        if await self.find(account.username) != account:
+            return False
+        renewed = msgspec.structs.replace(account, password_hash=hashed, source="store")
+        await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
+        return await scripts.change_client(
+            self._connection,
+            keyspace.USERS,
+            account.username,
+            before=record,
+            after=write_record(renewed, over=record),
+        )
+
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
         for whose in account.upstream:
@@ -164,6 +196,8 @@ class Users:
         # The record first: without it, the subject leads to no user.
         is_removed = await self._connection.command("HDEL", keyspace.USERS, account.username)
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
+        if account.sub not in self._subjects:
+            await remove_factors(self._connection, account.sub)
         return bool(is_removed)
 
     async def find_unreadable(self, username: str) -> str | None:

@@ -45,6 +45,7 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         *("--refresh-token", "always", "--lifetime", "1800", "--interval", "60"),
         *("--user-code-alphabet", "numeric", "--user-code-length", "9"),
         *("--no-verification-uri-complete", "--pkce", "required", "--dpop", "required"),
+        *("--sign-in", "phishing_resistant", "--max-sign-in-age", "300"),
     )
     result = clients("add", "meter", *options)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -71,6 +72,8 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         verification_uri_complete=False,
         pkce="required",
         dpop="required",
+        sign_in="phishing_resistant",
+        max_sign_in_age_s=300,
     )
 
 

@@ -238,6 +238,36 @@ def test_remove_the_copy_of_a_user_of_the_file(users: Users, stored: Stored) -> 
     assert users("list").stdout.split() == ["ada", "enabled", "file", "sub-ada"]
 
 
+def test_reset_factors(users: Users, valkey: Valkey) -> None:
+    """For a person who has lost the phone; and whoever gets the name next begins without any."""
+    record = b'{"authenticator":{"secret":"AAAA","added_at":1,"used_step":1},"recovery":["a","b"],'
+    record += b'"passkeys":[{"id":"c","public_key":"","sign_count":0,"name":"x","added_at":1}]}'
+    with valkey.client() as client:
+        client.hset("df:factors", "sub-ada", record)
+        client.hset("df:passkeys", "c", "sub-ada")
+    result = users("reset-factors", "ada")
+    assert result.exit_code == 0
+    assert "passkeys: 1, an authenticator app, recovery codes: 2" in result.stdout
+    with valkey.client() as client:
+        assert not client.exists("df:factors", "df:passkeys")
+    assert "passkeys: 0, no authenticator app" in users("reset-factors", "ada").stdout
+    assert "there is no user eve" in users("reset-factors", "eve").stderr
+
+
+def test_remove_takes_the_factors(users: Users, stored: Stored, valkey: Valkey) -> None:
+    users("add", "bob", "--password-stdin", given=PASSWORD)
+    bob = stored("bob")
+    assert bob is not None
+    with valkey.client() as client:
+        client.hset("df:factors", bob.sub, b"{}")
+        client.hset("df:factors", "sub-ada", b"{}")
+        users("passwd", "ada", "--password-stdin", given=PASSWORD)
+        users("remove", "bob")
+        users("remove", "ada")
+        # Ada of the file is the same person, and still asked for her second factor.
+        assert client.hkeys("df:factors") == [b"sub-ada"]
+
+
 def test_list(users: Users) -> None:
     users("add", "bob", "--password-stdin", given=PASSWORD)
     users("disable", "bob")

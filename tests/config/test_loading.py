@@ -153,6 +153,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "device.verification_uri": "https://tv.example/go",
         "pages.accent": "#0b5fff",
         "pages.templates_dir": "templates",
+        "sign_in.trusted_header": "X-User",
         "registration.initial_access_token_sha256": DIGEST,
         "notices.webhook_url": "https://hooks.example/x",
         "notices.webhook_secret": "s" * 32,
@@ -162,6 +163,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
     # The values that other settings need for this one.
     needs = {
         "server.client_certificate_header": "server.trusted_proxies",
+        "sign_in.trusted_header": "server.trusted_proxies",
         "notices.webhook_url": "notices.webhook_secret",
         "notices.webhook_secret": "notices.webhook_url",
         "notices.smtp_url": "notices.mail_from",

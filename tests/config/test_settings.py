@@ -143,6 +143,39 @@ def test_the_header_of_certificates(tmp_path: Path) -> None:
     assert loaded.server.client_certificate_header == "X-Subject"
 
 
+def test_the_header_of_people(tmp_path: Path) -> None:
+    """9700-4.13-a: off by default, and refused without the proxies that write it."""
+    assert read("", tmp_path).sign_in.trusted_header is None
+    header = '[sign_in]\ntrusted_header = "X-Remote-User"\n[server]\n'
+    loaded = read(header + 'trusted_proxies = ["10.0.0.0/8"]', tmp_path)
+    assert loaded.sign_in.trusted_header == "X-Remote-User"
+    right = "expected only the proxies that authenticate people and write sign_in.trusted_header"
+    missing = f"server.trusted_proxies: missing; {right}"
+    assert problems(header, tmp_path) == [missing]
+    assert problems(header + 'trusted_proxies = ["none"]', tmp_path) == [missing]
+    wrong = 'server.trusted_proxies[0]: got "0.0.0.0/0", so everybody could say to be any person'
+    said = problems(header + 'trusted_proxies = ["0.0.0.0/0"]', tmp_path)
+    assert said == [f"{wrong}; {right}"]
+
+
+@pytest.mark.parametrize("name", ["Cookie", "x-forwarded-for", "Authorization", "X-Subject"])
+def test_a_header_of_people_means_nothing_else(name: str, tmp_path: Path) -> None:
+    text = f"""
+        [sign_in]
+        trusted_header = "{name}"
+        [server]
+        trusted_proxies = ["::1"]
+        client_certificate_header = "x-subject"
+    """
+    (problem,) = problems(text, tmp_path)
+    assert problem.startswith(f'sign_in.trusted_header: got "{name}", which means something else')
+
+
+def test_accounts_are_made_by_a_proxy_only(tmp_path: Path) -> None:
+    (problem,) = problems("[sign_in]\ntrusted_header_creates = true", tmp_path)
+    assert problem.startswith("sign_in.trusted_header_creates: set without trusted_header")
+
+
 @pytest.mark.parametrize("name", ["X_Subject", "", "-", "X-", "X--Y", "X Y", "X:", "é"])
 def test_the_name_of_a_header(name: str, tmp_path: Path) -> None:
     """With an underscore, a proxy may accept another spelling that it does not remove."""

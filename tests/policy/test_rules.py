@@ -67,6 +67,18 @@ def test_one_address_alone_does_not_delay_others() -> None:
     assert near.limit + pauses < rules.SIGN_IN_ACCOUNT.limit
 
 
+def test_a_thief_of_the_password_hits_no_one_time_code_in_a_thousand_days() -> None:
+    """Three of a million codes are right at a time (policy/totp.py)."""
+    tried = 0
+    for rule in (rules.SECOND_FACTOR_ACCOUNT, rules.SECOND_FACTOR_KNOWN):
+        pauses, waited = 0, 0
+        while waited < rule.window_s:
+            waited += min(rule.longest_delay_s, 2**pauses)
+            pauses += 1
+        tried += rule.limit + pauses
+    assert tried * 3 / 10**6 < 1 / 1000
+
+
 def test_a_known_browser_shares_no_count_with_strangers() -> None:
     strangers = {count.rule.name for count in sign_in_counts("ada", "203.0.113.7", None)}
     owners = {count.rule.name for count in sign_in_counts("ada", "203.0.113.7", "mark")}

@@ -31,8 +31,11 @@ from deviceflow.store.devices import (
     Devices,
 )
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
+from deviceflow.store.replay import Replay
 from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
@@ -151,6 +154,20 @@ class FakeUsers(Users):
 
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
+
+    async def find_typed(self, username: str) -> Account | None:
+        return self.accounts.get(username)
+
+    async def create(self, username: str) -> Account | None:
+        return self.accounts.setdefault(username, _account(username, password_hash=""))
+
+    async def change_password(self, account: Account, password: str) -> bool:
+        changed = msgspec.structs.replace(account, password_hash=password)
+        self.accounts[account.username] = changed
+        return True
+
+    async def find_subject(self, sub: str) -> Account | None:
+        return next((each for each in self.accounts.values() if each.sub == sub), None)
 
     async def verify(self, username: str, password: str) -> Account | None:
         self.verified.append(username)
@@ -309,6 +326,57 @@ class FakeReports(Reports):
         return ReportCounts(is_new, of_client, sum(address == other for *_, other in self.all))
 
 
+class FakeInstallation(Installation):
+    """The secrets of an installation, always the same."""
+
+    def __init__(self) -> None:
+        names = ("epoch", "device_code_key", "name_key", "challenge_key")
+        super().__init__({name.encode(): KEY for name in names})
+
+
+class FakeFactors(FactorStore):
+    """Factors by subject, and subjects by passkey."""
+
+    def __init__(self) -> None:
+        self._installation = FakeInstallation()
+        self.by_sub: dict[str, Factors] = {}
+        self.owners: dict[str, str] = {}
+        self.is_down = False
+
+    async def of(self, sub: str) -> Factors:
+        if self.is_down:
+            raise StoreUnavailable
+        return self.by_sub.get(sub, Factors())
+
+    async def change(self, sub: str, edit: Edit) -> Factors | None:
+        edited = edit(await self.of(sub))
+        if edited is not None:
+            self.by_sub[sub] = edited
+        return edited
+
+    async def claim_passkey(self, passkey_id: str, sub: str) -> bool:
+        return self.owners.setdefault(passkey_id, sub) == sub
+
+    async def owner_of(self, passkey_id: str) -> str | None:
+        return self.owners.get(passkey_id)
+
+    async def forget_passkey(self, passkey_id: str) -> None:
+        self.owners.pop(passkey_id, None)
+
+
+class FakeReplay(Replay):
+    """Ids that were used."""
+
+    def __init__(self) -> None:
+        self.used: set[tuple[str, str, str]] = set()
+
+    async def use(self, kind: str, owner: str, jti: str, keep_s: int) -> bool:
+        assert keep_s > 0
+        is_new = (kind, owner, jti) not in self.used
+        self.used.add((kind, owner, jti))
+        return is_new
+
+
 @dataclass
 class Store:
     """All fakes of one test."""
@@ -316,6 +384,7 @@ class Store:
     grants: FakeGrants = field(default_factory=FakeGrants)
     users: FakeUsers = field(default_factory=FakeUsers)
     sessions: FakeSessions = field(default_factory=FakeSessions)
+    factors: FakeFactors = field(default_factory=FakeFactors)
     clients: Clients = field(default_factory=lambda: Clients(()))
     reports: FakeReports = field(default_factory=FakeReports)
 
@@ -323,13 +392,7 @@ class Store:
         self.limits = MemoryLimits(lambda: self.grants.now)
         self.devices = FakeDevices(self.grants)
         self.notice_links = FakeNoticeLinks()
-
-
-class FakeInstallation:
-    """The one thing that pages want of an installation."""
-
-    def challenge_key(self) -> bytes:
-        return KEY
+        self.replay = FakeReplay()
 
 
 class PageParts(Parts):
@@ -346,8 +409,10 @@ class PageParts(Parts):
             notice_links=store.notice_links,
             users=store.users,
             sessions=store.sessions,
+            factors=store.factors,
             limits=store.limits,
             reports=store.reports,
+            replay=store.replay,
             callers=Callers(settings.server.proxies),
             recorder=Recorder.alone(),
             providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),

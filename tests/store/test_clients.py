@@ -235,7 +235,7 @@ async def test_a_change_whose_answer_was_lost(stored: StoredClients, valkey: Val
     assert await stored.find("tv") is None
 
 
-LATER = b'{"client_id":"tv","name":"TV","enabled":false,"v":2}'
+LATER = b'{"client_id":"tv","name":"TV","enabled":false,"v":3}'
 
 
 @pytest.mark.parametrize("record", [LATER, b"{", b"", b'{"client_id":"tv","name":"\xff"}'])

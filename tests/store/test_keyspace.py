@@ -16,6 +16,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.factors import FactorStore
 from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
@@ -152,6 +153,9 @@ async def fill(store: Store) -> None:
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
     await upstream.note(ProviderSession("acme", "1", "sid"), "name")
     users.close()
+    factors = FactorStore(store.connection, store.installation)
+    await factors.change("sub-ada", lambda before: before)
+    await factors.claim_passkey("credential", "sub-ada")
 
 
 @not_on("cluster", why="it refuses such calls itself")

@@ -19,6 +19,7 @@ from deviceflow.store import keyspace, records
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
@@ -35,7 +36,7 @@ from tests.stage.store import ADA, Store, log
 ACCOUNT = Account(username="ada", sub="sub-ada", password_hash="x", name="Ada")
 TV = Client(client_id="tv", name="TV", user_code=UserCodeFormat(length=9))
 KEY = SigningKey(jwk={"kid": "k", "alg": "ES256"}, created_at=1)
-MODELS = (Account, Client, Family, RedeemedTokens, Session, SigningKey, Subject)
+MODELS = (Account, Client, Factors, Family, RedeemedTokens, Session, SigningKey, Subject)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,12 @@ async def a_user(store: Store) -> Stored:
     return Stored(keyspace.USERS, lambda: users.find("ada"), "ada")
 
 
+async def some_factors(store: Store) -> Stored:
+    factors = FactorStore(store.connection, store.installation)
+    await factors.change("sub-ada", lambda before: before)
+    return Stored(keyspace.FACTORS, lambda: factors.of("sub-ada"), "sub-ada")
+
+
 async def a_session(store: Store) -> Stored:
     session_id = await store.sessions.start(Session("ada", "sub-ada", 1))
     (key,) = await store.connection.command("KEYS", keyspace.session("*"))
@@ -164,6 +171,7 @@ STORED = {
     RecordKind.APPROVAL: an_approval,
     RecordKind.CLIENT: a_client,
     RecordKind.DEVICE: a_device,
+    RecordKind.FACTORS: some_factors,
     RecordKind.FAMILY: a_family,
     RecordKind.GRANT: a_grant,
     RecordKind.INSTALLATION: an_installation,
@@ -205,7 +213,7 @@ async def test_what_a_later_version_adds_is_ignored(store: Store, kind: RecordKi
 @EACH_KIND
 async def test_a_higher_version_is_refused_and_logged_once(store: Store, kind: RecordKind) -> None:
     stored = await STORED[kind](store)
-    await stored.set(store, "v", 2)
+    await stored.set(store, "v", NEWEST[kind] + 1)
     before = await read_key(store.connection, stored.key)
     with capture_logs() as logs:
         for _ in range(3):
@@ -215,7 +223,7 @@ async def test_a_higher_version_is_refused_and_logged_once(store: Store, kind: R
     # A record of these has a line of its own: "client.unreadable", "signing_key.unreadable", and
     # the last line of a start.
     has_own = kind in {RecordKind.CLIENT, RecordKind.SIGNING_KEY, RecordKind.INSTALLATION}
-    assert refusals == ([] if has_own else [(kind.value, 2)])
+    assert refusals == ([] if has_own else [(kind.value, NEWEST[kind] + 1)])
     after = await read_key(store.connection, stored.key)
     assert after.value == before.value, "it stays as it is"
 
@@ -308,6 +316,25 @@ def test_no_member_that_is_not_known_does_harm(added: dict[str, Any]) -> None:
     read = read_record(record, RecordKind.USER, Account)
     assert read == ACCOUNT
     assert msgspec.json.decode(write_record(read, over=record)) == msgspec.json.decode(record)
+
+
+async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: Store) -> None:
+    """An older version refuses it. It reads all others, which say nothing of it (0.1.0 does)."""
+    clients = StoredClients(store.connection)
+
+    async def record() -> dict[str, Any]:
+        raw = await store.connection.command("HGET", keyspace.CLIENTS, "tv")
+        return msgspec.json.decode(raw, type=dict[str, Any])
+
+    await clients.put(TV)
+    assert not {"v", "sign_in", "max_sign_in_age_s"} & set(await record())
+    for changes in ({"sign_in": "second_factor"}, {"max_sign_in_age_s": 60}):
+        strict = msgspec.structs.replace(TV, **changes)
+        await clients.put(strict)
+        assert (await record())["v"] == 2
+        assert await clients.find("tv") == strict
+    await clients.put(TV)
+    assert "v" not in await record()
 
 
 @given(version=st.integers(2, 2**70))

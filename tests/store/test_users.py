@@ -275,3 +275,40 @@ async def test_a_user_of_the_file_stays_as_the_file_has_it(each_store: Store) ->
     assert found is not None
     assert found.source == "file"
     users.close()
+
+
+@pytest.mark.parametrize("username", ["ada", "bob"])
+async def test_a_new_password_leaves_all_else_as_it_is(users: Users, username: str) -> None:
+    """Bob is of the file: the store stands before it from now on."""
+    await users.put(ADA)
+    before = await users.find(username)
+    assert before is not None
+    assert await users.change_password(before, "battery staple")
+    assert await users.verify(username, "correct horse") is None
+    after = await users.verify(username, "battery staple")
+    assert after == msgspec.structs.replace(
+        before, password_hash=after.password_hash if after else "", source="store"
+    )
+    assert await users.find_subject(before.sub) == after
+
+
+async def test_a_new_password_undoes_no_change_of_the_operator(users: Users) -> None:
+    await users.put(ADA)
+    disabled = msgspec.structs.replace(ADA, disabled=True)
+    await users.put(disabled)
+    assert not await users.change_password(ADA, "battery staple")
+    assert await users.find("ada") == disabled
+    await users.remove(disabled)
+    assert not await users.change_password(disabled, "battery staple")
+    assert await users.find("ada") is None
+
+
+async def test_an_account_without_a_password_is_made_once(users: Users) -> None:
+    made = await users.create("grace")
+    assert made is not None
+    assert await users.create("grace") == made
+    assert await users.find_subject(made.sub) == made
+    for typed in ("", "x"):
+        assert await users.verify("grace", typed) is None
+    await users.put(ADA)
+    assert await users.create("ada") == ADA

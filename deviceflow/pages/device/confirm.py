@@ -9,10 +9,11 @@ from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
 from deviceflow.pages.codes import Codes
-from deviceflow.pages.device import endings
+from deviceflow.pages.device import endings, step_up
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.facts import request_facts
 from deviceflow.pages.device.origin import Origins
+from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.redirect import see_other
@@ -38,6 +39,7 @@ class ConfirmPage:
     origins: Origins
     clock: Clock
     step: SubmitStep
+    check: SignInCheck
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -61,6 +63,8 @@ class ConfirmPage:
         client = own.enabled_client
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
+        if self.check.lacks(visitor.person, client):
+            return see_other(request, step_up.PATH, self.requests.show(own))
         return await self._page(visitor, own, client)
 
     async def _page(

@@ -9,8 +9,10 @@ from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.device import step_up
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.refusals import Reason, Refusals
+from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import (
     Choice,
     DeviceRequest,
@@ -34,6 +36,7 @@ class DecideStep:
     claim: ClaimStep
     refusals: Refusals
     recorder: Recorder
+    check: SignInCheck
 
     async def carry_out(
         self, submission: Submission, event: Event, pressed: str = ""
@@ -91,10 +94,15 @@ class DecideStep:
         client, visitor = device_request.enabled_client, submission.visitor
         if client is None:
             return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
+        code = self.requests.show(device_request)
+        # Here, and not only on the page: a form can be kept, and a setting can change.
+        lacks = self.check.lacks(submission.person, client)
+        if lacks is not None:
+            log.info("grant.sign_in_not_enough", lacks=lacks, client_id=client.client_id)
+            return see_other(visitor.request, step_up.PATH, code)
         notice = _fault(submission.choice, client, device_request.grant)
         if not notice:
             return None
-        code = self.requests.show(device_request)
         return see_other(visitor.request, "/device/confirm", code, notice=notice)
 
 

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.core.assurance import PASSWORD
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.onward import Onward
 from deviceflow.pages.pause import Pauses
-from deviceflow.pages.redirect import see_other
-from deviceflow.pages.sign_in.session_start import SessionStart
+from deviceflow.pages.sign_in.arrival import Arrival
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
+from deviceflow.pages.vouched import VouchedNames
 from deviceflow.policy.tries import TooManyTries
-from deviceflow.store.sessions import BY_PASSWORD
 from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
 
@@ -37,6 +39,8 @@ _PROBLEMS = {
     "stale": REFUSED,
     "no_cookie": REFUSED,
     "paused": REFUSED,
+    "passkey": REFUSED,
+    "vouched": REFUSED,
 }
 """The problems of a form that was sent, and the status of the page that tells them."""
 
@@ -63,7 +67,9 @@ class PasswordPage:
     known_browsers: KnownBrowsers
     typed_name: TypedName
     users: Users
-    session_start: SessionStart
+    arrival: Arrival
+    ceremonies: Ceremonies | None
+    vouched: VouchedNames
     recorder: Recorder
     providers: Providers
     has_form: bool
@@ -75,29 +81,31 @@ class PasswordPage:
     async def ask(self, request: web.Request) -> web.Response:
         """Show the form; a person who is signed in goes on."""
         visitor = await self.visitors.meet(request)
-        code = self.codes.carry(request.query.get("user_code", ""))
+        onward = Onward.of(self.codes, request.query)
         notice = "paused" if "pause" in request.query else request.query.get("notice", "")
         username = self.typed_name.read(request) if notice in _PROBLEMS else ""
-        if _is_signed_in_as(visitor, username):
-            return see_other(request, "/device", code)
+        if _is_signed_in_as(visitor, username) and not onward.is_again:
+            return onward.go_on(request)
         self.pauses.check(visitor, "/login")
-        return self._form(visitor, code, username, notice)
+        if onward.is_again and visitor.person and not username:
+            username = visitor.person.account.username
+        return self._form(visitor, onward, username, notice)
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Start a session, or lead back to the form."""
         visitor, fields = await self.visitors.read(request)
-        code = self.codes.carry(fields.get("user_code") or request.query.get("user_code", ""))
+        onward = Onward.of(self.codes, fields, request.query)
         if not self.has_form:
-            return see_other(request, "/login", code, notice="stale")
+            return onward.detour(request, "/login", notice="stale")
         username, password = fields.get("username", "").strip(), fields.get("password", "")
         problem = self._problem_of_form(visitor, fields)
         if problem and _is_signed_in_as(visitor, username):
             # The same form, sent twice or in a second tab: it has been carried out.
-            return see_other(request, "/device", code)
+            return onward.go_on(request)
         if not problem and not (username and password):
             problem = "incomplete"
         if problem:
-            again = see_other(request, "/login", code, notice=problem)
+            again = onward.detour(request, "/login", notice=problem)
             return self._keep_name(visitor, again, username)
         name = account_key(username)
         browser = self.known_browsers.mark(request, name)
@@ -105,20 +113,17 @@ class PasswordPage:
             attempt = await self.throttle.sign_in(name, visitor.address, browser)
         except TooManyTries as refusal:
             is_known = browser is not None
-            later = self.pauses.lead(visitor, "/login", refusal.wait_s, code, is_known=is_known)
+            code, wait_s = onward.user_code, refusal.wait_s
+            later = self.pauses.lead(visitor, "/login", wait_s, code, is_known=is_known)
             return self._keep_name(visitor, later, username)
         account = await self.users.verify(username, password)
         if account is None:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.failed", address=visitor.address)
-            again = see_other(request, "/login", code, notice="wrong")
+            again = onward.detour(request, "/login", notice="wrong")
             return self._keep_name(visitor, again, username)
         await attempt.forgive()
-        response = await self.session_start.start(visitor, account, code, amr=BY_PASSWORD)
-        self.known_browsers.remember(request, response, name)
-        self.typed_name.remove(response)
-        self.recorder.count(table.SIGN_INS, "succeeded")
-        return response
+        return await self.arrival.first(visitor, account, onward, amr=PASSWORD)
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:
         """Say why the form does not count, empty if it does: not this visitor's, or out of date."""
@@ -134,17 +139,30 @@ class PasswordPage:
             self.visitors.cookie.write(response, visitor.cookie)
         return response
 
-    def _form(self, visitor: Visitor, code: str, username: str, notice: str) -> web.Response:
+    def _form(self, visitor: Visitor, onward: Onward, username: str, notice: str) -> web.Response:
         context = {
-            "user_code": code,
+            "onward": onward,
             "username": username,
             "problem": notice if notice in _PROBLEMS else "",
             "notice": notice if notice in _NOTICES else "",
             "has_form": self.has_form,
             "providers": [provider.upstream for provider in self.providers],
+            "passkey_options": self._passkey_options(visitor),
+            "vouched": self.vouched.name(visitor.request),
         }
-        status = _PROBLEMS.get(notice, 200)
-        return self.visitors.show(visitor, "sign_in/password.html", context, status=status)
+        return self.visitors.show(
+            visitor,
+            "sign_in/password.html",
+            context,
+            status=_PROBLEMS.get(notice, 200),
+            policy=PASSKEY_POLICY if context["passkey_options"] else None,
+        )
+
+    def _passkey_options(self, visitor: Visitor) -> str:
+        """Return the options for a sign-in by passkey, empty if there are no passkeys."""
+        if self.ceremonies is None:
+            return ""
+        return self.ceremonies.sign_in_options(visitor.cookie)
 
 
 def _is_signed_in_as(visitor: Visitor, username: str) -> bool:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.core.assurance import acr_of
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_description import describe
 from deviceflow.pages.cookie import SessionCookie
@@ -13,6 +14,9 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.way_back import WayBack
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account
+
+DEVICE = "/device"
+"""Where a person goes on who was going nowhere else."""
 
 
 class StartedSession(NamedTuple):
@@ -38,36 +42,42 @@ class SessionStart:
         *,
         amr: tuple[str, ...],
         acr: str | None = None,
+        page: str = DEVICE,
+        auth_time: int | None = None,
     ) -> web.Response:
         """Sign `visitor` in to `account`, and continue with the code that the person came with.
 
         Without a code, continue at the page of the account that the person was going to, if any.
 
-        `amr`, `acr`: how the person signed in, as tokens will say it (RFC 9068 2.2.1).
+        `amr`, `acr`: how the person signed in, as tokens will say it (RFC 9068 2.2.1). Without
+        `acr`, it follows from `amr`. `page`: the path to continue at. `auth_time`: when the person
+        signed in (s), None for now; the oldest factor counts.
 
         A session that the browser had before ends: a value that someone planted in the browser
         never becomes a session's id.
         """
-        now = int(self.clock())
         session = Session(
             account.username,
             account.sub,
-            now,
+            int(self.clock()) if auth_time is None else auth_time,
             amr,
-            acr,
+            acr or acr_of(amr),
             browser=describe(visitor.request.headers.get("User-Agent", "")).stored,
             address=visitor.address,
         )
-        return (await self.begin(visitor, session, user_code)).response
+        return (await self.begin(visitor, session, user_code, page)).response
 
-    async def begin(self, visitor: Visitor, session: Session, user_code: str) -> StartedSession:
+    async def begin(
+        self, visitor: Visitor, session: Session, user_code: str, page: str = DEVICE
+    ) -> StartedSession:
         """Do the same with a session that says by itself when and how the person signed in."""
         if visitor.sent_cookie is not None:
             await self.sessions.end(visitor.sent_cookie)
         session_id = await self.sessions.start(session)
         way_back = WayBack(cookie=self.cookie)
-        path = "/device" if user_code else way_back.path(visitor.request)
-        response = see_other(visitor.request, path, user_code)
+        if page == DEVICE and not user_code:
+            page = way_back.path(visitor.request)
+        response = see_other(visitor.request, page, user_code)
         way_back.forget(visitor.request, response)
         self.cookie.write(response, session_id)
         self.cookie.forget_end(response)

@@ -388,7 +388,7 @@ async def test_a_record_that_nobody_can_read(
     Also where the file has an enabled client of that id: the stored one may be disabled.
     """
     for client_id in ("later", "tv-app"):
-        later = json.dumps({"client_id": client_id, "name": "Later", "v": 2})
+        later = json.dumps({"client_id": client_id, "name": "Later", "v": 3})
         await stage.redis.hset("df:clients", client_id, later)
         await announce_client(worker.parts.connection, client_id)
     await stored.put(Client(client_id="new", name="New", scopes=("profile",)))

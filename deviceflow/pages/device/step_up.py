@@ -1,0 +1,121 @@
+"""A client may want more of a sign-in than there is: say what, and lead to it and back.
+
+The page asks for nothing itself. What counts is the look at the decision (`decide.py`).
+"""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deviceflow.core.assurance import Shortfall, shortfall
+from deviceflow.core.client import Client
+from deviceflow.core.clock import Clock
+from deviceflow.pages import words
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.device.submission import DeviceRequests, Submission
+from deviceflow.pages.onward import Onward
+from deviceflow.pages.redirect import see_other, with_code
+from deviceflow.pages.texts import gettext, isolated
+from deviceflow.pages.visitor import Person, Visitors
+from deviceflow.policy.sign_in_ways import SignInWays
+from deviceflow.store.factors import FactorStore
+
+PATH = "/device/step-up"
+_SECURITY = "/account/security"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInCheck:
+    """Says whether a person's sign-in is enough for a client."""
+
+    clock: Clock
+
+    def lacks(self, person: Person, client: Client) -> Shortfall | None:
+        """Say what the sign-in lacks, None if it is enough."""
+        session = person.session
+        return shortfall(
+            client.sign_in,
+            client.max_sign_in_age_s,
+            amr=session.amr,
+            acr=session.acr,
+            age_s=self.clock() - session.auth_time,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepUpPage:
+    """GET `/device/step-up`: why the request cannot be approved yet, and what to do."""
+
+    visitors: Visitors
+    codes: Codes
+    requests: DeviceRequests
+    check: SignInCheck
+    ways: SignInWays
+    factors: FactorStore
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.get(PATH, self.tell)]
+
+    async def tell(self, request: web.Request) -> web.Response:
+        """Say it, for a request that this account has claimed and that is not enough for it."""
+        visitor = await self.visitors.meet(request)
+        text = request.query.get("user_code", "")
+        if visitor.person is None:
+            return see_other(request, "/login", self.codes.carry(text))
+        own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
+        client = own.enabled_client if own else None
+        lacks = self.check.lacks(visitor.person, client) if client else None
+        if own is None or client is None or lacks is None:
+            return see_other(request, "/device/confirm", self.codes.carry(text))
+        code = self.requests.show(own)
+        has_way = await self._has_way(lacks, visitor.person.account.sub)
+        context = {
+            "user_code": code,
+            "heading": _heading(lacks, client),
+            "lead": _lead(lacks, client),
+            "has_way": has_way,
+            "lacks": lacks.value,
+            "path": self._path(lacks, code, has_way=has_way),
+        }
+        return self.visitors.show(visitor, "device/step_up.html", context)
+
+    async def _has_way(self, lacks: Shortfall, sub: str) -> bool:
+        """Say whether the account has what is missing."""
+        factors = await self.factors.of(sub)
+        match lacks:
+            case Shortfall.PHISHING_RESISTANT:
+                return self.ways.passkeys and bool(factors.passkeys)
+            case Shortfall.SECOND_FACTOR:
+                return self.ways.has_second_factor(factors)
+            case _:
+                return True
+
+    def _path(self, lacks: Shortfall, code: str, *, has_way: bool) -> str:
+        if not has_way:
+            return with_code(_SECURITY, code)
+        if lacks is Shortfall.SECOND_FACTOR:
+            return Onward(code, "confirm").address("/login/second")
+        return Onward(code, "confirm", is_again=True).address("/login")
+
+
+def _heading(lacks: Shortfall, client: Client) -> str:
+    name = isolated(client.name)
+    match lacks:
+        case Shortfall.SECOND_FACTOR:
+            return gettext("device.step_up.second_factor", client=name)
+        case Shortfall.PHISHING_RESISTANT:
+            return gettext("device.step_up.phishing_resistant", client=name)
+        case _:
+            return gettext("device.step_up.too_old", client=name)
+
+
+def _lead(lacks: Shortfall, client: Client) -> str:
+    match lacks:
+        case Shortfall.SECOND_FACTOR:
+            return gettext("device.step_up.second_factor_why")
+        case Shortfall.PHISHING_RESISTANT:
+            return gettext("device.step_up.phishing_resistant_why")
+        case _:
+            age = words.lasting(client.max_sign_in_age_s or 0)
+            return gettext("device.step_up.too_old_why", age=age)

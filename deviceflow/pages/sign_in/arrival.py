@@ -1,0 +1,62 @@
+"""What follows the first factor: the second step, or the session."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.onward import Onward
+from deviceflow.pages.sign_in.half_way import HalfWay
+from deviceflow.pages.sign_in.session_start import SessionStart
+from deviceflow.pages.sign_in.typed_name import TypedName
+from deviceflow.pages.throttle import account_key
+from deviceflow.pages.visitor import Visitor
+from deviceflow.policy.sign_in_ways import SignInWays
+from deviceflow.store.factors import FactorStore
+from deviceflow.store.users import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """Ends the first step, and the last. May raise `StoreUnavailable`."""
+
+    ways: SignInWays
+    factors: FactorStore
+    half_way: HalfWay
+    session_start: SessionStart
+    known_browsers: KnownBrowsers
+    typed_name: TypedName
+    recorder: Recorder
+
+    async def first(
+        self, visitor: Visitor, account: Account, onward: Onward, *, amr: tuple[str, ...]
+    ) -> web.Response:
+        """Go on after the first factor. `amr`: its method, empty if only a proxy knows it."""
+        factors = await self.factors.of(account.sub)
+        if not self.ways.has_second_factor(factors):
+            return await self.finish(visitor, account, onward, amr=amr)
+        response = onward.detour(visitor.request, "/login/second")
+        self.half_way.begin(visitor, response, account, amr)
+        self.typed_name.remove(response)
+        return response
+
+    async def finish(
+        self,
+        visitor: Visitor,
+        account: Account,
+        onward: Onward,
+        *,
+        amr: tuple[str, ...],
+        auth_time: int | None = None,
+    ) -> web.Response:
+        """Start the session, and know the browser from now on. `auth_time`: as in SessionStart."""
+        response = await self.session_start.start(
+            visitor, account, onward.user_code, amr=amr, page=onward.path, auth_time=auth_time
+        )
+        self.half_way.end(response)
+        self.known_browsers.remember(visitor.request, response, account_key(account.username))
+        self.typed_name.remove(response)
+        self.recorder.count(table.SIGN_INS, "succeeded")
+        return response

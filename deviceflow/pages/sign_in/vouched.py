@@ -1,0 +1,63 @@
+"""Sign in as the person for whom an authenticating proxy vouches."""
+
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.codes import Codes
+from deviceflow.pages.onward import Onward
+from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.visitor import Visitors
+from deviceflow.pages.vouched import VouchedNames
+from deviceflow.store.users import Account, Users
+
+PATH = "/login/proxy"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VouchedStep:
+    """POST `/login/proxy`: the button of `/login` that says who it is.
+
+    A button, because a GET changes nothing: no page of another site signs a person in.
+    `creates`: whether a person without an account gets one.
+    """
+
+    visitors: Visitors
+    codes: Codes
+    names: VouchedNames
+    users: Users
+    creates: bool
+    arrival: Arrival
+    recorder: Recorder
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post(PATH, self.sign_in)]
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Go on as the person whom the proxy names now, or lead back to `/login`."""
+        visitor, fields = await self.visitors.read(request)
+        onward = Onward.of(self.codes, fields)
+        if not self.visitors.is_own(visitor, fields):
+            if visitor.person is not None:
+                return onward.go_on(request)
+            return onward.detour(request, "/login", notice="outdated")
+        name = self.names.name(request)
+        account = await self._account(name) if name else None
+        if account is None or account.disabled:
+            self.recorder.count(table.SIGN_INS, "failed")
+            log.info("sign_in.vouched_refused", named=bool(name), address=visitor.address)
+            return onward.detour(request, "/login", notice="vouched")
+        return await self.arrival.first(visitor, account, onward, amr=())
+
+    async def _account(self, name: str) -> Account | None:
+        account = await self.users.find_typed(name)
+        if account is None and self.creates:
+            log.info("account.created", by="proxy")
+            return await self.users.create(name)
+        return account
