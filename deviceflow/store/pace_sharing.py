@@ -1,7 +1,7 @@
 """The sharing of the pace between hosts: `core/pace_gossip.py` over a channel of the store.
 
 One process of a host tells for all its workers, since they share one pace table. A host that is
-alone sends a message of ten bytes once a second, and does not look at its table.
+alone sends a message of 13 bytes once a second, and does not look at its table.
 """
 
 import asyncio
