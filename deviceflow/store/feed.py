@@ -1,13 +1,13 @@
-"""The feed: it brings a worker what the other workers change in the store.
+"""The feed: it tells a worker of the changes that other workers make in the store.
 
 A decision comes in one of two ways:
 - the push message that follows every decision;
 - the tail of the decision log, read once a second and after every reconnection, in case a
   message was lost. An entry is only a hint that a grant may have been decided.
 
-A worker that starts reads the log too, from the time on at which the oldest grants that may still
-live were issued. This backlog is read backwards, a page at a time: the newest decisions matter
-most. With each page of it, what has become new meanwhile is read.
+A worker that starts reads the log too, from the time at which the oldest grants that may still
+live were issued. It reads this backlog backwards, a page at a time, because the newest decisions
+matter most. With each page, it also reads the entries that are new.
 
 Once a second the feed also probes whether the store takes writes, with a write that changes
 nothing. A replica, a full store or a disk error refuse it like any other write, although they can
@@ -231,7 +231,7 @@ class Feed:
                 self.mirror.learn(grant_id, None, expires_at)
 
     async def _start_over(self) -> None:
-        """Forget everything: the store has lost its data, so nothing known of it holds."""
+        """Forget everything: the store has lost its data."""
         if await self.installation.refresh(self.connection):
             log.warning("store.data_lost", consequence="grants issued before have expired")
         self.mirror.forget_all()

@@ -160,8 +160,8 @@ class Grants:
     async def recall(self, user_code: str) -> Grant | None:
         """Return the grant of a normalised user code, also in the minute after its end, or None.
 
-        For those who know the code already: a code that leads nowhere is not counted. It takes as
-        many round trips as a known one, so the time does not tell which codes exist.
+        For a caller that knows the code already: a code that leads nowhere is not counted. It takes
+        as many round trips as a known one, so the time does not tell which codes exist.
         """
         grant_id = await self._id_of(user_code)
         return await self.get(_NO_GRANT if grant_id is None else grant_id)

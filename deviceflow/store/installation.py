@@ -54,7 +54,7 @@ class Installation:
         return True
 
     def challenge_key(self) -> bytes:
-        """Return the key of what clients have to send back: CSRF tokens and DPoP nonces."""
+        """Return the key for values that clients send back: CSRF tokens and DPoP nonces."""
         return self._challenge_key
 
     def name(self, purpose: bytes, value: bytes) -> str:

@@ -3,7 +3,8 @@
 On a Redis Cluster a key's hash slot is computed from its hash tag, the part in braces, or from
 the whole key if it has none. A script and a pipeline may touch one slot only. So keys that are
 used together share a tag: a grant with its redemption and its family of refresh tokens, and
-whatever the feed reads once a second. All others stand alone, which spreads them over the cluster.
+the keys that the feed reads once a second. All others have no tag, which spreads them over the
+cluster.
 
 Values that another version of the program may have written are read by `records`.
 

@@ -61,7 +61,7 @@ class Limits:
         return LimitResult(allowed=wait_ms == 0, retry_after_s=ceil(wait_ms / 1000))
 
     async def forgive(self, name: str, key: str, try_id: str) -> None:
-        """Take back one try, which turned out not to be one."""
+        """Take back a try that should not count."""
         await scripts.forgive(self._connection, self._counter(name, key), try_id)
 
     def _counter(self, name: str, key: str) -> str:

@@ -1,8 +1,7 @@
 """The sharing of the pace between hosts: `core/pace_gossip.py` over a channel of the store.
 
-One process of a host tells for all its workers, since they share one pace table. A host that hears
-no other one says once a second that it is there, and looks at nothing. So a single host pays for
-ten bytes a second.
+One process of a host tells for all its workers, since they share one pace table. A host that is
+alone sends a message of 13 bytes once a second, and does not look at its table.
 """
 
 import asyncio

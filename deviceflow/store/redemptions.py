@@ -52,7 +52,7 @@ class RedeemedTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redemptions:
-    """The door to redemptions that can be repeated, each by the name that it has of its grant.
+    """The door to redemptions that can be repeated. Each has the name of its grant.
 
     `grace_s`: how long they can be; 0 for never. Every coroutine may raise StoreUnavailable.
     """

@@ -1,4 +1,4 @@
-"""What the server's user in Redis has to be allowed, and the look at start whether it is.
+"""The rights that the server's user in Redis needs, and the check of them at start.
 
 The store refuses a command before it looks at the key. So each command is tried on a string that
 it cannot change, and only "not allowed" counts as an answer.
