@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from deviceflow.config.values import FilePath
 from deviceflow.core.address import is_loopback
 from deviceflow.core.client import DisplayName, ScopeToken
 from deviceflow.core.public_key import ASYMMETRIC
@@ -73,7 +74,6 @@ Secret = Annotated[
         extra={"secret": True},
     ),
 ]
-FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
 VariableName = Annotated[
     str,
     Meta(

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-PASSWORD = ("pwd",)
+BY_PASSWORD = ("pwd",)
 ONE_TIME_CODE = ("otp",)
 PASSKEY = ("pop", "user", "mfa")
 

@@ -7,13 +7,13 @@ picture: it can have scripts and load things, and has no size that could be chec
 import re
 from typing import NamedTuple
 
-MAX_BYTES = 262_144
+MAX_IMAGE_BYTES = 262_144
 MIN_PIXELS = 32
 MAX_PIXELS = 1_024
 
 RIGHT = (
     f"a PNG, JPEG or WebP of {MIN_PIXELS} to {MAX_PIXELS} pixels in each direction"
-    f" and at most {MAX_BYTES // 1024} KiB"
+    f" and at most {MAX_IMAGE_BYTES // 1024} KiB"
 )
 """What would be right, for people."""
 
@@ -39,7 +39,7 @@ class Image(NamedTuple):
 
 def read_image(body: bytes) -> Image:
     """Read a picture. Raises ImageError: of no known kind, too large or too small."""
-    if len(body) > MAX_BYTES:
+    if len(body) > MAX_IMAGE_BYTES:
         raise ImageError(f"has {len(body)} bytes")
     try:
         image = _read(body)

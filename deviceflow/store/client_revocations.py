@@ -12,7 +12,7 @@ from deviceflow.store.connection import Connection
 KEPT_FOR_S = 315_360_000
 """No grant lives longer, whatever the settings are (`config` allows no more)."""
 
-SKEW_S = 1
+REVOCATION_SKEW_S = 1
 """How far the clocks of hosts and of the store may differ (docs/operations/store.md)."""
 
 
@@ -43,7 +43,7 @@ class ClientRevocations:
 
         A token of the second after it may be, too.
         """
-        return self.ends_approval(client_id, issued_at - SKEW_S)
+        return self.ends_approval(client_id, issued_at - REVOCATION_SKEW_S)
 
     def ends_approval(self, client_id: str, approved_at: float) -> bool:
         """Return whether an approval of that time (s, by the store's clock) was ended."""

@@ -17,7 +17,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import Event, State
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
-from deviceflow.store.client_revocations import SKEW_S, ClientRevocations
+from deviceflow.store.client_revocations import REVOCATION_SKEW_S, ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceEntry, DeviceIndex
 from deviceflow.store.errors import RecordUnreadable
@@ -212,7 +212,7 @@ class Devices:
             return self._revocations.ends(entry.client_id, access.issued_at)
         # It has an access token without a family, and when that was issued is not known. If it was
         # approved well before the mark, it was redeemed before the mark, too.
-        return self._revocations.ends(entry.client_id, entry.approved_at + 2 * SKEW_S)
+        return self._revocations.ends(entry.client_id, entry.approved_at + 2 * REVOCATION_SKEW_S)
 
     async def _access(self, sub: str, name: str) -> _Access:
         """Return what the grant of that name gives to a device of `sub`."""

@@ -17,7 +17,7 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.secret_box import decrypt, encrypt
 
-TRIES = 20
+CHANGE_TRIES = 20
 MOST_PASSKEYS = 20
 
 
@@ -83,7 +83,7 @@ class FactorStore:
 
         `edit` is called again if another request was faster. May raise RecordContended.
         """
-        for _ in range(TRIES):
+        for _ in range(CHANGE_TRIES):
             before = await self._connection.command("HGET", keyspace.FACTORS, sub) or b""
             edited = edit(_read(before) if before else NONE)
             if edited is None:

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from deviceflow.core.assurance import BY_PASSWORD
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import person_name
 from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
-
-BY_PASSWORD = ("pwd",)
-"""The `amr` of a person who has typed a password, also of sessions that say nothing of it."""
 
 LONGEST_S = 2_592_000
 """No session lives longer, whatever the settings are or were (`config` allows no more)."""
@@ -49,7 +47,7 @@ class Session(msgspec.Struct, frozen=True):
     username: str
     sub: str
     auth_time: int
-    amr: tuple[str, ...] = BY_PASSWORD
+    amr: tuple[str, ...] = BY_PASSWORD  # also of sessions that say nothing of it
     acr: str | None = None
     browser: str = ""
     address: str = ""

@@ -8,7 +8,7 @@ import msgspec
 
 from deviceflow.upstream.errors import Cause, UpstreamError
 
-MAX_BYTES = 262_144
+MAX_RESPONSE_BYTES = 262_144
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 """A person waits meanwhile."""
 
@@ -93,8 +93,10 @@ async def _read(response: aiohttp.ClientResponse) -> Response:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise UpstreamError(Cause.BAD_RESPONSE, f"{where}: more than {MAX_BYTES} bytes")
+        if len(body) > MAX_RESPONSE_BYTES:
+            raise UpstreamError(
+                Cause.BAD_RESPONSE, f"{where}: more than {MAX_RESPONSE_BYTES} bytes"
+            )
     return Response(response.status, _json_object(bytes(body)))
 
 

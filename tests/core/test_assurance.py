@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from deviceflow.core.assurance import (
     ONE_TIME_CODE,
     PASSKEY,
-    PASSWORD,
+    BY_PASSWORD,
     PHISHING_RESISTANT,
     SECOND_FACTOR,
     Shortfall,
@@ -18,9 +18,9 @@ from deviceflow.core.assurance import (
 )
 
 WAYS = {
-    "password": PASSWORD,
-    "app": joined(PASSWORD, ONE_TIME_CODE),
-    "passkey after password": joined(PASSWORD, PASSKEY),
+    "password": BY_PASSWORD,
+    "app": joined(BY_PASSWORD, ONE_TIME_CODE),
+    "passkey after password": joined(BY_PASSWORD, PASSKEY),
     "passkey": PASSKEY,
 }
 
@@ -66,7 +66,7 @@ def test_the_words_of_another_provider_are_no_passkey() -> None:
 
 @given(age_s=st.integers(0, 10**6), max_age_s=st.none() | st.integers(0, 10**6))
 def test_a_sign_in_gets_too_old(age_s: int, max_age_s: int | None) -> None:
-    lacks = shortfall("any", max_age_s, amr=PASSWORD, acr=None, age_s=age_s)
+    lacks = shortfall("any", max_age_s, amr=BY_PASSWORD, acr=None, age_s=age_s)
     is_too_old = max_age_s is not None and age_s > max_age_s
     assert lacks == (Shortfall.TOO_OLD if is_too_old else None)
 

@@ -19,12 +19,17 @@ from deviceflow.core.client_methods import (
 )
 
 PACKAGE = Path(deviceflow.__file__).parent
-HOMES = {"core/client_methods.py", "oauth/clients/methods.py"}
+HOMES = {
+    "core/client_methods.py",
+    "oauth/clients/methods.py",
+    "config/upstreams.py",  # the methods of this server as a client
+    "config/rules.py",  # and what they need
+}
 MODULES = sorted(
     str(path.relative_to(PACKAGE))
     for path in PACKAGE.rglob("*.py")
-    # The device's side is a library of its own.
-    if path.relative_to(PACKAGE).parts[0] != "device"
+    # Libraries of their own, and this server as the client of others.
+    if path.relative_to(PACKAGE).parts[0] not in {"device", "conformance", "upstream"}
 )
 
 

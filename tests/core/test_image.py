@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deviceflow.core.image import MAX_BYTES, ImageError, read_image
+from deviceflow.core.image import MAX_IMAGE_BYTES, ImageError, read_image
 from tests.stage.pictures import picture
 
 PNG = picture()
@@ -60,9 +60,9 @@ def test_a_size_that_does_not_fit(kind: str, size: tuple[int, int]) -> None:
 
 
 def test_too_many_bytes() -> None:
-    assert read_image(PNG.ljust(MAX_BYTES, b"\x00")).width == 64
-    with pytest.raises(ImageError, match=f"has {MAX_BYTES + 1} bytes"):
-        read_image(PNG.ljust(MAX_BYTES + 1, b"\x00"))
+    assert read_image(PNG.ljust(MAX_IMAGE_BYTES, b"\x00")).width == 64
+    with pytest.raises(ImageError, match=f"has {MAX_IMAGE_BYTES + 1} bytes"):
+        read_image(PNG.ljust(MAX_IMAGE_BYTES + 1, b"\x00"))
 
 
 STARTS = [b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBPVP8X", b""]

@@ -41,7 +41,7 @@ def test_every_template_may_be_replaced_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("device/dune.html", DONE, "replaces no template; expected one of account/sign_out.html,"),
+        ("device/dune.html", DONE, "replaces no template; expected one of account/app.html,"),
         ("device/done.html", "{% if %}", "line 1: Expected an expression"),
         ("device/done.html", DONE + "{{ endings }}", "unknown variable endings; expected one of"),
         ("device/done.html", '{% extends "bass.html" %}', "there is no template bass.html"),

@@ -64,7 +64,7 @@ async def test_it_stays_listed_when_it_has_tokens(each_store: Store) -> None:
 async def test_where_the_person_was_is_noted(each_store: Store) -> None:
     grant = await each_store.grant()
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.CHANGED
-    await each_store.grants.decide(grant, Event.APPROVE, ADA, "198.51.100.4")
+    await each_store.grants.decide(grant, Event.APPROVE, ADA, decided_from="198.51.100.4")
     (device,) = await listed(each_store)
     assert device.entry.approved_from == "198.51.100.4"
 

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from deviceflow.upstream.errors import Cause, UpstreamError
-from deviceflow.upstream.web_client import MAX_BYTES, Response, WebClient
+from deviceflow.upstream.web_client import MAX_RESPONSE_BYTES, Response, WebClient
 from tests.stage.ports import free_port
 from tests.stage.provider import Lies, StageProvider
 
@@ -44,7 +44,7 @@ async def test_what_is_no_object_is_empty(
 async def test_a_long_body_is_not_read_to_its_end(
     client: WebClient, provider: StageProvider
 ) -> None:
-    provider.lies = Lies(bodies={"/jwks": b" " * (MAX_BYTES + 1)})
+    provider.lies = Lies(bodies={"/jwks": b" " * (MAX_RESPONSE_BYTES + 1)})
     assert await cause_of(client, f"{provider.issuer}/jwks") is Cause.BAD_RESPONSE
 
 

@@ -1,7 +1,6 @@
 """Add a factor, and remove one: what holds for the app and for passkeys."""
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -13,10 +12,8 @@ from deviceflow.pages.account import recovery
 from deviceflow.pages.account.owner import SECURITY, VERY_FRESH_S, Owner, Owners
 from deviceflow.pages.account.recovery import NewCodes
 from deviceflow.pages.cookie import SessionCookie
-from deviceflow.store.factors import Factors
+from deviceflow.store.factors import Edit, Factors
 from deviceflow.store.sessions import Sessions
-
-Edit = Callable[[Factors], Factors | None]
 
 log = structlog.get_logger()
 
@@ -52,7 +49,7 @@ class Additions:
         log.info("account.changed", change=notice, address=owner.visitor.address)
         owner = await self._with_factor(owner, amr)
         is_first = after.recovery == hashes
-        path, query = (recovery.PATH, {}) if is_first else (SECURITY, {"notice": notice})
+        path, query = (recovery.RECOVERY_PATH, {}) if is_first else (SECURITY, {"notice": notice})
         response = self.owners.lead(owner, path, **query)
         self.cookie.write(response, owner.visitor.cookie)
         if is_first:

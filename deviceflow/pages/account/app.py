@@ -15,7 +15,7 @@ from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.policy import totp
 from deviceflow.store.factors import Authenticator, Factors
 
-PATH = "/account/security/app"
+APP_PATH = "/account/security/app"
 _SETUP_S = 1800
 _GROUP = 4
 
@@ -35,9 +35,9 @@ class AppPage:
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
         return [
-            web.get(PATH, self.show),
-            web.post(PATH, self.confirm),
-            web.post(f"{PATH}/remove", self.remove),
+            web.get(APP_PATH, self.show),
+            web.post(APP_PATH, self.confirm),
+            web.post(f"{APP_PATH}/remove", self.remove),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
@@ -78,7 +78,7 @@ class AppPage:
         now = int(self.owners.clock())
         step = totp.step_of(secret, owner.fields.get("code", ""), now)
         if step is None:
-            return self.owners.lead(owner, PATH, setup=setup, notice="wrong")
+            return self.owners.lead(owner, APP_PATH, setup=setup, notice="wrong")
         app = Authenticator(
             secret=self.owners.factors.encrypted(secret, owner.sub), added_at=now, used_step=step
         )
@@ -105,8 +105,8 @@ class AppPage:
     def _begin(self, owner: Owner) -> web.Response:
         """Lead to the page with a new secret."""
         text = f"{totp.new_secret()} {int(self.owners.clock()) + _SETUP_S}"
-        encrypted = self.owners.factors.encrypted(text, owner.context(PATH))
-        return self.owners.lead(owner, PATH, setup=base64url.encode(encrypted))
+        encrypted = self.owners.factors.encrypted(text, owner.context(APP_PATH))
+        return self.owners.lead(owner, APP_PATH, setup=base64url.encode(encrypted))
 
     def _secret_in(self, owner: Owner, setup: str) -> str | None:
         """Return the secret that this session sets up, None if there is none any more."""
@@ -114,7 +114,7 @@ class AppPage:
             encrypted = base64url.decode(setup)
         except ValueError:
             return None
-        text = self.owners.factors.decrypted(encrypted, owner.context(PATH)) or ""
+        text = self.owners.factors.decrypted(encrypted, owner.context(APP_PATH)) or ""
         secret, _, until = text.partition(" ")
         return secret if secret and int(until) > self.owners.clock() else None
 

@@ -16,8 +16,8 @@ from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies, CeremonyRefu
 from deviceflow.pages.texts import gettext
 from deviceflow.store.factors import MOST_PASSKEYS, Factors, Passkey
 
-PATH = "/account/passkeys"
-LONGEST_NAME = 60
+PASSKEYS_PATH = "/account/passkeys"
+LONGEST_PASSKEY_NAME = 60
 
 _PROBLEMS = {"refused": 400, "outdated": 403, "full": 409}
 
@@ -46,10 +46,10 @@ class PasskeysPage:
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
         return [
-            web.get(PATH, self.show),
-            web.post(PATH, self.add),
-            web.post(f"{PATH}/rename", self.rename),
-            web.post(f"{PATH}/remove", self.remove),
+            web.get(PASSKEYS_PATH, self.show),
+            web.post(PASSKEYS_PATH, self.add),
+            web.post(f"{PASSKEYS_PATH}/rename", self.rename),
+            web.post(f"{PASSKEYS_PATH}/remove", self.remove),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ class PasskeysPage:
             if may_add
             else "",
             "is_full": is_full,
-            "longest_name": LONGEST_NAME,
+            "longest_name": LONGEST_PASSKEY_NAME,
             "notice": notice,
         }
         status = _PROBLEMS.get(notice, 200)
@@ -141,12 +141,12 @@ class PasskeysPage:
         return response
 
     def _back(self, owner: Owner, notice: str) -> web.Response:
-        return self.owners.lead(owner, PATH, notice=notice)
+        return self.owners.lead(owner, PASSKEYS_PATH, notice=notice)
 
 
 def _name_in(owner: Owner) -> str:
     """Return the name in a form, fit to be shown; a plain one if there is none."""
-    typed = repaired(owner.fields.get("name", "")[:LONGEST_NAME])
+    typed = repaired(owner.fields.get("name", "")[:LONGEST_PASSKEY_NAME])
     return typed or gettext("account.passkeys.default_name")
 
 

@@ -12,7 +12,7 @@ from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.users import Users
 
-PATH = "/account/security/password"
+CHANGE_PATH = "/account/security/password"
 
 _PROBLEMS = {
     "incomplete": 400,
@@ -39,7 +39,7 @@ class ChangePasswordPage:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.get(PATH, self.show), web.post(PATH, self.change)]
+        return [web.get(CHANGE_PATH, self.show), web.post(CHANGE_PATH, self.change)]
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the form."""
@@ -61,7 +61,7 @@ class ChangePasswordPage:
             return owner
         problem = _problem_of(owner) or await self._problem_of_old(owner)
         if problem:
-            return self.owners.lead(owner, PATH, notice=problem)
+            return self.owners.lead(owner, CHANGE_PATH, notice=problem)
         # As it is now: `verify` may have stored another hash of the old password.
         account = await self.users.find(owner.person.account.username)
         new = owner.fields["new_password"]

@@ -11,7 +11,7 @@ from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.store.factors import Factors, FactorStore
 
-PATH = "/account/security/recovery-codes"
+RECOVERY_PATH = "/account/security/recovery-codes"
 _SHOWN_WITHIN_S = 600
 
 
@@ -42,7 +42,7 @@ class NewCodes:
 
     def hand_over(self, owner: Owner, response: web.Response, codes: tuple[str, ...]) -> None:
         """Give the codes to the page that `response` leads to."""
-        text = self.store.encrypted(" ".join(codes), owner.context(PATH))
+        text = self.store.encrypted(" ".join(codes), owner.context(RECOVERY_PATH))
         response.set_cookie(
             self.name,
             base64url.encode(text),
@@ -59,7 +59,7 @@ class NewCodes:
             sent = base64url.decode(owner.visitor.request.cookies.get(self.name, ""))
         except ValueError:
             return []
-        return (self.store.decrypted(sent, owner.context(PATH)) or "").split()
+        return (self.store.decrypted(sent, owner.context(RECOVERY_PATH)) or "").split()
 
     def forget(self, response: web.Response) -> None:
         """Remove the cookie."""
@@ -77,7 +77,7 @@ class RecoveryPage:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.get(PATH, self.show), web.post(PATH, self.renew)]
+        return [web.get(RECOVERY_PATH, self.show), web.post(RECOVERY_PATH, self.renew)]
 
     async def show(self, request: web.Request) -> web.Response:
         """Show codes that were just made; later, only how many are left."""
@@ -105,6 +105,6 @@ class RecoveryPage:
             return replace(factors, recovery=hashes)
 
         await self.owners.factors.change(owner.sub, edit)
-        response = self.owners.lead(owner, PATH)
+        response = self.owners.lead(owner, RECOVERY_PATH)
         self.new_codes.hand_over(owner, response, codes)
         return response

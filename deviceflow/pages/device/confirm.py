@@ -64,7 +64,7 @@ class ConfirmPage:
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
         if self.check.lacks(visitor.person, client):
-            return see_other(request, step_up.PATH, self.requests.show(own))
+            return see_other(request, step_up.STEP_UP_PATH, self.requests.show(own))
         return await self._page(visitor, own, client)
 
     async def _page(

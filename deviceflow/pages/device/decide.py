@@ -99,7 +99,7 @@ class DecideStep:
         lacks = self.check.lacks(submission.person, client)
         if lacks is not None:
             log.info("grant.sign_in_not_enough", lacks=lacks, client_id=client.client_id)
-            return see_other(visitor.request, step_up.PATH, code)
+            return see_other(visitor.request, step_up.STEP_UP_PATH, code)
         notice = _fault(submission.choice, client, device_request.grant)
         if not notice:
             return None

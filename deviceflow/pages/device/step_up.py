@@ -20,7 +20,7 @@ from deviceflow.pages.visitor import Person, Visitors
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.store.factors import FactorStore
 
-PATH = "/device/step-up"
+STEP_UP_PATH = "/device/step-up"
 _SECURITY = "/account/security"
 
 
@@ -55,7 +55,7 @@ class StepUpPage:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.get(PATH, self.tell)]
+        return [web.get(STEP_UP_PATH, self.tell)]
 
     async def tell(self, request: web.Request) -> web.Response:
         """Say it, for a request that this account has claimed and that is not enough for it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from deviceflow.core.assurance import PASSWORD
+from deviceflow.core.assurance import BY_PASSWORD
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies
@@ -123,7 +123,7 @@ class PasswordPage:
             again = onward.detour(request, "/login", notice="wrong")
             return self._keep_name(visitor, again, username)
         await attempt.forgive()
-        return await self.arrival.first(visitor, account, onward, amr=PASSWORD)
+        return await self.arrival.first(visitor, account, onward, amr=BY_PASSWORD)
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:
         """Say why the form does not count, empty if it does: not this visitor's, or out of date."""

@@ -25,7 +25,7 @@ from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.factors import FactorStore
 from deviceflow.store.users import Account
 
-PATH: Final = "/login/second"
+SECOND_PATH: Final = "/login/second"
 
 _PROBLEMS = {"incomplete": 400} | dict.fromkeys(
     ("wrong", "wrong_recovery", "passkey", "outdated", "paused"), 403
@@ -54,7 +54,7 @@ class SecondPage:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.get(PATH, self.ask), web.post(PATH, self.check)]
+        return [web.get(SECOND_PATH, self.ask), web.post(SECOND_PATH, self.check)]
 
     async def ask(self, request: web.Request) -> web.Response:
         """Show the form, unless the first step is missing or nothing is left to prove."""
@@ -63,7 +63,7 @@ class SecondPage:
         first = await self._first_step(visitor)
         if first is None:
             return _elsewhere(visitor, onward)
-        self.pauses.check(visitor, PATH)
+        self.pauses.check(visitor, SECOND_PATH)
         notice = "paused" if "pause" in request.query else request.query.get("notice", "")
         return await self._form(visitor, first.account, onward, notice)
 
@@ -75,7 +75,7 @@ class SecondPage:
         if first is None:
             return _elsewhere(visitor, onward)
         if not self.visitors.is_own(visitor, fields):
-            return onward.detour(request, PATH, notice="outdated")
+            return onward.detour(request, SECOND_PATH, notice="outdated")
         if "credential" in fields:
             return await self._by_passkey(visitor, first, onward, fields["credential"])
         return await self._by_code(visitor, first, onward, fields)
@@ -86,14 +86,14 @@ class SecondPage:
         """Go on if a code of the app, or a recovery code, is right and was not used."""
         code, recovery = fields.get("code", ""), fields.get("recovery_code", "")
         if not code and not recovery:
-            return onward.detour(visitor.request, PATH, notice="incomplete")
+            return onward.detour(visitor.request, SECOND_PATH, notice="incomplete")
         name = account_key(first.account.username)
         browser = self.known_browsers.mark(visitor.request, name)
         try:
             attempt = await self.throttle.second_factor(name, visitor.address, browser)
         except TooManyTries as refusal:
             kept, wait_s = onward.user_code, refusal.wait_s
-            return self.pauses.lead(visitor, PATH, wait_s, kept, is_known=True)
+            return self.pauses.lead(visitor, SECOND_PATH, wait_s, kept, is_known=True)
         if not await self._is_right(first.account.sub, code, recovery):
             log.info("sign_in.second_failed", address=visitor.address)
             return self._again(visitor, onward, "wrong" if code else "wrong_recovery")
@@ -115,7 +115,7 @@ class SecondPage:
 
     def _again(self, visitor: Visitor, onward: Onward, problem: str) -> web.Response:
         self.recorder.count(table.SIGN_INS, "failed")
-        return onward.detour(visitor.request, PATH, notice=problem)
+        return onward.detour(visitor.request, SECOND_PATH, notice=problem)
 
     async def _finish(
         self, visitor: Visitor, first: FirstStep, onward: Onward, factor: tuple[str, ...]

@@ -14,7 +14,7 @@ from deviceflow.pages.visitor import Visitors
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.store.users import Account, Users
 
-PATH = "/login/proxy"
+PROXY_PATH = "/login/proxy"
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class VouchedStep:
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
-        return [web.post(PATH, self.sign_in)]
+        return [web.post(PROXY_PATH, self.sign_in)]
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Go on as the person whom the proxy names now, or lead back to `/login`."""
