@@ -9,12 +9,19 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import msgspec
 from msgspec import UnsetType
 
-from deviceflow.config.reading import Reading, StringValue, join, struct_in, suggestion
+from deviceflow.config.reading import (
+    Reading,
+    StringValue,
+    is_table,
+    join,
+    struct_in,
+    suggestion,
+)
 from deviceflow.config.rules import RULES
 from deviceflow.config.settings import DEFAULT_SCOPES, MAX_WORKERS, Server, Settings
 from deviceflow.core.client import Client
@@ -50,7 +57,8 @@ def load(
     If `path` is None, DEVICEFLOW_CONFIG may name the file. `overrides` maps dotted paths
     (`server.port`) to values of the command line; None means that the option was not used.
     If there is a file, `server.data_dir` is relative to its folder, unless the environment or
-    the command line sets it. So all commands with the same file use the same store.
+    the command line sets it. So all commands with the same file use the same store. The same holds
+    for `pages.texts_dir`.
     May raise ConfigError, which lists all problems.
     """
     if path is None and environ.get(_FILE_VARIABLE):
@@ -69,7 +77,7 @@ def load(
     settings = reading.struct(Settings, document)
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
-    return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
+    return settings if path is None else _beside(path, settings, origins)
 
 
 def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
@@ -123,7 +131,7 @@ def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tup
         path = join(above, field.name)
         if nested := struct_in(field.type):
             paths += setting_paths(nested, path)
-        elif get_origin(field.type) is not dict and not any(map(struct_in, get_args(field.type))):
+        elif not is_table(field.type) and not any(map(struct_in, get_args(field.type))):
             paths.append(path)
     return tuple(paths)
 
@@ -133,11 +141,15 @@ def variable_for(setting: str) -> str:
     return _VARIABLE + setting.replace(".", "_").upper()
 
 
-def _beside(file: Path, settings: Settings) -> Settings:
+def _beside(file: Path, settings: Settings, origins: Mapping[str, str]) -> Settings:
     # Do not resolve symbolic links: a mounted file may be a link into a folder that is replaced.
-    folder = str(file.absolute().parent / settings.server.data_dir)
-    server = msgspec.structs.replace(settings.server, data_dir=folder)
-    return msgspec.structs.replace(settings, server=server)
+    folder = file.absolute().parent
+    server, pages = settings.server, settings.pages
+    if "server.data_dir" not in origins:
+        server = msgspec.structs.replace(server, data_dir=str(folder / server.data_dir))
+    if pages.texts_dir is not None and "pages.texts_dir" not in origins:
+        pages = msgspec.structs.replace(pages, texts_dir=str(folder / pages.texts_dir))
+    return msgspec.structs.replace(settings, server=server, pages=pages)
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from ipaddress import ip_network
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
+    LANGUAGES,
     Device,
+    Pages,
     Redis,
     Registration,
     Server,
@@ -124,6 +126,20 @@ def _registration_rules(registration: Registration) -> Iterator[Finding]:
         )
 
 
+def _pages_rules(pages: Pages) -> Iterator[Finding]:
+    if not pages.languages:
+        yield "languages", "an empty list", "at least one language"
+    for i, tag in enumerate(pages.languages):
+        if tag not in LANGUAGES and pages.texts_dir is None:
+            right = f"one of {', '.join(LANGUAGES)}, or pages.texts_dir with its texts"
+            yield f"languages[{i}]", f"got {shown(tag)}", right
+    if pages.default_language not in pages.languages:
+        wrong = f"got {shown(pages.default_language)}"
+        yield "default_language", wrong, "one of pages.languages"
+    if pages.title == {}:
+        yield "title", "an empty table", "a text for at least one language"
+
+
 def _settings_rules(settings: Settings) -> Iterator[Finding]:
     if not is_issuer(settings.issuer_url):
         yield (
@@ -131,6 +147,9 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
             f"missing, with server.host {shown(settings.server.host)}",
             "the https:// URL under which devices and people reach this server",
         )
+    for scope, words in settings.scopes.items():
+        if words == {}:
+            yield f"scopes.{scope}", "an empty table", "a text for at least one language"
     yield from _repeated("clients", "client_id", [client.client_id for client in settings.clients])
     yield from _repeated("users", "username", [user.username for user in settings.users])
     yield from _repeated("users", "sub", [user.sub for user in settings.users])
@@ -184,5 +203,6 @@ RULES: Rules = {
     Redis: _redis_rules,
     Device: _device_rules,
     Registration: _registration_rules,
+    Pages: _pages_rules,
     Settings: _settings_rules,
 }

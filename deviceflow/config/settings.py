@@ -1,6 +1,7 @@
 """The settings, as Structs. Each type carries its own rule and description."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -15,11 +16,13 @@ from deviceflow.config.values import (
     HeaderName,
     Host,
     Issuer,
+    LanguageTag,
     NetworkText,
     PasswordHash,
     Port,
     RedisUrl,
     SubjectIdentifier,
+    Words,
 )
 from deviceflow.core.client import (
     Client,
@@ -43,6 +46,11 @@ DEFAULT_SCOPES = {
 }
 """The scopes that are described to people even if the file does not describe them."""
 
+
+DEFAULT_TITLE = "Connect a device"
+
+LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt", "zh-Hans")
+"""The languages that come with this server."""
 
 MAX_WORKERS = 512
 
@@ -143,10 +151,17 @@ class Registration(Section, frozen=True, kw_only=True):
 
 
 class Pages(Section, frozen=True, kw_only=True):
-    """The pages that people see."""
+    """The pages that people see.
 
-    title: DisplayName = "Connect a device"
+    `languages`: those that are offered, as tags. `texts_dir`: a folder with texts of the operator,
+    `<language>.po`, that come before those of this server.
+    """
+
+    title: Words = DEFAULT_TITLE
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
+    languages: tuple[LanguageTag, ...] = LANGUAGES
+    default_language: LanguageTag = "en"
+    texts_dir: Folder | None = None
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -179,7 +194,7 @@ class User(Section, frozen=True, kw_only=True):
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """All settings. `scopes`: a description for people, by scope.
+    """All settings. `scopes`: a description for people, by scope, in one language or in several.
 
     `resources`: the APIs with scopes of their own (RFC 9068 3).
     """
@@ -193,7 +208,7 @@ class Settings(Section, frozen=True, kw_only=True):
     pages: Pages = Pages()
     log: Log = Log()
     tracing: Tracing = Tracing()
-    scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
+    scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()
     users: tuple[User, ...] = ()

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
+from deviceflow.core.client import DisplayName
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 
 
@@ -134,6 +135,15 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="1 to 255 ASCII characters, no spaces")
 ]
+LanguageTag = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?\Z",
+        description='the tag of a language, such as "de", "pt-BR" or "zh-Hans"',
+    ),
+]
+Words = DisplayName | dict[LanguageTag, DisplayName]
+"""Text for people: one for all languages, or one for each. The first stands for all others."""
 Email = Annotated[str, Meta(pattern=r"\A[^@\s]+@[^@\s]+\Z", description="an e-mail address")]
 PasswordHash = Annotated[
     str,

@@ -38,7 +38,7 @@ _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
 
 
 _SAME_SHAPES = str.maketrans(
-    "АВЕЗІЈКМНОРЅТСУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧー",  # noqa: RUF001 - they look alike, that is the point
+    "АВЕЗІЈКМНОРЅТСУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧー",
     "ABE3IJKMHOPSTCYXABEZHIKMNOPTYX-",
 )
 """Cyrillic and Greek capitals, as the Latin characters that a device shows in the same shape.

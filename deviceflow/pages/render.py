@@ -13,15 +13,20 @@ import jinja2
 from aiohttp import web
 
 from deviceflow.config import Settings
+from deviceflow.config.settings import DEFAULT_TITLE
 from deviceflow.pages.headers import security_headers
+from deviceflow.pages.languages import LANGUAGES, read_languages
 from deviceflow.pages.static_files import StaticFiles
-from deviceflow.pages.texts import install_texts
+from deviceflow.pages.texts import gettext, install_texts, language
+from deviceflow.pages.words import in_language
 
 HTTPS = web.AppKey("https", bool)
 """Whether people reach the issuer over TLS."""
 
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
+
+SETTINGS = web.AppKey("settings", Settings)
 
 USER_CODE = web.RequestKey("user_code", str)
 """A request's code, if its form had one: an error page leads on with it."""
@@ -30,12 +35,14 @@ USER_CODE = web.RequestKey("user_code", str)
 def setup(app: web.Application, settings: Settings) -> None:
     """Give `app` the Jinja environment and the route `/static/<name>`.
 
-    May raise `OSError`: the templates, the static files or the texts cannot be read.
+    May raise `OSError`: the templates or the static files cannot be read. May raise `TextsError`.
     """
     base, https, templates = settings.base_path, is_https(settings), templates_dir()
     static = StaticFiles(templates / "static", base, https=https)
     app[BASE] = base
     app[HTTPS] = https
+    app[SETTINGS] = settings
+    app[LANGUAGES] = read_languages(settings)
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(templates),
@@ -46,7 +53,7 @@ def setup(app: web.Application, settings: Settings) -> None:
         lstrip_blocks=True,
         default_helpers=False,
     )
-    environment.globals.update(title=settings.pages.title, static=static.address, base=base)
+    environment.globals.update(static=static.address, base=base)
     install_texts(environment)
     app.router.add_get(settings.route("/static/{name}"), static.get)
 
@@ -75,13 +82,14 @@ def render(
 
     `policy`: as in `headers.security_headers`.
     """
+    context = _shared(request.app) | dict(context)
     text = aiohttp_jinja2.render_string(template, request, context)
     return web.Response(
         text=text,
         status=status,
         content_type="text/html",
         charset="utf-8",
-        headers=security_headers(https=request.app[HTTPS], policy=policy),
+        headers=security_headers(https=request.app[HTTPS], policy=policy) | _language_headers(),
     )
 
 
@@ -89,8 +97,9 @@ def written(
     app: web.Application, template: str, context: Mapping[str, Any], *, status: int
 ) -> Callable[[], web.Response]:
     """Render `template` once, for requests of which nothing is known."""
+    context = _shared(app) | dict(context)
     text = aiohttp_jinja2.get_env(app).get_template(template).render(context)
-    headers = security_headers(https=app[HTTPS])
+    headers = security_headers(https=app[HTTPS]) | _language_headers()
 
     def make() -> web.Response:
         return web.Response(
@@ -98,3 +107,23 @@ def written(
         )
 
     return make
+
+
+def _shared(app: web.Application) -> dict[str, Any]:
+    """Return what every template has."""
+    return {
+        "title": page_title(app[SETTINGS]),
+        "language": language(),
+        "language_menu": app[LANGUAGES].menu,
+    }
+
+
+def page_title(settings: Settings) -> str:
+    """Return the name at the top of each page, translated if it is the default."""
+    title = settings.pages.title
+    return gettext("base.title") if title == DEFAULT_TITLE else in_language(title)
+
+
+def _language_headers() -> dict[str, str]:
+    """Say in which language a page is, and what that depends on (RFC 9110 8.5, 12.5.5)."""
+    return {"Content-Language": language().tag, "Vary": "Accept-Language, Cookie"}

@@ -26,6 +26,7 @@ from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.languages import LANGUAGES
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
@@ -62,6 +63,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
         *_sign_out(parts, shared).routes(),
         *_device(parts, shared),
         *AuthorizePage().routes(),
+        *app[LANGUAGES].routes(),
     ]
     at_issuer = AtIssuer(issuer=parts.settings.issuer_url, codes=shared.codes)
     pages = [at_issuer.lead(route) for route in pages]

@@ -108,7 +108,10 @@ class Changes:
             settings = self._load()
         except ConfigError as error:
             raise ChangeRefused(*error.problems) from error
-        if problems := [*fixed_changes(fingerprints(self._settings), settings), *page_faults()]:
+        if problems := [
+            *fixed_changes(fingerprints(self._settings), settings),
+            *page_faults(settings.pages),
+        ]:
             raise ChangeRefused(*problems)
         try:
             context = make_context(settings)

@@ -217,7 +217,7 @@ def _try_to_take_over(handover: Handover, settings: Settings) -> None:
 
 
 def _find_problems(handover: Handover, settings: Settings) -> None:
-    problems = [*fixed_changes(handover.fixed, settings), *page_faults()]
+    problems = [*fixed_changes(handover.fixed, settings), *page_faults(settings.pages)]
     if problems:
         raise StartError("\ndeviceflow: ".join(problems))
     url = settings.redis.url or EmbeddedValkey(Path(settings.server.data_dir)).url

@@ -149,6 +149,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
         "registration.initial_access_token_sha256": DIGEST,
+        "pages.texts_dir": "/etc/deviceflow/texts",
     }
     # The values that other settings need for this one.
     beside = {"server.trusted_proxies": "::1"} if path.endswith("certificate_header") else {}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deviceflow.config import Pages
 from deviceflow.pages import files
 from deviceflow.pages.files import page_faults
 from deviceflow.pages.render import templates_dir
@@ -21,20 +22,25 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_files_are_good(templates: Path) -> None:
     assert list(templates.rglob("*.html"))
-    assert page_faults() == []
+    assert page_faults(Pages()) == []
 
 
 @pytest.mark.parametrize("text", ["{% if %}", "{{ unclosed", "\xff\xfe"])
 def test_a_broken_template_is_named(templates: Path, text: str) -> None:
     broken = min(templates.rglob("*.html"))
     broken.write_bytes(text.encode("latin-1"))
-    (fault,) = page_faults()
+    (fault,) = page_faults(Pages())
     assert fault.startswith(f"{broken}: ")
 
 
-def test_a_broken_catalogue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable() -> None:
-        raise OSError("input/output error")
+@pytest.mark.parametrize("text", ["msgid", "msgid a", '"\xff"'])
+def test_a_broken_catalogue_is_named(tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "de.po"
+    broken.write_bytes(text.encode("latin-1"))
+    (fault,) = page_faults(Pages(texts_dir=str(tmp_path)))
+    assert fault.startswith(f"{broken}: ")
 
-    monkeypatch.setattr(files, "read_catalogue", unreadable)
-    assert page_faults() == ["the catalogue of texts: input/output error"]
+
+def test_a_language_without_a_catalogue_is_named(tmp_path: Path) -> None:
+    (fault,) = page_faults(Pages(texts_dir=str(tmp_path), languages=("en", "sv")))
+    assert fault == f"{tmp_path / 'sv.po'}: there is no such file, so no texts in sv"
