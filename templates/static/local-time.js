@@ -6,7 +6,8 @@ const base = (tag) => tag.split("-")[0];
 const country = navigator.languages.find((each) => base(each) === base(language));
 const locale = country ? [country, language] : language;
 const common = { numberingSystem: "latn", calendar: "gregory" };
-const day = { day: "numeric", month: "short", year: "numeric" };
+const month = base(language) === "pl" ? "long" : "short"; // only the long one is in the genitive
+const day = { day: "numeric", month, year: "numeric" };
 const clock = { hour: "2-digit", minute: "2-digit" };
 
 for (const time of document.querySelectorAll("time[data-local]")) {
