@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
-    LANGUAGES,
+    SHIPPED_LANGUAGES,
     Device,
     Pages,
     Redis,
@@ -130,8 +130,8 @@ def _pages_rules(pages: Pages) -> Iterator[Finding]:
     if not pages.languages:
         yield "languages", "an empty list", "at least one language"
     for i, tag in enumerate(pages.languages):
-        if tag not in LANGUAGES and pages.texts_dir is None:
-            right = f"one of {', '.join(LANGUAGES)}, or pages.texts_dir with its texts"
+        if tag not in SHIPPED_LANGUAGES and pages.texts_dir is None:
+            right = f"one of {', '.join(SHIPPED_LANGUAGES)}, or pages.texts_dir with its texts"
             yield f"languages[{i}]", f"got {shown(tag)}", right
     if pages.default_language not in pages.languages:
         wrong = f"got {shown(pages.default_language)}"

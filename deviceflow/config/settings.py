@@ -49,7 +49,7 @@ DEFAULT_SCOPES = {
 
 DEFAULT_TITLE = "Connect a device"
 
-LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt", "zh-Hans")
+SHIPPED_LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt", "zh-Hans")
 """The languages that come with this server."""
 
 MAX_WORKERS = 512
@@ -159,7 +159,7 @@ class Pages(Section, frozen=True, kw_only=True):
 
     title: Words = DEFAULT_TITLE
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
-    languages: tuple[LanguageTag, ...] = LANGUAGES
+    languages: tuple[LanguageTag, ...] = SHIPPED_LANGUAGES
     default_language: LanguageTag = "en"
     texts_dir: Folder | None = None
 

@@ -12,7 +12,7 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from deviceflow.config import Settings
+from deviceflow.config import Pages, Settings
 from deviceflow.config.settings import DEFAULT_TITLE
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.languages import LANGUAGES, read_languages
@@ -26,7 +26,7 @@ HTTPS = web.AppKey("https", bool)
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
 
-SETTINGS = web.AppKey("settings", Settings)
+_PAGES = web.AppKey("pages", Pages)
 
 USER_CODE = web.RequestKey("user_code", str)
 """A request's code, if its form had one: an error page leads on with it."""
@@ -41,7 +41,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     static = StaticFiles(templates / "static", base, https=https)
     app[BASE] = base
     app[HTTPS] = https
-    app[SETTINGS] = settings
+    app[_PAGES] = settings.pages
     app[LANGUAGES] = read_languages(settings)
     environment = aiohttp_jinja2.setup(
         app,
@@ -112,16 +112,15 @@ def written(
 def _shared(app: web.Application) -> dict[str, Any]:
     """Return what every template has."""
     return {
-        "title": page_title(app[SETTINGS]),
+        "title": _title(app[_PAGES]),
         "language": language(),
         "language_menu": app[LANGUAGES].menu,
     }
 
 
-def page_title(settings: Settings) -> str:
+def _title(pages: Pages) -> str:
     """Return the name at the top of each page, translated if it is the default."""
-    title = settings.pages.title
-    return gettext("base.title") if title == DEFAULT_TITLE else in_language(title)
+    return gettext("base.title") if pages.title == DEFAULT_TITLE else in_language(pages.title)
 
 
 def _language_headers() -> dict[str, str]:

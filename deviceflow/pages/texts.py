@@ -29,6 +29,9 @@ from markupsafe import Markup, escape
 
 ENGLISH = "en"
 
+_RIGHT_TO_LEFT = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"}
+"""The languages that Babel says are written from right to left, without reading all of Babel."""
+
 _LOCALES = Path(__file__).parents[1] / "locale"
 
 
@@ -45,13 +48,13 @@ class Language:
 
     @cached_property
     def locale(self) -> Locale:
-        """What Babel knows of the language."""
+        """What Babel knows of the language. It reads that at the first date or number."""
         return Locale.parse(self.tag, sep="-")
 
     @property
     def direction(self) -> Literal["ltr", "rtl"]:
         """The direction of writing, as HTML names it."""
-        return "rtl" if self.locale.text_direction == "rtl" else "ltr"
+        return "rtl" if self.tag.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 def read_language(tag: str, folder: Path | None = None) -> Language:

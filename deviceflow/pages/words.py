@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from babel.dates import format_datetime
 
 from deviceflow.config.settings import DEFAULT_SCOPES
+from deviceflow.config.values import Words
 from deviceflow.core.device_description import DeviceDescription
 from deviceflow.core.languages import lookup
 from deviceflow.pages.texts import gettext, language, ngettext
@@ -14,10 +15,6 @@ _DAY_S = 86_400
 _HOUR_S = 3_600
 _MINUTE_S = 60
 _SHORT_S = 10
-
-
-Words = str | Mapping[str, str]
-"""Text of the settings: one for all languages, or one for each, by tag."""
 
 
 def in_language(words: Words) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
@@ -114,6 +115,13 @@ def test_times_are_written_as_in_the_language(tag: str) -> None:
             assert "2026" in said
         assert "14:03" in words.at(1_793_887_400)
         assert words.at(1_793_887_400).endswith("UTC")
+
+
+@pytest.mark.parametrize("tag", ["ar", "de", "fa", "he", "ja", "sv", "ur", "zh-Hans"])
+def test_the_direction_of_writing(tag: str) -> None:
+    """As Babel has it, whose data would be 1 MB and more for each language."""
+    direction = Locale.parse(tag, sep="-").text_direction
+    assert texts.Language(tag=tag, catalogue=GNUTranslations()).direction == direction
 
 
 def test_the_built_in_texts_of_settings_are_those_of_the_catalogue() -> None:
