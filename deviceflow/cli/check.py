@@ -13,6 +13,7 @@ from deviceflow.cli.store_access import with_store
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.resources import Resources
+from deviceflow.pages.files import text_faults
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
 from deviceflow.store.survey import survey
@@ -37,6 +38,9 @@ def check(file: Path, *, with_its_store: bool) -> None:
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from error
+    if faults := text_faults(settings.pages):
+        click.echo("\n".join(faults), err=True)
+        raise SystemExit(1)
     for warning in warnings(settings):
         click.echo(f"{file}: warning: {warning}", err=True)
     clients = _counted(len(settings.clients), "client")

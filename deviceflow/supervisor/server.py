@@ -15,7 +15,7 @@ import structlog
 
 from deviceflow.config import Settings
 from deviceflow.pages.demo import Demo
-from deviceflow.pages.files import page_faults
+from deviceflow.pages.files import page_faults, text_faults
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.changes import RELOAD, UPGRADE, Changes
 from deviceflow.supervisor.control import ControlRequest
@@ -78,6 +78,8 @@ class Supervisor:
             self._stop()
 
     def _open(self, handover: Handover | None, stack: ExitStack) -> None:
+        if faults := text_faults(self._settings.pages):
+            raise StartError("\ndeviceflow: ".join(faults))
         descriptors = raise_limit()
         handed = handover.premises if handover else None
         premises = self._premises = Premises(self._settings, handed, stack)
