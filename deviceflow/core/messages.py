@@ -105,6 +105,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     subject_types_supported: list[str]
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]
+    ui_locales_supported: list[str] | None = None
     device_poll_max_wait: int = 0
 
 

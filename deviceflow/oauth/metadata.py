@@ -87,6 +87,7 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=_each_once(signing),
         claims_supported=["sub", "auth_time", "amr", "name", "preferred_username", "email"],
+        ui_locales_supported=list(settings.pages.languages),
         device_poll_max_wait=settings.device.max_wait_s,
     )
 
