@@ -19,6 +19,7 @@ from deviceflow.ops.request_id import request_ids
 from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.account.notice_sending import sending_notices
 from deviceflow.pages.demo import Demo
+from deviceflow.pages.languages import answer_in_language
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts, Secrets, open_parts
@@ -74,6 +75,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     app = web.Application(
         middlewares=[
             request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
+            answer_in_language,
             answer_errors,
             cross_origin.middleware(),
         ],

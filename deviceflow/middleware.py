@@ -10,6 +10,8 @@ from deviceflow.oauth.answers import SERVER, exception_response
 from deviceflow.oauth.cors import Cors
 from deviceflow.oauth.poll.oversize import AnswerOversize, OversizeHead, answer_machine
 from deviceflow.pages.errors import cookies_too_large, error_page, uri_too_long, written_page
+from deviceflow.pages.languages import LANGUAGES
+from deviceflow.pages.texts import speaking
 
 MACHINE_PATHS = ("/oauth2/", "/.well-known/")
 
@@ -55,11 +57,14 @@ def answering_oversize(app: web.Application, cross_origin: Cors) -> AnswerOversi
 
     No signal of aiohttp sees such an answer, so the headers for other origins are added here. The
     pages are made once, because such a request cannot say anything that would be in them. A
-    browser sends Accept before the cookies; if it did not arrive, the path decides alone.
+    browser sends Accept before the cookies; if it did not arrive, the path decides alone. The
+    pages are in the default language.
     """
-    pages = {
-        error.status: written_page(app, error) for error in (uri_too_long(), cookies_too_large())
-    }
+    with speaking(app[LANGUAGES].default):
+        pages = {
+            error.status: written_page(app, error)
+            for error in (uri_too_long(), cookies_too_large())
+        }
 
     def answer(head: OversizeHead) -> web.StreamResponse:
         accepts_page = head.accept is None or "text/html" in head.accept

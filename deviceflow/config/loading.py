@@ -9,12 +9,19 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import msgspec
 from msgspec import UnsetType
 
-from deviceflow.config.reading import Reading, StringValue, join, struct_in, suggestion
+from deviceflow.config.reading import (
+    Reading,
+    StringValue,
+    is_table,
+    join,
+    struct_in,
+    suggestion,
+)
 from deviceflow.config.rules import RULES
 from deviceflow.config.settings import DEFAULT_SCOPES, MAX_WORKERS, Server, Settings
 from deviceflow.core.client import Client
@@ -128,7 +135,7 @@ def setting_paths(kind: type[msgspec.Struct] = Settings, above: str = "") -> tup
         path = join(above, field.name)
         if nested := struct_in(field.type):
             paths += setting_paths(nested, path)
-        elif get_origin(field.type) is not dict and not any(map(struct_in, get_args(field.type))):
+        elif not is_table(field.type) and not any(map(struct_in, get_args(field.type))):
             paths.append(path)
     return tuple(paths)
 

@@ -99,8 +99,12 @@ class Reading:
             return self.struct(nested, raw, path)
         if get_origin(kind) is tuple:
             return self._list(get_args(kind)[0], raw, path)
-        if get_origin(kind) is dict:
+        if is_table(kind):
             return self._table(kind, raw, path)
+        if table := table_beside(kind):
+            if isinstance(raw, Mapping):
+                return self._table(table, raw, path)
+            kind = get_args(kind)[0]
         try:
             # msgspec, unlike Python, does not accept a bool as an int.
             value = msgspec.convert(
@@ -196,6 +200,16 @@ def struct_in(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - a typ
         if isinstance(part, type) and issubclass(part, msgspec.Struct):
             return part
     return None
+
+
+def is_table(kind: Any) -> bool:  # noqa: ANN401 - a type form
+    """Return whether the values of a type are tables, such as those of `Mapping[str, int]`."""
+    return get_origin(kind) in {dict, Mapping}
+
+
+def table_beside(kind: Any) -> Any:  # noqa: ANN401 - a type form
+    """Return the table in `str | dict[str, str]`, None for a type that is only one of the two."""
+    return next(filter(is_table, get_args(kind)[1:]), None)
 
 
 def expected(kind: Any) -> str:  # noqa: ANN401 - a type form

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
+    SHIPPED_LANGUAGES,
     Device,
     Notices,
     Pages,
@@ -145,6 +146,21 @@ def _pages_rules(pages: Pages) -> Iterator[Finding]:
             yield "accent", wrong, f"{MIN_CONTRAST} to 1 or more (WCAG AA), such as {shown(dark)}"
     if (number := len(pages.links)) > MAX_LINKS:
         yield "links", f"got {number}", f"at most {MAX_LINKS}"
+    yield from _language_rules(pages)
+
+
+def _language_rules(pages: Pages) -> Iterator[Finding]:
+    if not pages.languages:
+        yield "languages", "an empty list", "at least one language"
+    for i, tag in enumerate(pages.languages):
+        if tag not in SHIPPED_LANGUAGES and pages.texts_dir is None:
+            right = f"one of {', '.join(SHIPPED_LANGUAGES)}, or pages.texts_dir with its texts"
+            yield f"languages[{i}]", f"got {shown(tag)}", right
+    if pages.default_language not in pages.languages:
+        wrong = f"got {shown(pages.default_language)}"
+        yield "default_language", wrong, "one of pages.languages"
+    if pages.title == {}:
+        yield "title", "an empty table", "a text for at least one language"
 
 
 def _registration_rules(registration: Registration) -> Iterator[Finding]:
@@ -190,6 +206,9 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
             "the https:// URL under which devices and people reach this server",
         )
     yield from _trusted_header_rules(settings)
+    for scope, words in settings.scopes.items():
+        if words == {}:
+            yield f"scopes.{scope}", "an empty table", "a text for at least one language"
     yield from _repeated("clients", "client_id", [client.client_id for client in settings.clients])
     yield from _repeated("users", "username", [user.username for user in settings.users])
     yield from _repeated("users", "sub", [user.sub for user in settings.users])

@@ -1,6 +1,7 @@
 """The settings, as Structs. Each type carries its own rule and description."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from deviceflow.config.values import (
     HeaderName,
     Host,
     Issuer,
+    LanguageTag,
     MailServer,
     NetworkText,
     PasswordHash,
@@ -27,6 +29,7 @@ from deviceflow.config.values import (
     SubjectIdentifier,
     WebhookSecret,
     WebhookUrl,
+    Words,
 )
 from deviceflow.core.client import (
     Client,
@@ -52,6 +55,11 @@ DEFAULT_SCOPES = {
 }
 """The scopes that are described to people even if the file does not describe them."""
 
+
+DEFAULT_TITLE = "Connect a device"
+
+SHIPPED_LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt", "zh-Hans")
+"""The languages that come with this server."""
 
 MAX_WORKERS = 512
 
@@ -160,16 +168,21 @@ class Pages(Section, frozen=True, kw_only=True):
 
     `geoip_file`: an MMDB file, by which the page says about where a device is. `logo`: a picture at
     the top of each page. `accent`: the colour of buttons and links. `links`: at the foot of each
-    page, by their words. `templates_dir`: a folder with templates that replace some.
+    page, by their words. `templates_dir`: a folder with templates that replace some. `languages`:
+    those that are offered, as tags. `texts_dir`: a folder with texts of the operator,
+    `<language>.po`, that come before those of this server.
     """
 
-    title: DisplayName = "Connect a device"
+    title: Words = DEFAULT_TITLE
     geoip_file: FilePath | None = None
     logo: ImagePath | None = None
     accent: Colour | None = None
     links: dict[DisplayName, WebPage] = {}
     templates_dir: Folder | None = None
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
+    languages: tuple[LanguageTag, ...] = SHIPPED_LANGUAGES
+    default_language: LanguageTag = "en"
+    texts_dir: Folder | None = None
 
 
 class Notices(Section, frozen=True, kw_only=True):
@@ -229,7 +242,7 @@ class User(Section, frozen=True, kw_only=True):
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """All settings. `scopes`: a description for people, by scope.
+    """All settings. `scopes`: a description for people, by scope, in one language or in several.
 
     `resources`: the APIs with scopes of their own (RFC 9068 3).
     """
@@ -245,7 +258,7 @@ class Settings(Section, frozen=True, kw_only=True):
     sign_in: SignIn = SignIn()
     log: Log = Log()
     tracing: Tracing = Tracing()
-    scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
+    scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()
     users: tuple[User, ...] = ()

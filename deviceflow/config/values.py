@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
+from deviceflow.core.client import DisplayName
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 from deviceflow.core.smtp_url import is_smtp_url
 
@@ -190,6 +191,16 @@ MailServer = Annotated[
         extra={"rule": is_smtp_url, "secret": True},
     ),
 ]
+
+LanguageTag = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?\Z",
+        description='the tag of a language, such as "de", "pt-BR" or "zh-Hans"',
+    ),
+]
+Words = DisplayName | dict[LanguageTag, DisplayName]
+"""Text for people: one for all languages, or one for each. The first stands for all others."""
 Email = Annotated[str, Meta(pattern=r"\A[^@\s]+@[^@\s]+\Z", description="an e-mail address")]
 PasswordHash = Annotated[
     str,

@@ -106,6 +106,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]
     acr_values_supported: list[str] | None = None
+    ui_locales_supported: list[str] | None = None
     device_poll_max_wait: int = 0
 
 

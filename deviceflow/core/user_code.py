@@ -2,8 +2,9 @@
 
 The default alphabet has no vowels, so that no words appear, and no digits, so that no two
 characters look alike. Digits are easier to type with a remote control, so an alphabet may be
-numeric. Case, width, spaces and punctuation of the typed code do not matter. A typed character
-outside the alphabet is read as the character of the alphabet that looks like it.
+numeric. Case, width, spaces and punctuation of the typed code do not matter, nor the script of its
+digits. A typed character outside the alphabet is read as the character of the alphabet that looks
+like it.
 """
 
 import math
@@ -34,6 +35,16 @@ GROWTH_BITS = 24
 
 # The characters of each string look alike.
 _LOOK_ALIKES = ("0OQD", "1ILJ", "2Z", "5S", "6G", "8B", "UV")
+
+
+_SAME_SHAPES = str.maketrans(
+    "АВЕЗІЈКМНОРЅТСУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧー",
+    "ABE3IJKMHOPSTCYXABEZHIKMNOPTYX-",
+)
+"""Cyrillic and Greek capitals, as the Latin characters that a device shows in the same shape.
+
+The last is the long mark of Japanese, which its keyboards type for a dash.
+"""
 
 
 class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +103,11 @@ def length_for(form: UserCodeFormat, live_grants: int, wrong_codes_per_day: floa
 def normalise(text: str, alphabet: str) -> str | None:
     """Return the code in `text` without dashes, or None if `text` cannot be a code.
 
-    Case is folded, punctuation and spaces are dropped (RFC 8628 6.1).
+    Case is folded, punctuation and spaces are dropped (RFC 8628 6.1). A keyboard may be for another
+    script than the device's: its full-width letters, its digits (such as Arabic-Indic ones) and
+    its capitals that look Latin count as what they stand for.
     """
-    folded = unicodedata.normalize("NFKC", text[:256]).upper()
+    folded = _latin(unicodedata.normalize("NFKC", text[:256]).upper())
     code = "".join(_read(character, alphabet) for character in folded if character.isalnum())
     return None if "?" in code or not code else code
 
@@ -119,6 +132,16 @@ def _unevenness(length: int, count: int, group: int) -> tuple[bool, bool, float,
     is_sized = min(group, 2) <= shortest and shortest + bool(longer) <= group + 1
     is_equal = longer == 0 and shortest >= min(group, 3)
     return (not is_sized, not is_equal, abs(length / count - group), count)
+
+
+def _latin(text: str) -> str:
+    """Write the digits of every script as 0 to 9, and capitals of a Latin shape as Latin."""
+    digits = (unicodedata.decimal(character, None) for character in text)
+    plain = (
+        character if digit is None else str(digit)
+        for character, digit in zip(text, digits, strict=True)
+    )
+    return "".join(plain).translate(_SAME_SHAPES)
 
 
 def _read(character: str, alphabet: str) -> str:

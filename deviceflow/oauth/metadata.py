@@ -89,6 +89,7 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
         id_token_signing_alg_values_supported=_each_once(signing),
         acr_values_supported=SignInWays.of(settings).acr_values or None,
         claims_supported=["sub", "auth_time", "amr", "acr", "name", "preferred_username", "email"],
+        ui_locales_supported=list(settings.pages.languages),
         device_poll_max_wait=settings.device.max_wait_s,
     )
 

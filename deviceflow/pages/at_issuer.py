@@ -12,6 +12,7 @@ from aiohttp import web
 from deviceflow.core.origin import origin_of
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.headers import security_headers
+from deviceflow.pages.languages import LANGUAGES, UI_LOCALES
 from deviceflow.pages.render import HTTPS
 
 _FIRST_PAGES = {"/device", "/login"}
@@ -46,7 +47,7 @@ class AtIssuer:
         more than a code in it comes from a redirect after a form, which was at the issuer.
         """
         host = request.headers.get("Host")
-        if host is None or set(request.query) - {"user_code"}:
+        if host is None or set(request.query) - {"user_code", UI_LOCALES}:
             return False
         own = origin_of(self.issuer)
         scheme = own.partition("://")[0]
@@ -56,9 +57,10 @@ class AtIssuer:
             return True
 
     def _redirect(self, request: web.Request, page: str) -> web.Response:
-        """Continue at the same page of the issuer, with the code and nothing else."""
+        """Continue at the same page of the issuer, with the code and a language, nothing else."""
         code = self.codes.carry(request.query.get("user_code", ""))
-        fields = _MARK | ({"user_code": code} if code else {})
+        tag = request.app[LANGUAGES].asked(request)
+        fields = _MARK | ({"user_code": code} if code else {}) | ({UI_LOCALES: tag} if tag else {})
         headers = security_headers(https=request.app[HTTPS])
         headers["Location"] = f"{self.issuer}{page}?{urlencode(fields)}"
         return web.Response(status=303, headers=headers)

@@ -27,10 +27,12 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from deviceflow.config import Pages
 from deviceflow.core import base64url
 from deviceflow.core.clock import Clock
 from deviceflow.core.origin import origin_of
 from deviceflow.pages.challenges import LIVES_S, Challenges
+from deviceflow.pages.words import title_in_words
 from deviceflow.store.factors import Factors, FactorStore, Passkey
 from deviceflow.store.users import Account, Users
 
@@ -73,7 +75,7 @@ class Ceremonies:
     """Makes options for the browser, and checks its answers. May raise `StoreUnavailable`."""
 
     issuer: str
-    title: str
+    pages: Pages
     challenges: Challenges
     store: FactorStore
     users: Users
@@ -83,7 +85,7 @@ class Ceremonies:
         """Return the options for a new passkey, as JSON: one that needs no user name."""
         options = generate_registration_options(
             rp_id=self._rp_id,
-            rp_name=self.title,
+            rp_name=title_in_words(self.pages),
             user_name=account.username,
             user_id=self.store.user_handle(account.sub),
             user_display_name=account.name or account.username,

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from deviceflow.core.origin import origin_of
 from deviceflow.pages.errors import Button, PageError
-from deviceflow.pages.texts import gettext
+from deviceflow.pages.texts import gettext, isolated
 
 _PERSON = b"deviceflow-csrf"
 
@@ -52,6 +52,6 @@ def _foreign_form(start: str) -> PageError:
         403,
         title=gettext("error.foreign_form.title"),
         happened=gettext("error.foreign_form.happened"),
-        next_step=gettext("error.foreign_form.next_step", start=start),
+        next_step=gettext("error.foreign_form.next_step", start=isolated(start)),
         button=Button(start, gettext("button.start_there")),
     )

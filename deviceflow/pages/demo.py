@@ -20,7 +20,7 @@ from deviceflow.core.user_code import UserCodeFormat, display, normalise
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS, render
-from deviceflow.pages.texts import gettext
+from deviceflow.pages.texts import ENGLISH, gettext, read_language, speaking
 
 _POLICY = {"script-src": "'self'", "connect-src": "'self'", "img-src": "'self'"}
 _SCOPES = ("openid", "profile", "offline_access")
@@ -54,8 +54,9 @@ class DemoPages:
         return [web.get("/demo", self.show), web.get("/demo/qr.svg", self.qr)]
 
     async def show(self, request: web.Request) -> web.Response:
-        """Show the television."""
-        return render(request, "demo.html", self.context, policy=_POLICY)
+        """Show the television, in English whatever the request asks for."""
+        with speaking(read_language(ENGLISH)):
+            return render(request, "demo.html", self.context, policy=_POLICY)
 
     async def qr(self, request: web.Request) -> web.Response:
         """Draw the verification_uri_complete of one user code (RFC 8628 3.3.1).

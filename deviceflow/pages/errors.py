@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import structlog
 from aiohttp import web
 
+from deviceflow.pages.languages import speak_to
 from deviceflow.pages.render import BASE, USER_CODE, render, written
 from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.store.errors import StoreUnavailable
@@ -73,6 +74,8 @@ class PageError(Exception):
 
 async def error_page(request: web.Request, exc: Exception) -> web.Response:
     """Answer with the page for `exc`; an unexpected one is logged and becomes a 500."""
+    # A request that aiohttp refuses by itself has not come through `answer_in_language`.
+    speak_to(request)
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:
         log.error("page.failed", method=request.method, path=request.path, exc_info=exc)

@@ -1,10 +1,12 @@
 """A look at the files of the pages, before a worker that uses them is started."""
 
-from deviceflow.config import Settings
+from pathlib import Path
+
+from deviceflow.config import Pages, Settings
 from deviceflow.pages.look import LookError, read_look
 from deviceflow.pages.template_faults import template_faults
 from deviceflow.pages.templates import templates_dir
-from deviceflow.pages.texts import read_catalogue
+from deviceflow.pages.texts import TextsError, catalogue_paths, read_catalogue
 from deviceflow.places import PlacesError, open_places
 
 
@@ -15,7 +17,7 @@ def page_faults(settings: Settings) -> list[str]:
     """
     return [
         *template_faults(settings.pages.templates_dir, templates_dir()),
-        *_text_faults(),
+        *_text_faults(settings.pages),
         *_look_faults(settings),
         *_place_faults(settings),
     ]
@@ -37,9 +39,13 @@ def _place_faults(settings: Settings) -> list[str]:
     return []
 
 
-def _text_faults() -> list[str]:
-    try:
-        read_catalogue()
-    except Exception as error:  # noqa: BLE001, whatever the reader of catalogues raises
-        return [f"the catalogue of texts: {error}"]
-    return []
+def _text_faults(pages: Pages) -> list[str]:
+    """Read the catalogues of texts; return a line for each that is no good."""
+    folder, faults = Path(pages.texts_dir) if pages.texts_dir else None, []
+    for tag in pages.languages:
+        try:
+            for path in catalogue_paths(tag, folder):
+                read_catalogue(path, tag)
+        except TextsError as error:
+            faults.append(str(error))
+    return faults

@@ -12,13 +12,15 @@ import jinja2
 import structlog
 from aiohttp import web
 
-from deviceflow.config import Settings
+from deviceflow.config import Pages, Settings
 from deviceflow.core.image import Image
 from deviceflow.pages.headers import security_headers
+from deviceflow.pages.languages import LANGUAGES, read_languages
 from deviceflow.pages.look import Look, read_look
 from deviceflow.pages.static_files import StaticFiles
 from deviceflow.pages.templates import make_loader, templates_dir
-from deviceflow.pages.texts import install_texts
+from deviceflow.pages.texts import install_texts, language
+from deviceflow.pages.words import title_in_words
 
 log = structlog.get_logger()
 
@@ -37,6 +39,8 @@ _OPTIONS: dict[str, Any] = _JINJA | {"default_helpers": False}
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
 
+_PAGES = web.AppKey("pages", Pages)
+
 USER_CODE = web.RequestKey("user_code", str)
 """A request's code, if its form had one: an error page leads on with it."""
 
@@ -48,15 +52,16 @@ _ORIGINALS = web.AppKey("originals", jinja2.Environment)
 def setup(app: web.Application, settings: Settings) -> None:
     """Give `app` the Jinja environment and the route `/static/<name>`.
 
-    May raise `OSError` (the templates, the static files or the texts cannot be read) and
+    May raise `OSError` (the templates or the static files cannot be read), `TextsError` and
     `LookError` (a file that the settings name is no good).
     """
     base, https, folder = settings.base_path, is_https(settings), templates_dir()
     static = StaticFiles(folder / "static", base, https=https)
     app[BASE] = base
     app[HTTPS] = https
+    app[_PAGES] = settings.pages
+    app[LANGUAGES] = read_languages(settings)
     shared = {
-        "title": settings.pages.title,
         "links": settings.pages.links,
         "static": static.address,
         "base": base,
@@ -120,12 +125,13 @@ def render(
         status=status,
         content_type="text/html",
         charset="utf-8",
-        headers=security_headers(https=request.app[HTTPS], policy=policy),
+        headers=security_headers(https=request.app[HTTPS], policy=policy) | _language_headers(),
     )
 
 
 def _text(app: web.Application, template: str, context: Mapping[str, Any]) -> str:
     """Render `template`. Where the operator's own one fails, the original takes its place."""
+    context = _shared(app) | dict(context)
     try:
         return aiohttp_jinja2.get_env(app).get_template(template).render(context)
     except Exception as error:
@@ -143,7 +149,7 @@ def written(
 ) -> Callable[[], web.Response]:
     """Render `template` once, for requests of which nothing is known."""
     text = _text(app, template, context)
-    headers = security_headers(https=app[HTTPS])
+    headers = security_headers(https=app[HTTPS]) | _language_headers()
 
     def make() -> web.Response:
         return web.Response(
@@ -151,3 +157,17 @@ def written(
         )
 
     return make
+
+
+def _shared(app: web.Application) -> dict[str, Any]:
+    """Return what every template has."""
+    return {
+        "title": title_in_words(app[_PAGES]),
+        "language": language(),
+        "language_menu": app[LANGUAGES].menu,
+    }
+
+
+def _language_headers() -> dict[str, str]:
+    """Say in which language a page is, and what that depends on (RFC 9110 8.5, 12.5.5)."""
+    return {"Content-Language": language().tag, "Vary": "Accept-Language, Cookie"}

@@ -44,6 +44,7 @@ from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.languages import LANGUAGES
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
@@ -100,6 +101,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
         *_security(parts, shared),
         *_device(parts, shared),
         *AuthorizePage().routes(),
+        *app[LANGUAGES].routes(),
     ]
     at_issuer = AtIssuer(issuer=parts.settings.issuer_url, codes=shared.codes)
     pages = [at_issuer.lead(route) for route in pages]
@@ -141,7 +143,7 @@ def _shared(parts: Parts) -> SharedParts:
         ways=SignInWays.of(settings),
         ceremonies=Ceremonies(
             issuer=settings.issuer_url,
-            title=settings.pages.title,
+            pages=settings.pages,
             challenges=Challenges(
                 key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
             ),
@@ -243,7 +245,7 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         *SecurityPage(owners=owners).routes(),
         *password.routes(),
         *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
-        *AppPage(owners=owners, additions=additions, title=parts.settings.pages.title).routes(),
+        *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
 

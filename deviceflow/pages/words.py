@@ -5,8 +5,12 @@ from datetime import UTC, datetime
 
 from babel.dates import format_datetime
 
+from deviceflow.config import Pages
+from deviceflow.config.settings import DEFAULT_SCOPES, DEFAULT_TITLE
+from deviceflow.config.values import Words
 from deviceflow.core.device_description import DeviceDescription
-from deviceflow.pages.texts import LANGUAGE, gettext, ngettext
+from deviceflow.core.languages import lookup
+from deviceflow.pages.texts import gettext, language, ngettext
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
@@ -14,9 +18,33 @@ _MINUTE_S = 60
 _SHORT_S = 10
 
 
-def scopes_in_words(scope: str, meanings: Mapping[str, str]) -> list[str]:
+def in_language(words: Words) -> str:
+    """Return text of the settings in the language of the request, else the first that is there."""
+    if isinstance(words, str):
+        return words
+    return words[lookup([language().tag], list(words)) or next(iter(words))]
+
+
+def title_in_words(pages: Pages) -> str:
+    """Return the name at the top of each page, translated if it is the default."""
+    return gettext("base.title") if pages.title == DEFAULT_TITLE else in_language(pages.title)
+
+
+def scopes_in_words(scope: str, meanings: Mapping[str, Words]) -> list[str]:
     """Say what each of the space-separated scopes allows; an unknown one is named as it is."""
-    return [meanings.get(name, name) for name in scope.split()]
+    return [_scope_in_words(name, meanings.get(name, name)) for name in scope.split()]
+
+
+def _scope_in_words(name: str, meaning: Words) -> str:
+    """Return what `name` allows: in the words of the settings, or translated if they are ours."""
+    if meaning != DEFAULT_SCOPES.get(name):
+        return in_language(meaning)
+    return {
+        "openid": gettext("scope.openid"),
+        "profile": gettext("scope.profile"),
+        "email": gettext("scope.email"),
+        "offline_access": gettext("scope.offline_access"),
+    }[name]
 
 
 def lasting(seconds: int) -> str:
@@ -37,19 +65,26 @@ def ago(then: int, now: int) -> str:
     seconds = now - then
     if seconds < _SHORT_S:
         return gettext("words.just_now")
-    return gettext("words.ago", time=lasting(seconds))
+    # Texts of their own: in some languages a time has another form here.
+    if seconds >= _DAY_S:
+        return ngettext("words.day_ago", "words.days_ago", seconds // _DAY_S)
+    if seconds >= _HOUR_S:
+        return ngettext("words.hour_ago", "words.hours_ago", seconds // _HOUR_S)
+    if seconds >= _MINUTE_S:
+        return ngettext("words.minute_ago", "words.minutes_ago", seconds // _MINUTE_S)
+    return ngettext("words.second_ago", "words.seconds_ago", seconds)
 
 
 def at(then: int) -> str:
     """Say when `then` (s) was, in UTC: `5 Nov 2026, 14:03 UTC`."""
     moment = datetime.fromtimestamp(then, UTC)
-    return format_datetime(moment, gettext("words.moment"), locale=LANGUAGE)
+    return format_datetime(moment, gettext("words.moment"), locale=language().locale)
 
 
 def on(then: int) -> str:
     """Say on which day `then` (s) is, in UTC: `25 May 2027`."""
     moment = datetime.fromtimestamp(then, UTC)
-    return format_datetime(moment, gettext("words.day_of_year"), locale=LANGUAGE)
+    return format_datetime(moment, gettext("words.day_of_year"), locale=language().locale)
 
 
 def near(city: str, country: str) -> str:

@@ -118,6 +118,19 @@ def test_warnings_go_to_stderr_and_the_status_is_0(tmp_path: Path) -> None:
     assert result.exit_code == 0
 
 
+def test_texts_of_the_operator_are_read(tmp_path: Path) -> None:
+    file, texts = tmp_path / "deviceflow.toml", tmp_path / "texts"
+    file.write_text('[pages]\ntexts_dir = "texts"\nlanguages = ["en", "sv"]\n', "utf-8")
+    missing = run(file)
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert missing.stderr == f"{texts / 'sv.po'}: there is no such file, so no texts in sv\n"
+    texts.mkdir()
+    (texts / "sv.po").write_text('msgid "language.name"\nmsgstr "Svenska"\n', "utf-8")
+    assert run(file).exit_code == 0
+    (texts / "en.po").write_text("msgid", "utf-8")
+    assert run(file).stderr.startswith(f"{texts / 'en.po'}: ")
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -159,6 +159,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "notices.webhook_secret": "s" * 32,
         "notices.smtp_url": "smtp://mail.example",
         "notices.mail_from": "devices@example.com",
+        "pages.texts_dir": "/etc/deviceflow/texts",
     }
     # The values that other settings need for this one.
     needs = {

@@ -8,6 +8,7 @@ from deviceflow.config import (
     Settings,
     load,
 )
+from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import LETTERS, NUMERIC, UserCodeFormat
 from tests.config.documents import CLIENT, DIGEST, ISSUER, USER, problems, read
@@ -250,12 +251,59 @@ def test_bad_groups(group: int, tmp_path: Path) -> None:
 
 def test_scopes_are_added_to_those_that_have_words(tmp_path: Path) -> None:
     scopes = read('[scopes]\nopenid = "Who?"\n"urn:x:tv" = "Watch"', tmp_path).scopes
-    assert scopes == Settings().scopes | {"openid": "Who?", "urn:x:tv": "Watch"}
+    assert scopes == DEFAULT_SCOPES | {"openid": "Who?", "urn:x:tv": "Watch"}
+
+
+def test_words_for_people_in_several_languages(tmp_path: Path) -> None:
+    """One text for all languages, or a table of languages."""
+    text = '[scopes]\nprofile = { en = "See you", de = "Sie sehen", zh-Hans = "看" }\ntv = "Watch"'
+    scopes = read(text, tmp_path).scopes
+    assert scopes["profile"] == {"en": "See you", "de": "Sie sehen", "zh-Hans": "看"}
+    assert scopes["tv"] == "Watch"
+    title = read('[pages.title]\nde = "Meine Geräte"', tmp_path).pages.title
+    assert title == {"de": "Meine Geräte"}
+
+
+A_TAG = 'expected the tag of a language, such as "de", "pt-BR" or "zh-Hans"'
+A_TEXT = "expected 1 to 100 characters on one line, "
+SHIPPED = "ar, de, en, es, fr, it, ja, nl, pl, pt, zh-Hans"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[scopes]\ntv = { german = "x" }', f'scopes.tv.german: got "german"; {A_TAG}'),
+        ('[scopes]\ntv = { de = "" }', f'scopes.tv.de: got ""; {A_TEXT}'),
+        ("[scopes]\ntv = {}", "scopes.tv: an empty table; expected a text for at least one "),
+        ("[scopes]\ntv = 1", f"scopes.tv: got 1; {A_TEXT}"),
+        ("[pages]\ntitle = {}", "pages.title: an empty table; expected a text for at least one "),
+        (
+            "[pages]\nlanguages = []",
+            "pages.languages: an empty list; expected at least one language",
+        ),
+        (
+            '[pages]\nlanguages = ["en", "sv"]',
+            f'pages.languages[1]: got "sv"; expected one of {SHIPPED}, or pages.texts_dir with its',
+        ),
+        ('[pages]\nlanguages = ["../x"]', f'pages.languages[0]: got "../x"; {A_TAG}'),
+        (
+            '[pages]\ndefault_language = "sv"',
+            'pages.default_language: got "sv"; expected one of pages.languages',
+        ),
+    ],
+)
+def test_bad_words_and_languages(text: str, problem: str, tmp_path: Path) -> None:
+    assert any(line.startswith(problem) for line in problems(text, tmp_path))
+
+
+def test_texts_of_the_operator_are_beside_the_file(tmp_path: Path) -> None:
+    text = '[pages]\nlanguages = ["en", "sv"]\ntexts_dir = "texts"'
+    assert read(text, tmp_path).pages.texts_dir == str(tmp_path / "texts")
 
 
 def test_changing_one_settings_scopes_changes_no_other() -> None:
     settings = Settings()
-    settings.scopes["x"] = "y"
+    settings.scopes["x"] = "y"  # type: ignore[index] # it is a dict nevertheless
     assert "x" not in Settings().scopes
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core.assurance import (
+    BY_PASSWORD,
     ONE_TIME_CODE,
     PASSKEY,
-    BY_PASSWORD,
     PHISHING_RESISTANT,
     SECOND_FACTOR,
     Shortfall,

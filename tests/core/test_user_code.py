@@ -1,5 +1,7 @@
 """User codes: made, shown, typed and read (RFC 8628 5.1, 6.1)."""
 
+# ruff: noqa: RUF001 - people type characters that look like others
+
 import itertools
 import math
 import random
@@ -98,6 +100,31 @@ def test_a_look_alike_is_read_as_what_the_alphabet_has(
 ) -> None:
     """8628-6.1-a."""
     assert normalise(typed, alphabet) == read
+
+
+@pytest.mark.parametrize(
+    ("typed", "alphabet", "read"),
+    [
+        ("０１２ー３４５", NUMERIC, "012345"),
+        ("٠١٢٣ ٤٥٦٧٨٩", NUMERIC, "0123456789"),
+        ("۰۱۲۳۴۵۶۷۸۹", NUMERIC, "0123456789"),
+        ("०१२-३४५", NUMERIC, "012345"),
+        ("ＷＤＪＢ－ｍｊｈｔ", LETTERS, "WDJBMJHT"),
+        ("ВСНК-мртх", LETTERS, "BCHKMPTX"),
+        ("ΒΖΗΚ-ΜΝΡΧ", LETTERS, "BZHKMNPX"),
+        ("WDJB\u200f\u200e-\u2067MJHT\u2069", LETTERS, "WDJBMJHT"),
+    ],
+)
+def test_a_keyboard_for_another_script(typed: str, alphabet: str, read: str) -> None:
+    """8628-6.1-a: full-width, Arabic-Indic, extended and Devanagari digits; shapes; direction."""
+    assert normalise(typed, alphabet) == read
+
+
+@given(st.text(NUMERIC, min_size=1, max_size=32), st.data())
+def test_a_digit_of_any_script_is_that_digit(code: str, data: st.DataObject) -> None:
+    zeros = data.draw(st.sampled_from("0٠۰०০௦๐０"))
+    typed = "".join(chr(ord(zeros) + int(digit)) for digit in code)
+    assert normalise(typed, NUMERIC) == code
 
 
 @pytest.mark.parametrize("typed", ["1CDF-GHJK", "0CDF-GHJK", "ICDF-GHJK", "OCDF-GHJK"])

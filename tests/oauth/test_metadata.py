@@ -47,6 +47,7 @@ async def test_what_is_published(worker: Worker, path: str) -> None:
         "client_secret_post",
     }
     assert set(document["scopes_supported"]) == {"openid", "profile", "email", "offline_access"}
+    assert {"ar", "en", "zh-Hans"} <= set(document["ui_locales_supported"])
     assert "none" not in document["id_token_signing_alg_values_supported"]
     assert [] not in document.values()
 

@@ -33,12 +33,12 @@ def test_a_broken_template_is_named(templates: Path, text: str) -> None:
     assert fault.startswith(f"{broken}: ")
 
 
-def test_a_broken_catalogue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable() -> None:
-        raise OSError("input/output error")
-
-    monkeypatch.setattr(files, "read_catalogue", unreadable)
-    assert page_faults(Settings()) == ["the catalogue of texts: input/output error"]
+@pytest.mark.parametrize("text", ["msgid", "msgid a", '"\xff"'])
+def test_a_broken_catalogue_is_named(tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "de.po"
+    broken.write_bytes(text.encode("latin-1"))
+    (fault,) = page_faults(Settings(pages=Pages(texts_dir=str(tmp_path))))
+    assert fault.startswith(f"{broken}: ")
 
 
 def test_a_file_with_places_that_is_missing(tmp_path: Path) -> None:
@@ -46,3 +46,8 @@ def test_a_file_with_places_that_is_missing(tmp_path: Path) -> None:
     (fault,) = page_faults(Settings(pages=Pages(geoip_file=str(path))))
     reason = "cannot be read: No such file or directory; expected an MMDB file"
     assert fault == f"pages.geoip_file: {path}: {reason}"
+
+
+def test_a_language_without_a_catalogue_is_named(tmp_path: Path) -> None:
+    (fault,) = page_faults(Settings(pages=Pages(texts_dir=str(tmp_path), languages=("en", "sv"))))
+    assert fault == f"{tmp_path / 'sv.po'}: there is no such file, so no texts in sv"

@@ -4,22 +4,26 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from gettext import GNUTranslations
 from pathlib import Path
 
 import jinja2
 import pytest
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from jinja2 import nodes
 from markupsafe import Markup
 
-from deviceflow.pages import texts
+from deviceflow.config import Pages
+from deviceflow.config.settings import DEFAULT_SCOPES, DEFAULT_TITLE
+from deviceflow.pages import texts, words
 from tests.stage.checkout import ROOT, TEMPLATES
 
 PAGES = ROOT / "deviceflow" / "pages"
 # What these say is for operators.
-FOR_OPERATORS = {PAGES / name for name in ("files.py", "look.py", "template_faults.py")}
+FOR_OPERATORS = {PAGES / name for name in ("files.py", "look.py", "template_faults.py", "texts.py")}
 SOURCES = sorted(path for path in PAGES.rglob("*.py") if path not in FOR_OPERATORS)
 PATHS = sorted(path for path in TEMPLATES.rglob("*.html") if path.name != "demo.html")
 
@@ -27,12 +31,19 @@ NO_TEXTS = {"Mac OS X"}
 """Strings of two words that no person reads."""
 
 
-@pytest.fixture(scope="module")
-def written() -> Catalog:
-    """The catalogue as it is written."""
-    path = ROOT / "deviceflow" / "locale" / texts.LANGUAGE / "LC_MESSAGES" / "deviceflow.po"
+TAGS = texts.shipped_languages()
+
+
+@pytest.fixture(scope="module", params=TAGS)
+def written(request: pytest.FixtureRequest) -> Catalog:
+    """The catalogue of each language as it is written."""
+    return read(request.param)
+
+
+def read(tag: str) -> Catalog:
+    (path,) = texts.catalogue_paths(tag, None)
     with path.open("rb") as file:
-        return read_po(file, locale=texts.LANGUAGE)
+        return read_po(file, locale=tag.replace("-", "_"))
 
 
 def ids(text_id: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
@@ -44,21 +55,79 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_every_id_is_in_the_catalogue_and_every_entry_is_used(written: Catalog) -> None:
-    """`make texts` mends both; it looks where the same table of pyproject.toml says."""
+def test_the_settings_offer_every_language_that_has_texts() -> None:
+    assert list(Pages().languages) == TAGS
+
+
+@pytest.fixture(scope="module")
+def used() -> set[tuple[str, ...]]:
+    """The ids in the code. `make texts` looks where the same table of pyproject.toml says."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["babel"]
     methods = [(mapping["pattern"], mapping["method"]) for mapping in config["mappings"]]
-    messages = extract_from_dir(ROOT, methods)
-    used = {ids(text_id) for _, _, text_id, _, _ in messages}
+    return {ids(text_id) for _, _, text_id, _, _ in extract_from_dir(ROOT, methods)}
+
+
+def test_every_id_is_in_the_catalogue_and_every_entry_is_used(
+    written: Catalog, used: set[tuple[str, ...]]
+) -> None:
+    """`make texts` mends both."""
     assert len(used) > 100
     assert used == {ids(entry.id) for entry in written if entry.id}
+    assert not written.obsolete
 
 
 def test_every_entry_has_a_text_without_markup(written: Catalog) -> None:
     for entry in written:
+        assert not entry.fuzzy, entry.id
         for text in ids(entry.string):
             assert text, entry.id
             assert "<" not in text or not entry.id, "markup would be shown as it is"
+            assert not re.search(r"&\w+;|[\u200b-\u200f\u2028-\u202e\u2066-\u2069]", text), entry.id
+
+
+def test_a_number_has_every_form_of_the_language(written: Catalog) -> None:
+    """As many as its plural rule tells apart: 2 in English, 3 in Polish, 6 in Arabic."""
+    rules = Catalog(locale=written.locale)
+    assert written.plural_forms == rules.plural_forms
+    for entry in written:
+        if entry.pluralizable:
+            assert len(ids(entry.string)) == written.num_plurals, entry.id
+
+
+def test_a_translation_is_as_many_sentences_as_the_english(written: Catalog) -> None:
+    """It ends with the same mark, so that what stands beside it fits."""
+    marks = str.maketrans("。？؟：！", ".??:!")  # noqa: RUF001 - the marks of other scripts
+    english = read("en")
+    for entry in written:
+        if entry.id and (original := english.get(entry.id)):
+            ends = {text.translate(marks)[-1:] for text in ids(entry.string)}
+            meant = ids(original.string)[-1][-1]
+            assert ends == {meant} if meant in ".?:!" else not ends & {*".?:!"}, entry.id
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_times_are_written_as_in_the_language(tag: str) -> None:
+    """With a day, a month, a year; a moment also says that it is in UTC."""
+    with texts.speaking(texts.read_language(tag)):
+        for said in (words.on(1_793_887_400), words.at(1_793_887_400)):
+            assert re.search(r"\b5\b|5日", said), said
+            assert "2026" in said
+        assert "14:03" in words.at(1_793_887_400)
+        assert words.at(1_793_887_400).endswith("UTC")
+
+
+@pytest.mark.parametrize("tag", ["ar", "de", "fa", "he", "ja", "sv", "ur", "zh-Hans"])
+def test_the_direction_of_writing(tag: str) -> None:
+    """As Babel has it, whose data would be 1 MB and more for each language."""
+    direction = Locale.parse(tag, sep="-").text_direction
+    assert texts.Language(tag=tag, catalogue=GNUTranslations()).direction == direction
+
+
+def test_the_built_in_texts_of_settings_are_those_of_the_catalogue() -> None:
+    assert words.scopes_in_words(" ".join(DEFAULT_SCOPES), DEFAULT_SCOPES) == [
+        *DEFAULT_SCOPES.values()
+    ]
+    assert texts.gettext("base.title") == DEFAULT_TITLE
 
 
 # Variables
@@ -79,8 +148,6 @@ def test_every_text_is_given_the_variables_that_it_names(written: Catalog) -> No
 def calls_in_python() -> Iterator[tuple[str, set[str]]]:
     """The ids that Python asks for, each with the names of its variables."""
     for path in SOURCES:
-        if path.name == "texts.py":
-            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
@@ -149,13 +216,18 @@ def test_a_template_may_mark_a_variable_up(environment: jinja2.Environment) -> N
     assert page.render(name="<b>") == "Connect <i>&lt;b&gt;</i>?"
 
 
-def test_a_text_brings_no_markup(
-    environment: jinja2.Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def speaks(text: str) -> texts.Language:
+    """A language in which every text is `text`."""
+    catalogue = GNUTranslations()
+    catalogue.gettext = lambda message: text  # type: ignore[method-assign] # noqa: ARG005
+    return texts.Language(tag="de", catalogue=catalogue)
+
+
+def test_a_text_brings_no_markup(environment: jinja2.Environment) -> None:
     """A translation cannot change what a page does."""
-    monkeypatch.setattr(texts.catalogue(), "gettext", lambda _: "<script>%(client)s")
     page = environment.from_string('{{ _("device.confirm.name", client=name) }}')
-    assert page.render(name=Markup("<i>")) == "&lt;script&gt;<i>"
+    with texts.speaking(speaks("<script>%(client)s")):
+        assert page.render(name=Markup("<i>")) == "&lt;script&gt;<i>"
 
 
 def test_a_missing_variable_is_an_error(environment: jinja2.Environment) -> None:
@@ -169,12 +241,68 @@ def test_python_gets_the_same_text_unescaped() -> None:
     assert texts.gettext("device.confirm.name", client="A & B") == "Connect A & B?"
 
 
-@pytest.mark.parametrize(("num", "text"), [(0, "0 days"), (1, "1 day"), (2, "2 days")])
-def test_a_number_chooses_the_form(environment: jinja2.Environment, num: int, text: str) -> None:
-    assert texts.ngettext("words.day", "words.days", num) == text
+@pytest.mark.parametrize(
+    ("tag", "num", "text"),
+    [
+        ("en", 0, "0 days"),
+        ("en", 1, "1 day"),
+        ("en", 1234567, "1,234,567 days"),
+        ("de", 2, "2 Tage"),
+        ("de", 1234567, "1.234.567 Tage"),
+        ("pl", 1, "1 dzień"),
+        ("pl", 22, "22 dni"),
+        ("ar", 1, "يوم واحد"),
+        ("ar", 2, "يومين"),
+        ("ar", 3, "3 أيام"),
+        ("ar", 11, "11 يومًا"),
+        ("ar", 100, "100 يوم"),
+        ("ja", 1, "1日"),
+    ],
+)
+def test_a_number_chooses_the_form(
+    environment: jinja2.Environment, tag: str, num: int, text: str
+) -> None:
     page = environment.from_string('{{ ngettext("words.day", "words.days", n) }}')
-    assert page.render(n=num) == text
+    with texts.speaking(texts.read_language(tag)):
+        assert texts.ngettext("words.day", "words.days", num) == text
+        assert page.render(n=num) == text
 
 
-def test_the_catalogue_is_read_once() -> None:
-    assert texts.catalogue() is texts.catalogue()
+# Texts that are missing, and texts of the operator
+
+OWN = """
+msgid "device.enter.button"
+msgstr "Los"
+
+msgid "device.enter.label"
+msgstr ""
+
+msgid "words.day"
+msgid_plural "words.days"
+msgstr[0] "%(num)s Tag"
+msgstr[1] ""
+"""
+
+
+def test_an_operator_s_text_comes_first_and_what_is_missing_is_filled(tmp_path: Path) -> None:
+    """In a language of this server from its catalogue, in another from the English one."""
+    for tag in ("de", "sv"):
+        (tmp_path / f"{tag}.po").write_text(OWN, "utf-8")
+    for tag, others in (("de", ("Code", "2 Tage", "Noch")), ("sv", ("Code", "2 days", "Try"))):
+        with texts.speaking(texts.read_language(tag, tmp_path)):
+            assert texts.gettext("device.enter.button") == "Los"
+            assert texts.gettext("device.enter.label") == others[0]
+            assert texts.ngettext("words.day", "words.days", 2) == others[1]
+            assert texts.gettext("button.try_again").startswith(others[2])
+
+
+def test_a_language_without_texts_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(texts.TextsError, match=r"sv\.po: there is no such file"):
+        texts.read_language("sv", tmp_path)
+
+
+def test_outside_a_request_texts_are_english() -> None:
+    assert texts.language().tag == "en"
+    with texts.speaking(texts.read_language("de")):
+        assert texts.language().tag == "de"
+    assert texts.language().tag == "en"

@@ -8,10 +8,12 @@ from aiohttp import web
 from markupsafe import Markup
 from msgspec.structs import replace
 
+from deviceflow.config import Pages
 from deviceflow.core import base64url
 from deviceflow.core.assurance import ONE_TIME_CODE
 from deviceflow.pages.account.additions import Additions
 from deviceflow.pages.account.owner import Owner, Owners
+from deviceflow.pages.words import title_in_words
 from deviceflow.policy import totp
 from deviceflow.store.factors import Authenticator, Factors
 
@@ -30,7 +32,7 @@ class AppPage:
 
     owners: Owners
     additions: Additions
-    title: str
+    pages: Pages
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -51,7 +53,9 @@ class AppPage:
         secret = self._secret_in(owner, setup)
         if secret is None:
             return self._begin(owner)
-        uri = totp.provisioning_uri(secret, owner.person.account.username, self.title)
+        uri = totp.provisioning_uri(
+            secret, owner.person.account.username, title_in_words(self.pages)
+        )
         is_wrong = request.query.get("notice") == "wrong"
         groups = [secret[start : start + _GROUP] for start in range(0, len(secret), _GROUP)]
         context = {

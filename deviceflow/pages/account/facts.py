@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from deviceflow.config.values import Words
 from deviceflow.core.client import Clients
 from deviceflow.pages import words
 from deviceflow.pages.account.kinds import Kind, kind_of
@@ -51,7 +52,7 @@ class DeviceFacts(NamedTuple):
 
 
 def device_facts(
-    device: ConnectedDevice, clients: Clients, meanings: Mapping[str, str], now: int
+    device: ConnectedDevice, clients: Clients, meanings: Mapping[str, Words], now: int
 ) -> DeviceFacts:
     """Say what `device` is; `meanings`: of the scopes; `now` in s."""
     entry, client = device.entry, clients.find(device.entry.client_id)

@@ -14,6 +14,7 @@ from deviceflow.notices.webhook import WebhookChannel
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account import not_me
 from deviceflow.pages.account.notice_mail import notice_mail
+from deviceflow.pages.words import title_in_words
 from deviceflow.parts import Parts
 from deviceflow.store.notice_links import NoticeLink
 
@@ -49,6 +50,6 @@ def _channels(parts: Parts) -> list[WebhookChannel | MailChannel]:
         url, secret = notices.webhook_url, notices.webhook_secret
         channels.append(WebhookChannel(url, secret, parts.clock))
     if notices.smtp_url and notices.mail_from:
-        write = partial(notice_mail, parts.settings.pages.title)
+        write = partial(notice_mail, title_in_words(parts.settings.pages))
         channels.append(MailChannel(notices.smtp_url, notices.mail_from, write))
     return channels

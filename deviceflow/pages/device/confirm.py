@@ -1,6 +1,7 @@
 """The second step: a person compares the request with the device (RFC 8628 5.4)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -16,11 +17,21 @@ from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
+from deviceflow.pages.languages import LANGUAGES
 from deviceflow.pages.redirect import see_other
+from deviceflow.pages.texts import Language, gettext, speaking
 from deviceflow.pages.visitor import Visitor, Visitors
 
 _POLICY = {"script-src": "'self'"}
 """The page has a script that writes times as the person's clock shows them."""
+
+
+class CautionAgain(NamedTuple):
+    """The caution in a second language: a question or statement, and what to do."""
+
+    language: Language
+    first: str
+    then: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +84,29 @@ class ConfirmPage:
         grant, now = device_request.grant, int(self.clock())
         origin = await self.origins.compare(grant.address, visitor.address)
         facts = request_facts(grant, client, self.settings, origin, now)
+        again = _caution_again(visitor.request, is_near=origin.is_near)
         notice = visitor.request.query.get("notice")
         context = {
             "request": facts,
+            "again": again,
             "user_code": self.codes.show(device_request.code, client),
             "is_outdated": notice == "outdated",
             "has_chosen_nothing": notice == "nothing",
         }
         return self.visitors.show(visitor, "device/confirm.html", context, policy=_POLICY)
+
+
+def _caution_again(request: web.Request, *, is_near: bool | None) -> CautionAgain | None:
+    """Return the caution in the language of the browser, if the page is in one of a link.
+
+    A stranger who sends a code may send it with a language that the person cannot read.
+    """
+    language = request.app[LANGUAGES].of_browser(request)
+    if language is None:
+        return None
+    with speaking(language):
+        if is_near is False:
+            first = gettext("device.confirm.elsewhere")
+            return CautionAgain(language, first, gettext("device.confirm.elsewhere_deny"))
+        first = gettext("device.confirm.caution")
+        return CautionAgain(language, first, gettext("device.confirm.caution_deny"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.config.values import Words
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
 from deviceflow.pages import words
@@ -33,7 +34,7 @@ class DonePage:
     requests: DeviceRequests
     refusals: Refusals
     devices: Devices
-    scopes: Mapping[str, str]
+    scopes: Mapping[str, Words]
     clock: Clock
 
     def routes(self) -> list[web.RouteDef]:

@@ -220,7 +220,7 @@ async def test_there_is_one_answer_for_every_code_that_cannot_be_used(
     typed = {"lmnpqrst": "LMNP-QRST", "BCDF-GHJK": "BCDF-GHJK"}
     for text in [*typed, "AAAA-AAAA", "\u00e4uro-9999", ""]:
         answer = await ada.enter(text)
-        said = f'<p>You typed <strong class="typed">{typed.get(text)}</strong>.</p>'
+        said = f'<p>You typed <strong class="typed" dir="ltr">{typed.get(text)}</strong>.</p>'
         assert (said in ada.page) == (text in typed)
         page = "".join(ada.page.replace(said, "").split())
         answers.add((answer.status, page))
