@@ -87,6 +87,11 @@ async def kill_feed_shard(stage: Stage) -> None:
     await asyncio.to_thread(stage.store.servers[_place(stage.store, keyspace.DECISIONS)].kill)
 
 
+async def switch_shard(stage: Stage) -> None:
+    """Have a replica take over from the primary of the decision log, in agreement with it."""
+    await asyncio.to_thread(_switch_shard, stage.store)
+
+
 async def move_slots(stage: Stage) -> None:
     """Move hash slots to another shard: those of live grants, and that of the decision log."""
     await asyncio.to_thread(_move_slots, stage.store)
@@ -125,6 +130,7 @@ FAULTS = (
     Fault("switch-one", "Sentinel: a switch, `replicas` = 1 of 2", SENTINEL, switch, loses=True),
     Fault("shard", "Cluster: a shard's primary is killed", CLUSTER, kill_shard),
     Fault("feed-shard", "Cluster: that of the decision log is killed", CLUSTER, kill_feed_shard),
+    Fault("shard-switch", "Cluster: `CLUSTER FAILOVER`", CLUSTER, switch_shard),
     Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
     Fault("keys", "`deviceflow keys rotate`", EMBEDDED, rotate_keys),
     Fault("replica", f"the only replica stops for {REPLICA_AWAY_S:g} s", PAIR, stop_replica),
@@ -142,6 +148,12 @@ def _switch(sentinels: Sentinels) -> None:
     with sentinels.sentinel() as client:
         # It has to hear from the replicas first.
         until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
+
+
+def _switch_shard(cluster: Cluster) -> None:
+    replica = cluster.servers[cluster.primaries + _place(cluster, keyspace.DECISIONS)]
+    with replica.client() as client:
+        until_outside(partial(accepts, client, "CLUSTER", "FAILOVER"))
 
 
 def _place(cluster: Cluster, key: str) -> int:
