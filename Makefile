@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
-SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
+SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
 .PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools dist format picture clean
 
 help: ## list the targets

@@ -16,11 +16,9 @@ from deviceflow.store import keyspace
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.control import ask
 from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
-from tests.stage.valkey import Valkey
 from tests.stage.waiting import until_outside
 
 REPLICA_AWAY_S = 5.0
-PAUSE_MS = 60_000
 MOVED_SLOTS = 200
 MIGRATE_MS = 5_000
 
@@ -78,16 +76,6 @@ async def switch(stage: Stage) -> None:
     await asyncio.to_thread(_switch, stage.store)
 
 
-async def pause_and_switch(stage: Stage) -> None:
-    """Do the same, but have the old primary take no writes until it is a replica."""
-    old = stage.store.servers[0]
-    with old.client() as client:
-        client.client_pause(PAUSE_MS, all=False)
-        await switch(stage)
-        await asyncio.to_thread(until_outside, lambda: _is_replica(old))
-        client.client_unpause()
-
-
 async def kill_shard(stage: Stage) -> None:
     """Kill the primary of a shard without the decision log."""
     place = (_place(stage.store, keyspace.DECISIONS) + 1) % stage.store.primaries
@@ -97,6 +85,11 @@ async def kill_shard(stage: Stage) -> None:
 async def kill_feed_shard(stage: Stage) -> None:
     """Kill the primary of the shard with the decision log."""
     await asyncio.to_thread(stage.store.servers[_place(stage.store, keyspace.DECISIONS)].kill)
+
+
+async def switch_shard(stage: Stage) -> None:
+    """Have a replica take over from the primary of the decision log, in agreement with it."""
+    await asyncio.to_thread(_switch_shard, stage.store)
 
 
 async def move_slots(stage: Stage) -> None:
@@ -133,11 +126,11 @@ FAULTS = (
     Fault("worker-stopped", "a worker stands still", EMBEDDED, stop_worker),
     Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
     Fault("sentinel", "Sentinel: the primary is killed", SENTINEL, kill_primary),
-    Fault("switch", "Sentinel: a switch, writes paused", SENTINEL, pause_and_switch),
-    Fault("switch-all", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch),
+    Fault("switch", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch),
     Fault("switch-one", "Sentinel: a switch, `replicas` = 1 of 2", SENTINEL, switch, loses=True),
     Fault("shard", "Cluster: a shard's primary is killed", CLUSTER, kill_shard),
     Fault("feed-shard", "Cluster: that of the decision log is killed", CLUSTER, kill_feed_shard),
+    Fault("shard-switch", "Cluster: `CLUSTER FAILOVER`", CLUSTER, switch_shard),
     Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
     Fault("keys", "`deviceflow keys rotate`", EMBEDDED, rotate_keys),
     Fault("replica", f"the only replica stops for {REPLICA_AWAY_S:g} s", PAIR, stop_replica),
@@ -157,10 +150,10 @@ def _switch(sentinels: Sentinels) -> None:
         until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
 
 
-def _is_replica(server: Valkey) -> bool:
-    with server.client() as client:
-        state: Any = client.info("replication")
-    return str(state["role"]) == "slave"
+def _switch_shard(cluster: Cluster) -> None:
+    replica = cluster.servers[cluster.primaries + _place(cluster, keyspace.DECISIONS)]
+    with replica.client() as client:
+        until_outside(partial(accepts, client, "CLUSTER", "FAILOVER"))
 
 
 def _place(cluster: Cluster, key: str) -> int:

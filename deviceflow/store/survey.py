@@ -144,8 +144,7 @@ def _too_few(replicas: int, confirming: int) -> str:
     """Say what a replica that need not confirm may lack (docs/decisions/0032)."""
     return (
         f"{confirming} of its {replicas} replicas must confirm a decision; a switch while this "
-        f"primary is up can lose decisions. Pause its writes before, or set redis.replicas = "
-        f"{replicas}"
+        f"primary is up can lose decisions. redis.replicas = {replicas} loses none"
     )
 
 

@@ -277,7 +277,7 @@ def test_a_switch_must_find_every_decision(
     )
     result = CliRunner().invoke(check, ["--store", str(file)])
     assert "role: primary, 2 replicas" in result.stdout
-    assert ("or set redis.replicas = 2" in result.stderr) is (confirming == 1)
+    assert ("redis.replicas = 2 loses none" in result.stderr) is (confirming == 1)
 
 
 def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
