@@ -48,7 +48,7 @@ def changed_fields(
     method = fields.get("auth_method", client.auth_method)
     if method != client.auth_method:
         dropped |= {field for field, methods in METHODS_WITH.items() if method not in methods}
-    before: dict[str, Any] = msgspec.to_builtins(client)
+    before: dict[str, Any] = msgspec.to_builtins(msgspec.structs.asdict(client))
     unchanged = {
         field: value
         for field, value in before.items()

@@ -181,7 +181,7 @@ def show_client(settings: Settings, client_id: str) -> None:
 
     async def work(connection: Connection) -> None:
         stored = await StoredClients(connection).find(client_id)
-        fields = msgspec.to_builtins(_existing(settings, stored, client_id))
+        fields = msgspec.to_builtins(msgspec.structs.asdict(_existing(settings, stored, client_id)))
         fields["secrets"] = len(fields.pop("secret_sha256"))
         click.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
 

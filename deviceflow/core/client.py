@@ -108,8 +108,11 @@ Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True):
+class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One registered application. For a field that is None the server's own setting holds.
+
+    A record leaves out defaults: a release before reads it as long as no field is set that it does
+    not know (docs/decisions/0025).
 
     `name`: what people read when they decide. `publisher`: who makes it. `client_uri`,
     `policy_uri`, `tos_uri`: pages about it, in the words of RFC 7591 2. `logo`: a file, read only

@@ -12,7 +12,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 
-COUNTED_S = 86_400
+REPORTS_KEPT_S = 86_400
 MOST_KEPT = 10_000
 """The most grants that are kept of one client or address; more tell an operator nothing new."""
 
@@ -44,9 +44,9 @@ class Reports:
         key = keyspace.reports(kind, self._installation.name(b"report", subject.encode()))
         added, _, count, _ = await self._connection.batch(
             ("ZADD", key, now, grant),
-            ("ZREMRANGEBYSCORE", key, 0, now - COUNTED_S),
+            ("ZREMRANGEBYSCORE", key, 0, now - REPORTS_KEPT_S),
             ("ZCARD", key),
-            ("EXPIRE", key, COUNTED_S),
+            ("EXPIRE", key, REPORTS_KEPT_S),
         )
         if count > MOST_KEPT:
             await self._connection.command("ZREM", key, grant)

@@ -409,3 +409,13 @@ async def test_a_start_mends_the_names(store: Store, valkey: Valkey) -> None:
     await command("HSET", keyspace.CLIENTS, "client_1", msgspec.json.encode(clock_of(1)))
     await prepare(Settings(), valkey.url)
     assert await entries(store) == [b"clock client_1"]
+
+
+async def test_a_record_has_only_what_is_set(store: Store) -> None:
+    """A release that does not know a new field reads a client that does not use it."""
+    clients = StoredClients(store.connection)
+    client = Client(client_id="tv", name="TV", scopes=("openid",))
+    await clients.put(client)
+    record = await store.connection.command("HGET", keyspace.CLIENTS, "tv")
+    assert msgspec.json.decode(record) == {"client_id": "tv", "name": "TV", "scopes": ["openid"]}
+    assert await clients.find("tv") == client

@@ -3,7 +3,7 @@
 import pytest
 
 from deviceflow.store import reports
-from deviceflow.store.reports import COUNTED_S, ReportCounts, Reports
+from deviceflow.store.reports import REPORTS_KEPT_S, ReportCounts, Reports
 from tests.stage.store import Store
 
 
@@ -34,7 +34,7 @@ async def test_without_an_address(opened: Reports) -> None:
 
 async def test_they_are_forgotten_after_a_day(opened: Reports, each_store: Store) -> None:
     await opened.add("one", "tv", "192.0.2.1")
-    each_store.clock.advance(COUNTED_S - 1)
+    each_store.clock.advance(REPORTS_KEPT_S - 1)
     assert (await opened.add("two", "tv", "192.0.2.1")).of_client == 2
     each_store.clock.advance(1)
     assert (await opened.add("three", "tv", "192.0.2.1")).of_client == 2
