@@ -157,6 +157,10 @@ class Devices:
             passed_over += len(undecided)
         return ended
 
+    async def was_disconnected(self, grant_id: str) -> bool:
+        """Return whether the access that a grant has given was ended, within the last day."""
+        return await self._access_tokens.is_revoked(grant_id)
+
     def grant_id(self, grant: int) -> str:
         """Return the id that the tokens of a grant share."""
         return self._families.grant_id(self._grants.family_name(grant))

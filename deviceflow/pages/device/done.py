@@ -49,15 +49,20 @@ class DonePage:
         if own is None:
             return self.show(visitor, endings.nothing_known())
         if own.grant.state is not State.PENDING:
-            device = await self._device(visitor.person, own)
+            device = await self._connection(visitor.person, own)
             return self.show(visitor, _answered(own, query.get("pressed", ""), device))
         if self.clock() >= own.grant.expires_at:
             return self.show(visitor, endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
 
-    async def _device(self, person: Person, own: DeviceRequest) -> str:
-        """Return the id of the device that was connected, empty if it is connected no more."""
+    async def _connection(self, person: Person, own: DeviceRequest) -> str | None:
+        """Return the id of the device to disconnect, None if it is connected no more.
+
+        Empty if it cannot be disconnected here: an older version has approved it.
+        """
         grant_id = self.devices.grant_id(own.grant.id)
+        if await self.devices.was_disconnected(grant_id):
+            return None
         device = await self.devices.get(person.account.sub, grant_id)
         return "" if device is None else grant_id
 
@@ -67,10 +72,10 @@ class DonePage:
         return self.visitors.show(visitor, "device/done.html", context, status=ending.status)
 
 
-def _answered(device_request: DeviceRequest, pressed: str, device: str) -> Ending:
+def _answered(device_request: DeviceRequest, pressed: str, device: str | None) -> Ending:
     """Say what the answer is; `pressed`: the button, which may have come second.
 
-    `device`: the id of the device, empty if it is not connected.
+    `device`: as `DonePage` finds it.
     """
     client = device_request.client
     name = client.name if client else gettext("device.done.unnamed_client")
@@ -81,7 +86,7 @@ def _answered(device_request: DeviceRequest, pressed: str, device: str) -> Endin
             return endings.denied(name)
         case State.CANCELLED, _:
             return endings.cancelled()
-        case _ if not device:
+        case _ if device is None:
             return endings.disconnected(name)
         case _, "deny":
             return endings.approved_before(name, device)
