@@ -15,7 +15,7 @@ from deviceflow.pages.headers import security_headers
 from deviceflow.pages.languages import LANGUAGES, UI_LOCALES
 from deviceflow.pages.render import HTTPS
 
-_FIRST_PAGES = {"/device", "/login"}
+_FIRST_PAGES = {"/device", "/login", "/account"}
 _MARK = {"at": "issuer"}
 """What is in an address to which this server has already led the browser."""
 

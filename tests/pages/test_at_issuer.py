@@ -13,7 +13,7 @@ ISSUER = "http://127.0.0.1:8628"
 @pytest.mark.parametrize(
     "host", ["localhost:8628", "127.0.0.1:9000", "127.0.0.1", "[::1]:8628", "a:b"]
 )
-@pytest.mark.parametrize("page", ["/device", "/login"])
+@pytest.mark.parametrize("page", ["/device", "/login", "/account"])
 async def test_another_name_leads_to_the_issuer(browser: Browser, host: str, page: str) -> None:
     """Forms count only at the issuer's origin, so a password is asked for there only."""
     answer = await browser.open(f"{page}?user_code={SHOWN}", headers={"Host": host})

@@ -290,6 +290,9 @@ class FakeDevices(Devices):
         owner, device = self.by_id.get(grant_id, ("", None))
         return device if owner == sub else None
 
+    async def was_disconnected(self, grant_id: str) -> bool:
+        return grant_id in self.ended
+
     async def rename(self, sub: str, grant_id: str, own_name: str) -> bool:
         device = await self.get(sub, grant_id)
         if device is None:

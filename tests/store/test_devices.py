@@ -158,6 +158,7 @@ async def test_disconnecting_ends_the_tokens(each_store: Store) -> None:
     assert await each_store.families.find(token) is None
     assert await AccessTokens(each_store.connection).is_revoked(device.grant_id)
     assert await listed(each_store) == []
+    assert await each_store.devices.was_disconnected(device.grant_id)
     assert not await each_store.devices.disconnect(ADA.sub, device.grant_id)
 
 

@@ -55,7 +55,7 @@ class DonePage:
             return self.show(visitor, endings.nothing_known())
         pressed = query.get("pressed", "")
         if own.grant.state is not State.PENDING:
-            device = await self._device(visitor.person, own)
+            device = await self._connection(visitor.person, own)
             return self.show(visitor, self._answered(own, pressed, device))
         if self.clock() >= own.grant.expires_at:
             # A report counts, even if it comes too late to deny anything.
@@ -63,9 +63,14 @@ class DonePage:
             return self.show(visitor, endings.reported() if is_report else endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
 
-    async def _device(self, person: Person, own: DeviceRequest) -> str:
-        """Return the id of the device that was connected, empty if it is connected no more."""
+    async def _connection(self, person: Person, own: DeviceRequest) -> str | None:
+        """Return the id of the device to disconnect, None if it is connected no more.
+
+        Empty if it cannot be disconnected here: an older version has approved it.
+        """
         grant_id = self.devices.grant_id(own.grant.id)
+        if await self.devices.was_disconnected(grant_id):
+            return None
         device = await self.devices.get(person.account.sub, grant_id)
         return "" if device is None else grant_id
 
@@ -74,10 +79,10 @@ class DonePage:
         context = {"ending": ending}
         return self.visitors.show(visitor, "device/done.html", context, status=ending.status)
 
-    def _answered(self, device_request: DeviceRequest, pressed: str, device: str) -> Ending:
+    def _answered(self, device_request: DeviceRequest, pressed: str, device: str | None) -> Ending:
         """Say what the answer is; `pressed`: the button, which may have come second.
 
-        `device`: the id of the device, empty if it is not connected.
+        `device`: as `_connection` finds it.
         """
         client, state = device_request.client, device_request.grant.state
         name = client.name if client else gettext("device.done.unnamed_client")
@@ -85,7 +90,7 @@ class DonePage:
             return _denied(name, pressed)
         if state is State.CANCELLED:
             return endings.cancelled()
-        if not device:
+        if device is None:
             return endings.disconnected(name)
         if pressed in {"deny", "report"}:
             return endings.approved_before(name, device)

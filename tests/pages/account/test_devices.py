@@ -220,3 +220,17 @@ async def test_the_last_page_leads_to_what_undoes_it(ada: Browser, store: Store)
 async def test_the_footer_leads_to_the_devices(ada: Browser) -> None:
     await ada.open("/device")
     assert 'href="/account"' in ada.page
+
+
+async def test_the_last_page_of_an_approval_by_an_older_version(ada: Browser, store: Store) -> None:
+    """It is on no list yet. The page says that it is connected, and offers nothing."""
+    store.grants.add("WDJBMJHT")
+    await ada.enter("WDJB-MJHT")
+
+    async def none(*_: str) -> None:
+        return None
+
+    store.devices.get = none  # type: ignore[method-assign, assignment]
+    await ada.press("approve")
+    assert "You can go back to your device" in ada.text
+    assert "mistake" not in ada.text
