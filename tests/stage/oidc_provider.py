@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from joserfc.jwk import ECKey
 
 from tests.interop.peer import OIDC_PROVIDER
 from tests.stage.ports import free_port
@@ -64,22 +67,32 @@ def running_oidc_provider(program: Program, *, jwks: object = None) -> Iterator[
             process.wait(PATIENCE_S)
 
 
+class FederatedSite(NamedTuple):
+    """The server, and the issuer of the provider beside it."""
+
+    program: Program
+    issuer: str
+
+
 @contextmanager
-def running_federated_site(*settings: str) -> Iterator[Program]:
+def running_federated_site(*, mode: str, has_key: bool) -> Iterator[FederatedSite]:
     """The server, and the provider beside it, until the block ends.
 
-    `settings`: lines for the provider's table, in place of its secret.
+    `mode`: how answers come, `has_key`: whether the server has a key in place of a secret.
     """
+    key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
     with TemporaryDirectory(prefix="df-") as folder:
         program = Program(Path(folder), (), Notes())
         program.url = f"http://127.0.0.1:{free_port()}"
         program.notes.add(SECRET)
-        with running_oidc_provider(program) as issuer:
-            lines = settings or (f'client_secret = "{SECRET}"',)
-            text = SETTINGS + "\n".join([f'issuer = "{issuer}"', *lines]) + "\n"
-            (Path(folder) / "deviceflow.toml").write_text(text, encoding="utf-8")
+        (Path(folder) / "key.pem").write_bytes(key.as_pem(private=True))
+        credential = 'key_file = "key.pem"' if has_key else f'client_secret = "{SECRET}"'
+        jwks = {"keys": [key.as_dict(private=False)]} if has_key else None
+        with running_oidc_provider(program, jwks=jwks) as issuer:
+            lines = [f'issuer = "{issuer}"', f'response_mode = "{mode}"', credential, ""]
+            program.config.write_text(SETTINGS + "\n".join(lines), encoding="utf-8")
             try:
                 program.start()
-                yield program
+                yield FederatedSite(program, issuer)
             finally:
                 program.end()

@@ -164,16 +164,18 @@ class UpstreamCallback:
             raise not_admitted(reason, upstream.title, code)
         account = await self.links.sign_in(identity.whose, person, may_create=upstream.allow_create)
         if account is None:
-            self._note_refusal(provider, "no_account")
+            # An operator who wants to let the person in needs it: `deviceflow users link`.
+            self._note_refusal(provider, "no_account", identity.whose.subject)
             raise no_account(upstream.title, code)
         if account.disabled:
             self._note_refusal(provider, "disabled")
             raise account_disabled(upstream.title, code)
         return account
 
-    def _note_refusal(self, provider: Provider, reason: str) -> None:
+    def _note_refusal(self, provider: Provider, reason: str, subject: str | None = None) -> None:
         self.recorder.count(table.SIGN_INS, "failed")
-        log.info("upstream.not_admitted", upstream=provider.upstream.id, reason=reason)
+        upstream_id = provider.upstream.id
+        log.info("upstream.not_admitted", upstream=upstream_id, reason=reason, subject=subject)
 
     def _session(self, provider: Provider, identity: UpstreamIdentity, account: Account) -> Session:
         """Say how and when the person signed in: in the provider's words, where there are any."""

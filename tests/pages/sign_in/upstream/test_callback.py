@@ -7,6 +7,7 @@ from joserfc.jwk import OctKey
 from structlog.testing import capture_logs
 from yarl import URL
 
+from deviceflow.core.upstream_person import UpstreamSubject
 from tests.pages.sign_in.upstream.conftest import OpenSite, Person, Site
 from tests.stage.oauth import ISSUER
 from tests.stage.provider import (
@@ -17,6 +18,7 @@ from tests.stage.provider import (
     GONE,
     KEY,
     RSA_KEY,
+    SUBJECT,
     Key,
     Lies,
 )
@@ -438,8 +440,16 @@ async def test_what_the_provider_does_not_say_is_not_made_up(site: Site) -> None
 async def test_without_an_account(open_site: OpenSite) -> None:
     site = await open_site(allow_create=False)
     person = site.person()
-    assert (await person.sign_in_upstream()).status == 403
+    with capture_logs() as logs:
+        assert (await person.sign_in_upstream()).status == 403
     assert "you have no account on this site" in person.text
+    (line,) = [entry for entry in logs if entry["event"] == "upstream.not_admitted"]
+    assert (line["reason"], line["subject"]) == ("no_account", SUBJECT)
+    bob = await site.users.find("bob")
+    assert bob is not None
+    await site.worker.parts.links.link(UpstreamSubject(site.provider.issuer, SUBJECT), bob)
+    assert (await person.sign_in_upstream()).status == 303
+    assert (await site.session())["sub"] == "sub-bob"
 
 
 async def test_groups_and_domains(open_site: OpenSite) -> None:
