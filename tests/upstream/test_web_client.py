@@ -69,3 +69,20 @@ async def test_silence_ends(client: WebClient, provider: StageProvider) -> None:
 async def test_nobody_is_there(client: WebClient) -> None:
     assert await cause_of(client, f"http://127.0.0.1:{free_port()}/jwks") is Cause.UNREACHABLE
     assert await cause_of(client, "https://nobody.invalid/jwks") is Cause.UNREACHABLE
+
+
+async def test_a_proxy_of_the_environment(
+    client: WebClient, provider: StageProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the proxy can reach that host, and loopback is reached without it."""
+    monkeypatch.setenv("HTTP_PROXY", provider.issuer)
+    assert "keys" in (await client.fetch("http://sso.invalid/jwks")).body
+    provider.lies = Lies(status={"/jwks": 418})
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    assert (await client.fetch(f"{provider.issuer}/jwks")).status == 418
+    monkeypatch.setenv("HTTP_PROXY", provider.issuer)
+    monkeypatch.setenv("NO_PROXY", ".invalid")
+    assert await cause_of(client, "http://sso.invalid/jwks") is Cause.UNREACHABLE
+    monkeypatch.setenv("HTTP_PROXY", "socks5://user:secret@127.0.0.1:1")
+    with pytest.raises(UpstreamError, match="HTTP_PROXY is socks5"):
+        await client.fetch("http://sso.example.com/jwks")

@@ -49,6 +49,9 @@ from deviceflow.upstream.providers import Providers
 MAX_FIELD = 4096
 """The longest field of an answer, in characters; a code has up to two thousand."""
 
+MAX_HINT = 4096
+"""The longest ID token that is kept for the sign-out, in characters: it goes into an address."""
+
 _MAX_FORM = 65_536
 """The longest form of a provider, in bytes: some add tokens and states of their own."""
 
@@ -181,7 +184,8 @@ class UpstreamCallback:
         """Say how and when the person signed in: in the provider's words, where there are any."""
         now = int(self.clock())
         signed_in_at = now if identity.auth_time is None else min(identity.auth_time, now)
-        hint = identity.id_token if provider.upstream.logout else ""
+        is_kept = provider.upstream.logout and len(identity.id_token) <= MAX_HINT
+        hint = identity.id_token if is_kept else ""
         return Session(
             username=account.username,
             sub=account.sub,
