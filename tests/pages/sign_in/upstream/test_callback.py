@@ -72,6 +72,7 @@ ID_TOKEN_LIES = {
     "no algorithm": Lies(id_token="eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."),
     "no JWT": Lies(id_token="not a token"),
     "an empty token": Lies(id_token="..", header={}),
+    "a token of another kind": Lies(header={"typ": "at+jwt"}),
     "a critical header": Lies(header={"crit": ["x"], "x": 1}),
     "hash of another access token": Lies(claims={"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"}),
 }
@@ -84,6 +85,7 @@ OTHER_LIES = {
     ),
     "neither code nor error": ("bad_response", Lies(answer={"code": GONE})),
     "no ID token": ("bad_response", Lies(tokens={"id_token": GONE})),
+    "a token of an unknown type": ("bad_response", Lies(tokens={"token_type": "mac"})),
     "no access token": ("bad_response", Lies(tokens={"access_token": 7})),
     "tokens that are no JSON": ("bad_response", Lies(bodies={"/token": b"<html>"})),
     "tokens that are a list": ("bad_response", Lies(bodies={"/token": b"[]"})),
