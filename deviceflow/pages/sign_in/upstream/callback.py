@@ -25,6 +25,7 @@ from deviceflow.pages.sign_in.upstream.detours import LIFETIME_S, Detours, State
 from deviceflow.pages.sign_in.upstream.failures import (
     account_disabled,
     no_account,
+    no_free_name,
     not_admitted,
     provider_failed,
     state_wrong,
@@ -35,7 +36,7 @@ from deviceflow.pages.sign_in.upstream.start import log_failure, provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries, Try
-from deviceflow.store.links import Links
+from deviceflow.store.links import Links, NameTakenError
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session, UpstreamSession
 from deviceflow.store.upstream_answers import UpstreamAnswers
@@ -165,7 +166,13 @@ class UpstreamCallback:
         if reason is not None:
             self._note_refusal(provider, reason.value)
             raise not_admitted(reason, upstream.title, code)
-        account = await self.links.sign_in(identity.whose, person, may_create=upstream.allow_create)
+        try:
+            account = await self.links.sign_in(
+                identity.whose, person, may_create=upstream.allow_create
+            )
+        except NameTakenError as error:
+            self._note_refusal(provider, "no_name")
+            raise no_free_name(code) from error
         if account is None:
             # An operator who wants to let the person in needs it: `deviceflow users link`.
             self._note_refusal(provider, "no_account", identity.whose.subject)

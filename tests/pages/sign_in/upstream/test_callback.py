@@ -486,3 +486,13 @@ async def test_a_local_account_is_never_taken_over(site: Site) -> None:
     session = await site.session()
     assert session["sub"] != "sub-bob"
     assert session["username"].startswith("bob-")
+
+
+async def test_no_name_is_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taken(_: str) -> object:
+        return await site.users.find("bob")
+
+    monkeypatch.setattr(site.users, "find_typed", taken)
+    person = site.person()
+    assert (await person.sign_in_upstream()).status == 503
+    assert "no name for a new one is free" in person.text
