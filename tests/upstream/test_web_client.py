@@ -9,11 +9,12 @@ from deviceflow.upstream.errors import Cause, UpstreamError
 from deviceflow.upstream.web_client import MAX_BYTES, Response, WebClient
 from tests.stage.ports import free_port
 from tests.stage.provider import Lies, StageProvider
+from tests.stage.waiting import PATIENCE_S
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[WebClient]:
-    client = WebClient(aiohttp.ClientTimeout(total=0.2))
+    client = WebClient(aiohttp.ClientTimeout(total=PATIENCE_S))
     yield client
     await client.close()
 
@@ -61,9 +62,11 @@ async def test_what_is_not_taken(client: WebClient, provider: StageProvider, lie
     assert await cause_of(client, f"{provider.issuer}/jwks") is Cause.BAD_RESPONSE
 
 
-async def test_silence_ends(client: WebClient, provider: StageProvider) -> None:
+async def test_silence_ends(provider: StageProvider) -> None:
     provider.lies = Lies(hangs=frozenset({"/jwks"}))
-    assert await cause_of(client, f"{provider.issuer}/jwks") is Cause.UNREACHABLE
+    hasty = WebClient(aiohttp.ClientTimeout(total=0.05))
+    assert await cause_of(hasty, f"{provider.issuer}/jwks") is Cause.UNREACHABLE
+    await hasty.close()
 
 
 async def test_nobody_is_there(client: WebClient) -> None:

@@ -32,7 +32,8 @@ from deviceflow.pages.sign_in.upstream.failures import (
     too_many_tries,
     used_before,
 )
-from deviceflow.pages.sign_in.upstream.start import log_failure, provider_of
+from deviceflow.pages.sign_in.upstream.log import UpstreamLog
+from deviceflow.pages.sign_in.upstream.start import provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries, Try
@@ -75,6 +76,7 @@ class UpstreamCallback:
     throttle: Throttle
     recorder: Recorder
     clock: Clock
+    log: UpstreamLog
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -107,11 +109,11 @@ class UpstreamCallback:
         visitor = await self.visitors.meet(request)
         detour = self.detours.find(provider.upstream.id, answer.state, visitor.sent_cookie)
         if isinstance(detour, StateFault):
-            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason=detour.value)
+            self.log.answer_ignored(provider, detour.value)
             raise state_wrong(detour, code)
         attempt = await self._count(request, answer.state, code)
         if not await self.replay.use("upstream", provider.upstream.id, answer.state, LIFETIME_S):
-            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason="used")
+            self.log.answer_ignored(provider, "used")
             raise used_before(code)
         identity = await self._identity(provider, answer, detour, attempt, code)
         account = await self._account(provider, identity, code)
@@ -153,7 +155,7 @@ class UpstreamCallback:
             if error.may_pass:
                 await attempt.forgive()
             self.recorder.count(table.SIGN_INS, "failed")
-            log_failure(provider, error)
+            self.log.failed(provider, error)
             raise provider_failed(error, provider.upstream.title, code) from error
 
     async def _account(self, provider: Provider, identity: UpstreamIdentity, code: str) -> Account:
