@@ -1,6 +1,6 @@
-"""A person signs in at a provider, npm's oidc-provider, in a real browser.
+"""A person signs in at a provider in a real browser: at npm's oidc-provider, and one in Go.
 
-`make interop-tools` installs it.
+`make interop-tools` installs them.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.browser.test_axe import findings
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
 from tests.stage.checkout import DOCS
-from tests.stage.oidc_provider import FederatedSite, running_federated_site
+from tests.stage.oidc_provider import FederatedSite, running_federated_site, running_go_site
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
@@ -145,6 +145,23 @@ async def test_sign_out_there_and_no_silent_way_back(site: Program, page: Page) 
     await page.get_by_role("link", name="Sign in").click()
     await press(page, "Sign in with Acme")
     await expect_heading(page, "Sign in at the provider")
+
+
+@pytest.fixture
+def go_site() -> Iterator[Program]:
+    """The server and another provider: an issuer with a slash, RS256, a profile in userinfo."""
+    with running_go_site() as federated:
+        yield federated.program
+
+
+async def test_another_provider(go_site: Program, page: Page) -> None:
+    await page.goto(f"{go_site.url}/login?user_code=BCDF-GHJK")
+    await press(page, "Sign in with Acme")
+    await page.locator("#username").fill("test-user@localhost")
+    await page.locator("#password").fill("verysecure")
+    await page.get_by_role("button").click()
+    await expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
+    await expect(page.get_by_text("Test User")).to_be_visible()
 
 
 @pytest.fixture
