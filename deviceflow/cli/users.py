@@ -73,25 +73,36 @@ def users(
 @click.option("--name", help="Name for devices with the scope profile.", callback=_decoded)
 @click.option("--email", help="Address for devices with the scope email.", callback=_decoded)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--no-password", is_flag=True, help="For a user who only signs in elsewhere.")
 @click.pass_obj
 def add_user(
-    settings: Settings, username: str, name: str | None, email: str | None, password_stdin: bool
+    settings: Settings,
+    username: str,
+    name: str | None,
+    email: str | None,
+    password_stdin: bool,
+    no_password: bool,
 ) -> None:
-    """Add a user. Ask for the password, or read it from a pipe (--password-stdin)."""
+    """Add a user. Ask for the password, or read it from a pipe (--password-stdin).
+
+    With --no-password, the user signs in at a provider only: `deviceflow users link`.
+    """
+    if password_stdin and no_password:
+        fail("--no-password and --password-stdin exclude each other")
     username = _prepared(username)
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
 
     async def add(store: Users) -> None:
         await _refuse_existing(store, username)
-        password = _ask_password(stdin=password_stdin)
+        password = "" if no_password else _ask_password(stdin=password_stdin)
         # Typing takes time. Another operator may have added the name meanwhile.
         await _refuse_existing(store, username)
         await store.put(
             Account(
                 username=username,
                 sub=f"user_{secrets.token_hex(12)}",
-                password_hash=await store.hash(password),
+                password_hash="" if no_password else await store.hash(password),
                 name=name,
                 email=email,
             )

@@ -60,6 +60,7 @@ from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.sign_in.upstream.back_channel import BackChannelLogout
 from deviceflow.pages.sign_in.upstream.callback import UpstreamCallback
 from deviceflow.pages.sign_in.upstream.detours import Detours
+from deviceflow.pages.sign_in.upstream.log import UpstreamLog
 from deviceflow.pages.sign_in.upstream.start import UpstreamStart
 from deviceflow.pages.sign_in.vouched import VouchedStep
 from deviceflow.pages.throttle import Throttle
@@ -265,8 +266,9 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         cookie=shared.cookie,
         clock=parts.clock,
     )
+    log = UpstreamLog(lines=ThinnedLog(("(others)", "", ""), parts.clock))
     start = UpstreamStart(
-        visitors=visitors, codes=shared.codes, providers=providers, detours=detours
+        visitors=visitors, codes=shared.codes, providers=providers, detours=detours, log=log
     )
     callback = UpstreamCallback(
         visitors=visitors,
@@ -281,6 +283,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         throttle=shared.throttle,
         recorder=parts.recorder,
         clock=parts.clock,
+        log=log,
     )
     logout = BackChannelLogout(
         visitors=visitors,
@@ -288,6 +291,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         replay=parts.replay,
         upstream_sessions=parts.upstream_sessions,
         throttle=shared.throttle,
+        log=log,
     )
     return [*start.routes(), *callback.routes(), *logout.routes()]
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from deviceflow.core.clock import SteadyClock
-from deviceflow.upstream.errors import UpstreamError
+from deviceflow.upstream.errors import Cause, UpstreamError
 
 DOCUMENT_KEPT_S = 3600
 """How long a document is used without a look at the provider."""
@@ -27,7 +27,7 @@ class Kept(Generic[DocumentT]):
         self._document: DocumentT | None = None
         self._fetched_at = -float("inf")
         self._tried_at = -float("inf")
-        self._failure: UpstreamError | None = None
+        self._failure = UpstreamError(Cause.UNREACHABLE, "not asked yet")
 
     async def get(self) -> DocumentT:
         """Return the document. May raise UpstreamError, if there never was one."""
@@ -45,8 +45,6 @@ class Kept(Generic[DocumentT]):
                 await self._try()
             if self._document is not None:
                 return self._document
-            if self._failure is None:
-                raise RuntimeError("nothing was fetched")
             raise self._failure
 
     async def _try(self) -> None:

@@ -37,6 +37,10 @@ from deviceflow.upstream.web_client import Fetch, Response
 _OK = 200
 _MOST_KEYS = 100
 
+# Tokens of another kind that the same key has signed are none of these (RFC 8725 3.11).
+_ID_TOKEN_TYPES = {"", "jwt"}
+_LOGOUT_TOKEN_TYPES = {*_ID_TOKEN_TYPES, "logout+jwt"}
+
 
 class UpstreamIdentity(NamedTuple):
     """A person whom a provider has authenticated.
@@ -79,7 +83,9 @@ class Provider:
         id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             raise UpstreamError(Cause.BAD_RESPONSE, "the token response lacks a token")
-        claims, algorithm = await self._verified(id_token, metadata)
+        if str(tokens.get("token_type")).lower() != "bearer":
+            raise UpstreamError(Cause.BAD_RESPONSE, "token_type: expected Bearer (RFC 6749 7.1)")
+        claims, algorithm = await self._verified(id_token, metadata, _ID_TOKEN_TYPES)
         expected = ExpectedToken(
             issuer=metadata.issuer,
             client_id=self.upstream.client_id,
@@ -121,7 +127,7 @@ class Provider:
     async def read_logout(self, logout_token: str) -> LogoutToken:
         """Verify a logout token (OpenID Connect Back-Channel Logout 1.0, 2.6)."""
         metadata = await self._metadata.get()
-        claims, _ = await self._verified(logout_token, metadata)
+        claims, _ = await self._verified(logout_token, metadata, _LOGOUT_TOKEN_TYPES)
         try:
             return read_logout_token(
                 claims,
@@ -155,14 +161,20 @@ class Provider:
         detail = f"the token endpoint answers {response.status}"
         raise UpstreamError(Cause.TOKEN_REFUSED, detail, error_code(response.body["error"]))
 
-    async def _verified(self, token: str, metadata: ProviderMetadata) -> tuple[dict[str, Any], str]:
+    async def _verified(
+        self, token: str, metadata: ProviderMetadata, types: set[str]
+    ) -> tuple[dict[str, Any], str]:
         """Return the claims of a token whose signature is good, and its algorithm.
+
+        `types`: the `typ` that it may have, in small letters, empty for none.
 
         The algorithm is one that the settings allow and the provider announces. A key id that is
         unknown may be that of a new key: the keys are fetched again, though not at once again.
         """
         try:
             header = unverified_header(token)
+            if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
+                raise UpstreamError(Cause.BAD_ID_TOKEN, "typ: a token of another kind")
             algorithm, key_id = header.get("alg"), header.get("kid")
             announced = metadata.id_token_signing_alg_values_supported
             if algorithm not in self.upstream.algorithms or algorithm not in announced:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import aiohttp
 import msgspec
 
+from deviceflow.device.errors import DeviceFlowError
+from deviceflow.device.proxies import proxy_for
 from deviceflow.upstream.errors import Cause, UpstreamError
 
 MAX_RESPONSE_BYTES = 262_144
@@ -59,10 +61,14 @@ class WebClient:
                 data=form,
                 headers=_HEADERS | dict(headers or {}),
                 allow_redirects=False,
+                # Not aiohttp's `trust_env`: that also sends what a .netrc has for the host.
+                proxy=proxy_for(url),
             ) as response:
                 return await _read(response)
         except TimeoutError as error:
             raise UpstreamError(Cause.UNREACHABLE, f"{url}: no answer in time") from error
+        except DeviceFlowError as error:
+            raise UpstreamError(Cause.UNREACHABLE, str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The text of aiohttp's errors names the host and the failure, and no header.
             raise UpstreamError(Cause.UNREACHABLE, f"{url}: {_reason(error)}") from error
@@ -78,8 +84,6 @@ class WebClient:
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                # HTTPS_PROXY and NO_PROXY, as `deviceflow login` uses them.
-                trust_env=True,
             )
         return self._session
 

@@ -1,6 +1,6 @@
-"""A person signs in at a provider, npm's oidc-provider, in a real browser.
+"""A person signs in at a provider in a real browser: at npm's oidc-provider, and one in Go.
 
-`make interop-tools` installs it.
+`make interop-tools` installs them.
 """
 
 import json
@@ -12,31 +12,38 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.test_axe import findings
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
 from tests.stage.checkout import DOCS
-from tests.stage.oidc_provider import SECRET, running_federated_site
+from tests.stage.oidc_provider import FederatedSite, running_federated_site, running_go_site
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import fetch, request_of
 
 
-@pytest.fixture(scope="module", params=["query", "form_post"])
-def site(request: pytest.FixtureRequest) -> Iterator[Program]:
-    mode = f'response_mode = "{request.param}"'
-    with running_federated_site(f'client_secret = "{SECRET}"', mode) as program:
-        yield program
+@pytest.fixture(scope="module", params=["query, secret", "form_post, key"])
+def federated(request: pytest.FixtureRequest) -> Iterator[FederatedSite]:
+    """The server and the provider: once by the simplest means, once by the safest."""
+    mode, credential = request.param.split(", ")
+    with running_federated_site(mode=mode, has_key=credential == "key") as federated:
+        yield federated
+        program = federated.program
         assert program.notes.found_in(str(program.log) + str(program.stray)) == set()
+
+
+@pytest.fixture
+def site(federated: FederatedSite) -> Program:
+    return federated.program
 
 
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a new browser."""
-    context = await browser.new_context()
+    context = await browser.new_context(reduced_motion="reduce")
     yield await context.new_page()
     await context.close()
 
@@ -51,10 +58,17 @@ async def test_axe_finds_nothing(site: Program, page: Page) -> None:
     """On the page with the button, and on the page that leads to the provider."""
     await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
     assert await findings(page) == []
-    await page.route("**/auth?*", lambda route: route.abort())
-    await page.evaluate("document.querySelector('main form').submit()")
-    await page.wait_for_url("**/login/upstream/acme")
+    await page.route("**/login/upstream/acme", stay)
+    await press(page, "Sign in with Acme")
+    await expect_heading(page, "On the way to Acme")
     assert await findings(page) == []
+
+
+async def stay(route: Route) -> None:
+    """Show the page that leads on by itself without the line that does it."""
+    response = await route.fetch()
+    page = re.sub(r'<meta http-equiv="refresh"[^>]*>', "", await response.text())
+    await route.fulfill(response=response, body=page)
 
 
 async def test_from_the_code_to_the_tokens(site: Program, page: Page) -> None:
@@ -85,6 +99,30 @@ async def test_a_person_who_cancels_is_told(site: Program, page: Page) -> None:
     assert "user_code=BCDF-GHJK" in page.url
 
 
+async def test_back_leads_to_the_page_with_the_button(site: Program, page: Page) -> None:
+    """The page that leads on by itself is passed over: nobody is caught between two pages."""
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await expect_heading(page, "Sign in at the provider")
+    await page.go_back()
+    await expect(page.get_by_role("button", name="Sign in with Acme")).to_be_visible()
+
+
+async def test_a_sign_out_there_ends_the_session_here(federated: FederatedSite, page: Page) -> None:
+    """By back-channel logout: the provider's server tells this one."""
+    site = federated.program
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "lin")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    known = len(site.log)
+    await page.goto(f"{federated.issuer}/session/end")
+    await page.get_by_role("button", name="Yes").click()
+    assert site.wait_for("upstream.logged_out", known)["sessions"] == 1
+    await page.goto(f"{site.url}/device")
+    await expect(page.get_by_role("button", name="Sign in with Acme")).to_be_visible()
+
+
 async def test_back_and_reload_sign_nobody_in_twice(site: Program, page: Page) -> None:
     await page.goto(f"{site.url}/login")
     await press(page, "Sign in with Acme")
@@ -107,6 +145,23 @@ async def test_sign_out_there_and_no_silent_way_back(site: Program, page: Page) 
     await page.get_by_role("link", name="Sign in").click()
     await press(page, "Sign in with Acme")
     await expect_heading(page, "Sign in at the provider")
+
+
+@pytest.fixture
+def go_site() -> Iterator[Program]:
+    """The server and another provider: an issuer with a slash, RS256, a profile in userinfo."""
+    with running_go_site() as federated:
+        yield federated.program
+
+
+async def test_another_provider(go_site: Program, page: Page) -> None:
+    await page.goto(f"{go_site.url}/login?user_code=BCDF-GHJK")
+    await press(page, "Sign in with Acme")
+    await page.locator("#username").fill("test-user@localhost")
+    await page.locator("#password").fill("verysecure")
+    await page.get_by_role("button").click()
+    await expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
+    await expect(page.get_by_text("Test User")).to_be_visible()
 
 
 @pytest.fixture

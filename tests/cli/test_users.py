@@ -415,3 +415,14 @@ def test_link_that_cannot_be(users: Users, arguments: tuple[str, ...], problem: 
     result = users("link", *arguments)
     assert (result.exit_code, problem in result.stderr) == (1, True)
     assert "hush" not in result.output
+
+
+def test_a_user_who_only_signs_in_elsewhere(users: Users, stored: Stored) -> None:
+    assert users("add", "eve", "--no-password").stdout == "added eve\n"
+    assert users("link", "eve", "acme", "7").stdout == "linked eve\n"
+    account = stored("eve")
+    assert account is not None
+    assert account.password_hash == ""
+    assert len(account.upstream) == 1
+    result = users("add", "mallory", "--no-password", "--password-stdin", given=PASSWORD)
+    assert (result.exit_code, "exclude each other" in result.stderr) == (1, True)

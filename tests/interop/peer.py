@@ -52,6 +52,12 @@ OIDC_PROVIDER = Library(
     HERE / "oidc_provider/node_modules",
     ("node", str(HERE / "oidc_provider/provider.mjs")),
 )
+GO_PROVIDER = Library(
+    "the provider of zitadel/oidc",
+    "go",
+    HERE / "go_provider/provider",
+    (str(HERE / "go_provider/provider"),),
+)
 GO_OAUTH2 = Library(
     "golang.org/x/oauth2",
     "go",

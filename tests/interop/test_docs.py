@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from tests.interop.peer import HERE, LIBRARIES, OIDC_PROVIDER, OPENID_CLIENT
+from tests.interop.peer import GO_PROVIDER, HERE, LIBRARIES, OIDC_PROVIDER, OPENID_CLIENT
 from tests.interop.site import Site
 from tests.stage.checkout import DOCS
 from tests.stage.waiting import PATIENCE_S
@@ -42,8 +42,8 @@ def test_every_library_that_is_tried_has_its_row() -> None:
 
 def test_every_program_here_is_run() -> None:
     folders = {path.name for path in HERE.iterdir() if path.is_dir() and path.name[0] not in "._"}
-    # The provider is no client: people sign in there (tests/browser/test_upstream.py).
-    programs = [*LIBRARIES, OIDC_PROVIDER]
+    # Providers are no clients: people sign in there (tests/browser/test_upstream.py).
+    programs = [*LIBRARIES, OIDC_PROVIDER, GO_PROVIDER]
     assert folders == {library.made.relative_to(HERE).parts[0] for library in programs}
 
 

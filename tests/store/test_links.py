@@ -141,6 +141,23 @@ async def test_all_names_taken(links: Links, users: Users, monkeypatch: pytest.M
         await links.sign_in(ADA, PERSON, may_create=True)
 
 
+async def test_somebody_else_is_always_faster(
+    links: Links, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends, and the next sign-in may try again."""
+    account = await signed_in(links, ADA)
+
+    async def overtaken(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(users, "change", overtaken)
+    with pytest.raises(NameTakenError):
+        await signed_in(links, ADA, PERSON._replace(name="New"))
+    with pytest.raises(NameTakenError):
+        await signed_in(links, OTHER_ADA)
+    assert await links.find(ADA) == account
+
+
 async def test_an_operator_links_a_person(links: Links, users: Users) -> None:
     account = Account(username="ada", sub="sub-ada", password_hash="x")
     await users.put(account)

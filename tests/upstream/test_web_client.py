@@ -9,11 +9,12 @@ from deviceflow.upstream.errors import Cause, UpstreamError
 from deviceflow.upstream.web_client import MAX_RESPONSE_BYTES, Response, WebClient
 from tests.stage.ports import free_port
 from tests.stage.provider import Lies, StageProvider
+from tests.stage.waiting import PATIENCE_S
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[WebClient]:
-    client = WebClient(aiohttp.ClientTimeout(total=0.2))
+    client = WebClient(aiohttp.ClientTimeout(total=PATIENCE_S))
     yield client
     await client.close()
 
@@ -61,11 +62,30 @@ async def test_what_is_not_taken(client: WebClient, provider: StageProvider, lie
     assert await cause_of(client, f"{provider.issuer}/jwks") is Cause.BAD_RESPONSE
 
 
-async def test_silence_ends(client: WebClient, provider: StageProvider) -> None:
+async def test_silence_ends(provider: StageProvider) -> None:
     provider.lies = Lies(hangs=frozenset({"/jwks"}))
-    assert await cause_of(client, f"{provider.issuer}/jwks") is Cause.UNREACHABLE
+    hasty = WebClient(aiohttp.ClientTimeout(total=0.05))
+    assert await cause_of(hasty, f"{provider.issuer}/jwks") is Cause.UNREACHABLE
+    await hasty.close()
 
 
 async def test_nobody_is_there(client: WebClient) -> None:
     assert await cause_of(client, f"http://127.0.0.1:{free_port()}/jwks") is Cause.UNREACHABLE
     assert await cause_of(client, "https://nobody.invalid/jwks") is Cause.UNREACHABLE
+
+
+async def test_a_proxy_of_the_environment(
+    client: WebClient, provider: StageProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the proxy can reach that host, and loopback is reached without it."""
+    monkeypatch.setenv("HTTP_PROXY", provider.issuer)
+    assert "keys" in (await client.fetch("http://sso.invalid/jwks")).body
+    provider.lies = Lies(status={"/jwks": 418})
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    assert (await client.fetch(f"{provider.issuer}/jwks")).status == 418
+    monkeypatch.setenv("HTTP_PROXY", provider.issuer)
+    monkeypatch.setenv("NO_PROXY", ".invalid")
+    assert await cause_of(client, "http://sso.invalid/jwks") is Cause.UNREACHABLE
+    monkeypatch.setenv("HTTP_PROXY", "socks5://user:secret@127.0.0.1:1")
+    with pytest.raises(UpstreamError, match="HTTP_PROXY is socks5"):
+        await client.fetch("http://sso.example.com/jwks")

@@ -35,6 +35,8 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
   },
+  // It would not call loopback, where the server under test is.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   // Nobody is asked for consent: the client is the company's own.
   async loadExistingGrant(ctx) {

@@ -9,7 +9,8 @@ from deviceflow.pages.errors import PageError
 from deviceflow.pages.form import read_fields
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.render import HTTPS
-from deviceflow.pages.sign_in.upstream.start import log_failure, provider_of
+from deviceflow.pages.sign_in.upstream.log import UpstreamLog
+from deviceflow.pages.sign_in.upstream.start import provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries
@@ -32,6 +33,7 @@ class BackChannelLogout:
     replay: Replay
     upstream_sessions: UpstreamSessions
     throttle: Throttle
+    log: UpstreamLog
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -50,7 +52,7 @@ class BackChannelLogout:
         except PageError as error:
             return _answer(request, error.status, "invalid_request")
         except UpstreamError as error:
-            log_failure(provider, error)
+            self.log.failed(provider, error)
             if error.may_pass:
                 return _answer(request, 503, "temporarily_unavailable", "5")
             return _answer(request, 400, "invalid_request")

@@ -25,17 +25,19 @@ from deviceflow.pages.sign_in.upstream.detours import LIFETIME_S, Detours, State
 from deviceflow.pages.sign_in.upstream.failures import (
     account_disabled,
     no_account,
+    no_free_name,
     not_admitted,
     provider_failed,
     state_wrong,
     too_many_tries,
     used_before,
 )
-from deviceflow.pages.sign_in.upstream.start import log_failure, provider_of
+from deviceflow.pages.sign_in.upstream.log import UpstreamLog
+from deviceflow.pages.sign_in.upstream.start import provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries, Try
-from deviceflow.store.links import Links
+from deviceflow.store.links import Links, NameTakenError
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session, UpstreamSession
 from deviceflow.store.upstream_answers import UpstreamAnswers
@@ -48,6 +50,9 @@ from deviceflow.upstream.providers import Providers
 
 MAX_FIELD = 4096
 """The longest field of an answer, in characters; a code has up to two thousand."""
+
+MAX_HINT = 4096
+"""The longest ID token that is kept for the sign-out, in characters: it goes into an address."""
 
 _MAX_FORM = 65_536
 """The longest form of a provider, in bytes: some add tokens and states of their own."""
@@ -71,6 +76,7 @@ class UpstreamCallback:
     throttle: Throttle
     recorder: Recorder
     clock: Clock
+    log: UpstreamLog
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -103,11 +109,11 @@ class UpstreamCallback:
         visitor = await self.visitors.meet(request)
         detour = self.detours.find(provider.upstream.id, answer.state, visitor.sent_cookie)
         if isinstance(detour, StateFault):
-            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason=detour.value)
+            self.log.answer_ignored(provider, detour.value)
             raise state_wrong(detour, code)
         attempt = await self._count(request, answer.state, code)
         if not await self.replay.use("upstream", provider.upstream.id, answer.state, LIFETIME_S):
-            log.info("upstream.answer_ignored", upstream=provider.upstream.id, reason="used")
+            self.log.answer_ignored(provider, "used")
             raise used_before(code)
         identity = await self._identity(provider, answer, detour, attempt, code)
         account = await self._account(provider, identity, code)
@@ -149,7 +155,7 @@ class UpstreamCallback:
             if error.may_pass:
                 await attempt.forgive()
             self.recorder.count(table.SIGN_INS, "failed")
-            log_failure(provider, error)
+            self.log.failed(provider, error)
             raise provider_failed(error, provider.upstream.title, code) from error
 
     async def _account(self, provider: Provider, identity: UpstreamIdentity, code: str) -> Account:
@@ -162,24 +168,33 @@ class UpstreamCallback:
         if reason is not None:
             self._note_refusal(provider, reason.value)
             raise not_admitted(reason, upstream.title, code)
-        account = await self.links.sign_in(identity.whose, person, may_create=upstream.allow_create)
+        try:
+            account = await self.links.sign_in(
+                identity.whose, person, may_create=upstream.allow_create
+            )
+        except NameTakenError as error:
+            self._note_refusal(provider, "no_name")
+            raise no_free_name(code) from error
         if account is None:
-            self._note_refusal(provider, "no_account")
+            # An operator who wants to let the person in needs it: `deviceflow users link`.
+            self._note_refusal(provider, "no_account", identity.whose.subject)
             raise no_account(upstream.title, code)
         if account.disabled:
             self._note_refusal(provider, "disabled")
             raise account_disabled(upstream.title, code)
         return account
 
-    def _note_refusal(self, provider: Provider, reason: str) -> None:
+    def _note_refusal(self, provider: Provider, reason: str, subject: str | None = None) -> None:
         self.recorder.count(table.SIGN_INS, "failed")
-        log.info("upstream.not_admitted", upstream=provider.upstream.id, reason=reason)
+        upstream_id = provider.upstream.id
+        log.info("upstream.not_admitted", upstream=upstream_id, reason=reason, subject=subject)
 
     def _session(self, provider: Provider, identity: UpstreamIdentity, account: Account) -> Session:
         """Say how and when the person signed in: in the provider's words, where there are any."""
         now = int(self.clock())
         signed_in_at = now if identity.auth_time is None else min(identity.auth_time, now)
-        hint = identity.id_token if provider.upstream.logout else ""
+        is_kept = provider.upstream.logout and len(identity.id_token) <= MAX_HINT
+        hint = identity.id_token if is_kept else ""
         return Session(
             username=account.username,
             sub=account.sub,

@@ -95,6 +95,17 @@ def account_disabled(name: str, user_code: str) -> PageError:
     return _not_allowed(gettext("upstream.disabled.happened"), name, user_code)
 
 
+def no_free_name(user_code: str) -> PageError:
+    """Make the page for a new account that no name is left for."""
+    return _page(
+        _UNAVAILABLE,
+        title=gettext("upstream.broken.title"),
+        happened=gettext("upstream.no_name.happened"),
+        next_step=gettext("upstream.broken.next_step"),
+        user_code=user_code,
+    )
+
+
 def too_many_tries(refusal: TooManyTries, user_code: str) -> PageError:
     """Make the page for a limit."""
     attempts = gettext("error.too_many.sign_ins")

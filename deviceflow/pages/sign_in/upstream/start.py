@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from deviceflow.pages.codes import Codes
@@ -10,12 +9,11 @@ from deviceflow.pages.leave import leave
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.sign_in.upstream.detours import Detours
 from deviceflow.pages.sign_in.upstream.failures import provider_failed
+from deviceflow.pages.sign_in.upstream.log import UpstreamLog
 from deviceflow.pages.visitor import Visitors
 from deviceflow.upstream.errors import UpstreamError
 from deviceflow.upstream.provider import Provider
 from deviceflow.upstream.providers import Providers
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +24,7 @@ class UpstreamStart:
     codes: Codes
     providers: Providers
     detours: Detours
+    log: UpstreamLog
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -49,7 +48,7 @@ class UpstreamStart:
         try:
             address = await provider.start(detour, prompt)
         except UpstreamError as error:
-            log_failure(provider, error)
+            self.log.failed(provider, error)
             raise provider_failed(error, provider.upstream.title, code) from error
         response = leave(request, address, provider.upstream.title)
         self.detours.keep_code(request, response, detour.state, code)
@@ -62,14 +61,3 @@ def provider_of(request: web.Request, providers: Providers) -> Provider:
     if provider is None:
         raise web.HTTPNotFound
     return provider
-
-
-def log_failure(provider: Provider, error: UpstreamError) -> None:
-    """Tell the operator why nobody could sign in: one line, with no secret in it."""
-    log.warning(
-        "upstream.failed",
-        upstream=provider.upstream.id,
-        cause=error.cause.value,
-        detail=error.detail,
-        code=error.code or None,
-    )

@@ -110,7 +110,13 @@ async def open_site(
     """Open the server with changes to the settings of its provider."""
     async with AsyncExitStack() as stack:
 
-        async def start(*, password: bool = True, second: bool = False, **changes: Any) -> Site:  # noqa: ANN401
+        async def start(
+            *,
+            password: bool = True,
+            second: bool = False,
+            path: str = "",
+            **changes: Any,  # noqa: ANN401, settings
+        ) -> Site:
             fields: dict[str, Any] = {
                 "id": "acme",
                 "name": "Acme",
@@ -123,7 +129,7 @@ async def open_site(
             if second:
                 upstreams.append(Upstream(**(fields | changes | {"id": "second"})))
             settings = Settings(
-                issuer=ISSUER,
+                issuer=f"{ISSUER}{path}",
                 clients=CLIENTS,
                 users=(User(username="bob", password_hash="$argon2id$x", sub="sub-bob"),),
                 sign_in=SignIn(password=password),

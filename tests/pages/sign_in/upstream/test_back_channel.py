@@ -89,6 +89,12 @@ async def test_a_forged_token_ends_nothing(site: Site) -> None:
     assert len(await site.stage.keys("df:s:*")) == 1
 
 
+@pytest.mark.parametrize(("kind", "status"), [("logout+jwt", 200), ("JWT", 200), ("at+jwt", 400)])
+async def test_the_kind_of_the_token(site: Site, kind: str, status: int) -> None:
+    site.provider.lies = Lies(header={"typ": kind})
+    assert await log_out(site, site.provider.logout_token()) == status
+
+
 async def test_what_is_no_form(site: Site) -> None:
     answer = await site.person().post(PATH, json={})
     assert answer.status == 415

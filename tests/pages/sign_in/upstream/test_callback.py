@@ -7,6 +7,7 @@ from joserfc.jwk import OctKey
 from structlog.testing import capture_logs
 from yarl import URL
 
+from deviceflow.core.upstream_person import UpstreamSubject
 from tests.pages.sign_in.upstream.conftest import OpenSite, Person, Site
 from tests.stage.oauth import ISSUER
 from tests.stage.provider import (
@@ -17,6 +18,7 @@ from tests.stage.provider import (
     GONE,
     KEY,
     RSA_KEY,
+    SUBJECT,
     Key,
     Lies,
 )
@@ -70,6 +72,7 @@ ID_TOKEN_LIES = {
     "no algorithm": Lies(id_token="eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."),
     "no JWT": Lies(id_token="not a token"),
     "an empty token": Lies(id_token="..", header={}),
+    "a token of another kind": Lies(header={"typ": "at+jwt"}),
     "a critical header": Lies(header={"crit": ["x"], "x": 1}),
     "hash of another access token": Lies(claims={"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"}),
 }
@@ -82,6 +85,7 @@ OTHER_LIES = {
     ),
     "neither code nor error": ("bad_response", Lies(answer={"code": GONE})),
     "no ID token": ("bad_response", Lies(tokens={"id_token": GONE})),
+    "a token of an unknown type": ("bad_response", Lies(tokens={"token_type": "mac"})),
     "no access token": ("bad_response", Lies(tokens={"access_token": 7})),
     "tokens that are no JSON": ("bad_response", Lies(bodies={"/token": b"<html>"})),
     "tokens that are a list": ("bad_response", Lies(bodies={"/token": b"[]"})),
@@ -438,8 +442,16 @@ async def test_what_the_provider_does_not_say_is_not_made_up(site: Site) -> None
 async def test_without_an_account(open_site: OpenSite) -> None:
     site = await open_site(allow_create=False)
     person = site.person()
-    assert (await person.sign_in_upstream()).status == 403
+    with capture_logs() as logs:
+        assert (await person.sign_in_upstream()).status == 403
     assert "you have no account on this site" in person.text
+    (line,) = [entry for entry in logs if entry["event"] == "upstream.not_admitted"]
+    assert (line["reason"], line["subject"]) == ("no_account", SUBJECT)
+    bob = await site.users.find("bob")
+    assert bob is not None
+    await site.worker.parts.links.link(UpstreamSubject(site.provider.issuer, SUBJECT), bob)
+    assert (await person.sign_in_upstream()).status == 303
+    assert (await site.session())["sub"] == "sub-bob"
 
 
 async def test_groups_and_domains(open_site: OpenSite) -> None:
@@ -474,3 +486,13 @@ async def test_a_local_account_is_never_taken_over(site: Site) -> None:
     session = await site.session()
     assert session["sub"] != "sub-bob"
     assert session["username"].startswith("bob-")
+
+
+async def test_no_name_is_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taken(_: str) -> object:
+        return await site.users.find("bob")
+
+    monkeypatch.setattr(site.users, "find_typed", taken)
+    person = site.person()
+    assert (await person.sign_in_upstream()).status == 503
+    assert "no name for a new one is free" in person.text

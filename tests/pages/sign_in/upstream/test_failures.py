@@ -19,6 +19,7 @@ PAGES = [
     failures.used_before(CODE),
     *(failures.not_admitted(reason, "Acme", CODE) for reason in NotAdmitted),
     failures.no_account("Acme", CODE),
+    failures.no_free_name(CODE),
     failures.account_disabled("Acme", CODE),
     failures.too_many_tries(TooManyTries(SIGN_IN_ADDRESS, 60), CODE),
 ]

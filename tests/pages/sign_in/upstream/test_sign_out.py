@@ -60,6 +60,14 @@ async def test_it_may_be_turned_off(open_site: OpenSite) -> None:
     assert person.answer.headers["Location"] == "/logout"
 
 
+async def test_a_long_id_token_is_not_kept(site: Site, person: Person) -> None:
+    """It would be longer than an address may be."""
+    site.provider.person["groups"] = [f"group-{number}" for number in range(500)]
+    await sign_out(person)
+    assert "id_token_hint" not in person.address
+    assert URL(person.address).query["client_id"] == CLIENT_ID
+
+
 async def test_a_provider_that_is_down_keeps_nobody_signed_in(site: Site, person: Person) -> None:
     await person.sign_in_upstream()
     other = await site.stage.start_worker()

@@ -124,3 +124,20 @@ async def test_after_a_switch_to_another_account(open_site: OpenSite) -> None:
     await person.come_back()
     person.worker.client.session.cookie_jar.clear(lambda cookie: not cookie.key.endswith("-ended"))
     assert await prompt_after(person) is None
+
+
+async def test_an_issuer_with_a_path(open_site: OpenSite) -> None:
+    """Every address is below it: the form's, the redirect URI's, and where the answer leads."""
+    site = await open_site(path="/tenant")
+    person = site.person()
+    await person.open("/tenant/login", params={"user_code": "BCDF-GHJK"})
+    assert 'action="/tenant/login/upstream/acme"' in person.page
+    await person.submit("/tenant/login/upstream/acme")
+    back = f"{ISSUER}/tenant/login/upstream/acme/callback"
+    assert URL(person.address).query["redirect_uri"] == back
+    await person.come_back()
+    assert person.answer.headers["Location"] == "/tenant/device?user_code=BCDF-GHJK"
+    await person.open("/tenant/logout")
+    await person.submit("/tenant/logout")
+    sent = URL(person.address).query
+    assert sent["post_logout_redirect_uri"] == f"{ISSUER}/tenant/logout"
