@@ -9,7 +9,8 @@ Contract:
 - a detour keeps the person's code: sign-in, sign-out, another account, an error page's button;
 - every answer, an error page too, carries the same security headers (`headers.py`), works
   without JavaScript, and an error says what happened, what it means and what to do next;
-- no page continues to an address that a request names: only to a user code, read and written again;
+- no page continues to an address that a request names: only to a user code, read and written
+  again, or to a page that the request names by a word of `onward.py`;
 - every text that a person reads is in the catalogue (`texts.py`). The demo's page alone is not: it
   is for developers.
 
