@@ -203,6 +203,20 @@ async def test_a_client_that_wants_a_second_factor(named_site: Program, plain_pa
     assert (await answer.json())["acr_values_supported"] == [SECOND_FACTOR, PHISHING_RESISTANT]
 
 
+async def test_a_proxy_says_who_it_is(named_site: Program, plain_page: Page) -> None:
+    page = plain_page
+    await page.set_extra_http_headers({"X-Remote-User": "tina"})
+    tv = television(named_site)
+    await page.goto(f"{named_site.url}/device?user_code={tv.user_code}")
+    await press(page, "Go on as tina")
+    await expect(page.get_by_label("Code", exact=True)).to_have_value(tv.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert tv.wait() == "tokens"
+    assert not {"amr", "acr"} & set(claims_of(tv.tokens["access_token"]))
+
+
 async def test_a_new_password(named_site: Program, plain_page: Page) -> None:
     page, new = plain_page, "another horse battery"
     await sign_in_at(page, named_site, "tina")
