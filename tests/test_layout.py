@@ -77,7 +77,6 @@ BY_FEATURE = {
     "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
     "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page
     "pages/sign_in/half_way.py": "pages/sign_in/test_second.py",  # the state between the steps
-    "policy/second_factor.py": "pages/sign_in/test_second.py",  # by the codes that it takes
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page

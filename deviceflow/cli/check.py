@@ -14,6 +14,7 @@ from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.resources import Resources
 from deviceflow.pages.files import page_faults
+from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
 from deviceflow.store.survey import survey
@@ -80,6 +81,7 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _resources(settings)
     yield from _proofs(settings)
     yield from _upstreams(settings)
+    yield from _sign_ins(settings)
     if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
         yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
@@ -182,6 +184,18 @@ def _upstreams(settings: Settings) -> Iterator[str]:
             yield (
                 f"upstream[{i}].trust_email: people who can type an address there get in by"
                 " email_domains; use it only if the provider lets nobody choose an address"
+            )
+
+
+def _sign_ins(settings: Settings) -> Iterator[str]:
+    """List the clients that want more of a sign-in than anybody can offer."""
+    ways = SignInWays.of(settings)
+    for i, client in enumerate(settings.clients):
+        lacks_passkeys = client.sign_in == "phishing_resistant" and not ways.passkeys
+        if lacks_passkeys or (client.sign_in == "second_factor" and not ways.acr_values):
+            yield (
+                f'clients[{i}].sign_in: "{client.sign_in}" is more than people can add to their'
+                " accounts; set sign_in.passkeys, and an issuer with a host name"
             )
 
 

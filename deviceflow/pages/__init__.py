@@ -11,7 +11,8 @@ Contract:
 - every answer, an error page too, carries the same security headers (`headers.py`), works
   without JavaScript, and an error says what happened, what it means and what to do next;
 - no page continues to an address that a request names: only to a user code, read and written again,
-  or to an address that a configured provider has announced;
+  to a page that the request names by a word of `onward.py`, or to an address that a configured
+  provider has announced;
 - every text that a person reads is in the catalogue (`texts.py`). The demo's page alone is not: it
   is for developers.
 

@@ -129,6 +129,14 @@ async def sign_in_again(page: Page, site: Program) -> None:
     await expect(page.get_by_text("Please sign in once more.")).to_be_visible()
 
 
+async def vouched(page: Page, site: Program) -> None:
+    """Behind a proxy that says who it is."""
+    await page.add_init_script(NO_OFFER_IN_FIELD)
+    await page.set_extra_http_headers({"X-Remote-User": "ada"})
+    await page.goto(f"{site.url}/login?notice=vouched")
+    await expect(page.get_by_role("button", name="Go on as ada")).to_be_visible()
+
+
 async def password_form(page: Page, site: Program) -> None:
     await sign_in_at(page, site, "ada")
     await page.goto(f"{site.url}/account/security/password?notice=short")
@@ -163,6 +171,7 @@ STATIONS: dict[str, Visit] = {
     "passkeys-refused": passkeys_refused,
     "sign-in-passkey": sign_in_with_passkey,
     "password": password_form,
+    "sign-in-vouched": vouched,
     "sign-in-again": sign_in_again,
     "step-up-second-factor": step_up("bank", "Bank terminal wants a second factor", "ada"),
     "step-up-passkey": step_up("vault", "Vault wants a passkey", "ada"),

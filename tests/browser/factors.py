@@ -39,6 +39,9 @@ format = "json"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
 
+[sign_in]
+trusted_header = "X-Remote-User"
+
 [[clients]]
 client_id = "tv"
 name = "Living-room TV"

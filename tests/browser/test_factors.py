@@ -1,12 +1,16 @@
 """Passkeys, an authenticator app and recovery codes, as a person uses them in a real browser."""
 
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
+from deviceflow.core import base64url
+from deviceflow.core.assurance import PHISHING_RESISTANT, SECOND_FACTOR
 from tests.browser.factors import (
     NO_OFFER_IN_FIELD,
     add_authenticator,
@@ -192,6 +196,25 @@ async def test_a_client_that_wants_a_second_factor(named_site: Program, plain_pa
     await press(page, "Approve")
     await expect_heading(page, CONNECTED)
     assert tv.wait() == "tokens"
+    claims = claims_of(tv.tokens["access_token"])
+    assert (claims["amr"], claims["acr"]) == (["pwd", "otp", "mfa"], SECOND_FACTOR)
+    assert claims_of(tv.tokens["id_token"])["acr"] == SECOND_FACTOR
+    answer = await page.request.get(f"{named_site.url}/.well-known/oauth-authorization-server")
+    assert (await answer.json())["acr_values_supported"] == [SECOND_FACTOR, PHISHING_RESISTANT]
+
+
+async def test_a_proxy_says_who_it_is(named_site: Program, plain_page: Page) -> None:
+    page = plain_page
+    await page.set_extra_http_headers({"X-Remote-User": "tina"})
+    tv = television(named_site)
+    await page.goto(f"{named_site.url}/device?user_code={tv.user_code}")
+    await press(page, "Go on as tina")
+    await expect(page.get_by_label("Code", exact=True)).to_have_value(tv.user_code)
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    assert tv.wait() == "tokens"
+    assert not {"amr", "acr"} & set(claims_of(tv.tokens["access_token"]))
 
 
 async def test_a_new_password(named_site: Program, plain_page: Page) -> None:
@@ -224,6 +247,11 @@ async def test_no_secret_is_in_the_log(named_site: Program, plain_page: Page) ->
     assert "account.changed" in written
     for secret in (app.secret, *recovery, *(each.replace("-", "") for each in recovery)):
         assert secret not in written
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(base64url.decode(token.split(".")[1]))
+    return claims
 
 
 async def press_link(page: Page, name: str) -> None:

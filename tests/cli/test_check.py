@@ -25,6 +25,7 @@ METER = Client(
     auth_method="tls_client_auth",
     tls_client_auth_subject_dn="CN=meter",
 )
+VAULT = Client(client_id="vault", name="Vault", sign_in="phishing_resistant")
 POINT = {
     member: value for member, value in new_key("ES256", 0).jwk.items() if member not in {"d", "kid"}
 }
@@ -203,6 +204,10 @@ def test_texts_of_the_operator_are_read(tmp_path: Path) -> None:
             Settings(clients=(CLIENT, OFF_CURVE)),
             "clients[1].jwks.keys[1]: no signature can be checked with it",
         ),
+        (
+            Settings(clients=(VAULT,)),
+            'clients[0].sign_in: "phishing_resistant" is more than people can add',
+        ),
     ],
 )
 def test_what_is_warned_about(settings: Settings, expected: str) -> None:
@@ -242,6 +247,7 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
             clients=(METER,),
             server=Server(trusted_proxies=("10.0.0.1",), client_certificate_header="X-Subject"),
         ),
+        Settings(clients=(VAULT,), issuer="http://localhost:8628"),
     ],
 )
 def test_what_is_not_warned_about(settings: Settings) -> None:

@@ -49,6 +49,8 @@ async def full(store: Store) -> Store:
     await store.connection.command("HSET", keyspace.CLIENTS, "tv", "{}")
     await store.connection.command("HSET", keyspace.USERS, "ada", "{}")
     await store.connection.command("HSET", keyspace.LINKS, "digest", "{}")
+    await store.connection.command("HSET", keyspace.FACTORS, ADA.sub, "{}")
+    await store.connection.command("HSET", keyspace.PASSKEYS, "credential", ADA.sub)
     await store.connection.command("ZADD", keyspace.limit("code", "x"), "1.5", "try")
     await store.connection.command("EXPIRE", keyspace.limit("code", "x"), 600)
     return store

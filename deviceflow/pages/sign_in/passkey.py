@@ -38,7 +38,8 @@ class PasskeyStep:
         if not self.visitors.is_own(visitor, fields):
             if visitor.person is not None:
                 return onward.go_on(request)
-            return onward.detour(request, "/login", notice="outdated")
+            problem = "outdated" if visitor.sent_cookie else "no_cookie"
+            return onward.detour(request, "/login", notice=problem)
         try:
             credential = fields.get("credential", "")
             account = await self.ceremonies.sign_in(visitor.cookie, credential)

@@ -46,7 +46,8 @@ class VouchedStep:
         if not self.visitors.is_own(visitor, fields):
             if visitor.person is not None:
                 return onward.go_on(request)
-            return onward.detour(request, "/login", notice="outdated")
+            problem = "outdated" if visitor.sent_cookie else "no_cookie"
+            return onward.detour(request, "/login", notice=problem)
         name = self.names.name(request)
         account = await self._account(name) if name else None
         if account is None or account.disabled:

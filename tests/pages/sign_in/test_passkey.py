@@ -239,6 +239,9 @@ async def test_a_form_of_another_visitor(
     fields = {"csrf_token": "x", "credential": passkey.get(options_on(browser))}
     answer = await browser.post("/login/passkey", data=fields)
     assert answer.headers["Location"] == "/login?notice=outdated"
+    browser.client.session.cookie_jar.clear()
+    answer = await browser.post("/login/passkey", data=fields)
+    assert answer.headers["Location"] == "/login?notice=no_cookie"
     assert store.sessions.by_id == {}
 
 

@@ -122,4 +122,7 @@ async def test_a_form_of_another_site(browser: Browser, store: Store) -> None:
     assert answer.status == 403
     answer = await browser.post("/login/proxy", data={"csrf_token": "x"}, headers=ADA)
     assert answer.headers["Location"] == "/login?notice=outdated"
+    browser.client.session.cookie_jar.clear()
+    answer = await browser.post("/login/proxy", data={"csrf_token": "x"}, headers=ADA)
+    assert answer.headers["Location"] == "/login?notice=no_cookie"
     assert store.sessions.by_id == {}
