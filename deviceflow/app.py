@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
+from deviceflow.admin.tokens import AdminTokens
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
@@ -17,6 +19,7 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.responses import counting_responses
 from deviceflow.ops.request_id import request_ids
 from deviceflow.ops.status_board import StatusBoard
+from deviceflow.pages.codes import Codes
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
@@ -50,10 +53,12 @@ def build(
     demo: Demo | None = None,
     recorder: Recorder | None = None,
     board: StatusBoard | None = None,
+    admin_tokens: AdminTokens | None = None,
 ) -> Apps:
     """Build the applications of a worker.
 
     `recorder` and `board`: what the workers of the host count and say; None without a supervisor.
+    `admin_tokens`: those of operators; None turns their API and console off.
     """
     recorder = recorder or Recorder.alone()
     parts = open_parts(settings, connection, secrets, pace_memory, clock, steady, recorder)
@@ -61,7 +66,7 @@ def build(
     connections = Connections()
     public = _public(parts, polls, demo)
     public.cleanup_ctx.append(sampler(parts, polls, connections).live)
-    admin = _admin(parts, board)
+    admin = _admin(parts, board, admin_tokens)
     return Apps(public=public, admin=admin, polls=polls, parts=parts, connections=connections)
 
 
@@ -87,10 +92,12 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     return app
 
 
-def _admin(parts: Parts, board: StatusBoard | None) -> web.Application:
+def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) -> web.Application:
     """Build the application that only operators reach."""
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes(Health(lambda: parts.feed.store_state, board).routes())
     app.add_routes(MetricsPage(parts.recorder).routes())
     app.add_routes(published_openapi(parts.settings).routes())
+    codes = Codes(parts.settings.device.user_code, parts.clients)
+    add_admin(app, AdminParts(parts=parts, tokens=tokens, read_code=codes.read))
     return app

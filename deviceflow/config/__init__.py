@@ -14,6 +14,7 @@ from deviceflow.config.loading import (
     variable_for,
 )
 from deviceflow.config.settings import (
+    Admin,
     Device,
     Log,
     Pages,
@@ -28,6 +29,7 @@ from deviceflow.config.settings import (
 )
 
 __all__ = [
+    "Admin",
     "ConfigError",
     "Device",
     "Log",

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
@@ -49,8 +49,9 @@ def load(
 
     If `path` is None, DEVICEFLOW_CONFIG may name the file. `overrides` maps dotted paths
     (`server.port`) to values of the command line; None means that the option was not used.
-    If there is a file, `server.data_dir` is relative to its folder, unless the environment or
-    the command line sets it. So all commands with the same file use the same store.
+    If there is a file, `server.data_dir` and `admin.token_file` are relative to its folder, unless
+    the environment or the command line sets them. So all commands with the same file use the same
+    store.
     May raise ConfigError, which lists all problems.
     """
     if path is None and environ.get(_FILE_VARIABLE):
@@ -69,7 +70,7 @@ def load(
     settings = reading.struct(Settings, document)
     if reading.problems or isinstance(settings, UnsetType):
         raise ConfigError(tuple(reading.problems.values()))
-    return settings if path is None or "server.data_dir" in origins else _beside(path, settings)
+    return settings if path is None else _beside(path, settings, origins)
 
 
 def data_dir_of(path: Path | None, environ: Mapping[str, str], override: str | None) -> Path:
@@ -133,11 +134,15 @@ def variable_for(setting: str) -> str:
     return _VARIABLE + setting.replace(".", "_").upper()
 
 
-def _beside(file: Path, settings: Settings) -> Settings:
+def _beside(file: Path, settings: Settings, origins: Collection[str]) -> Settings:
+    """Place the relative paths that are written in a file beside it."""
     # Do not resolve symbolic links: a mounted file may be a link into a folder that is replaced.
-    folder = str(file.absolute().parent / settings.server.data_dir)
-    server = msgspec.structs.replace(settings.server, data_dir=folder)
-    return msgspec.structs.replace(settings, server=server)
+    folder, server, admin = file.absolute().parent, settings.server, settings.admin
+    if "server.data_dir" not in origins:
+        server = msgspec.structs.replace(server, data_dir=str(folder / server.data_dir))
+    if admin.token_file is not None and "admin.token_file" not in origins:
+        admin = msgspec.structs.replace(admin, token_file=str(folder / admin.token_file))
+    return msgspec.structs.replace(settings, server=server, admin=admin)
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from deviceflow.config.values import (
     NO_PROXIES,
     CorsOrigin,
     Email,
+    FilePath,
     Folder,
     HeaderName,
     Host,
+    HostName,
     Issuer,
     NetworkText,
     PasswordHash,
@@ -161,6 +163,17 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class Admin(Section, frozen=True, kw_only=True):
+    """The API and the console of operators, on the admin port. Without a file, both are off.
+
+    `token_file`: bearer tokens, one a line. `hosts`: the names by which a browser may reach the
+    console, beside the loopback names and `server.admin_host`.
+    """
+
+    token_file: FilePath | None = None
+    hosts: tuple[HostName, ...] = ()
+
+
 class Tracing(Section, frozen=True, kw_only=True):
     """Traces of grants, by OpenTelemetry. Its OTEL_* variables say where they go."""
 
@@ -193,6 +206,7 @@ class Settings(Section, frozen=True, kw_only=True):
     pages: Pages = Pages()
     log: Log = Log()
     tracing: Tracing = Tracing()
+    admin: Admin = Admin()
     scopes: dict[ScopeToken, DisplayName] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

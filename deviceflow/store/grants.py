@@ -198,10 +198,27 @@ class Grants:
 
     async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
         """Approve, deny or cancel. Workers know at once, at the latest within a second."""
+        return await self._decide(grant, event, approval, None)
+
+    async def claim_and_decide(
+        self, grant: Grant, event: Event, approval: Subject, scope: str = ""
+    ) -> Outcome:
+        """Approve or deny for an account that may not have claimed the grant, in one step.
+
+        It is the claim and then the decision. `scope`: what is granted in place of what was
+        requested; the caller has checked that it is a part of it. The grant has it from then on.
+        """
+        return await self._decide(grant, event, approval, scope)
+
+    async def _decide(
+        self, grant: Grant, event: Event, approval: Subject | None, claims_for: str | None
+    ) -> Outcome:
         await self._hint(grant)
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
-        outcome, state = await self._transition(grant.id, event, account, record)
+        outcome, state = await self._transition(
+            grant.id, event, account, record, claims_for=claims_for
+        )
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -266,6 +283,8 @@ class Grants:
         event: Event,
         account: str = "",
         approval: str = "",
+        *,
+        claims_for: str | None = None,
         redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
         return await scripts.transition(
@@ -275,6 +294,7 @@ class Grants:
             request_id=secrets.token_hex(8),
             account=account,
             approval=approval,
+            claims_for=claims_for,
             redemption=redemption,
         )
 

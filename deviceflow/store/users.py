@@ -27,10 +27,13 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.errors import RecordUnreadable, SubjectTaken
 from deviceflow.store.records import RecordKind, read_record, write_record
 
 HASHING_THREADS = 2
+
+NO_PASSWORD = ""
+"""The hash of a user who cannot sign in with a password: no password has it."""
 
 SAMPLE = 32
 """How many stored accounts tell which parameters hashes have: all, where there are no more."""
@@ -140,6 +143,30 @@ class Users:
         """Return whether the person who approved something is still a user, and not disabled."""
         account = await self.find(subject.username)
         return account is not None and account.sub == subject.sub and not account.disabled
+
+    async def admit(self, subject: Subject) -> bool:
+        """Return whether a person whom another system has signed in may approve something.
+
+        A person that is unknown here becomes a user without a password, who cannot sign in with
+        one. May raise SubjectTaken.
+        """
+        account = await self.find(subject.username)
+        if account is None:
+            if await self.find_subject(subject.sub) is not None:
+                raise SubjectTaken
+            await self.put(
+                Account(
+                    username=subject.username,
+                    sub=subject.sub,
+                    password_hash=NO_PASSWORD,
+                    name=subject.name,
+                    email=subject.email,
+                )
+            )
+            return True
+        if account.sub != subject.sub:
+            raise SubjectTaken
+        return not account.disabled
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, prepared if its profile allows it."""

@@ -90,18 +90,23 @@ async def transition(
     request_id: str,
     account: str = "",
     approval: str = "",
+    claims_for: str | None = None,
     redemption: RedemptionWrites | None = None,
 ) -> Transition:
     """Let `event` happen to a grant if the tables of core/grant.py allow it.
 
     `account`: the subject that causes it, empty for the operator and the device. `approval`: the
-    record of an approval. `redemption`: what is stored in the same step.
+    record of an approval. `redemption`: what is stored in the same step. `claims_for`: the scope
+    for which `account` claims the grant in the same step, before it approves or denies it; empty
+    for the requested one. None: the grant must be claimed already.
 
     `request_id` is new for each call: a repetition finds it stored and returns the first
     answer. Returns only when enough replicas have the change (`Durability`).
     """
     keys = [key]
     arguments: list[Value] = [event, request_id, account, approval]
+    if claims_for is not None:
+        arguments.append(claims_for)
     if redemption is not None:
         keys += [redemption.family_key, redemption.record_key]
         arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]

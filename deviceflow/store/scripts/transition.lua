@@ -3,10 +3,13 @@
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
 -- For redeem only: ARGV[5] when the family ends (ms), ARGV[6] what a repetition needs or '',
 -- ARGV[7] how long that is kept (ms), ARGV[8..] the family's fields and values, if there is one
+-- For approve and deny, ARGV[5]: claim the grant first, if it has no claim. It is the scope that is
+-- granted in place of the requested one, or ''. Without ARGV[5] the grant must be claimed before.
 -- Returns {outcome, state}
 local transitions = {{TRANSITIONS}}
 local claim_rules = {{CLAIM_RULES}}
 local event, request, account, approval = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local granted = (event == 'approve' or event == 'deny') and ARGV[5]
 
 local grant = redis.call('HMGET', KEYS[1], 'state', 'expires', 'account', event)
 local state, expires, claimed = grant[1], grant[2], grant[3] or ''
@@ -29,12 +32,16 @@ if not after then
   return { 'refused', state }
 end
 local claimed_by = claimed == '' and 'nobody' or claimed == account and 'self' or 'another'
+local claims = granted and transitions[state .. ':claim'] and claim_rules['claim:' .. claimed_by]
+if claims then
+  claimed_by = 'self'
+end
 if not claim_rules[event .. ':' .. claimed_by] then
   return { 'claimed', state }
 end
 
 redis.call('HSET', KEYS[1], 'state', after, event, request)
-if event == 'claim' then
+if event == 'claim' or claims then
   redis.call('HSET', KEYS[1], 'account', account)
 elseif event == 'release' then
   redis.call('HDEL', KEYS[1], 'account')
@@ -44,6 +51,9 @@ if approval ~= '' then
   if state == 'pending' then
     -- In ms. An approval that is sent again is no new one.
     redis.call('HSET', KEYS[1], 'approved', string.format('%d', time[1] * 1000 + time[2] / 1000))
+    if granted and granted ~= '' then
+      redis.call('HSET', KEYS[1], 'scope', granted)
+    end
   end
 end
 if ARGV[8] then

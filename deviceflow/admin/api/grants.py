@@ -1,0 +1,121 @@
+"""Grants: found by their user codes, shown, approved, denied and cancelled."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deviceflow.admin.api.messages import (
+    Approval,
+    ApproveRequest,
+    ClientSummary,
+    DenyRequest,
+    FindRequest,
+    GrantResponse,
+)
+from deviceflow.admin.api.problems import ApiError
+from deviceflow.admin.api.requests import json_response, read_body
+from deviceflow.admin.grants import GrantDesk
+from deviceflow.admin.operators import OPERATOR
+from deviceflow.config.reading import is_valid
+from deviceflow.core.claims import Subject
+from deviceflow.core.client import DisplayName
+from deviceflow.core.grant import State
+from deviceflow.store.grants import Grant
+
+EXPIRED = "expired"
+
+_ID = "{id:[0-9a-f]{16}}"
+_WAITING = {State.PENDING, State.APPROVED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantEndpoints:
+    """The endpoints below `/grants`."""
+
+    desk: GrantDesk
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [
+            web.post("/grants/find", self.find),
+            web.get(f"/grants/{_ID}", self.show),
+            web.post(f"/grants/{_ID}/approve", self.approve),
+            web.post(f"/grants/{_ID}/deny", self.deny),
+            web.post(f"/grants/{_ID}/cancel", self.cancel),
+        ]
+
+    async def find(self, request: web.Request) -> web.Response:
+        """Answer with the grant of a user code. It is in the body: addresses are logged."""
+        body = await read_body(request, FindRequest)
+        return self._answer(await self.desk.find(body.user_code))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Answer with a grant."""
+        return self._answer(await self.desk.get(_grant_id(request)))
+
+    async def approve(self, request: web.Request) -> web.Response:
+        """Approve for the person in the body."""
+        grant_id, body = _grant_id(request), await read_body(request, ApproveRequest)
+        for member in ("username", "name"):
+            if not is_valid(DisplayName | None, getattr(body, member)):
+                raise ApiError("invalid_request", f"`{member}` has characters that mislead people.")
+        subject = Subject(
+            sub=body.sub,
+            username=body.username,
+            name=body.name,
+            email=body.email,
+            amr=body.amr,
+            acr=body.acr,
+            auth_time=int(self.desk.clock()) if body.auth_time is None else body.auth_time,
+        )
+        operator = request[OPERATOR]
+        return self._answer(await self.desk.approve(grant_id, subject, body.scope, operator))
+
+    async def deny(self, request: web.Request) -> web.Response:
+        """Deny for the person in the body."""
+        grant_id, body = _grant_id(request), await read_body(request, DenyRequest)
+        return self._answer(await self.desk.deny(grant_id, body.sub, request[OPERATOR]))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel. No body is needed."""
+        return self._answer(await self.desk.cancel(_grant_id(request), request[OPERATOR]))
+
+    def _answer(self, grant: Grant) -> web.Response:
+        return json_response(grant_response(grant, self.desk))
+
+
+def grant_response(grant: Grant, desk: GrantDesk) -> GrantResponse:
+    """Describe a grant without its codes."""
+    client, approval = desk.clients.find(grant.client_id), grant.approval
+    return GrantResponse(
+        id=f"{grant.id:016x}",
+        log_id=desk.grants.log_id(grant.id),
+        state=state_of(grant, desk.clock()),
+        client=ClientSummary(
+            client_id=grant.client_id,
+            name=client.name if client else grant.client_id,
+            verified=client.verified if client else False,
+        ),
+        scope=grant.scope,
+        requested_at=grant.requested_at,
+        expires_at=grant.expires_at,
+        address=grant.address,
+        device=grant.device,
+        claimed_by=grant.claimed_by,
+        approval=Approval(
+            sub=approval.sub,
+            username=approval.username,
+            approved_at=None if grant.approved_at is None else int(grant.approved_at),
+        )
+        if approval
+        else None,
+    )
+
+
+def state_of(grant: Grant, now: float) -> str:
+    """Return the state of a grant, or EXPIRED for one whose device waits no more."""
+    return EXPIRED if now >= grant.expires_at and grant.state in _WAITING else grant.state
+
+
+def _grant_id(request: web.Request) -> int:
+    return int(request.match_info["id"], 16)

@@ -1,0 +1,98 @@
+"""The JSON messages of the API, one Struct each. Names are the RFCs', times are s since 1970."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from deviceflow.config.values import Email, SubjectIdentifier
+from deviceflow.core.client import DisplayName
+
+UserCode = Annotated[str, Meta(min_length=1, max_length=256)]
+ScopeText = Annotated[str, Meta(pattern=r"\A[\x20\x21\x23-\x5b\x5d-\x7e]{0,2000}\Z")]
+AuthenticationMethod = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,64}\Z")]
+AuthenticationClass = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")]
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The base of all requests: a member with a typing mistake is refused, not ignored."""
+
+
+class FindRequest(Request, kw_only=True):
+    """`user_code`: as a person types it (RFC 8628 6.1)."""
+
+    user_code: UserCode
+
+
+class ApproveRequest(Request, kw_only=True):
+    """The person that approves, by the claims of OpenID Connect Core 5.1 and RFC 7662 2.2.
+
+    `scope`: what the person grants, a part of what the device requested; without it, all of that.
+    `auth_time`: when the person signed in; without it, now.
+    """
+
+    sub: SubjectIdentifier
+    username: DisplayName
+    name: DisplayName | None = None
+    email: Email | None = None
+    amr: Annotated[tuple[AuthenticationMethod, ...], Meta(max_length=16)] = ()
+    acr: AuthenticationClass | None = None
+    auth_time: Annotated[int, Meta(ge=0, le=4_102_444_800)] | None = None
+    scope: ScopeText = ""
+
+
+class DenyRequest(Request, kw_only=True):
+    """The person that denies."""
+
+    sub: SubjectIdentifier
+
+
+class Response(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The base of all responses: a member that has no value is left out."""
+
+
+class ClientSummary(Response, kw_only=True):
+    """The client of a grant. `verified`: whether an operator vouches for the name."""
+
+    client_id: str
+    name: str
+    verified: bool
+
+
+class Approval(Response, kw_only=True):
+    """Who approved a grant, and when."""
+
+    sub: str
+    username: str
+    approved_at: int | None = None
+
+
+class GrantResponse(Response, kw_only=True):
+    """A grant, without its codes.
+
+    `id` names it in this API, `log_id` in the log. `state`: that of the store, or `expired`.
+    `claimed_by`: the only account that may decide. `address`: where the request came from.
+    """
+
+    id: str
+    log_id: str
+    state: str
+    client: ClientSummary
+    scope: str
+    requested_at: int
+    expires_at: int
+    address: str = ""
+    device: str = ""
+    claimed_by: str | None = None
+    approval: Approval | None = None
+
+
+class Problem(Response, kw_only=True):
+    """RFC 9457 3. `error` says the same as `title`, for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    state: str = ""

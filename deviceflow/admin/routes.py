@@ -1,0 +1,70 @@
+"""The API and the console of one worker, wired."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from deviceflow.admin.api.document import published_document
+from deviceflow.admin.api.grants import GrantEndpoints
+from deviceflow.admin.api.problems import ApiError
+from deviceflow.admin.api.requests import BearerTokens, answer_problems
+from deviceflow.admin.grants import GrantDesk
+from deviceflow.admin.tokens import AdminTokens
+from deviceflow.ops.thinned_log import ThinnedLog
+from deviceflow.parts import Parts
+
+API = "/api/v1"
+
+MAX_BODY_BYTES = 16_384
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminParts:
+    """What the API and the console share. `tokens`: None if both are off.
+
+    `read_code` lists the user codes that a typed text may stand for.
+    """
+
+    parts: Parts
+    tokens: AdminTokens | None
+    read_code: Callable[[str], list[str]]
+
+    def desk(self) -> GrantDesk:
+        """Make the desk at which grants are found and decided."""
+        parts = self.parts
+        return GrantDesk(
+            grants=parts.grants,
+            users=parts.users,
+            clients=parts.clients,
+            read_code=self.read_code,
+            recorder=parts.recorder,
+            clock=parts.clock,
+        )
+
+
+def add_admin(app: web.Application, shared: AdminParts) -> None:
+    """Give the application of the admin port the API and the console."""
+    app.add_subapp(API, _api(shared))
+
+
+def _api(shared: AdminParts) -> web.Application:
+    if shared.tokens is None:
+        return web.Application(middlewares=[answer_problems, _refuse])
+    refusals = ThinnedLog(("(others)",), shared.parts.clock)
+    document = published_document(API)
+    bearers = BearerTokens(
+        tokens=shared.tokens, open_path=f"{API}{document.path}", refusals=refusals
+    )
+    app = web.Application(middlewares=[answer_problems, bearers.middleware()])
+    app.add_routes(document.routes())
+    app.add_routes(GrantEndpoints(desk=shared.desk()).routes())
+    return app
+
+
+@web.middleware
+async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say of every address how to turn the API on."""
+    del request, handler
+    raise ApiError("api_off")
