@@ -6,7 +6,7 @@ process dies after (1) or (2), the hint still makes every worker ask within a se
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.announcements import Decision, announce_decision
+from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.families import Family, family_fields
@@ -26,6 +26,7 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.records import RecordKind, check_fields, read_record, write_record
 from deviceflow.store.shapes import Value
+from deviceflow.store.shared_trips import SharedTrips
 from deviceflow.store.slots import Slots
 
 KEPT_AFTER_EXPIRY_MS = 60_000
@@ -115,6 +116,8 @@ class Grants:
         self._slots = slots
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
+        self._hints = SharedTrips(self._write_hints)
+        self._announcements = SharedTrips(self._push)
 
     async def issue(
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
@@ -303,18 +306,26 @@ class Grants:
 
         With replicas, it also shows whether they answer: if they do not, nothing has changed.
         """
-        oldest = int(self._clock() - LOG_KEPT_S) * 1000
-        fields = ("g", f"{grant.id:x}", "x", str(grant.expires_at))
-        await self._connection.batch_durably(
-            ("XADD", keyspace.DECISIONS, "MINID", "~", max(0, oldest), "*", *fields),
-            ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S),
-        )
+        await self._hints.send(grant)
+
+    async def _write_hints(self, grants: Sequence[Grant]) -> list[object]:
+        oldest = max(0, int(self._clock() - LOG_KEPT_S) * 1000)
+        start = ("XADD", keyspace.DECISIONS, "MINID", "~", oldest, "*")
+        entries = [(*start, "g", f"{grant.id:x}", "x", str(grant.expires_at)) for grant in grants]
+        expiry = ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S)
+        answers = await self._connection.batch_durably(*entries, expiry)
+        return answers[: len(entries)]
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
-        self.on_push(grant.id)
-        await announce_decision(self._connection, decision)
+        await self._announcements.send(decision)
+
+    async def _push(self, decisions: Sequence[Decision]) -> list[None]:
+        for decision in decisions:
+            self.on_push(decision.grant_id)
+        await announce_decisions(self._connection, decisions)
+        return [None] * len(decisions)
 
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -29,6 +29,8 @@ from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable, SubjectTaken
 from deviceflow.store.records import RecordKind, read_record, write_record
+from deviceflow.store.shapes import Command
+from deviceflow.store.shared_trips import SharedTrips
 
 HASHING_THREADS = 2
 
@@ -66,6 +68,7 @@ class Users:
         self._connection = connection
         self._from_file = {user.username: _account(user) for user in from_file}
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
+        self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
         self._prepared = {
@@ -150,7 +153,8 @@ class Users:
         A person that is unknown here becomes a user without a password, who cannot sign in with
         one. May raise SubjectTaken.
         """
-        account = await self.find(subject.username)
+        record = await self._shared_reads.send(("HGET", keyspace.USERS, subject.username))
+        account = _read(record) if record else self._from_file.get(subject.username)
         if account is None:
             if await self.find_subject(subject.sub) is not None:
                 raise SubjectTaken
@@ -175,6 +179,9 @@ class Users:
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _read_together(self, commands: Sequence[Command]) -> list[Any]:
+        return await self._connection.batch(*commands)
 
     async def _decoy_hash(self) -> str:
         """Make a hash that no password has and that costs as much as those of most accounts."""
