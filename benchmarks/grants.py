@@ -16,6 +16,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
@@ -42,7 +43,12 @@ class Person:
 
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._grants = TimedGrants(
-            connection, installation, Mirror(), Slots(connection, time.monotonic), time.time
+            connection,
+            installation,
+            Mirror(),
+            Slots(connection, time.monotonic),
+            DeviceIndex(connection, installation, LIFETIME_S, time.time),
+            time.time,
         )
 
     @classmethod

@@ -24,6 +24,8 @@ from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceIndex
+from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
@@ -70,6 +72,8 @@ class Parts:
     holds: Holds
     users: Users
     families: Families
+    device_index: DeviceIndex
+    devices: Devices
     access_tokens: AccessTokens
     redemptions: Redemptions
     sessions: Sessions
@@ -122,7 +126,19 @@ def open_parts(
     stored_clients = StoredClients(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
-    grants = Grants(connection, installation, mirror, Slots(connection, clock), clock)
+    tokens = settings.tokens
+    # Where no token is used, a family ends at the latest with the first of these.
+    idle_s = min(tokens.refresh_token_idle_s, tokens.refresh_token_lifetime_s)
+    device_index = DeviceIndex(connection, installation, idle_s, clock)
+    slots = Slots(connection, clock)
+    grants = Grants(connection, installation, mirror, slots, device_index, clock)
+    families = Families(
+        connection,
+        installation,
+        tokens.refresh_token_idle_s,
+        clock,
+        tokens.access_token_lifetime_s,
+    )
     grants.on_push = pushes.sent
     limits = Limits(connection, installation)
     limits.on_refusal = partial(recorder.count, table.REFUSALS)
@@ -163,7 +179,9 @@ def open_parts(
         feed=feed,
         holds=holds,
         users=Users(connection, settings.users),
-        families=Families(connection, installation, settings.tokens.refresh_token_idle_s, clock),
+        families=families,
+        device_index=device_index,
+        devices=Devices(connection, installation, device_index, grants, families, clock),
         access_tokens=AccessTokens(connection),
         redemptions=Redemptions(
             connection, installation, settings.device.redemption_grace_s, clock

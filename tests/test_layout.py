@@ -43,6 +43,8 @@ BY_FEATURE = {
     "ops/metrics/responses.py": "process/test_metrics.py",  # by the numbers of a server
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
+    "pages/account/door.py": "pages/account/test_devices.py",  # who comes in, and what is said
+    "pages/account/facts.py": "pages/account/test_devices.py",  # by what a person reads
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
@@ -52,6 +54,7 @@ BY_FEATURE = {
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
+    "store/device_index.py": "store/test_devices.py",  # by what is listed of it
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
     "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them
     "store/shapes/cluster.py": "store/test_shapes.py",

@@ -175,6 +175,7 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
             _device_code(parts, polls, checks, mint),
             RefreshTokenGrant(
                 families=parts.families,
+                devices=parts.device_index,
                 access_tokens=parts.access_tokens,
                 users=parts.users,
                 mint=mint,

@@ -6,6 +6,9 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
+from deviceflow.pages.account.devices import DevicesPage
+from deviceflow.pages.account.door import AccountDoor
+from deviceflow.pages.account.sessions import SessionsPage
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.authorize import AuthorizePage
@@ -35,10 +38,11 @@ from deviceflow.pages.sign_in.session_start import SessionStart
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
+from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout)/*)}"
+_ALMOST_A_PAGE = r"/{page:(?i:/*(?:device(?:/+(?:confirm|done))?|login|logout|account)/*)}"
 """A page's address in other case, or with a slash too many; the right one has a route before."""
 
 
@@ -60,6 +64,7 @@ def add_pages(app: web.Application, parts: Parts, demo: Demo | None) -> None:
     pages = [
         *_sign_in(parts, shared).routes(),
         *_sign_out(parts, shared).routes(),
+        *_account(parts, shared),
         *_device(parts, shared),
         *AuthorizePage().routes(),
     ]
@@ -125,6 +130,21 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
     )
 
 
+def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
+    door = AccountDoor(
+        visitors=shared.visitors, way_back=WayBack(cookie=shared.cookie), seal=shared.seal
+    )
+    devices = DevicesPage(
+        settings=parts.settings,
+        door=door,
+        devices=parts.devices,
+        clients=parts.clients,
+        clock=parts.clock,
+    )
+    sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
+    return [*devices.routes(), *sessions.routes()]
+
+
 def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
@@ -165,7 +185,12 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         step=step,
     )
     done = DonePage(
-        visitors=visitors, codes=codes, requests=requests, refusals=refusals, clock=parts.clock
+        visitors=visitors,
+        codes=codes,
+        requests=requests,
+        refusals=refusals,
+        devices=parts.devices,
+        clock=parts.clock,
     )
     confirm = ConfirmPage(
         settings=parts.settings,

@@ -39,7 +39,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """What the refresh tokens of a family stand for.
 
     `expires_at` in s: no rotation outlives it. `dpop_jkt`: the key of the first token if it is
-    bound to one; for its successors see `PresentedRefreshToken`.
+    bound to one; for its successors see `PresentedRefreshToken`. `issued_at`: when the grant was
+    redeemed, in s; 0 if an older version did it.
     """
 
     client_id: str
@@ -48,6 +49,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     dpop_jkt: str = ""
     resources: str = ""
+    issued_at: int = 0
 
 
 class RefreshToken(NamedTuple):
@@ -83,16 +85,20 @@ class PresentedRefreshToken(NamedTuple):
 
     `is_good`: the token is the family's current one or an unused successor, and may be used. If
     it is not good, it was used before, or it is a guess. `dpop_jkt`: the key that it is bound
-    to, or ''.
+    to, or ''. `listed_at`: when the device was last listed, in s; 0 if only its approval did.
     """
 
     family: Family
     is_good: bool
     dpop_jkt: str
+    listed_at: int = 0
 
 
 class Families:
-    """The door to families of refresh tokens. Every method may raise StoreUnavailable."""
+    """The door to families of refresh tokens. Every method may raise StoreUnavailable.
+
+    `idle_s`: how long a token may lie unused. `access_s`: how long access tokens live.
+    """
 
     def __init__(
         self,
@@ -100,11 +106,13 @@ class Families:
         installation: Installation,
         idle_s: int,
         clock: Clock,
+        access_s: int = 0,
     ) -> None:
         self._connection = connection
         self._installation = installation
         self._idle_s = idle_s
         self._clock = clock
+        self._access_s = access_s
 
     def grant_id(self, name: str) -> str:
         """Return the id that all tokens of the family's grant share.
@@ -119,24 +127,29 @@ class Families:
 
     async def find(self, token: RefreshToken) -> PresentedRefreshToken | None:
         """Return the token with its family, or None if there is no family of that name."""
-        record, current, following, jkt = await self._connection.command(
-            "HMGET", keyspace.family(token.name), "family", "current", "next", "jkt"
+        record, current, following, jkt, listed = await self._connection.command(
+            "HMGET", keyspace.family(token.name), "family", "current", "next", "jkt", "listed"
         )
         if record is None:
             return None
         family = read_record(record, RecordKind.FAMILY, Family)
         bound_to = family.dpop_jkt if jkt is None else jkt.decode()
+        listed_at = int(listed or 0)
         for entry in (following or b"").decode().split():
             successor, _, key = entry.partition(":")
             if compare_digest(successor, token.hash):
-                return PresentedRefreshToken(family, is_good=True, dpop_jkt=key or bound_to)
+                return PresentedRefreshToken(
+                    family, is_good=True, dpop_jkt=key or bound_to, listed_at=listed_at
+                )
         is_current = compare_digest(current.decode(), token.hash)
-        return PresentedRefreshToken(family, is_current, bound_to)
+        return PresentedRefreshToken(family, is_current, bound_to, listed_at)
 
     async def rotate(
-        self, token: RefreshToken, family: Family, jkt: str = ""
+        self, token: RefreshToken, family: Family, jkt: str = "", listed_at: int = 0
     ) -> RefreshToken | None:
         """Use `token` and return its successor, bound to the key `jkt` if that is not empty.
+
+        `listed_at`: when the device was listed anew for this use (s); 0 if it was not.
 
         From then on, the redemption that began the family cannot be repeated.
         None if the token may not be used any more: the family has ended, or another request was
@@ -145,8 +158,15 @@ class Families:
         successor = self._successor(token, jkt)
         is_rotated = await scripts.rotate_refresh_token(
             self._connection,
-            scripts.RotationKeys(keyspace.family(token.name), keyspace.redemption(token.name)),
+            scripts.RotationKeys(
+                keyspace.family(token.name),
+                keyspace.redemption(token.name),
+                keyspace.living(token.name),
+            ),
             scripts.Rotation(token.hash, successor.hash, jkt),
+            scripts.Use(
+                int(self._clock()), listed_at, self._outliving_ms(family), family.subject.sub
+            ),
             idle_until_ms=self.idle_until_ms(family),
             kept=SUCCESSORS_KEPT,
         )
@@ -160,7 +180,13 @@ class Families:
         await self._connection.command("SET", mark_key(grant_id), "1", "EX", LONGEST_LIFE_S)
         name = self._installation.unseal(grant_id)
         if name is not None:
-            await self._connection.command("DEL", keyspace.family(name), keyspace.redemption(name))
+            keys = keyspace.family(name), keyspace.redemption(name), keyspace.living(name)
+            await self._connection.command("DEL", *keys)
+
+    def _outliving_ms(self, family: Family) -> int:
+        """Return when an access token of now ends, if the family may end before; else 0."""
+        ends_at_ms = (int(self._clock()) + self._access_s) * 1000
+        return ends_at_ms if ends_at_ms > self.idle_until_ms(family) else 0
 
     def _successor(self, token: RefreshToken, jkt: str) -> RefreshToken:
         step = int(self._clock()) // SAME_SUCCESSOR_S

@@ -2,10 +2,12 @@
 
 A decision takes three steps: (1) a hint in the decision log, (2) one script on the grant's key,
 which makes the change if the tables of core/grant.py allow it, (3) a push message. If the
-process dies after (1) or (2), the hint still makes every worker ask within a second.
+process dies after (1) or (2), the hint still makes every worker ask within a second. An approval
+lists the device among those of the person before all that (`device_index`).
 """
 
 import secrets
+from asyncio import gather
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceEntry, DeviceIndex
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.families import Family, family_fields
 from deviceflow.store.installation import Installation
@@ -108,12 +111,14 @@ class Grants:
         installation: Installation,
         mirror: Mirror,
         slots: Slots,
+        devices: DeviceIndex,
         clock: Clock,
     ) -> None:
         self._connection = connection
         self._installation = installation
         self._mirror = mirror
         self._slots = slots
+        self._devices = devices
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
         self._hints = SharedTrips(self._write_hints)
@@ -199,8 +204,16 @@ class Grants:
         transition = await self._transition(grant.id, Event.RELEASE, account)
         return transition.outcome
 
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
-        """Approve, deny or cancel. Workers know at once, at the latest within a second."""
+    async def decide(
+        self, grant: Grant, event: Event, approval: Subject | None = None, decided_from: str = ""
+    ) -> Outcome:
+        """Approve, deny or cancel. Workers know at once, at the latest within a second.
+
+        `decided_from`: the address of the person, for the list of devices.
+        """
+        if event is Event.APPROVE and approval is not None:
+            await self._list_device(grant, approval.sub, decided_from)
+        await self._hint(grant)
         return await self._decide(grant, event, approval, None)
 
     async def claim_and_decide(
@@ -211,12 +224,17 @@ class Grants:
         It is the claim and then the decision. `scope`: what is granted in place of what was
         requested; the caller has checked that it is a part of it. The grant has it from then on.
         """
+        granted = msgspec.structs.replace(grant, scope=scope) if scope else grant
+        if event is Event.APPROVE:
+            await gather(self._list_device(granted, approval.sub, ""), self._hint(grant))
+        else:
+            await self._hint(grant)
         return await self._decide(grant, event, approval, scope)
 
     async def _decide(
         self, grant: Grant, event: Event, approval: Subject | None, claims_for: str | None
     ) -> Outcome:
-        await self._hint(grant)
+        """Make the change. The hint has been written, and the device of an approval is listed."""
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
         outcome, state = await self._transition(
@@ -231,19 +249,25 @@ class Grants:
         grant: Grant,
         redemption: Redemption | None,
         repeatable: RepeatableRedemption | None = None,
+        access_ends_at: int = 0,
     ) -> Outcome:
         """Flip approved to redeemed, once, and store the family in the same step.
 
-        With `repeatable`, `Redemptions` gives it back for some time.
+        With `repeatable`, `Redemptions` gives it back for some time. `access_ends_at`: when the
+        access token ends (s), so that the device is listed until then without a family, too.
         """
         await self._hint(grant)
         name = self.family_name(grant.id)
-        writes = scripts.RedemptionWrites(keyspace.family(name), keyspace.redemption(name))
+        writes = scripts.RedemptionWrites(
+            keyspace.family(name), keyspace.redemption(name), keyspace.living(name)
+        )
         if redemption is not None:
             fields = family_fields(redemption.family, redemption.token_hash)
             writes = writes._replace(family=fields, family_ends_at_ms=redemption.idle_until_ms)
         if repeatable is not None:
             writes = writes._replace(record=repeatable.record, kept_ms=repeatable.kept_ms)
+        if access_ends_at * 1000 > writes.family_ends_at_ms:
+            writes = writes._replace(lives_until_ms=access_ends_at * 1000)
         outcome, state = await self._transition(grant.id, Event.REDEEM, redemption=writes)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
@@ -279,6 +303,22 @@ class Grants:
             expires_at=expires_at,
             kept_ms=KEPT_AFTER_EXPIRY_MS,
         )
+
+    async def _list_device(self, grant: Grant, sub: str, approved_from: str) -> None:
+        """List the device among those of the person, before the grant changes.
+
+        If the grant then does not change, the entry is left out of what the person sees.
+        """
+        entry = DeviceEntry(
+            client_id=grant.client_id,
+            scope=grant.scope,
+            approved_at=int(self._clock()),
+            grant=f"{grant.id:x}",
+            device=grant.device,
+            address=grant.address,
+            approved_from=approved_from,
+        )
+        await self._devices.add(sub, self.family_name(grant.id), entry, grant.expires_at)
 
     async def _transition(
         self,

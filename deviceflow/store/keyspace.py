@@ -101,6 +101,32 @@ def redemption(name: str) -> str:
     return f"df:a:{{{name}}}"
 
 
+def living(name: str) -> str:
+    """Return the key of a subject whose access token lives, for a grant without a family.
+
+    `name` is the grant's. It ends with that token. Owner: `devices`.
+    """
+    return f"df:w:{{{name}}}"
+
+
+def devices(person: str) -> str:
+    """Return the key of a hash, the devices of a person by the names of their grants.
+
+    This key and the next two end with the last device. Owner: `device_index`.
+    """
+    return f"df:d:{{{person}}}"
+
+
+def devices_by_age(person: str) -> str:
+    """Return the key of a sorted set, the same names by their approval. Owner: `device_index`."""
+    return f"df:da:{{{person}}}"
+
+
+def devices_by_end(person: str) -> str:
+    """Return the key of a sorted set, the same names by their end. Owner: `device_index`."""
+    return f"df:de:{{{person}}}"
+
+
 def user_code(name: str) -> str:
     """Return the key of a grant's id, by user code. It ends with the grant. Owner: `grants`."""
     return f"df:u:{name}"
@@ -127,6 +153,14 @@ def used(kind: str, name: str) -> str:
 def session(name: str) -> str:
     """Return the key of a session's record. It ends with the session. Owner: `sessions`."""
     return f"df:s:{name}"
+
+
+def sessions_of(person: str) -> str:
+    """Return the key of a sorted set, the names of a person's sessions by their end.
+
+    It ends when no session can be left. Owner: `sessions`.
+    """
+    return f"df:o:{person}"
 
 
 def limit(kind: str, name: str) -> str:

@@ -31,6 +31,7 @@ class RecordKind(StrEnum):
     APPROVAL = "approval"
     CLIENT = "client"
     DECISION = "entry of the decision log"
+    DEVICE = "device of a person"
     FAMILY = "family of refresh tokens"
     GRANT = "grant"
     INSTALLATION = "installation"

@@ -199,6 +199,74 @@ async def authorize(page: Page, site: Program) -> None:
     await expect_heading(page, "This is not how to sign in here")
 
 
+async def no_devices(page: Page, site: Program) -> None:
+    await page.goto(f"{site.url}/account")
+    await sign_in(page, "eve")
+    await expect(page.get_by_text("No device is connected")).to_be_visible()
+
+
+async def devices(page: Page, site: Program) -> None:
+    """Two of them, one with tokens."""
+    await question(page, site)
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    await page.goto(f"{site.url}/device?user_code={await neighbour(page, site)}")
+    await press(page, "Continue")
+    await press(page, "Approve")
+    await expect_heading(page, CONNECTED)
+    await page.get_by_role("link", name="Your devices").click()
+    await expect_heading(page, "Your devices")
+
+
+async def devices_long(page: Page, site: Program) -> None:
+    """Of a person and a client with long names."""
+    await question_long(page, site)
+    await press(page, "Approve")
+    await page.get_by_role("link", name="Your devices").click()
+    await expect_heading(page, "Your devices")
+
+
+async def device_long(page: Page, site: Program) -> None:
+    await devices_long(page, site)
+    await page.locator(".things a.title").first.click()
+    await expect(page.get_by_label("Your name for it")).to_be_visible()
+
+
+async def device_bad_name(page: Page, site: Program) -> None:
+    await device_long(page, site)
+    await page.get_by_label("Your name for it").fill("a\u202eb")
+    await press(page, "Save the name")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def disconnect(page: Page, site: Program) -> None:
+    await devices_long(page, site)
+    await page.locator(".things .act").first.click()
+    await expect(page.get_by_role("button", name="Disconnect")).to_be_visible()
+
+
+async def disconnected(page: Page, site: Program) -> None:
+    await disconnect(page, site)
+    await press(page, "Disconnect")
+    await expect(page.get_by_role("status")).to_be_visible()
+
+
+async def disconnect_all(page: Page, site: Program) -> None:
+    await devices(page, site)
+    await page.get_by_role("link", name="Disconnect all devices").click()
+    await expect(page.get_by_role("button", name="Disconnect all devices")).to_be_visible()
+
+
+async def browsers(page: Page, site: Program) -> None:
+    """Of a person who has signed in more than once."""
+    await code_form(page, site)
+    await page.context.clear_cookies()
+    await code_form(page, site)
+    await page.goto(f"{site.url}/account/sessions")
+    await expect(page.get_by_text("this one")).to_be_visible()
+    await expect(page.get_by_role("button", name="Sign out all other browsers")).to_be_visible()
+
+
 STATIONS: dict[str, Visit] = {
     "sign-in": sign_in_page,
     "sign-in-ended": notice("ended"),
@@ -232,4 +300,13 @@ STATIONS: dict[str, Visit] = {
     "not-found": not_found,
     "foreign-form": foreign_form,
     "authorize": authorize,
+    "devices-none": no_devices,
+    "devices": devices,
+    "devices-long": devices_long,
+    "device-long": device_long,
+    "device-bad-name": device_bad_name,
+    "disconnect": disconnect,
+    "disconnected": disconnected,
+    "disconnect-all": disconnect_all,
+    "browsers": browsers,
 }

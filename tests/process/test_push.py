@@ -12,6 +12,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
@@ -68,7 +69,14 @@ async def test_tokens_at_the_next_poll(program: Program, valkey_url: str, notes:
 
 async def _grants(connection: Connection) -> Grants:
     installation = await Installation.open(connection)
-    return Grants(connection, installation, Mirror(), Slots(connection, time), time)
+    return Grants(
+        connection,
+        installation,
+        Mirror(),
+        Slots(connection, time),
+        DeviceIndex(connection, installation, 60, time),
+        time,
+    )
 
 
 async def _issue(grants: Grants) -> Waiting:

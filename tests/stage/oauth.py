@@ -28,6 +28,7 @@ from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.parts import Parts
 from deviceflow.start import connect, prepare
+from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
@@ -293,7 +294,9 @@ class Stage:
         self._stack.push_async_callback(connection.close)
         installation = await Installation.open(connection)
         mirror = Mirror()
-        grants = Grants(connection, installation, mirror, Slots(connection, self.clock), self.clock)
+        slots = Slots(connection, self.clock)
+        devices = DeviceIndex(connection, installation, 1000, self.clock)
+        grants = Grants(connection, installation, mirror, slots, devices, self.clock)
         users = Users(connection, self.settings.users)
         self._stack.callback(users.close)
         sessions = Sessions(connection, installation, 3600)

@@ -22,9 +22,16 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
+from deviceflow.store.device_index import DeviceEntry
+from deviceflow.store.devices import (
+    DEVICES_ON_A_PAGE,
+    ConnectedDevice,
+    DevicePage,
+    Devices,
+)
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
-from deviceflow.store.sessions import Session, Sessions
+from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
 from tests.stage.limits import MemoryLimits
 
@@ -43,7 +50,10 @@ TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profil
 
 
 class FakeGrants(Grants):
-    """Grants by user code. `decisions`: what was decided, in order, and by whom."""
+    """Grants by user code. `decisions`: what was decided, in order, and by whom.
+
+    `decided_from`: the addresses of these people.
+    """
 
     def __init__(self) -> None:
         self.by_code: dict[str, Grant] = {}
@@ -52,6 +62,7 @@ class FakeGrants(Grants):
         self.growth = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
+        self.decided_from: list[str] = []
 
     def add(self, code: str, **changes: Any) -> Grant:  # noqa: ANN401, fields of any type
         grant = Grant(
@@ -94,10 +105,13 @@ class FakeGrants(Grants):
     async def claim(self, grant: Grant, account: str) -> Outcome:
         return self._apply(grant, Event.CLAIM, account)
 
-    async def decide(self, grant: Grant, event: Event, approval: Subject | None = None) -> Outcome:
+    async def decide(
+        self, grant: Grant, event: Event, approval: Subject | None = None, decided_from: str = ""
+    ) -> Outcome:
         outcome = self._apply(grant, event, approval.sub if approval else "")
         if outcome is Outcome.CHANGED:
             self.decisions.append((event, approval))
+            self.decided_from.append(decided_from)
         return outcome
 
     def _apply(self, grant: Grant, event: Event, account: str) -> Outcome:
@@ -154,6 +168,106 @@ class FakeSessions(Sessions):
     async def end(self, session_id: str) -> None:
         self.by_id.pop(session_id, None)
 
+    def name_of(self, session_id: str) -> str:
+        return f"name-of-{session_id.rstrip('x')}"
+
+    async def of(self, sub: str) -> list[NamedSession]:
+        found = [
+            NamedSession(self.name_of(session_id), session)
+            for session_id, session in self.by_id.items()
+            if session.sub == sub
+        ]
+        return found[::-1]
+
+    async def end_named(self, sub: str, name: str) -> bool:
+        for session_id, session in self.by_id.items():
+            if session.sub == sub and self.name_of(session_id) == name:
+                del self.by_id[session_id]
+                return True
+        return False
+
+    async def end_all(self, sub: str, besides: str = "") -> int:
+        others = [
+            session_id
+            for session_id, session in self.by_id.items()
+            if session.sub == sub and session_id != besides
+        ]
+        for session_id in others:
+            del self.by_id[session_id]
+        return len(others)
+
+
+class FakeDevices(Devices):
+    """Devices by the ids of their grants: those that were approved in `grants`, and more."""
+
+    def __init__(self, grants: FakeGrants) -> None:
+        self.grants = grants
+        self.by_id: dict[str, tuple[str, ConnectedDevice]] = {}
+        self.ended: list[str] = []
+
+    def add(self, sub: str = "sub-ada", **changes: Any) -> ConnectedDevice:  # noqa: ANN401
+        """Connect a device; `changes`: of it, or of its entry."""
+        entry = DeviceEntry(
+            client_id="tv-app",
+            scope="openid profile",
+            approved_at=NOW - 7200,
+            device="NebulaTV 4.2",
+            address="203.0.113.7",
+            approved_from="198.51.100.4",
+        )
+        fields = set(ConnectedDevice._fields)
+        device = ConnectedDevice(
+            grant_id=f"device-{len(self.by_id)}",
+            entry=msgspec.structs.replace(
+                entry, **{name: value for name, value in changes.items() if name not in fields}
+            ),
+            used_at=NOW - 3600,
+            ends_at=NOW + 86_400,
+        )
+        own = {name: value for name, value in changes.items() if name in fields}
+        device = device._replace(**own)
+        self.by_id[device.grant_id] = (sub, device)
+        return device
+
+    def grant_id(self, grant: int) -> str:
+        return f"grant-{grant}"
+
+    async def of(self, sub: str, number: int = 1) -> DevicePage:
+        own = [device for owner, device in self.by_id.values() if owner == sub][::-1]
+        first = (number - 1) * DEVICES_ON_A_PAGE
+        return DevicePage(own[first : first + DEVICES_ON_A_PAGE], number, len(own))
+
+    async def get(self, sub: str, grant_id: str) -> ConnectedDevice | None:
+        for grant in self.grants.by_code.values():
+            if self.grant_id(grant.id) == grant_id and grant.state in {
+                State.APPROVED,
+                State.REDEEMED,
+            }:
+                return self.add(grant_id=grant_id) if grant_id not in self.ended else None
+        owner, device = self.by_id.get(grant_id, ("", None))
+        return device if owner == sub else None
+
+    async def rename(self, sub: str, grant_id: str, own_name: str) -> bool:
+        device = await self.get(sub, grant_id)
+        if device is None:
+            return False
+        entry = msgspec.structs.replace(device.entry, name=own_name)
+        self.by_id[grant_id] = (sub, device._replace(entry=entry))
+        return True
+
+    async def disconnect(self, sub: str, grant_id: str) -> bool:
+        if await self.get(sub, grant_id) is None:
+            return False
+        self.ended.append(grant_id)
+        del self.by_id[grant_id]
+        return True
+
+    async def disconnect_all(self, sub: str) -> int:
+        own = [grant_id for grant_id, (owner, _) in self.by_id.items() if owner == sub]
+        for grant_id in own:
+            await self.disconnect(sub, grant_id)
+        return len(own)
+
 
 @dataclass
 class Store:
@@ -166,6 +280,7 @@ class Store:
 
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
+        self.devices = FakeDevices(self.grants)
 
 
 class FakeInstallation:
@@ -185,6 +300,7 @@ class PageParts(Parts):
             installation=FakeInstallation(),
             clients=store.clients,
             grants=store.grants,
+            devices=store.devices,
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,

@@ -10,6 +10,8 @@ from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
+from deviceflow.store.device_index import DeviceIndex
+from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families, Family, RefreshToken
 from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants, Redemption
@@ -49,8 +51,14 @@ class Store:
     def __post_init__(self) -> None:
         self.mirror = Mirror()
         self.slots = Slots(self.connection, self.clock)
+        self.device_index = DeviceIndex(self.connection, self.installation, IDLE_S, self.clock)
         self.grants = Grants(
-            self.connection, self.installation, self.mirror, self.slots, self.clock
+            self.connection,
+            self.installation,
+            self.mirror,
+            self.slots,
+            self.device_index,
+            self.clock,
         )
         self.feed = Feed(
             connection=self.connection,
@@ -62,6 +70,14 @@ class Store:
             catch_up_s=self.catch_up_s,
         )
         self.families = Families(self.connection, self.installation, IDLE_S, self.clock)
+        self.devices = Devices(
+            self.connection,
+            self.installation,
+            self.device_index,
+            self.grants,
+            self.families,
+            self.clock,
+        )
         self.redemptions = Redemptions(self.connection, self.installation, GRACE_S, self.clock)
         self.sessions = Sessions(self.connection, self.installation, 100)
         self.limits = Limits(self.connection, self.installation)

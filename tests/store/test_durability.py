@@ -184,8 +184,9 @@ async def test_a_decision_that_no_replica_has_is_confirmed_by_the_next_click(
 
 
 def no_hint() -> AbstractContextManager[object]:
-    """Leave out the step before the change, at which the replicas are looked at."""
-    return mock.patch.object(Grants, "_hint")
+    """Leave out the steps before the change, at which the replicas are looked at."""
+    steps = {"_hint": mock.AsyncMock(), "_list_device": mock.AsyncMock()}
+    return mock.patch.multiple(Grants, **steps)
 
 
 async def test_a_replica_that_stopped_counts_no_more(

@@ -31,10 +31,15 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
     keyspace.family,
     keyspace.redemption,
+    keyspace.living,
+    keyspace.devices,
+    keyspace.devices_by_age,
+    keyspace.devices_by_end,
     keyspace.user_code,
     keyspace.opaque_token,
     keyspace.revoked,
     keyspace.session,
+    keyspace.sessions_of,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
 ]
@@ -69,7 +74,9 @@ def test_what_is_used_together_is_in_one_slot() -> None:
     fed = {keyspace.INSTALLATION, keyspace.REVISION, keyspace.DECISIONS}
     assert len({slot(key) for key in fed}) == 1
     grant = {keyspace.grant("name"), keyspace.family("name"), keyspace.redemption("name")}
-    assert {slot(key) for key in grant} == {slot("name")}
+    assert {slot(key) for key in {*grant, keyspace.living("name")}} == {slot("name")}
+    devices = (keyspace.devices, keyspace.devices_by_age, keyspace.devices_by_end)
+    assert {slot(key("name")) for key in devices} == {slot("name")}
     counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS}
     assert len({slot(key) for key in counted}) == 1
 
@@ -104,6 +111,8 @@ async def fill(store: Store) -> None:
     await store.families.revoke(store.families.grant_id(token.name))
     await store.family()
     await store.repeatable()
+    grant = await store.approved()
+    assert await store.grants.redeem(grant, None, access_ends_at=int(store.clock()) + 60)
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start(Session("ada", "sub-ada", 1))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)

@@ -89,6 +89,13 @@ async def a_redemption(store: Store) -> Stored:
     return Stored(key, lambda: store.redemptions.find(name), is_string=True)
 
 
+async def a_device(store: Store) -> Stored:
+    grant = await store.approved()
+    name = store.grants.family_name(grant.id)
+    (key,) = await store.connection.command("KEYS", keyspace.devices("*"))
+    return Stored(key.decode(), lambda: store.device_index.get(ADA.sub, name), name)
+
+
 async def a_user(store: Store) -> Stored:
     users = Users(store.connection)
     users.close()
@@ -137,6 +144,7 @@ async def a_signing_key(store: Store) -> Stored:
 STORED = {
     RecordKind.APPROVAL: an_approval,
     RecordKind.CLIENT: a_client,
+    RecordKind.DEVICE: a_device,
     RecordKind.FAMILY: a_family,
     RecordKind.GRANT: a_grant,
     RecordKind.INSTALLATION: an_installation,

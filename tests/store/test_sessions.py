@@ -41,3 +41,54 @@ async def test_another_installation_does_not_know_it(each_store: Store) -> None:
     await each_store.connection.command("DEL", keyspace.INSTALLATION)
     assert await each_store.installation.refresh(each_store.connection)
     assert await each_store.sessions.get(session_id) is None
+
+
+def session_of(name: str, at: int, browser: str = "") -> Session:
+    return Session(name, f"sub-{name}", at, browser=browser)
+
+
+async def test_a_persons_sessions_are_listed(each_store: Store) -> None:
+    now = int(each_store.clock())
+    first = await each_store.sessions.start(session_of("ada", now, "Firefox; Linux"))
+    second = await each_store.sessions.start(session_of("ada", now + 1, "Safari; iPhone"))
+    await each_store.sessions.start(session_of("bob", now))
+    found = await each_store.sessions.of("sub-ada")
+    assert [(each.name, each.session.browser) for each in found] == [
+        (each_store.sessions.name_of(second), "Safari; iPhone"),
+        (each_store.sessions.name_of(first), "Firefox; Linux"),
+    ]
+    await each_store.sessions.end(second)
+    assert [each.name for each in await each_store.sessions.of("sub-ada")] == [
+        each_store.sessions.name_of(first)
+    ]
+
+
+async def test_one_session_is_ended_by_its_person_only(each_store: Store) -> None:
+    session_id = await each_store.sessions.start(session_of("ada", int(each_store.clock())))
+    name = each_store.sessions.name_of(session_id)
+    assert not await each_store.sessions.end_named("sub-bob", name)
+    assert not await each_store.sessions.end_named("sub-ada", "x")
+    assert await each_store.sessions.get(session_id) is not None
+    assert await each_store.sessions.end_named("sub-ada", name)
+    assert await each_store.sessions.get(session_id) is None
+    assert not await each_store.sessions.end_named("sub-ada", name)
+
+
+async def test_all_other_sessions_end(each_store: Store) -> None:
+    now = int(each_store.clock())
+    ids = [await each_store.sessions.start(session_of("ada", now)) for _ in range(40)]
+    other = await each_store.sessions.start(session_of("bob", now))
+    assert await each_store.sessions.end_all("sub-ada", besides=ids[7]) == 39
+    (left,) = await each_store.sessions.of("sub-ada")
+    assert left.name == each_store.sessions.name_of(ids[7])
+    assert await each_store.sessions.end_all("sub-ada") == 1
+    assert await each_store.sessions.of("sub-ada") == []
+    assert await each_store.sessions.get(other) is not None
+
+
+async def test_the_list_of_sessions_stays_short(each_store: Store) -> None:
+    now = int(each_store.clock())
+    for at in (now, now + 99, now + 100):
+        await each_store.sessions.start(session_of("ada", at))
+    (key,) = await each_store.connection.command("KEYS", keyspace.sessions_of("*"))
+    assert await each_store.connection.command("ZCARD", key) == 2, "the first lived for 100 s"

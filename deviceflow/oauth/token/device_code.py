@@ -118,7 +118,9 @@ class DeviceCodeGrant:
         """Give the tokens. Everything that can fail comes before `grants.redeem`."""
         entitlement = await self._entitlement(grant, request)
         first = await self.mint.first(entitlement, grant.resources, request)
-        outcome = await self.grants.redeem(grant, first.redemption, first.repeatable)
+        outcome = await self.grants.redeem(
+            grant, first.redemption, first.repeatable, first.access_ends_at
+        )
         if outcome is Outcome.EXPIRED:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if outcome is not Outcome.CHANGED:

@@ -40,11 +40,13 @@ class FirstTokens(NamedTuple):
     """The answer to a redemption, and what to store with it.
 
     `redemption`: the family of refresh tokens. `repeatable`: what a repetition needs.
+    `access_ends_at`: when the access token ends, in s.
     """
 
     response: TokenResponse
     redemption: Redemption | None
     repeatable: RepeatableRedemption | None
+    access_ends_at: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,19 +92,22 @@ class TokenMint:
         response = await self.again(tokens, entitlement.family)
         lifetime_s = self.settings.access_token_lifetime_s
         repeatable = self.redemptions.repeatable(tokens, lifetime_s)
+        access_ends_at = int(str(tokens.content.access_token["exp"]))
         if not tokens.has_refresh_token:
-            return FirstTokens(response, None, repeatable)
+            return FirstTokens(response, None, repeatable, access_ends_at)
+        now = int(self.clock())
         family = Family(
             client_id=entitlement.client.client_id,
             scope=entitlement.scope,
             subject=entitlement.subject,
-            expires_at=int(self.clock()) + self.settings.refresh_token_lifetime_s,
+            expires_at=now + self.settings.refresh_token_lifetime_s,
             dpop_jkt=entitlement.jkt if entitlement.client.refresh_tokens_have_key else "",
             resources=granted_resources,
+            issued_at=now,
         )
         token = self.redemptions.refresh_token(tokens, entitlement.family)
         redemption = Redemption(family, token.hash, self.families.idle_until_ms(family))
-        return FirstTokens(response, redemption, repeatable)
+        return FirstTokens(response, redemption, repeatable, access_ends_at)
 
     async def again(self, tokens: RedeemedTokens, family: str) -> TokenResponse:
         """Make the tokens of a redemption, as often as it is repeated. `family`: its name."""

@@ -19,6 +19,7 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.families import Families, PresentedRefreshToken, RefreshToken
 from deviceflow.store.users import Users
 
@@ -34,6 +35,7 @@ class RefreshTokenGrant:
     name = "refresh_token"
 
     families: Families
+    devices: DeviceIndex
     access_tokens: AccessTokens
     users: Users
     mint: TokenMint
@@ -57,7 +59,8 @@ class RefreshTokenGrant:
         )
         response = await self.mint.fresh(entitlement)
         bind_to = request.jkt if request.client.refresh_tokens_have_key else ""
-        successor = await self.families.rotate(refresh_token, family, bind_to)
+        listed_at = await self.devices.relist(refresh_token.name, presented)
+        successor = await self.families.rotate(refresh_token, family, bind_to, listed_at)
         if successor is None:
             # Since `_find`, another request has rotated or ended the family.
             raise invalid_grant(NOT_VALID)

@@ -55,7 +55,8 @@ class DecideStep:
         grant, refuse = device_request.grant, self.refusals.lead
         if device_request.enabled_client is None and event is Event.APPROVE:
             return refuse(submission.visitor, Reason.UNAVAILABLE, submission.text)
-        outcome = await self.grants.decide(grant, event, submission.person.subject())
+        person, address = submission.person, submission.visitor.address
+        outcome = await self.grants.decide(grant, event, person.subject(), address)
         self.recorder.count(table.DECIDED, event, outcome)
         name, client_id = self.grants.log_id(grant.id), grant.client_id
         log.info("grant.decided", grant=name, wanted=event, outcome=outcome, client_id=client_id)

@@ -13,7 +13,8 @@ from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.texts import gettext
-from deviceflow.pages.visitor import Visitor, Visitors
+from deviceflow.pages.visitor import Person, Visitor, Visitors
+from deviceflow.store.devices import Devices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class DonePage:
     codes: Codes
     requests: DeviceRequests
     refusals: Refusals
+    devices: Devices
     clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -47,10 +49,17 @@ class DonePage:
         if own is None:
             return self.show(visitor, endings.nothing_known())
         if own.grant.state is not State.PENDING:
-            return self.show(visitor, _answered(own, query.get("pressed", "")))
+            device = await self._device(visitor.person, own)
+            return self.show(visitor, _answered(own, query.get("pressed", ""), device))
         if self.clock() >= own.grant.expires_at:
             return self.show(visitor, endings.expired())
         return see_other(request, "/device/confirm", self.requests.show(own))
+
+    async def _device(self, person: Person, own: DeviceRequest) -> str:
+        """Return the id of the device that was connected, empty if it is connected no more."""
+        grant_id = self.devices.grant_id(own.grant.id)
+        device = await self.devices.get(person.account.sub, grant_id)
+        return "" if device is None else grant_id
 
     def show(self, visitor: Visitor, ending: Ending) -> web.Response:
         """Show one ending."""
@@ -58,8 +67,11 @@ class DonePage:
         return self.visitors.show(visitor, "device/done.html", context, status=ending.status)
 
 
-def _answered(device_request: DeviceRequest, pressed: str) -> Ending:
-    """Say what the answer is; `pressed`: the button, which may have come second."""
+def _answered(device_request: DeviceRequest, pressed: str, device: str) -> Ending:
+    """Say what the answer is; `pressed`: the button, which may have come second.
+
+    `device`: the id of the device, empty if it is not connected.
+    """
     client = device_request.client
     name = client.name if client else gettext("device.done.unnamed_client")
     match device_request.grant.state, pressed:
@@ -69,10 +81,12 @@ def _answered(device_request: DeviceRequest, pressed: str) -> Ending:
             return endings.denied(name)
         case State.CANCELLED, _:
             return endings.cancelled()
+        case _ if not device:
+            return endings.disconnected(name)
         case _, "deny":
-            return endings.approved_before(name)
+            return endings.approved_before(name, device)
         case _:
-            return endings.approved(name)
+            return endings.approved(name, device)
 
 
 def _refused(reason: Reason) -> Ending:

@@ -1,13 +1,14 @@
 """How a request ends, in words: the last page that a person sees."""
 
 from typing import Literal, NamedTuple
+from urllib.parse import urlencode
 
 from deviceflow.pages.errors import Button
 from deviceflow.pages.texts import gettext, isolated
 
 
 class Ending(NamedTuple):
-    """One such page. `mood` is how it looks."""
+    """One such page. `mood` is how it looks. `way_out`: a link to what undoes it."""
 
     status: int
     mood: Literal["good", "calm", "bad"]
@@ -15,10 +16,11 @@ class Ending(NamedTuple):
     happened: str
     next_step: str
     button: Button
+    way_out: Button | None = None
 
 
-def approved(name: str) -> Ending:
-    """Make the page after Approve; `name`: the client's."""
+def approved(name: str, device: str = "") -> Ending:
+    """Make the page after Approve; `name`: the client's; `device`: the id of its grant."""
     return Ending(
         status=200,
         mood="good",
@@ -26,6 +28,7 @@ def approved(name: str) -> Ending:
         happened=gettext("device.done.approved.happened", client=isolated(name)),
         next_step=gettext("device.done.approved.next_step"),
         button=_another_device(),
+        way_out=_disconnect(device),
     )
 
 
@@ -53,7 +56,7 @@ def expired() -> Ending:
     )
 
 
-def approved_before(name: str) -> Ending:
+def approved_before(name: str, device: str = "") -> Ending:
     """Make the page for Deny after Approve: the request is approved, and that is what counts."""
     return Ending(
         status=409,
@@ -62,6 +65,7 @@ def approved_before(name: str) -> Ending:
         happened=gettext("device.done.approved_before.happened", client=isolated(name)),
         next_step=gettext("device.done.approved_before.next_step"),
         button=_another_device(),
+        way_out=_disconnect(device),
     )
 
 
@@ -86,6 +90,18 @@ def cancelled() -> Ending:
         happened=gettext("device.done.cancelled.happened"),
         next_step=gettext("device.done.cancelled.next_step"),
         button=_new_code(),
+    )
+
+
+def disconnected(name: str) -> Ending:
+    """Make the page for a request that was approved, and whose device is connected no more."""
+    return Ending(
+        status=200,
+        mood="calm",
+        title=gettext("device.done.disconnected.title"),
+        happened=gettext("device.done.disconnected.happened", client=isolated(name)),
+        next_step=gettext("device.done.disconnected.next_step"),
+        button=_another_device(),
     )
 
 
@@ -127,6 +143,14 @@ def client_unavailable() -> Ending:
 
 def _another_device() -> Button:
     return Button("/device", gettext("button.another_device"))
+
+
+def _disconnect(device: str) -> Button | None:
+    """Make the link to the question whether to disconnect, None if there is no device."""
+    if not device:
+        return None
+    path = f"/account/disconnect?{urlencode({'device': device})}"
+    return Button(path, gettext("device.done.disconnect"))
 
 
 def _new_code() -> Button:

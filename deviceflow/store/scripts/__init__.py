@@ -64,15 +64,18 @@ class RedemptionWrites(NamedTuple):
 
     `family`: the fields of the family of refresh tokens that begins, none for no family. It ends
     at `family_ends_at_ms` unless it is used. `record`: what a repetition needs, for `kept_ms`;
-    empty if the redemption cannot be repeated.
+    empty if the redemption cannot be repeated. `lives_until_ms`: when an access token ends that
+    outlives the family; 0 for none.
     """
 
     family_key: str
     record_key: str
+    living_key: str
     family: Mapping[str, Value] = {}
     family_ends_at_ms: int = 0
     record: bytes = b""
     kept_ms: int = 0
+    lives_until_ms: int = 0
 
 
 class Transition(NamedTuple):
@@ -108,9 +111,9 @@ async def transition(
     if claims_for is not None:
         arguments.append(claims_for)
     if redemption is not None:
-        keys += [redemption.family_key, redemption.record_key]
+        keys += [redemption.family_key, redemption.record_key, redemption.living_key]
         arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]
-        arguments += _flat(redemption.family)
+        arguments += [redemption.lives_until_ms, *_flat(redemption.family)]
     outcome, state = await connection.evaluate_durably(source("transition"), keys, *arguments)
     return Transition(Outcome(outcome.decode()), State(state.decode()) if state else None)
 
@@ -132,10 +135,14 @@ async def repeat_redemption(connection: Connection, key: str) -> bytes | None:
 
 
 class RotationKeys(NamedTuple):
-    """The family of a refresh token, and what a repetition of its redemption needs."""
+    """The family of a refresh token, what a repetition of its redemption needs, and whose it is.
+
+    The last is kept for an access token that outlives the family.
+    """
 
     family: str
     redemption: str
+    living: str
 
 
 class Rotation(NamedTuple):
@@ -146,8 +153,27 @@ class Rotation(NamedTuple):
     jkt: str
 
 
+class Use(NamedTuple):
+    """When a refresh token is used (s), and what else is noted with that.
+
+    `listed_at`: when the device was listed anew (s), 0 if it was not. `lives_until_ms`: as in
+    `RedemptionWrites`. `sub`: whose token it is.
+    """
+
+    at: int
+    listed_at: int
+    lives_until_ms: int
+    sub: str
+
+
 async def rotate_refresh_token(
-    connection: Connection, keys: RotationKeys, rotation: Rotation, *, idle_until_ms: int, kept: int
+    connection: Connection,
+    keys: RotationKeys,
+    rotation: Rotation,
+    use: Use,
+    *,
+    idle_until_ms: int,
+    kept: int,
 ) -> bool:
     """Give a refresh token a successor; return False if the token may not be used any more.
 
@@ -156,8 +182,39 @@ async def rotate_refresh_token(
     and returns True, unless that is in use by then. Returns only when enough replicas have the
     change (`Durability`).
     """
-    arguments = (*rotation, idle_until_ms, kept)
+    arguments = (*rotation, idle_until_ms, kept, *use)
     return bool(await connection.evaluate_durably(source("rotate_refresh_token"), keys, *arguments))
+
+
+# Devices of people
+
+
+class DeviceKeys(NamedTuple):
+    """The devices of a person: the records by name, and the names by approval and by end."""
+
+    records: str
+    by_age: str
+    by_end: str
+
+
+class DeviceListing(NamedTuple):
+    """A device, and until when it is listed. Times in ms."""
+
+    name: str
+    record: bytes
+    approved_at_ms: int
+    until_ms: int
+
+
+async def list_device(
+    connection: Connection, keys: DeviceKeys, listing: DeviceListing, *, swept: int
+) -> None:
+    """List a device, or list it until a later time. Up to `swept` that have ended are removed.
+
+    The record of a device that is listed already stays as it is. A repetition changes nothing.
+    Returns only when enough replicas have the change (`Durability`).
+    """
+    await connection.evaluate_durably(source("list_device"), keys, *listing, swept)
 
 
 # Marks

@@ -1,8 +1,11 @@
 -- One event in the life of a grant, by the two tables of core/grant.py.
--- KEYS[1] grant, KEYS[2] token family, KEYS[3] what a repetition needs (both for redeem only)
+-- KEYS[1] grant, KEYS[2] token family, KEYS[3] what a repetition needs, KEYS[4] whose access
+-- token lives (these three for redeem only)
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
 -- For redeem only: ARGV[5] when the family ends (ms), ARGV[6] what a repetition needs or '',
--- ARGV[7] how long that is kept (ms), ARGV[8..] the family's fields and values, if there is one
+-- ARGV[7] how long that is kept (ms), ARGV[8] when the access token ends (ms), 0 if a
+-- family outlives it,
+-- ARGV[9..] the family's fields and values, if there is one
 -- For approve and deny, ARGV[5]: claim the grant first, if it has no claim. It is the scope that is
 -- granted in place of the requested one, or ''. Without ARGV[5] the grant must be claimed before.
 -- Returns {outcome, state}
@@ -56,11 +59,14 @@ if approval ~= '' then
     end
   end
 end
-if ARGV[8] then
-  redis.call('HSET', KEYS[2], unpack(ARGV, 8))
+if ARGV[9] then
+  redis.call('HSET', KEYS[2], unpack(ARGV, 9))
   redis.call('PEXPIREAT', KEYS[2], ARGV[5])
 end
 if ARGV[6] and ARGV[6] ~= '' then
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[7])
+end
+if ARGV[8] and ARGV[8] ~= '0' then
+  redis.call('SET', KEYS[4], claimed, 'PXAT', ARGV[8])
 end
 return { 'changed', after }

@@ -26,6 +26,7 @@ def test_a_button_that_came_second_says_what_is_true() -> None:
         (endings.approved_before("TV"), 409, "bad"),
         (endings.denied_before("TV"), 409, "calm"),
         (endings.cancelled(), 409, "calm"),
+        (endings.disconnected("TV"), 200, "calm"),
         (endings.nothing_known(), 404, "calm"),
         (endings.claimed_by_another(), 409, "bad"),
         (endings.client_unavailable(), 403, "bad"),
@@ -37,6 +38,7 @@ def test_a_button_that_came_second_says_what_is_true() -> None:
         "approved before",
         "denied before",
         "cancelled",
+        "disconnected",
         "nothing known",
         "claimed",
         "unavailable",
@@ -46,6 +48,14 @@ def test_an_ending_has_a_status_and_leads_on(ending: Ending, status: int, mood: 
     assert (ending.status, ending.mood) == (status, mood)
     assert ending.next_step
     assert ending.button.path == "/device"
+
+
+def test_what_is_connected_can_be_disconnected() -> None:
+    for make in (endings.approved, endings.approved_before):
+        assert make("TV").way_out is None
+        way_out = make("TV", "a-b_c").way_out
+        assert way_out is not None
+        assert way_out.path == "/account/disconnect?device=a-b_c"
 
 
 def test_the_application_is_named_as_it_is() -> None:
