@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.config import Settings
@@ -96,8 +97,10 @@ def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) 
     """Build the application that only operators reach."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes(Health(lambda: parts.feed.store_state, board).routes())
-    app.add_routes(MetricsPage(parts.recorder).routes())
+    metrics = MetricsPage(parts.recorder)
+    app.add_routes(metrics.routes())
     app.add_routes(published_openapi(parts.settings).routes())
     codes = Codes(parts.settings.device.user_code, parts.clients)
-    add_admin(app, AdminParts(parts=parts, tokens=tokens, read_code=codes.read))
+    fleet = FleetWatch(page=metrics, clock=parts.clock)
+    add_admin(app, AdminParts(parts=parts, tokens=tokens, read_code=codes.read, fleet=fleet))
     return app

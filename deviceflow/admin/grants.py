@@ -24,14 +24,14 @@ from deviceflow.store.users import Users
 
 log = structlog.get_logger()
 
-DECIDED = {
+_ENDS = {
     Event.APPROVE: State.APPROVED,
     Event.DENY: State.DENIED,
     Event.CANCEL: State.CANCELLED,
 }
 
 
-class Refusal(StrEnum):
+class DecisionRefusal(StrEnum):
     """Why an operator's request changes nothing."""
 
     NOT_FOUND = "not_found"
@@ -47,7 +47,7 @@ class Refusal(StrEnum):
 class Refused(Exception):  # noqa: N818, it states a condition, not a mistake
     """Nothing has changed. `grant`: as it is now, None if it is not known."""
 
-    def __init__(self, refusal: Refusal, grant: Grant | None = None) -> None:
+    def __init__(self, refusal: DecisionRefusal, grant: Grant | None = None) -> None:
         super().__init__(refusal)
         self.refusal = refusal
         self.grant = grant
@@ -76,13 +76,13 @@ class GrantDesk:
             grant = await self.grants.find(code)
             if grant is not None:
                 return grant
-        raise Refused(Refusal.NOT_FOUND)
+        raise Refused(DecisionRefusal.NOT_FOUND)
 
     async def get(self, grant_id: int) -> Grant:
         """Return a grant, also in the minute after its end. May raise Refused."""
         grant = await self.grants.get(grant_id)
         if grant is None:
-            raise Refused(Refusal.NOT_FOUND)
+            raise Refused(DecisionRefusal.NOT_FOUND)
         return grant
 
     async def approve(self, grant_id: int, subject: Subject, scope: str, operator: str) -> Grant:
@@ -92,13 +92,13 @@ class GrantDesk:
         """
         grant, may_approve = await gather(self.get(grant_id), self._admit(subject))
         if not may_approve:
-            raise Refused(Refusal.USER_DISABLED, grant)
+            raise Refused(DecisionRefusal.USER_DISABLED, grant)
         client = self.clients.find(grant.client_id)
         if client is None or not client.enabled:
-            raise Refused(Refusal.CLIENT_DISABLED, grant)
+            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
         granted = " ".join(scope_tokens(scope))
         if not {*granted.split()} <= {*grant.scope.split()} and grant.state is State.PENDING:
-            raise Refused(Refusal.SCOPE, grant)
+            raise Refused(DecisionRefusal.SCOPE, grant)
         outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, subject, granted)
         return await self._end(grant, Event.APPROVE, outcome, subject, operator, granted)
 
@@ -119,7 +119,7 @@ class GrantDesk:
         try:
             return await self.users.admit(subject)
         except SubjectTaken as error:
-            raise Refused(Refusal.SUBJECT_TAKEN) from error
+            raise Refused(DecisionRefusal.SUBJECT_TAKEN) from error
 
     async def _end(
         self,
@@ -144,21 +144,21 @@ class GrantDesk:
             case Outcome.CHANGED:
                 return self._changed(grant, event, subject, scope)
             case Outcome.CLAIMED:
-                raise Refused(Refusal.CLAIMED, grant)
+                raise Refused(DecisionRefusal.CLAIMED, grant)
             case Outcome.EXPIRED:
-                raise Refused(Refusal.EXPIRED, grant)
+                raise Refused(DecisionRefusal.EXPIRED, grant)
             case Outcome.MISSING:
-                raise Refused(Refusal.NOT_FOUND)
+                raise Refused(DecisionRefusal.NOT_FOUND)
         now = await self.get(grant.id)
         if event is Event.APPROVE and _is_redeemed_for(now, subject):
             # The approval was sent again after its answer was lost, and the device was faster.
             return now
-        raise Refused(Refusal.DECIDED, now)
+        raise Refused(DecisionRefusal.DECIDED, now)
 
     def _changed(self, grant: Grant, event: Event, subject: Subject | None, scope: str) -> Grant:
-        if grant.state is DECIDED[event]:
+        if grant.state is _ENDS[event]:
             return grant  # it was sent again
-        changed = msgspec.structs.replace(grant, state=DECIDED[event])
+        changed = msgspec.structs.replace(grant, state=_ENDS[event])
         if subject is None:
             return changed
         changed = msgspec.structs.replace(changed, claimed_by=subject.sub)

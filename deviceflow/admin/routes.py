@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deviceflow.admin.api.clients import ClientEndpoints
 from deviceflow.admin.api.document import published_document
+from deviceflow.admin.api.fleet import FleetEndpoint
 from deviceflow.admin.api.grants import GrantEndpoints
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import BearerTokens, answer_problems
+from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.grants import GrantDesk
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.ops.thinned_log import ThinnedLog
@@ -30,6 +33,7 @@ class AdminParts:
     parts: Parts
     tokens: AdminTokens | None
     read_code: Callable[[str], list[str]]
+    fleet: FleetWatch
 
     def desk(self) -> GrantDesk:
         """Make the desk at which grants are found and decided."""
@@ -59,7 +63,12 @@ def _api(shared: AdminParts) -> web.Application:
     )
     app = web.Application(middlewares=[answer_problems, bearers.middleware()])
     app.add_routes(document.routes())
-    app.add_routes(GrantEndpoints(desk=shared.desk()).routes())
+    endpoints = (
+        GrantEndpoints(desk=shared.desk()),
+        FleetEndpoint(watch=shared.fleet),
+        ClientEndpoints(clients=shared.parts.clients),
+    )
+    app.add_routes(route for endpoint in endpoints for route in endpoint.routes())
     return app
 
 

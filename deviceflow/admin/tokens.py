@@ -13,7 +13,7 @@ LEAST_CHARACTERS = 32
 
 MOST_TOKENS = 100
 
-NAME_CHARACTERS = 8
+_NAME_CHARACTERS = 8
 
 
 class AdminTokensError(Exception):
@@ -80,4 +80,4 @@ class AdminTokens:
 
 def name_in_log(digest: bytes) -> str:
     """Return the name of a token: the beginning of its SHA-256, as `sha256sum` prints it."""
-    return digest.hex()[:NAME_CHARACTERS]
+    return digest.hex()[:_NAME_CHARACTERS]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse
 
-from deviceflow.admin.api.document import document
+from deviceflow.admin.api.document import admin_document
 from deviceflow.admin.routes import API
 from deviceflow.admin.tokens import AdminTokens
 from tests.stage.oauth import Worker
@@ -36,7 +36,7 @@ class Operator:
     def __init__(self, worker: Worker, token: str | None = TOKEN) -> None:
         self.worker = worker
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._document = document(API)
+        self._document = admin_document(API)
 
     async def send(self, method: str, path: str, **options: Any) -> ApiAnswer:  # noqa: ANN401, aiohttp's
         options["headers"] = self.headers | options.get("headers", {})

@@ -8,12 +8,12 @@ import msgspec
 from aiohttp import web
 
 from deviceflow import __version__
-from deviceflow.admin.api.requests import json_response
+from deviceflow.admin.api.requests import api_response
 
 _WRITTEN = Path(__file__).with_name("openapi.json")
 
 
-def document(base: str) -> dict[str, Any]:
+def admin_document(base: str) -> dict[str, Any]:
     """Return the document of an API below `base`."""
     described: dict[str, Any] = msgspec.json.decode(_WRITTEN.read_bytes())
     described["info"]["version"] = __version__
@@ -34,9 +34,9 @@ class PublishedDocument:
 
     async def get(self, _: web.Request) -> web.Response:
         """Answer with the document."""
-        return json_response(self.described)
+        return api_response(self.described)
 
 
 def published_document(base: str) -> PublishedDocument:
     """Read the document."""
-    return PublishedDocument(described=document(base))
+    return PublishedDocument(described=admin_document(base))

@@ -13,7 +13,7 @@ from deviceflow.admin.api.messages import (
     GrantResponse,
 )
 from deviceflow.admin.api.problems import ApiError
-from deviceflow.admin.api.requests import json_response, read_body
+from deviceflow.admin.api.requests import api_response, read_body
 from deviceflow.admin.grants import GrantDesk
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.config.reading import is_valid
@@ -81,7 +81,7 @@ class GrantEndpoints:
         return self._answer(await self.desk.cancel(_grant_id(request), request[OPERATOR]))
 
     def _answer(self, grant: Grant) -> web.Response:
-        return json_response(grant_response(grant, self.desk))
+        return api_response(grant_response(grant, self.desk))
 
 
 def grant_response(grant: Grant, desk: GrantDesk) -> GrantResponse:

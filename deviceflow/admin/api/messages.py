@@ -1,6 +1,6 @@
 """The JSON messages of the API, one Struct each. Names are the RFCs', times are s since 1970."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -85,6 +85,59 @@ class GrantResponse(Response, kw_only=True):
     device: str = ""
     claimed_by: str | None = None
     approval: Approval | None = None
+
+
+class ClientResponse(Response, kw_only=True):
+    """A client, by the names of its settings, without its secrets and keys."""
+
+    client_id: str
+    name: str
+    enabled: bool
+    verified: bool
+    auth_method: str
+    scopes: tuple[str, ...]
+    lifetime_s: int | None = None
+    interval_s: int | None = None
+    audience: str | None = None
+    resources: tuple[str, ...] = ()
+    token_format: str | None = None
+    pkce: str
+    dpop: str
+    introspect: bool
+
+
+class ClientList(Response, kw_only=True):
+    """A page of clients, by client_id. `after`: to ask for the next page with; none at the end."""
+
+    clients: list[ClientResponse]
+    total: int
+    after: str | None = None
+
+
+class FleetResponse(Response, kw_only=True):
+    """What this host does now. Rates are per second, of the last `seconds`; parts are of 1.
+
+    `grants_*` are over all hosts, `store` is what the workers of this host see of it.
+    """
+
+    at: int
+    seconds: float
+    grants_pending: int
+    grants_live: int
+    grants_started: float
+    approved: float
+    denied: float
+    cancelled: float
+    redeemed: float
+    polls: float
+    polls_by_outcome: dict[str, float]
+    slow_down_part: float | None = None
+    lane_part: float | None = None
+    held: int
+    held_limit: int
+    connections: int
+    workers: int
+    store: Literal["reachable", "refuses writes", "away"]
 
 
 class Problem(Response, kw_only=True):

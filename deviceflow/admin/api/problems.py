@@ -8,16 +8,16 @@ import structlog
 from aiohttp import web
 
 from deviceflow.admin.api.messages import Problem
-from deviceflow.admin.grants import Refusal, Refused
+from deviceflow.admin.grants import DecisionRefusal, Refused
 from deviceflow.store.errors import StoreUnavailable
 
-RETRY_AFTER_S = 5
-NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_RETRY_AFTER_S = 5
+API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = structlog.get_logger()
 
 
-class Kind(NamedTuple):
+class _Kind(NamedTuple):
     """A kind of problem: its status, and what it means for every occurrence."""
 
     status: int
@@ -25,41 +25,43 @@ class Kind(NamedTuple):
     detail: str
 
 
-KINDS: dict[str, Kind] = {
-    "api_off": Kind(
+PROBLEM_KINDS: dict[str, _Kind] = {
+    "api_off": _Kind(
         404,
         "The API is off",
         "Set admin.token_file to a file with a token, and reload the server.",
     ),
-    "unauthorized": Kind(401, "A token is needed", "Send: Authorization: Bearer TOKEN."),
-    "invalid_token": Kind(401, "The token is not valid", "It is none of admin.token_file."),
-    "invalid_request": Kind(400, "The request cannot be read", ""),
-    "not_found": Kind(404, "Not found", "There is nothing at this address."),
-    "method_not_allowed": Kind(405, "This method is not offered", ""),
-    "too_large": Kind(413, "The body is too large", "It may have 16,384 bytes."),
-    "unsupported_media_type": Kind(
+    "unauthorized": _Kind(401, "A token is needed", "Send: Authorization: Bearer TOKEN."),
+    "invalid_token": _Kind(401, "The token is not valid", "It is none of admin.token_file."),
+    "invalid_request": _Kind(400, "The request cannot be read", ""),
+    "not_found": _Kind(404, "Not found", "There is nothing at this address."),
+    "method_not_allowed": _Kind(405, "This method is not offered", ""),
+    "too_large": _Kind(413, "The body is too large", "It may have 16,384 bytes."),
+    "unsupported_media_type": _Kind(
         415, "The body must be JSON", "Send it uncompressed, as application/json."
     ),
-    "expectation_failed": Kind(417, "Expectation failed", "Only 100-continue is understood."),
-    "server_error": Kind(500, "The server made a mistake", "The log says more."),
-    "temporarily_unavailable": Kind(
+    "expectation_failed": _Kind(417, "Expectation failed", "Only 100-continue is known."),
+    "server_error": _Kind(500, "The server made a mistake", "The log says more."),
+    "temporarily_unavailable": _Kind(
         503,
         "The store cannot be used now",
         "What was asked for may or may not have happened. Send it again.",
     ),
-    Refusal.EXPIRED: Kind(410, "The grant has expired", "The device has to start again."),
-    Refusal.CLAIMED: Kind(
+    DecisionRefusal.EXPIRED: _Kind(410, "The grant has expired", "The device has to start again."),
+    DecisionRefusal.CLAIMED: _Kind(
         409, "Another account has claimed the grant", "Only that account may decide."
     ),
-    Refusal.DECIDED: Kind(409, "The grant is decided", "A decision is final."),
-    Refusal.CLIENT_DISABLED: Kind(
+    DecisionRefusal.DECIDED: _Kind(409, "The grant is decided", "A decision is final."),
+    DecisionRefusal.CLIENT_DISABLED: _Kind(
         409, "The client is disabled", "The grant can be denied or cancelled."
     ),
-    Refusal.SCOPE: Kind(422, "The scope is too much", "Grant a part of the requested scope."),
-    Refusal.USER_DISABLED: Kind(
+    DecisionRefusal.SCOPE: _Kind(
+        422, "The scope is too much", "Grant a part of the requested scope."
+    ),
+    DecisionRefusal.USER_DISABLED: _Kind(
         403, "The user is disabled", "This person may not approve anything."
     ),
-    Refusal.SUBJECT_TAKEN: Kind(
+    DecisionRefusal.SUBJECT_TAKEN: _Kind(
         409,
         "The subject is another user's",
         "The username belongs to another sub, or the sub to another username.",
@@ -68,7 +70,7 @@ KINDS: dict[str, Kind] = {
 
 
 class ApiError(Exception):
-    """An answer with a problem. `error`: a key of KINDS. `detail`: in place of the kind's."""
+    """An answer with a problem: `error` is a key of PROBLEM_KINDS, `detail` replaces the kind's."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class ApiError(Exception):
 
 def problem_response(error: ApiError) -> web.Response:
     """Make the response for an error."""
-    kind = KINDS[error.error]
+    kind = PROBLEM_KINDS[error.error]
     problem = Problem(
         type="about:blank",
         title=kind.title,
@@ -100,7 +102,7 @@ def problem_response(error: ApiError) -> web.Response:
         body=msgspec.json.encode(problem),
         status=kind.status,
         content_type="application/problem+json",
-        headers=NO_STORE | error.headers,
+        headers=API_HEADERS | error.headers,
     )
 
 
@@ -112,7 +114,7 @@ def error_of(error: Exception) -> ApiError:
         case Refused():
             return ApiError(error.refusal, state=error.grant.state if error.grant else "")
         case StoreUnavailable():
-            retry = {"Retry-After": str(RETRY_AFTER_S)}
+            retry = {"Retry-After": str(_RETRY_AFTER_S)}
             return ApiError("temporarily_unavailable", headers=retry)
         case web.HTTPMethodNotAllowed():
             # aiohttp allows HEAD for every GET.

@@ -8,15 +8,15 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from deviceflow.admin.api.problems import NO_STORE, ApiError, error_of, problem_response
+from deviceflow.admin.api.problems import API_HEADERS, ApiError, error_of, problem_response
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.ops.thinned_log import ThinnedLog
 
-CHALLENGE = 'Bearer realm="deviceflow admin"'
+_CHALLENGE = 'Bearer realm="deviceflow admin"'
 JSON = "application/json"
 
-R = TypeVar("R", bound=msgspec.Struct)
+Sent = TypeVar("Sent", bound=msgspec.Struct)
 
 log = structlog.get_logger()
 
@@ -57,14 +57,14 @@ class BearerTokens:
         lines = request.headers.getall("Authorization", [])
         if not lines:
             # RFC 6750 3: a request without a token gets no error code in the challenge.
-            raise ApiError("unauthorized", headers={"WWW-Authenticate": CHALLENGE})
+            raise ApiError("unauthorized", headers={"WWW-Authenticate": _CHALLENGE})
         scheme, _, token = lines[0].partition(" ")
         name = None
         if len(lines) == 1 and scheme.lower() == "bearer":
             name = self.tokens.name_of(token.strip(" "))
         if name is None:
             self._note_refusal(request)
-            challenge = f'{CHALLENGE}, error="invalid_token"'
+            challenge = f'{_CHALLENGE}, error="invalid_token"'
             raise ApiError("invalid_token", headers={"WWW-Authenticate": challenge})
         return name
 
@@ -75,7 +75,7 @@ class BearerTokens:
             log.warning("admin.refused", address=address, reason="unknown token", times=times)
 
 
-async def read_body(request: web.Request, model: type[R]) -> R:
+async def read_body(request: web.Request, model: type[Sent]) -> Sent:
     """Read a JSON body. May raise ApiError, which names the member that is wrong."""
     if request.content_type != JSON or "Content-Encoding" in request.headers:
         raise ApiError("unsupported_media_type")
@@ -87,7 +87,7 @@ async def read_body(request: web.Request, model: type[R]) -> R:
         raise ApiError("invalid_request", "The body is not JSON in UTF-8.") from error
 
 
-def json_response(message: object) -> web.Response:
+def api_response(message: object) -> web.Response:
     """Make a JSON response that no cache may store."""
     body = msgspec.json.encode(message)
-    return web.Response(body=body, content_type=JSON, headers=NO_STORE)
+    return web.Response(body=body, content_type=JSON, headers=API_HEADERS)

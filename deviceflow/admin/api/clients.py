@@ -1,0 +1,78 @@
+"""Clients: listed and shown, as this host knows them."""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from aiohttp import web
+
+from deviceflow.admin.api.messages import ClientList, ClientResponse
+from deviceflow.admin.api.problems import ApiError
+from deviceflow.admin.api.requests import api_response
+from deviceflow.core.client import Client, Clients
+
+MOST_ON_A_PAGE = 500
+USUAL_ON_A_PAGE = 100
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientEndpoints:
+    """The endpoints below `/clients`."""
+
+    clients: Clients
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [
+            web.get("/clients", self.list),
+            web.get("/clients/{client_id}", self.show),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Answer with a page of clients, by client_id."""
+        limit, after = _limit(request), request.query.get("after", "")
+        ids = sorted(each.client_id for each in self.clients)
+        wanted = [*islice((each for each in ids if each > after), limit + 1)]
+        found = [self.clients.find(client_id) for client_id in wanted[:limit]]
+        page = ClientList(
+            clients=[client_response(client) for client in found if client],
+            total=len(ids),
+            after=wanted[limit - 1] if len(wanted) > limit else None,
+        )
+        return api_response(page)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Answer with a client."""
+        client = self.clients.find(request.match_info["client_id"])
+        if client is None:
+            raise ApiError("not_found")
+        return api_response(client_response(client))
+
+
+def client_response(client: Client) -> ClientResponse:
+    """Describe a client without its secrets and keys."""
+    return ClientResponse(
+        client_id=client.client_id,
+        name=client.name,
+        enabled=client.enabled,
+        verified=client.verified,
+        auth_method=client.auth_method,
+        scopes=client.scopes,
+        lifetime_s=client.lifetime_s,
+        interval_s=client.interval_s,
+        audience=client.audience,
+        resources=client.resources,
+        token_format=client.token_format,
+        pkce=client.pkce,
+        dpop=client.dpop,
+        introspect=client.introspect,
+    )
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(USUAL_ON_A_PAGE))
+    if not _NUMBER.fullmatch(text) or int(text) > MOST_ON_A_PAGE:
+        raise ApiError("invalid_request", f"`limit` is a number from 1 to {MOST_ON_A_PAGE}.")
+    return int(text)
