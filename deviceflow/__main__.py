@@ -14,6 +14,7 @@ from deviceflow.cli.serve import serve
 from deviceflow.cli.top import top
 from deviceflow.cli.transfer import export, import_
 from deviceflow.cli.upgrade import upgrade
+from deviceflow.cli.user_devices import list_devices, revoke, sign_out_user
 from deviceflow.cli.users import users
 from deviceflow.ops.version import version
 
@@ -40,6 +41,8 @@ def main() -> None:
 _COMMANDS = (serve, reload, upgrade, top, demo, login, users, clients, keys, check, config)
 for command in (*_COMMANDS, export, import_):
     main.add_command(command)
+for command in (list_devices, revoke, sign_out_user):
+    users.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -22,6 +22,7 @@ from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
@@ -65,6 +66,7 @@ class Parts:
     installation: Installation
     clients: Clients
     stored_clients: StoredClients
+    client_revocations: ClientRevocations
     signer: Signer
     mirror: Mirror
     grants: Grants
@@ -124,6 +126,7 @@ def open_parts(
     clients = Clients(settings.clients)
     clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
+    revocations = ClientRevocations(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
     tokens = settings.tokens
@@ -145,6 +148,7 @@ def open_parts(
     reload = Reload(
         clients=clients,
         stored_clients=stored_clients,
+        revocations=revocations,
         signer=signer,
         signing_keys=open_signing_keys(settings, connection, clock),
         installation=installation,
@@ -173,6 +177,7 @@ def open_parts(
         installation=installation,
         clients=clients,
         stored_clients=stored_clients,
+        client_revocations=revocations,
         signer=signer,
         mirror=mirror,
         grants=grants,
@@ -181,7 +186,9 @@ def open_parts(
         users=Users(connection, settings.users),
         families=families,
         device_index=device_index,
-        devices=Devices(connection, installation, device_index, grants, families, clock),
+        devices=Devices(
+            connection, installation, device_index, grants, families, revocations, clock
+        ),
         access_tokens=AccessTokens(connection),
         redemptions=Redemptions(
             connection, installation, settings.device.redemption_grace_s, clock

@@ -12,6 +12,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
 from deviceflow.ops.reloads import log_client_changes, log_key_changes
 from deviceflow.signing import Signer, is_usable, new_key
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -27,10 +28,14 @@ def open_signing_keys(settings: Settings, connection: Connection, clock: Clock) 
 
 @dataclass(kw_only=True)
 class Reload:
-    """Reads clients and signing keys as they are in the store, and logs what changed."""
+    """Reads clients and signing keys as they are in the store, and logs what changed.
+
+    With them, it reads for which clients all grants were ended.
+    """
 
     clients: Clients
     stored_clients: StoredClients
+    revocations: ClientRevocations
     signer: Signer
     signing_keys: SigningKeys
     installation: Installation
@@ -44,6 +49,7 @@ class Reload:
 
     async def __call__(self) -> None:
         """Read clients and keys again. May raise StoreUnavailable."""
+        await self.revocations.read()
         clients, keys = self._known_clients(), self.signer.known
         self.clients.adopt(await self.stored_clients.all())
         if self._has_read:

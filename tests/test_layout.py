@@ -31,6 +31,7 @@ BY_FEATURE = {
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's

@@ -27,6 +27,7 @@ from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, secret_digest
 from deviceflow.core.client_methods import CLIENT_METHODS
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 
@@ -221,6 +222,25 @@ def rotate_secret(settings: Settings, client_id: str) -> None:
     async def work(connection: Connection) -> None:
         await StoredClients(connection).change(client_id, edit)
         _show_secret(secret)
+
+    with_store(settings, work, changes=True)
+
+
+@clients.command(name="revoke")
+@click.argument("client_id")
+@click.pass_obj
+def revoke_client(settings: Settings, client_id: str) -> None:
+    """Disconnect all devices of a client: every grant that was approved until now.
+
+    Refresh tokens end within a second, access tokens wherever this server is asked. An API that
+    verifies JWTs by itself accepts them until they expire. The client may start new grants; to
+    prevent that, disable it.
+    """
+
+    async def work(connection: Connection) -> None:
+        _existing(settings, await StoredClients(connection).find(client_id), client_id)
+        await ClientRevocations(connection).revoke(client_id)
+        click.echo(f"disconnected all devices of {client_id}")
 
     with_store(settings, work, changes=True)
 

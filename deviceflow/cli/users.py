@@ -20,6 +20,7 @@ from deviceflow.cli.options import (
     settings_from,
 )
 from deviceflow.cli.store_access import with_store
+from deviceflow.cli.user_access import UserAccess
 from deviceflow.config import Settings
 from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
@@ -35,6 +36,7 @@ _TOO_SHORT = f"the password needs at least {MIN_PASSWORD} characters"
 _AGAIN = "The user of that name in the file is in force again, with the password in the file."
 
 UsersCommand = Callable[[Users], Awaitable[None]]
+ChangingCommand = Callable[[Users, UserAccess], Awaitable[None]]
 
 
 def _decoded(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -78,10 +80,10 @@ def add_user(
     _check("--email", Email | None, email)
 
     async def add(store: Users) -> None:
-        await _refuse_existing(store, username)
+        await _refuseexisting_user(store, username)
         password = _ask_password(stdin=password_stdin)
         # Typing takes time, in which somebody else may have added the name.
-        await _refuse_existing(store, username)
+        await _refuseexisting_user(store, username)
         await store.put(
             Account(
                 username=username,
@@ -124,23 +126,28 @@ def list_users(settings: Settings, as_json: bool) -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
-    """Change a user's password."""
+    """Change a user's password, and sign the user out in all browsers.
 
-    async def change(store: Users) -> None:
-        account = await _existing(store, username)
+    Devices stay connected. If somebody else may have had the password, look at them (`users
+    devices`), or disconnect them (`users revoke --all`).
+    """
+
+    async def change(store: Users, access: UserAccess) -> None:
+        account = await existing_user(store, username)
         password = _ask_password(stdin=password_stdin)
         hashed = await store.hash(password)
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {account.username}")
+        click.echo(await access.sign_out(account.sub), err=True)
 
-    _with_users(settings, change, changes=True)
+    _with_access(settings, change)
 
 
 @users.command(name="remove")
 @username_argument
 @click.pass_obj
 def remove_user(settings: Settings, username: str) -> None:
-    """Remove a user from the store. All sign-ins, sessions and refresh tokens end.
+    """Remove a user from the store. All devices are disconnected, and all sign-ins end.
 
     An API that verifies JWTs by itself accepts them until they expire. A new user of the same name
     is another person to devices and APIs. To block somebody for a time, disable the user instead.
@@ -148,24 +155,29 @@ def remove_user(settings: Settings, username: str) -> None:
     If the file has a user of that name, that user is in force again, as it is in the file.
     """
 
-    async def remove(store: Users) -> None:
-        account = await _existing(store, username)
+    async def remove(store: Users, access: UserAccess) -> None:
+        account = await existing_user(store, username)
         name = account.username
         in_file = any(user.username == name for user in settings.users)
         if await store.remove(account):
             click.echo(f"removed {name}")
+            click.echo(await access.end(account.sub), err=True)
             click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
         else:
             fail(f"{name} is in the file only; remove it there, or `users disable` it")
 
-    _with_users(settings, remove, changes=True)
+    _with_access(settings, remove)
 
 
 @users.command(name="disable")
 @username_argument
 @click.pass_obj
 def disable_user(settings: Settings, username: str) -> None:
-    """Block a user: no sign-in, no tokens for approved devices, no refresh."""
+    """Block a user: no sign-in, no tokens for approved devices, no refresh.
+
+    The user is signed out in all browsers. Devices go on when the user is enabled again, unless
+    they were disconnected meanwhile (`users revoke --all`).
+    """
     _set_disabled(settings, username, disabled=True)
 
 
@@ -194,12 +206,14 @@ def _prepared(username: str) -> str:
 
 
 def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
-    async def change(store: Users) -> None:
-        account = await _existing(store, username)
+    async def change(store: Users, access: UserAccess) -> None:
+        account = await existing_user(store, username)
         await store.put(msgspec.structs.replace(account, disabled=disabled))
         click.echo(f"{'disabled' if disabled else 'enabled'} {account.username}")
+        if disabled:
+            click.echo(await access.sign_out(account.sub), err=True)
 
-    _with_users(settings, change, changes=True)
+    _with_access(settings, change)
 
 
 def _what_ended(settings: Settings) -> str:
@@ -211,14 +225,15 @@ def _what_ended(settings: Settings) -> str:
     )
 
 
-async def _refuse_existing(store: Users, username: str) -> None:
+async def _refuseexisting_user(store: Users, username: str) -> None:
     """Print a line and exit if there is such a user."""
     if existing := await store.find_typed(username):
         found = existing.username
         fail(f"there is a user {found} already; `users passwd` changes the password")
 
 
-async def _existing(store: Users, username: str) -> Account:
+async def existing_user(store: Users, username: str) -> Account:
+    """Return a user. Print a line and exit if there is none of that name."""
     account = await store.find_typed(username)
     if account is None:
         fail(f"there is no user {username}; `users list` shows all users")
@@ -257,6 +272,19 @@ def _has_terminal() -> bool:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         return True
     return sys.stdin.isatty()
+
+
+def _with_access(settings: Settings, command: ChangingCommand) -> None:
+    """Run a command that also ends what a person is connected with."""
+
+    async def connected(connection: Connection) -> None:
+        store = Users(connection, settings.users)
+        try:
+            await command(store, await UserAccess.open(settings, connection))
+        finally:
+            store.close()
+
+    with_store(settings, connected, changes=True)
 
 
 def _with_users(settings: Settings, command: UsersCommand, *, changes: bool) -> None:

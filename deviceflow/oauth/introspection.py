@@ -79,7 +79,8 @@ class IntrospectionEndpoint:
         if presented is None or not presented.is_good or client.audience or client.resources:
             return INACTIVE
         family = presented.family
-        if not self.presented.serves(family.client_id):
+        is_ended = self.presented.revocations.ends(family.client_id, family.issued_at)
+        if is_ended or not self.presented.serves(family.client_id):
             return INACTIVE
         if await self.access_tokens.is_revoked(self.families.grant_id(refresh_token.name)):
             return INACTIVE

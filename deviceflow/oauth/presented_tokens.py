@@ -14,6 +14,7 @@ from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.signing import BadToken, Signer
 from deviceflow.store.access_tokens import PREFIX, AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.users import Account, Users
 
@@ -35,6 +36,7 @@ class PresentedTokens:
     redemptions: Redemptions
     users: Users
     clients: Clients
+    revocations: ClientRevocations
     clock: Clock
 
     async def read(self, token: str) -> dict[str, Any] | None:
@@ -52,6 +54,8 @@ class PresentedTokens:
         """
         claims = await self.read(token)
         if claims is None or (audience and not _names(claims["aud"]) & {*audience}):
+            return None
+        if self.revocations.ends(claims["client_id"], claims["iat"]):
             return None
         if await self.access_tokens.is_revoked(claims["grant_id"]):
             return None

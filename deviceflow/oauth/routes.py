@@ -134,6 +134,7 @@ def _checks(parts: Parts) -> Checks:
             redemptions=parts.redemptions,
             users=parts.users,
             clients=parts.clients,
+            revocations=parts.client_revocations,
             clock=parts.clock,
         ),
     )
@@ -176,6 +177,7 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
             RefreshTokenGrant(
                 families=parts.families,
                 devices=parts.device_index,
+                revocations=parts.client_revocations,
                 access_tokens=parts.access_tokens,
                 users=parts.users,
                 mint=mint,
@@ -209,6 +211,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         mint=mint,
         redemptions=parts.redemptions,
         proofs=checks.proofs,
+        revocations=parts.client_revocations,
         clock=parts.clock,
         recorder=parts.recorder,
     )

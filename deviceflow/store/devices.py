@@ -17,6 +17,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import Event, State
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import SKEW_S, ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceEntry, DeviceIndex
 from deviceflow.store.errors import RecordUnreadable
@@ -63,12 +64,17 @@ class DevicePage(NamedTuple):
 
 
 class _Access(NamedTuple):
-    """What a device has at the moment. `is_over`: for good, so that its entry can go."""
+    """What a device has at the moment. `is_over`: for good, so that its entry can go.
+
+    `approved_at`: by the store's clock, while it waits. `issued_at`: of its family, if it has one.
+    """
 
     is_over: bool = False
     is_waiting: bool = False
     used_at: int = 0
     ends_at: int = 0
+    approved_at: float = 0
+    issued_at: int | None = None
 
 
 _OVER = _Access(is_over=True)
@@ -85,6 +91,7 @@ class Devices:
         index: DeviceIndex,
         grants: Grants,
         families: Families,
+        revocations: ClientRevocations,
         clock: Clock,
     ) -> None:
         self._connection = connection
@@ -92,6 +99,7 @@ class Devices:
         self._index = index
         self._grants = grants
         self._families = families
+        self._revocations = revocations
         self._access_tokens = AccessTokens(connection)
         self._clock = clock
 
@@ -170,7 +178,7 @@ class Devices:
     ) -> tuple[list[ConnectedDevice], list[str]]:
         """Return the devices that have access, and the names of those that have ended."""
         entries = await self._index.entries(sub, names)
-        found = await asyncio.gather(*(self._look(sub, name) for name in names))
+        found = await asyncio.gather(*(self._look(sub, name, entries.get(name)) for name in names))
         devices = [
             ConnectedDevice(
                 grant_id=self._families.grant_id(name),
@@ -185,25 +193,40 @@ class Devices:
         ended = [name for name, access in zip(names, found, strict=True) if access.is_over]
         return devices, ended
 
-    async def _look(self, sub: str, name: str) -> _Access:
-        """Return what a device has, unless it was revoked."""
+    async def _look(self, sub: str, name: str, entry: DeviceEntry | None) -> _Access:
+        """Return what a device has, unless it was revoked, or all devices of its client were."""
+        if entry is None:
+            return _OVER
         access, is_revoked = await asyncio.gather(
             self._access(sub, name), self._access_tokens.is_revoked(self._families.grant_id(name))
         )
-        return _OVER if is_revoked else access
+        return _OVER if is_revoked or self._is_ended(entry, access) else access
+
+    def _is_ended(self, entry: DeviceEntry, access: _Access) -> bool:
+        """Return whether all grants of the client were ended, this one among them."""
+        if not access.ends_at:
+            return False
+        if access.is_waiting:
+            return self._revocations.ends_approval(entry.client_id, access.approved_at)
+        if access.issued_at is not None:
+            return self._revocations.ends(entry.client_id, access.issued_at)
+        # It has an access token without a family, and when that was issued is not known. If it was
+        # approved well before the mark, it was redeemed before the mark, too.
+        return self._revocations.ends(entry.client_id, entry.approved_at + 2 * SKEW_S)
 
     async def _access(self, sub: str, name: str) -> _Access:
         """Return what the grant of that name gives to a device of `sub`."""
         grant, family, living, living_ms = await self._connection.batch(
-            ("HMGET", keyspace.grant(name), "state", "expires", "account"),
+            ("HMGET", keyspace.grant(name), "state", "expires", "account", "approved"),
             ("HMGET", keyspace.family(name), "family", "used"),
             ("GET", keyspace.living(name)),
             ("PTTL", keyspace.living(name)),
         )
-        state, expires, account = (value.decode() if value else "" for value in grant)
+        state, expires, account, approved = (value.decode() if value else "" for value in grant)
         is_own = account == sub
         if state == State.APPROVED and is_own and self._clock() < int(expires):
-            return _Access(is_waiting=True, ends_at=int(expires))
+            approved_at = int(approved or 0) / 1000
+            return _Access(is_waiting=True, ends_at=int(expires), approved_at=approved_at)
         if state in {State.PENDING, State.APPROVED}:
             # The approval may be on its way. The grant's key ends soon.
             return _UNDECIDED
@@ -221,4 +244,8 @@ class Devices:
             return _UNDECIDED
         if family.subject.sub != sub:
             return _OVER
-        return _Access(used_at=used_at or family.issued_at, ends_at=family.expires_at)
+        return _Access(
+            used_at=used_at or family.issued_at,
+            ends_at=family.expires_at,
+            issued_at=family.issued_at,
+        )

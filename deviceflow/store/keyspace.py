@@ -72,6 +72,12 @@ ENDS = "df:ends:{df:slots}"
 Ends a day after its last entry. Owner: `slots`.
 """
 
+CLIENT_REVOCATIONS = "df:revoked-clients"
+"""A hash, when all grants of a client were ended, by client id.
+
+Ends ten years after its last entry. Owner: `client_revocations`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
 

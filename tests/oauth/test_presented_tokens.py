@@ -28,6 +28,7 @@ def presented(worker: Worker) -> PresentedTokens:
         redemptions=parts.redemptions,
         users=parts.users,
         clients=parts.clients,
+        revocations=parts.client_revocations,
         clock=parts.clock,
     )
 

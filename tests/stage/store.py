@@ -9,6 +9,7 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.devices import Devices
@@ -70,12 +71,14 @@ class Store:
             catch_up_s=self.catch_up_s,
         )
         self.families = Families(self.connection, self.installation, IDLE_S, self.clock)
+        self.client_revocations = ClientRevocations(self.connection)
         self.devices = Devices(
             self.connection,
             self.installation,
             self.device_index,
             self.grants,
             self.families,
+            self.client_revocations,
             self.clock,
         )
         self.redemptions = Redemptions(self.connection, self.installation, GRACE_S, self.clock)

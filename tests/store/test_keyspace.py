@@ -13,6 +13,7 @@ from deviceflow.core.grant import Outcome
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session
@@ -25,7 +26,13 @@ from tests.stage.valkey import Valkey
 
 PACKAGE = Path(deviceflow.__file__).parent
 
-ENDING = [keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS, keyspace.DECISIONS]
+ENDING = [
+    keyspace.MINUTES,
+    keyspace.WRONG_CODES,
+    keyspace.ENDS,
+    keyspace.DECISIONS,
+    keyspace.CLIENT_REVOCATIONS,
+]
 
 NAMED: list[Callable[[str], str]] = [
     keyspace.grant,
@@ -118,6 +125,7 @@ async def fill(store: Store) -> None:
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
+    await ClientRevocations(store.connection).revoke("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
     await clients.put_registration("tv", "hash")

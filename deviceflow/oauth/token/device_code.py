@@ -22,6 +22,7 @@ from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.mirror import Mirror
@@ -46,6 +47,7 @@ class DeviceCodeGrant:
     mint: TokenMint
     redemptions: Redemptions
     proofs: DPoPProofs
+    revocations: ClientRevocations
     clock: Clock
     recorder: Recorder
 
@@ -172,8 +174,10 @@ class DeviceCodeGrant:
             # The operator has removed a scope since. A refresh would be refused, too.
             raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
         subject = grant.approval
-        if subject is None or not await self.users.may_sign_in(subject):
-            name, reason = self.grants.log_id(grant.id), "user not allowed"
+        is_ended = self.revocations.ends_approval(client.client_id, grant.approved_at or 0)
+        if subject is None or is_ended or not await self.users.may_sign_in(subject):
+            name = self.grants.log_id(grant.id)
+            reason = "the client's grants were ended" if is_ended else "user not allowed"
             log.warning("grant.refused", grant=name, client_id=client.client_id, reason=reason)
             raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
         granted = GrantedScope(grant.scope, grant.resources.split())

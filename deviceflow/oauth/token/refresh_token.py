@@ -19,6 +19,7 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.token.minting import Entitlement, TokenMint
 from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.families import Families, PresentedRefreshToken, RefreshToken
 from deviceflow.store.users import Users
@@ -36,6 +37,7 @@ class RefreshTokenGrant:
 
     families: Families
     devices: DeviceIndex
+    revocations: ClientRevocations
     access_tokens: AccessTokens
     users: Users
     mint: TokenMint
@@ -100,8 +102,10 @@ class RefreshTokenGrant:
         if not request.client.gets_refresh_token(family.scope):
             raise unauthorized_client("This client may not use refresh tokens.")
         grant_id = self.families.grant_id(refresh_token.name)
-        if await self.access_tokens.is_revoked(grant_id):
-            # The store failed in the middle of a revocation: finish it.
+        is_ended = self.revocations.ends(family.client_id, family.issued_at)
+        if is_ended or await self.access_tokens.is_revoked(grant_id):
+            # All grants of the client were ended; or the store failed in the middle of a
+            # revocation: finish it.
             await self.families.revoke(grant_id)
             raise invalid_grant(NOT_VALID)
         if not await self.users.may_sign_in(family.subject):
