@@ -23,6 +23,9 @@ STILL = {
 BY_FEATURE = {
     "admin/api/grants.py": "admin/test_grants.py",  # through the API
     "admin/api/messages.py": "admin/api/test_document.py",  # their types are the document's
+    "admin/api/people.py": "admin/test_people.py",  # through the API
+    "admin/console/people.py": "admin/test_people.py",  # and in the console
+    "admin/console/templates.py": "admin/console/test_frame.py",  # by the pages
     "admin/api/problems.py": "admin/api/test_requests.py",  # by the answers
     "admin/routes.py": "admin/api/test_document.py",  # wires; each route is in the document
     "__main__.py": "process/test_start.py",  # the command itself, in a process

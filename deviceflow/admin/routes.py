@@ -10,10 +10,20 @@ from deviceflow.admin.api.clients import ClientEndpoints
 from deviceflow.admin.api.document import published_document
 from deviceflow.admin.api.fleet import FleetEndpoint
 from deviceflow.admin.api.grants import GrantEndpoints
+from deviceflow.admin.api.people import PeopleEndpoints
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import BearerTokens, answer_problems
+from deviceflow.admin.console.clients import ClientPages
+from deviceflow.admin.console.frame import Frame, see_other
+from deviceflow.admin.console.grants import GrantPages
+from deviceflow.admin.console.overview import Overview
+from deviceflow.admin.console.people import PeoplePages
+from deviceflow.admin.console.session import ConsoleSessions
+from deviceflow.admin.console.sign_in import ConsoleSignIn
+from deviceflow.admin.console.templates import ROOT, console_templates, switched_off
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.grants import GrantDesk
+from deviceflow.admin.people import PeopleDesk
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.parts import Parts
@@ -47,10 +57,17 @@ class AdminParts:
             clock=parts.clock,
         )
 
+    def people(self) -> PeopleDesk:
+        """Make the desk at which the access of people is ended."""
+        parts = self.parts
+        return PeopleDesk(users=parts.users, devices=parts.devices, sessions=parts.sessions)
+
 
 def add_admin(app: web.Application, shared: AdminParts) -> None:
     """Give the application of the admin port the API and the console."""
     app.add_subapp(API, _api(shared))
+    app.add_subapp(ROOT, _console(shared))
+    app.router.add_get("/", _lead_to_console)
 
 
 def _api(shared: AdminParts) -> web.Application:
@@ -66,9 +83,38 @@ def _api(shared: AdminParts) -> web.Application:
     endpoints = (
         GrantEndpoints(desk=shared.desk()),
         FleetEndpoint(watch=shared.fleet),
-        ClientEndpoints(clients=shared.parts.clients),
+        ClientEndpoints(clients=shared.parts.clients, revocations=shared.parts.client_revocations),
+        PeopleEndpoints(desk=shared.people()),
     )
     app.add_routes(route for endpoint in endpoints for route in endpoint.routes())
+    return app
+
+
+async def _lead_to_console(_: web.Request) -> web.Response:
+    return see_other(ROOT)
+
+
+def _console(shared: AdminParts) -> web.Application:
+    parts, tokens = shared.parts, shared.tokens
+    templates = console_templates()
+    if tokens is None:
+        return switched_off(templates)
+    sessions = ConsoleSessions(
+        tokens=tokens, key=parts.installation.challenge_key, clock=parts.clock
+    )
+    hosts = {parts.settings.server.admin_host.lower(), *parts.settings.admin.hosts}
+    frame = Frame(sessions=sessions, templates=templates, hosts=hosts)
+    desk, people = shared.desk(), shared.people()
+    pages = (
+        ConsoleSignIn(frame=frame, tokens=tokens),
+        Overview(frame=frame, watch=shared.fleet, desk=desk, people=people),
+        GrantPages(frame=frame, desk=desk),
+        ClientPages(frame=frame, clients=parts.clients),
+        PeoplePages(frame=frame, desk=people),
+    )
+    app = web.Application(middlewares=[frame.middleware()])
+    app.add_routes(route for page in pages for route in page.routes())
+    app.router.add_get("/static/{name}", templates.static.get)
     return app
 
 

@@ -24,7 +24,7 @@ from deviceflow.store.grants import Grant
 
 EXPIRED = "expired"
 
-_ID = "{id:[0-9a-f]{16}}"
+GRANT_ROUTE = "/grants/{id:[0-9a-f]{16}}"
 _WAITING = {State.PENDING, State.APPROVED}
 
 
@@ -38,10 +38,10 @@ class GrantEndpoints:
         """List the routes."""
         return [
             web.post("/grants/find", self.find),
-            web.get(f"/grants/{_ID}", self.show),
-            web.post(f"/grants/{_ID}/approve", self.approve),
-            web.post(f"/grants/{_ID}/deny", self.deny),
-            web.post(f"/grants/{_ID}/cancel", self.cancel),
+            web.get(GRANT_ROUTE, self.show),
+            web.post(f"{GRANT_ROUTE}/approve", self.approve),
+            web.post(f"{GRANT_ROUTE}/deny", self.deny),
+            web.post(f"{GRANT_ROUTE}/cancel", self.cancel),
         ]
 
     async def find(self, request: web.Request) -> web.Response:
@@ -51,11 +51,11 @@ class GrantEndpoints:
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with a grant."""
-        return self._answer(await self.desk.get(_grant_id(request)))
+        return self._answer(await self.desk.get(grant_id_of(request)))
 
     async def approve(self, request: web.Request) -> web.Response:
         """Approve for the person in the body."""
-        grant_id, body = _grant_id(request), await read_body(request, ApproveRequest)
+        grant_id, body = grant_id_of(request), await read_body(request, ApproveRequest)
         for member in ("username", "name"):
             if not is_valid(DisplayName | None, getattr(body, member)):
                 raise ApiError("invalid_request", f"`{member}` has characters that mislead people.")
@@ -73,12 +73,12 @@ class GrantEndpoints:
 
     async def deny(self, request: web.Request) -> web.Response:
         """Deny for the person in the body."""
-        grant_id, body = _grant_id(request), await read_body(request, DenyRequest)
+        grant_id, body = grant_id_of(request), await read_body(request, DenyRequest)
         return self._answer(await self.desk.deny(grant_id, body.sub, request[OPERATOR]))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel. No body is needed."""
-        return self._answer(await self.desk.cancel(_grant_id(request), request[OPERATOR]))
+        return self._answer(await self.desk.cancel(grant_id_of(request), request[OPERATOR]))
 
     def _answer(self, grant: Grant) -> web.Response:
         return api_response(grant_response(grant, self.desk))
@@ -117,5 +117,6 @@ def state_of(grant: Grant, now: float) -> str:
     return EXPIRED if now >= grant.expires_at and grant.state in _WAITING else grant.state
 
 
-def _grant_id(request: web.Request) -> int:
+def grant_id_of(request: web.Request) -> int:
+    """Return the id of the grant in the address of a request below GRANT_ROUTE."""
     return int(request.match_info["id"], 16)

@@ -114,6 +114,62 @@ class ClientList(Response, kw_only=True):
     after: str | None = None
 
 
+class RevokedClient(Response, kw_only=True):
+    """A client of which everything was ended that was approved before."""
+
+    client_id: str
+
+
+class PersonResponse(Response, kw_only=True):
+    """A user. `sub`: what names the person in this API and in tokens."""
+
+    sub: str
+    username: str
+    name: str | None = None
+    email: str | None = None
+    disabled: bool
+
+
+class DeviceResponse(Response, kw_only=True):
+    """A device that a person has connected.
+
+    `id`: the `grant_id` of its tokens. `name`: what the person calls it; `device`: what it calls
+    itself. `has_tokens`: whether it has redeemed its code.
+    """
+
+    id: str
+    client_id: str
+    scope: str
+    name: str = ""
+    device: str = ""
+    address: str = ""
+    approved_at: int
+    used_at: int
+    ends_at: int
+    has_tokens: bool
+
+
+class DeviceList(Response, kw_only=True):
+    """A page of devices, the newest first. `total`: on all pages."""
+
+    devices: list[DeviceResponse]
+    page: int
+    total: int
+    is_last: bool
+
+
+class Disconnected(Response, kw_only=True):
+    """How many devices had access until now."""
+
+    disconnected: int
+
+
+class EndedSessions(Response, kw_only=True):
+    """How many sessions there were until now."""
+
+    ended: int
+
+
 class FleetResponse(Response, kw_only=True):
     """What this host does now. Rates are per second, of the last `seconds`; parts are of 1.
 

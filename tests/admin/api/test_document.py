@@ -15,7 +15,7 @@ from tests.stage.admin import Operator
 from tests.stage.oauth import Worker
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-NAMES = {"GrantResponse": "Grant", "ClientResponse": "Client", "FleetResponse": "Fleet"}
+NAMES = {f"{name}Response": name for name in ("Grant", "Client", "Fleet", "Person", "Device")}
 """Messages whose schema has another name."""
 
 BASES = {messages.Request, messages.Response}
