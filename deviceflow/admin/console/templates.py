@@ -26,8 +26,9 @@ class ConsoleTemplates:
     def __init__(self, environment: jinja2.Environment, static: StaticFiles) -> None:
         self._environment = environment
         self.static = static
+        # Functions, not filters: `page_faults` reads the templates without either.
         environment.globals.update(root=ROOT, static=static.address)
-        environment.filters.update(path=_path, when=_when, iso=_iso, rate=_rate, part=_part)
+        environment.globals.update(in_path=_path, when=_when, iso=_iso, per_s=_rate, percent=_part)
 
     def page(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
         """Render a page with the headers that every page carries."""
