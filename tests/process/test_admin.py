@@ -1,14 +1,21 @@
 """The API and the console of operators at a server with two workers."""
 
 import json
+import re
+import subprocess
 from pathlib import Path
+from shutil import which
 from typing import Any
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
 
+from deviceflow.admin.api.problems import PROBLEM_KINDS
+from tests.process.test_docs import section
+from tests.stage.checkout import DOCS
 from tests.stage.process import Command, MakeProgram, NewDevice
-from tests.stage.program import Program
+from tests.stage.program import Program, environment
+from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import Answer, Device, fetch, hidden_fields, request_of
 
 TOKEN = "5ec7e7" * 10
@@ -132,6 +139,64 @@ def test_the_console_of_both_workers(program: Program, device: NewDevice) -> Non
     fields = hidden_fields(page)
     assert fetch(request_of(f"{console}/grants/{grant_id}/cancel", fields, headers)).status == 200
     assert tv.wait() == "access_denied"
+
+
+def test_the_command_lines_of_the_page(program: Program, device: NewDevice) -> None:
+    """As written: one grant is approved, one denied, one cancelled; then access ends."""
+    for tool in ("/bin/bash", "curl", "openssl"):
+        if which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    tv, other, third = [device().authorize() for _ in range(3)]
+
+    def run(script: str, **variables: str) -> list[dict[str, Any]]:
+        places = {"ADMIN": f"{program.admin_url}/api/v1", "TOKEN": TOKEN}
+        ended = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", script],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            env=environment() | places | variables,
+        )
+        decoder, text, answers = json.JSONDecoder(), ended.stdout, []
+        while text:
+            answer, end = decoder.raw_decode(text)
+            answers.append(answer)
+            text = text[end:]
+        return answers
+
+    ids = {"other": find(program, other), "third": find(program, third)}
+    find_it, approve, decide = page("An approval page of your own", "sh")
+    (shown,) = page("An approval page of your own", "json")
+    (found,) = run(find_it, user_code=tv.user_code.lower())
+    assert found.keys() <= json.loads(shown).keys()
+    approval = run(approve, id=found["id"])[0]
+    assert (approval["state"], approval["scope"]) == ("approved", "openid profile")
+    assert tv.wait() == "tokens"
+    assert [each["state"] for each in run(decide, **ids)] == ["denied", "cancelled"]
+
+    (script,) = page("People and devices", "sh")
+    person, devices, disconnected, ended = run(script)
+    assert person["sub"] == "248289761001"
+    assert (devices["total"], disconnected, ended) == (1, {"disconnected": 1}, {"ended": 0})
+    (script,) = page("Clients", "sh")
+    listed, client, _ = run(script.replace("tv-app", "tv"))
+    assert client in listed["clients"]
+    (script,) = page("The fleet", "sh")
+    assert run(script)[0]["workers"] == 2
+    (problem,) = page("Errors", "json")
+    refused = send(program, f"/grants/{ids['other']}/approve", ADA | {"sub": "248289761001"})
+    assert json.loads(refused.page) == json.loads(problem)
+
+
+def test_the_page_names_every_error() -> None:
+    text = (DOCS / "operations/admin-api.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"`(\w+)`", text.partition("| status | `error` |")[2]))
+    assert {str(error) for error in PROBLEM_KINDS} <= rows
+
+
+def page(heading: str, language: str) -> list[str]:
+    return section("operations/admin-api.md", heading, language)
 
 
 class _Stay(HTTPRedirectHandler):

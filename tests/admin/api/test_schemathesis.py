@@ -25,7 +25,7 @@ from tests.stage.admin import TOKEN
 from tests.stage.program import Notes, Program
 from tests.stage.wire import Device, fetch
 
-EXAMPLES = 25
+EXAMPLES = 12
 CONFIG = """
 [log]
 format = "json"
