@@ -73,6 +73,10 @@ class AdminTokens:
                 known = digest
         return None if known is None else name_in_log(known)
 
+    def digest_of(self, name: str) -> bytes | None:
+        """Return the digest of the token of that name, or None. It is as secret as the token."""
+        return next((each for each in self.digests if name_in_log(each) == name), None)
+
     def names(self) -> list[str]:
         """Return the names of all tokens."""
         return [name_in_log(digest) for digest in self.digests]

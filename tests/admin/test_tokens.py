@@ -23,6 +23,8 @@ def test_one_token_a_line(tmp_path: Path) -> None:
     for token in (FIRST, SECOND):
         assert tokens.name_of(token) == sha256(token.encode()).hexdigest()[:8]
     assert tokens.names() == [tokens.name_of(FIRST), tokens.name_of(SECOND)]
+    assert tokens.digest_of(tokens.names()[1]) == sha256(SECOND.encode()).digest()
+    assert tokens.digest_of("00000000") is None
     for wrong in ("", FIRST[:-1], f"{FIRST} ", "# of the team", FIRST.replace("1", "é")):
         assert tokens.name_of(wrong) is None
     assert FIRST not in repr(tokens)

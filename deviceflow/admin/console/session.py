@@ -1,6 +1,7 @@
 """The sessions of operators in the console: cookies that this server has sealed.
 
 A cookie says until when it is good, and which token began it; a seal keeps both from being made up.
+The seal needs the token itself, and a key of the installation: neither alone makes one.
 There is no record of it in the store, so the console works while the store is away. A token that
 is taken out of the file ends its sessions.
 """
@@ -41,7 +42,7 @@ class ConsoleSessions:
         facts = f"{operator}.{ends_at}.{secrets.token_urlsafe(16)}"
         response.set_cookie(
             CONSOLE_COOKIE,
-            f"{facts}.{self._digest(facts, _SEAL)}",
+            f"{facts}.{self._seal(operator, facts)}",
             max_age=CONSOLE_SESSION_S,
             path="/console",
             secure=True,
@@ -59,12 +60,10 @@ class ConsoleSessions:
         """Return the operator whose session the browser has, or None."""
         cookie = request.cookies.get(CONSOLE_COOKIE, "")
         facts, _, seal = cookie.rpartition(".")
-        expected = self._digest(facts, _SEAL)
-        if not hmac.compare_digest(seal.encode(), expected.encode()):
+        operator, _, rest = facts.partition(".")
+        if not hmac.compare_digest(seal.encode(), self._seal(operator, facts).encode()):
             return None
-        operator, ends_at, _ = facts.split(".")
-        is_good = self.clock() < int(ends_at) and operator in self.tokens.names()
-        return operator if is_good else None
+        return operator if self.clock() < int(rest.partition(".")[0]) else None
 
     def form_token(self, request: web.Request) -> str:
         """Return the token of the forms that are shown in this session."""
@@ -73,6 +72,11 @@ class ConsoleSessions:
     def is_own_form(self, request: web.Request, token: str) -> bool:
         """Return whether a page of this session made a form with `token`."""
         return hmac.compare_digest(self.form_token(request).encode(), token.encode())
+
+    def _seal(self, operator: str, facts: str) -> str:
+        """Seal what a cookie says. No cookie has the seal of a token that is not in the file."""
+        token = self.tokens.digest_of(operator) or secrets.token_bytes(32)
+        return self._digest(f"{facts}.{token.hex()}", _SEAL)
 
     def _digest(self, text: str, person: bytes) -> str:
         data = text.encode("utf-8", "replace")
