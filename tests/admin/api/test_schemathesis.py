@@ -1,7 +1,7 @@
 """The document is kept: schemathesis finds no 5xx, and no answer that it does not describe.
 
 It makes a bounded number of requests from the document of a running server, good and bad ones, one
-by one and along the links. For each user code that it would make up it is lent a real one.
+by one and along the links. In place of every other name that it makes up it is lent a real one.
 """
 
 from collections import Counter
@@ -37,6 +37,11 @@ token_file = "tokens"
 client_id = "tv"
 name = "TV"
 scopes = ["openid", "profile"]
+
+[[users]]
+username = "ada"
+sub = "sub-ada"
+password_hash = "$argon2id$none"
 """
 CHECKS = {
     "not_a_server_error": {},
@@ -89,6 +94,12 @@ class Lending:
             return
         if isinstance(case.body, dict) and "user_code" in case.body:
             case.body["user_code"] = self._user_code()
+        elif case.operation.path == "/people":
+            case.query["name"] = "ada"
+        elif case.path_parameters and "client_id" in case.path_parameters:
+            case.path_parameters["client_id"] = "tv"
+        elif case.path_parameters and "sub" in case.path_parameters:
+            case.path_parameters["sub"] = "sub-ada"
         elif case.path_parameters and "id" in case.path_parameters:
             case.path_parameters["id"] = self._grant_id(is_new=number % 4 == 0)
 
