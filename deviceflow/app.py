@@ -20,6 +20,7 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.responses import counting_responses
 from deviceflow.ops.request_id import request_ids
 from deviceflow.ops.status_board import StatusBoard
+from deviceflow.pages.account.notice_sending import sending_notices
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.render import setup
@@ -67,6 +68,7 @@ def build(
     connections = Connections()
     public = _public(parts, polls, demo)
     public.cleanup_ctx.append(sampler(parts, polls, connections).live)
+    public.cleanup_ctx.append(sending_notices(parts))
     admin = _admin(parts, board, admin_tokens)
     return Apps(public=public, admin=admin, polls=polls, parts=parts, connections=connections)
 

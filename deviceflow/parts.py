@@ -16,6 +16,7 @@ from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
+from deviceflow.notices.outbox import Outboxes
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
@@ -34,6 +35,7 @@ from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.notice_links import NoticeLinks
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Sessions
@@ -81,6 +83,8 @@ class Parts:
     sessions: Sessions
     limits: Limits
     replay: Replay
+    outboxes: Outboxes
+    notice_links: NoticeLinks
     callers: Callers
     resources: Resources
     pace: PaceTable
@@ -196,6 +200,8 @@ def open_parts(
         sessions=Sessions(connection, installation, settings.pages.session_lifetime_s),
         limits=limits,
         replay=Replay(connection, installation),
+        outboxes=Outboxes(),
+        notice_links=NoticeLinks(connection),
         callers=Callers(
             settings.server.proxies,
             settings.server.forwarded_header,

@@ -15,6 +15,7 @@ STILL = {
     "core/clock.py",  # a type
     "device/errors.py",  # exceptions
     "device/events.py",  # records
+    "notices/notice.py",  # a record and an exception
     "store/errors.py",  # exceptions
     "supervisor/errors.py",  # an exception
 }
@@ -53,6 +54,7 @@ BY_FEATURE = {
     "ops/reloads.py": "test_reload.py",  # by the lines that a worker logs
     "orders.py": "process/test_change.py",  # between processes
     "pages/account/door.py": "pages/account/test_devices.py",  # who comes in, and what is said
+    "pages/account/notice_sending.py": "oauth/test_notices.py",  # by what is sent
     "pages/account/facts.py": "pages/account/test_devices.py",  # by what a person reads
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page

@@ -14,7 +14,7 @@ from deviceflow.admin.api.people import PeopleEndpoints
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import BearerTokens, answer_problems
 from deviceflow.admin.console.clients import ClientPages
-from deviceflow.admin.console.frame import Frame, see_other
+from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.grants import GrantPages
 from deviceflow.admin.console.overview import Overview
 from deviceflow.admin.console.people import PeoplePages
@@ -91,7 +91,7 @@ def _api(shared: AdminParts) -> web.Application:
 
 
 async def _lead_to_console(_: web.Request) -> web.Response:
-    return see_other(ROOT)
+    return lead_to(ROOT)
 
 
 def _console(shared: AdminParts) -> web.Application:

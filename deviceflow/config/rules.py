@@ -9,6 +9,7 @@ from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     Device,
+    Notices,
     Redis,
     Registration,
     Server,
@@ -124,6 +125,14 @@ def _registration_rules(registration: Registration) -> Iterator[Finding]:
         )
 
 
+def _notices_rules(notices: Notices) -> Iterator[Finding]:
+    for pair in (("webhook_url", "webhook_secret"), ("smtp_url", "mail_from")):
+        missing = [name for name in pair if getattr(notices, name) is None]
+        if len(missing) == 1:
+            (given,) = {*pair} - {*missing}
+            yield missing[0], f"missing, with notices.{given}", "both of them, or none"
+
+
 def _settings_rules(settings: Settings) -> Iterator[Finding]:
     if not is_issuer(settings.issuer_url):
         yield (
@@ -184,5 +193,6 @@ RULES: Rules = {
     Redis: _redis_rules,
     Device: _device_rules,
     Registration: _registration_rules,
+    Notices: _notices_rules,
     Settings: _settings_rules,
 }

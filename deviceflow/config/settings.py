@@ -17,11 +17,14 @@ from deviceflow.config.values import (
     Host,
     HostName,
     Issuer,
+    MailServer,
     NetworkText,
     PasswordHash,
     Port,
     RedisUrl,
     SubjectIdentifier,
+    WebhookSecret,
+    WebhookUrl,
 )
 from deviceflow.core.client import (
     Client,
@@ -151,6 +154,18 @@ class Pages(Section, frozen=True, kw_only=True):
     session_lifetime_s: Annotated[int, Meta(ge=60, le=2_592_000)] = 28_800
 
 
+class Notices(Section, frozen=True, kw_only=True):
+    """Notices to people whose account a device was connected to, by a webhook, by mail, or both.
+
+    `webhook_secret`: the key of the signature. `mail_from`: the address that mail comes from.
+    """
+
+    webhook_url: WebhookUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+    smtp_url: MailServer | None = None
+    mail_from: Email | None = None
+
+
 class Log(Section, frozen=True, kw_only=True):
     """The log. Format `auto` is `console` on a terminal, and `json` elsewhere.
 
@@ -204,6 +219,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()
+    notices: Notices = Notices()
     log: Log = Log()
     tracing: Tracing = Tracing()
     admin: Admin = Admin()

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from deviceflow.core.address import is_loopback
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
+from deviceflow.core.smtp_url import is_smtp_url
 
 
 def is_issuer(text: str) -> bool:
@@ -142,6 +143,42 @@ HostName = Annotated[
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="1 to 255 ASCII characters, no spaces")
+]
+
+
+def _is_webhook(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+
+
+WebhookUrl = Annotated[
+    str,
+    Meta(
+        description="an https:// URL (http:// only for 127.0.0.1, [::1] or localhost)",
+        extra={"rule": _is_webhook, "secret": True},
+    ),
+]
+WebhookSecret = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[\x21-\x7e]{32,}\Z",
+        description="at least 32 ASCII characters without spaces",
+        extra={"secret": True},
+    ),
+]
+MailServer = Annotated[
+    str,
+    Meta(
+        description='the URL of a mail server, such as "smtp://user:password@mail.example.com:587"'
+        ' or "smtps://..."',
+        extra={"rule": is_smtp_url, "secret": True},
+    ),
 ]
 Email = Annotated[str, Meta(pattern=r"\A[^@\s]+@[^@\s]+\Z", description="an e-mail address")]
 PasswordHash = Annotated[

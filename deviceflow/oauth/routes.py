@@ -212,6 +212,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         redemptions=parts.redemptions,
         proofs=checks.proofs,
         revocations=parts.client_revocations,
+        outboxes=parts.outboxes,
         clock=parts.clock,
         recorder=parts.recorder,
     )

@@ -8,6 +8,7 @@ from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.devices import DevicesPage
 from deviceflow.pages.account.door import AccountDoor
+from deviceflow.pages.account.not_me import NotMePage
 from deviceflow.pages.account.sessions import SessionsPage
 from deviceflow.pages.account.sign_out import SignOutPage
 from deviceflow.pages.at_issuer import AtIssuer
@@ -142,7 +143,16 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         clock=parts.clock,
     )
     sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
-    return [*devices.routes(), *sessions.routes()]
+    not_me = NotMePage(
+        settings=parts.settings,
+        visitors=shared.visitors,
+        seal=shared.seal,
+        links=parts.notice_links,
+        devices=parts.devices,
+        clients=parts.clients,
+        clock=parts.clock,
+    )
+    return [*devices.routes(), *sessions.routes(), *not_me.routes()]
 
 
 def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:

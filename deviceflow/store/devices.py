@@ -4,9 +4,9 @@
 its family of refresh tokens, and the mark of a revocation. So what is listed is what lives, however
 it ended: disconnected here, revoked by the client, replayed, expired or never redeemed.
 
-The grant's state, its family and its living access token have one hash tag, so one round trip
-reads them. The grant is read first: from the moment at which it cannot be redeemed any more, what
-is missing stays missing, and the entry can go.
+The grant, its family and its living access token have one hash tag, so one script reads them as
+they are at one moment. Where the grant cannot be redeemed any more, what is missing stays missing,
+and the entry can go.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import Event, State
-from deviceflow.store import keyspace
+from deviceflow.store import keyspace, scripts
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.client_revocations import SKEW_S, ClientRevocations
 from deviceflow.store.connection import Connection
@@ -32,7 +32,7 @@ DEVICES_ON_A_PAGE = 20
 _ROUNDS = 50
 """How often a page is filled up after ended devices have left the list."""
 
-_AT_ONCE = 16
+_AT_ONCE = 64
 """Devices that are disconnected at the same time."""
 
 
@@ -136,7 +136,10 @@ class Devices:
         if name is None:
             return False
         entry = await self._index.get(sub, name)
-        return entry is not None and (await self._end(sub, name, entry)).ends_at > 0
+        if entry is None or not (await self._end(sub, name, entry)).ends_at:
+            return False
+        await self._index.remove(sub, [name])
+        return True
 
     async def disconnect_all(self, sub: str) -> int:
         """End the access of all devices of a person; return how many there were."""
@@ -146,10 +149,12 @@ class Devices:
             found = await asyncio.gather(
                 *(self._end(sub, name, entry) for name, entry in entries.items())
             )
-            over = [name for name, each in zip(entries, found, strict=True) if each.is_over]
-            await self._index.remove(sub, over)
+            undecided = {
+                name for name, each in zip(entries, found, strict=True) if each == _UNDECIDED
+            }
+            await self._index.remove(sub, [name for name in names if name not in undecided])
             ended += sum(access.ends_at > 0 for access in found)
-            passed_over += sum(access == _UNDECIDED for access in found)
+            passed_over += len(undecided)
         return ended
 
     def grant_id(self, grant: int) -> str:
@@ -170,7 +175,6 @@ class Devices:
             if grant is not None:
                 await self._grants.decide(grant, Event.CANCEL)
         await self._families.revoke(self._families.grant_id(name))
-        await self._index.remove(sub, [name])
         return access
 
     async def _living(
@@ -216,24 +220,19 @@ class Devices:
 
     async def _access(self, sub: str, name: str) -> _Access:
         """Return what the grant of that name gives to a device of `sub`."""
-        grant, family, living, living_ms = await self._connection.batch(
-            ("HMGET", keyspace.grant(name), "state", "expires", "account", "approved"),
-            ("HMGET", keyspace.family(name), "family", "used"),
-            ("GET", keyspace.living(name)),
-            ("PTTL", keyspace.living(name)),
-        )
-        state, expires, account, approved = (value.decode() if value else "" for value in grant)
-        is_own = account == sub
-        if state == State.APPROVED and is_own and self._clock() < int(expires):
-            approved_at = int(approved or 0) / 1000
-            return _Access(is_waiting=True, ends_at=int(expires), approved_at=approved_at)
+        keys = keyspace.grant(name), keyspace.family(name), keyspace.living(name)
+        found = await scripts.read_device(self._connection, keys)
+        state, is_own = found.state.decode(), found.account.decode() == sub
+        if state == State.APPROVED and is_own and self._clock() < int(found.expires):
+            approved_at = int(found.approved or 0) / 1000
+            return _Access(is_waiting=True, ends_at=int(found.expires), approved_at=approved_at)
         if state in {State.PENDING, State.APPROVED}:
             # The approval may be on its way. The grant's key ends soon.
             return _UNDECIDED
-        if family[0] is not None:
-            return self._access_of_family(sub, family[0], int(family[1] or 0))
-        if living is not None and living.decode() == sub:
-            return _Access(ends_at=int(self._clock() + max(living_ms, 1000) / 1000))
+        if found.family:
+            return self._access_of_family(sub, found.family, int(found.used or 0))
+        if found.living and found.living.decode() == sub:
+            return _Access(ends_at=int(self._clock() + max(found.living_ms, 1000) / 1000))
         return _OVER
 
     def _access_of_family(self, sub: str, record: bytes, used_at: int) -> _Access:

@@ -169,6 +169,14 @@ def sessions_of(person: str) -> str:
     return f"df:o:{person}"
 
 
+def notice_link(name: str) -> str:
+    """Return the key of the record behind a link in a notice. It ends when the link does.
+
+    Owner: `notice_links`.
+    """
+    return f"df:n:{name}"
+
+
 def limit(kind: str, name: str) -> str:
     """Return the key of a sorted set, tries by time. It ends with its window. Owner: `limits`."""
     return f"df:l:{kind}:{name}"

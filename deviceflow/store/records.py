@@ -35,6 +35,7 @@ class RecordKind(StrEnum):
     FAMILY = "family of refresh tokens"
     GRANT = "grant"
     INSTALLATION = "installation"
+    NOTICE_LINK = "link in a notice"
     OPAQUE_TOKEN = "opaque access token"  # noqa: S105, a name
     REDEMPTION = "redemption"
     SESSION = "session"

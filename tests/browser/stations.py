@@ -267,6 +267,12 @@ async def browsers(page: Page, site: Program) -> None:
     await expect(page.get_by_role("button", name="Sign out all other browsers")).to_be_visible()
 
 
+async def not_me_gone(page: Page, site: Program) -> None:
+    """A link of a notice that was used, or is too old."""
+    await page.goto(f"{site.url}/account/not-me?token={'A' * 43}")
+    await expect_heading(page, "This link can no longer be used")
+
+
 STATIONS: dict[str, Visit] = {
     "sign-in": sign_in_page,
     "sign-in-ended": notice("ended"),
@@ -309,4 +315,5 @@ STATIONS: dict[str, Visit] = {
     "disconnected": disconnected,
     "disconnect-all": disconnect_all,
     "browsers": browsers,
+    "not-me-gone": not_me_gone,
 }

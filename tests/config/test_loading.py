@@ -150,9 +150,20 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
         "registration.initial_access_token_sha256": DIGEST,
+        "notices.webhook_url": "https://hooks.example/x",
+        "notices.webhook_secret": "s" * 32,
+        "notices.smtp_url": "smtp://mail.example",
+        "notices.mail_from": "devices@example.com",
     }
     # The values that other settings need for this one.
-    beside = {"server.trusted_proxies": "::1"} if path.endswith("certificate_header") else {}
+    needs = {
+        "server.client_certificate_header": "server.trusted_proxies",
+        "notices.webhook_url": "notices.webhook_secret",
+        "notices.webhook_secret": "notices.webhook_url",
+        "notices.smtp_url": "notices.mail_from",
+        "notices.mail_from": "notices.smtp_url",
+    }
+    beside = {needs[path]: samples[needs[path]]} if path in needs else {}
     text = samples.get(path, _as_variable(value))
     environ = {variable_for(name): value for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})
@@ -540,3 +551,34 @@ def test_the_cores_of_a_container(
     monkeypatch.setattr(loading, "_CPU_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert loading.cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("webhook_url", "https://hooks.example", "webhook_secret"),
+        ("webhook_secret", "s" * 32, "webhook_url"),
+        ("smtp_url", "smtp://mail.example", "mail_from"),
+        ("mail_from", "devices@example.com", "smtp_url"),
+    ],
+)
+def test_a_channel_of_notices_needs_both_of_its_settings(
+    tmp_path: Path, given: str, value: str, missing: str
+) -> None:
+    (problem,) = problems(f'[notices]\n{given} = "{value}"\n', tmp_path)
+    assert f"notices.{missing}: missing, with notices.{given}" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("webhook_url", "http://hooks.example/secret"),
+        ("webhook_secret", "secret"),
+        ("smtp_url", "smtp://user:secret@mail.example/path"),
+        ("smtp_url", "mail.example:secret"),
+    ],
+)
+def test_a_refused_setting_of_notices_is_not_shown(tmp_path: Path, name: str, value: str) -> None:
+    found = problems(f'[notices]\n{name} = "{value}"\n', tmp_path)
+    assert any(f"notices.{name}: got a value that is not shown here" in line for line in found)
+    assert "secret" not in " ".join(found).replace("webhook_secret", "")

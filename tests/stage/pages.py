@@ -31,6 +31,7 @@ from deviceflow.store.devices import (
 )
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
 from tests.stage.limits import MemoryLimits
@@ -197,6 +198,19 @@ class FakeSessions(Sessions):
         return len(others)
 
 
+class FakeNoticeLinks(NoticeLinks):
+    """Links by their tokens."""
+
+    def __init__(self) -> None:
+        self.by_token: dict[str, NoticeLink] = {}
+
+    async def find(self, token: str) -> NoticeLink | None:
+        return self.by_token.get(token)
+
+    async def end(self, token: str) -> None:
+        del self.by_token[token]
+
+
 class FakeDevices(Devices):
     """Devices by the ids of their grants: those that were approved in `grants`, and more."""
 
@@ -281,6 +295,7 @@ class Store:
     def __post_init__(self) -> None:
         self.limits = MemoryLimits(lambda: self.grants.now)
         self.devices = FakeDevices(self.grants)
+        self.notice_links = FakeNoticeLinks()
 
 
 class FakeInstallation:
@@ -301,6 +316,7 @@ class PageParts(Parts):
             clients=store.clients,
             grants=store.grants,
             devices=store.devices,
+            notice_links=store.notice_links,
             users=store.users,
             sessions=store.sessions,
             limits=store.limits,

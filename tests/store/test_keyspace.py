@@ -15,6 +15,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
@@ -47,6 +48,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.revoked,
     keyspace.session,
     keyspace.sessions_of,
+    keyspace.notice_link,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
 ]
@@ -122,6 +124,7 @@ async def fill(store: Store) -> None:
     assert await store.grants.redeem(grant, None, access_ends_at=int(store.clock()) + 60)
     await AccessTokens(store.connection).store({"jti": "x"}, 60)
     await store.sessions.start(Session("ada", "sub-ada", 1))
+    await NoticeLinks(store.connection).make(NoticeLink("sub-ada", "x"))
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
     await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))

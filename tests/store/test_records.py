@@ -21,6 +21,7 @@ from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
+from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.records import NEWEST, RecordKind, check_fields, read_record, write_record
 from deviceflow.store.redemptions import RedeemedTokens
 from deviceflow.store.scripts import read_key
@@ -96,6 +97,13 @@ async def a_device(store: Store) -> Stored:
     return Stored(key.decode(), lambda: store.device_index.get(ADA.sub, name), name)
 
 
+async def a_notice_link(store: Store) -> Stored:
+    links = NoticeLinks(store.connection)
+    token = await links.make(NoticeLink(ADA.sub, "x"))
+    (key,) = await store.connection.command("KEYS", keyspace.notice_link("*"))
+    return Stored(key.decode(), lambda: links.find(token), is_string=True)
+
+
 async def a_user(store: Store) -> Stored:
     users = Users(store.connection)
     users.close()
@@ -148,6 +156,7 @@ STORED = {
     RecordKind.FAMILY: a_family,
     RecordKind.GRANT: a_grant,
     RecordKind.INSTALLATION: an_installation,
+    RecordKind.NOTICE_LINK: a_notice_link,
     RecordKind.OPAQUE_TOKEN: an_opaque_token,
     RecordKind.REDEMPTION: a_redemption,
     RecordKind.SESSION: a_session,

@@ -28,8 +28,6 @@ _UNEXPECTED = ("The server made a mistake", "The log says more.")
 
 log = structlog.get_logger()
 
-Form = Mapping[str, str]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
@@ -53,14 +51,14 @@ class Frame:
             if operator is not None:
                 request[OPERATOR] = operator
             elif not request.path.startswith((SIGN_IN, f"{ROOT}/static/")):
-                return see_other(SIGN_IN)
+                return lead_to(SIGN_IN)
             return await self._answer(request, handler)
 
         return guard
 
-    async def read(self, request: web.Request) -> Form:
+    async def read(self, request: web.Request) -> Mapping[str, str]:
         """Read a form that a page of this session made. May raise web.HTTPException."""
-        form = await read_form(request)
+        form = await read_console_form(request)
         if not self.sessions.is_own_form(request, form.get("form_token", "")):
             raise web.HTTPForbidden
         return form
@@ -100,7 +98,7 @@ class Frame:
         return self.show(request, "error.html", {"title": title, "text": text}, 403)
 
 
-async def read_form(request: web.Request) -> Form:
+async def read_console_form(request: web.Request) -> Mapping[str, str]:
     """Read a form of this origin. May raise web.HTTPException."""
     origin = request.headers.get("Origin", "")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
@@ -116,6 +114,6 @@ async def read_form(request: web.Request) -> Form:
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-def see_other(address: str) -> web.Response:
+def lead_to(address: str) -> web.Response:
     """Lead to a page of the console (303)."""
     return web.Response(status=303, headers=CONSOLE_HEADERS | {"Location": address})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deviceflow.admin.api.grants import GRANT_ROUTE, grant_id_of, grant_response
-from deviceflow.admin.console.frame import Frame, see_other
+from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.grants import DecisionRefusal, GrantDesk, Refused
 from deviceflow.admin.operators import OPERATOR
@@ -48,7 +48,7 @@ class GrantPages:
         except Refused as refused:
             if refused.refusal is DecisionRefusal.NOT_FOUND:
                 raise web.HTTPNotFound from refused
-        return see_other(f"{ROOT}/grants/{grant_id:016x}")
+        return lead_to(f"{ROOT}/grants/{grant_id:016x}")
 
     async def _grant(self, request: web.Request) -> Grant:
         try:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from deviceflow.admin.api.fleet import fleet_response
 from deviceflow.admin.api.requests import api_response
-from deviceflow.admin.console.frame import Frame, see_other
+from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.grants import DecisionRefusal, GrantDesk, Refused
@@ -47,17 +47,17 @@ class Overview:
         """Lead to what a text names: a client, a person, or the grant of a user code."""
         text = (await self.frame.read(request)).get("text", "").strip()
         if self.desk.clients.find(text) is not None:
-            return see_other(f"{ROOT}/clients/{_in_path(text)}")
+            return lead_to(f"{ROOT}/clients/{_in_path(text)}")
         account = await self.people.find(text)
         if account is not None:
-            return see_other(f"{ROOT}/people/{_in_path(account.username)}")
+            return lead_to(f"{ROOT}/people/{_in_path(account.username)}")
         try:
             grant = await self.desk.find(text)
         except Refused as refused:
             if refused.refusal is not DecisionRefusal.NOT_FOUND:
                 raise
-            return see_other(f"{ROOT}?nothing")
-        return see_other(f"{ROOT}/grants/{grant.id:016x}")
+            return lead_to(f"{ROOT}?nothing")
+        return lead_to(f"{ROOT}/grants/{grant.id:016x}")
 
 
 def _in_path(text: str) -> str:

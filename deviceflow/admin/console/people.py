@@ -6,7 +6,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from deviceflow.admin.api.people import device_list
-from deviceflow.admin.console.frame import Frame, see_other
+from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.people import PeopleDesk
@@ -64,7 +64,7 @@ class PeoplePages:
                 await self.desk.end_sessions(account.sub, request[OPERATOR])
             case _:
                 raise web.HTTPBadRequest
-        return see_other(f"{ROOT}/people/{quote(account.username, safe='')}")
+        return lead_to(f"{ROOT}/people/{quote(account.username, safe='')}")
 
     async def _account(self, request: web.Request) -> Account:
         account = await self.desk.users.find(request.match_info["username"])

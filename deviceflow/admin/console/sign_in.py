@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from deviceflow.admin.console.frame import SIGN_IN, Frame, read_form, see_other
+from deviceflow.admin.console.frame import SIGN_IN, Frame, lead_to, read_console_form
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.tokens import AdminTokens
@@ -34,25 +34,25 @@ class ConsoleSignIn:
     async def show(self, request: web.Request) -> web.Response:
         """Show the form, or go on if there is a session."""
         if OPERATOR in request:
-            return see_other(ROOT)
+            return lead_to(ROOT)
         return self._form(request, "cookie" if CHECK in request.query else "")
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Begin a session, if it is a token of the file."""
-        form = await read_form(request)
+        form = await read_console_form(request)
         operator = self.tokens.name_of(form.get("token", "").strip())
         if operator is None:
             log.warning("console.sign_in_refused", address=request.remote or "a Unix socket")
             return self._form(request, "token", 403)
         log.info("console.signed_in", operator=operator, address=request.remote)
-        response = see_other(f"{SIGN_IN}?{CHECK}")
+        response = lead_to(f"{SIGN_IN}?{CHECK}")
         self.frame.sessions.begin(response, operator)
         return response
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
         await self.frame.read(request)
-        response = see_other(SIGN_IN)
+        response = lead_to(SIGN_IN)
         self.frame.sessions.end(response)
         return response
 

@@ -14,6 +14,8 @@ from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, in
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import GrantedScope
+from deviceflow.notices.notice import Notice
+from deviceflow.notices.outbox import Outboxes
 from deviceflow.oauth.answers import json_response
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.oauth.poll.held import HeldPolls, preference_applied, requested_wait
@@ -48,6 +50,7 @@ class DeviceCodeGrant:
     redemptions: Redemptions
     proofs: DPoPProofs
     revocations: ClientRevocations
+    outboxes: Outboxes
     clock: Clock
     recorder: Recorder
 
@@ -133,9 +136,29 @@ class DeviceCodeGrant:
         name = self.grants.log_id(grant.id)
         log.info("grant.redeemed", grant=name, client_id=request.client.client_id, sub=sub)
         self.recorder.count(table.REDEMPTIONS, "first")
+        self._tell(grant, entitlement)
         if grant.approved_at is not None:
             self.recorder.observe(table.APPROVAL_TO_TOKEN, self.clock() - grant.approved_at)
         return json_response(first.response)
+
+    def _tell(self, grant: Grant, entitlement: Entitlement) -> None:
+        """Have the person told of the new device. The device does not wait for that."""
+        if self.outboxes.are_on:
+            subject, client = entitlement.subject, entitlement.client
+            self.outboxes.put(
+                Notice(
+                    sub=subject.sub,
+                    username=subject.username,
+                    email=subject.email,
+                    grant_id=self.mint.families.grant_id(entitlement.family),
+                    client_id=client.client_id,
+                    client_name=client.name,
+                    scope=entitlement.scope,
+                    device=grant.device,
+                    address=grant.address,
+                    connected_at=int(self.clock()),
+                )
+            )
 
     async def _repeat(self, grant: Grant, request: TokenRequest) -> web.Response:
         """Give the tokens of an earlier redemption again, if that is still possible."""

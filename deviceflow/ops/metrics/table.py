@@ -135,6 +135,12 @@ REFUSALS = counter(
         OTHER,
     ),
 )
+NOTICES = counter(
+    "deviceflow_notices_total",
+    "Notices of new devices to people. dropped: too many waited, or the worker ended.",
+    channel=("webhook", "mail"),
+    outcome=("sent", "failed", "dropped"),
+)
 RESPONSES = counter(
     "deviceflow_http_responses_total",
     "Answers of the ordinary path. The lane's answers are in deviceflow_polls_total.",

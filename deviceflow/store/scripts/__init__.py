@@ -217,6 +217,31 @@ async def list_device(
     await connection.evaluate_durably(source("list_device"), keys, *listing, swept)
 
 
+class DeviceState(NamedTuple):
+    """What a device has. All are empty where there is nothing.
+
+    `state`, `expires` (s), `account` and `approved` (ms): of its grant. `family`: the record, and
+    `used` (s). `living`: the subject whose access token lives without a family, for `living_ms`.
+    """
+
+    state: bytes
+    expires: bytes
+    account: bytes
+    approved: bytes
+    family: bytes
+    used: bytes
+    living: bytes
+    living_ms: int
+
+
+async def read_device(connection: Connection, keys: Sequence[str]) -> DeviceState:
+    """Return what a device has. `keys`: its grant, its family, its access token without a family.
+
+    It changes nothing, so a repetition does no harm.
+    """
+    return DeviceState(*await connection.evaluate(source("read_device"), keys))
+
+
 # Marks
 
 
