@@ -8,6 +8,8 @@ from deviceflow.store.devices import DevicePage, Devices
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.users import Account, Users
 
+BY_OPERATOR = "operator"
+
 log = structlog.get_logger()
 
 
@@ -36,17 +38,18 @@ class PeopleDesk:
     async def disconnect(self, sub: str, device_id: str, operator: str) -> bool:
         """End the access of one device; return whether the person had it."""
         is_ended = await self.devices.disconnect(sub, device_id)
-        log.info("device.disconnected", sub=sub, number=int(is_ended), operator=operator)
+        if is_ended:
+            log.info("device.disconnected", sub=sub, by=BY_OPERATOR, operator=operator)
         return is_ended
 
     async def disconnect_all(self, sub: str, operator: str) -> int:
         """End the access of all devices; return how many there were."""
         number = await self.devices.disconnect_all(sub)
-        log.info("device.disconnected", sub=sub, number=number, operator=operator)
+        log.info("devices.disconnected", sub=sub, devices=number, operator=operator)
         return number
 
     async def end_sessions(self, sub: str, operator: str) -> int:
         """Sign a person out of all browsers; return how many there were."""
         number = await self.sessions.end_all(sub)
-        log.info("sessions.ended", sub=sub, number=number, operator=operator)
+        log.info("sessions.ended", sub=sub, sessions=number, operator=operator)
         return number

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.core.base64url import sha256_digest
 from deviceflow.store.sessions import Session
-from tests.stage.admin import ADA, BOB, Operator
+from tests.stage.admin import ADA, BOB, TOKENS, Operator
 from tests.stage.console import ConsoleBrowser
 from tests.stage.oauth import Answer, Worker
 from tests.stage.waiting import until
@@ -50,7 +50,7 @@ async def test_list_and_disconnect_one(operator: Operator, worker: Worker) -> No
     with capture_logs() as logs:
         assert (await operator.post(path)).body == {"disconnected": 1}
     (line,) = [line for line in logs if line["event"] == "device.disconnected"]
-    assert (line["sub"], line["number"]) == ("sub-ada", 1)
+    assert (line["sub"], line["by"], line["operator"]) == ("sub-ada", "operator", TOKENS.names()[0])
     assert (await operator.post(path)).body == {"disconnected": 0}
     assert (await worker.refresh(tokens.body["refresh_token"])).error == "invalid_grant"
     assert (await worker.refresh(others.body["refresh_token"])).status == 200
