@@ -4,7 +4,6 @@ The rules are those of the pages, `core/grant.py`: a grant is approved or denied
 has claimed it, and no other. Every decision may be sent again and is acknowledged once more.
 """
 
-from asyncio import gather
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,15 +89,12 @@ class GrantDesk:
 
         `scope`: a part of the requested one, empty for all of it.
         """
-        grant, may_approve = await gather(self.get(grant_id), self._admit(subject))
-        if not may_approve:
-            raise Refused(DecisionRefusal.USER_DISABLED, grant)
-        client = self.clients.find(grant.client_id)
-        if client is None or not client.enabled:
-            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
+        grant = await self.get(grant_id)
         granted = " ".join(scope_tokens(scope))
-        if not {*granted.split()} <= {*grant.scope.split()} and grant.state is State.PENDING:
-            raise Refused(DecisionRefusal.SCOPE, grant)
+        self._check(grant, subject, granted)
+        # Last: a refused approval makes nobody a user.
+        if not await self._admit(subject):
+            raise Refused(DecisionRefusal.USER_DISABLED, grant)
         outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, subject, granted)
         return await self._end(grant, Event.APPROVE, outcome, subject, operator, granted)
 
@@ -114,6 +110,20 @@ class GrantDesk:
         grant = await self.get(grant_id)
         outcome = await self.grants.decide(grant, Event.CANCEL)
         return await self._end(grant, Event.CANCEL, outcome, None, operator)
+
+    def _check(self, grant: Grant, subject: Subject, scope: str) -> None:
+        """Check what the script does not check, or what it need not be asked. May raise Refused."""
+        client = self.clients.find(grant.client_id)
+        if client is None or not client.enabled:
+            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
+        if self.clock() >= grant.expires_at:
+            raise Refused(DecisionRefusal.EXPIRED, grant)
+        if grant.state is not State.PENDING:
+            return
+        if grant.claimed_by not in {None, subject.sub}:
+            raise Refused(DecisionRefusal.CLAIMED, grant)
+        if not {*scope.split()} <= {*grant.scope.split()}:
+            raise Refused(DecisionRefusal.SCOPE, grant)
 
     async def _admit(self, subject: Subject) -> bool:
         try:

@@ -150,6 +150,9 @@ async def test_only_the_account_that_has_claimed_it(
     assert refused.outcome == (409, "claimed_by_another")
     denied = await operator.post(f"{path}/deny", {"sub": "sub-ada"})
     assert denied.outcome == (409, "claimed_by_another")
+    assert (await operator.post(f"{path}/approve", NEW)).outcome == (409, "claimed_by_another")
+    assert (await operator.post(f"/grants/{'0' * 16}/approve", NEW)).status == 404
+    assert await stage.redis.hget(USERS, NEW["username"]) is None, "a refusal makes nobody a user"
     assert (await operator.get(path)).body["claimed_by"] == "sub-bob"
     assert (await operator.post(f"{path}/approve", BOB)).outcome == (200, "approved")
 
