@@ -18,7 +18,7 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.errors import SubjectTaken
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grants import Grant, Grants, RecentDecision
 from deviceflow.store.users import Users
 
 log = structlog.get_logger()
@@ -83,6 +83,10 @@ class GrantDesk:
         if grant is None:
             raise Refused(DecisionRefusal.NOT_FOUND)
         return grant
+
+    async def recent(self, count: int) -> list[RecentDecision]:
+        """Return the newest decisions, over all hosts, from at most `count` entries of the log."""
+        return await self.grants.recent(count)
 
     async def approve(self, grant_id: int, subject: Subject, scope: str, operator: str) -> Grant:
         """Approve for a person; return the grant as it is then. May raise Refused.

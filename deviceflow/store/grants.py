@@ -95,6 +95,13 @@ class RepeatableRedemption(NamedTuple):
     kept_ms: int
 
 
+class RecentDecision(NamedTuple):
+    """A grant that was decided, and when its decision was last noted (s)."""
+
+    at: float
+    grant: Grant
+
+
 def _ignore(_: int) -> None:
     return None
 
@@ -181,6 +188,34 @@ class Grants:
         """
         fields = await self._connection.command("HGETALL", self._key(grant_id))
         return _grant(grant_id, fields) if fields else None
+
+    async def recent(self, count: int) -> list[RecentDecision]:
+        """Return the newest decisions of grants that the store still has, one for each grant.
+
+        `count`: how many entries of the decision log are read.
+        """
+        entries = await self._connection.command(
+            "XREVRANGE", keyspace.DECISIONS, "+", "-", "COUNT", count
+        )
+        newest: dict[int, float] = {}
+        for entry, fields in entries:
+            if b"g" in fields:
+                at = int(entry.partition(b"-")[0]) / 1000
+                newest.setdefault(int(fields[b"g"], 16), at)
+        grants = await gather(*(self._get_readable(grant_id) for grant_id in newest))
+        found = zip(newest.values(), grants, strict=True)
+        # An entry is a hint: perhaps nothing was decided.
+        return [
+            RecentDecision(at, grant)
+            for at, grant in found
+            if grant is not None and grant.state is not State.PENDING
+        ]
+
+    async def _get_readable(self, grant_id: int) -> Grant | None:
+        try:
+            return await self.get(grant_id)
+        except RecordUnreadable:
+            return None
 
     async def state_of(self, grant_id: int) -> State | None:
         """Return the grant's state as it is now, or None if the store has none that can be read."""

@@ -202,6 +202,26 @@ async def test_a_grant_that_has_ended(operator: Operator, worker: Worker, stage:
     assert (await operator.find(codes["user_code"])).outcome == (404, "not_found")
 
 
+async def test_the_newest_decisions(operator: Operator, worker: Worker) -> None:
+    """One line for each grant, with what it is now; a grant that waits is not there."""
+    assert (await operator.get("/decisions")).body == {"decisions": []}
+    codes = [await started(worker) for _ in range(4)]
+    ids = [await operator.id_of(each["user_code"]) for each in codes]
+    await operator.post(f"/grants/{ids[0]}/deny", {"sub": "sub-ada"})
+    await operator.post(f"/grants/{ids[1]}/approve", ADA)
+    await operator.post(f"/grants/{ids[2]}/cancel")
+    await worker.poll(codes[1]["device_code"])
+    await operator.post(f"/grants/{ids[3]}/approve", EVE)  # who is disabled
+    newest = (await operator.get("/decisions")).body["decisions"]
+    assert [(each["grant"]["id"], each["grant"]["state"]) for each in newest] == [
+        (ids[1], "redeemed"),
+        (ids[2], "cancelled"),
+        (ids[0], "denied"),
+    ]
+    times = [each["at"] for each in newest]
+    assert times == sorted(times, reverse=True)
+
+
 @pytest.mark.parametrize("wrong", ["a\u202eb", "\u200b", " a", "a" * 101])
 async def test_a_name_that_misleads(operator: Operator, worker: Worker, wrong: str) -> None:
     path = f"/grants/{await operator.id_of((await started(worker))['user_code'])}"

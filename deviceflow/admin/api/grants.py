@@ -8,6 +8,8 @@ from deviceflow.admin.api.messages import (
     Approval,
     ApproveRequest,
     ClientSummary,
+    DecisionList,
+    DecisionResponse,
     DenyRequest,
     FindRequest,
     GrantResponse,
@@ -24,6 +26,9 @@ from deviceflow.store.grants import Grant
 
 EXPIRED = "expired"
 
+DECISIONS_READ = 50
+"""How many entries of the decision log are read. A grant has one for each decision."""
+
 GRANT_ROUTE = "/grants/{id:[0-9a-f]{16}}"
 _WAITING = {State.PENDING, State.APPROVED}
 
@@ -37,6 +42,7 @@ class GrantEndpoints:
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
         return [
+            web.get("/decisions", self.recent),
             web.post("/grants/find", self.find),
             web.get(GRANT_ROUTE, self.show),
             web.post(f"{GRANT_ROUTE}/approve", self.approve),
@@ -48,6 +54,10 @@ class GrantEndpoints:
         """Answer with the grant of a user code. It is in the body: addresses are logged."""
         body = await read_body(request, FindRequest)
         return self._answer(await self.desk.find(body.user_code))
+
+    async def recent(self, _: web.Request) -> web.Response:
+        """Answer with the newest decisions."""
+        return api_response(DecisionList(decisions=await recent_decisions(self.desk)))
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with a grant."""
@@ -82,6 +92,14 @@ class GrantEndpoints:
 
     def _answer(self, grant: Grant) -> web.Response:
         return api_response(grant_response(grant, self.desk))
+
+
+async def recent_decisions(desk: GrantDesk) -> list[DecisionResponse]:
+    """Describe the newest decisions."""
+    return [
+        DecisionResponse(at=int(each.at), grant=grant_response(each.grant, desk))
+        for each in await desk.recent(DECISIONS_READ)
+    ]
 
 
 def grant_response(grant: Grant, desk: GrantDesk) -> GrantResponse:

@@ -87,6 +87,19 @@ class GrantResponse(Response, kw_only=True):
     approval: Approval | None = None
 
 
+class DecisionResponse(Response, kw_only=True):
+    """A decision or redemption, and what the grant is now. `at`: when it was noted."""
+
+    at: int
+    grant: GrantResponse
+
+
+class DecisionList(Response, kw_only=True):
+    """The newest decisions, the newest first."""
+
+    decisions: list[DecisionResponse]
+
+
 class ClientResponse(Response, kw_only=True):
     """A client, by the names of its settings, without its secrets and keys."""
 

@@ -6,12 +6,15 @@ from urllib.parse import quote
 from aiohttp import web
 
 from deviceflow.admin.api.fleet import fleet_response
+from deviceflow.admin.api.grants import recent_decisions
+from deviceflow.admin.api.messages import DecisionResponse
 from deviceflow.admin.api.requests import api_response
 from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.grants import DecisionRefusal, GrantDesk, Refused
 from deviceflow.admin.people import PeopleDesk
+from deviceflow.store.errors import StoreUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +39,16 @@ class Overview:
         context = {
             "fleet": fleet_response(await self.watch.now()),
             "is_not_found": "nothing" in request.query,
+            "decisions": await self._decisions(),
         }
         return self.frame.show(request, "overview.html", context)
+
+    async def _decisions(self) -> list[DecisionResponse]:
+        """Return the newest decisions. While the store is away, the figures go on without them."""
+        try:
+            return await recent_decisions(self.desk)
+        except StoreUnavailable:
+            return []
 
     async def figures(self, _: web.Request) -> web.Response:
         """Answer the page's script with the figures, as the API does."""

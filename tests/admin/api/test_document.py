@@ -15,7 +15,9 @@ from tests.stage.admin import Operator
 from tests.stage.oauth import Worker
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-NAMES = {f"{name}Response": name for name in ("Grant", "Client", "Fleet", "Person", "Device")}
+NAMES = {
+    f"{name}Response": name for name in ("Grant", "Client", "Fleet", "Person", "Device", "Decision")
+}
 """Messages whose schema has another name."""
 
 BASES = {messages.Request, messages.Response}

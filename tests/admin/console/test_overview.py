@@ -64,3 +64,16 @@ async def test_names_are_encoded(console: ConsoleBrowser, worker: Worker) -> Non
     assert console.answer.status == 200
     assert "<script>alert" not in console.page
     assert ADA["sub"] not in console.page
+
+
+async def test_recent_decisions(
+    console: ConsoleBrowser, operator: Operator, worker: Worker
+) -> None:
+    code = (await worker.authorize()).body["user_code"]
+    grant_id = await operator.id_of(code)
+    await console.open("/console")
+    assert "None of a grant that still lives" in console.text
+    await operator.post(f"/grants/{grant_id}/approve", ADA)
+    await console.open("/console")
+    assert f'href="/console/grants/{grant_id}"' in console.page
+    assert "Living-room TV ada approved" in console.text
