@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from benchmarks import (
+    approvals,
     balancer,
     before,
     coldstart,
@@ -150,6 +151,14 @@ def issue_command(rounds: int, seconds: int, results: Path) -> None:
         issue.run(run)
 
 
+@main.command("approvals")
+@with_turns
+def approvals_command(rounds: int, seconds: int, results: Path) -> None:
+    """Measure approvals per second through the API of operators."""
+    with open_run(rounds, seconds, results) as run:
+        approvals.run(run)
+
+
 @main.command("memory")
 @with_turns
 @click.option(
@@ -267,7 +276,7 @@ def report_command(
 
 
 def _full() -> list[Callable[[Run], object]]:
-    return [polling.run, push.run, issue.run, memory.run, coldstart.run]
+    return [polling.run, push.run, issue.run, approvals.run, memory.run, coldstart.run]
 
 
 def _quick() -> list[Callable[[Run], object]]:
@@ -275,6 +284,7 @@ def _quick() -> list[Callable[[Run], object]]:
         lambda run: polling.run(run, many=100_000),
         lambda run: push.run(run, approvals=QUICK_APPROVALS),
         issue.run,
+        approvals.run,
         lambda run: memory.run(run, QUICK_COUNTS),
         lambda run: coldstart.run(run, 1_000),
     ]

@@ -1,10 +1,12 @@
 """A plain aiohttp server, to compare the lane with.
 
 Run as `python -m benchmarks.plain PORT [REDIS_URL]`. It reads the form of a poll and answers with
-a constant. With a store, it also answers device authorizations, with as many round trips as
-deviceflow.
+a constant. With a store, it also answers device authorizations and approvals, with as many round
+trips as deviceflow.
 """
 
+import asyncio
+import json
 import secrets
 import socket
 import sys
@@ -68,6 +70,22 @@ class Authorizations:
         )
 
 
+async def approve(request: web.Request) -> web.Response:
+    """Approve: read the person and the grant, write a log entry and the change, and publish it."""
+    grant_id, body, store = request.match_info["id"], await request.json(), request.app[STORE]
+    key = f"plain:g:{grant_id}"
+    await asyncio.gather(store.hget("plain:users", body["username"]), store.hgetall(key))
+    async with store.pipeline(transaction=False) as pipe:
+        pipe.xadd("plain:log", {"g": grant_id}, maxlen=100_000)
+        pipe.expire("plain:log", LIFETIME_S)
+        await pipe.execute()
+    approval = json.dumps(body)
+    grant: dict[str, str] = {"state": "approved", "account": body["sub"], "approval": approval}
+    await store.hset(key, mapping=grant)  # type: ignore[arg-type]
+    await store.publish("plain:decided", f"{grant_id} approved")
+    return web.json_response({"id": grant_id} | grant, headers=HEADERS)
+
+
 async def _store(store: Redis, device_code: str, user_code: str, client_id: str) -> None:
     grant = {
         "state": "pending",
@@ -86,8 +104,9 @@ def main(port: int, redis_url: str | None) -> None:
     app = web.Application()
     app.add_routes([web.post("/oauth2/token", poll)])
     if redis_url:
-        app[STORE] = Redis.from_url(redis_url)
+        app[STORE] = Redis.from_url(redis_url, max_connections=256)
         app.add_routes([web.post("/oauth2/device_authorization", Authorizations().__call__)])
+        app.add_routes([web.post("/api/v1/grants/{id}/approve", approve)])
     sock = socket.create_server(("127.0.0.1", port), backlog=BACKLOG, reuse_port=True)
     web.run_app(
         app,

@@ -9,7 +9,7 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result, read
 from benchmarks.tables import markdown, section_rows
 
-BENCHMARKS = ("polling", "push", "issue", "memory", "coldstart")
+BENCHMARKS = ("polling", "push", "issue", "approvals", "memory", "coldstart")
 DOCS = Path(__file__).parent.parent / "docs" / "performance.md"
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 

@@ -51,12 +51,16 @@ PASSWORD_HASH = (
 )
 
 
+ADMIN_TOKEN = "0123456789abcdef" * 4
+
+
 class Competitor(NamedTuple):
     """A running server. `pids`: the processes that the benchmark has started for it."""
 
     name: str
     port: int
     pids: tuple[int, ...]
+    admin_port: int = 0
 
 
 class Place(NamedTuple):
@@ -77,10 +81,12 @@ def deviceflow(
     log_level: str = "warning",
     source: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    has_api: bool = False,
 ) -> Iterator[Competitor]:
     """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server.
 
-    `variables`: of its environment, beside those of this process.
+    `variables`: of its environment, beside those of this process. `has_api`: the API of operators
+    is on, with ADMIN_TOKEN.
     """
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
@@ -97,12 +103,21 @@ def deviceflow(
             lifetime_s=LIFETIME_S,
             password_hash=PASSWORD_HASH,
         )
+        + (_api(place.folder) if has_api else "")
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
     # With -m, Python looks for the package in the working directory first.
     environment = {**os.environ, **variables} if variables else None
     with _server(command, place, port, source, environment) as pid:
-        yield Competitor(name, port, (pid,))
+        yield Competitor(name, port, (pid,), admin_port)
+
+
+def _api(folder: Path) -> str:
+    """Write the token's file, and return the settings that turn the API on."""
+    path = folder / "admin-tokens"
+    path.write_text(ADMIN_TOKEN)
+    path.chmod(0o600)
+    return f'[admin]\ntoken_file = "{path}"\n'
 
 
 @contextmanager

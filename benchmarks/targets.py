@@ -45,6 +45,10 @@ TARGETS = (
         "Polls/s, a connection per poll, 1 worker : nginx with a constant",
         "polling", "close_1: lane / nginx constant", 0.9,
     ),
+    Target(
+        "Approvals through the API per second of CPU time, 1 worker",
+        "approvals", "deviceflow, per second of CPU time", 1_000,
+    ),
     Target("Polls/s, 1,000,000 grants pending : 1,000", "polling", "scale: 1,000,000 / 1,000", 0.9),
     Target(
         "Store commands per pending poll", "polling", "redis commands per poll", 0, at_most=True

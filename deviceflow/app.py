@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.admin.fleet_watch import FleetWatch
+from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
+from deviceflow.admin.tokens import AdminTokens
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
@@ -18,6 +21,7 @@ from deviceflow.ops.metrics.responses import counting_responses
 from deviceflow.ops.request_id import request_ids
 from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.account.notice_sending import sending_notices
+from deviceflow.pages.codes import Codes
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.languages import answer_in_language
 from deviceflow.pages.render import setup
@@ -52,10 +56,12 @@ def build(
     demo: Demo | None = None,
     recorder: Recorder | None = None,
     board: StatusBoard | None = None,
+    admin_tokens: AdminTokens | None = None,
 ) -> Apps:
     """Build the applications of a worker.
 
     `recorder` and `board`: what the workers of the host count and say; None without a supervisor.
+    `admin_tokens`: those of operators; None turns their API and console off.
     """
     recorder = recorder or Recorder.alone()
     parts = open_parts(settings, connection, secrets, pace_memory, clock, steady, recorder)
@@ -64,7 +70,7 @@ def build(
     public = _public(parts, polls, demo)
     public.cleanup_ctx.append(sampler(parts, polls, connections).live)
     public.cleanup_ctx.append(sending_notices(parts))
-    admin = _admin(parts, board)
+    admin = _admin(parts, board, admin_tokens)
     return Apps(public=public, admin=admin, polls=polls, parts=parts, connections=connections)
 
 
@@ -91,11 +97,14 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     return app
 
 
-def _admin(parts: Parts, board: StatusBoard | None) -> web.Application:
+def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) -> web.Application:
     """Build the application that only operators reach."""
-    app = web.Application()
-    feed = parts.feed
+    app, feed = web.Application(client_max_size=MAX_BODY_BYTES), parts.feed
     app.add_routes(Health(lambda: feed.store_state, lambda: feed.unreachable_cause, board).routes())
-    app.add_routes(MetricsPage(parts.recorder).routes())
+    metrics = MetricsPage(parts.recorder)
+    app.add_routes(metrics.routes())
     app.add_routes(published_openapi(parts.settings).routes())
+    codes = Codes(parts.settings.device.user_code, parts.clients)
+    fleet = FleetWatch(page=metrics, clock=parts.clock)
+    add_admin(app, AdminParts(parts=parts, tokens=tokens, read_code=codes.read, fleet=fleet))
     return app

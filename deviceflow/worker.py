@@ -15,6 +15,7 @@ from typing import NamedTuple
 import uvloop
 from aiohttp import web
 
+from deviceflow.admin.tokens import AdminTokens
 from deviceflow.app import Apps, build
 from deviceflow.config import Server, Settings
 from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
@@ -60,6 +61,7 @@ class WorkerContext(NamedTuple):
     metrics: MetricsMemory
     board: StatusBoard
     demo: Demo | None
+    admin_tokens: AdminTokens | None = None
 
 
 class Sockets(NamedTuple):
@@ -100,6 +102,7 @@ async def _work(context: WorkerContext, post: Post) -> None:
         demo=context.demo,
         recorder=Recorder(context.metrics),
         board=context.board,
+        admin_tokens=context.admin_tokens,
     )
     async with listening(post.line) as line:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, line.take, Order.STOP)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from deviceflow.admin.tokens import AdminTokens, AdminTokensError
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
@@ -71,6 +72,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     """List the values that are allowed but risky, a line each: path, meaning, what to do."""
     if not any(client.enabled for client in settings.clients):
         yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
+    yield from _admin_tokens(settings)
     yield from risks(settings)
 
 
@@ -197,6 +199,15 @@ def _sign_ins(settings: Settings) -> Iterator[str]:
                 f'clients[{i}].sign_in: "{client.sign_in}" is more than people can add to their'
                 " accounts; set sign_in.passkeys, and an issuer with a host name"
             )
+
+
+def _admin_tokens(settings: Settings) -> Iterator[str]:
+    """Say what is wrong with the file of operators' tokens, which may be on another machine."""
+    if settings.admin.token_file is not None:
+        try:
+            AdminTokens.read(Path(settings.admin.token_file))
+        except AdminTokensError as error:
+            yield f"admin.token_file: {error}; with this file, the server does not start"
 
 
 def _counted(number: int, noun: str) -> str:

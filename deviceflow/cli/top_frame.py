@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from time import gmtime, strftime
 
 from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.fleet import fleet
 from deviceflow.ops.metrics.metric import Metric
 from deviceflow.ops.metrics.snapshots import Difference
 
@@ -44,29 +45,28 @@ def _head(change: Difference) -> Iterator[str]:
 
 
 def _devices(change: Difference) -> Iterator[str]:
-    rate, after = change.rate, change.after
+    rate, now = change.rate, fleet(change)
     yield _line(
         "grants",
-        f"pending {after.most(table.GRANTS_PENDING):,.0f}",
-        f"live {after.most(table.GRANTS_LIVE):,.0f}",
-        f"started {_rate(rate(table.GRANTS_ISSUED))}",
-        f"approved {_rate(rate(table.DECIDED, event='approve', outcome='changed'))}",
-        f"denied {_rate(rate(table.DECIDED, event='deny', outcome='changed'))}",
+        f"pending {now.pending:,}",
+        f"live {now.live:,}",
+        f"started {_rate(now.started)}",
+        f"approved {_rate(now.approved)}",
+        f"denied {_rate(now.denied)}",
     )
-    polls = rate(table.POLLS)
     yield _line(
         "polls",
-        _rate(polls),
-        f"lane {_part(rate(table.POLLS, path='lane'), polls)}",
-        f"slow_down {_part(rate(table.POLLS, outcome='slow_down'), polls)}",
-        f"held {after.total(table.HELD_POLLS):,.0f} of {after.total(table.HELD_POLLS_LIMIT):,.0f}",
+        _rate(now.polls),
+        f"lane {_part(now.lane_part)}",
+        f"slow_down {_part(now.slow_down_part)}",
+        f"held {now.held:,} of {now.held_limit:,}",
     )
-    outcomes = change.rates(table.POLLS, "outcome")
+    outcomes = now.polls_by_outcome
     if outcomes:
         yield _line("", *(f"{outcome} {_rate(each)}" for outcome, each in outcomes.items()))
     yield _line(
         "tokens",
-        f"redeemed {_rate(rate(table.REDEMPTIONS, kind='first'))}",
+        f"redeemed {_rate(now.redeemed)}",
         f"again {_rate(rate(table.REDEMPTIONS, kind='repeated'))}",
         f"refreshed {_rate(rate(table.REFRESHES, outcome=table.TOKENS))}",
         f"after approval {_quantiles(change, table.APPROVAL_TO_TOKEN)}",
@@ -164,8 +164,8 @@ def _rate(rate: float) -> str:
     return f"{rate:,.1f}/s"
 
 
-def _part(some: float, everything: float) -> str:
-    return f"{some / everything:.1%}" if everything else "-"
+def _part(part: float | None) -> str:
+    return "-" if part is None else f"{part:.1%}"
 
 
 def _quantiles(change: Difference, metric: Metric) -> str:

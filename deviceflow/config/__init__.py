@@ -14,6 +14,7 @@ from deviceflow.config.loading import (
     variable_for,
 )
 from deviceflow.config.settings import (
+    Admin,
     Device,
     Log,
     Notices,
@@ -31,6 +32,7 @@ from deviceflow.config.settings import (
 from deviceflow.config.upstreams import Upstream
 
 __all__ = [
+    "Admin",
     "ConfigError",
     "Device",
     "Log",

@@ -30,7 +30,11 @@ from deviceflow.core.user_code import LETTERS, NUMERIC
 ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
 """Alphabets that a file may name instead of listing their characters."""
 
-PATHS = ("server.data_dir", "pages.geoip_file", "pages.logo", "pages.templates_dir")
+PATHS = (
+    "admin.token_file",
+    "server.data_dir",
+    *("pages.geoip_file", "pages.logo", "pages.templates_dir", "pages.texts_dir"),
+)
 """The settings that are paths of files and folders."""
 
 AUTO = "auto"

@@ -18,6 +18,7 @@ from deviceflow.config.values import (
     Folder,
     HeaderName,
     Host,
+    HostName,
     Issuer,
     LanguageTag,
     MailServer,
@@ -224,6 +225,17 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class Admin(Section, frozen=True, kw_only=True):
+    """The API and the console of operators, on the admin port. Without a file, both are off.
+
+    `token_file`: bearer tokens, one a line. `hosts`: the names by which a browser may reach the
+    console, beside the loopback names and `server.admin_host`.
+    """
+
+    token_file: FilePath | None = None
+    hosts: tuple[HostName, ...] = ()
+
+
 class Tracing(Section, frozen=True, kw_only=True):
     """Traces of grants, by OpenTelemetry. Its OTEL_* variables say where they go."""
 
@@ -258,6 +270,7 @@ class Settings(Section, frozen=True, kw_only=True):
     sign_in: SignIn = SignIn()
     log: Log = Log()
     tracing: Tracing = Tracing()
+    admin: Admin = Admin()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

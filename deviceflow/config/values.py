@@ -151,6 +151,14 @@ Colour = Annotated[
     ),
 ]
 FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
+HostName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.?)+\Z|\A\[[0-9a-f:.]+\]\Z",
+        description='a host name or address as a browser shows it, such as "admin.example.com"'
+        ' (lower case, no port, IPv6 as "[::1]")',
+    ),
+]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 SubjectIdentifier = Annotated[
     str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="1 to 255 ASCII characters, no spaces")

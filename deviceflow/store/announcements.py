@@ -4,6 +4,7 @@ A change concerns clients or signing keys. A number in the store, the revision, 
 workers read the revision once a second, in case a message is lost.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -69,12 +70,12 @@ class Decision(NamedTuple):
             return None
 
 
-async def announce_decision(connection: Connection, decision: Decision) -> None:
-    """Push a decision to every worker.
+async def announce_decisions(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Push decisions to every worker.
 
-    The decision is stored and in the log, so a message may fail without harm.
+    They are stored and in the log, so a message may fail without harm.
     """
-    await push(connection, decision.message)
+    await push(connection, *(decision.message for decision in decisions))
 
 
 async def announce_change(connection: Connection) -> None:
@@ -96,15 +97,15 @@ async def announce_client(connection: Connection, client_id: str) -> None:
 
 
 async def push(
-    connection: Connection, message: str | bytes, channel: str = keyspace.CHANNEL
+    connection: Connection, *messages: str | bytes, channel: str = keyspace.CHANNEL
 ) -> None:
-    """Push a message. A failure does not reach the caller.
+    """Push messages. A failure does not reach the caller.
 
     A refusal (a user without the right to this channel) is logged once. The feed logs that a store
     is away.
     """
     try:
-        await connection.publish(channel, message)
+        await connection.publish(channel, *messages)
     except StoreUnavailable as error:
         if str(error) != "NOPERM":
             return

@@ -194,10 +194,10 @@ class Connection:
         async with self._bounded():
             return await self.shape.everywhere(*command)
 
-    async def publish(self, channel: str, message: str | bytes) -> None:
-        """Send a message to all subscribers of a channel, in one order for all of them."""
+    async def publish(self, channel: str, *messages: str | bytes) -> None:
+        """Send messages to all subscribers of a channel, in one order for all of them."""
         async with self._bounded():
-            await self.shape.publish(channel, message)
+            await self.shape.publish(channel, *messages)
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:

@@ -21,5 +21,9 @@ class NameTaken(Exception):  # noqa: N818, it states a condition, not a mistake
     """Another client has the name that a client wants for itself."""
 
 
+class SubjectTaken(Exception):  # noqa: N818, it states a condition, not a mistake
+    """A username is another subject's, or a subject has another username."""
+
+
 class StoreSetupError(Exception):
     """The store cannot be opened at start. The text is a line for the operator."""

@@ -7,7 +7,8 @@ lists the device among those of the person before all that (`device_index`).
 """
 
 import secrets
-from collections.abc import Callable
+from asyncio import gather
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.announcements import Decision, announce_decision
+from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceEntry, DeviceIndex
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
@@ -28,6 +29,7 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.records import RecordKind, check_fields, read_record, write_record
 from deviceflow.store.shapes import Value
+from deviceflow.store.shared_trips import SharedTrips
 from deviceflow.store.slots import Slots
 
 KEPT_AFTER_EXPIRY_MS = 60_000
@@ -93,6 +95,13 @@ class RepeatableRedemption(NamedTuple):
     kept_ms: int
 
 
+class RecentDecision(NamedTuple):
+    """A grant that was decided, and when its decision was last noted (s)."""
+
+    at: float
+    grant: Grant
+
+
 def _ignore(_: int) -> None:
     return None
 
@@ -119,6 +128,8 @@ class Grants:
         self._devices = devices
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
+        self._hints = SharedTrips(self._write_hints)
+        self._announcements = SharedTrips(self._push)
 
     async def issue(
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
@@ -178,6 +189,34 @@ class Grants:
         fields = await self._connection.command("HGETALL", self._key(grant_id))
         return _grant(grant_id, fields) if fields else None
 
+    async def recent(self, count: int) -> list[RecentDecision]:
+        """Return the newest decisions of grants that the store still has, one for each grant.
+
+        `count`: how many entries of the decision log are read.
+        """
+        entries = await self._connection.command(
+            "XREVRANGE", keyspace.DECISIONS, "+", "-", "COUNT", count
+        )
+        newest: dict[int, float] = {}
+        for entry, fields in entries:
+            if b"g" in fields:
+                at = int(entry.partition(b"-")[0]) / 1000
+                newest.setdefault(int(fields[b"g"], 16), at)
+        grants = await gather(*(self._get_readable(grant_id) for grant_id in newest))
+        found = zip(newest.values(), grants, strict=True)
+        # An entry is a hint: perhaps nothing was decided.
+        return [
+            RecentDecision(at, grant)
+            for at, grant in found
+            if grant is not None and grant.state is not State.PENDING
+        ]
+
+    async def _get_readable(self, grant_id: int) -> Grant | None:
+        try:
+            return await self.get(grant_id)
+        except RecordUnreadable:
+            return None
+
     async def state_of(self, grant_id: int) -> State | None:
         """Return the grant's state as it is now, or None if the store has none that can be read."""
         state, version = await self._connection.command("HMGET", self._key(grant_id), "state", "v")
@@ -217,10 +256,36 @@ class Grants:
         if event is Event.APPROVE and approval is not None:
             await self._list_device(grant, approval.sub, scope, decided_from)
         await self._hint(grant)
+        return await self._decide(grant, event, approval, scripts.ApprovalWrites(scope=scope))
+
+    async def claim_and_decide(
+        self, grant: Grant, event: Event, approval: Subject, scope: str = ""
+    ) -> Outcome:
+        """Approve or deny for an account that may not have claimed the grant, in one step.
+
+        It is the claim and then the decision. `scope`: what is granted in place of what was
+        requested; the caller has checked that it is a part of it. The grant has it from then on.
+        """
+        granted = scope or None
+        if event is Event.APPROVE:
+            await gather(self._list_device(grant, approval.sub, granted, ""), self._hint(grant))
+        else:
+            await self._hint(grant)
+        writes = scripts.ApprovalWrites(scope=granted, claims=True)
+        return await self._decide(grant, event, approval, writes)
+
+    async def _decide(
+        self,
+        grant: Grant,
+        event: Event,
+        approval: Subject | None,
+        writes: scripts.ApprovalWrites,
+    ) -> Outcome:
+        """Make the change. The hint has been written, and the device of an approval is listed."""
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
         outcome, state = await self._transition(
-            grant.id, event, account, scripts.ApprovalWrites(record, scope)
+            grant.id, event, account, approval=writes._replace(record=record)
         )
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
@@ -327,18 +392,26 @@ class Grants:
 
         With replicas, it also shows whether they answer: if they do not, nothing has changed.
         """
-        oldest = int(self._clock() - LOG_KEPT_S) * 1000
-        fields = ("g", f"{grant.id:x}", "x", str(grant.expires_at))
-        await self._connection.batch_durably(
-            ("XADD", keyspace.DECISIONS, "MINID", "~", max(0, oldest), "*", *fields),
-            ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S),
-        )
+        await self._hints.send(grant)
+
+    async def _write_hints(self, grants: Sequence[Grant]) -> list[object]:
+        oldest = max(0, int(self._clock() - LOG_KEPT_S) * 1000)
+        start = ("XADD", keyspace.DECISIONS, "MINID", "~", oldest, "*")
+        entries = [(*start, "g", f"{grant.id:x}", "x", str(grant.expires_at)) for grant in grants]
+        expiry = ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S)
+        answers = await self._connection.batch_durably(*entries, expiry)
+        return answers[: len(entries)]
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)
         self._mirror.learn(*decision)
-        self.on_push(grant.id)
-        await announce_decision(self._connection, decision)
+        await self._announcements.send(decision)
+
+    async def _push(self, decisions: Sequence[Decision]) -> list[None]:
+        for decision in decisions:
+            self.on_push(decision.grant_id)
+        await announce_decisions(self._connection, decisions)
+        return [None] * len(decisions)
 
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))

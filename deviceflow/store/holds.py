@@ -103,7 +103,7 @@ class Holds:
             self._new = {}
             self._number += 1
             # Without it, another worker's older hold ends by its own timer.
-            await push(self._connection, announcement.message, keyspace.HOLDS)
+            await push(self._connection, announcement.message, channel=keyspace.HOLDS)
         finally:
             self._sending = None
             if self._new:

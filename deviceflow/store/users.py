@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -28,11 +28,16 @@ from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.errors import RecordUnreadable, SubjectTaken
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.records import RecordKind, read_record, write_record
+from deviceflow.store.shapes import Command
+from deviceflow.store.shared_trips import SharedTrips
 
 HASHING_THREADS = 2
+
+NO_PASSWORD = ""
+"""The hash of a user who cannot sign in with a password: no password has it."""
 
 SAMPLE = 32
 """How many stored accounts tell which parameters hashes have: all, where there are no more."""
@@ -77,6 +82,7 @@ class Users:
         self._connection = connection
         self._from_file = {user.username: _account(user) for user in from_file}
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
+        self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
         self._prepared = {
@@ -240,6 +246,31 @@ class Users:
         account = await self.find(subject.username)
         return account is not None and account.sub == subject.sub and not account.disabled
 
+    async def admit(self, subject: Subject) -> bool:
+        """Return whether a person whom another system has signed in may approve something.
+
+        A person that is unknown here becomes a user without a password, who cannot sign in with
+        one. May raise SubjectTaken.
+        """
+        record = await self._shared_reads.send(("HGET", keyspace.USERS, subject.username))
+        account = _read(record) if record else self._from_file.get(subject.username)
+        if account is None:
+            if await self.find_subject(subject.sub) is not None:
+                raise SubjectTaken
+            await self.put(
+                Account(
+                    username=subject.username,
+                    sub=subject.sub,
+                    password_hash=NO_PASSWORD,
+                    name=subject.name,
+                    email=subject.email,
+                )
+            )
+            return True
+        if account.sub != subject.sub:
+            raise SubjectTaken
+        return not account.disabled
+
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, prepared if its profile allows it."""
         return await self._in_pool(self._hasher.hash, prepare_password(password) or password)
@@ -247,6 +278,9 @@ class Users:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _read_together(self, commands: Sequence[Command]) -> list[Any]:
+        return await self._connection.batch(*commands)
 
     async def _decoy_hash(self) -> str:
         """Make a hash that no password has and that costs as much as those of most accounts."""

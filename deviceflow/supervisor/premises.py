@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from deviceflow.admin.tokens import AdminTokens, AdminTokensError
 from deviceflow.config import Settings
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.ops.metrics.memory import LAYOUT, MetricsMemory
@@ -83,7 +84,14 @@ class Premises:
         redis_url = settings.redis.url or (self._embedded.url if self._embedded else "")
         secrets = read_secrets(settings, redis_url)
         return WorkerContext(
-            settings, redis_url, secrets, self._pace.view, self._metrics, self.board, demo
+            settings,
+            redis_url,
+            secrets,
+            self._pace.view,
+            self._metrics,
+            self.board,
+            demo,
+            read_admin_tokens(settings),
         )
 
     def stop_listening(self) -> None:
@@ -150,6 +158,16 @@ def _inherited(handed: HandedPremises) -> list[Sockets]:
         Sockets(socket.socket(fileno=public), socket.socket(fileno=admin))
         for public, admin in zip(handed.public, handed.admin, strict=True)
     ]
+
+
+def read_admin_tokens(settings: Settings) -> AdminTokens | None:
+    """Read the tokens of operators; None if the settings name no file. May raise StartError."""
+    if settings.admin.token_file is None:
+        return None
+    try:
+        return AdminTokens.read(Path(settings.admin.token_file))
+    except AdminTokensError as error:
+        raise StartError(f"admin.token_file: {error}") from error
 
 
 def read_secrets(settings: Settings, redis_url: str) -> Secrets:

@@ -25,7 +25,7 @@ from deviceflow.supervisor.fixed_settings import fixed_changes
 from deviceflow.supervisor.generations import GRACE_S, Generations
 from deviceflow.supervisor.handover import Handover, received_handover, take_over
 from deviceflow.supervisor.pace_process import PaceProcess
-from deviceflow.supervisor.premises import Premises, read_secrets
+from deviceflow.supervisor.premises import Premises, read_admin_tokens, read_secrets
 from deviceflow.supervisor.signals import RELOADS, STOPS, UPGRADES, SignalPipe
 from deviceflow.supervisor.systemd import Notifier
 from deviceflow.supervisor.workers import Workers
@@ -224,6 +224,7 @@ def _find_problems(handover: Handover, settings: Settings) -> None:
         raise StartError("\ndeviceflow: ".join(problems))
     url = settings.redis.url or EmbeddedValkey(Path(settings.server.data_dir)).url
     read_secrets(settings, url)
+    read_admin_tokens(settings)
 
 
 def _asked_by(handover: Handover) -> ControlRequest | None:

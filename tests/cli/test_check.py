@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.check import check, warnings
-from deviceflow.config import Device, Log, Registration, Server, Settings, Tokens, Tracing
+from deviceflow.config import Admin, Device, Log, Registration, Server, Settings, Tokens, Tracing
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
@@ -294,3 +294,17 @@ def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1] == (
         "deviceflow: cannot use the store at 127.0.0.1:1: nothing listens there (redis.url)"
     )
+
+
+@pytest.mark.parametrize(
+    ("token", "mode", "wrong"),
+    [("1" * 32, 0o600, ""), ("1" * 31, 0o600, "line 1: shorter"), ("1" * 32, 0o644, "mode 0644")],
+)
+def test_the_file_of_operators_tokens(tmp_path: Path, token: str, mode: int, wrong: str) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(token, encoding="ascii")
+    tokens.chmod(mode)
+    settings = Settings(clients=(CLIENT,), admin=Admin(token_file=str(tokens)))
+    found = [line for line in warnings(settings) if line.startswith("admin.token_file")]
+    assert bool(found) == bool(wrong)
+    assert all(wrong in line and token not in line for line in found)

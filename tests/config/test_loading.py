@@ -146,6 +146,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
     samples = {
         "issuer": "https://a.example",
         "redis.url": "redis://r",
+        "admin.token_file": "/run/secrets/admin",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
         "pages.geoip_file": "places.mmdb",

@@ -25,7 +25,12 @@ PAGES = ROOT / "deviceflow" / "pages"
 # What these say is for operators.
 FOR_OPERATORS = {PAGES / name for name in ("files.py", "look.py", "template_faults.py", "texts.py")}
 SOURCES = sorted(path for path in PAGES.rglob("*.py") if path not in FOR_OPERATORS)
-PATHS = sorted(path for path in TEMPLATES.rglob("*.html") if path.name != "demo.html")
+PATHS = sorted(
+    path
+    for path in TEMPLATES.rglob("*.html")
+    # For developers and for operators: both keep their texts.
+    if path.name != "demo.html" and path.parent.name != "console"
+)
 
 NO_TEXTS = {"Mac OS X"}
 """Strings of two words that no person reads."""

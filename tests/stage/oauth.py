@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDict, CIMultiDictProxy
 from redis.asyncio import Redis
 
+from deviceflow.admin.tokens import AdminTokens
 from deviceflow.app import build
 from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
@@ -306,7 +307,9 @@ class Stage:
         self.people = People(grants, users, sessions, self.workers)
         return self
 
-    async def start_worker(self, settings: Settings | None = None) -> Worker:
+    async def start_worker(
+        self, settings: Settings | None = None, *, admin_tokens: AdminTokens | None = None
+    ) -> Worker:
         """Another worker, which shares nothing with the others but the store and the pace."""
         settings = settings or self.settings
         apps = build(
@@ -316,6 +319,7 @@ class Stage:
             self.pace,
             clock=self.clock,
             steady=self.clock,
+            admin_tokens=admin_tokens,
         )
         public, admin = [TestClient(TestServer(app)) for app in (apps.public, apps.admin)]
         for client in (public, admin):

@@ -76,7 +76,7 @@ async def test_a_user_with_one_of_the_two_channels_hears_that_one(
                 await until(lambda: client.pubsub_channels() == [channel.encode()])
                 await until(lambda: "store.subscription_refused" in events_of(logs))
                 if channel == keyspace.HOLDS:
-                    await push(connection, "a held poll", channel)
+                    await push(connection, "a held poll", channel=channel)
                     await until(lambda: heard == [b"a held poll"])
     (refused,) = (log for log in logs if log["event"] == "store.subscription_refused")
     (other,) = {keyspace.CHANNEL, keyspace.HOLDS} - {channel}
@@ -99,7 +99,7 @@ async def test_each_refused_channel_is_logged_once(
     connection = Connection.open(server.url.replace("unix://", "unix://half:secret@"))
     with capture_logs() as logs:
         for _ in range(3):
-            await push(connection, "a message", keyspace.HOLDS)
+            await push(connection, "a message", channel=keyspace.HOLDS)
             await push(connection, "a message")
     assert [(log["event"], log["channel"]) for log in logs] == [
         ("store.push_refused", keyspace.HOLDS)

@@ -357,3 +357,40 @@ async def test_another_decision_leaves_the_scope(each_store: Store, event: Event
     await each_store.grants.claim(grant, ADA.sub)
     await each_store.grants.decide(grant, event, ADA, "openid")
     assert (await each_store.read(grant)).scope == grant.scope
+
+
+async def test_a_claim_and_a_decision_in_one_step(each_store: Store) -> None:
+    grant = await each_store.grant()
+    decide = each_store.grants.claim_and_decide
+    assert await decide(grant, Event.APPROVE, ADA, "openid") is Outcome.CHANGED
+    approved = await each_store.read(grant)
+    assert (approved.state, approved.claimed_by, approved.approval) == (
+        State.APPROVED,
+        ADA.sub,
+        ADA,
+    )
+    assert approved.scope == "openid"
+    assert await decide(grant, Event.APPROVE, ADA) is Outcome.CHANGED
+    assert (await each_store.read(grant)).scope == "openid", "it was sent again"
+    assert await decide(grant, Event.APPROVE, BOB) is Outcome.CLAIMED
+    assert await decide(grant, Event.DENY, ADA) is Outcome.REFUSED
+
+
+async def test_the_newest_decisions_one_for_each_grant(each_store: Store) -> None:
+    first, second, waiting = [await each_store.grant() for _ in range(3)]
+    await each_store.grants.claim_and_decide(first, Event.APPROVE, ADA)
+    await each_store.grants.claim_and_decide(second, Event.DENY, ADA)
+    await each_store.grants.decide(waiting, Event.APPROVE, ADA)  # which has not been claimed
+    await each_store.grants.decide(first, Event.CANCEL)
+    newest = await each_store.grants.recent(10)
+    assert [each.grant.id for each in newest] == [first.id, second.id]
+    assert [each.grant.state for each in newest] == [State.CANCELLED, State.DENIED]
+    assert [each.grant.id for each in await each_store.grants.recent(1)] == [first.id]
+
+
+async def test_a_grant_that_cannot_be_read_is_passed_over(each_store: Store) -> None:
+    good, bad = [await each_store.grant() for _ in range(2)]
+    for grant in (good, bad):
+        await each_store.grants.claim_and_decide(grant, Event.DENY, ADA)
+    await each_store.connection.command("HSET", each_store.grants._key(bad.id), "expires", "x")
+    assert [each.grant.id for each in await each_store.grants.recent(10)] == [good.id]

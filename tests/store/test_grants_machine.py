@@ -97,6 +97,28 @@ class GrantLife(StoreMachine):
         self.claim(grant_id, account := (record and record.claimed_by) or "sub-ada")
         self.decide(grant_id, Event.APPROVE, account)
 
+    @rule(
+        grant_id=grants,
+        event=st.sampled_from([Event.APPROVE, Event.DENY]),
+        account=st.sampled_from(["sub-ada", "sub-bob"]),
+        scope=st.sampled_from(["", "openid"]),
+    )
+    def claim_and_decide(self, grant_id: int, event: Event, account: str, scope: str) -> None:
+        """Both in one step: as a claim, and then a decision. A refused decision claims nothing."""
+        grant, subject = self.issued[grant_id], Subject(sub=account, username=account, auth_time=1)
+        record, before = self.records[grant_id], self.wait_for(self.store.grants.get(grant_id))
+        outcome = self.wait_for(self.store.grants.claim_and_decide(grant, event, subject, scope))
+        claimed, _ = apply(record, Event.CLAIM, account=account, now=self.clock())
+        after, _ = apply(claimed, event, account=account, now=self.clock())
+        if after is not None and after.state is not State.PENDING:
+            self.records[grant_id] = claimed
+        self._compare(grant_id, event, account, outcome)
+        if outcome is Outcome.CHANGED and event is Event.APPROVE and before is not None:
+            is_new = before.state is State.PENDING
+            stored = self.wait_for(self.store.read(grant))
+            assert stored.approval == subject
+            assert stored.scope == (scope if scope and is_new else before.scope)
+
     @rule(grant_id=grants)
     def cancel(self, grant_id: int) -> None:
         grant = self.issued[grant_id]

@@ -1,6 +1,6 @@
 """Pages of metrics, read back: the numbers of hosts at a time, and what changed between two times.
 
-Pure: a page is text that somebody has fetched.
+Pure: a page is text that somebody has fetched, or what is collected for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from deviceflow.ops.metrics.metric import Metric
@@ -38,6 +39,11 @@ class Snapshot:
         return cls(
             at, tuple(sample for host, page in pages.items() for sample in _read(host, page))
         )
+
+    @classmethod
+    def of_host(cls, at: float, host: str, families: Iterable[Family]) -> "Snapshot":
+        """Take the numbers of one host as its page collects them, without the text between."""
+        return cls(at, tuple(_samples(host, families)))
 
     @property
     def hosts(self) -> set[str]:
@@ -121,6 +127,10 @@ class Difference:
 
 
 def _read(host: str, page: str) -> Iterable[Sample]:
-    for family in text_string_to_metric_families(page):
+    yield from _samples(host, text_string_to_metric_families(page))
+
+
+def _samples(host: str, families: Iterable[Family]) -> Iterable[Sample]:
+    for family in families:
         for sample in family.samples:
             yield Sample(sample.name, {**sample.labels, "host": host}, sample.value)

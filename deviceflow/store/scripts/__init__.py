@@ -79,10 +79,14 @@ class RedemptionWrites(NamedTuple):
 
 
 class ApprovalWrites(NamedTuple):
-    """What an approval stores: its record, and the scope that it grants if that is not all."""
+    """What a decision stores: the record of an approval, and the scope if that is not all.
+
+    `claims`: the account claims the grant in the same step, if no account has.
+    """
 
     record: str = ""
     scope: str | None = None
+    claims: bool = False
 
 
 NO_APPROVAL = ApprovalWrites()
@@ -115,8 +119,8 @@ async def transition(
     """
     keys = [key]
     arguments: list[Value] = [event, request_id, account, approval.record]
-    if approval.scope is not None:
-        arguments.append(approval.scope)
+    if event in {Event.APPROVE, Event.DENY}:
+        arguments += [approval.scope or "", "claim" if approval.claims else ""]
     if redemption is not None:
         keys += [redemption.family_key, redemption.record_key, redemption.living_key]
         arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]

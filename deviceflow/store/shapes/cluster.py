@@ -101,17 +101,17 @@ class ClusterShape:
             node.name: await node.execute_command(*command) for node in self.client.get_primaries()
         }
 
-    async def publish(self, channel: str, message: str | bytes) -> None:
-        """Send a message to all subscribers of a channel.
+    async def publish(self, channel: str, *messages: str | bytes) -> None:
+        """Send messages to all subscribers of a channel.
 
-        It goes to the node that serves the channel's slot, and they listen there: so all of them
-        hear the messages in one order.
+        They go to the node that serves the channel's slot, and the subscribers listen there: so
+        all of them hear the messages in one order.
         """
         await self.client.initialize()
         name = "SPUBLISH" if self._is_sharded else "PUBLISH"
-        (answer,) = await self.run([(name, channel, message)])
-        if isinstance(answer, Exception):
-            raise answer
+        for answer in await self.run([(name, channel, message) for message in messages]):
+            if isinstance(answer, Exception):
+                raise answer
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:

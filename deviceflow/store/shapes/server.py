@@ -50,9 +50,11 @@ class ServerShape:
         """Run a command at the server."""
         return {"": await self.client.execute_command(*command)}  # type: ignore[no-untyped-call]
 
-    async def publish(self, channel: str, message: str | bytes) -> None:
-        """Send a message to all subscribers of a channel."""
-        await self.client.publish(channel, message)
+    async def publish(self, channel: str, *messages: str | bytes) -> None:
+        """Send messages to all subscribers of a channel."""
+        for answer in await self.run([("PUBLISH", channel, message) for message in messages]):
+            if isinstance(answer, Exception):
+                raise answer
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:

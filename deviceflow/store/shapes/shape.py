@@ -49,8 +49,8 @@ class Shape(Protocol):
     async def everywhere(self, *command: Value) -> dict[str, Any]:
         """Run a command at every primary; return its answers, by address ("" for the only one)."""
 
-    async def publish(self, channel: str, message: str | bytes) -> None:
-        """Send a message to all subscribers of a channel. All of them get it in one order."""
+    async def publish(self, channel: str, *messages: str | bytes) -> None:
+        """Send messages to all subscribers of a channel. All of them get them in one order."""
 
     def subscription(self, channel: str) -> AbstractAsyncContextManager[PubSub]:
         """Subscribe to a channel, over a connection of its own."""
