@@ -48,6 +48,7 @@ class ClientRevocations:
     def ends_approval(self, client_id: str, approved_at: float) -> bool:
         """Return whether an approval of that time (s, by the store's clock) was ended.
 
-        On a Cluster, the clocks are those of two nodes."""
+        On a Cluster, the clocks are those of two nodes.
+        """
         mark = self._marks.get(client_id)
         return mark is not None and approved_at <= mark
