@@ -46,6 +46,9 @@ class ClientRevocations:
         return self.ends_approval(client_id, issued_at - REVOCATION_SKEW_S)
 
     def ends_approval(self, client_id: str, approved_at: float) -> bool:
-        """Return whether an approval of that time (s, by the store's clock) was ended."""
+        """Return whether an approval of that time (s, by the store's clock) was ended.
+
+        On a Cluster, the clocks are those of two nodes.
+        """
         mark = self._marks.get(client_id)
         return mark is not None and approved_at <= mark

@@ -1,9 +1,14 @@
 """What a person or an operator disconnects has no access: at each endpoint, at every worker."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from unittest import mock
+
 import pytest
 
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.devices import Devices
+from deviceflow.store.shapes import Command
 from tests.stage.clock import Clock
 from tests.stage.oauth import People, Stage, Until, Worker
 from tests.stage.proving import INACTIVE, introspect, tokens, userinfo, with_surface
@@ -116,3 +121,36 @@ async def test_other_clients_are_not_touched(worker: Worker, people: People, unt
     await ClientRevocations(worker.parts.connection).revoke("opaque")
     await until(lambda: worker.parts.client_revocations.ends("opaque", 0))
     assert (await worker.refresh(body["refresh_token"])).status == 200
+
+
+async def test_tokens_cost_the_lists_nothing(worker: Worker, people: People, clock: Clock) -> None:
+    """A redemption does not touch a list of devices, and a refresh once a day."""
+    grant = await worker.authorize()
+    await people.approve(grant.body["user_code"])
+    with touched(worker) as keys:
+        body = (await worker.poll(grant.body["device_code"])).body
+    assert keys
+    assert not lists_in(keys)
+    for expected in (True, False, False):
+        clock.advance(100)
+        with touched(worker) as keys:
+            body = (await worker.refresh(body["refresh_token"])).body
+        assert bool(lists_in(keys)) is expected
+
+
+@contextmanager
+def touched(worker: Worker) -> Iterator[list[str]]:
+    """Collect what the commands of a worker name meanwhile."""
+    shape, found = worker.parts.connection.shape, list[str]()
+    run = shape.run
+
+    async def watched(commands: Sequence[Command]) -> list[object]:
+        found.extend(str(part) for command in commands for part in command)
+        return await run(commands)
+
+    with mock.patch.object(shape, "run", watched):
+        yield found
+
+
+def lists_in(keys: list[str]) -> list[str]:
+    return [key for key in keys if key.startswith("df:d") and "{feed}" not in key]

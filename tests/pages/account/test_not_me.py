@@ -18,7 +18,7 @@ async def test_a_look_changes_nothing(browser: Browser, store: Store) -> None:
     give_link(store)
     for _ in range(2):
         check_headers(await browser.open(PATH), policy=f"{POLICY}; script-src 'self'")
-        assert "Was <bdi>NebulaTV 4.2</bdi> not you?" in browser.page
+        assert "Did somebody else connect <bdi>NebulaTV 4.2</bdi>?" in browser.page
     assert store.devices.ended == []
     assert "203.0.113.7" not in browser.text, "no more than needed, to whoever has the link"
 
