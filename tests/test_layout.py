@@ -95,6 +95,7 @@ BY_FEATURE = {
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
     "store/device_index.py": "store/test_devices.py",  # by what is listed of it
+    "store/decision_log.py": "store/test_grants.py",  # with the decisions, and test_feed.py
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
     "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them
     "store/shapes/cluster.py": "store/test_shapes.py",

@@ -7,6 +7,7 @@ has claimed it, and no other. Every decision may be sent again and is acknowledg
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -50,6 +51,18 @@ class Refused(Exception):  # noqa: N818, it states a condition, not a mistake
         super().__init__(refusal)
         self.refusal = refusal
         self.grant = grant
+
+
+class _Order(NamedTuple):
+    """What an operator wants for a grant: for whom, and with which scope in place of the requested.
+
+    `operator`: the name of the token. `subject`: None for a cancellation.
+    """
+
+    event: Event
+    operator: str
+    subject: Subject | None = None
+    scope: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,20 +113,20 @@ class GrantDesk:
         if not await self._admit(subject):
             raise Refused(DecisionRefusal.USER_DISABLED, grant)
         outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, subject, granted)
-        return await self._end(grant, Event.APPROVE, outcome, subject, operator, granted)
+        return await self._end(grant, _Order(Event.APPROVE, operator, subject, granted), outcome)
 
     async def deny(self, grant_id: int, sub: str, operator: str) -> Grant:
         """Deny for a person; return the grant as it is then. May raise Refused."""
         grant = await self.get(grant_id)
         subject = Subject(sub=sub, username="", auth_time=0)
         outcome = await self.grants.claim_and_decide(grant, Event.DENY, subject)
-        return await self._end(grant, Event.DENY, outcome, subject, operator)
+        return await self._end(grant, _Order(Event.DENY, operator, subject), outcome)
 
     async def cancel(self, grant_id: int, operator: str) -> Grant:
         """Cancel, whoever has claimed it; return the grant as it is then. May raise Refused."""
         grant = await self.get(grant_id)
         outcome = await self.grants.decide(grant, Event.CANCEL)
-        return await self._end(grant, Event.CANCEL, outcome, None, operator)
+        return await self._end(grant, _Order(Event.CANCEL, operator), outcome)
 
     def _check(self, grant: Grant, subject: Subject, scope: str) -> None:
         """Check what the script does not check, or what it need not be asked. May raise Refused."""
@@ -135,28 +148,20 @@ class GrantDesk:
         except SubjectTaken as error:
             raise Refused(DecisionRefusal.SUBJECT_TAKEN) from error
 
-    async def _end(
-        self,
-        grant: Grant,
-        event: Event,
-        outcome: Outcome,
-        subject: Subject | None,
-        operator: str,
-        scope: str = "",
-    ) -> Grant:
+    async def _end(self, grant: Grant, order: _Order, outcome: Outcome) -> Grant:
         """Log and count what became of a decision, and return the grant as it is now."""
-        self.recorder.count(table.DECIDED, event, outcome)
+        self.recorder.count(table.DECIDED, order.event, outcome)
         log.info(
             "grant.decided",
             grant=self.grants.log_id(grant.id),
-            wanted=event,
+            wanted=order.event,
             outcome=outcome,
             client_id=grant.client_id,
-            operator=operator,
+            operator=order.operator,
         )
         match outcome:
             case Outcome.CHANGED:
-                return self._changed(grant, event, subject, scope)
+                return self._changed(grant, order)
             case Outcome.CLAIMED:
                 raise Refused(DecisionRefusal.CLAIMED, grant)
             case Outcome.EXPIRED:
@@ -164,25 +169,25 @@ class GrantDesk:
             case Outcome.MISSING:
                 raise Refused(DecisionRefusal.NOT_FOUND)
         now = await self.get(grant.id)
-        if event is Event.APPROVE and _is_redeemed_for(now, subject):
+        if order.event is Event.APPROVE and _is_redeemed_for(now, order.subject):
             # The approval was sent again after its answer was lost, and the device was faster.
             return now
         raise Refused(DecisionRefusal.DECIDED, now)
 
-    def _changed(self, grant: Grant, event: Event, subject: Subject | None, scope: str) -> Grant:
-        if grant.state is _ENDS[event]:
+    def _changed(self, grant: Grant, order: _Order) -> Grant:
+        """Return the grant after a decision, without another look at the store."""
+        state, subject = _ENDS[order.event], order.subject
+        if grant.state is state:
             return grant  # it was sent again
-        changed = msgspec.structs.replace(grant, state=_ENDS[event])
+        changed = msgspec.structs.replace(grant, state=state)
         if subject is None:
             return changed
         changed = msgspec.structs.replace(changed, claimed_by=subject.sub)
-        if event is not Event.APPROVE:
+        if order.event is not Event.APPROVE:
             return changed
+        scope = order.scope or grant.scope
         return msgspec.structs.replace(
-            changed,
-            approval=subject,
-            approved_at=self.clock(),
-            scope=scope or grant.scope,
+            changed, approval=subject, approved_at=self.clock(), scope=scope
         )
 
 

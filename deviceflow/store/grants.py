@@ -22,6 +22,7 @@ from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
+from deviceflow.store.decision_log import DecisionLog, Hint
 from deviceflow.store.device_index import DeviceEntry, DeviceIndex
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.families import Family, family_fields
@@ -33,7 +34,6 @@ from deviceflow.store.shared_trips import SharedTrips
 from deviceflow.store.slots import Slots
 
 KEPT_AFTER_EXPIRY_MS = 60_000
-LOG_KEPT_S = 86_400 + 3600
 COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
 LOG_ID_LENGTH = 10
@@ -128,7 +128,7 @@ class Grants:
         self._devices = devices
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
-        self._hints = SharedTrips(self._write_hints)
+        self._log = DecisionLog(connection, clock)
         self._announcements = SharedTrips(self._push)
 
     async def issue(
@@ -194,14 +194,7 @@ class Grants:
 
         `count`: how many entries of the decision log are read.
         """
-        entries = await self._connection.command(
-            "XREVRANGE", keyspace.DECISIONS, "+", "-", "COUNT", count
-        )
-        newest: dict[int, float] = {}
-        for entry, fields in entries:
-            if b"g" in fields:
-                at = int(entry.partition(b"-")[0]) / 1000
-                newest.setdefault(int(fields[b"g"], 16), at)
+        newest = await self._log.newest(count)
         grants = await gather(*(self._get_readable(grant_id) for grant_id in newest))
         found = zip(newest.values(), grants, strict=True)
         # An entry is a hint: perhaps nothing was decided.
@@ -388,19 +381,7 @@ class Grants:
         )
 
     async def _hint(self, grant: Grant) -> None:
-        """Write a hint into the decision log. It comes before the change of the grant.
-
-        With replicas, it also shows whether they answer: if they do not, nothing has changed.
-        """
-        await self._hints.send(grant)
-
-    async def _write_hints(self, grants: Sequence[Grant]) -> list[object]:
-        oldest = max(0, int(self._clock() - LOG_KEPT_S) * 1000)
-        start = ("XADD", keyspace.DECISIONS, "MINID", "~", oldest, "*")
-        entries = [(*start, "g", f"{grant.id:x}", "x", str(grant.expires_at)) for grant in grants]
-        expiry = ("EXPIRE", keyspace.DECISIONS, LOG_KEPT_S)
-        answers = await self._connection.batch_durably(*entries, expiry)
-        return answers[: len(entries)]
+        await self._log.note(Hint(grant.id, grant.expires_at))
 
     async def _announce(self, grant: Grant, state: State) -> None:
         decision = Decision(grant.id, state, grant.expires_at)

@@ -93,7 +93,7 @@ Ends ten years after its last entry. Owner: `client_revocations`.
 """
 
 DECISIONS = "df:decisions:{feed}"
-"""A stream, the decision log. Ends 25 h after its last entry. Owner: `grants`."""
+"""A stream, the decision log. Ends 25 h after its last entry. Owner: `decision_log`."""
 
 PROBE = "df:probe:{feed}"
 """The key of a write that changes nothing: it is never there. Owner: `feed`."""
