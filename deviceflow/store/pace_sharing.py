@@ -84,7 +84,7 @@ class PaceSharing:
 
     async def _send(self, reports: tuple[PaceReport, ...]) -> None:
         message = PaceMessage(self._name, self._gossip.slots, reports)
-        await push(self._connection, message.encode(), keyspace.PACE)
+        await push(self._connection, message.encode(), channel=keyspace.PACE)
 
     async def _tell_regularly(self) -> None:
         while True:

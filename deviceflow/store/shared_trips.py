@@ -13,29 +13,29 @@ MOST_AT_ONCE = 256
 """Cap on what one round trip carries: it must not hold up the store."""
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+TripAnswer = TypeVar("TripAnswer")
 
 
-class _Waiting(NamedTuple, Generic[Item, Answer]):
+class _Waiting(NamedTuple, Generic[Item, TripAnswer]):
     item: Item
-    answer: "asyncio.Future[Answer]"
+    answer: "asyncio.Future[TripAnswer]"
 
 
-class SharedTrips(Generic[Item, Answer]):
+class SharedTrips(Generic[Item, TripAnswer]):
     """Sends the items of many callers. `send` makes one round trip, with an answer for each item.
 
     If it fails, it fails for everybody in it. Those that wait for the next one fail too, for they
     would run into the same, one deadline later; nothing of theirs was sent.
     """
 
-    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]) -> None:
+    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[TripAnswer]]]) -> None:
         self._send = send
-        self._waiting: list[_Waiting[Item, Answer]] = []
+        self._waiting: list[_Waiting[Item, TripAnswer]] = []
         self._sending: asyncio.Task[None] | None = None
 
-    async def send(self, item: Item) -> Answer:
+    async def send(self, item: Item) -> TripAnswer:
         """Send an item in the next round trip; return its answer, or raise what `send` raises."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[TripAnswer] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, answer))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
@@ -59,13 +59,13 @@ class SharedTrips(Generic[Item, Answer]):
             self._sending = None
 
 
-def _deliver(batch: Sequence[_Waiting[Item, Answer]], answers: Sequence[Answer]) -> None:
+def _deliver(batch: Sequence[_Waiting[Item, TripAnswer]], answers: Sequence[TripAnswer]) -> None:
     for each, answer in zip(batch, answers, strict=True):
         if not each.answer.done():
             each.answer.set_result(answer)
 
 
-def _fail(batch: Sequence[_Waiting[Item, Answer]], error: BaseException) -> None:
+def _fail(batch: Sequence[_Waiting[Item, TripAnswer]], error: BaseException) -> None:
     for each in batch:
         if isinstance(error, Exception):
             if not each.answer.done():

@@ -105,7 +105,7 @@ async def test_a_shard_fails_over(cluster: Cluster, clock: Clock) -> None:
             await store.grants.decide(grant, Event.CANCEL)
             async with asyncio.timeout(PATIENCE_S):
                 while not heard:
-                    await push(store.connection, "a hold", keyspace.HOLDS)
+                    await push(store.connection, "a hold", channel=keyspace.HOLDS)
                     await asyncio.sleep(0.01)
     assert "feed.failed" not in [log["event"] for log in logs]
 

@@ -47,11 +47,11 @@ class DenyRequest(Request, kw_only=True):
     sub: SubjectIdentifier
 
 
-class Response(msgspec.Struct, kw_only=True, omit_defaults=True):
+class ApiMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The base of all responses: a member that has no value is left out."""
 
 
-class ClientSummary(Response, kw_only=True):
+class ClientSummary(ApiMessage, kw_only=True):
     """The client of a grant. `verified`: whether an operator vouches for the name."""
 
     client_id: str
@@ -59,7 +59,7 @@ class ClientSummary(Response, kw_only=True):
     verified: bool
 
 
-class Approval(Response, kw_only=True):
+class Approval(ApiMessage, kw_only=True):
     """Who approved a grant, and when."""
 
     sub: str
@@ -67,7 +67,7 @@ class Approval(Response, kw_only=True):
     approved_at: int | None = None
 
 
-class GrantResponse(Response, kw_only=True):
+class GrantResponse(ApiMessage, kw_only=True):
     """A grant, without its codes.
 
     `id` names it in this API, `log_id` in the log. `state`: that of the store, or `expired`.
@@ -87,20 +87,20 @@ class GrantResponse(Response, kw_only=True):
     approval: Approval | None = None
 
 
-class DecisionResponse(Response, kw_only=True):
+class DecisionResponse(ApiMessage, kw_only=True):
     """A decision or redemption, and what the grant is now. `at`: when it was noted."""
 
     at: int
     grant: GrantResponse
 
 
-class DecisionList(Response, kw_only=True):
+class DecisionList(ApiMessage, kw_only=True):
     """The newest decisions, the newest first."""
 
     decisions: list[DecisionResponse]
 
 
-class ClientResponse(Response, kw_only=True):
+class ClientResponse(ApiMessage, kw_only=True):
     """A client, by the names of its settings, without its secrets and keys."""
 
     client_id: str
@@ -119,7 +119,7 @@ class ClientResponse(Response, kw_only=True):
     introspect: bool
 
 
-class ClientList(Response, kw_only=True):
+class ClientList(ApiMessage, kw_only=True):
     """A page of clients, by client_id. `after`: to ask for the next page with; none at the end."""
 
     clients: list[ClientResponse]
@@ -127,13 +127,13 @@ class ClientList(Response, kw_only=True):
     after: str | None = None
 
 
-class RevokedClient(Response, kw_only=True):
+class RevokedClient(ApiMessage, kw_only=True):
     """A client of which everything was ended that was approved before."""
 
     client_id: str
 
 
-class PersonResponse(Response, kw_only=True):
+class PersonResponse(ApiMessage, kw_only=True):
     """A user. `sub`: what names the person in this API and in tokens."""
 
     sub: str
@@ -143,7 +143,7 @@ class PersonResponse(Response, kw_only=True):
     disabled: bool
 
 
-class DeviceResponse(Response, kw_only=True):
+class DeviceResponse(ApiMessage, kw_only=True):
     """A device that a person has connected.
 
     `id`: the `grant_id` of its tokens. `name`: what the person calls it; `device`: what it calls
@@ -162,7 +162,7 @@ class DeviceResponse(Response, kw_only=True):
     has_tokens: bool
 
 
-class DeviceList(Response, kw_only=True):
+class DeviceList(ApiMessage, kw_only=True):
     """A page of devices, the newest first. `total`: on all pages."""
 
     devices: list[DeviceResponse]
@@ -171,19 +171,19 @@ class DeviceList(Response, kw_only=True):
     is_last: bool
 
 
-class Disconnected(Response, kw_only=True):
+class Disconnected(ApiMessage, kw_only=True):
     """How many devices had access until now."""
 
     disconnected: int
 
 
-class EndedSessions(Response, kw_only=True):
+class EndedSessions(ApiMessage, kw_only=True):
     """How many sessions there were until now."""
 
     ended: int
 
 
-class FleetResponse(Response, kw_only=True):
+class FleetResponse(ApiMessage, kw_only=True):
     """What this host does now. Rates are per second, of the last `seconds`; parts are of 1.
 
     `grants_*` are over all hosts, `store` is what the workers of this host see of it.
@@ -209,7 +209,7 @@ class FleetResponse(Response, kw_only=True):
     store: Literal["reachable", "refuses writes", "away"]
 
 
-class Problem(Response, kw_only=True):
+class Problem(ApiMessage, kw_only=True):
     """RFC 9457 3. `error` says the same as `title`, for programs."""
 
     type: str
