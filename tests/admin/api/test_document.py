@@ -20,7 +20,7 @@ NAMES = {
 }
 """Messages whose schema has another name."""
 
-BASES = {messages.Request, messages.Response}
+BASES = {messages.Request, messages.ApiMessage}
 MESSAGES = [
     message
     for message in vars(messages).values()
