@@ -239,6 +239,7 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
+        sessions=parts.sessions,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
     )

@@ -10,6 +10,7 @@ from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.policy.tries import TooManyTries
+from deviceflow.store.sessions import Sessions
 from deviceflow.store.users import Users
 
 CHANGE_PATH = "/account/security/password"
@@ -34,6 +35,7 @@ class ChangePasswordPage:
 
     owners: Owners
     users: Users
+    sessions: Sessions
     throttle: Throttle
     known_browsers: KnownBrowsers
 
@@ -71,6 +73,8 @@ class ChangePasswordPage:
             or not await self.users.change_password(account, new)
         ):
             return self.owners.lead(owner, notice="outdated")
+        # Whoever knew the old password may be signed in somewhere.
+        await self.sessions.end_all(owner.sub, besides=owner.visitor.cookie)
         log.info("account.changed", change="password", address=owner.visitor.address)
         return self.owners.lead(owner, notice="password_changed")
 

@@ -3,6 +3,7 @@
 import pytest
 
 from deviceflow.pages.account.owner import FRESH_S
+from deviceflow.store.sessions import Session
 from tests.stage.factors import give_app
 from tests.stage.pages import Browser, Store
 
@@ -57,6 +58,17 @@ async def test_neither_the_name_nor_the_old_password(ada: Browser, store: Store)
     await change(ada, "first password", "first password")
     assert "the password that you have" in ada.text
     assert password(store) == "first password"
+
+
+async def test_other_browsers_are_signed_out(ada: Browser, store: Store) -> None:
+    """The thief of the password, too. This browser goes on."""
+    thief = await store.sessions.start(Session("ada", "sub-ada", int(store.grants.now)))
+    bob = await store.sessions.start(Session("bob", "sub-bob", int(store.grants.now)))
+    await change(ada)
+    assert password(store) == NEW
+    assert await store.sessions.get(thief) is None
+    assert await store.sessions.get(bob) is not None
+    assert (await ada.open(PATH)).status == 200
 
 
 async def test_a_name_is_no_password(browser: Browser, store: Store) -> None:
