@@ -26,6 +26,7 @@ from benchmarks import (
     push,
     replacing,
     report,
+    signing_in,
     targets,
     tracing,
 )
@@ -212,6 +213,14 @@ def replacing_command(rounds: int, seconds: int, results: Path, command: str, ti
     """Count the polls that are lost while all workers are replaced."""
     with open_run(rounds, seconds, results) as run:
         replacing.run(run, command, times)
+
+
+@main.command("signing-in")
+@with_turns
+def signing_in_command(rounds: int, seconds: int, results: Path) -> None:
+    """Measure what 200 sign-ins at the same moment do to the polls of waiting devices."""
+    with open_run(rounds, seconds, results) as run:
+        signing_in.run(run)
 
 
 @main.command("tracing")

@@ -82,11 +82,12 @@ def deviceflow(
     source: Path | None = None,
     variables: Mapping[str, str] | None = None,
     has_api: bool = False,
+    more: str = "",
 ) -> Iterator[Competitor]:
     """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server.
 
     `variables`: of its environment, beside those of this process. `has_api`: the API of operators
-    is on, with ADMIN_TOKEN.
+    is on, with ADMIN_TOKEN. `more`: settings to append.
     """
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
@@ -104,6 +105,7 @@ def deviceflow(
             password_hash=PASSWORD_HASH,
         )
         + (_api(place.folder) if has_api else "")
+        + more
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
     # With -m, Python looks for the package in the working directory first.

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,8 +50,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run the files that somebody names in this process, all else in one process a core."""
-    return 0 if all(".py" in argument for argument in config.args) else None
+    """Run the files that somebody names in this process, all else in one more than there are cores.
+
+    Many tests wait for a server, so a core has time for another one.
+    """
+    if all(".py" in argument for argument in config.args):
+        return 0
+    return (os.cpu_count() or 1) + 1
+
+
+SLOW = ("process", "install", "interop", "browser")
+"""Folders whose files take minutes. They come first, so that none of them is left for the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the slow files begin first (`--no-loadscope-reorder` keeps this order)."""
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0]
+        return SLOW.index(folder) if folder in SLOW else len(SLOW)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

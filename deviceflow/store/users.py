@@ -9,7 +9,10 @@ typed, and a hash of a password as it was typed, go on working: what was typed i
 """
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +38,9 @@ from deviceflow.store.shapes import Command
 from deviceflow.store.shared_trips import SharedTrips
 
 HASHING_THREADS = 2
+
+HASHING_NICENESS = 10
+"""Of the hashing threads, where the event loop has 0 (setpriority(2))."""
 
 NO_PASSWORD = ""
 """The hash of a user who cannot sign in with a password: no password has it."""
@@ -84,7 +90,9 @@ class Users:
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
-        self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(
+            HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
+        )
         self._prepared = {
             prepared: account
             for account in reversed(self._from_file.values())
@@ -323,6 +331,13 @@ class Users:
     async def _in_pool(self, function: Callable[..., T], *args: str) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, function, *args)
+
+
+def _let_polls_go_first() -> None:
+    """Lower the priority of this thread: a wave of sign-ins must not slow the event loop down."""
+    # On Linux a priority is a thread's own; elsewhere it is the whole process's.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class _Cost(NamedTuple):

@@ -1,5 +1,6 @@
 """Every page in every language: nothing leaves the screen, and axe-core finds nothing."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 
@@ -13,9 +14,11 @@ from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE
 from tests.browser.walking import ask, sign_in, television
 from tests.stage.program import Program
 
-OTHERS = [tag for tag in Pages().languages if tag != "en"]
-LONG_OR_MIRRORED = {"ar", "de", "fr", "pl"}
-"""Where axe looks too: the languages that are most unlike English on the screen."""
+LONG_OR_MIRRORED = ["ar", "de", "pl"]
+"""The languages that are most unlike English on the screen: each page is looked at in them."""
+
+OTHERS = [tag for tag in Pages().languages if tag not in {"en", *LONG_OR_MIRRORED}]
+"""The others take turns, one for each page; ALL_LANGUAGES=1 looks at each page in all of them."""
 
 OPENED = {name: visit for name, visit in STATIONS.items() if name != "foreign-form"}
 """The pages that can be opened by their address. The other one is the answer to a form."""
@@ -32,6 +35,13 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     await context.close()
 
 
+def languages_for(station: str) -> list[str]:
+    """The languages in which a page is looked at."""
+    turn = list(OPENED).index(station) % len(OTHERS)
+    others = OTHERS if os.environ.get("ALL_LANGUAGES") else OTHERS[turn : turn + 1]
+    return [*LONG_OR_MIRRORED, *others]
+
+
 async def open_in(page: Page, site: Program, tag: str, address: str) -> None:
     """Open a page in a language, as after a link of a device."""
     await page.request.get(f"{site.url}/device?ui_locales={tag}", max_redirects=0)
@@ -44,13 +54,14 @@ async def test_a_page_in_every_language(shared_site: Program, page: Page, statio
     """At 320 px (WCAG 1.4.10), with the menu of languages open and closed."""
     await OPENED[station](page, shared_site)
     address = page.url
-    for tag in OTHERS:
+    for tag in languages_for(station):
         await open_in(page, shared_site, tag, address)
         assert await page.evaluate(TOO_WIDE) == [], tag
         assert await page.evaluate(ONE_LETTER_LINES) == [], tag
         await page.locator(".languages summary").click()
         assert await page.evaluate(TOO_WIDE) == [], tag
-        if tag in LONG_OR_MIRRORED:
+        # Where the marks are those of English pages, axe has little new to see.
+        if tag not in {"de", "pl"}:
             assert await findings(page) == [], tag
 
 
@@ -90,7 +101,7 @@ async def test_times_are_in_the_language_of_the_page(shared_site: Program, page:
     """By the script, too: with the digits and the calendar of the rest of the page."""
     await ask(page, shared_site, await neighbour(page, shared_site))
     address = page.url
-    for tag in OTHERS:
+    for tag in [*LONG_OR_MIRRORED, *OTHERS]:
         await open_in(page, shared_site, tag, address)
         times = await page.locator("time[data-local]").all_inner_texts()
         assert all(re.search(r"[0-9]{1,2}:[0-9]{2}", text) for text in times), (tag, times)

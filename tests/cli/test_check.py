@@ -124,12 +124,14 @@ def test_texts_of_the_operator_are_read(tmp_path: Path) -> None:
     file.write_text('[pages]\ntexts_dir = "texts"\nlanguages = ["en", "sv"]\n', "utf-8")
     missing = run(file)
     assert (missing.exit_code, missing.stdout) == (1, "")
-    assert missing.stderr == f"{texts / 'sv.po'}: there is no such file, so no texts in sv\n"
+    assert (
+        missing.stderr == f"{file}: {texts / 'sv.po'}: there is no such file, so no texts in sv\n"
+    )
     texts.mkdir()
     (texts / "sv.po").write_text('msgid "language.name"\nmsgstr "Svenska"\n', "utf-8")
     assert run(file).exit_code == 0
     (texts / "en.po").write_text("msgid", "utf-8")
-    assert run(file).stderr.startswith(f"{texts / 'en.po'}: ")
+    assert run(file).stderr.startswith(f"{file}: {texts / 'en.po'}: ")
 
 
 @pytest.mark.parametrize(

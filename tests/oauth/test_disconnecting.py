@@ -153,4 +153,4 @@ def touched(worker: Worker) -> Iterator[list[str]]:
 
 
 def lists_in(keys: list[str]) -> list[str]:
-    return [key for key in keys if key.startswith("df:d") and "{feed}" not in key]
+    return [key for key in keys if key.startswith(("df:d:", "df:da:", "df:de:"))]

@@ -84,7 +84,7 @@ async def test_without_an_own_look(browser: Browser) -> None:
     await browser.open("/login")
     assert "favicon.svg" in browser.page
     assert "/static/look-" not in browser.page
-    assert "<nav" not in browser.page
+    assert 'class="links"' not in browser.page
 
 
 async def test_the_own_colour(open_browser: OpenBrowser, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """What is wrong with the operator's own templates."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,10 @@ def test_a_part_of_the_original(tmp_path: Path) -> None:
 
 
 def test_every_template_may_be_replaced_by_itself(tmp_path: Path) -> None:
-    folder = templates_dir()
-    for path in folder.rglob("*.html"):
-        name = path.relative_to(folder).as_posix()
-        assert faults(tmp_path, name, path.read_text("utf-8")) == [], name
+    own = tmp_path / "own"
+    shutil.copytree(templates_dir(), own, ignore=shutil.ignore_patterns("static"))
+    assert len(list(own.rglob("*.html"))) > 20
+    assert template_faults(str(own), templates_dir()) == []
 
 
 @pytest.mark.parametrize(

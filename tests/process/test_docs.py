@@ -248,7 +248,7 @@ def test_the_commands_for_clients(operator: Shell) -> None:
 
 def test_the_commands_after_a_leak(operator: Shell) -> None:
     """The key that signed is no longer published; a secret is changed twice."""
-    keys, secret = operations("incident.md")
+    keys, secret, *_ = operations("incident.md")
     operator("deviceflow keys rotate")
     leaked = operator("deviceflow keys list").split()[0]
     operator(keys.replace("KEY_ID", leaked))

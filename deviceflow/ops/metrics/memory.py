@@ -73,7 +73,9 @@ class MetricsMemory:
         size = (self._names_at + CLIENT_SERIES * _NAME_WORDS) * _WORD
         # Open for as long as the memory is used: to close it would end the locks.
         self._file = _anonymous_file() if descriptor is None else descriptor
-        weakref.finalize(self, _close, self._file)
+        if descriptor is None:
+            # One that was given belongs to its giver: closed twice, it may be another file by then.
+            weakref.finalize(self, _close, self._file)
         os.ftruncate(self._file, size)
         self._words = memoryview(mmap.mmap(self._file, size)).cast("Q")
         self._places: dict[str, int] = {}

@@ -1,0 +1,175 @@
+"""`signing-in`: what a wave of sign-ins does to the polls of waiting devices.
+
+A fleet of obedient devices polls at a steady rate, each over a connection that is kept. In every
+other turn, 200 people send their password at the same moment; a password costs about a seventh of
+a second of a core. The figure is the 99th percentile of how long a poll waits for its answer. It
+counts from the moment at which the poll was due, so a poll that the generator sends late counts
+as slow.
+
+The people and the devices are in this process, which has the core of the store.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from urllib.parse import urlencode
+
+import aiohttp
+import uvloop
+from argon2 import PasswordHasher
+
+from benchmarks.grants import issue_many
+from benchmarks.measure import percentile
+from benchmarks.polls import poll_start
+from benchmarks.processes import BenchmarkError, cpu_seconds, here_on
+from benchmarks.results import Result, Series, make_section
+from benchmarks.run import Run
+from benchmarks.servers import Competitor, Place, deviceflow
+from benchmarks.stores import store
+
+CALM, WAVE = "polls alone", "polls beside 200 sign-ins"
+PEOPLE = 200
+DEVICES = 200
+PASSWORD = "correct horse battery"
+_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Fleet:
+    """Devices that poll once a second, spread over it, and how long each answer took, in s."""
+
+    def __init__(self, port: int, codes: Sequence[str]) -> None:
+        self._start = poll_start(port)
+        self._port = port
+        self._codes = codes
+        self.took: list[float] = []
+
+    async def poll(self, until: asyncio.Event) -> None:
+        """Poll until the event, and then once more. May raise BenchmarkError."""
+        self.took.clear()
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as tasks:
+            for number, code in enumerate(self._codes):
+                first = began + number / len(self._codes)
+                tasks.create_task(self._device(code, first, until))
+
+    async def _device(self, code: str, due: float, until: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            while not until.is_set():
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                writer.write(self._start + code.encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+                body = await reader.readexactly(length)
+                if b"authorization_pending" not in body and b"slow_down" not in body:
+                    raise BenchmarkError(f"a poll was answered: {body.decode()}")
+                self.took.append(time.perf_counter() - due)
+                # A little more than the interval, so that no poll is too fast.
+                due += 1.02
+        finally:
+            writer.close()
+
+
+class Person:
+    """A browser that has the form for a password on its screen."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, name: str) -> None:
+        self._session, self._url, self._token, self._name = session, url, token, name
+
+    @classmethod
+    async def at(cls, port: int, number: int) -> "Person":
+        """Open the form, from an address of one's own."""
+        url = f"http://127.0.0.1:{port}/login"
+        session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            headers={"X-Forwarded-For": f"198.18.{number // 250}.{number % 250 + 1}"},
+        )
+        async with session.get(url) as answer:
+            found = _CSRF.search(await answer.text())
+        if found is None:
+            raise BenchmarkError("the page for signing in has no form")
+        return cls(session, url, found.group(1), _name(number))
+
+    async def sign_in(self) -> None:
+        """Send the password. May raise BenchmarkError: it was refused."""
+        form = {"csrf_token": self._token, "username": self._name, "password": PASSWORD}
+        async with self._session.post(
+            self._url,
+            data=urlencode(form),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            allow_redirects=False,
+        ) as answer:
+            if answer.headers.get("Location") != "/device":
+                raise BenchmarkError(f"a sign-in was answered {answer.status}")
+
+    async def leave(self) -> None:
+        """Close the browser."""
+        await self._session.close()
+
+
+def _name(number: int) -> str:
+    return f"person-{number}"
+
+
+def run(run: Run) -> Result:
+    """Measure polls alone and beside sign-ins, in turns."""
+    hashed = PasswordHasher().hash(PASSWORD)
+    people = "".join(
+        f'[[users]]\nusername = "{_name(number)}"\npassword_hash = "{hashed}"\n'
+        for number in range(PEOPLE)
+    )
+    proxies = {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1"}
+    with ExitStack() as stack:
+        opened = stack.enter_context(store(run.folder, run.cores.generator))
+        place = Place(run.folder, run.cores.server)
+        server = stack.enter_context(
+            deviceflow(place, opened.url, name=CALM, variables=proxies, more=people)
+        )
+        codes = issue_many(opened.url, DEVICES, 1, lambda _: None)
+        stack.enter_context(here_on(run.cores.generator))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            series = runner.run(_take_turns(run, server, codes))
+    section = make_section(
+        "signing_in",
+        f"Polls of {DEVICES} devices, 99th percentile",
+        "ms",
+        series,
+        [(WAVE, CALM)],
+    )
+    figures = {f"{WAVE} / {CALM}": section.ratios[0].spread.median}
+    figures |= {f"{each.competitor}, ms": each.spread.median for each in series}
+    return run.finish("signing-in", [section], figures, {"people": PEOPLE, "devices": DEVICES})
+
+
+async def _take_turns(run: Run, server: Competitor, codes: Sequence[str]) -> list[Series]:
+    fleet = Fleet(server.port, codes)
+    taken: dict[str, list[float]] = {CALM: [], WAVE: []}
+    with run.screen.steps("turns", 2 * run.turns.rounds) as steps:
+        for number in range(run.turns.rounds):
+            for name in (CALM, WAVE) if number % 2 else (WAVE, CALM):
+                steps.now(f"round {number + 1} of {run.turns.rounds}: {name}")
+                people = PEOPLE if name == WAVE else 0
+                taken[name].append(await _turn(fleet, server, people, run.turns.seconds))
+                steps.done()
+    return [Series(name, values) for name, values in taken.items()]
+
+
+async def _turn(fleet: Fleet, server: Competitor, people: int, seconds: float) -> float:
+    """Return the 99th percentile of a turn, in ms. It lasts until all people are signed in."""
+    waiting = [await Person.at(server.port, number) for number in range(people)]
+    is_over = asyncio.Event()
+    polling = asyncio.create_task(fleet.poll(is_over))
+    before = cpu_seconds(server.pids)
+    await asyncio.sleep(1)
+    try:
+        await asyncio.gather(*(person.sign_in() for person in waiting), asyncio.sleep(seconds))
+    finally:
+        is_over.set()
+        await polling
+        for person in waiting:
+            await person.leave()
+    if people and cpu_seconds(server.pids) - before < people / 100:
+        raise BenchmarkError("the passwords cost no work: the figures mean nothing")
+    return percentile(fleet.took, 0.99) * 1000
