@@ -161,16 +161,7 @@ class Users:
         if (_read(record) if record else None) != (before if is_in_store else None):
             # A repetition finds its own success.
             return bool(record) and _read(record) == after
-        await self._connection.command("HSET", keyspace.SUBJECTS, after.sub, after.username)
-        stored = msgspec.structs.replace(after, source="store")
-        # The script changes a field of a hash, unless it has changed: so it does for users, too.
-        return await scripts.change_client(
-            self._connection,
-            keyspace.USERS,
-            after.username,
-            before=record,
-            after=write_record(stored, over=record),
-        )
+        return await self._store_over(record, after)
 
     async def create(self, username: str) -> Account | None:
         """Add an account without a password; return the one of that name if it is there by now.
@@ -178,11 +169,8 @@ class Users:
         `username`: prepared (`core.precis`).
         """
         sub = f"user_{secrets.token_hex(12)}"
-        account = Account(username=username, sub=sub, password_hash="")
-        await self._connection.command("HSET", keyspace.SUBJECTS, sub, username)
-        is_new = await scripts.change_client(
-            self._connection, keyspace.USERS, username, before=b"", after=write_record(account)
-        )
+        account = Account(username=username, sub=sub, password_hash=NO_PASSWORD)
+        is_new = await self._store_over(b"", account)
         if not is_new:
             await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
         return account if is_new else await self.find(username)
@@ -193,14 +181,21 @@ class Users:
         record = await self._connection.command("HGET", keyspace.USERS, account.username) or b""
         if await self.find(account.username) != account:
             return False
-        renewed = msgspec.structs.replace(account, password_hash=hashed, source="store")
+        return await self._store_over(
+            record, msgspec.structs.replace(account, password_hash=hashed)
+        )
+
+    async def _store_over(self, record: bytes, account: Account) -> bool:
+        """Store an account if its record is still `record` (empty: none); say whether it was."""
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
+        stored = msgspec.structs.replace(account, source="store")
+        # The script changes a field of a hash, unless it has changed: so it does for users, too.
         return await scripts.change_client(
             self._connection,
             keyspace.USERS,
             account.username,
             before=record,
-            after=write_record(renewed, over=record),
+            after=write_record(stored, over=record),
         )
 
     async def remove(self, account: Account) -> bool:

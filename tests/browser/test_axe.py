@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.stations import STATIONS
+from tests.browser.walking import axe_findings
 from tests.stage.program import Program
 
 SCREENS: list[ViewportSize] = [{"width": 360, "height": 740}, {"width": 1280, "height": 800}]
@@ -62,10 +62,5 @@ async def findings(page: Page) -> list[str]:
         await page.set_viewport_size(screen)
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
-            results = await Axe().run(page)
-            found += [
-                f"{screen['width']} {scheme} {rule['id']} {node['target']} {node['failureSummary']}"
-                for rule in results.response["violations"]
-                for node in rule["nodes"]
-            ]
+            found += [f"{screen['width']} {scheme} {each}" for each in await axe_findings(page)]
     return found

@@ -5,13 +5,12 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from deviceflow.config import Pages
 from tests.browser.stations import STATIONS, neighbour, question_near
 from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE
-from tests.browser.walking import ask, sign_in, television
+from tests.browser.walking import ask, axe_findings, sign_in, television
 from tests.stage.program import Program
 
 MIRRORED = ["ar"]
@@ -60,7 +59,7 @@ async def test_a_page_in_every_language(shared_site: Program, page: Page, statio
         assert await page.evaluate(ONE_LETTER_LINES) == [], tag
         await page.locator(".languages summary").click()
         assert await page.evaluate(TOO_WIDE) == [], tag
-        assert await findings(page) == [], tag
+        assert await axe_findings(page) == [], tag
 
 
 async def test_a_person_chooses_a_language(shared_site: Program, browser: Browser) -> None:
@@ -103,13 +102,3 @@ async def test_times_are_in_the_language_of_the_page(shared_site: Program, page:
         await open_in(page, shared_site, tag, address)
         times = await page.locator("time[data-local]").all_inner_texts()
         assert all(re.search(r"[0-9]{1,2}:[0-9]{2}", text) for text in times), (tag, times)
-
-
-async def findings(page: Page) -> list[str]:
-    """What axe-core finds, best practices too: the rule, where, and why."""
-    results = await Axe().run(page)
-    return [
-        f"{rule['id']} {node['target']} {node['failureSummary']}"
-        for rule in results.response["violations"]
-        for node in rule["nodes"]
-    ]

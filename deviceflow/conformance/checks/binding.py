@@ -2,7 +2,7 @@
 
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
 from deviceflow.conformance.checks.authorization import UNKNOWN
-from deviceflow.conformance.checks.redemption import claims_of
+from deviceflow.conformance.checks.redemption import scope_in
 from deviceflow.conformance.site import Site
 from deviceflow.device.client_auth import Credentials
 
@@ -69,8 +69,7 @@ async def wider_scope(site: Site) -> str:
     if not answer.has_tokens:
         return f"a poll with a scope is answered {answer.summary}"
     told = str(answer.members.get("scope", scopes[0])).split()
-    real = claims_of(answer.members.get("access_token")).get("scope", "")
-    real = real if isinstance(real, list) else str(real).split()
+    real = scope_in(answer.members.get("access_token")) or []
     wider = {*told, *real} & {*scopes[1:]}
     require(not wider, f"the tokens have {' '.join(sorted(wider))}, which nobody approved")
     return "the scope of a poll is ignored"

@@ -32,6 +32,14 @@ def claims_of(token: object, part: int = 1) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def scope_in(token: object) -> list[str] | None:
+    """Return the scope that a JWT says it has, as a text or as a list; None if it says nothing."""
+    scope = claims_of(token).get("scope")
+    if scope is None:
+        return None
+    return [str(each) for each in scope] if isinstance(scope, list) else str(scope).split()
+
+
 @check("6749-5.1-a", Level.MUST, "RFC 6749 5.1", "Tokens are JSON that no cache keeps")
 async def no_store(site: Site) -> str:
     answer = await site.tokens()
@@ -45,9 +53,8 @@ async def no_store(site: Site) -> str:
 async def scope_told(site: Site) -> str:
     answer = await site.tokens()
     told = answer.members.get("scope")
-    real = claims_of(answer.members.get("access_token")).get("scope")
-    if isinstance(real, list):
-        real = " ".join(map(str, real))
+    scope = scope_in(answer.members.get("access_token"))
+    real = None if scope is None else " ".join(scope)
     if told is None:
         asked = {*site.parties.scope.split()}
         if real is None or not asked:

@@ -1,7 +1,7 @@
 """Refresh tokens: RFC 6749 6, RFC 9700 2.2.2."""
 
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
-from deviceflow.conformance.checks.redemption import claims_of
+from deviceflow.conformance.checks.redemption import scope_in
 from deviceflow.conformance.site import Site, SiteAnswer
 
 
@@ -33,8 +33,7 @@ async def wider(site: Site) -> str:
         require(answer.error == "invalid_scope", f"the answer is {answer.summary}")
         return "a wider scope is invalid_scope"
     told = str(answer.members.get("scope", "")).split()
-    real = claims_of(answer.members["access_token"]).get("scope", "")
-    real = real if isinstance(real, list) else str(real).split()
+    real = scope_in(answer.members["access_token"]) or []
     require(not {"admin", "root"} & {*told, *real}, "the wider scope is granted")
     return "the wider scope is not granted"
 

@@ -60,3 +60,11 @@ class Arrival:
         self.typed_name.remove(response)
         self.recorder.count(table.SIGN_INS, "succeeded")
         return response
+
+
+def lead_foreign(visitor: Visitor, onward: Onward) -> web.Response:
+    """Lead on after a form that is not this visitor's own, which has changed nothing."""
+    if visitor.person is not None:
+        return onward.go_on(visitor.request)
+    problem = "outdated" if visitor.sent_cookie else "no_cookie"
+    return onward.detour(visitor.request, "/login", notice=problem)

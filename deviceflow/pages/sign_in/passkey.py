@@ -11,7 +11,7 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.ceremonies import Ceremonies, CeremonyRefused
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.onward import Onward
-from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.arrival import Arrival, lead_foreign
 from deviceflow.pages.visitor import Visitors
 
 log = structlog.get_logger()
@@ -36,10 +36,7 @@ class PasskeyStep:
         visitor, fields = await self.visitors.read(request)
         onward = Onward.of(self.codes, fields)
         if not self.visitors.is_own(visitor, fields):
-            if visitor.person is not None:
-                return onward.go_on(request)
-            problem = "outdated" if visitor.sent_cookie else "no_cookie"
-            return onward.detour(request, "/login", notice=problem)
+            return lead_foreign(visitor, onward)
         try:
             credential = fields.get("credential", "")
             account = await self.ceremonies.sign_in(visitor.cookie, credential)

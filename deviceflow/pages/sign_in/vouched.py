@@ -9,7 +9,7 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.onward import Onward
-from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.arrival import Arrival, lead_foreign
 from deviceflow.pages.visitor import Visitors
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.store.users import Account, Users
@@ -44,10 +44,7 @@ class VouchedStep:
         visitor, fields = await self.visitors.read(request)
         onward = Onward.of(self.codes, fields)
         if not self.visitors.is_own(visitor, fields):
-            if visitor.person is not None:
-                return onward.go_on(request)
-            problem = "outdated" if visitor.sent_cookie else "no_cookie"
-            return onward.detour(request, "/login", notice=problem)
+            return lead_foreign(visitor, onward)
         name = self.names.name(request)
         account = await self._account(name) if name else None
         if account is None or account.disabled:
