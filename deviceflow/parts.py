@@ -44,6 +44,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
@@ -90,6 +91,7 @@ class Parts:
     sessions: Sessions
     factors: FactorStore
     limits: Limits
+    starts: Starts
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -218,6 +220,7 @@ def open_parts(
         sessions=Sessions(connection, installation, session_lifetime_s),
         factors=FactorStore(connection, installation),
         limits=limits,
+        starts=Starts(connection, installation, clock),
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),

@@ -38,6 +38,7 @@ from deviceflow.core.client import (
     ImagePath,
     Interval,
     Lifetime,
+    Limit,
     ScopeToken,
     SecretDigest,
     WebPage,
@@ -139,6 +140,19 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+
+
+class GrantLimits(Section, frozen=True, kw_only=True):
+    """How many grants the devices of each client may start; 0 for no limit (`policy/admission.py`).
+
+    `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
+    `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    """
+
+    starts: Limit = 1_000_000
+    starts_per_network: Limit = 100_000
+    starts_per_address: Limit = 30_000
+    live_grants: Limit = 1_000_000
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -263,6 +277,7 @@ class Settings(Section, frozen=True, kw_only=True):
     server: Server = Server()
     redis: Redis = Redis()
     device: Device = Device()
+    limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()

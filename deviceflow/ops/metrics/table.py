@@ -125,7 +125,7 @@ SIGN_INS = counter(
 )
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
-    "Tries that a limit refused, by limit (policy/rules.py).",
+    "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
         "sign-in.account",
@@ -139,6 +139,10 @@ REFUSALS = counter(
         "code.account",
         "client.failure",
         "client.failure-address",
+        "start.client",
+        "start.network",
+        "start.address",
+        "start.live",
         OTHER,
     ),
 )
