@@ -30,7 +30,7 @@ from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
-from deviceflow.policy.admission import Admission, TooManyStarts
+from deviceflow.policy.admission import StartAdmission, TooManyStarts
 from deviceflow.store.grants import GrantRequest, Grants
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
@@ -47,7 +47,7 @@ class DeviceAuthorizationEndpoint:
     proofs: DPoPProofs
     resources: Resources
     grants: Grants
-    admission: Admission
+    admission: StartAdmission
     callers: Callers
     clock: Clock
     recorder: Recorder

@@ -88,7 +88,7 @@ _Key = tuple[StartLimit, str, str]
 """A limit, a client id, and a network or an empty text."""
 
 
-class Admission:
+class StartAdmission:
     """Admits or refuses the starts that reach one worker."""
 
     def __init__(

@@ -21,7 +21,7 @@ from deviceflow.policy.admission import (
     LONGEST_MEMORY_S,
     REMEMBERED,
     SHORTEST_MEMORY_S,
-    Admission,
+    StartAdmission,
     TooManyStarts,
     limits_of,
 )
@@ -49,7 +49,7 @@ class ScriptedStarts(Starts):
 
 
 async def try_start(
-    admission: Admission, address: str = NAT, client: Client = TV
+    admission: StartAdmission, address: str = NAT, client: Client = TV
 ) -> TooManyStarts | None:
     """Start a grant as the endpoint does."""
     try:
@@ -70,8 +70,8 @@ def starts() -> ScriptedStarts:
 
 
 @pytest.fixture
-def admission(starts: Starts, clock: Clock, recorder: Recorder) -> Admission:
-    return Admission(starts, GrantLimits(), clock, recorder)
+def admission(starts: Starts, clock: Clock, recorder: Recorder) -> StartAdmission:
+    return StartAdmission(starts, GrantLimits(), clock, recorder)
 
 
 def test_a_client_may_have_limits_of_its_own() -> None:
@@ -89,7 +89,7 @@ async def test_without_limits_the_store_is_not_asked(
     starts: ScriptedStarts, clock: Clock, recorder: Recorder
 ) -> None:
     off = GrantLimits(starts=0, starts_per_network=0, starts_per_address=0, live_grants=0)
-    assert await try_start(Admission(starts, off, clock, recorder)) is None
+    assert await try_start(StartAdmission(starts, off, clock, recorder)) is None
     assert starts.asked == []
 
 
@@ -103,7 +103,7 @@ async def test_without_limits_the_store_is_not_asked(
     ],
 )
 async def test_a_worker_refuses_from_memory_what_a_limit_has_refused(
-    admission: Admission,
+    admission: StartAdmission,
     starts: ScriptedStarts,
     limit: StartLimit,
     same: Sequence[str],
@@ -127,7 +127,7 @@ async def test_a_worker_refuses_from_memory_what_a_limit_has_refused(
     ("wait_s", "memory_s"), [(0.02, SHORTEST_MEMORY_S), (2, 2), (60, LONGEST_MEMORY_S)]
 )
 async def test_a_refusal_is_remembered_for_a_while(
-    admission: Admission, starts: ScriptedStarts, clock: Clock, wait_s: float, memory_s: float
+    admission: StartAdmission, starts: ScriptedStarts, clock: Clock, wait_s: float, memory_s: float
 ) -> None:
     starts.refusal = StartRefusal("address", wait_s)
     await try_start(admission)
@@ -139,7 +139,7 @@ async def test_a_refusal_is_remembered_for_a_while(
 
 
 async def test_the_refused_are_told_to_come_one_after_the_other(
-    admission: Admission, starts: ScriptedStarts
+    admission: StartAdmission, starts: ScriptedStarts
 ) -> None:
     """50 a second get free at an address; beyond a minute, the turns begin again."""
     starts.refusal = StartRefusal("address", 0.02)
@@ -152,7 +152,7 @@ async def test_the_refused_are_told_to_come_one_after_the_other(
     assert max(Counter(waits).values()) <= 150, "no second in which hundreds come"
 
 
-async def test_the_memory_is_bounded(admission: Admission, starts: ScriptedStarts) -> None:
+async def test_the_memory_is_bounded(admission: StartAdmission, starts: ScriptedStarts) -> None:
     starts.refusal = StartRefusal("address", 60)
     for number in range(REMEMBERED + 5):
         await try_start(admission, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
@@ -160,7 +160,7 @@ async def test_the_memory_is_bounded(admission: Admission, starts: ScriptedStart
 
 
 async def test_refusals_are_counted_and_their_log_lines_thinned_out(
-    admission: Admission, starts: ScriptedStarts, recorder: Recorder
+    admission: StartAdmission, starts: ScriptedStarts, recorder: Recorder
 ) -> None:
     starts.refusal = StartRefusal("network", 3)
     with capture_logs() as lines:
@@ -186,7 +186,7 @@ async def test_refusals_are_counted_and_their_log_lines_thinned_out(
 class World:
     """A fleet of devices, the server's workers, and what time it is."""
 
-    admission: Admission
+    admission: StartAdmission
     clock: Clock
     admitted: int = 0
     refused: int = 0
@@ -194,7 +194,7 @@ class World:
     def limit_addresses_to(self, number: int) -> None:
         starts, recorder = self.admission._starts, Recorder.alone()
         limits = GrantLimits(starts_per_address=number)
-        self.admission = Admission(starts, limits, self.clock, recorder)
+        self.admission = StartAdmission(starts, limits, self.clock, recorder)
 
     async def starts(self, number: int, address: str = NAT) -> list[float]:
         """Let devices start at the same moment; return when those that are refused come again."""
@@ -212,7 +212,7 @@ def world(
     connection: Connection, installation: Installation, clock: Clock, recorder: Recorder
 ) -> World:
     starts = Starts(connection, installation, clock)
-    return World(Admission(starts, GrantLimits(), clock, recorder), clock)
+    return World(StartAdmission(starts, GrantLimits(), clock, recorder), clock)
 
 
 async def test_a_fleet_behind_one_address_starts_after_a_power_cut(world: World) -> None:
