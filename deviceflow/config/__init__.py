@@ -15,6 +15,7 @@ from deviceflow.config.loading import (
 )
 from deviceflow.config.settings import (
     Admin,
+    AuditSettings,
     Device,
     Log,
     Notices,
@@ -33,6 +34,7 @@ from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "Admin",
+    "AuditSettings",
     "ConfigError",
     "Device",
     "Log",
