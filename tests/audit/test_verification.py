@@ -1,4 +1,4 @@
-"""What is wrong with lines of an audit, and where: changed, missing, cut, forged; and what is not."""
+"""What is wrong with lines of an audit, and where, and what is not."""
 
 from collections.abc import Sequence
 
