@@ -94,6 +94,7 @@ class Server(Section, frozen=True, kw_only=True):
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
     watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10

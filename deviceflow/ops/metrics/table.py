@@ -263,6 +263,16 @@ LOOP_LAG = histogram(
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 CONNECTIONS = gauge("deviceflow_connections", "Open connections of devices and people.")
+CONNECTIONS_LIMIT = gauge(
+    "deviceflow_connections_limit",
+    "The most connections that the workers take. They leave 256 file descriptors for all else.",
+)
+CONNECTIONS_CLOSED = counter(
+    "deviceflow_connections_closed_total",
+    "Connections that the server has given up. made_room: for a new one, at a limit. no_room and"
+    " address: new ones, where none could go.",
+    cause=("silent", "idle", "unfinished", "made_room", "no_room", "address"),
+)
 OPEN_FDS = gauge(
     "deviceflow_open_fds", "Open file descriptors of the worker. Read every 15 s.", "worker"
 )
