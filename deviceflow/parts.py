@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
@@ -66,7 +67,8 @@ class Secrets(NamedTuple):
 class Parts:
     """The shared objects of one worker. `pace`: the table that all workers of a host share.
 
-    `recorder` counts what the worker does, `pushes` measures its push messages.
+    `recorder` counts what the worker does, `pushes` measures its push messages, `audit` records
+    security events.
     """
 
     settings: Settings
@@ -101,6 +103,7 @@ class Parts:
     resources: Resources
     pace: PaceTable
     recorder: Recorder
+    audit: Audit
     pushes: PushWatch
     providers: Providers
     links: Links
@@ -235,6 +238,7 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
+        audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,
         providers=Providers(settings.upstream, clock=clock, steady=steady),
         links=Links(connection, users),

@@ -15,6 +15,7 @@ from deviceflow.config.loading import (
 )
 from deviceflow.config.settings import (
     Admin,
+    AuditSettings,
     Device,
     GrantLimits,
     Log,
@@ -34,6 +35,7 @@ from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "Admin",
+    "AuditSettings",
     "ConfigError",
     "Device",
     "GrantLimits",

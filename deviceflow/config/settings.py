@@ -240,6 +240,22 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class AuditSettings(Section, frozen=True, kw_only=True):
+    """The audit: a line for each security event, in the sinks that are named.
+
+    `file`: its path, by default `audit.jsonl` in `server.data_dir`. A file of more than
+    `max_file_bytes` is rotated, and `files_kept` older ones are kept. With a webhook, each line is
+    posted, too.
+    """
+
+    sinks: tuple[Literal["file", "stdout"], ...] = ("file",)
+    file: FilePath | None = None
+    max_file_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 67_108_864
+    files_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
+    webhook_url: WebhookUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -287,6 +303,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
+    audit: AuditSettings = AuditSettings()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

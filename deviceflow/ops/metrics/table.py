@@ -152,6 +152,17 @@ NOTICES = counter(
     channel=("webhook", "mail"),
     outcome=("sent", "failed", "dropped"),
 )
+AUDIT_EVENTS = counter(
+    "deviceflow_audit_events_total",
+    "Security events. left_out: many of a kind at once, so that this one had no line of its own.",
+    outcome=("recorded", "left_out"),
+)
+AUDIT_LINES = counter(
+    "deviceflow_audit_lines_total",
+    "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
+    sink=("file", "stdout", "webhook"),
+    outcome=("written", "lost"),
+)
 RESPONSES = counter(
     "deviceflow_http_responses_total",
     "Answers of the ordinary path. The lane's answers are in deviceflow_polls_total.",
