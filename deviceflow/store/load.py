@@ -9,8 +9,7 @@ number of, so these stop first:
 - **slow**: two looks in a row took longer than SLOW_S, or a start waits longer than LONGEST_WAIT_S
   for its turn at the connections.
 
-A worker looks every LOAD_LOOK_S. Memory that grows by a million grants in ten minutes grows by 1.3 MB
-between two looks.
+A worker looks every LOAD_LOOK_S. A million grants in ten minutes are 1.3 MB between two looks.
 """
 
 import asyncio
