@@ -13,14 +13,14 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.shapes import Command
 
 
-class Access(StrEnum):
+class AccessKind(StrEnum):
     """What a person has access with. The value is the beginning of its field in the hash."""
 
     SESSIONS = "s:"
     DEVICES = "d:"
 
 
-EVERYTHING = (Access.SESSIONS, Access.DEVICES)
+EVERYTHING = (AccessKind.SESSIONS, AccessKind.DEVICES)
 
 
 def reading(usernames: Sequence[str]) -> Command:
@@ -36,7 +36,7 @@ def marks_in(answer: Sequence[bytes | None]) -> list[AccountMarks]:
 
 
 async def end_until_now(
-    connection: Connection, username: str, ended: Iterable[Access]
+    connection: Connection, username: str, ended: Iterable[AccessKind]
 ) -> AccountMarks:
     """End what an account has until now; return its marks. May raise StoreUnavailable.
 

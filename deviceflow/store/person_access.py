@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from deviceflow.store.account_marks import EVERYTHING, Access
+from deviceflow.store.account_marks import EVERYTHING, AccessKind
 from deviceflow.store.devices import Devices
 from deviceflow.store.sessions import Session, Sessions
 from deviceflow.store.users import Account, Users
@@ -33,14 +33,14 @@ class PersonAccess:
 
     async def sign_out(self, account: Account) -> int:
         """Sign a person out in all browsers; return how many there were."""
-        await self.users.end_until_now(account, Access.SESSIONS)
+        await self.users.end_until_now(account, AccessKind.SESSIONS)
         return await self.sessions.end_all(account.sub)
 
     async def sign_out_elsewhere(
         self, account: Account, session_id: str, session: Session
     ) -> tuple[str, int]:
         """Sign a person out in all browsers but one; return its new session id, and how many."""
-        marked = await self.users.end_until_now(account, Access.SESSIONS)
+        marked = await self.users.end_until_now(account, AccessKind.SESSIONS)
         kept = await self.sessions.renew(session_id, replace(session, mark=marked.marks.sessions))
         return kept, await self.sessions.end_all(account.sub, besides=kept)
 
@@ -49,7 +49,7 @@ class PersonAccess:
 
         An approval that has not been redeemed ends, too.
         """
-        await self.users.end_until_now(account, Access.DEVICES)
+        await self.users.end_until_now(account, AccessKind.DEVICES)
         return await self.devices.disconnect_all(account.sub)
 
     async def end(self, account: Account) -> EndedAccess:

@@ -33,7 +33,13 @@ from deviceflow.core.claims import Subject
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
-from deviceflow.store.account_marks import Access, end_until_now, forget_marks, marks_in, reading
+from deviceflow.store.account_marks import (
+    AccessKind,
+    end_until_now,
+    forget_marks,
+    marks_in,
+    reading,
+)
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable, SubjectTaken
 from deviceflow.store.factors import remove_factors
@@ -196,7 +202,7 @@ class Users:
         after = _record_of(account, over=record)
         return await self._replace(keyspace.USERS, account.username, record, after)
 
-    async def end_until_now(self, account: Account, *ended: Access) -> Account:
+    async def end_until_now(self, account: Account, *ended: AccessKind) -> Account:
         """End the sessions or the devices of an account; return it with its new marks.
 
         Every worker refuses them from the next request on, whether they are on a list or not.

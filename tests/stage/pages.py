@@ -24,7 +24,7 @@ from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.places import open_places
-from deviceflow.store.account_marks import Access
+from deviceflow.store.account_marks import AccessKind
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -168,10 +168,11 @@ class FakeUsers(Users):
         self.accounts[account.username] = changed
         return True
 
-    async def end_until_now(self, account: Account, *ended: Access) -> Account:
+    async def end_until_now(self, account: Account, *ended: AccessKind) -> Account:
         before = self.accounts[account.username].marks
         marks = AccountMarks(
-            before.sessions + (Access.SESSIONS in ended), before.devices + (Access.DEVICES in ended)
+            before.sessions + (AccessKind.SESSIONS in ended),
+            before.devices + (AccessKind.DEVICES in ended),
         )
         marked = msgspec.structs.replace(self.accounts[account.username], marks=marks)
         self.accounts[account.username] = marked

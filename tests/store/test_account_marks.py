@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from deviceflow.config import User
 from deviceflow.core.account_marks import NO_MARKS, AccountMarks
 from deviceflow.store import keyspace
-from deviceflow.store.account_marks import EVERYTHING, Access
+from deviceflow.store.account_marks import EVERYTHING, AccessKind
 from deviceflow.store.users import Account, Users
 from tests.stage.store import Store
 
@@ -35,11 +35,11 @@ async def test_each_mark_is_higher_than_the_last(users: Users, each_store: Store
     first = (await users.end_until_now(ADA, *EVERYTHING)).marks
     assert abs(first.sessions / 1000 - each_store.clock()) < 60
     assert first.sessions == first.devices
-    second = (await users.end_until_now(ADA, Access.SESSIONS)).marks
+    second = (await users.end_until_now(ADA, AccessKind.SESSIONS)).marks
     assert (second.sessions > first.sessions, second.devices) == (True, first.devices)
     ahead = second.sessions + 60_000
     await each_store.connection.command("HSET", keyspace.ACCOUNT_MARKS, "s:ada", ahead)
-    assert (await users.end_until_now(ADA, Access.SESSIONS)).marks.sessions == ahead + 1
+    assert (await users.end_until_now(ADA, AccessKind.SESSIONS)).marks.sessions == ahead + 1
 
 
 @pytest.mark.parametrize("username", ["ada", "bob"])
