@@ -16,6 +16,7 @@ from deviceflow.config.loading import (
 from deviceflow.config.settings import (
     Admin,
     Device,
+    Keys,
     Log,
     Notices,
     Pages,
@@ -35,6 +36,7 @@ __all__ = [
     "Admin",
     "ConfigError",
     "Device",
+    "Keys",
     "Log",
     "Notices",
     "Pages",

@@ -11,6 +11,7 @@ from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     SHIPPED_LANGUAGES,
     Device,
+    Keys,
     Notices,
     Pages,
     Redis,
@@ -122,6 +123,13 @@ def _redis_rules(redis: Redis) -> Iterator[Finding]:
             StoreUrl.parse(redis.url)
         except StoreUrlError as error:
             yield "url", f"got {error.wrong}", error.right
+
+
+def _keys_rules(keys: Keys) -> Iterator[Finding]:
+    sources = ("envelope_file", "envelope_keys", "envelope_command")
+    given = [name for name in sources if getattr(keys, name)]
+    if len(given) > 1:
+        yield given[1], f"set beside keys.{given[0]}", "one source of the envelope keys"
 
 
 def _device_rules(device: Device) -> Iterator[Finding]:
@@ -285,6 +293,7 @@ RULES: Rules = {
     ProtectedResource: _resource_rules,
     Server: _server_rules,
     Redis: _redis_rules,
+    Keys: _keys_rules,
     Pages: _pages_rules,
     Device: _device_rules,
     Registration: _registration_rules,
