@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
@@ -46,6 +47,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
@@ -67,7 +69,8 @@ class Secrets(NamedTuple):
 class Parts:
     """The shared objects of one worker. `pace`: the table that all workers of a host share.
 
-    `recorder` counts what the worker does, `pushes` measures its push messages.
+    `recorder` counts what the worker does, `pushes` measures its push messages, `audit` records
+    security events.
     """
 
     settings: Settings
@@ -92,6 +95,7 @@ class Parts:
     sessions: Sessions
     factors: FactorStore
     limits: Limits
+    starts: Starts
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -101,6 +105,7 @@ class Parts:
     resources: Resources
     pace: PaceTable
     recorder: Recorder
+    audit: Audit
     pushes: PushWatch
     providers: Providers
     links: Links
@@ -222,6 +227,7 @@ def open_parts(
         sessions=Sessions(connection, installation, session_lifetime_s),
         factors=FactorStore(connection, installation),
         limits=limits,
+        starts=Starts(connection, installation, clock),
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -236,6 +242,7 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
+        audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,
         providers=Providers(settings.upstream, clock=clock, steady=steady),
         links=Links(connection, users),
