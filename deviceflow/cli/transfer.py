@@ -24,7 +24,7 @@ from deviceflow.store.archive import VERSION, ArchiveReader, ArchiveWriter, Head
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import Envelope, EnvelopeError
 from deviceflow.store.envelope_source import open_envelope
-from deviceflow.store.key_sets import are_sealed, read_fields
+from deviceflow.store.key_sets import are_sealed, keys_in_fields
 from deviceflow.store.snapshot import SnapshotError, StoredKey, read_all, restore
 
 MIN_PASSPHRASE = 12
@@ -142,7 +142,7 @@ def _read_to_the_end(file: Path, passphrase: str, envelope: Envelope) -> None:
             if record.key == keyspace.INSTALLATION:
                 fields = dict(zip(record.value[::2], record.value[1::2], strict=True))
                 if are_sealed(fields):
-                    read_fields(fields, envelope)
+                    keys_in_fields(fields, envelope)
 
 
 def _envelope(settings: Settings) -> Envelope:

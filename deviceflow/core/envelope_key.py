@@ -7,8 +7,6 @@ digits. Empty lines and lines that begin with "#" do not count.
 import re
 from base64 import b64decode
 
-KEY_BYTES = 32
-
 EXPECTED_KEY = "32 random bytes in base64 or hexadecimal (openssl rand -base64 32)"
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=?|[A-Za-z0-9_-]{43}=?")
@@ -16,7 +14,7 @@ _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{64}")
 _URLSAFE = str.maketrans("-_", "+/")
 
 
-def read_key(text: str) -> bytes | None:
+def read_envelope_key(text: str) -> bytes | None:
     """Return the key in `text`, or None if it is none."""
     if _HEXADECIMAL.fullmatch(text):
         return bytes.fromhex(text)
@@ -27,12 +25,12 @@ def read_key(text: str) -> bytes | None:
 
 def is_key(text: str) -> bool:
     """Return whether `text` is a key."""
-    return read_key(text) is not None
+    return read_envelope_key(text) is not None
 
 
-def read_keys(text: str) -> list[bytes] | None:
+def read_envelope_keys(text: str) -> list[bytes] | None:
     """Return the keys in the lines of `text`, or None if a line is no key."""
     lines = [line.strip() for line in text.splitlines()]
-    keys = [read_key(line) for line in lines if line and not line.startswith("#")]
+    keys = [read_envelope_key(line) for line in lines if line and not line.startswith("#")]
     found = [key for key in keys if key is not None]
     return found if len(found) == len(keys) else None

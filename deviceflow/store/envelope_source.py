@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from deviceflow.config import Keys
-from deviceflow.core.envelope_key import EXPECTED_KEY, read_key, read_keys
+from deviceflow.core.envelope_key import EXPECTED_KEY, read_envelope_key, read_envelope_keys
 from deviceflow.store.envelope import Envelope, EnvelopeError
 
-COMMAND_TIMEOUT_S = 20
+SOURCE_TIMEOUT_S = 20
 """A key management service on another continent answers in less."""
 
 
@@ -25,11 +25,11 @@ def _read(settings: Keys) -> Sequence[bytes]:
     if settings.envelope_command:
         text = _output(settings.envelope_command)
         return _keys(text, f"keys.envelope_command: the output of {settings.envelope_command[0]}")
-    return [key for text in settings.envelope_keys if (key := read_key(text)) is not None]
+    return [key for text in settings.envelope_keys if (key := read_envelope_key(text)) is not None]
 
 
 def _keys(text: str, source: str) -> list[bytes]:
-    keys = read_keys(text)
+    keys = read_envelope_keys(text)
     if not keys:
         fault = "has no key" if keys == [] else "has a line that is no key"
         raise EnvelopeError(f"{source} {fault}; expected {EXPECTED_KEY}, one a line")
@@ -51,7 +51,7 @@ def _output(command: Sequence[str]) -> str:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=SOURCE_TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired as error:

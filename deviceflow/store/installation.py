@@ -15,10 +15,10 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope, is_sealed
 from deviceflow.store.key_sets import (
     are_sealed,
+    key_fields_of,
+    keys_in_fields,
     new_keys,
-    read_fields,
     unknown_fields,
-    write_fields,
 )
 
 LOST_KEYS_KEPT = 8
@@ -51,7 +51,7 @@ class Installation:
         May raise StoreUnavailable.
         """
         fields = await connection.command("HGETALL", keyspace.INSTALLATION)
-        return cls(fields or write_fields(new_keys()), envelope)
+        return cls(fields or key_fields_of(new_keys()), envelope)
 
     @property
     def epoch(self) -> bytes:
@@ -95,7 +95,7 @@ class Installation:
 
         Return False if they were changed meanwhile. May raise StoreUnavailable.
         """
-        fields = write_fields(self.keys, self.envelope if is_sealed else NO_ENVELOPE)
+        fields = key_fields_of(self.keys, self.envelope if is_sealed else NO_ENVELOPE)
         fields |= unknown_fields(self._fields)
         is_stored = await scripts.change_installation(
             connection, keyspace.INSTALLATION, before=self._fields, after=fields
@@ -160,7 +160,7 @@ class Installation:
         return base64url.encode(bytes(byte ^ other for byte, other in pairs))
 
     def _adopt(self, fields: dict[bytes, bytes]) -> None:
-        keys = read_fields(fields, self.envelope)
+        keys = keys_in_fields(fields, self.envelope)
         self._fields = fields
         self.keys = keys
         newest = keys.sets[0]
@@ -176,6 +176,6 @@ class Installation:
 
 
 async def _read_or_make(connection: Connection, envelope: Envelope) -> dict[bytes, bytes]:
-    proposal = write_fields(new_keys(), envelope)
+    proposal = key_fields_of(new_keys(), envelope)
     named = {name.decode(): value for name, value in proposal.items()}
     return await scripts.install(connection, keyspace.INSTALLATION, named)

@@ -15,7 +15,7 @@ from deviceflow.store.envelope import NO_ENVELOPE, Envelope, is_sealed
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.records import RecordKind, check_fields
 
-VERSION = 2
+_VERSION = 2
 
 KEYS_IN_SET = 3
 
@@ -55,7 +55,7 @@ def new_set(key_id: int) -> KeySet:
     return KeySet(id=key_id, device_code=device_code, name=name, challenge=challenge)
 
 
-def write_fields(keys: InstallationKeys, envelope: Envelope = NO_ENVELOPE) -> dict[bytes, bytes]:
+def key_fields_of(keys: InstallationKeys, envelope: Envelope = NO_ENVELOPE) -> dict[bytes, bytes]:
     """Return the fields of the hash, sealed if the envelope has a key."""
     (newest, *older) = keys.sets
     if not older and newest.id == keys.epoch[0] and not envelope.can_seal:
@@ -67,10 +67,10 @@ def write_fields(keys: InstallationKeys, envelope: Envelope = NO_ENVELOPE) -> di
         }
     text = msgspec.json.encode(keys)
     sealed = envelope.seal(_PURPOSE, text) if envelope.can_seal else text
-    return {b"epoch": keys.epoch, b"v": b"%d" % VERSION, b"keys": sealed}
+    return {b"epoch": keys.epoch, b"v": b"%d" % _VERSION, b"keys": sealed}
 
 
-def read_fields(fields: Mapping[bytes, bytes], envelope: Envelope) -> InstallationKeys:
+def keys_in_fields(fields: Mapping[bytes, bytes], envelope: Envelope) -> InstallationKeys:
     """Return the keys in a hash. May raise RecordUnreadable, which may be an EnvelopeError."""
     check_fields(fields, RecordKind.INSTALLATION)
     try:

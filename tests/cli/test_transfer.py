@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from deviceflow.__main__ import main
 from deviceflow.store import keyspace
 from deviceflow.store.envelope import Envelope
-from deviceflow.store.key_sets import new_keys, write_fields
+from deviceflow.store.key_sets import key_fields_of, new_keys
 from tests.stage.valkey import Valkey
 
 Run = Callable[..., Result]
@@ -131,7 +131,7 @@ def test_sealed_keys_are_put_only_where_they_can_be_opened(
     key.write_text("ab" * 32)
     envelope = Envelope(lambda: [bytes.fromhex("ab" * 32)])
     with valkey.client() as client:
-        client.hset(keyspace.INSTALLATION, mapping=dict(write_fields(new_keys(), envelope)))
+        client.hset(keyspace.INSTALLATION, mapping=dict(key_fields_of(new_keys(), envelope)))
     assert run("export", "--redis-url", valkey.url, str(file)).exit_code == 0
     before = contents(valkey)
     put = ("import", "--replace", "--redis-url", valkey.url, str(file))

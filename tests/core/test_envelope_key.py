@@ -4,7 +4,7 @@ from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 
-from deviceflow.core.envelope_key import read_key, read_keys
+from deviceflow.core.envelope_key import read_envelope_key, read_envelope_keys
 
 KEY = bytes(range(224, 256))
 
@@ -20,18 +20,18 @@ KEY = bytes(range(224, 256))
     ],
 )
 def test_a_key_in_each_form(text: str) -> None:
-    assert read_key(text) == KEY
+    assert read_envelope_key(text) == KEY
 
 
 @pytest.mark.parametrize(
     "text", ["", "secret", KEY.hex()[:-1], b64encode(KEY[1:]).decode(), "é" * 43, " " * 44]
 )
 def test_what_is_no_key(text: str) -> None:
-    assert read_key(text) is None
+    assert read_envelope_key(text) is None
 
 
 def test_the_lines_of_a_source() -> None:
     text = f"# the next one\n{KEY.hex()}\n\n  {b64encode(bytes(32)).decode()}  \r\n"
-    assert read_keys(text) == [KEY, bytes(32)]
-    assert read_keys("# none\n") == []
-    assert read_keys(f"{KEY.hex()}\nsecret\n") is None
+    assert read_envelope_keys(text) == [KEY, bytes(32)]
+    assert read_envelope_keys("# none\n") == []
+    assert read_envelope_keys(f"{KEY.hex()}\nsecret\n") is None

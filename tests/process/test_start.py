@@ -10,7 +10,7 @@ import pytest
 from deviceflow.core.client import Client
 from deviceflow.store import keyspace
 from deviceflow.store.envelope import Envelope
-from deviceflow.store.key_sets import new_keys, write_fields
+from deviceflow.store.key_sets import key_fields_of, new_keys
 from tests.stage.ports import free_port
 from tests.stage.process import Command, MakeProgram
 from tests.stage.program import Program
@@ -116,7 +116,7 @@ def test_the_keys_in_the_store_are_sealed(
     store = start_valkey()
     envelope = Envelope(lambda: [bytes(32)])
     with store.client() as client:
-        client.hset(keyspace.INSTALLATION, mapping=dict(write_fields(new_keys(), envelope)))
+        client.hset(keyspace.INSTALLATION, mapping=dict(key_fields_of(new_keys(), envelope)))
     (folder / "deviceflow.toml").write_text('[keys]\nenvelope_file = "key"\n', "utf-8")
     sealed = (
         f"the keys in the store are sealed by the envelope key {envelope.key_id}, and this host"

@@ -68,6 +68,6 @@ def test_a_command_that_is_no_good() -> None:
     failed = problem(Keys(envelope_command=printing(text)))
     assert failed.endswith(f"{sys.executable} failed: access denied")
     assert problem(Keys(envelope_command=printing("import os; os._exit(3)"))).endswith("status 3")
-    with mock.patch.object(envelope_source, "COMMAND_TIMEOUT_S", 0.01):
+    with mock.patch.object(envelope_source, "SOURCE_TIMEOUT_S", 0.01):
         text = "import time; time.sleep(60)"
         assert "has printed no key within" in problem(Keys(envelope_command=printing(text)))

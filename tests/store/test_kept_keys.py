@@ -10,7 +10,7 @@ from deviceflow.core.client import Client
 from deviceflow.store.envelope import Envelope, EnvelopeError
 from deviceflow.store.installation import Installation
 from deviceflow.store.kept_keys import KEPT_KEYS_NAME, KeptKeys, keep, keep_new_keys, read_kept
-from deviceflow.store.key_sets import new_keys, write_fields
+from deviceflow.store.key_sets import key_fields_of, new_keys
 
 RADIO = Client(client_id="radio", name="Radio", scopes=("profile",))
 FIELDS = {
@@ -59,11 +59,11 @@ def test_sealed_keys_are_kept_sealed(tmp_path: Path) -> None:
     """Also those that were kept before they were sealed."""
     envelope = Envelope(lambda: [bytes(32)])
     keys = new_keys()
-    keep(tmp_path, KeptKeys(Installation(write_fields(keys)), [RADIO]))
+    keep(tmp_path, KeptKeys(Installation(key_fields_of(keys)), [RADIO]))
     plain = (tmp_path / KEPT_KEYS_NAME).read_bytes()
     secret = msgspec.json.encode(keys.sets[0].name).strip(b'"')
     assert secret in plain
-    installation = Installation(write_fields(keys, envelope), envelope)
+    installation = Installation(key_fields_of(keys, envelope), envelope)
     keep_new_keys(tmp_path, installation)
     assert secret not in (tmp_path / KEPT_KEYS_NAME).read_bytes()
     kept = read_kept(tmp_path, envelope)
