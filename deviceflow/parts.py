@@ -42,6 +42,7 @@ from deviceflow.store.limits import Limits
 from deviceflow.store.links import Links
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
@@ -111,6 +112,11 @@ class Parts:
     links: Links
     upstream_answers: UpstreamAnswers
     upstream_sessions: UpstreamSessions
+
+    @property
+    def person_access(self) -> PersonAccess:
+        """What ends a person's sessions and devices, all at once."""
+        return PersonAccess(users=self.users, sessions=self.sessions, devices=self.devices)
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""

@@ -368,6 +368,18 @@ async def change_client(
     return bool(answer == b"changed")
 
 
+async def mark_account(
+    connection: Connection, key: str, fields: Sequence[str], *, shown: Sequence[str]
+) -> list[bytes | None]:
+    """Give `fields` the time of now (ms) as a new mark, higher than the last; return `shown`.
+
+    A repetition gives later marks, and returns those. Returns only when enough replicas have the
+    change (`Durability`).
+    """
+    arguments: list[Value] = [len(fields), *fields, *shown]
+    return list(await connection.evaluate_durably(source("mark_account"), [key], *arguments))
+
+
 class ClientKeys(NamedTuple):
     """The hash of clients, and the entries of their names."""
 
