@@ -18,6 +18,7 @@ from aiohttp import web
 
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.app import Apps, build
+from deviceflow.audit.opening import open_sinks
 from deviceflow.config import Server, Settings
 from deviceflow.core.address import is_trusted
 from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
@@ -119,7 +120,7 @@ async def _work(context: WorkerContext, post: Post) -> None:
         line.report(Report.PREPARED)
         await line.until(Order.SERVE, Order.STOP)
         if Order.SERVE in line.given:
-            async with tracing(settings):
+            async with tracing(settings), auditing(apps):
                 await _serve(apps, public, post, cell, line)
         await admin.cleanup()
         beating.cancel()
@@ -179,6 +180,15 @@ async def tracing(settings: Settings) -> AsyncIterator[None]:
     finally:
         logging.TAPS.remove(traces.note)
         await asyncio.to_thread(traces.close)
+
+
+@asynccontextmanager
+async def auditing(apps: Apps) -> AsyncIterator[None]:
+    """Send what is recorded to the sinks of the settings meanwhile."""
+    parts = apps.parts
+    sinks = open_sinks(parts.settings, parts.clock)
+    async with parts.audit.open(sinks.outlets(parts.recorder), sinks.last_place()):
+        yield
 
 
 @asynccontextmanager

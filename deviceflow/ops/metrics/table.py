@@ -131,7 +131,7 @@ SIGN_IN_QUEUE = "sign-in.queue"
 """The limit on these."""
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
-    "Tries that a limit refused, by limit (policy/rules.py).",
+    "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
         "sign-in.account",
@@ -145,6 +145,10 @@ REFUSALS = counter(
         "code.account",
         "client.failure",
         "client.failure-address",
+        "start.client",
+        "start.network",
+        "start.address",
+        "start.live",
         SIGN_IN_QUEUE,
         OTHER,
     ),
@@ -154,6 +158,17 @@ NOTICES = counter(
     "Notices of new devices to people. dropped: too many waited, or the worker ended.",
     channel=("webhook", "mail"),
     outcome=("sent", "failed", "dropped"),
+)
+AUDIT_EVENTS = counter(
+    "deviceflow_audit_events_total",
+    "Security events. left_out: many of a kind at once, so that this one had no line of its own.",
+    outcome=("recorded", "left_out"),
+)
+AUDIT_LINES = counter(
+    "deviceflow_audit_lines_total",
+    "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
+    sink=("file", "stdout", "webhook"),
+    outcome=("written", "lost"),
 )
 RESPONSES = counter(
     "deviceflow_http_responses_total",
