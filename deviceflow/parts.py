@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
@@ -44,6 +45,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
@@ -65,7 +67,8 @@ class Secrets(NamedTuple):
 class Parts:
     """The shared objects of one worker. `pace`: the table that all workers of a host share.
 
-    `recorder` counts what the worker does, `pushes` measures its push messages.
+    `recorder` counts what the worker does, `pushes` measures its push messages, `audit` records
+    security events.
     """
 
     settings: Settings
@@ -90,6 +93,7 @@ class Parts:
     sessions: Sessions
     factors: FactorStore
     limits: Limits
+    starts: Starts
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -99,6 +103,7 @@ class Parts:
     resources: Resources
     pace: PaceTable
     recorder: Recorder
+    audit: Audit
     pushes: PushWatch
     providers: Providers
     links: Links
@@ -218,6 +223,7 @@ def open_parts(
         sessions=Sessions(connection, installation, session_lifetime_s),
         factors=FactorStore(connection, installation),
         limits=limits,
+        starts=Starts(connection, installation, clock),
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -232,6 +238,7 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
+        audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,
         providers=Providers(settings.upstream, clock=clock, steady=steady),
         links=Links(connection, users),

@@ -15,7 +15,9 @@ from deviceflow.config.loading import (
 )
 from deviceflow.config.settings import (
     Admin,
+    AuditSettings,
     Device,
+    GrantLimits,
     Log,
     Notices,
     Pages,
@@ -33,8 +35,10 @@ from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "Admin",
+    "AuditSettings",
     "ConfigError",
     "Device",
+    "GrantLimits",
     "Log",
     "Notices",
     "Pages",

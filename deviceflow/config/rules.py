@@ -10,6 +10,7 @@ from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     SHIPPED_LANGUAGES,
+    AuditSettings,
     Device,
     Notices,
     Pages,
@@ -180,6 +181,14 @@ def _notices_rules(notices: Notices) -> Iterator[Finding]:
             yield missing[0], f"missing, with notices.{given}", "both of them, or none"
 
 
+def _audit_rules(audit: AuditSettings) -> Iterator[Finding]:
+    given = {"webhook_url": audit.webhook_url, "webhook_secret": audit.webhook_secret}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 1:
+        (other,) = given.keys() - {*missing}
+        yield missing[0], f"missing, with audit.{other}", "both of them, or none"
+
+
 def _upstream_rules(upstream: Upstream) -> Iterator[Finding]:
     sources = upstream.secret_sources
     right = "exactly one of client_secret, client_secret_file, client_secret_env and key_file"
@@ -289,6 +298,7 @@ RULES: Rules = {
     Device: _device_rules,
     Registration: _registration_rules,
     Notices: _notices_rules,
+    AuditSettings: _audit_rules,
     Upstream: _upstream_rules,
     Settings: _settings_rules,
 }

@@ -38,6 +38,7 @@ from deviceflow.core.client import (
     ImagePath,
     Interval,
     Lifetime,
+    Limit,
     ScopeToken,
     SecretDigest,
     WebPage,
@@ -94,6 +95,7 @@ class Server(Section, frozen=True, kw_only=True):
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
     watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
@@ -139,6 +141,19 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+
+
+class GrantLimits(Section, frozen=True, kw_only=True):
+    """How many grants the devices of each client may start; 0 for no limit (`policy/admission.py`).
+
+    `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
+    `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    """
+
+    starts: Limit = 1_000_000
+    starts_per_network: Limit = 100_000
+    starts_per_address: Limit = 30_000
+    live_grants: Limit = 1_000_000
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -225,6 +240,22 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class AuditSettings(Section, frozen=True, kw_only=True):
+    """The audit: a line for each security event, in the sinks that are named.
+
+    `file`: its path, by default `audit.jsonl` in `server.data_dir`. A file of more than
+    `max_file_bytes` is rotated, and `files_kept` older ones are kept. With a webhook, each line is
+    posted, too.
+    """
+
+    sinks: tuple[Literal["file", "stdout"], ...] = ("file",)
+    file: FilePath | None = None
+    max_file_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 67_108_864
+    files_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
+    webhook_url: WebhookUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -263,6 +294,7 @@ class Settings(Section, frozen=True, kw_only=True):
     server: Server = Server()
     redis: Redis = Redis()
     device: Device = Device()
+    limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()
@@ -271,6 +303,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
+    audit: AuditSettings = AuditSettings()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -212,6 +212,22 @@ def limit(kind: str, name: str) -> str:
     return f"df:l:{kind}:{name}"
 
 
+def starts(client: str) -> str:
+    """Return the key of a hash: how many grants a client starts, and how many of them live.
+
+    It ends a day after its last entry. Owner: `starts`.
+    """
+    return f"df:c:{{{client}}}"
+
+
+def starts_from(client: str, network: str) -> str:
+    """Return the key of a time: until when a network's starts of this client count.
+
+    It shares the hash slot of `starts`, and ends at that time. Owner: `starts`.
+    """
+    return f"df:cf:{{{client}}}:{network}"
+
+
 def reports(kind: str, name: str) -> str:
     """Return the key of a sorted set, reported grants by time, of a client or an address.
 

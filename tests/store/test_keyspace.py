@@ -23,6 +23,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
+from deviceflow.store.starts import Start, StartLimits, Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
 from deviceflow.store.users import Account, Users
@@ -60,6 +61,8 @@ NAMED: list[Callable[[str], str]] = [
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
     lambda name: keyspace.reports("client", name),
+    keyspace.starts,
+    lambda name: keyspace.starts_from(name, name),
 ]
 
 
@@ -95,6 +98,8 @@ def test_what_is_used_together_is_in_one_slot() -> None:
     assert {slot(key) for key in {*grant, keyspace.living("name")}} == {slot("name")}
     devices = (keyspace.devices, keyspace.devices_by_age, keyspace.devices_by_end)
     assert {slot(key("name")) for key in devices} == {slot("name")}
+    started = {keyspace.starts("name"), keyspace.starts_from("name", "network")}
+    assert {slot(key) for key in started} == {slot("name")}
     counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS}
     assert len({slot(key) for key in counted}) == 1
 
@@ -153,6 +158,8 @@ async def fill(store: Store) -> None:
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
     await upstream.note(ProviderSession("acme", "1", "sid"), "name")
     users.close()
+    starts = Starts(store.connection, store.installation, store.clock)
+    await starts.admit(Start("tv", StartLimits(9, 9, 9, 9), "2001:db8::/48", "2001:db8::/64", 600))
     factors = FactorStore(store.connection, store.installation)
     await factors.change("sub-ada", lambda before: before)
     await factors.claim_passkey("credential", "sub-ada")

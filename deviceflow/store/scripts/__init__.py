@@ -290,6 +290,42 @@ async def forgive(connection: Connection, key: str, try_id: str) -> None:
     await connection.evaluate(source("forgive"), [key], try_id)
 
 
+# Starts
+
+
+class StartTimes(NamedTuple):
+    """The time of starts. `end`: the minute in which their grants end, counted as `minute`.
+
+    `refill_us`: what an empty bucket refills in. `kept_s`: how long the client's count is kept.
+    """
+
+    now_us: int
+    refill_us: int
+    minute: int
+    end: int
+    kept_s: int
+
+
+async def admit_starts(
+    connection: Connection,
+    keys: Sequence[str],
+    times: StartTimes,
+    limits: Sequence[int],
+    starts: Iterable[tuple[int, int]],
+) -> list[tuple[int, int]]:
+    """Count those starts of a client that no limit refuses.
+
+    `keys`: what the client has started, then the buckets of networks and addresses. `limits`: of
+    the client, a network, an address, and live grants; 0 for none. `starts`: the places of each
+    one's network (0 for none) and address in `keys`, counted from 1. Return for each the number of
+    the limit that refuses it (0 for none), and the us to wait. A repetition counts again.
+    """
+    places = [place for start in starts for place in start]
+    arguments = (*times, *limits, *places)
+    answer = await connection.evaluate(source("admit_starts"), keys, *arguments)
+    return list(zip(answer[::2], answer[1::2], strict=True))
+
+
 # Settings of the installation
 
 
