@@ -19,6 +19,7 @@ from deviceflow.store.sessions import Session, Sessions
 from tests.histories.devices import BRIEF, LIFETIMES_S, LiveGrant
 from tests.histories.history import Operation, Outcome
 from tests.histories.wire import Reply, Wire, acknowledge
+from tests.stage.waiting import end
 
 PERSONS = tuple(f"person-{number}" for number in range(6))
 """People who decide through the API. Operators disable some of them."""
@@ -91,6 +92,11 @@ class People:
             done, _ = await asyncio.wait(self._deciding)
             for task in done:
                 task.result()
+
+    async def leave(self) -> None:
+        """Break off what they are doing."""
+        for task in [*self._deciding]:
+            await end(task)
 
     async def _decide(self, grant: LiveGrant) -> None:
         # The codes of BRIEF live so shortly that some decisions come too late.

@@ -101,6 +101,7 @@ async def run(
         finally:
             for task in (*cast.tasks, watching):
                 await end(task)
+            await cast.people.leave()
     _summarise(summary, history.operations)
     summary.violations = check(history.operations)
     summary.took_s = time.monotonic() - began
