@@ -239,7 +239,8 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
-        sessions=parts.sessions,
+        access=parts.person_access,
+        cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
     )
@@ -291,6 +292,8 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         providers=providers,
         replay=parts.replay,
         upstream_sessions=parts.upstream_sessions,
+        links=parts.links,
+        access=parts.person_access,
         throttle=shared.throttle,
         log=log,
     )
@@ -316,10 +319,17 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         settings=parts.settings,
         door=door,
         devices=parts.devices,
+        access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
     )
-    sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
+    sessions = SessionsPage(
+        door=door,
+        sessions=parts.sessions,
+        access=parts.person_access,
+        cookie=shared.cookie,
+        clock=parts.clock,
+    )
     not_me = NotMePage(
         settings=parts.settings,
         visitors=shared.visitors,

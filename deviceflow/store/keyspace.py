@@ -50,6 +50,12 @@ LINKS = "df:links"
 Owner: `links`.
 """
 
+ACCOUNT_MARKS = "df:marks:{df:users}"
+"""A hash, when the sessions and the devices of an account were last ended, by username.
+
+It shares the hash slot of USERS. Owner: `account_marks`.
+"""
+
 SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
@@ -63,6 +69,7 @@ PERMANENT = frozenset(
     {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
     | {LINKS, SLOTS}
     | {FACTORS, PASSKEYS}
+    | {ACCOUNT_MARKS}
 )
 """The keys without a TTL. Every other key has one."""
 

@@ -13,6 +13,7 @@ from yarl import URL
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
+from deviceflow.core.account_marks import AccountMarks
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
@@ -23,6 +24,7 @@ from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.places import open_places
+from deviceflow.store.account_marks import AccessKind
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -166,6 +168,16 @@ class FakeUsers(Users):
         self.accounts[account.username] = changed
         return True
 
+    async def end_until_now(self, account: Account, *ended: AccessKind) -> Account:
+        before = self.accounts[account.username].marks
+        marks = AccountMarks(
+            before.sessions + (AccessKind.SESSIONS in ended),
+            before.devices + (AccessKind.DEVICES in ended),
+        )
+        marked = msgspec.structs.replace(self.accounts[account.username], marks=marks)
+        self.accounts[account.username] = marked
+        return marked
+
     async def find_subject(self, sub: str) -> Account | None:
         return next((each for each in self.accounts.values() if each.sub == sub), None)
 
@@ -189,6 +201,10 @@ class FakeSessions(Sessions):
         session_id = f"session-{self.count}".ljust(43, "x")
         self.by_id[session_id] = session
         return session_id
+
+    async def renew(self, session_id: str, session: Session) -> str:
+        self.by_id.pop(session_id)
+        return await self.start(session)
 
     async def get(self, session_id: str) -> Session | None:
         if self.is_down:
