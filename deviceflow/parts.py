@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import web
@@ -36,6 +37,7 @@ from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
 from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
+from deviceflow.store.kept_keys import keep_new_keys
 from deviceflow.store.limits import Limits
 from deviceflow.store.links import Links
 from deviceflow.store.mirror import Mirror
@@ -177,11 +179,13 @@ def open_parts(
     limits = Limits(connection, installation)
     limits.on_refusal = partial(recorder.count, table.REFUSALS)
     reload = Reload(
+        connection=connection,
+        keep=partial(keep_new_keys, Path(settings.server.data_dir), installation),
         clients=clients,
         stored_clients=stored_clients,
         revocations=revocations,
         signer=signer,
-        signing_keys=open_signing_keys(settings, connection, clock),
+        signing_keys=open_signing_keys(settings, connection, installation, clock),
         installation=installation,
         clock=clock,
     )

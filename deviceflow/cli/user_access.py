@@ -7,13 +7,13 @@ import time
 from typing import NamedTuple, Self
 
 from deviceflow.config import Settings
+from deviceflow.start import open_installation
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.grants import Grants
-from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Sessions
@@ -30,7 +30,7 @@ class UserAccess(NamedTuple):
     @classmethod
     async def open(cls, settings: Settings, connection: Connection, users: Users) -> Self:
         """Open them. May raise StoreUnavailable."""
-        installation, clock = await Installation.open(connection), time.time
+        installation, clock = await open_installation(settings, connection), time.time
         idle_s = settings.tokens.refresh_token_idle_s
         index = DeviceIndex(connection, installation, idle_s, clock)
         slots = Slots(connection, clock)

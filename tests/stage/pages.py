@@ -35,6 +35,7 @@ from deviceflow.store.devices import (
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
@@ -153,6 +154,8 @@ class FakeUsers(Users):
             "eve": _account("eve", disabled=True),
         }
         self.verified: list[str] = []
+        self.hinders: Exception | None = None
+        self.senders: list[Sender] = []
 
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
@@ -181,7 +184,12 @@ class FakeUsers(Users):
     async def find_subject(self, sub: str) -> Account | None:
         return next((each for each in self.accounts.values() if each.sub == sub), None)
 
-    async def verify(self, username: str, password: str) -> Account | None:
+    async def verify(
+        self, username: str, password: str, sender: Sender = ANYBODY
+    ) -> Account | None:
+        self.senders.append(sender)
+        if self.hinders is not None:
+            raise self.hinders
         self.verified.append(username)
         account = self.accounts.get(username)
         good = account is not None and account.password_hash == password and not account.disabled

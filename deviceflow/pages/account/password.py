@@ -9,6 +9,7 @@ from deviceflow.core.precis import MIN_PASSWORD, prepare_password, prepare_usern
 from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.person_access import PersonAccess
@@ -39,6 +40,7 @@ class ChangePasswordPage:
 
     owners: Owners
     users: Users
+    check: PasswordCheck
     access: PersonAccess
     cookie: SessionCookie
     throttle: Throttle
@@ -107,10 +109,9 @@ class ChangePasswordPage:
             attempt = await self.throttle.sign_in(name, address, browser)
         except TooManyTries:
             return "paused"
-        if await self.users.verify(username, owner.fields["password"]) is None:
-            return "wrong"
-        await attempt.forgive()
-        return ""
+        old = owner.fields["password"]
+        account = await self.check.account_of(owner.visitor, attempt, username, old)
+        return "wrong" if account is None else ""
 
 
 def _problem_of(owner: Owner) -> str:

@@ -340,6 +340,23 @@ async def install(
     return dict(zip(answer[::2], answer[1::2], strict=True))
 
 
+async def change_installation(
+    connection: Connection,
+    key: str,
+    *,
+    before: Mapping[bytes, bytes],
+    after: Mapping[bytes, bytes],
+) -> bool:
+    """Replace the secrets; return False if they are not `before` any more.
+
+    A repetition finds `after` stored and returns True.
+    """
+    fields = [part for pair in sorted(before.items()) for part in pair]
+    changed = [part for pair in sorted(after.items()) for part in pair]
+    arguments: list[Value] = [len(fields), *fields, *changed]
+    return bool(await connection.evaluate(source("change_installation"), [key], *arguments))
+
+
 async def change_client(
     connection: Connection, key: str, client_id: str, *, before: bytes, after: bytes
 ) -> bool:
