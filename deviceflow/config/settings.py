@@ -11,9 +11,11 @@ from msgspec import Meta
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
+    Argument,
     Colour,
     CorsOrigin,
     Email,
+    EnvelopeKey,
     FilePath,
     Folder,
     HeaderName,
@@ -124,6 +126,24 @@ class Redis(Section, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(ge=1, le=16)] = 1
     replica_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
     max_connections: Annotated[int, Meta(ge=2, le=10_000)] = 64
+
+
+class Keys(Section, frozen=True, kw_only=True):
+    """The envelope keys, which seal the secrets in the store. At most one source of them is set.
+
+    `envelope_file`: a file with a key a line; the first one seals, all of them open.
+    `envelope_keys`: the same keys themselves, for the environment. `envelope_command`: a command
+    and its arguments; what it prints is read as the file is.
+    """
+
+    envelope_file: FilePath | None = None
+    envelope_keys: tuple[EnvelopeKey, ...] = ()
+    envelope_command: tuple[Argument, ...] = ()
+
+    @property
+    def has_envelope(self) -> bool:
+        """Whether there is a source."""
+        return bool(self.envelope_file or self.envelope_keys or self.envelope_command)
 
 
 class Device(Section, frozen=True, kw_only=True):
@@ -295,6 +315,7 @@ class Settings(Section, frozen=True, kw_only=True):
     issuer: Issuer | None = None
     server: Server = Server()
     redis: Redis = Redis()
+    keys: Keys = Keys()
     device: Device = Device()
     limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()

@@ -14,6 +14,7 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.factors import FactorStore
@@ -40,6 +41,7 @@ ENDING = [
     keyspace.ENDS,
     keyspace.DECISIONS,
     keyspace.CLIENT_REVOCATIONS,
+    keyspace.CHANGED_CLIENTS,
 ]
 
 NAMED: list[Callable[[str], str]] = [
@@ -142,7 +144,8 @@ async def fill(store: Store) -> None:
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Reports(store.connection, store.installation, store.clock).add("grant", "tv", "")
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
-    await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
+    signing_keys = SigningKeys(store.connection, store.installation, 60, is_usable, store.clock)
+    await signing_keys.add_first(new_key("ES256", 1))
     await ClientRevocations(store.connection).revoke("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
@@ -157,6 +160,9 @@ async def fill(store: Store) -> None:
     await answers.keep("state", {"code": "x"})
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
     await upstream.note(ProviderSession("acme", "1", "sid"), "name")
+    ada = await users.find("ada")
+    assert ada is not None
+    await users.end_until_now(ada, *EVERYTHING)
     users.close()
     starts = Starts(store.connection, store.installation, store.clock)
     await starts.admit(Start("tv", StartLimits(9, 9, 9, 9), "2001:db8::/48", "2001:db8::/64", 600))

@@ -340,6 +340,23 @@ async def install(
     return dict(zip(answer[::2], answer[1::2], strict=True))
 
 
+async def change_installation(
+    connection: Connection,
+    key: str,
+    *,
+    before: Mapping[bytes, bytes],
+    after: Mapping[bytes, bytes],
+) -> bool:
+    """Replace the secrets; return False if they are not `before` any more.
+
+    A repetition finds `after` stored and returns True.
+    """
+    fields = [part for pair in sorted(before.items()) for part in pair]
+    changed = [part for pair in sorted(after.items()) for part in pair]
+    arguments: list[Value] = [len(fields), *fields, *changed]
+    return bool(await connection.evaluate(source("change_installation"), [key], *arguments))
+
+
 async def change_client(
     connection: Connection, key: str, client_id: str, *, before: bytes, after: bytes
 ) -> bool:
@@ -349,6 +366,30 @@ async def change_client(
     """
     answer = await connection.evaluate(source("change_client"), [key], client_id, before, after)
     return bool(answer == b"changed")
+
+
+async def note_client(
+    connection: Connection, keys: Sequence[str], client_id: str, *, kept: int, kept_s: int
+) -> int:
+    """Count a change of one client, and note which one; return the revision.
+
+    `keys`: the revision, and the changes by revision, of which the newest `kept` stay for `kept_s`
+    s. A repetition counts another change of the same client.
+    """
+    arguments = (client_id, kept, kept_s)
+    return int(await connection.evaluate(source("note_client"), keys, *arguments))
+
+
+async def mark_account(
+    connection: Connection, key: str, fields: Sequence[str], *, shown: Sequence[str]
+) -> list[bytes | None]:
+    """Give `fields` the time of now (ms) as a new mark, higher than the last; return `shown`.
+
+    A repetition gives later marks, and returns those. Returns only when enough replicas have the
+    change (`Durability`).
+    """
+    arguments: list[Value] = [len(fields), *fields, *shown]
+    return list(await connection.evaluate_durably(source("mark_account"), [key], *arguments))
 
 
 class ClientKeys(NamedTuple):
