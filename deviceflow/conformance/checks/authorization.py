@@ -149,6 +149,8 @@ async def get(site: Site) -> str:
     query = f"client_id={site.client.client_id}"
     answer = await site.send("GET", f"{site.at.device_authorization}?{query}")
     require(not answer.members.get("device_code"), "GET gives codes")
+    if answer.status < 400 and not answer.is_json:  # noqa: PLR2004
+        return "GET gives a page for people"
     require(answer.status >= 400, f"GET gives {answer.status}")  # noqa: PLR2004
     return f"GET gives {answer.status}"
 
