@@ -6,6 +6,7 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
+from deviceflow.callers import Callers
 from deviceflow.core import pkce
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
@@ -51,6 +52,7 @@ class DeviceCodeGrant:
     proofs: DPoPProofs
     revocations: ClientRevocations
     outboxes: Outboxes
+    callers: Callers
     clock: Clock
     recorder: Recorder
 
@@ -80,7 +82,9 @@ class DeviceCodeGrant:
         return answer_poll(verdict)
 
     async def _hold(self, request: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
-        held = self.held.held_answer(request.http.transport, code, wait)
+        address = self.callers.address(request.http)
+        share = self.held.shares.of(address, request.client.client_id)
+        held = self.held.held_answer(request.http.transport, code, wait, share)
         if held is None:
             return answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING))
         answer = await held
