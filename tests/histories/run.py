@@ -19,7 +19,7 @@ from tests.histories.devices import LIFETIMES_S, Device
 from tests.histories.history import History, Operation
 from tests.histories.operators import Operators
 from tests.histories.people import People
-from tests.histories.site import Site, open_site
+from tests.histories.site import LOOPBACK, Site, open_site
 from tests.histories.wire import Wire
 from tests.stage.waiting import end
 
@@ -40,7 +40,7 @@ class Plan(NamedTuple):
     devices: int = 24
     seed: int = 8628
     faults: str | None = ""
-    orders_s: float = 8.0
+    orders_s: float = 4.0
     stops_at_once: bool = False
 
 
@@ -128,15 +128,14 @@ async def _meet(plan: Plan, site: Site, history: History, stack: AsyncExitStack)
     people = await People.meet(wire, site.store_url, plan.seed)
     cast = _Cast(asyncio.Event(), people, [], [])
     for number in range(plan.devices):
-        keeps = number % 2 == 0
-        own = await stack.enter_async_context(_session()) if keeps else session
-        device = Device(
-            number,
-            dataclasses.replace(wire, session=own),
-            people.see,
-            cast.stopping,
-            plan.seed,
-        )
+        own, host = wire, None
+        if number % 2 == 0:
+            # Half of the devices keep their connections to one host.
+            host = number // 2 % len(site.doors)
+            kept = await stack.enter_async_context(_session())
+            front = f"http://{LOOPBACK}:{site.doors[host].port}"
+            own = dataclasses.replace(wire, session=kept, front=front)
+        device = Device(number, own, people.see, cast.stopping, plan.seed, host)
         cast.living.append(asyncio.create_task(device.live()))
     if plan.orders_s:
         operators = Operators(site, wire, plan.orders_s, plan.seed)
@@ -148,10 +147,7 @@ async def _meet(plan: Plan, site: Site, history: History, stack: AsyncExitStack)
 
 
 def _session(*, force_close: bool = False) -> ClientSession:
-    """Make a client. With `force_close`, every request has a connection of its own.
-
-    Half of the devices keep theirs, so they stay with one worker, as long as it lives.
-    """
+    """Make a client. With `force_close`, every request has a connection of its own."""
     connector = TCPConnector(limit=0, force_close=force_close)
     return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
 
