@@ -19,8 +19,8 @@ outcome is MAYBE. No line has a token or a code: tokens are named by a digest.
 | fault | kind, and what it needs | |
 
 `grant` is the name that the run gives a grant. A poll with the answer `slow_down` has the interval,
-one with `tokens` has jti, sub, scope and refresh. `unread` in the result of a MAYBE: an answer came,
-and the device ignored it, as if the network had lost it. `status`: of HTTP, if it is unusual.
+one with `tokens` has jti, sub, scope and refresh. `unread` in the result of a MAYBE: an answer
+came, and the device ignored it, as if the network had lost it. `status`: of HTTP, if it is unusual.
 """
 
 import hashlib

@@ -91,6 +91,7 @@ async def run(
         try:
             await _wait(plan.seconds, cast.stopping, [*cast.tasks, watching])
             cast.stopping.set()
+            stopped_at = history.now
             async with asyncio.timeout(WIND_DOWN_S):
                 # First, so that no host is left dead or stopped.
                 await asyncio.gather(*cast.beside)
@@ -102,7 +103,7 @@ async def run(
             for task in (*cast.tasks, watching):
                 await end(task)
             await cast.people.leave()
-    _summarise(summary, history.operations)
+    _summarise(summary, history.operations, stopped_at)
     summary.violations = check(history.operations)
     summary.took_s = time.monotonic() - began
     return summary
@@ -180,16 +181,18 @@ async def _watch(
             summary.first_at = history.now
             if summary.plan.stops_at_once:
                 stopping.set()
-        _summarise(summary, history.operations)
+        _summarise(summary, history.operations, history.now)
         summary.took_s = history.now
         progress(summary)
 
 
-def _summarise(summary: Summary, operations: list[Operation]) -> None:
+def _summarise(summary: Summary, operations: list[Operation], until: float) -> None:
+    """Count. `until`: when devices began to stop, from which on fewer and fewer polls come."""
     ended = [each for each in operations if each.completed is not None]
     summary.counts = Counter((each.name, each.answer or str(each.outcome)) for each in ended)
     summary.faults = Counter(str(each.args["kind"]) for each in ended if each.name == "fault")
     summary.grants = summary.counts["start", "done"]
-    answered = sorted(each.ended for each in ended if each.name == "poll" and each.is_done)
+    polls = (each for each in ended if each.name == "poll" and each.is_done)
+    answered = sorted(poll.ended for poll in polls if poll.ended <= until)
     gaps = (later - earlier for earlier, later in pairwise(answered))
     summary.silence_s = max(gaps, default=0.0)
