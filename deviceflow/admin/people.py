@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.audit.events import SecurityEvent, by_token
+from deviceflow.audit.journal import Audit
 from deviceflow.store.devices import DevicePage, Devices
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.users import Account, Users
@@ -24,6 +26,7 @@ class PeopleDesk:
     users: Users
     devices: Devices
     sessions: Sessions
+    audit: Audit
 
     async def find(self, text: str) -> Account | None:
         """Return the user of that name, as a person types it, or of that subject."""
@@ -40,16 +43,28 @@ class PeopleDesk:
         is_ended = await self.devices.disconnect(sub, device_id)
         if is_ended:
             log.info("device.disconnected", sub=sub, by=BY_OPERATOR, operator=operator)
+            self.audit.record(
+                SecurityEvent.DEVICE_DISCONNECTED,
+                sub=sub,
+                grant_id=device_id,
+                by=by_token(operator),
+            )
         return is_ended
 
     async def disconnect_all(self, sub: str, operator: str) -> int:
         """End the access of all devices; return how many there were."""
         number = await self.devices.disconnect_all(sub)
         log.info("devices.disconnected", sub=sub, devices=number, operator=operator)
+        self.audit.record(
+            SecurityEvent.DEVICE_DISCONNECTED, sub=sub, number=number, by=by_token(operator)
+        )
         return number
 
     async def end_sessions(self, sub: str, operator: str) -> int:
         """Sign a person out of all browsers; return how many there were."""
         number = await self.sessions.end_all(sub)
         log.info("sessions.ended", sub=sub, sessions=number, operator=operator)
+        self.audit.record(
+            SecurityEvent.SESSION_ENDED, sub=sub, number=number, by=by_token(operator)
+        )
         return number

@@ -55,12 +55,15 @@ class AdminParts:
             read_code=self.read_code,
             recorder=parts.recorder,
             clock=parts.clock,
+            audit=parts.audit,
         )
 
     def people(self) -> PeopleDesk:
         """Make the desk at which the access of people is ended."""
         parts = self.parts
-        return PeopleDesk(users=parts.users, devices=parts.devices, sessions=parts.sessions)
+        return PeopleDesk(
+            users=parts.users, devices=parts.devices, sessions=parts.sessions, audit=parts.audit
+        )
 
 
 def add_admin(app: web.Application, shared: AdminParts) -> None:
@@ -76,14 +79,21 @@ def _api(shared: AdminParts) -> web.Application:
     refusals = ThinnedLog(("(others)",), shared.parts.clock)
     document = published_document(API)
     bearers = BearerTokens(
-        tokens=shared.tokens, open_path=f"{API}{document.path}", refusals=refusals
+        tokens=shared.tokens,
+        open_path=f"{API}{document.path}",
+        refusals=refusals,
+        audit=shared.parts.audit,
     )
     app = web.Application(middlewares=[answer_problems, bearers.middleware()])
     app.add_routes(document.routes())
     endpoints = (
         GrantEndpoints(desk=shared.desk()),
         FleetEndpoint(watch=shared.fleet),
-        ClientEndpoints(clients=shared.parts.clients, revocations=shared.parts.client_revocations),
+        ClientEndpoints(
+            clients=shared.parts.clients,
+            revocations=shared.parts.client_revocations,
+            audit=shared.parts.audit,
+        ),
         PeopleEndpoints(desk=shared.people()),
     )
     app.add_routes(route for endpoint in endpoints for route in endpoint.routes())
@@ -106,7 +116,7 @@ def _console(shared: AdminParts) -> web.Application:
     frame = Frame(sessions=sessions, templates=templates, hosts=hosts)
     desk, people = shared.desk(), shared.people()
     pages = (
-        ConsoleSignIn(frame=frame, tokens=tokens),
+        ConsoleSignIn(frame=frame, tokens=tokens, audit=parts.audit),
         Overview(frame=frame, watch=shared.fleet, desk=desk, people=people),
         GrantPages(frame=frame, desk=desk),
         ClientPages(frame=frame, clients=parts.clients),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core import pkce
@@ -46,6 +48,7 @@ class DeviceAuthorizationEndpoint:
     callers: Callers
     clock: Clock
     recorder: Recorder
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -78,6 +81,9 @@ class DeviceAuthorizationEndpoint:
             client_id=client.client_id,
             scope=grant_request.scope,
             address=grant_request.address,
+        )
+        self.audit.record(
+            SecurityEvent.GRANT_STARTED, grant=issued.log_id, client_id=client.client_id
         )
 
         user_code = codes.display(issued.user_code, form.group)

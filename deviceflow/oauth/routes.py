@@ -117,7 +117,9 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
 
 
 def _checks(parts: Parts) -> Checks:
-    refusals = RefusalLog(callers=parts.callers, clock=parts.clock, recorder=parts.recorder)
+    refusals = RefusalLog(
+        callers=parts.callers, clock=parts.clock, recorder=parts.recorder, audit=parts.audit
+    )
     return Checks(
         refusals=refusals,
         authentication=_authentication(parts, refusals),
@@ -146,7 +148,7 @@ def _authentication(parts: Parts, refusals: RefusalLog) -> ClientAuthentication:
         clients=parts.clients,
         stored_clients=parts.stored_clients,
         proof=ClientProof(issuer=settings.issuer_url, replay=parts.replay, clock=parts.clock),
-        failures=FailureThrottle(parts.limits, parts.clock),
+        failures=FailureThrottle(parts.limits, parts.clock, parts.audit),
         refusals=refusals,
         callers=parts.callers,
         certificate_header=settings.server.client_certificate_header,
@@ -163,6 +165,7 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
 
 
@@ -182,6 +185,7 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
                 users=parts.users,
                 mint=mint,
                 proofs=checks.proofs,
+                audit=parts.audit,
             ),
         ),
     )
@@ -215,12 +219,16 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         outboxes=parts.outboxes,
         clock=parts.clock,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
 
 
 def _revocation(parts: Parts, checks: Checks) -> RevocationEndpoint:
     return RevocationEndpoint(
-        authentication=checks.authentication, presented=checks.presented, families=parts.families
+        authentication=checks.authentication,
+        presented=checks.presented,
+        families=parts.families,
+        audit=parts.audit,
     )
 
 
@@ -244,4 +252,5 @@ def _registration(parts: Parts, checks: Checks) -> RegistrationEndpoint:
         clients=parts.clients,
         stored_clients=parts.stored_clients,
         refusals=checks.refusals,
+        audit=parts.audit,
     )

@@ -1,10 +1,13 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.additions import Additions
@@ -51,6 +54,7 @@ from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
@@ -137,6 +141,7 @@ def _shared(parts: Parts) -> SharedParts:
             lifetime=lifetime,
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
+            audit=parts.audit,
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
@@ -169,7 +174,9 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         known_browsers=known_browsers,
         typed_name=typed_name,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
+    failures = SignInFailures(audit=parts.audit, users=parts.users, installation=parts.installation)
     password = PasswordPage(
         visitors=visitors,
         codes=shared.codes,
@@ -184,6 +191,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         vouched=visitors.vouched,
+        failures=failures,
     )
     second = SecondPage(
         visitors=visitors,
@@ -198,6 +206,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         recorder=parts.recorder,
+        failures=failures,
     )
     routes = [*password.routes(), *second.routes()]
     if visitors.vouched.header:
@@ -209,6 +218,8 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             creates=parts.settings.sign_in.trusted_header_creates,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
+            audit=parts.audit,
         )
         routes += step.routes()
     if ceremonies is not None:
@@ -218,6 +229,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             ceremonies=ceremonies,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
         )
         routes += passkey.routes()
     return routes
@@ -234,7 +246,11 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     )
     new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
     additions = Additions(
-        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+        owners=owners,
+        new_codes=new_codes,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        audit=parts.audit,
     )
     password = ChangePasswordPage(
         owners=owners,
@@ -242,11 +258,12 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         sessions=parts.sessions,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
+        audit=parts.audit,
     )
     return [
         *SecurityPage(owners=owners).routes(),
         *password.routes(),
-        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes, audit=parts.audit).routes(),
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
@@ -285,6 +302,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         clock=parts.clock,
         log=log,
+        audit=parts.audit,
     )
     logout = BackChannelLogout(
         visitors=visitors,
@@ -293,8 +311,14 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         upstream_sessions=parts.upstream_sessions,
         throttle=shared.throttle,
         log=log,
+        audit=parts.audit,
     )
+    parts.links.on_created = partial(_record_new_account, parts.audit)
     return [*start.routes(), *callback.routes(), *logout.routes()]
+
+
+def _record_new_account(audit: Audit, sub: str) -> None:
+    audit.record(SecurityEvent.ACCOUNT_ADDED, sub=sub, way="upstream")
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
@@ -305,6 +329,7 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
         cookie=shared.cookie,
         providers=parts.providers,
         issuer=parts.settings.issuer_url,
+        audit=parts.audit,
     )
 
 
@@ -318,8 +343,11 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
-    sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
+    sessions = SessionsPage(
+        door=door, sessions=parts.sessions, clock=parts.clock, audit=parts.audit
+    )
     not_me = NotMePage(
         settings=parts.settings,
         visitors=shared.visitors,
@@ -328,6 +356,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     return [*devices.routes(), *sessions.routes(), *not_me.routes()]
 
@@ -339,7 +368,9 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
     refusals = Refusals(seal=shared.seal, codes=codes)
     check = SignInCheck(clock=parts.clock)
-    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    claim = ClaimStep(
+        throttle=throttle, grants=grants, requests=requests, refusals=refusals, audit=parts.audit
+    )
     decide = DecideStep(
         throttle=throttle,
         grants=grants,
@@ -348,9 +379,14 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         recorder=parts.recorder,
         check=check,
+        audit=parts.audit,
     )
     switch = SwitchStep(
-        grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
+        grants=grants,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        requests=requests,
+        audit=parts.audit,
     )
     report = ReportStep(
         reports=parts.reports,
@@ -358,6 +394,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         grants=grants,
         decide=decide,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
     step = SubmitStep(
         visitors=visitors,
@@ -408,6 +445,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         check=check,
         ways=shared.ways,
         factors=parts.factors,
+        audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
     pages = (enter, confirm, step_up, done, sent)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import prepare_username
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
@@ -37,6 +39,7 @@ class Throttle:
     lifetime: CodeLifetime
     recorder: Recorder
     refusals: ThinnedLog
+    audit: Audit
 
     async def sign_in(self, username: str, address: str, browser: str | None) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
@@ -63,7 +66,7 @@ class Throttle:
         try:
             return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
         except TooManyTries as refusal:
-            self._note(refusal, address)
+            self._note(refusal, address, sub)
             raise
 
     async def _attempt(self, counts: tuple[Count, ...], address: str) -> Try:
@@ -74,8 +77,12 @@ class Throttle:
             self._note(refusal, address)
             raise
 
-    def _note(self, refusal: TooManyTries, address: str) -> None:
+    def _note(self, refusal: TooManyTries, address: str, sub: str = "") -> None:
         """Log that a limit refuses: a line a minute for each limit and address, and more."""
+        limit = refusal.rule.name
+        self.audit.record(
+            SecurityEvent.LIMIT_REFUSED, outcome="failure", limit=limit, sub=sub, address=address
+        )
         line = self.refusals.note((refusal.rule.name, address))
         if line is not None:
             (limit, address), times = line

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import MIN_PASSWORD, prepare_password, prepare_username
 from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.known_browser import KnownBrowsers
@@ -38,6 +40,7 @@ class ChangePasswordPage:
     sessions: Sessions
     throttle: Throttle
     known_browsers: KnownBrowsers
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -76,6 +79,7 @@ class ChangePasswordPage:
         # Whoever knew the old password may be signed in somewhere.
         await self.sessions.end_all(owner.sub, besides=owner.visitor.cookie)
         log.info("account.changed", change="password", address=owner.visitor.address)
+        self.audit.record(SecurityEvent.PASSWORD_CHANGED, sub=owner.sub, way="page")
         return self.owners.lead(owner, notice="password_changed")
 
     async def _problem_of_old(self, owner: Owner) -> str:
@@ -88,6 +92,9 @@ class ChangePasswordPage:
         except TooManyTries:
             return "paused"
         if await self.users.verify(username, owner.fields["password"]) is None:
+            self.audit.record(
+                SecurityEvent.SIGN_IN_FAILED, outcome="failure", way="old_password", sub=owner.sub
+            )
             return "wrong"
         await attempt.forgive()
         return ""

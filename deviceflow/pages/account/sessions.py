@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.clock import Clock
 from deviceflow.pages.account.door import AccountDoor, Said
 from deviceflow.pages.account.facts import session_facts
@@ -27,6 +29,7 @@ class SessionsPage:
     door: AccountDoor
     sessions: Sessions
     clock: Clock
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -57,9 +60,14 @@ class SessionsPage:
         if name == OTHER_SESSIONS:
             number = await self.sessions.end_all(visit.sub, besides=own)
             log.info("sessions.ended", sub=visit.sub, sessions=number)
+            self._record(visit.sub, number)
             return self.door.lead(visit.visitor, _PATH, Said.OTHERS_SIGNED_OUT)
         is_ended = await self.sessions.end_named(visit.sub, name)
         if is_ended:
             log.info("session.ended", sub=visit.sub)
+            self._record(visit.sub)
         said = Said.SIGNED_OUT if is_ended else Said.GONE
         return self.door.lead(visit.visitor, _PATH, said)
+
+    def _record(self, sub: str, number: int = 0) -> None:
+        self.audit.record(SecurityEvent.SESSION_ENDED, sub=sub, way="page", number=number)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome, State
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
@@ -24,6 +26,7 @@ class ClaimStep:
     grants: Grants
     requests: DeviceRequests
     refusals: Refusals
+    audit: Audit
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Claim the request that the code belongs to, or lead back to the form."""
@@ -33,6 +36,7 @@ class ClaimStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self._refuse(submission, Reason.UNUSABLE)
         if submission.is_filled_in and _must_be_typed(device_request):
             await guess.once(_typing(device_request.grant))
@@ -64,6 +68,13 @@ class ClaimStep:
             case Outcome.CLAIMED:
                 name = self.grants.log_id(grant.id)
                 log.warning("grant.claimed_by_another", grant=name, client_id=grant.client_id)
+                self.audit.record(
+                    SecurityEvent.GRANT_CLAIMED_BY_ANOTHER,
+                    outcome="failure",
+                    grant=name,
+                    client_id=grant.client_id,
+                    sub=submission.sub,
+                )
                 return self._refuse(submission, Reason.CLAIMED)
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)

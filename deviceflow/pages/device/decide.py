@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import DECISION_EVENTS, SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
@@ -37,6 +39,7 @@ class DecideStep:
     refusals: Refusals
     recorder: Recorder
     check: SignInCheck
+    audit: Audit
 
     async def carry_out(
         self, submission: Submission, event: Event, pressed: str = ""
@@ -55,6 +58,7 @@ class DecideStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
         return await self.claim.claim(submission, device_request, guess)
 
@@ -74,9 +78,18 @@ class DecideStep:
         subject, address = submission.person.subject(), submission.visitor.address
         outcome = await self.grants.decide(grant, event, subject, scope, address)
         self.recorder.count(table.DECIDED, event, outcome)
+        name = self.grants.log_id(grant.id)
+        if outcome is Outcome.CHANGED:
+            self.audit.record(
+                DECISION_EVENTS[event],
+                grant=name,
+                client_id=grant.client_id,
+                sub=submission.sub,
+                way="page",
+            )
         log.info(
             "grant.decided",
-            grant=self.grants.log_id(grant.id),
+            grant=name,
             wanted=event,
             outcome=outcome,
             client_id=grant.client_id,

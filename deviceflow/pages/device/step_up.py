@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.assurance import Shortfall, shortfall
 from deviceflow.core.client import Client
 from deviceflow.core.clock import Clock
@@ -52,6 +54,7 @@ class StepUpPage:
     check: SignInCheck
     ways: SignInWays
     factors: FactorStore
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -68,6 +71,13 @@ class StepUpPage:
         lacks = self.check.lacks(visitor.person, client) if client else None
         if own is None or client is None or lacks is None:
             return see_other(request, "/device/confirm", self.codes.carry(text))
+        self.audit.record(
+            SecurityEvent.STEP_UP_REQUIRED,
+            outcome="failure",
+            sub=visitor.person.account.sub,
+            client_id=client.client_id,
+            reason=lacks.value,
+        )
         code = self.requests.show(own)
         has_way = await self._has_way(lacks, visitor.person.account.sub)
         context = {

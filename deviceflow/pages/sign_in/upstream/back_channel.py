@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.form import read_fields
 from deviceflow.pages.headers import security_headers
@@ -34,6 +36,7 @@ class BackChannelLogout:
     upstream_sessions: UpstreamSessions
     throttle: Throttle
     log: UpstreamLog
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -63,6 +66,9 @@ class BackChannelLogout:
         origin = ProviderSession(upstream_id, token.subject, token.sid)
         ended = await self.upstream_sessions.end(origin)
         log.info("upstream.logged_out", upstream=upstream_id, sessions=ended)
+        self.audit.record(
+            SecurityEvent.SESSION_ENDED, way="back_channel", subject=upstream_id, number=ended
+        )
         return _answer(request, 200)
 
 
