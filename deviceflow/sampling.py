@@ -57,6 +57,7 @@ def sampler(parts: Parts, polls: Polling, connections: Connections) -> Sampler:
             (table.HELD_POLLS_LIMIT, lambda: parts.settings.device.max_held),
             (table.CONNECTIONS, connections.__len__),
             (table.CONNECTIONS_LIMIT, connections.limit),
+            (table.SIGN_INS_WAITING, lambda: parts.users.hashing.waiting),
             (table.STORE_IN_USE, lambda: watch.in_flight if watch else 0),
             (table.STORE_POOL, lambda: parts.settings.redis.max_connections),
             (table.STORE_REACHABLE, lambda: bool(feed.reachable)),

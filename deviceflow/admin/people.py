@@ -7,6 +7,7 @@ import structlog
 from deviceflow.audit.events import SecurityEvent, by_token
 from deviceflow.audit.journal import Audit
 from deviceflow.store.devices import DevicePage, Devices
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.users import Account, Users
 
@@ -26,6 +27,7 @@ class PeopleDesk:
     users: Users
     devices: Devices
     sessions: Sessions
+    access: PersonAccess
     audit: Audit
 
     async def find(self, text: str) -> Account | None:
@@ -53,7 +55,11 @@ class PeopleDesk:
 
     async def disconnect_all(self, sub: str, operator: str) -> int:
         """End the access of all devices; return how many there were."""
-        number = await self.devices.disconnect_all(sub)
+        account = await self.users.find_subject(sub)
+        if account is None:
+            number = await self.devices.disconnect_all(sub)
+        else:
+            number = await self.access.disconnect_all(account)
         log.info("devices.disconnected", sub=sub, devices=number, operator=operator)
         self.audit.record(
             SecurityEvent.DEVICE_DISCONNECTED, sub=sub, number=number, by=by_token(operator)
@@ -62,7 +68,11 @@ class PeopleDesk:
 
     async def end_sessions(self, sub: str, operator: str) -> int:
         """Sign a person out of all browsers; return how many there were."""
-        number = await self.sessions.end_all(sub)
+        account = await self.users.find_subject(sub)
+        if account is None:
+            number = await self.sessions.end_all(sub)
+        else:
+            number = await self.access.sign_out(account)
         log.info("sessions.ended", sub=sub, sessions=number, operator=operator)
         self.audit.record(
             SecurityEvent.SESSION_ENDED, sub=sub, number=number, by=by_token(operator)

@@ -62,7 +62,11 @@ class AdminParts:
         """Make the desk at which the access of people is ended."""
         parts = self.parts
         return PeopleDesk(
-            users=parts.users, devices=parts.devices, sessions=parts.sessions, audit=parts.audit
+            users=parts.users,
+            devices=parts.devices,
+            sessions=parts.sessions,
+            access=parts.person_access,
+            audit=parts.audit,
         )
 
 

@@ -12,6 +12,7 @@ from deviceflow.config.settings import (
     SHIPPED_LANGUAGES,
     AuditSettings,
     Device,
+    Keys,
     Notices,
     Pages,
     Redis,
@@ -123,6 +124,13 @@ def _redis_rules(redis: Redis) -> Iterator[Finding]:
             StoreUrl.parse(redis.url)
         except StoreUrlError as error:
             yield "url", f"got {error.wrong}", error.right
+
+
+def _keys_rules(keys: Keys) -> Iterator[Finding]:
+    sources = ("envelope_file", "envelope_keys", "envelope_command")
+    given = [name for name in sources if getattr(keys, name)]
+    if len(given) > 1:
+        yield given[1], f"set beside keys.{given[0]}", "one source of the envelope keys"
 
 
 def _device_rules(device: Device) -> Iterator[Finding]:
@@ -294,6 +302,7 @@ RULES: Rules = {
     ProtectedResource: _resource_rules,
     Server: _server_rules,
     Redis: _redis_rules,
+    Keys: _keys_rules,
     Pages: _pages_rules,
     Device: _device_rules,
     Registration: _registration_rules,

@@ -11,9 +11,11 @@ from msgspec import Meta
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
+    Argument,
     Colour,
     CorsOrigin,
     Email,
+    EnvelopeKey,
     FilePath,
     Folder,
     HeaderName,
@@ -38,6 +40,7 @@ from deviceflow.core.client import (
     ImagePath,
     Interval,
     Lifetime,
+    Limit,
     ScopeToken,
     SecretDigest,
     WebPage,
@@ -125,6 +128,24 @@ class Redis(Section, frozen=True, kw_only=True):
     max_connections: Annotated[int, Meta(ge=2, le=10_000)] = 64
 
 
+class Keys(Section, frozen=True, kw_only=True):
+    """The envelope keys, which seal the secrets in the store. At most one source of them is set.
+
+    `envelope_file`: a file with a key a line; the first one seals, all of them open.
+    `envelope_keys`: the same keys themselves, for the environment. `envelope_command`: a command
+    and its arguments; what it prints is read as the file is.
+    """
+
+    envelope_file: FilePath | None = None
+    envelope_keys: tuple[EnvelopeKey, ...] = ()
+    envelope_command: tuple[Argument, ...] = ()
+
+    @property
+    def has_envelope(self) -> bool:
+        """Whether there is a source."""
+        return bool(self.envelope_file or self.envelope_keys or self.envelope_command)
+
+
 class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
@@ -140,6 +161,19 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+
+
+class GrantLimits(Section, frozen=True, kw_only=True):
+    """How many grants the devices of each client may start; 0 for no limit (`policy/admission.py`).
+
+    `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
+    `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    """
+
+    starts: Limit = 1_000_000
+    starts_per_network: Limit = 100_000
+    starts_per_address: Limit = 30_000
+    live_grants: Limit = 1_000_000
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -279,7 +313,9 @@ class Settings(Section, frozen=True, kw_only=True):
     issuer: Issuer | None = None
     server: Server = Server()
     redis: Redis = Redis()
+    keys: Keys = Keys()
     device: Device = Device()
+    limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()

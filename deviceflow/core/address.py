@@ -22,6 +22,9 @@ Address = IPv4Address | IPv6Address
 IPV6_PREFIX = 64
 """Limits count a whole /64: a customer has at least that, so a new address for every guess."""
 
+IPV6_SITE_PREFIX = 48
+"""The network of a site (RFC 6177): its owner can use another /64 for every request."""
+
 SHARED: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -112,6 +115,17 @@ def rate_key(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
     return address if parsed is None else str(parsed)
+
+
+def site_key(address: str) -> str | None:
+    """Return the /48 of an IPv6 address, the least that a site has; None for an IPv4 address.
+
+    A site has 65,536 networks of the size that `rate_key` names.
+    """
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_SITE_PREFIX), strict=False))
+    return None
 
 
 def is_address(host: str) -> bool:

@@ -46,6 +46,8 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         *("--user-code-alphabet", "numeric", "--user-code-length", "9"),
         *("--no-verification-uri-complete", "--pkce", "required", "--dpop", "required"),
         *("--sign-in", "phishing_resistant", "--max-sign-in-age", "300"),
+        *("--starts", "0", "--starts-per-network", "3", "--starts-per-address", "2"),
+        *("--live-grants", "9"),
     )
     result = clients("add", "meter", *options)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -74,6 +76,10 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         dpop="required",
         sign_in="phishing_resistant",
         max_sign_in_age_s=300,
+        starts=0,
+        starts_per_network=3,
+        starts_per_address=2,
+        live_grants=9,
     )
 
 

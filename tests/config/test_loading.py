@@ -147,6 +147,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "issuer": "https://a.example",
         "redis.url": "redis://r",
         "admin.token_file": "/run/secrets/admin",
+        "keys.envelope_file": "/run/secrets/envelope",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
         "pages.geoip_file": "places.mmdb",
@@ -359,6 +360,20 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             (
                 'redis.durability: got "replicated" without redis.url;'
                 ' expected "local" for the embedded store'
+            ),
+        ),
+        (
+            '[keys]\nenvelope_file = "x"\nenvelope_command = ["cat", "x"]',
+            (
+                "keys.envelope_command: set beside keys.envelope_file;"
+                " expected one source of the envelope keys"
+            ),
+        ),
+        (
+            '[keys]\nenvelope_keys = "hush"',
+            (
+                "keys.envelope_keys[0]: got a value that is not shown here;"
+                " expected 32 random bytes in base64 or hexadecimal (openssl rand -base64 32)"
             ),
         ),
         (

@@ -120,12 +120,18 @@ CLIENT_REPORTS = client_counter(
 
 SIGN_INS = counter(
     "deviceflow_sign_ins_total",
-    "Attempts to sign in. limited: refused without a look at the password.",
-    outcome=("succeeded", "failed", "limited"),
+    "Attempts to sign in. limited: refused without a look at the password; busy: too many waited"
+    " for one; abandoned: the person did not wait.",
+    outcome=("succeeded", "failed", "limited", "busy", "abandoned"),
 )
+SIGN_INS_WAITING = gauge(
+    "deviceflow_sign_ins_waiting", "Passwords that wait to be checked, or to be hashed."
+)
+SIGN_IN_QUEUE = "sign-in.queue"
+"""The limit on these."""
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
-    "Tries that a limit refused, by limit (policy/rules.py).",
+    "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
         "sign-in.account",
@@ -139,6 +145,11 @@ REFUSALS = counter(
         "code.account",
         "client.failure",
         "client.failure-address",
+        "start.client",
+        "start.network",
+        "start.address",
+        "start.live",
+        SIGN_IN_QUEUE,
         OTHER,
     ),
 )
