@@ -165,7 +165,8 @@ class GrantDesk:
         )
         match outcome:
             case Outcome.CHANGED:
-                self._record(grant, order)
+                if grant.state is not _ENDS[order.event]:  # it was not sent again
+                    self._record(grant, order)
                 return self._changed(grant, order)
             case Outcome.CLAIMED:
                 raise Refused(DecisionRefusal.CLAIMED, grant)

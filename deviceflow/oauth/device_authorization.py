@@ -65,7 +65,7 @@ class DeviceAuthorizationEndpoint:
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         address = self.callers.address(request)
         # Before anything that costs: a flood is refused from memory.
-        with _refused_starts():
+        with self._refused_starts(client):
             attempt = self.admission.attempt(client, address, lifetime)
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
@@ -81,7 +81,7 @@ class DeviceAuthorizationEndpoint:
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
-        with _refused_starts():
+        with self._refused_starts(client):
             await self.admission.admit(attempt)
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
@@ -109,6 +109,22 @@ class DeviceAuthorizationEndpoint:
                 interval=interval,
             )
         )
+
+    @contextmanager
+    def _refused_starts(self, client: Client) -> Iterator[None]:
+        """Turn the refusal of a limit into the error that the device receives."""
+        try:
+            yield
+        except TooManyStarts as refusal:
+            limit = f"start.{refusal.limit}"
+            self.audit.record(
+                SecurityEvent.LIMIT_REFUSED,
+                outcome="failure",
+                limit=limit,
+                client_id=client.client_id,
+            )
+            by_address = refusal.limit in {"network", "address"}
+            raise too_many_starts(refusal.wait_s, by_address=by_address) from None
 
     def _entitlement(
         self, scope: str | None, names: list[str], client: Client
@@ -142,16 +158,6 @@ class DeviceAuthorizationEndpoint:
         if not jkt and client.dpop == "required":
             raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
         return jkt
-
-
-@contextmanager
-def _refused_starts() -> Iterator[None]:
-    """Turn the refusal of a limit into the error that the device receives."""
-    try:
-        yield
-    except TooManyStarts as refusal:
-        by_address = refusal.limit in {"network", "address"}
-        raise too_many_starts(refusal.wait_s, by_address=by_address) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

@@ -79,7 +79,7 @@ class DecideStep:
         outcome = await self.grants.decide(grant, event, subject, scope, address)
         self.recorder.count(table.DECIDED, event, outcome)
         name = self.grants.log_id(grant.id)
-        if outcome is Outcome.CHANGED:
+        if outcome is Outcome.CHANGED and grant.state is State.PENDING:  # not sent again
             self.audit.record(
                 DECISION_EVENTS[event],
                 grant=name,
