@@ -32,14 +32,18 @@ from deviceflow.config.values import (
     WebhookUrl,
     Words,
 )
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
+    ApprovalsPerHour,
     Client,
+    ClientNetwork,
     DisplayName,
     ImagePath,
     Interval,
     Lifetime,
     ScopeToken,
     SecretDigest,
+    SignInAge,
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
@@ -128,6 +132,8 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
 
     verification_uri: ShortAddress | None = None
@@ -139,6 +145,22 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+    enabled_by_default: bool = True
+    verification_uri_complete: bool = True
+
+
+class Phishing(Section, frozen=True, kw_only=True):
+    """Rules against phishing (RFC 8628 5.4), for clients without a value of their own.
+
+    The fields are those of `Client`. `barred_scopes`: scopes that no device can get.
+    """
+
+    start_networks: tuple[ClientNetwork, ...] = ()
+    approval_networks: tuple[ClientNetwork, ...] = ()
+    sign_in: SignInMinimum = "any"
+    max_sign_in_age_s: SignInAge | None = None
+    max_approvals_per_hour: ApprovalsPerHour | None = None
+    barred_scopes: tuple[ScopeToken, ...] = ()
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -263,6 +285,7 @@ class Settings(Section, frozen=True, kw_only=True):
     server: Server = Server()
     redis: Redis = Redis()
     device: Device = Device()
+    phishing: Phishing = Phishing()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()

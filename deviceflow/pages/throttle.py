@@ -66,6 +66,14 @@ class Throttle:
             self._note(refusal, address)
             raise
 
+    async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
+        """Count an approval, once for each `grant`, the name of which no other has."""
+        try:
+            return await count_try(self.limits, counts, grant)
+        except TooManyTries as refusal:
+            self._note(refusal, address)
+            raise
+
     async def _attempt(self, counts: tuple[Count, ...], address: str) -> Try:
         try:
             return await count_try(self.limits, counts)
