@@ -7,6 +7,7 @@ from aiohttp import web
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
 from deviceflow.admin.tokens import AdminTokens
+from deviceflow.audit.request_context import noting_requests
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
@@ -81,6 +82,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     app = web.Application(
         middlewares=[
             request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
+            noting_requests(parts.callers),
             answer_in_language,
             answer_errors,
             cross_origin.middleware(),

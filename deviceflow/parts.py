@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
@@ -35,15 +37,18 @@ from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
 from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
+from deviceflow.store.kept_keys import keep_new_keys
 from deviceflow.store.limits import Limits
 from deviceflow.store.links import Links
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
@@ -65,7 +70,8 @@ class Secrets(NamedTuple):
 class Parts:
     """The shared objects of one worker. `pace`: the table that all workers of a host share.
 
-    `recorder` counts what the worker does, `pushes` measures its push messages.
+    `recorder` counts what the worker does, `pushes` measures its push messages, `audit` records
+    security events.
     """
 
     settings: Settings
@@ -90,6 +96,7 @@ class Parts:
     sessions: Sessions
     factors: FactorStore
     limits: Limits
+    starts: Starts
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -99,11 +106,17 @@ class Parts:
     resources: Resources
     pace: PaceTable
     recorder: Recorder
+    audit: Audit
     pushes: PushWatch
     providers: Providers
     links: Links
     upstream_answers: UpstreamAnswers
     upstream_sessions: UpstreamSessions
+
+    @property
+    def person_access(self) -> PersonAccess:
+        """What ends a person's sessions and devices, all at once."""
+        return PersonAccess(users=self.users, sessions=self.sessions, devices=self.devices)
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
@@ -166,11 +179,13 @@ def open_parts(
     limits = Limits(connection, installation)
     limits.on_refusal = partial(recorder.count, table.REFUSALS)
     reload = Reload(
+        connection=connection,
+        keep=partial(keep_new_keys, Path(settings.server.data_dir), installation),
         clients=clients,
         stored_clients=stored_clients,
         revocations=revocations,
         signer=signer,
-        signing_keys=open_signing_keys(settings, connection, clock),
+        signing_keys=open_signing_keys(settings, connection, installation, clock),
         installation=installation,
         clock=clock,
     )
@@ -218,6 +233,7 @@ def open_parts(
         sessions=Sessions(connection, installation, session_lifetime_s),
         factors=FactorStore(connection, installation),
         limits=limits,
+        starts=Starts(connection, installation, clock),
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -232,6 +248,7 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
+        audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,
         providers=Providers(settings.upstream, clock=clock, steady=steady),
         links=Links(connection, users),

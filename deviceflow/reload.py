@@ -1,10 +1,11 @@
 """The reload of what an operator changes while the server runs: clients and signing keys."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients, algorithms_of
@@ -15,31 +16,39 @@ from deviceflow.signing import Signer, is_usable, new_key
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import EnvelopeError
 from deviceflow.store.installation import Installation
 from deviceflow.store.signing_keys import SigningKeys
 
+log = structlog.get_logger()
 
-def open_signing_keys(settings: Settings, connection: Connection, clock: Clock) -> SigningKeys:
+
+def open_signing_keys(
+    settings: Settings, connection: Connection, installation: Installation, clock: Clock
+) -> SigningKeys:
     """Open the stored signing keys, which are kept for as long as what they sign may live."""
     tokens = settings.tokens
     longest = max(tokens.access_token_lifetime_s, tokens.id_token_lifetime_s)
-    return SigningKeys(connection, longest, is_usable, clock)
+    return SigningKeys(connection, installation, longest, is_usable, clock)
 
 
 @dataclass(kw_only=True)
 class Reload:
-    """Reads clients and signing keys as they are in the store, and logs what changed.
+    """Reads clients and keys as they are in the store, and logs what changed.
 
-    With them, it reads for which clients all grants were ended.
+    With them, it reads for which clients all grants were ended. `keep`: called when the keys of the
+    installation have changed.
     """
 
     clients: Clients
     stored_clients: StoredClients
+    connection: Connection
     revocations: ClientRevocations
     signer: Signer
     signing_keys: SigningKeys
     installation: Installation
     clock: Clock
+    keep: Callable[[], None] = lambda: None
 
     _keys_of: bytes = field(init=False)
     _has_read: bool = field(default=False, init=False)
@@ -54,7 +63,7 @@ class Reload:
         self.clients.adopt(await self.stored_clients.all())
         if self._has_read:
             log_client_changes(clients, self._known_clients())
-        await self._reload_keys()
+        await self._open_keys()
         if self._has_read:
             self._log_keys(keys)
         self._has_read = True
@@ -69,7 +78,7 @@ class Reload:
         )
         if after and after.algorithm and self.signer.key_for(after.algorithm) is None:
             keys = self.signer.known
-            await self._reload_keys()
+            await self._open_keys()
             self._log_keys(keys)
 
     def _known_clients(self) -> dict[str, Client]:
@@ -78,7 +87,26 @@ class Reload:
     def _log_keys(self, before: Mapping[str, SigningKey]) -> None:
         log_key_changes(before, self.signer.known, self.signer.signing_key.key_id)
 
+    async def _open_keys(self) -> None:
+        """Read all keys. If they are sealed by an unknown key, read the envelope keys again."""
+        try:
+            try:
+                await self._reload_keys()
+            except EnvelopeError:
+                await asyncio.to_thread(self.installation.envelope.read_again)
+                await self._reload_keys()
+        except EnvelopeError as error:
+            # Another host has sealed them. What this worker knows stays good for what there is.
+            log.error(  # noqa: TRY400 - the reason says it all
+                "keys.cannot_be_opened",
+                reason=str(error),
+                consequence="this host goes on with the keys that it knows; it would not start",
+                remedy="give it the envelope key, then deviceflow reload",
+            )
+
     async def _reload_keys(self) -> None:
+        if await self.installation.take_changes(self.connection):
+            await asyncio.to_thread(self.keep)
         keys = await self.signing_keys.live_keys()
         for algorithm in algorithms_of(self.clients, self.signer.algorithm):
             if signing_key_of(keys, algorithm) is None:

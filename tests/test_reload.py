@@ -23,7 +23,9 @@ from deviceflow.store import keyspace
 from deviceflow.store.announcements import ClientChange
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.feed import CATCH_UP_S
+from deviceflow.store.sealing import seal_all
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
@@ -44,12 +46,14 @@ async def make_parts(
     await connection.command("PING")
     async with AsyncExitStack() as opened:
 
-        async def make(algorithm: str = "ES256", url: str = "") -> Parts:
+        async def make(
+            algorithm: str = "ES256", url: str = "", envelope: Envelope = NO_ENVELOPE
+        ) -> Parts:
             tokens = Tokens(algorithm=algorithm)  # type: ignore[arg-type]
             settings = msgspec.structs.replace(SETTINGS, tokens=tokens)
             own = Connection.open(url or valkey.url)
             opened.push_async_callback(own.close)
-            secrets = await prepare(settings, url or valkey.url)
+            secrets = await prepare(settings, url or valkey.url, envelope)
             pace = memoryview(bytearray(8 * PACE_SLOTS))
             parts = open_parts(settings, own, secrets, pace, clock, clock, Recorder.alone())
             opened.callback(parts.users.close)
@@ -60,7 +64,7 @@ async def make_parts(
 
 def keys_of(parts: Parts) -> SigningKeys:
     """What an operator at that host would change."""
-    return open_signing_keys(parts.settings, parts.connection, parts.clock)
+    return open_signing_keys(parts.settings, parts.connection, parts.installation, parts.clock)
 
 
 def published(parts: Parts) -> set[str]:
@@ -330,3 +334,44 @@ async def test_a_start_without_clients(connection: Connection, valkey: Valkey) -
 def _events(logs: Iterable[Mapping[str, Any]]) -> set[str]:
     """What was logged, but for what is true of every store of the tests: nothing is on disk."""
     return {line["event"] for line in logs} - {"store.finding"}
+
+
+async def test_workers_go_on_when_keys_are_sealed(make_parts: MakeParts) -> None:
+    """By a first envelope key and by another, with a worker that hears of it and one that starts.
+
+    Each worker finds the next key in the source, which it reads again.
+    """
+    ring = [b"1" * 32]
+    without = await make_parts()
+    running = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    operator = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    await settled(running, operator, without)
+    token = running.signer.sign({"jti": "before"}, "jwt")
+    for key in (b"1" * 32, b"2" * 32):
+        ring[:] = [key, *ring][:2]
+        operator.installation.envelope.read_again()
+        with capture_logs() as logs:
+            await seal_all(
+                operator.connection, operator.installation, keys_of(operator), is_sealed=True
+            )
+            await settled(running, operator, without)
+        assert running.installation.fields() == operator.installation.fields()
+        (line,) = [line for line in logs if line["event"] == "keys.cannot_be_opened"]
+        assert "this host has none; set keys.envelope_file" in line["reason"]
+    del ring[1:]
+    started = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    await keys_of(operator).rotate(new_key("ES256", 2**31))
+    await settled(running, started)
+    for parts in (running, started, without):
+        assert parts.signer.verify(token).claims == {"jti": "before"}
+        assert published(parts) & published(running) == published(parts)
+    assert len(published(running)) == 2
+    assert len(published(without)) == 1, "it neither knows the new key nor makes one of its own"
+
+
+async def test_an_envelope_key_that_seals_nothing_yet(make_parts: MakeParts) -> None:
+    with capture_logs() as logs:
+        await make_parts()
+        await make_parts(envelope=Envelope(lambda: (b"1" * 32,)))
+    warnings = [line["event"] for line in logs if line["event"].startswith("keys.")]
+    assert warnings == ["keys.not_sealed"]

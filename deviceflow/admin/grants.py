@@ -112,10 +112,11 @@ class GrantDesk:
         granted = " ".join(scope_tokens(scope))
         self._check(grant, subject, granted)
         # Last: a refused approval makes nobody a user.
-        if not await self._admit(subject):
+        admitted = await self._admit(subject)
+        if admitted is None:
             raise Refused(DecisionRefusal.USER_DISABLED, grant)
-        outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, subject, granted)
-        return await self._end(grant, _Order(Event.APPROVE, operator, subject, granted), outcome)
+        outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, admitted, granted)
+        return await self._end(grant, _Order(Event.APPROVE, operator, admitted, granted), outcome)
 
     async def deny(self, grant_id: int, sub: str, operator: str) -> Grant:
         """Deny for a person; return the grant as it is then. May raise Refused."""
@@ -146,7 +147,7 @@ class GrantDesk:
         if not {*scope.split()} <= {*grant.scope.split()}:
             raise Refused(DecisionRefusal.SCOPE, grant)
 
-    async def _admit(self, subject: Subject) -> bool:
+    async def _admit(self, subject: Subject) -> Subject | None:
         try:
             return await self.users.admit(subject)
         except SubjectTaken as error:

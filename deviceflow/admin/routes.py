@@ -61,7 +61,12 @@ class AdminParts:
     def people(self) -> PeopleDesk:
         """Make the desk at which the access of people is ended."""
         parts = self.parts
-        return PeopleDesk(users=parts.users, devices=parts.devices, sessions=parts.sessions)
+        return PeopleDesk(
+            users=parts.users,
+            devices=parts.devices,
+            sessions=parts.sessions,
+            access=parts.person_access,
+        )
 
 
 def add_admin(app: web.Application, shared: AdminParts) -> None:

@@ -15,11 +15,14 @@ from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.resources import Resources
+from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
 from deviceflow.policy.phishing import rules_of
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import EnvelopeError
+from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.survey import survey
 from deviceflow.upstream.credential import Credential
 from deviceflow.upstream.errors import UpstreamError
@@ -75,6 +78,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     if not any(client.enabled for client in settings.clients):
         yield "clients: none is enabled, so no device can ask for a code; add [[clients]]"
     yield from _admin_tokens(settings)
+    yield from _envelope(settings)
     yield from risks(settings)
 
 
@@ -233,6 +237,22 @@ def _admin_tokens(settings: Settings) -> Iterator[str]:
             AdminTokens.read(Path(settings.admin.token_file))
         except AdminTokensError as error:
             yield f"admin.token_file: {error}; with this file, the server does not start"
+
+
+def _envelope(settings: Settings) -> Iterator[str]:
+    """Say whose the keys in the store are: its operator's too, if no envelope key seals them."""
+    if settings.keys.envelope_file is not None:
+        try:
+            open_envelope(settings.keys)
+        except EnvelopeError as error:
+            yield f"{error}; with this, the server does not start"
+    if settings.redis.url and not settings.keys.has_envelope:
+        hosts = [endpoint.host for endpoint in StoreUrl.parse(settings.redis.url).endpoints]
+        if not all(map(is_loopback, hosts)):
+            yield (
+                "keys: the store is on another host and has all keys as they are; a copy of it is"
+                " enough to sign tokens; set keys.envelope_file (docs/operations/keys.md)"
+            )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -32,6 +32,10 @@ USAGE = {
     "lifetime_s": "--lifetime SECONDS",
     "interval_s": "--interval SECONDS",
     "max_sign_in_age_s": "--max-sign-in-age SECONDS",
+    "starts": "--starts NUMBER",
+    "starts_per_network": "--starts-per-network NUMBER",
+    "starts_per_address": "--starts-per-address NUMBER",
+    "live_grants": "--live-grants NUMBER",
 }
 """How an option is written where its field and the field's type do not say it."""
 
@@ -56,6 +60,10 @@ UNSET = (
     "approval-network",
     "max-approvals-per-hour",
     "verification-uri-complete",
+    "starts",
+    "starts-per-network",
+    "starts-per-address",
+    "live-grants",
 )
 """The options whose absence means something, so that `clients set` can take them away."""
 
@@ -125,6 +133,13 @@ HELP = {
         "sign_in": "What a person's sign-in must prove before they may approve: anything, a second"
         " factor, or a passkey.",
         "max_sign_in_age_s": "How old the sign-in may be at the approval.",
+    },
+    "Limits, 0 for none (the settings in [limits] are used unless these are given)": {
+        "starts": "How many grants its devices may start in ten minutes.",
+        "starts_per_network": "The same for its devices in one /48 network of IPv6.",
+        "starts_per_address": "The same for its devices at one IPv4 address, or in one /64 network"
+        " of IPv6.",
+        "live_grants": "How many of its grants may be unexpired.",
     },
     "User codes (the setting device.user_code is used unless one of these is given)": {
         "user_code_alphabet": "letters, numeric, or the characters themselves. Default: letters.",

@@ -15,7 +15,10 @@ from deviceflow.config.loading import (
 )
 from deviceflow.config.settings import (
     Admin,
+    AuditSettings,
     Device,
+    GrantLimits,
+    Keys,
     Log,
     Notices,
     Pages,
@@ -34,8 +37,11 @@ from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "Admin",
+    "AuditSettings",
     "ConfigError",
     "Device",
+    "GrantLimits",
+    "Keys",
     "Log",
     "Notices",
     "Pages",

@@ -11,9 +11,11 @@ from msgspec import Meta
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
+    Argument,
     Colour,
     CorsOrigin,
     Email,
+    EnvelopeKey,
     FilePath,
     Folder,
     HeaderName,
@@ -41,6 +43,7 @@ from deviceflow.core.client import (
     ImagePath,
     Interval,
     Lifetime,
+    Limit,
     ScopeToken,
     SecretDigest,
     SignInAge,
@@ -98,6 +101,7 @@ class Server(Section, frozen=True, kw_only=True):
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
     watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
@@ -126,6 +130,24 @@ class Redis(Section, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(ge=1, le=16)] = 1
     replica_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
     max_connections: Annotated[int, Meta(ge=2, le=10_000)] = 64
+
+
+class Keys(Section, frozen=True, kw_only=True):
+    """The envelope keys, which seal the secrets in the store. At most one source of them is set.
+
+    `envelope_file`: a file with a key a line; the first one seals, all of them open.
+    `envelope_keys`: the same keys themselves, for the environment. `envelope_command`: a command
+    and its arguments; what it prints is read as the file is.
+    """
+
+    envelope_file: FilePath | None = None
+    envelope_keys: tuple[EnvelopeKey, ...] = ()
+    envelope_command: tuple[Argument, ...] = ()
+
+    @property
+    def has_envelope(self) -> bool:
+        """Whether there is a source."""
+        return bool(self.envelope_file or self.envelope_keys or self.envelope_command)
 
 
 class Device(Section, frozen=True, kw_only=True):
@@ -161,6 +183,19 @@ class Phishing(Section, frozen=True, kw_only=True):
     max_sign_in_age_s: SignInAge | None = None
     max_approvals_per_hour: ApprovalsPerHour | None = None
     barred_scopes: tuple[ScopeToken, ...] = ()
+
+
+class GrantLimits(Section, frozen=True, kw_only=True):
+    """How many grants the devices of each client may start; 0 for no limit (`policy/admission.py`).
+
+    `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
+    `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    """
+
+    starts: Limit = 1_000_000
+    starts_per_network: Limit = 100_000
+    starts_per_address: Limit = 30_000
+    live_grants: Limit = 1_000_000
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -247,6 +282,22 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class AuditSettings(Section, frozen=True, kw_only=True):
+    """The audit: a line for each security event, in the sinks that are named.
+
+    `file`: its path, by default `audit.jsonl` in `server.data_dir`. A file of more than
+    `max_file_bytes` is rotated, and `files_kept` older ones are kept. With a webhook, each line is
+    posted, too.
+    """
+
+    sinks: tuple[Literal["file", "stdout"], ...] = ("file",)
+    file: FilePath | None = None
+    max_file_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 67_108_864
+    files_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
+    webhook_url: WebhookUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -284,8 +335,10 @@ class Settings(Section, frozen=True, kw_only=True):
     issuer: Issuer | None = None
     server: Server = Server()
     redis: Redis = Redis()
+    keys: Keys = Keys()
     device: Device = Device()
     phishing: Phishing = Phishing()
+    limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()
@@ -294,6 +347,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
+    audit: AuditSettings = AuditSettings()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -23,6 +23,9 @@ Address = IPv4Address | IPv6Address
 IPV6_PREFIX = 64
 """Limits count a whole /64: a customer has at least that, so a new address for every guess."""
 
+IPV6_SITE_PREFIX = 48
+"""The network of a site (RFC 6177): its owner can use another /64 for every request."""
+
 SHARED: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -131,6 +134,17 @@ def is_in_networks(address: str, networks: Sequence[str]) -> bool:
     """
     parsed = _parse(address)
     return parsed is not None and _is_within(parsed, [_network(text) for text in networks])
+
+
+def site_key(address: str) -> str | None:
+    """Return the /48 of an IPv6 address, the least that a site has; None for an IPv4 address.
+
+    A site has 65,536 networks of the size that `rate_key` names.
+    """
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_SITE_PREFIX), strict=False))
+    return None
 
 
 def is_address(host: str) -> bool:

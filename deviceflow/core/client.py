@@ -117,6 +117,8 @@ ApprovalsPerHour = Annotated[int, Meta(ge=1, le=100_000)]
 
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
+Limit = Annotated[int, Meta(ge=0, le=100_000_000)]
+"""A number of grants; 0 for no limit."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -145,6 +147,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `pkce`, `dpop`: whether the device must bind its code and tokens (RFC 7636, RFC 9449).
     `sign_in`: what a sign-in must prove at least before a person may approve its grants, and
     `max_sign_in_age_s` how old it may be.
+    `starts`, `starts_per_network`, `starts_per_address`, `live_grants`: how many grants its devices
+    may start, and have (`policy/admission.py`).
     `verified`: False where the name is only the client's own claim: it has registered itself.
     """
 
@@ -181,6 +185,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sign_in: SignInMinimum | None = None
     max_sign_in_age_s: SignInAge | None = None
     verified: bool = True
+    starts: Limit | None = None
+    starts_per_network: Limit | None = None
+    starts_per_address: Limit | None = None
+    live_grants: Limit | None = None
 
     def __post_init__(self) -> None:
         """Keep the name in its normal form, and fit to be shown even in an old record."""

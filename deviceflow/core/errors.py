@@ -169,3 +169,14 @@ def too_many_failures(retry_after: int, *, is_poll: bool) -> OAuthError:
     if is_poll:
         return OAuthError("slow_down", text, retry_after=retry_after)
     return OAuthError("temporarily_unavailable", text, status=429, retry_after=retry_after)
+
+
+def too_many_starts(retry_after: int, *, by_address: bool) -> OAuthError:
+    """Make the 429 for a device that may not start a grant yet (RFC 6585 4).
+
+    RFC 8628 3.5 has slow_down for polls only. `by_address`: the devices near this one are too many,
+    not those of the whole client.
+    """
+    where = " at this address" if by_address else ""
+    text = f"Too many devices of this client start{where}. Try again after the time in Retry-After."
+    return OAuthError("temporarily_unavailable", text, status=429, retry_after=retry_after)

@@ -1,5 +1,7 @@
 """POST /oauth2/device_authorization (RFC 8628 section 3.1 and 3.2)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +22,7 @@ from deviceflow.core.errors import (
     invalid_scope,
     invalid_target,
     no_device_grant,
+    too_many_starts,
     unauthorized_client,
 )
 from deviceflow.core.messages import DeviceAuthorizationResponse
@@ -30,6 +33,7 @@ from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.policy.admission import StartAdmission, TooManyStarts
 from deviceflow.policy.phishing import ClientRules, rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
@@ -49,6 +53,7 @@ class DeviceAuthorizationEndpoint:
     proofs: DPoPProofs
     resources: Resources
     grants: Grants
+    admission: StartAdmission
     callers: Callers
     clock: Clock
     recorder: Recorder
@@ -61,21 +66,27 @@ class DeviceAuthorizationEndpoint:
         """Answer with the codes. May raise OAuthError, StoreUnavailable."""
         _, parameters, client, names = await self.authentication.read(request)
         must_type = self._admit(request, client).must_type
+        lifetime = client.lifetime_s or self.settings.device.lifetime_s
+        address = self.callers.address(request)
+        # Before anything that costs: a flood is refused from memory.
+        with _refused_starts():
+            attempt = self.admission.attempt(client, address, lifetime)
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
         form = client.user_code or self.settings.device.user_code
-        lifetime = client.lifetime_s or self.settings.device.lifetime_s
         interval = client.interval_s or self.settings.device.interval_s
         grant_request = GrantRequest(
             client_id=client.client_id,
             scope=" ".join(scopes),
             requested_at=int(self.clock()),
-            address=self.callers.address(request),
+            address=address,
             device=describe(request.headers.get("User-Agent", "")).stored,
             code_challenge=_code_challenge(parameters, client),
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
+        with _refused_starts():
+            await self.admission.admit(attempt)
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
         self.recorder.count_client(table.CLIENT_GRANTS, client.client_id)
@@ -146,6 +157,16 @@ class DeviceAuthorizationEndpoint:
         if not jkt and client.dpop == "required":
             raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
         return jkt
+
+
+@contextmanager
+def _refused_starts() -> Iterator[None]:
+    """Turn the refusal of a limit into the error that the device receives."""
+    try:
+        yield
+    except TooManyStarts as refusal:
+        by_address = refusal.limit in {"network", "address"}
+        raise too_many_starts(refusal.wait_s, by_address=by_address) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

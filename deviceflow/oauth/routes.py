@@ -34,6 +34,7 @@ from deviceflow.oauth.token.minting import TokenMint
 from deviceflow.oauth.token.refresh_token import RefreshTokenGrant
 from deviceflow.oauth.userinfo import UserinfoEndpoint
 from deviceflow.parts import Parts
+from deviceflow.policy.admission import StartAdmission
 
 
 class Endpoint(Protocol):
@@ -162,6 +163,7 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         proofs=checks.proofs,
         resources=parts.resources,
         grants=parts.grants,
+        admission=StartAdmission(parts.starts, parts.settings.limits, parts.clock, parts.recorder),
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,

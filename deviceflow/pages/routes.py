@@ -46,6 +46,7 @@ from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.languages import LANGUAGES
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
@@ -179,7 +180,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         pauses=shared.pauses,
         typed_name=typed_name,
         known_browsers=known_browsers,
-        users=users,
+        check=_password_check(parts, shared),
         recorder=parts.recorder,
         providers=parts.providers,
         has_form=parts.settings.sign_in.password,
@@ -241,7 +242,9 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
-        sessions=parts.sessions,
+        check=_password_check(parts, shared),
+        access=parts.person_access,
+        cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
     )
@@ -252,6 +255,10 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
+
+
+def _password_check(parts: Parts, shared: SharedParts) -> PasswordCheck:
+    return PasswordCheck(users=parts.users, throttle=shared.throttle, recorder=parts.recorder)
 
 
 def _session_start(parts: Parts, shared: SharedParts) -> SessionStart:
@@ -293,6 +300,8 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         providers=providers,
         replay=parts.replay,
         upstream_sessions=parts.upstream_sessions,
+        links=parts.links,
+        access=parts.person_access,
         throttle=shared.throttle,
         log=log,
     )
@@ -318,10 +327,17 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         settings=parts.settings,
         door=door,
         devices=parts.devices,
+        access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
     )
-    sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
+    sessions = SessionsPage(
+        door=door,
+        sessions=parts.sessions,
+        access=parts.person_access,
+        cookie=shared.cookie,
+        clock=parts.clock,
+    )
     not_me = NotMePage(
         settings=parts.settings,
         visitors=shared.visitors,

@@ -55,7 +55,7 @@ class Throttle:
             return await count_try(self.limits, upstream_counts(address), state[:_STATE_ID])
         except TooManyTries as refusal:
             self.recorder.count(table.SIGN_INS, "limited")
-            self._note(refusal, address)
+            self._note(refusal.rule.name, address)
             raise
 
     async def code(self, sub: str, address: str) -> Try:
@@ -63,7 +63,7 @@ class Throttle:
         try:
             return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
         except TooManyTries as refusal:
-            self._note(refusal, address)
+            self._note(refusal.rule.name, address)
             raise
 
     async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
@@ -71,20 +71,26 @@ class Throttle:
         try:
             return await count_try(self.limits, counts, grant)
         except TooManyTries as refusal:
-            self._note(refusal, address)
+            self._note(refusal.rule.name, address)
             raise
+
+    def note_busy(self, address: str) -> None:
+        """Count and log an attempt to sign in that found too many others waiting."""
+        self.recorder.count(table.SIGN_INS, "busy")
+        self.recorder.count(table.REFUSALS, table.SIGN_IN_QUEUE)
+        self._note(table.SIGN_IN_QUEUE, address)
 
     async def _attempt(self, counts: tuple[Count, ...], address: str) -> Try:
         try:
             return await count_try(self.limits, counts)
         except TooManyTries as refusal:
             self.recorder.count(table.SIGN_INS, "limited")
-            self._note(refusal, address)
+            self._note(refusal.rule.name, address)
             raise
 
-    def _note(self, refusal: TooManyTries, address: str) -> None:
+    def _note(self, name: str, address: str) -> None:
         """Log that a limit refuses: a line a minute for each limit and address, and more."""
-        line = self.refusals.note((refusal.rule.name, address))
+        line = self.refusals.note((name, address))
         if line is not None:
             (limit, address), times = line
             log.warning("limit.refused", limit=limit, address=address, times=times)

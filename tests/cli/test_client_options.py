@@ -48,6 +48,8 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         *("--sign-in", "phishing_resistant", "--max-sign-in-age", "300"),
         *("--device", "--start-network", "10.0.0.0/8", "--start-network", "2001:db8::/32"),
         *("--approval-network", "192.0.2.0/24", "--max-approvals-per-hour", "3"),
+        *("--starts", "0", "--starts-per-network", "3", "--starts-per-address", "2"),
+        *("--live-grants", "9"),
     )
     result = clients("add", "meter", *options)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -80,6 +82,10 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         start_networks=("10.0.0.0/8", "2001:db8::/32"),
         approval_networks=("192.0.2.0/24",),
         max_approvals_per_hour=3,
+        starts=0,
+        starts_per_network=3,
+        starts_per_address=2,
+        live_grants=9,
     )
 
 

@@ -23,6 +23,7 @@ from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
+from deviceflow.store.key_sets import InstallationKeys
 from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.records import NEWEST, RecordKind, check_fields, read_record, write_record
@@ -149,14 +150,14 @@ async def an_opaque_token(store: Store) -> Stored:
 
 
 async def an_installation(store: Store) -> Stored:
-    async def read() -> dict[bytes, bytes]:
-        return (await Installation.open(store.connection)).fields()
+    async def read() -> InstallationKeys:
+        return (await Installation.open(store.connection)).keys
 
     return Stored(keyspace.INSTALLATION, read)
 
 
 async def a_signing_key(store: Store) -> Stored:
-    keys = SigningKeys(store.connection, 60, lambda _: True, store.clock)
+    keys = SigningKeys(store.connection, store.installation, 60, lambda _: True, store.clock)
     await keys.add_first(KEY)
 
     async def read() -> SigningKey:
@@ -280,7 +281,7 @@ async def test_a_change_keeps_what_a_later_version_has_added(store: Store) -> No
     users = Users(store.connection)
     await users.put(msgspec.structs.replace(ACCOUNT, disabled=True))
     users.close()
-    keys = SigningKeys(store.connection, 60, lambda _: True, store.clock)
+    keys = SigningKeys(store.connection, store.installation, 60, lambda _: True, store.clock)
     await keys.rotate(SigningKey(jwk={"kid": "new", "alg": "ES256"}, created_at=2))
     for key, field in (
         (keyspace.CLIENTS, "tv"),

@@ -125,12 +125,18 @@ CLIENT_REPORTS = client_counter(
 
 SIGN_INS = counter(
     "deviceflow_sign_ins_total",
-    "Attempts to sign in. limited: refused without a look at the password.",
-    outcome=("succeeded", "failed", "limited"),
+    "Attempts to sign in. limited: refused without a look at the password; busy: too many waited"
+    " for one; abandoned: the person did not wait.",
+    outcome=("succeeded", "failed", "limited", "busy", "abandoned"),
 )
+SIGN_INS_WAITING = gauge(
+    "deviceflow_sign_ins_waiting", "Passwords that wait to be checked, or to be hashed."
+)
+SIGN_IN_QUEUE = "sign-in.queue"
+"""The limit on these."""
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
-    "Tries that a limit refused, by limit (policy/rules.py).",
+    "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
         "sign-in.account",
@@ -146,6 +152,11 @@ REFUSALS = counter(
         "approval.client",
         "client.failure",
         "client.failure-address",
+        "start.client",
+        "start.network",
+        "start.address",
+        "start.live",
+        SIGN_IN_QUEUE,
         OTHER,
     ),
 )
@@ -154,6 +165,17 @@ NOTICES = counter(
     "Notices of new devices to people. dropped: too many waited, or the worker ended.",
     channel=("webhook", "mail"),
     outcome=("sent", "failed", "dropped"),
+)
+AUDIT_EVENTS = counter(
+    "deviceflow_audit_events_total",
+    "Security events. left_out: many of a kind at once, so that this one had no line of its own.",
+    outcome=("recorded", "left_out"),
+)
+AUDIT_LINES = counter(
+    "deviceflow_audit_lines_total",
+    "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
+    sink=("file", "stdout", "webhook"),
+    outcome=("written", "lost"),
 )
 RESPONSES = counter(
     "deviceflow_http_responses_total",
@@ -259,6 +281,16 @@ LOOP_LAG = histogram(
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 CONNECTIONS = gauge("deviceflow_connections", "Open connections of devices and people.")
+CONNECTIONS_LIMIT = gauge(
+    "deviceflow_connections_limit",
+    "The most connections that the workers take. They leave 256 file descriptors for all else.",
+)
+CONNECTIONS_CLOSED = counter(
+    "deviceflow_connections_closed_total",
+    "Connections that the server has given up. made_room: for a new one, at a limit. no_room and"
+    " address: new ones, where none could go.",
+    cause=("silent", "idle", "unfinished", "made_room", "no_room", "address"),
+)
 OPEN_FDS = gauge(
     "deviceflow_open_fds", "Open file descriptors of the worker. Read every 15 s.", "worker"
 )
