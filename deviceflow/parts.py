@@ -203,7 +203,7 @@ def open_parts(
         on_hold=holds.hear,
         on_push=pushes.heard,
         on_look=partial(note_look, recorder),
-        on_client=reload.one_client,
+        on_clients=reload.some_clients,
         longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(
