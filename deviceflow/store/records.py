@@ -9,7 +9,7 @@ A record says its version in `v`: a member of its JSON, or a field of its hash. 
   than it knows, and changes nothing: that record alone cannot be used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -81,18 +81,23 @@ def check_fields(fields: Mapping[bytes, bytes], kind: RecordKind) -> None:
     _check(version, kind)
 
 
-def write_record(record: object, over: bytes = b"", *, version: int = 1) -> bytes:
+def write_record(
+    record: object, over: bytes = b"", *, version: int = 1, without: Collection[str] = ()
+) -> bytes:
     """Return the JSON of a record.
 
     `over`: the record that it replaces. What a later version has added to that is kept.
+    `without`: members that say nothing, and that an older version refuses to read.
     """
     text = msgspec.json.encode(record)
     added: dict[str, Any] = _unknown_members(over, type(record), version)
     if version > 1:
         added["v"] = version
-    if not added:
+    if not added and not without:
         return text
-    return msgspec.json.encode(msgspec.json.decode(text, type=dict[str, msgspec.Raw]) | added)
+    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    kept = {name: member for name, member in members.items() if name not in without}
+    return msgspec.json.encode(kept | added)
 
 
 def _check(version: int, kind: RecordKind) -> None:
