@@ -125,6 +125,6 @@ def _refused(reason: Reason, address: str) -> Ending:
         case Reason.OUTSIDE:
             return endings.outside(address)
         case Reason.TOO_MANY:
-            return endings.too_many()
+            return endings.enough_devices()
         case _:
             return endings.expired()

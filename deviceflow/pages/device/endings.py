@@ -174,7 +174,7 @@ def outside(address: str) -> Ending:
     )
 
 
-def too_many() -> Ending:
+def enough_devices() -> Ending:
     """Make the page for a person who has approved as much as is allowed in an hour."""
     return Ending(
         status=429,
