@@ -68,7 +68,9 @@ def test_an_address_is_allowed_if_it_is_in_a_network(
     networks: tuple[str, ...], address: IPv4Address | IPv6Address
 ) -> None:
     rules = rules_of(TV, _settings({"start_networks": networks, "approval_networks": networks}))
-    is_inside = any(address in ip_network(text) for text in networks)
+    # A dual-stack socket writes an IPv4 address as ::ffff:192.0.2.1.
+    meant = getattr(address, "ipv4_mapped", None) or address
+    is_inside = any(meant in ip_network(text) for text in networks)
     assert rules.may_start(str(address)) is is_inside
     assert rules.may_approve(str(address)) is is_inside
 
