@@ -22,6 +22,7 @@ from deviceflow.core.errors import (
     invalid_scope,
     invalid_target,
     no_device_grant,
+    temporarily_unavailable,
     too_many_starts,
     unauthorized_client,
 )
@@ -33,7 +34,7 @@ from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
-from deviceflow.policy.admission import StartAdmission, TooManyStarts
+from deviceflow.policy.admission import StartAdmission, StorePressed, TooManyStarts
 from deviceflow.policy.phishing import ClientRules, rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
@@ -161,12 +162,14 @@ class DeviceAuthorizationEndpoint:
 
 @contextmanager
 def _refused_starts() -> Iterator[None]:
-    """Turn the refusal of a limit into the error that the device receives."""
+    """Turn a refusal into the error that the device receives."""
     try:
         yield
     except TooManyStarts as refusal:
         by_address = refusal.limit in {"network", "address"}
         raise too_many_starts(refusal.wait_s, by_address=by_address) from None
+    except StorePressed as pressed:
+        raise temporarily_unavailable(pressed.wait_s) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:
