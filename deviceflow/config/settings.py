@@ -161,6 +161,7 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+    wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
 
 
 class GrantLimits(Section, frozen=True, kw_only=True):

@@ -143,6 +143,7 @@ REFUSALS = counter(
         "second-factor.browser",
         "code.address",
         "code.account",
+        "code.wave",
         "client.failure",
         "client.failure-address",
         "start.client",
@@ -152,6 +153,11 @@ REFUSALS = counter(
         SIGN_IN_QUEUE,
         OTHER,
     ),
+)
+GUESS_WAVE = gauge(
+    "deviceflow_guess_wave",
+    "1 while so many wrong user codes are tried that each account may try fewer.",
+    "max",
 )
 NOTICES = counter(
     "deviceflow_notices_total",
