@@ -169,12 +169,14 @@ class GrantLimits(Section, frozen=True, kw_only=True):
 
     `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
     `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    `store_memory_percent`: the part of its memory from which on the store gets no new grants.
     """
 
     starts: Limit = 1_000_000
     starts_per_network: Limit = 100_000
     starts_per_address: Limit = 30_000
     live_grants: Limit = 1_000_000
+    store_memory_percent: Annotated[int, Meta(ge=0, le=100)] = 80
 
 
 class Tokens(Section, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from deviceflow.core.errors import (
     invalid_request,
     invalid_scope,
     invalid_target,
+    temporarily_unavailable,
     too_many_starts,
 )
 from deviceflow.core.messages import DeviceAuthorizationResponse
@@ -30,7 +31,7 @@ from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
-from deviceflow.policy.admission import StartAdmission, TooManyStarts
+from deviceflow.policy.admission import StartAdmission, StorePressed, TooManyStarts
 from deviceflow.store.grants import GrantRequest, Grants
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
@@ -140,12 +141,14 @@ class DeviceAuthorizationEndpoint:
 
 @contextmanager
 def _refused_starts() -> Iterator[None]:
-    """Turn the refusal of a limit into the error that the device receives."""
+    """Turn a refusal into the error that the device receives."""
     try:
         yield
     except TooManyStarts as refusal:
         by_address = refusal.limit in {"network", "address"}
         raise too_many_starts(refusal.wait_s, by_address=by_address) from None
+    except StorePressed as pressed:
+        raise temporarily_unavailable(pressed.wait_s) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

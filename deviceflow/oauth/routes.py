@@ -161,7 +161,9 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         proofs=checks.proofs,
         resources=parts.resources,
         grants=parts.grants,
-        admission=StartAdmission(parts.starts, parts.settings.limits, parts.clock, parts.recorder),
+        admission=StartAdmission(
+            parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
+        ),
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,

@@ -7,7 +7,7 @@ Clients that register themselves have names of their own. Each name has an entry
 that writes a client keeps: to see whether a name is taken costs the same for any number of clients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from typing import NamedTuple, TypeVar
 
@@ -58,10 +58,13 @@ class StoredClients:
         }
         return sorted(self._known.values(), key=lambda client: client.client_id)
 
-    async def one(self, client_id: str) -> Client | None:
-        """Return one stored client as `all` does, or None."""
-        record = await self._connection.command("HGET", keyspace.CLIENTS, client_id)
-        return None if record is None else _readable(client_id.encode(), record)
+    async def some(self, client_ids: Sequence[str]) -> dict[str, Client | None]:
+        """Return stored clients by their ids as `all` does; None for one that is not there."""
+        records = await self._connection.command("HMGET", keyspace.CLIENTS, *client_ids)
+        return {
+            client_id: None if record is None else _readable(client_id.encode(), record)
+            for client_id, record in zip(client_ids, records, strict=True)
+        }
 
     async def find(self, client_id: str, token_hash: str = "") -> Client | None:
         """Return the stored client of that id, or None. May raise RecordUnreadable.

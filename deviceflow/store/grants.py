@@ -336,12 +336,13 @@ class Grants:
         device has the codes; the first key ends by its TTL.
         """
         until_ms = expires_at * 1000 + KEPT_AFTER_EXPIRY_MS
+        connection = self._connection.aside
         index = self._user_code_key(user_code)
         mark = f"{grant_id:x}"
-        if not await scripts.take(self._connection, index, mark, "PXAT", until_ms):
+        if not await scripts.take(connection, index, mark, "PXAT", until_ms):
             return False
         return await scripts.create_grant(
-            self._connection,
+            connection,
             self._key(grant_id),
             _request_fields(request),
             expires_at=expires_at,

@@ -128,7 +128,7 @@ class Slots:
 
     async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
         return await scripts.take_slots(
-            self._connection,
+            self._connection.aside,
             [keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS],
             numbers,
             minute=self._minute(0),

@@ -146,6 +146,7 @@ REFUSALS = counter(
         "code.wave",
         "client.failure",
         "client.failure-address",
+        "start.store",
         "start.client",
         "start.network",
         "start.address",
@@ -221,6 +222,19 @@ STORE_REACHABLE = gauge(
 STORE_WRITABLE = gauge(
     "deviceflow_store_writable",
     "1 if the store takes writes, 0 if it refuses them or cannot be reached.",
+    "worker",
+)
+STORE_MEMORY = gauge(
+    "deviceflow_store_memory_bytes",
+    "Memory that the store uses: of a Cluster, its fullest primary. Read every 2 s.",
+    "max",
+)
+STORE_MEMORY_LIMIT = gauge(
+    "deviceflow_store_memory_limit_bytes", "The maxmemory of that server, 0 without a limit.", "max"
+)
+STARTS_PAUSED = gauge(
+    "deviceflow_starts_paused",
+    "1 while the worker starts no grants, because the store is nearly full or slow.",
     "worker",
 )
 
