@@ -16,6 +16,7 @@ from deviceflow.core.user_code import (
 )
 from deviceflow.policy import rules
 from deviceflow.policy.rules import (
+    CODES_IN_A_WAVE,
     Rule,
     code_account,
     code_address,
