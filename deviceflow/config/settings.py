@@ -169,6 +169,7 @@ class Device(Section, frozen=True, kw_only=True):
     user_code: UserCodeFormat = UserCodeFormat()
     enabled_by_default: bool = True
     verification_uri_complete: bool = True
+    wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
 
 
 class Phishing(Section, frozen=True, kw_only=True):

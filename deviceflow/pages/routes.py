@@ -71,6 +71,7 @@ from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
 from deviceflow.policy.phishing import CodeLinks
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
@@ -138,6 +139,12 @@ def _shared(parts: Parts) -> SharedParts:
         throttle=Throttle(
             limits=parts.limits,
             lifetime=lifetime,
+            wave=GuessWave(
+                parts.grants.wrong_codes,
+                settings.device.wave_wrong_codes,
+                parts.clock,
+                parts.recorder,
+            ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
         ),

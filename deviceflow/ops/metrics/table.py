@@ -150,6 +150,7 @@ REFUSALS = counter(
         "code.account",
         "approval.account",
         "approval.client",
+        "code.wave",
         "client.failure",
         "client.failure-address",
         "start.store",
@@ -160,6 +161,11 @@ REFUSALS = counter(
         SIGN_IN_QUEUE,
         OTHER,
     ),
+)
+GUESS_WAVE = gauge(
+    "deviceflow_guess_wave",
+    "1 while so many wrong user codes are tried that each account may try fewer.",
+    "max",
 )
 NOTICES = counter(
     "deviceflow_notices_total",

@@ -59,6 +59,7 @@ class ClaimStep:
             case Outcome.CHANGED:
                 await guess.forgive()
                 await guess.for_cause(_typing(grant)).forgive()
+                await self.throttle.note_right_code(submission.sub)
                 return see_other(visitor.request, "/device/confirm", code)
             case Outcome.REFUSED if grant.claimed_by == submission.sub:
                 return see_other(visitor.request, "/device/done", code)
