@@ -56,6 +56,7 @@ class AdminParts:
             recorder=parts.recorder,
             clock=parts.clock,
             audit=parts.audit,
+            enabled_by_default=parts.settings.device.enabled_by_default,
         )
 
     def people(self) -> PeopleDesk:

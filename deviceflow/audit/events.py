@@ -25,6 +25,7 @@ class SecurityEvent(StrEnum):
     GRANT_CANCELLED = "grant.cancelled"
     GRANT_REPORTED = "grant.reported"
     GRANT_CLAIMED_BY_ANOTHER = "grant.claimed_by_another"
+    APPROVAL_REFUSED = "approval.refused"
     GRANT_REDEEMED = "grant.redeemed"
     GRANT_REFUSED = "grant.refused"
 
@@ -74,6 +75,7 @@ FLOODS = frozenset(
     {
         SecurityEvent.GRANT_STARTED,
         SecurityEvent.GRANT_REFUSED,
+        SecurityEvent.APPROVAL_REFUSED,
         SecurityEvent.REFRESH_TOKEN_REPLAYED,
         SecurityEvent.REFRESH_TOKEN_WRONG_KEY,
         SecurityEvent.CODE_WRONG,
