@@ -6,6 +6,7 @@ from deviceflow.cli.help import Program
 from deviceflow.ops.version import version
 
 _COMMANDS = {
+    "audit": "audit:audit",
     "check": "check:check",
     "clients": "clients:clients",
     "config": "config:config",

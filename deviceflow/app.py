@@ -7,6 +7,7 @@ from aiohttp import web
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
 from deviceflow.admin.tokens import AdminTokens
+from deviceflow.audit.request_context import noting_requests
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
@@ -81,6 +82,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
     app = web.Application(
         middlewares=[
             request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
+            noting_requests(parts.callers),
             answer_in_language,
             answer_errors,
             cross_origin.middleware(),
@@ -100,7 +102,8 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) -> web.Application:
     """Build the application that only operators reach."""
     app, feed = web.Application(client_max_size=MAX_BODY_BYTES), parts.feed
-    app.add_routes(Health(lambda: feed.store_state, lambda: feed.unreachable_cause, board).routes())
+    health = Health(lambda: parts.store_state, lambda: feed.unreachable_cause, board)
+    app.add_routes(health.routes())
     metrics = MetricsPage(parts.recorder)
     app.add_routes(metrics.routes())
     app.add_routes(published_openapi(parts.settings).routes())

@@ -39,15 +39,17 @@ def answering_expectations(handle: RequestHandler) -> RequestHandler:
     """Wrap `handle` so that a refused `Expect` (RFC 9110 10.1.1) gets this server's own answer.
 
     aiohttp checks that header before any middleware runs, even for a path that does not exist.
-    Its own answer repeats the value of the header.
+    Its own answer repeats the value of the header, and it fails on a value that is not UTF-8.
     """
 
     async def answer_all(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handle(request)
-        except web.HTTPExpectationFailed as error:
+        except (web.HTTPExpectationFailed, UnicodeEncodeError) as error:
+            is_of_header = not request.headers.get("Expect", "").isascii()
+            refusal = web.HTTPExpectationFailed() if is_of_header else error
             # aiohttp passes a web.Request here; only the annotation says BaseRequest.
-            return await _answer(cast("web.Request", request), error)
+            return await _answer(cast("web.Request", request), refusal)
 
     return answer_all
 

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import web
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
@@ -17,6 +19,7 @@ from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.notices.outbox import Outboxes
+from deviceflow.ops.health import REACHABLE
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
@@ -35,19 +38,25 @@ from deviceflow.store.feed import CATCH_UP_S, Feed
 from deviceflow.store.grants import Grants
 from deviceflow.store.holds import Holds
 from deviceflow.store.installation import Installation
+from deviceflow.store.kept_keys import keep_new_keys
 from deviceflow.store.limits import Limits
 from deviceflow.store.links import Links
+from deviceflow.store.load import StoreLoad
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.redemptions import Redemptions
 from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
+
+CANCEL_AGAIN_S = 0.5
 
 
 class Secrets(NamedTuple):
@@ -65,7 +74,8 @@ class Secrets(NamedTuple):
 class Parts:
     """The shared objects of one worker. `pace`: the table that all workers of a host share.
 
-    `recorder` counts what the worker does, `pushes` measures its push messages.
+    `recorder` counts what the worker does, `pushes` measures its push messages, `audit` records
+    security events.
     """
 
     settings: Settings
@@ -90,6 +100,8 @@ class Parts:
     sessions: Sessions
     factors: FactorStore
     limits: Limits
+    starts: Starts
+    load: StoreLoad
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -99,11 +111,23 @@ class Parts:
     resources: Resources
     pace: PaceTable
     recorder: Recorder
+    audit: Audit
     pushes: PushWatch
     providers: Providers
     links: Links
     upstream_answers: UpstreamAnswers
     upstream_sessions: UpstreamSessions
+
+    @property
+    def store_state(self) -> str:
+        """What this worker sees of the store: away, refusing, pressed, or `reachable`."""
+        state = self.feed.store_state
+        return self.load.state or state if state == REACHABLE else state
+
+    @property
+    def person_access(self) -> PersonAccess:
+        """What ends a person's sessions and devices, all at once."""
+        return PersonAccess(users=self.users, sessions=self.sessions, devices=self.devices)
 
     def below(self, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
         """Place routes below the issuer's path, where every public address is."""
@@ -118,11 +142,10 @@ class Parts:
         # Read clients and keys as they are now, before the first request is answered: a worker
         # that replaces another one received those of the server's start.
         await self.feed.look_first()
-        feeding = asyncio.create_task(self.feed.run())
+        running = [asyncio.create_task(self.feed.run()), asyncio.create_task(self.load.run())]
         yield
-        feeding.cancel()
-        with suppress(asyncio.CancelledError):
-            await feeding
+        for task in running:
+            await _end(task)
         self.users.close()
         await self.providers.close()
         self.places.close()
@@ -143,7 +166,7 @@ def open_parts(
     connection.watch = StoreWatch(recorder)
     pushes = PushWatch(recorder)
     installation = secrets.installation
-    clients = Clients(settings.clients)
+    clients = Clients(settings.clients, settings.phishing.barred_scopes)
     clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
     revocations = ClientRevocations(connection)
@@ -166,13 +189,18 @@ def open_parts(
     limits = Limits(connection, installation)
     limits.on_refusal = partial(recorder.count, table.REFUSALS)
     reload = Reload(
+        connection=connection,
+        keep=partial(keep_new_keys, Path(settings.server.data_dir), installation),
         clients=clients,
         stored_clients=stored_clients,
         revocations=revocations,
         signer=signer,
-        signing_keys=open_signing_keys(settings, connection, clock),
+        signing_keys=open_signing_keys(settings, connection, installation, clock),
         installation=installation,
         clock=clock,
+    )
+    load = StoreLoad(
+        connection=connection, full_at=settings.limits.store_memory_percent / 100, steady=steady
     )
     holds = Holds(connection)
     users = Users(connection, settings.users)
@@ -188,7 +216,7 @@ def open_parts(
         on_hold=holds.hear,
         on_push=pushes.heard,
         on_look=partial(note_look, recorder),
-        on_client=reload.one_client,
+        on_clients=reload.some_clients,
         longest_s=lambda: _longest_lifetime(settings, clients),
     )
     return Parts(
@@ -218,6 +246,8 @@ def open_parts(
         sessions=Sessions(connection, installation, session_lifetime_s),
         factors=FactorStore(connection, installation),
         limits=limits,
+        starts=Starts(connection, installation, clock),
+        load=load,
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -232,12 +262,22 @@ def open_parts(
         resources=Resources(settings.issuer_url, settings.resources),
         pace=PaceTable(pace_memory, settings.device.max_interval_s),
         recorder=recorder,
+        audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,
         providers=Providers(settings.upstream, clock=clock, steady=steady),
         links=Links(connection, users),
         upstream_answers=UpstreamAnswers(connection, installation),
         upstream_sessions=UpstreamSessions(connection, installation, session_lifetime_s, clock),
     )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, also if redis-py swallows a cancellation (gh-86296, before Python 3.12)."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _longest_lifetime(settings: Settings, clients: Clients) -> int:

@@ -12,6 +12,8 @@ from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection, Durability
+from deviceflow.store.envelope import NO_ENVELOPE, Envelope
+from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
 from deviceflow.store.survey import survey
 
@@ -26,7 +28,12 @@ def connect(settings: Settings, redis_url: str) -> Connection:
     return Connection.open(redis_url, durability, redis.max_connections)
 
 
-async def prepare(settings: Settings, redis_url: str) -> Secrets:
+async def open_installation(settings: Settings, connection: Connection) -> Installation:
+    """Read the secrets for a command, or make them. May raise StoreUnavailable."""
+    return await Installation.open(connection, open_envelope(settings.keys))
+
+
+async def prepare(settings: Settings, redis_url: str, envelope: Envelope = NO_ENVELOPE) -> Secrets:
     """Read the secrets, or make them at the first start. Log what is wrong with the store.
 
     May raise StoreSetupError and StoreUnavailable.
@@ -39,14 +46,15 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         )
         for finding in findings:
             log.warning("store.finding", finding=finding)
-        installation = await Installation.open(connection)
+        installation = await Installation.open(connection, envelope)
+        _warn_if_unsealed(installation)
         clients = Clients(settings.clients)
         stored_clients = StoredClients(connection)
         stored = await stored_clients.all()
         clients.adopt(stored)
         await stored_clients.mend_names()
         _warn_without_clients(settings, clients)
-        signing_keys = open_signing_keys(settings, connection, time.time)
+        signing_keys = open_signing_keys(settings, connection, installation, time.time)
         keys = await signing_keys.live_keys()
         for algorithm in algorithms_of(clients, settings.tokens.algorithm):
             if signing_key_of(keys, algorithm) is None:
@@ -54,6 +62,15 @@ async def prepare(settings: Settings, redis_url: str) -> Secrets:
         return Secrets(installation, keys, stored)
     finally:
         await connection.close()
+
+
+def _warn_if_unsealed(installation: Installation) -> None:
+    if installation.envelope.can_seal and not installation.is_sealed:
+        log.warning(
+            "keys.not_sealed",
+            consequence="the keys in the store are not sealed, though there is an envelope key",
+            remedy="deviceflow keys seal, once all hosts have the envelope key",
+        )
 
 
 def _warn_without_clients(settings: Settings, clients: Clients) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from ipaddress import ip_network
 from typing import NamedTuple
 
 import uvloop
@@ -17,10 +18,13 @@ from aiohttp import web
 
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.app import Apps, build
+from deviceflow.audit.opening import open_sinks
 from deviceflow.config import Server, Settings
+from deviceflow.core.address import is_trusted
 from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.poll.door import Door
+from deviceflow.oauth.poll.open_connections import OpenLimits
 from deviceflow.ops import logging
 from deviceflow.ops.metrics.memory import MetricsMemory
 from deviceflow.ops.metrics.recorder import Recorder
@@ -34,6 +38,9 @@ ACCEPT_BACKLOG = 4096
 RESERVED_DESCRIPTORS = 256
 """The descriptors that a worker needs for other things than connections: up to 64 connections to
 the store, files, and what is accepted in one turn of the event loop before the door sees it."""
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""This host may have any number of connections: a proxy on it may not be in the settings."""
 
 BEAT_S = 0.25
 
@@ -113,7 +120,7 @@ async def _work(context: WorkerContext, post: Post) -> None:
         line.report(Report.PREPARED)
         await line.until(Order.SERVE, Order.STOP)
         if Order.SERVE in line.given:
-            async with tracing(settings):
+            async with tracing(settings), auditing(apps):
                 await _serve(apps, public, post, cell, line)
         await admin.cleanup()
         beating.cancel()
@@ -123,7 +130,7 @@ async def _serve(
     apps: Apps, public: web.AppRunner, post: Post, cell: StatusCell, line: WorkerLine
 ) -> None:
     async with serving(apps, public, post.sockets.public) as door:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.phase = Phase.SERVING
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
@@ -144,15 +151,19 @@ async def _retire(door: Door, line: WorkerLine) -> None:
 async def _beat(apps: Apps, cell: StatusCell) -> None:
     """Show on the board that this event loop runs, and what it sees of the store."""
     while True:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.beat()
         await asyncio.sleep(BEAT_S)
 
 
-def max_connections() -> int:
-    """Return how many connections this process may have."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if limit < 0 else max(1, limit - RESERVED_DESCRIPTORS)
+def connection_limits(server: Server) -> OpenLimits:
+    """Return how many connections this process may have, and how many of them one address."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = sys.maxsize if descriptors < 0 else max(1, descriptors - RESERVED_DESCRIPTORS)
+    exempt = tuple(map(ip_network, (*LOOPBACK, *server.proxies)))
+    return OpenLimits.of(
+        most, server.max_connections_per_address, lambda peer: is_trusted(peer, exempt)
+    )
 
 
 @asynccontextmanager
@@ -172,6 +183,15 @@ async def tracing(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def auditing(apps: Apps) -> AsyncIterator[None]:
+    """Send what is recorded to the sinks of the settings meanwhile."""
+    parts = apps.parts
+    sinks = open_sinks(parts.settings, parts.clock)
+    async with parts.audit.open(sinks.outlets(parts.recorder), sinks.last_place()):
+        yield
+
+
+@asynccontextmanager
 async def serving(
     apps: Apps, runner: web.AppRunner, sock: socket.socket, make_door: type[Door] = Door
 ) -> AsyncIterator[Door]:
@@ -187,10 +207,10 @@ async def serving(
         lane_is_on=server.lane,
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public, cors(apps.parts.settings)),
-        max_connections=max_connections(),
+        limits=connection_limits(server),
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
-    apps.connections.counted_by = door.connections.__len__
+    apps.connections.door = door
     _notice_dead_peers(sock)
     loop = asyncio.get_running_loop()
     door.listener = await loop.create_server(door, sock=sock, backlog=ACCEPT_BACKLOG)

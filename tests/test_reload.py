@@ -1,7 +1,7 @@
 """A worker has the clients and keys that the store has, from its first request on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 from unittest import mock
@@ -20,10 +20,12 @@ from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
 from deviceflow.start import prepare
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import ClientChange
+from deviceflow.store.announcements import ClientChange, announce_change, announce_client
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.feed import CATCH_UP_S
+from deviceflow.store.sealing import seal_all
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
@@ -44,12 +46,14 @@ async def make_parts(
     await connection.command("PING")
     async with AsyncExitStack() as opened:
 
-        async def make(algorithm: str = "ES256", url: str = "") -> Parts:
+        async def make(
+            algorithm: str = "ES256", url: str = "", envelope: Envelope = NO_ENVELOPE
+        ) -> Parts:
             tokens = Tokens(algorithm=algorithm)  # type: ignore[arg-type]
             settings = msgspec.structs.replace(SETTINGS, tokens=tokens)
             own = Connection.open(url or valkey.url)
             opened.push_async_callback(own.close)
-            secrets = await prepare(settings, url or valkey.url)
+            secrets = await prepare(settings, url or valkey.url, envelope)
             pace = memoryview(bytearray(8 * PACE_SLOTS))
             parts = open_parts(settings, own, secrets, pace, clock, clock, Recorder.alone())
             opened.callback(parts.users.close)
@@ -60,7 +64,7 @@ async def make_parts(
 
 def keys_of(parts: Parts) -> SigningKeys:
     """What an operator at that host would change."""
-    return open_signing_keys(parts.settings, parts.connection, parts.clock)
+    return open_signing_keys(parts.settings, parts.connection, parts.installation, parts.clock)
 
 
 def published(parts: Parts) -> set[str]:
@@ -279,9 +283,9 @@ async def test_a_key_that_a_client_needs_is_told(make_parts: MakeParts) -> None:
     await settled(parts)
     signs = parts.signer.signing_key.key_id
     await StoredClients(parts.connection).put(Client(client_id="a", name="A", algorithm="Ed25519"))
-    assert parts.feed.on_client is not None
+    assert parts.feed.on_clients is not None
     with capture_logs() as logs:
-        await parts.feed.on_client("a")
+        await parts.feed.on_clients(["a"])
     clients, keys = logs
     assert (clients["event"], clients["added"]) == ("clients.reloaded", ["a"])
     made = parts.signer.key_for("Ed25519")
@@ -290,17 +294,68 @@ async def test_a_key_that_a_client_needs_is_told(make_parts: MakeParts) -> None:
     assert keys["signs"] == signs
 
 
-async def test_after_a_lost_message_all_clients_are_read(make_parts: MakeParts) -> None:
+async def test_after_a_lost_message_the_missed_clients_are_read(make_parts: MakeParts) -> None:
     """The next message speaks of one client; the one before it must not be missed."""
     parts = await make_parts()
     stored = StoredClients(parts.connection)
     await parts.feed.catch_up()
-    await stored.put(Client(client_id="missed", name="Missed"))
-    await stored.put(Client(client_id="heard", name="Heard"))
-    revision = int(await parts.connection.command("GET", keyspace.REVISION))
-    await parts.feed._hear(ClientChange(revision, "heard").message.encode())
-    assert parts.clients.find("missed")
-    assert parts.clients.find("heard")
+    with mock.patch.object(StoredClients, "all", autospec=True) as everything:
+        await stored.put(Client(client_id="missed", name="Missed"))
+        await stored.put(Client(client_id="heard", name="Heard"))
+        revision = int(await parts.connection.command("GET", keyspace.REVISION))
+        await parts.feed._hear(ClientChange(revision, "heard").message.encode())
+        assert parts.clients.find("missed")
+        assert parts.clients.find("heard")
+        everything.assert_not_called()
+    assert int(parts.feed._revision or 0) == revision
+
+
+async def test_many_registrations_at_a_time_are_read_one_by_one(make_parts: MakeParts) -> None:
+    """Two workers register them, so messages come in any order. By a count of what is read."""
+    workers = [await make_parts(), await make_parts()]
+    tasks = [asyncio.create_task(each.feed.run()) for each in workers]
+    await until(lambda: all(each.feed.reachable for each in workers))
+    await subscribed(workers[0].connection, len(workers))
+    for each in workers:
+        await each.feed.catch_up()
+    clients = [Client(client_id=f"c{number}", name=f"Meter {number:b}") for number in range(40)]
+    read, some = list[str](), StoredClients.some
+
+    async def counted(stored: StoredClients, ids: Sequence[str]) -> dict[str, Client | None]:
+        read.extend(ids)
+        return await some(stored, ids)
+
+    with (
+        mock.patch.object(StoredClients, "all", autospec=True) as everything,
+        mock.patch.object(StoredClients, "some", counted),
+    ):
+        await asyncio.gather(
+            *(
+                workers[number % 2].stored_clients.register(client, "hash")
+                for number, client in enumerate(clients)
+            )
+        )
+        await until(
+            lambda: all(each.clients.find(one.client_id) for each in workers for one in clients)
+        )
+        everything.assert_not_called()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(read) <= 2 * 2 * len(clients), "each at each worker, and again for a late message"
+
+
+async def test_a_change_of_another_kind_has_all_clients_read(make_parts: MakeParts) -> None:
+    """It leaves no entry, as an older version leaves none."""
+    parts = await make_parts()
+    await parts.feed.catch_up()
+    for _ in range(2):
+        await announce_client(parts.connection, "tv")
+        await announce_change(parts.connection)
+        with mock.patch.object(StoredClients, "all", autospec=True) as everything:
+            everything.return_value = []
+            await parts.feed.catch_up()
+            everything.assert_called_once()
 
 
 def test_many_changes_are_one_short_line() -> None:
@@ -330,3 +385,44 @@ async def test_a_start_without_clients(connection: Connection, valkey: Valkey) -
 def _events(logs: Iterable[Mapping[str, Any]]) -> set[str]:
     """What was logged, but for what is true of every store of the tests: nothing is on disk."""
     return {line["event"] for line in logs} - {"store.finding"}
+
+
+async def test_workers_go_on_when_keys_are_sealed(make_parts: MakeParts) -> None:
+    """By a first envelope key and by another, with a worker that hears of it and one that starts.
+
+    Each worker finds the next key in the source, which it reads again.
+    """
+    ring = [b"1" * 32]
+    without = await make_parts()
+    running = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    operator = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    await settled(running, operator, without)
+    token = running.signer.sign({"jti": "before"}, "jwt")
+    for key in (b"1" * 32, b"2" * 32):
+        ring[:] = [key, *ring][:2]
+        operator.installation.envelope.read_again()
+        with capture_logs() as logs:
+            await seal_all(
+                operator.connection, operator.installation, keys_of(operator), is_sealed=True
+            )
+            await settled(running, operator, without)
+        assert running.installation.fields() == operator.installation.fields()
+        (line,) = [line for line in logs if line["event"] == "keys.cannot_be_opened"]
+        assert "this host has none; set keys.envelope_file" in line["reason"]
+    del ring[1:]
+    started = await make_parts(envelope=Envelope(lambda: tuple(ring)))
+    await keys_of(operator).rotate(new_key("ES256", 2**31))
+    await settled(running, started)
+    for parts in (running, started, without):
+        assert parts.signer.verify(token).claims == {"jti": "before"}
+        assert published(parts) & published(running) == published(parts)
+    assert len(published(running)) == 2
+    assert len(published(without)) == 1, "it neither knows the new key nor makes one of its own"
+
+
+async def test_an_envelope_key_that_seals_nothing_yet(make_parts: MakeParts) -> None:
+    with capture_logs() as logs:
+        await make_parts()
+        await make_parts(envelope=Envelope(lambda: (b"1" * 32,)))
+    warnings = [line["event"] for line in logs if line["event"].startswith("keys.")]
+    assert warnings == ["keys.not_sealed"]

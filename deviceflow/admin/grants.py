@@ -69,7 +69,8 @@ class _Order(NamedTuple):
 class GrantDesk:
     """Finds and decides grants for operators. Its coroutines may raise StoreUnavailable.
 
-    `read_code` lists the user codes that a typed text may stand for.
+    `read_code` lists the user codes that a typed text may stand for. `enabled_by_default`: whether
+    clients may use the grant that do not say so themselves.
     """
 
     grants: Grants
@@ -78,6 +79,7 @@ class GrantDesk:
     read_code: Callable[[str], list[str]]
     recorder: Recorder
     clock: Clock
+    enabled_by_default: bool = True
 
     async def find(self, text: str) -> Grant:
         """Return the unexpired grant of a user code as a person types it. May raise Refused.
@@ -110,10 +112,11 @@ class GrantDesk:
         granted = " ".join(scope_tokens(scope))
         self._check(grant, subject, granted)
         # Last: a refused approval makes nobody a user.
-        if not await self._admit(subject):
+        admitted = await self._admit(subject)
+        if admitted is None:
             raise Refused(DecisionRefusal.USER_DISABLED, grant)
-        outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, subject, granted)
-        return await self._end(grant, _Order(Event.APPROVE, operator, subject, granted), outcome)
+        outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, admitted, granted)
+        return await self._end(grant, _Order(Event.APPROVE, operator, admitted, granted), outcome)
 
     async def deny(self, grant_id: int, sub: str, operator: str) -> Grant:
         """Deny for a person; return the grant as it is then. May raise Refused."""
@@ -133,6 +136,8 @@ class GrantDesk:
         client = self.clients.find(grant.client_id)
         if client is None or not client.enabled:
             raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
+        if not client.uses_device_grant(by_default=self.enabled_by_default):
+            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
         if self.clock() >= grant.expires_at:
             raise Refused(DecisionRefusal.EXPIRED, grant)
         if grant.state is not State.PENDING:
@@ -142,7 +147,7 @@ class GrantDesk:
         if not {*scope.split()} <= {*grant.scope.split()}:
             raise Refused(DecisionRefusal.SCOPE, grant)
 
-    async def _admit(self, subject: Subject) -> bool:
+    async def _admit(self, subject: Subject) -> Subject | None:
         try:
             return await self.users.admit(subject)
         except SubjectTaken as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from deviceflow.store.devices import DevicePage, Devices
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.users import Account, Users
 
@@ -24,6 +25,7 @@ class PeopleDesk:
     users: Users
     devices: Devices
     sessions: Sessions
+    access: PersonAccess
 
     async def find(self, text: str) -> Account | None:
         """Return the user of that name, as a person types it, or of that subject."""
@@ -44,12 +46,20 @@ class PeopleDesk:
 
     async def disconnect_all(self, sub: str, operator: str) -> int:
         """End the access of all devices; return how many there were."""
-        number = await self.devices.disconnect_all(sub)
+        account = await self.users.find_subject(sub)
+        if account is None:
+            number = await self.devices.disconnect_all(sub)
+        else:
+            number = await self.access.disconnect_all(account)
         log.info("devices.disconnected", sub=sub, devices=number, operator=operator)
         return number
 
     async def end_sessions(self, sub: str, operator: str) -> int:
         """Sign a person out of all browsers; return how many there were."""
-        number = await self.sessions.end_all(sub)
+        account = await self.users.find_subject(sub)
+        if account is None:
+            number = await self.sessions.end_all(sub)
+        else:
+            number = await self.access.sign_out(account)
         log.info("sessions.ended", sub=sub, sessions=number, operator=operator)
         return number

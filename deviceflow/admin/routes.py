@@ -55,12 +55,18 @@ class AdminParts:
             read_code=self.read_code,
             recorder=parts.recorder,
             clock=parts.clock,
+            enabled_by_default=parts.settings.device.enabled_by_default,
         )
 
     def people(self) -> PeopleDesk:
         """Make the desk at which the access of people is ended."""
         parts = self.parts
-        return PeopleDesk(users=parts.users, devices=parts.devices, sessions=parts.sessions)
+        return PeopleDesk(
+            users=parts.users,
+            devices=parts.devices,
+            sessions=parts.sessions,
+            access=parts.person_access,
+        )
 
 
 def add_admin(app: web.Application, shared: AdminParts) -> None:

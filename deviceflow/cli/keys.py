@@ -20,8 +20,14 @@ from deviceflow.core.client import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
+from deviceflow.start import open_installation
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import REMEDY
+from deviceflow.store.envelope_source import open_envelope
+from deviceflow.store.installation import Installation
+from deviceflow.store.sealing import seal_all
+from deviceflow.store.signing_keys import SigningKeys
 
 
 @click.group(cls=Group)
@@ -32,7 +38,7 @@ from deviceflow.store.connection import Connection
 def keys(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
 ) -> None:
-    """List, rotate and retire the keys that sign tokens.
+    """List, rotate and retire the keys that sign tokens, and seal all keys in the store.
 
     A change reaches every worker within a second.
     """
@@ -50,7 +56,9 @@ def list_keys(settings: Settings) -> None:
     """
 
     async def print_keys(connection: Connection) -> None:
-        published = await open_signing_keys(settings, connection, time.time).live_keys()
+        installation = await Installation.find(connection, open_envelope(settings.keys))
+        signing_keys = open_signing_keys(settings, connection, installation, time.time)
+        published = await signing_keys.live_keys()
         clients = Clients(settings.clients)
         clients.adopt(await StoredClients(connection).all())
         algorithms = algorithms_of(clients, settings.tokens.algorithm)
@@ -79,7 +87,7 @@ def rotate(settings: Settings) -> None:
     key = new_key(settings.tokens.algorithm, int(time.time()))
 
     async def add_key(connection: Connection) -> None:
-        await open_signing_keys(settings, connection, time.time).rotate(key)
+        await (await _opened(settings, connection)).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
 
     with_store(settings, add_key, changes=True)
@@ -96,7 +104,7 @@ def retire(settings: Settings, key_id: str) -> None:
     """
 
     async def remove_key(connection: Connection) -> None:
-        signing_keys = open_signing_keys(settings, connection, time.time)
+        signing_keys = await _opened(settings, connection)
         signing_key = signing_key_of(await signing_keys.live_keys(), settings.tokens.algorithm)
         if signing_key is not None and key_id == signing_key.key_id:
             fail("this key signs; run `deviceflow keys rotate` first")
@@ -105,6 +113,43 @@ def retire(settings: Settings, key_id: str) -> None:
         click.echo(f"{key_id} is withdrawn")
 
     with_store(settings, remove_key, changes=True)
+
+
+@keys.command()
+@click.pass_obj
+def seal(settings: Settings) -> None:
+    """Seal the keys in the store by the envelope key, for the first time or by a new one.
+
+    All hosts must have that key in their source of envelope keys before. After a change, the old
+    one can be taken out everywhere.
+    """
+    _store_again(settings, is_sealed=True)
+
+
+@keys.command()
+@click.pass_obj
+def unseal(settings: Settings) -> None:
+    """Store the keys without a seal again, for hosts that have no envelope key."""
+    _store_again(settings, is_sealed=False)
+
+
+def _store_again(settings: Settings, *, is_sealed: bool) -> None:
+    if is_sealed and not settings.keys.has_envelope:
+        fail(f"there is no envelope key; {REMEDY}")
+
+    async def store_again(connection: Connection) -> None:
+        installation = await open_installation(settings, connection)
+        signing_keys = open_signing_keys(settings, connection, installation, time.time)
+        count = await seal_all(connection, installation, signing_keys, is_sealed=is_sealed)
+        done = f"sealed by the envelope key {installation.envelope.key_id}"
+        click.echo(f"{count} keys are {done if is_sealed else 'not sealed any more'}")
+
+    with_store(settings, store_again, changes=True)
+
+
+async def _opened(settings: Settings, connection: Connection) -> SigningKeys:
+    installation = await open_installation(settings, connection)
+    return open_signing_keys(settings, connection, installation, time.time)
 
 
 def _moment(seconds: int) -> str:

@@ -18,8 +18,13 @@ from deviceflow.cli.options import (
     settings_from,
 )
 from deviceflow.cli.store_access import with_store
+from deviceflow.config import Settings
+from deviceflow.store import keyspace
 from deviceflow.store.archive import VERSION, ArchiveReader, ArchiveWriter, Header
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import Envelope, EnvelopeError
+from deviceflow.store.envelope_source import open_envelope
+from deviceflow.store.key_sets import are_sealed, keys_in_fields
 from deviceflow.store.snapshot import SnapshotError, StoredKey, read_all, restore
 
 MIN_PASSPHRASE = 12
@@ -107,10 +112,13 @@ def import_(
     overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
     settings = settings_from(config_file, overrides)
     passphrase = _passphrase(passphrase_file, confirm=False)
+    envelope = _envelope(settings)
     try:
-        _read_to_the_end(file, passphrase)
+        _read_to_the_end(file, passphrase, envelope)
     except SnapshotError as error:
         fail(f"{file}: {error}")
+    except EnvelopeError as error:
+        fail(f"{file}: the keys in it are {error}")
 
     async def put(connection: Connection) -> None:
         with file.open("rb") as stream:
@@ -124,11 +132,24 @@ def import_(
     with_store(settings, put, changes=True)
 
 
-def _read_to_the_end(file: Path, passphrase: str) -> None:
-    """Read a file once before the store is touched: a damaged one must remove nothing."""
+def _read_to_the_end(file: Path, passphrase: str, envelope: Envelope) -> None:
+    """Read a file once before the store is touched: one that is no good must remove nothing.
+
+    May raise SnapshotError, and EnvelopeError: no server could start here on what is in the file.
+    """
     with file.open("rb") as stream:
-        for _ in ArchiveReader(stream, passphrase).records():
-            pass
+        for record in ArchiveReader(stream, passphrase).records():
+            if record.key == keyspace.INSTALLATION:
+                fields = dict(zip(record.value[::2], record.value[1::2], strict=True))
+                if are_sealed(fields):
+                    keys_in_fields(fields, envelope)
+
+
+def _envelope(settings: Settings) -> Envelope:
+    try:
+        return open_envelope(settings.keys)
+    except EnvelopeError as error:
+        fail(str(error))
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:

@@ -1,31 +1,36 @@
-"""What a person has access with, for the commands: devices, and browsers that are signed in."""
+"""What a person has access with, for the commands: devices, and browsers that are signed in.
+
+Each method says in a line what it has ended.
+"""
 
 import time
 from typing import NamedTuple, Self
 
 from deviceflow.config import Settings
+from deviceflow.start import open_installation
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.grants import Grants
-from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
+from deviceflow.store.users import Account, Users
 
 
 class UserAccess(NamedTuple):
     """The doors to devices and sessions, as a worker has them."""
 
     devices: Devices
-    sessions: Sessions
+    access: PersonAccess
 
     @classmethod
-    async def open(cls, settings: Settings, connection: Connection) -> Self:
+    async def open(cls, settings: Settings, connection: Connection, users: Users) -> Self:
         """Open them. May raise StoreUnavailable."""
-        installation, clock = await Installation.open(connection), time.time
+        installation, clock = await open_installation(settings, connection), time.time
         idle_s = settings.tokens.refresh_token_idle_s
         index = DeviceIndex(connection, installation, idle_s, clock)
         slots = Slots(connection, clock)
@@ -33,19 +38,26 @@ class UserAccess(NamedTuple):
         families = Families(connection, installation, idle_s, clock)
         revocations = ClientRevocations(connection)
         await revocations.read()
-        return cls(
-            Devices(connection, installation, index, grants, families, revocations, clock),
-            Sessions(connection, installation, settings.pages.session_lifetime_s),
-        )
+        devices = Devices(connection, installation, index, grants, families, revocations, clock)
+        sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
+        return cls(devices, PersonAccess(users=users, sessions=sessions, devices=devices))
 
-    async def end(self, sub: str) -> str:
-        """End all of it, and return a line that says how much that was."""
-        devices = await self.devices.disconnect_all(sub)
-        return f"disconnected {_number(devices, 'device')}; {await self.sign_out(sub)}"
+    async def end(self, account: Account) -> str:
+        """End all of it, also what is on no list."""
+        return _line(await self.access.end(account))
 
-    async def sign_out(self, sub: str) -> str:
-        """End the sessions, and return a line that says how many there were."""
-        return f"signed out {_number(await self.sessions.end_all(sub), 'browser')}"
+    async def end_listed(self, sub: str) -> str:
+        """End what is left of a person who is no user any more."""
+        return _line(await self.access.end_listed(sub))
+
+    async def sign_out(self, account: Account) -> str:
+        """End the sessions."""
+        return f"signed out {_number(await self.access.sign_out(account), 'browser')}"
+
+
+def _line(ended: EndedAccess) -> str:
+    devices, browsers = _number(ended.devices, "device"), _number(ended.browsers, "browser")
+    return f"disconnected {devices}; signed out {browsers}"
 
 
 def _number(count: int, what: str) -> str:

@@ -65,7 +65,7 @@ def revoke(settings: Settings, username: str, grant_id: str | None, every: bool)
 
     async def disconnect(access: UserAccess, account: Account) -> None:
         if grant_id is None:
-            ended = await access.devices.disconnect_all(account.sub)
+            ended = await access.access.disconnect_all(account)
             click.echo(f"disconnected {ended} of {account.username}")
         elif await access.devices.disconnect(account.sub, grant_id):
             click.echo(f"disconnected {grant_id}")
@@ -82,7 +82,7 @@ def sign_out_user(settings: Settings, username: str) -> None:
     """Sign a user out in all browsers. Devices stay connected."""
 
     async def sign_out(access: UserAccess, account: Account) -> None:
-        click.echo(f"{account.username}: {await access.sign_out(account.sub)}")
+        click.echo(f"{account.username}: {await access.sign_out(account)}")
 
     _with_access(settings, username, sign_out, changes=True)
 
@@ -94,9 +94,9 @@ def _with_access(
         store = Users(connection, settings.users)
         try:
             account = await existing_user(store, username)
+            await command(await UserAccess.open(settings, connection, store), account)
         finally:
             store.close()
-        await command(await UserAccess.open(settings, connection), account)
 
     with_store(settings, connected, changes=changes)
 

@@ -29,6 +29,7 @@ from deviceflow.core.precis import MIN_PASSWORD, prepare_username
 from deviceflow.core.provider_tokens import MAX_SUBJECT
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.device.summary import lifetime
+from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.connection import Connection
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.links import Links, LinkTakenError
@@ -143,12 +144,13 @@ def list_users(settings: Settings, as_json: bool) -> None:
 @users.command()
 @username_argument
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--keep-devices", is_flag=True, help="Leave devices connected.")
 @click.pass_obj
-def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
-    """Change a user's password, and sign the user out in all browsers.
+def passwd(settings: Settings, username: str, password_stdin: bool, keep_devices: bool) -> None:
+    """Change a user's password, sign the user out in all browsers, disconnect all devices.
 
-    Devices stay connected. If somebody else may have had the password, look at them (`users
-    devices`), or disconnect them (`users revoke --all`).
+    If nobody else can have had the old password, devices may stay connected (--keep-devices). An
+    API that verifies JWTs by itself accepts them until they expire.
     """
 
     async def change(store: Users, access: UserAccess) -> None:
@@ -157,7 +159,8 @@ def passwd(settings: Settings, username: str, password_stdin: bool) -> None:
         hashed = await store.hash(password)
         await store.put(msgspec.structs.replace(account, password_hash=hashed))
         click.echo(f"changed the password of {account.username}")
-        click.echo(await access.sign_out(account.sub), err=True)
+        end = access.sign_out if keep_devices else access.end
+        click.echo(await end(account), err=True)
 
     _with_access(settings, change)
 
@@ -181,12 +184,15 @@ def remove_user(settings: Settings, username: str) -> None:
         else:
             account = await existing_user(store, username)
             name, sub = account.username, account.sub
+            if account.source == "store":
+                # A user of the file of that name is in force again, with the same subject.
+                await store.end_until_now(account, *EVERYTHING)
             is_removed = await store.remove(account)
         in_file = any(user.username == name for user in settings.users)
         if is_removed:
             click.echo(f"removed {name}")
             if sub is not None:
-                click.echo(await access.end(sub), err=True)
+                click.echo(await access.end_listed(sub), err=True)
             click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
         else:
             fail(f"{name} is in the file only; remove it there, or `users disable` it")
@@ -233,8 +239,8 @@ def link_user(settings: Settings, username: str, upstream: str, subject: str) ->
 def disable_user(settings: Settings, username: str) -> None:
     """Block a user: no sign-in, no tokens for approved devices, no refresh.
 
-    The user is signed out in all browsers. Devices go on when the user is enabled again, unless
-    they were disconnected meanwhile (`users revoke --all`).
+    The user is signed out in all browsers, and all devices are disconnected: `users enable` gives
+    nothing back.
     """
     _set_disabled(settings, username, disabled=True)
 
@@ -243,7 +249,7 @@ def disable_user(settings: Settings, username: str) -> None:
 @username_argument
 @click.pass_obj
 def enable_user(settings: Settings, username: str) -> None:
-    """Unblock a disabled user."""
+    """Unblock a disabled user, who signs in and connects devices anew."""
     _set_disabled(settings, username, disabled=False)
 
 
@@ -251,24 +257,27 @@ def enable_user(settings: Settings, username: str) -> None:
 @username_argument
 @click.pass_obj
 def reset_factors(settings: Settings, username: str) -> None:
-    """Remove a user's passkeys, authenticator app and recovery codes.
+    """Remove a user's passkeys, authenticator app and recovery codes. Sign the user out.
 
     For a person who has lost all of them: from now on, the password alone signs in. Make sure first
-    that it is this person who asks. Sessions go on.
+    that it is this person who asks. Devices stay connected (`users revoke --all`).
     """
 
     async def reset(connection: Connection) -> None:
         store = Users(connection, settings.users)
         try:
             account = await existing_user(store, username)
+            removed = await remove_factors(connection, account.sub)
+            access = await UserAccess.open(settings, connection, store)
+            signed_out = await access.sign_out(account)
         finally:
             store.close()
-        removed = await remove_factors(connection, account.sub)
         app = "an authenticator app" if removed.authenticator else "no authenticator app"
         click.echo(
             f"removed from {account.username}: passkeys: {len(removed.passkeys)}, {app},"
             f" recovery codes: {len(removed.recovery)}"
         )
+        click.echo(signed_out, err=True)
 
     with_store(settings, reset, changes=True)
 
@@ -301,7 +310,7 @@ def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
         await store.put(msgspec.structs.replace(account, disabled=disabled))
         click.echo(f"{'disabled' if disabled else 'enabled'} {account.username}")
         if disabled:
-            click.echo(await access.sign_out(account.sub), err=True)
+            click.echo(await access.end(account), err=True)
 
     _with_access(settings, change)
 
@@ -332,7 +341,7 @@ async def existing_user(store: Users, username: str) -> Account:
 
 def _without_hash(account: Account) -> dict[str, object]:
     fields = msgspec.structs.asdict(account)
-    del fields["password_hash"]
+    del fields["password_hash"], fields["marks"]
     return fields
 
 
@@ -370,7 +379,7 @@ def _with_access(settings: Settings, command: ChangingCommand) -> None:
     async def connected(connection: Connection) -> None:
         store = Users(connection, settings.users)
         try:
-            await command(store, await UserAccess.open(settings, connection))
+            await command(store, await UserAccess.open(settings, connection, store))
         finally:
             store.close()
 

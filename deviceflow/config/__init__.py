@@ -15,10 +15,14 @@ from deviceflow.config.loading import (
 )
 from deviceflow.config.settings import (
     Admin,
+    AuditSettings,
     Device,
+    GrantLimits,
+    Keys,
     Log,
     Notices,
     Pages,
+    Phishing,
     Redis,
     Registration,
     Section,
@@ -33,11 +37,15 @@ from deviceflow.config.upstreams import Upstream
 
 __all__ = [
     "Admin",
+    "AuditSettings",
     "ConfigError",
     "Device",
+    "GrantLimits",
+    "Keys",
     "Log",
     "Notices",
     "Pages",
+    "Phishing",
     "Redis",
     "Registration",
     "Section",

@@ -32,6 +32,8 @@ ALPHABETS = {"letters": LETTERS, "numeric": NUMERIC}
 
 PATHS = (
     "admin.token_file",
+    "keys.envelope_file",
+    "audit.file",
     "server.data_dir",
     *("pages.geoip_file", "pages.logo", "pages.templates_dir", "pages.texts_dir"),
 )

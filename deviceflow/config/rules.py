@@ -10,7 +10,9 @@ from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.settings import (
     DEFAULT_SCOPES,
     SHIPPED_LANGUAGES,
+    AuditSettings,
     Device,
+    Keys,
     Notices,
     Pages,
     Redis,
@@ -124,6 +126,13 @@ def _redis_rules(redis: Redis) -> Iterator[Finding]:
             yield "url", f"got {error.wrong}", error.right
 
 
+def _keys_rules(keys: Keys) -> Iterator[Finding]:
+    sources = ("envelope_file", "envelope_keys", "envelope_command")
+    given = [name for name in sources if getattr(keys, name)]
+    if len(given) > 1:
+        yield given[1], f"set beside keys.{given[0]}", "one source of the envelope keys"
+
+
 def _device_rules(device: Device) -> Iterator[Finding]:
     path = urlsplit(device.verification_uri or "").path
     if path.startswith(("/oauth2/", "/.well-known/", "/static/")):
@@ -178,6 +187,14 @@ def _notices_rules(notices: Notices) -> Iterator[Finding]:
         if len(missing) == 1:
             (given,) = {*pair} - {*missing}
             yield missing[0], f"missing, with notices.{given}", "both of them, or none"
+
+
+def _audit_rules(audit: AuditSettings) -> Iterator[Finding]:
+    given = {"webhook_url": audit.webhook_url, "webhook_secret": audit.webhook_secret}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 1:
+        (other,) = given.keys() - {*missing}
+        yield missing[0], f"missing, with audit.{other}", "both of them, or none"
 
 
 def _upstream_rules(upstream: Upstream) -> Iterator[Finding]:
@@ -285,10 +302,12 @@ RULES: Rules = {
     ProtectedResource: _resource_rules,
     Server: _server_rules,
     Redis: _redis_rules,
+    Keys: _keys_rules,
     Pages: _pages_rules,
     Device: _device_rules,
     Registration: _registration_rules,
     Notices: _notices_rules,
+    AuditSettings: _audit_rules,
     Upstream: _upstream_rules,
     Settings: _settings_rules,
 }

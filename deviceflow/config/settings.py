@@ -11,9 +11,11 @@ from msgspec import Meta
 from deviceflow.config.upstreams import Upstream
 from deviceflow.config.values import (
     NO_PROXIES,
+    Argument,
     Colour,
     CorsOrigin,
     Email,
+    EnvelopeKey,
     FilePath,
     Folder,
     HeaderName,
@@ -32,14 +34,19 @@ from deviceflow.config.values import (
     WebhookUrl,
     Words,
 )
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
+    ApprovalsPerHour,
     Client,
+    ClientNetwork,
     DisplayName,
     ImagePath,
     Interval,
     Lifetime,
+    Limit,
     ScopeToken,
     SecretDigest,
+    SignInAge,
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
@@ -94,6 +101,7 @@ class Server(Section, frozen=True, kw_only=True):
     client_certificate_header: HeaderName | None = None
     lane: bool = True
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     shutdown_s: Annotated[int, Meta(ge=0, le=600)] = 15
     lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
     watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
@@ -124,10 +132,30 @@ class Redis(Section, frozen=True, kw_only=True):
     max_connections: Annotated[int, Meta(ge=2, le=10_000)] = 64
 
 
+class Keys(Section, frozen=True, kw_only=True):
+    """The envelope keys, which seal the secrets in the store. At most one source of them is set.
+
+    `envelope_file`: a file with a key a line; the first one seals, all of them open.
+    `envelope_keys`: the same keys themselves, for the environment. `envelope_command`: a command
+    and its arguments; what it prints is read as the file is.
+    """
+
+    envelope_file: FilePath | None = None
+    envelope_keys: tuple[EnvelopeKey, ...] = ()
+    envelope_command: tuple[Argument, ...] = ()
+
+    @property
+    def has_envelope(self) -> bool:
+        """Whether there is a source."""
+        return bool(self.envelope_file or self.envelope_keys or self.envelope_command)
+
+
 class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
 
     verification_uri: ShortAddress | None = None
@@ -139,6 +167,38 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+    enabled_by_default: bool = True
+    verification_uri_complete: bool = True
+    wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
+
+
+class Phishing(Section, frozen=True, kw_only=True):
+    """Rules against phishing (RFC 8628 5.4), for clients without a value of their own.
+
+    The fields are those of `Client`. `barred_scopes`: scopes that no device can get.
+    """
+
+    start_networks: tuple[ClientNetwork, ...] = ()
+    approval_networks: tuple[ClientNetwork, ...] = ()
+    sign_in: SignInMinimum = "any"
+    max_sign_in_age_s: SignInAge | None = None
+    max_approvals_per_hour: ApprovalsPerHour | None = None
+    barred_scopes: tuple[ScopeToken, ...] = ()
+
+
+class GrantLimits(Section, frozen=True, kw_only=True):
+    """How many grants the devices of each client may start; 0 for no limit (`policy/admission.py`).
+
+    `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
+    `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    `store_memory_percent`: the part of its memory from which on the store gets no new grants.
+    """
+
+    starts: Limit = 1_000_000
+    starts_per_network: Limit = 100_000
+    starts_per_address: Limit = 30_000
+    live_grants: Limit = 1_000_000
+    store_memory_percent: Annotated[int, Meta(ge=0, le=100)] = 80
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -225,6 +285,22 @@ class Log(Section, frozen=True, kw_only=True):
     addresses: Literal["full", "network", "none"] = "full"
 
 
+class AuditSettings(Section, frozen=True, kw_only=True):
+    """The audit: a line for each security event, in the sinks that are named.
+
+    `file`: its path, by default `audit.jsonl` in `server.data_dir`. A file of more than
+    `max_file_bytes` is rotated, and `files_kept` older ones are kept. With a webhook, each line is
+    posted, too.
+    """
+
+    sinks: tuple[Literal["file", "stdout"], ...] = ("file",)
+    file: FilePath | None = None
+    max_file_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 67_108_864
+    files_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
+    webhook_url: WebhookUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -262,7 +338,10 @@ class Settings(Section, frozen=True, kw_only=True):
     issuer: Issuer | None = None
     server: Server = Server()
     redis: Redis = Redis()
+    keys: Keys = Keys()
     device: Device = Device()
+    phishing: Phishing = Phishing()
+    limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
     pages: Pages = Pages()
@@ -271,6 +350,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
+    audit: AuditSettings = AuditSettings()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

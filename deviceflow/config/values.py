@@ -3,15 +3,15 @@
 `deviceflow.config.reading` reads them, with the `rule` and `secret` of their `extra`.
 """
 
-import ipaddress
 import re
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 
-from deviceflow.core.address import is_loopback
+from deviceflow.core.address import is_loopback, is_network
 from deviceflow.core.client import DisplayName
+from deviceflow.core.envelope_key import EXPECTED_KEY, is_key
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 from deviceflow.core.smtp_url import is_smtp_url
 
@@ -58,13 +58,7 @@ NO_PROXIES = "none"
 
 
 def _is_network(text: str) -> bool:
-    if text == NO_PROXIES:
-        return True
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
+    return text == NO_PROXIES or is_network(text)
 
 
 Issuer = Annotated[
@@ -151,6 +145,10 @@ Colour = Annotated[
     ),
 ]
 FilePath = Annotated[str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a file")]
+EnvelopeKey = Annotated[str, Meta(description=EXPECTED_KEY, extra={"rule": is_key, "secret": True})]
+Argument = Annotated[
+    str, Meta(pattern=r"\A[^\x00]+\Z", description="a command and its arguments, as a list")
+]
 HostName = Annotated[
     str,
     Meta(

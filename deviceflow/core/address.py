@@ -7,6 +7,7 @@ Limits are counted by address, so a client must not be able to choose its own. E
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -21,6 +22,9 @@ Address = IPv4Address | IPv6Address
 
 IPV6_PREFIX = 64
 """Limits count a whole /64: a customer has at least that, so a new address for every guess."""
+
+IPV6_SITE_PREFIX = 48
+"""The network of a site (RFC 6177): its owner can use another /64 for every request."""
 
 SHARED: tuple[Network, ...] = tuple(
     ip_network(text)
@@ -114,6 +118,35 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def is_network(text: str) -> bool:
+    """Return whether `text` is a network or an address, with no bits set behind its prefix."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_in_networks(address: str, networks: Sequence[str]) -> bool:
+    """Return whether `address` is in one of `networks`, each of which `is_network`.
+
+    An address that cannot be read, such as that of a Unix socket, is in none.
+    """
+    parsed = _parse(address)
+    return parsed is not None and _is_within(parsed, [_network(text) for text in networks])
+
+
+def site_key(address: str) -> str | None:
+    """Return the /48 of an IPv6 address, the least that a site has; None for an IPv4 address.
+
+    A site has 65,536 networks of the size that `rate_key` names.
+    """
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_SITE_PREFIX), strict=False))
+    return None
+
+
 def is_address(host: str) -> bool:
     """Return whether the host of a URL, without brackets, is an address and no name."""
     try:
@@ -129,6 +162,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    return ip_network(text)
 
 
 def _is_within(address: Address, networks: Sequence[Network]) -> bool:

@@ -12,7 +12,8 @@ ID_TOKEN_TYPE = "JWT"  # noqa: S105, the `typ` of RFC 7519 5.1
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """The person that approved a grant, and how that person signed in.
 
-    `auth_time` in s; `amr`: the methods (RFC 8176); `acr`: the level of assurance.
+    `auth_time` in s; `amr`: the methods (RFC 8176); `acr`: the level of assurance. `mark`: the
+    account's for devices at that moment (`account_marks`), None if an older version stored it.
     """
 
     sub: str
@@ -22,6 +23,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     acr: str | None = None
     name: str | None = None
     email: str | None = None
+    mark: int | None = None
 
 
 class Validity(msgspec.Struct, frozen=True):

@@ -135,6 +135,11 @@ def unauthorized_client(description: str) -> OAuthError:
     return OAuthError("unauthorized_client", description)
 
 
+def no_device_grant() -> OAuthError:
+    """Make the error for a client that may not use this grant type (RFC 8628 3.2, RFC 6749 5.2)."""
+    return unauthorized_client("This client may not use the device authorization grant.")
+
+
 def invalid_dpop_proof(description: str) -> OAuthError:
     """Make the error for a DPoP proof that is not valid (RFC 9449 5)."""
     return OAuthError("invalid_dpop_proof", description)
@@ -163,4 +168,15 @@ def too_many_failures(retry_after: int, *, is_poll: bool) -> OAuthError:
     text = "Too many failed attempts. Try again later."
     if is_poll:
         return OAuthError("slow_down", text, retry_after=retry_after)
+    return OAuthError("temporarily_unavailable", text, status=429, retry_after=retry_after)
+
+
+def too_many_starts(retry_after: int, *, by_address: bool) -> OAuthError:
+    """Make the 429 for a device that may not start a grant yet (RFC 6585 4).
+
+    RFC 8628 3.5 has slow_down for polls only. `by_address`: the devices near this one are too many,
+    not those of the whole client.
+    """
+    where = " at this address" if by_address else ""
+    text = f"Too many devices of this client start{where}. Try again after the time in Retry-After."
     return OAuthError("temporarily_unavailable", text, status=429, retry_after=retry_after)

@@ -89,6 +89,7 @@ class LogoutToken(NamedTuple):
     sid: str
     jti: str
     keep_s: int
+    issuer: str
 
 
 def read_logout_token(claims: _Claims, *, issuer: str, client_id: str, now: float) -> LogoutToken:
@@ -106,7 +107,7 @@ def read_logout_token(claims: _Claims, *, issuer: str, client_id: str, now: floa
     subject = subject_of(claims) if "sub" in claims else ""
     if not isinstance(sid, str) or not (sid or subject):
         raise TokenError("sid", "neither sub nor sid")
-    return LogoutToken(subject, sid, jti, MAX_AGE_S + 2 * SKEW_S)
+    return LogoutToken(subject, sid, jti, MAX_AGE_S + 2 * SKEW_S, issuer)
 
 
 def subject_of(claims: _Claims) -> str:

@@ -1,7 +1,5 @@
 """Notices to a program of the operator's: a signed POST with JSON."""
 
-import hashlib
-import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -10,6 +8,7 @@ import aiohttp
 import msgspec
 
 from deviceflow.core.clock import Clock
+from deviceflow.core.webhook_signature import signature_headers
 from deviceflow.notices.notice import Notice, NoticeNotSent
 
 WEBHOOK_TIMEOUT_S = 5.0
@@ -20,17 +19,13 @@ _CLIENT_ERRORS = range(400, 500)
 
 
 class WebhookChannel:
-    """Posts notices to `url`. Open it before it sends.
-
-    `Deviceflow-Timestamp` is the time of the request in s. `Deviceflow-Signature` is `v1=` and the
-    HMAC-SHA256, in hex, of the timestamp, a full stop and the body.
-    """
+    """Posts notices to `url`, signed with `secret`. Open it before it sends."""
 
     name = "webhook"
 
     def __init__(self, url: str, secret: str, clock: Clock) -> None:
         self._url = url
-        self._secret = secret.encode()
+        self._secret = secret
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
@@ -47,11 +42,9 @@ class WebhookChannel:
             raise NoticeNotSent("the channel is not open")
         members = msgspec.to_builtins(notice) | {"event": "device.connected", "not_me_uri": link}
         body = msgspec.json.encode(members)
-        timestamp = str(int(self._clock()))
         headers = {
             "Content-Type": "application/json",
-            "Deviceflow-Timestamp": timestamp,
-            "Deviceflow-Signature": f"v1={self._signature(timestamp, body)}",
+            **signature_headers(self._secret, int(self._clock()), body),
         }
         try:
             # A redirect could lead the notice to another receiver.
@@ -64,7 +57,3 @@ class WebhookChannel:
         if status not in _SUCCESS:
             is_final = status in _CLIENT_ERRORS and status not in _TRY_AGAIN
             raise NoticeNotSent(f"status {status}", is_final=is_final)
-
-    def _signature(self, timestamp: str, body: bytes) -> str:
-        signed = timestamp.encode() + b"." + body
-        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()

@@ -62,6 +62,8 @@ class PresentedTokens:
         account = await self.users.find_subject(claims["sub"])
         if not self.serves(claims["client_id"]) or account is None or account.disabled:
             return None
+        if not account.marks.allow_token(claims["iat"]):
+            return None
         await self.redemptions.note_use(claims["grant_id"], claims["iat"])
         return ActiveToken(claims, account)
 

@@ -27,6 +27,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.demo import Demo, demo_pages
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
@@ -37,7 +38,7 @@ from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
-from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
+from deviceflow.pages.device.step_up import StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -45,6 +46,7 @@ from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.languages import LANGUAGES
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
@@ -69,6 +71,8 @@ from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
+from deviceflow.policy.phishing import CodeLinks
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
 
@@ -135,6 +139,12 @@ def _shared(parts: Parts) -> SharedParts:
         throttle=Throttle(
             limits=parts.limits,
             lifetime=lifetime,
+            wave=GuessWave(
+                parts.grants.wrong_codes,
+                settings.device.wave_wrong_codes,
+                parts.clock,
+                parts.recorder,
+            ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
         ),
@@ -177,7 +187,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         pauses=shared.pauses,
         typed_name=typed_name,
         known_browsers=known_browsers,
-        users=users,
+        check=_password_check(parts, shared),
         recorder=parts.recorder,
         providers=parts.providers,
         has_form=parts.settings.sign_in.password,
@@ -239,7 +249,9 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
-        sessions=parts.sessions,
+        check=_password_check(parts, shared),
+        access=parts.person_access,
+        cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
     )
@@ -250,6 +262,10 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
+
+
+def _password_check(parts: Parts, shared: SharedParts) -> PasswordCheck:
+    return PasswordCheck(users=parts.users, throttle=shared.throttle, recorder=parts.recorder)
 
 
 def _session_start(parts: Parts, shared: SharedParts) -> SessionStart:
@@ -291,6 +307,8 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         providers=providers,
         replay=parts.replay,
         upstream_sessions=parts.upstream_sessions,
+        links=parts.links,
+        access=parts.person_access,
         throttle=shared.throttle,
         log=log,
     )
@@ -316,10 +334,17 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         settings=parts.settings,
         door=door,
         devices=parts.devices,
+        access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
     )
-    sessions = SessionsPage(door=door, sessions=parts.sessions, clock=parts.clock)
+    sessions = SessionsPage(
+        door=door,
+        sessions=parts.sessions,
+        access=parts.person_access,
+        cookie=shared.cookie,
+        clock=parts.clock,
+    )
     not_me = NotMePage(
         settings=parts.settings,
         visitors=shared.visitors,
@@ -336,10 +361,17 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
-    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
+    requests = DeviceRequests(
+        codes=codes,
+        clients=parts.clients,
+        grants=grants,
+        enabled_by_default=parts.settings.device.enabled_by_default,
+    )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = SignInCheck(clock=parts.clock)
-    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    check = ApprovalCheck(settings=parts.settings, clock=parts.clock)
+    claim = ClaimStep(
+        throttle=throttle, grants=grants, requests=requests, refusals=refusals, check=check
+    )
     decide = DecideStep(
         throttle=throttle,
         grants=grants,
@@ -379,6 +411,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             grants=grants,
             lifetime_s=parts.settings.device.lifetime_s,
         ),
+        links=CodeLinks(settings=parts.settings, clients=parts.clients),
         step=step,
     )
     done = DonePage(

@@ -25,7 +25,10 @@ class Person:
     session: Session
 
     def subject(self) -> Subject:
-        """Say who the person is, for the tokens of a device that the person approves."""
+        """Say who the person is, for the tokens of a device that the person approves.
+
+        With the account's mark of now: what ends all devices meanwhile ends this one, too.
+        """
         return Subject(
             sub=self.account.sub,
             username=self.account.username,
@@ -34,6 +37,7 @@ class Person:
             acr=self.session.acr,
             name=self.account.name,
             email=self.account.email,
+            mark=self.account.marks.devices,
         )
 
 
@@ -115,13 +119,16 @@ class Visitors:
     async def _person(self, request: web.Request, session_id: str) -> Person | None:
         """Find who signed in; an account disabled or replaced since then is signed out at once.
 
-        So is one for whom an authenticating proxy no longer vouches, but for somebody else.
+        So is one whose sessions were ended since the sign-in began, and one for whom an
+        authenticating proxy no longer vouches, but for somebody else.
         """
         session = await self.sessions.get(session_id)
         if session is None:
             return None
         account = await self.users.find(session.username)
         if account is None or account.disabled or account.sub != session.sub:
+            return None
+        if not account.marks.allow_session(session.mark, session.auth_time):
             return None
         if self.vouched.contradicts(request, account.username):
             return None

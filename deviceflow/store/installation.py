@@ -5,16 +5,21 @@ keeps the old device code key as a lost one: polls with its codes get `expired_t
 """
 
 import re
-import secrets
 from hashlib import blake2b
 from hmac import compare_digest
 
 from deviceflow.core import base64url
-from deviceflow.core.device_code import KEY_BYTES, DeviceCodeKey, DeviceCodes
+from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
-from deviceflow.store.records import RecordKind, check_fields
-from deviceflow.store.shapes import Value
+from deviceflow.store.envelope import NO_ENVELOPE, Envelope, is_sealed
+from deviceflow.store.key_sets import (
+    are_sealed,
+    key_fields_of,
+    keys_in_fields,
+    new_keys,
+    unknown_fields,
+)
 
 LOST_KEYS_KEPT = 8
 
@@ -23,35 +28,89 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 class Installation:
-    """The secrets that all workers of all hosts share."""
+    """The secrets that all workers of all hosts share.
 
-    epoch: bytes
+    `fields`: the hash in which they are stored. `envelope`: what opens them, if they are sealed.
+    May raise RecordUnreadable.
+    """
 
-    def __init__(self, fields: dict[bytes, bytes]) -> None:
+    def __init__(self, fields: dict[bytes, bytes], envelope: Envelope = NO_ENVELOPE) -> None:
+        self.envelope = envelope
         self.codes = DeviceCodes(())
         self._adopt(fields)
 
     @classmethod
-    async def open(cls, connection: Connection) -> "Installation":
+    async def open(cls, connection: Connection, envelope: Envelope = NO_ENVELOPE) -> "Installation":
         """Read the secrets, or make them at the very first start. May raise StoreUnavailable."""
-        return cls(await _read_or_make(connection))
+        return cls(await _read_or_make(connection, envelope), envelope)
+
+    @classmethod
+    async def find(cls, connection: Connection, envelope: Envelope = NO_ENVELOPE) -> "Installation":
+        """Read the secrets; if there are none, return new ones that are not stored.
+
+        May raise StoreUnavailable.
+        """
+        fields = await connection.command("HGETALL", keyspace.INSTALLATION)
+        return cls(fields or key_fields_of(new_keys()), envelope)
+
+    @property
+    def epoch(self) -> bytes:
+        """What this installation has from its first start on, and no other one."""
+        return self.keys.epoch
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the secrets in the store are sealed by an envelope key."""
+        return are_sealed(self._fields)
 
     def fields(self) -> dict[bytes, bytes]:
         """Return the secrets as they are stored."""
-        return {
-            b"epoch": self.epoch,
-            b"device_code_key": self.codes.keys[0].secret,
-            b"name_key": self._name_key,
-            b"challenge_key": self._challenge_key,
-        }
+        return self._fields
 
     async def refresh(self, connection: Connection) -> bool:
-        """Read the secrets again; return whether they are new. May raise StoreUnavailable."""
-        fields = await _read_or_make(connection)
+        """Read the secrets again if the store has lost its data; return whether it has.
+
+        May raise StoreUnavailable.
+        """
+        fields = await _read_or_make(connection, self.envelope)
         if fields[b"epoch"] == self.epoch:
             return False
         self._adopt(fields)
         return True
+
+    async def take_changes(self, connection: Connection) -> bool:
+        """Read what an operator has changed; return whether there was a change.
+
+        A loss of the data is left to `refresh`: the feed has to forget more than keys then. May
+        raise StoreUnavailable. The secrets then stay as they were.
+        """
+        fields = await connection.command("HGETALL", keyspace.INSTALLATION)
+        if fields == self._fields or fields.get(b"epoch") != self.epoch:
+            return False
+        self._adopt(fields)
+        return True
+
+    async def store_again(self, connection: Connection, *, is_sealed: bool) -> bool:
+        """Store the same secrets, sealed by the envelope key that seals, or not sealed.
+
+        Return False if they were changed meanwhile. May raise StoreUnavailable.
+        """
+        fields = key_fields_of(self.keys, self.envelope if is_sealed else NO_ENVELOPE)
+        fields |= unknown_fields(self._fields)
+        is_stored = await scripts.change_installation(
+            connection, keyspace.INSTALLATION, before=self._fields, after=fields
+        )
+        if is_stored:
+            self._adopt(fields)
+        return is_stored
+
+    def protect(self, purpose: str, secret: bytes) -> bytes:
+        """Return how another secret is stored: sealed if the secrets of this installation are."""
+        return self.envelope.seal(purpose, secret) if self.is_sealed else secret
+
+    def reveal(self, purpose: str, stored: bytes) -> bytes:
+        """Return a secret that `protect` has made storable. May raise EnvelopeError."""
+        return self.envelope.open(purpose, stored) if is_sealed(stored) else stored
 
     def challenge_key(self) -> bytes:
         """Return the key for values that clients send back: CSRF tokens and DPoP nonces."""
@@ -101,17 +160,22 @@ class Installation:
         return base64url.encode(bytes(byte ^ other for byte, other in pairs))
 
     def _adopt(self, fields: dict[bytes, bytes]) -> None:
-        lost = [DeviceCodeKey(key.key_id, key.secret, lost=True) for key in self.codes.keys]
-        self.epoch = fields[b"epoch"]
-        self._challenge_key = fields[b"challenge_key"]
-        self._name_key = fields[b"name_key"]
-        key = DeviceCodeKey(self.epoch[0], fields[b"device_code_key"])
-        self.codes.adopt([key, *lost[:LOST_KEYS_KEPT]])
+        keys = keys_in_fields(fields, self.envelope)
+        self._fields = fields
+        self.keys = keys
+        newest = keys.sets[0]
+        self._challenge_key, self._name_key = newest.challenge, newest.name
+        known = [DeviceCodeKey(each.id, each.device_code) for each in keys.sets]
+        own = {key.secret for key in known}
+        lost = [
+            DeviceCodeKey(key.key_id, key.secret, lost=True)
+            for key in self.codes.keys
+            if key.secret not in own
+        ]
+        self.codes.adopt([*known, *lost[:LOST_KEYS_KEPT]])
 
 
-async def _read_or_make(connection: Connection) -> dict[bytes, bytes]:
-    names = ("epoch", "device_code_key", "name_key", "challenge_key")
-    proposal: dict[str, Value] = {name: secrets.token_bytes(KEY_BYTES) for name in names}
-    fields = await scripts.install(connection, keyspace.INSTALLATION, proposal)
-    check_fields(fields, RecordKind.INSTALLATION)
-    return fields
+async def _read_or_make(connection: Connection, envelope: Envelope) -> dict[bytes, bytes]:
+    proposal = key_fields_of(new_keys(), envelope)
+    named = {name.decode(): value for name, value in proposal.items()}
+    return await scripts.install(connection, keyspace.INSTALLATION, named)

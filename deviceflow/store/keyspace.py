@@ -50,6 +50,12 @@ LINKS = "df:links"
 Owner: `links`.
 """
 
+ACCOUNT_MARKS = "df:marks:{df:users}"
+"""A hash, when the sessions and the devices of an account were last ended, by username.
+
+It shares the hash slot of USERS. Owner: `account_marks`.
+"""
+
 SLOTS = "df:slots"
 """A number, the last slot number that was taken. Owner: `slots`."""
 
@@ -63,6 +69,7 @@ PERMANENT = frozenset(
     {INSTALLATION, REVISION, SIGNING_KEYS, CLIENTS, CLIENT_NAMES, REGISTRATIONS, USERS, SUBJECTS}
     | {LINKS, SLOTS}
     | {FACTORS, PASSKEYS}
+    | {ACCOUNT_MARKS}
 )
 """The keys without a TTL. Every other key has one."""
 
@@ -94,6 +101,12 @@ Ends ten years after its last entry. Owner: `client_revocations`.
 
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `decision_log`."""
+
+CHANGED_CLIENTS = "df:changed-clients:{feed}"
+"""A sorted set, which client has changed with each revision. It shares the hash slot of REVISION.
+
+Ends a day after its last entry. Owner: `announcements`.
+"""
 
 PROBE = "df:probe:{feed}"
 """The key of a write that changes nothing: it is never there. Owner: `feed`."""
@@ -210,6 +223,22 @@ def upstream_sessions(name: str) -> str:
 def limit(kind: str, name: str) -> str:
     """Return the key of a sorted set, tries by time. It ends with its window. Owner: `limits`."""
     return f"df:l:{kind}:{name}"
+
+
+def starts(client: str) -> str:
+    """Return the key of a hash: how many grants a client starts, and how many of them live.
+
+    It ends a day after its last entry. Owner: `starts`.
+    """
+    return f"df:c:{{{client}}}"
+
+
+def starts_from(client: str, network: str) -> str:
+    """Return the key of a time: until when a network's starts of this client count.
+
+    It shares the hash slot of `starts`, and ends at that time. Owner: `starts`.
+    """
+    return f"df:cf:{{{client}}}:{network}"
 
 
 def reports(kind: str, name: str) -> str:

@@ -45,7 +45,11 @@ class RecordKind(StrEnum):
     USER = "user"
 
 
-NEWEST = dict.fromkeys(RecordKind, 1) | {RecordKind.CLIENT: 2}
+NEWEST = dict.fromkeys(RecordKind, 1) | {
+    RecordKind.CLIENT: 2,
+    RecordKind.INSTALLATION: 2,
+    RecordKind.SIGNING_KEY: 2,
+}
 """The newest version of each kind that this program reads. It reads every earlier one, too."""
 
 

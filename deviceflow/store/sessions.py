@@ -41,7 +41,8 @@ class Session(msgspec.Struct, frozen=True):
 
     `amr`: the methods (RFC 8176). `acr`: the level of assurance (OpenID Connect Core 2). `browser`:
     a stored `DeviceDescription`. `address`: where the person signed in. `upstream`: for a person
-    who has signed in at a provider.
+    who has signed in at a provider. `mark`: the account's for sessions when the sign-in began
+    (`core.account_marks`), None if an older version began it.
     """
 
     username: str
@@ -52,6 +53,7 @@ class Session(msgspec.Struct, frozen=True):
     browser: str = ""
     address: str = ""
     upstream: UpstreamSession | None = None
+    mark: int | None = None
 
 
 class NamedSession(NamedTuple):
@@ -75,6 +77,23 @@ class Sessions:
         record = write_record(session)
         await self._list(session, self.name_of(session_id))
         await self._connection.command("SET", self._key(session_id), record, "EX", self._lifetime_s)
+        return session_id
+
+    async def renew(self, session_id: str, session: Session) -> str:
+        """Replace the record of a session; return the id that it has from now on.
+
+        It ends when it would have ended. A session of a provider keeps its id, because the
+        provider's logout names it; any other gets a new one, so that a copy of the old id is worth
+        nothing.
+        """
+        key = self._key(session_id)
+        left_ms = max(1, await self._connection.command("PTTL", key))
+        if session.upstream is None:
+            await self._connection.command("DEL", key)
+            session_id = secrets.token_urlsafe(32)
+            await self._list(session, self.name_of(session_id))
+        record = write_record(session)
+        await self._connection.command("SET", self._key(session_id), record, "PX", left_ms)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:

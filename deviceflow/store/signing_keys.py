@@ -1,7 +1,13 @@
-"""The keys that sign tokens, in the store, shared by all workers of all hosts."""
+"""The keys that sign tokens, in the store, shared by all workers of all hosts.
+
+Where the installation's secrets are sealed by an envelope key, the private members of a key are in
+one sealed member of its record. What is public stays readable.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import structlog
 
 from deviceflow.core.clock import Clock
@@ -9,18 +15,34 @@ from deviceflow.core.signing_key import SigningKey, age, superseded
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import announce_change
 from deviceflow.store.connection import Connection
+from deviceflow.store.envelope import EnvelopeError
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
 
 LATE_S = 60
 """How long after a rotation a worker may still sign with the old key, at the very most: the
 worker hears of it within a second, but its host's clock may be ahead."""
 
+SEALED_VERSION = 2
+"""The version of a record with a sealed member: a host that ignored it would misread the key."""
+
+_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+"""The members of a JWK that are secret (RFC 7518 6)."""
+
 log = structlog.get_logger()
+
+
+class _StoredKey(SigningKey, frozen=True, kw_only=True):
+    """A key as it is stored. `sealed`: the private members of the JWK, if they are not in it."""
+
+    sealed: bytes = b""
 
 
 class SigningKeys:
     """The door to signing keys. Every method may raise StoreUnavailable.
+
+    Among it is EnvelopeError: a key is sealed, and this host cannot open it.
 
     `signed_for_s`: the longest life of anything that is signed. `is_usable`: whether a record
     holds a key that this version can use; any other record stays as it is, and is logged.
@@ -29,11 +51,13 @@ class SigningKeys:
     def __init__(
         self,
         connection: Connection,
+        installation: Installation,
         signed_for_s: int,
         is_usable: Callable[[SigningKey], bool],
         clock: Clock,
     ) -> None:
         self._connection = connection
+        self._installation = installation
         self._signed_for_s = signed_for_s
         self._is_usable = is_usable
         self._clock = clock
@@ -59,7 +83,7 @@ class SigningKeys:
             self._connection,
             keyspace.SIGNING_KEYS,
             key.key_id,
-            write_record(key),
+            self._record(key),
             algorithm=key.algorithm,
             useless=useless,
         )
@@ -82,11 +106,39 @@ class SigningKeys:
         await announce_change(self._connection)
         return bool(removed)
 
+    async def store_again(self) -> int:
+        """Write each key as the installation now protects it; return how many there are."""
+        await self._stored()
+        usable = [(name, before, key) for (name, before), key in self._known.items() if key]
+        # A key that is changed meanwhile is protected by the one who changes it.
+        for name, before, key in usable:
+            await scripts.change_client(
+                self._connection,
+                keyspace.SIGNING_KEYS,
+                name.decode(),
+                before=before,
+                after=self._record(key, over=before),
+            )
+        return len(usable)
+
     async def _put(self, key: SigningKey) -> None:
         name = key.key_id.encode()
         before = next((record for known, record in self._known if known == name), b"")
-        record = write_record(key, over=before)
+        record = self._record(key, over=before)
         await self._connection.command("HSET", keyspace.SIGNING_KEYS, key.key_id, record)
+
+    def _record(self, key: SigningKey, over: bytes = b"") -> bytes:
+        """Return a key as it is stored. `over`: the record that it replaces."""
+        if not self._installation.is_sealed:
+            return write_record(key, over=over)
+        private = {name: key.jwk[name] for name in _PRIVATE if name in key.jwk}
+        stored = _StoredKey(
+            jwk={name: value for name, value in key.jwk.items() if name not in private},
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            sealed=self._installation.protect(_purpose(key.key_id), msgspec.json.encode(private)),
+        )
+        return write_record(stored, over=over, version=SEALED_VERSION)
 
     async def _forget_expired(self) -> None:
         for name, key in (await self._stored()).items():
@@ -105,10 +157,13 @@ class SigningKeys:
 
     def _read(self, name: bytes, record: bytes) -> SigningKey | None:
         try:
-            key = read_record(record, RecordKind.SIGNING_KEY, SigningKey)
+            key = self._key(read_record(record, RecordKind.SIGNING_KEY, _StoredKey))
             if self._is_usable(key):
                 return key
             reason = "it is not a private key that this version knows"
+        except EnvelopeError:
+            # Other hosts sign with it. This one must neither do without it nor replace it.
+            raise
         except RecordUnreadable as error:
             reason = str(error)
         key_id = name.decode(errors="replace")
@@ -122,5 +177,17 @@ class SigningKeys:
         )
         return None
 
+    def _key(self, stored: _StoredKey) -> SigningKey:
+        """Return the key in a record. May raise EnvelopeError and RecordUnreadable."""
+        jwk = stored.jwk
+        if stored.sealed:
+            opened = self._installation.reveal(_purpose(str(jwk.get("kid"))), stored.sealed)
+            jwk = jwk | msgspec.json.decode(opened, type=dict[str, Any])
+        return SigningKey(jwk=jwk, created_at=stored.created_at, expires_at=stored.expires_at)
+
     def _is_live(self, key: SigningKey) -> bool:
         return key.is_live(self._clock())
+
+
+def _purpose(key_id: str) -> str:
+    return f"signing key {key_id}"

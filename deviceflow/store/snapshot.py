@@ -23,6 +23,7 @@ _AT_ONCE = 32
 _LARGE_HASHES = {keyspace.USERS, keyspace.SUBJECTS, keyspace.CLIENTS, keyspace.REGISTRATIONS}
 _LARGE_HASHES |= {keyspace.LINKS}
 _LARGE_HASHES |= {keyspace.FACTORS, keyspace.PASSKEYS}
+_LARGE_HASHES |= {keyspace.ACCOUNT_MARKS}
 
 
 class SnapshotError(Exception):

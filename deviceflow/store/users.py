@@ -1,24 +1,22 @@
 """Users, who may approve: from the configuration file, and from the store, which takes precedence.
 
 A user whom `deviceflow users` has put into the store takes precedence over one of the same name
-in the file. Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it
-happens in a small pool of threads, never on the event loop.
+in the file. The marks that end sessions and devices (`account_marks`) hold for both.
+
+Passwords are Argon2id hashes; checking one takes a tenth of a second and 64 MiB, so it happens in
+a small pool of threads, never on the event loop.
 
 Names and passwords are taken in every spelling (`core.precis`). A name that was stored as it was
 typed, and a hash of a password as it was typed, go on working: what was typed is tried, too.
 """
 
-import asyncio
-import os
 import secrets
-import sys
-import threading
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from argon2 import PasswordHasher, extract_parameters
@@ -26,36 +24,40 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from argon2.low_level import Type
 
 from deviceflow.config import User
+from deviceflow.core.account_marks import NO_MARKS, AccountMarks
 from deviceflow.core.claims import Subject
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
+from deviceflow.store.account_marks import (
+    AccessKind,
+    end_until_now,
+    forget_marks,
+    marks_in,
+    reading,
+)
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordUnreadable, SubjectTaken
+from deviceflow.store.errors import RecordContended, RecordUnreadable, SubjectTaken
 from deviceflow.store.factors import remove_factors
+from deviceflow.store.hashing import ANYBODY, HashingBusy, HashingQueue, Sender
 from deviceflow.store.records import RecordKind, read_record, write_record
-from deviceflow.store.shapes import Command
 from deviceflow.store.shared_trips import SharedTrips
-
-HASHING_THREADS = 2
-
-HASHING_NICENESS = 10
-"""Of the hashing threads, where the event loop has 0 (setpriority(2))."""
 
 NO_PASSWORD = ""
 """The hash of a user who cannot sign in with a password: no password has it."""
 
+_TRIES = 5
+"""How often a person is looked for whom other requests add at the same time."""
+
 SAMPLE = 32
 """How many stored accounts tell which parameters hashes have: all, where there are no more."""
-
-T = TypeVar("T")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """A person who can sign in. `sub`: the subject in tokens, which never changes.
 
     `password_hash`: empty for a person without a password. `upstream`: the people at providers as
-    whom the person signs in (`links`).
+    whom the person signs in (`links`). `marks`: what has been ended; stored beside the record.
     """
 
     username: str
@@ -66,6 +68,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     source: Literal["file", "store"] = "store"
     upstream: tuple[UpstreamSubject, ...] = ()
+    marks: AccountMarks = NO_MARKS
+
+    def allows(self, subject: Subject) -> bool:
+        """Return whether what the person approved as `subject` still gives access."""
+        is_same = self.sub == subject.sub and not self.disabled
+        return is_same and self.marks.allow_device(subject.mark, subject.auth_time)
 
 
 class _StoredHash(msgspec.Struct, frozen=True):
@@ -90,9 +98,7 @@ class Users:
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
-        self._pool = ThreadPoolExecutor(
-            HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
-        )
+        self.hashing = HashingQueue()
         self._prepared = {
             prepared: account
             for account in reversed(self._from_file.values())
@@ -101,20 +107,14 @@ class Users:
 
     async def find(self, username: str) -> Account | None:
         """Return the user of that name, or None."""
-        record = await self._connection.command("HGET", keyspace.USERS, username)
-        if record is None:
-            return self._from_file.get(username)
-        return _read(record)
+        return await self._first_of([username])
 
     async def find_typed(self, username: str) -> Account | None:
         """Return the user whose name a person types as `username`: that very name goes first."""
         names = spellings(username, prepare_username(username))
-        records = await self._connection.command("HMGET", keyspace.USERS, *names)
-        for name, record in zip(names, records, strict=True):
-            if record is not None:
-                return _read(record)
-            if name in self._from_file:
-                return self._from_file[name]
+        found = await self._first_of(names)
+        if found is not None:
+            return found
         account = self._prepared.get(names[-1])
         # A user of the store takes precedence over this one, too.
         return await self.find(account.username) if account else None
@@ -127,7 +127,7 @@ class Users:
         return account if account is not None and account.sub == sub else None
 
     async def all(self) -> UserList:
-        """Return every user, and the names of those whose records cannot be read."""
+        """Return every user, without marks, and the names of those that cannot be read."""
         records = await self._connection.command("HGETALL", keyspace.USERS)
         accounts, unreadable = dict(self._from_file), {}
         for field, record in records.items():
@@ -145,9 +145,8 @@ class Users:
 
     async def put(self, account: Account) -> None:
         """Store a user, or change one."""
-        stored = msgspec.structs.replace(account, source="store")
         before = await self._connection.command("HGET", keyspace.USERS, account.username)
-        record = write_record(stored, over=before or b"")
+        record = _record_of(account, over=before or b"")
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         await self._connection.command("HSET", keyspace.USERS, account.username, record)
 
@@ -157,10 +156,10 @@ class Users:
         Both have the same name. A user of the file counts as not there: the store goes before it.
         """
         record = await self._connection.command("HGET", keyspace.USERS, after.username) or b""
-        is_in_store = before is not None and before.source == "store"
-        if (_read(record) if record else None) != (before if is_in_store else None):
+        expected = _stored(before) if before is not None and before.source == "store" else None
+        if (_read(record) if record else None) != expected:
             # A repetition finds its own success.
-            return bool(record) and _read(record) == after
+            return bool(record) and _read(record) == _stored(after)
         return await self._store_over(record, after)
 
     async def create(self, username: str) -> Account | None:
@@ -188,15 +187,16 @@ class Users:
     async def _store_over(self, record: bytes, account: Account) -> bool:
         """Store an account if its record is still `record` (empty: none); say whether it was."""
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
-        stored = msgspec.structs.replace(account, source="store")
-        # The script changes a field of a hash, unless it has changed: so it does for users, too.
-        return await scripts.change_client(
-            self._connection,
-            keyspace.USERS,
-            account.username,
-            before=record,
-            after=write_record(stored, over=record),
-        )
+        after = _record_of(account, over=record)
+        return await self._replace(keyspace.USERS, account.username, record, after)
+
+    async def end_until_now(self, account: Account, *ended: AccessKind) -> Account:
+        """End the sessions or the devices of an account; return it with its new marks.
+
+        Every worker refuses them from the next request on, whether they are on a list or not.
+        """
+        marks = await end_until_now(self._connection, account.username, ended)
+        return msgspec.structs.replace(account, marks=marks)
 
     async def remove(self, account: Account) -> bool:
         """Remove a user from the store. Return False if it is not there."""
@@ -207,6 +207,7 @@ class Users:
         await self._connection.command("HDEL", keyspace.SUBJECTS, account.sub)
         if account.sub not in self._subjects:
             await remove_factors(self._connection, account.sub)
+            await forget_marks(self._connection, account.username)
         return bool(is_removed)
 
     async def find_unreadable(self, username: str) -> str | None:
@@ -228,62 +229,112 @@ class Users:
                 await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
         return bool(is_removed)
 
-    async def verify(self, username: str, password: str) -> Account | None:
+    async def verify(
+        self, username: str, password: str, sender: Sender = ANYBODY
+    ) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 
         The cost depends on the typed text alone: for an unknown user, it checks a hash with the
         parameters of most accounts, and a wrong password is tried in each spelling. A
         stored hash with other parameters than today's is replaced.
+
+        May raise HashingBusy, SenderGone: the password was not checked.
         """
         account = await self.find_typed(username)
         decoy = await self._decoy_hash()
         expected = account.password_hash if account and _is_hash(account.password_hash) else decoy
-        for spelling in reversed(spellings(password, prepare_password(password))):
-            matches = await self._in_pool(self._matches, expected, spelling)
-            if account and matches and not account.disabled:
-                return await self._refreshed(account, spelling)
-        return None
+        tried = spellings(password, prepare_password(password))[::-1]
+        may_match = account is not None and not account.disabled
+        work = partial(self._right_one, expected, tried, may_match=may_match)
+        spelling = await self.hashing.run(sender, work)
+        if account is None or spelling is None:
+            return None
+        return await self._refreshed(account, spelling)
 
     async def may_sign_in(self, subject: Subject) -> bool:
         """Return whether the person who approved something is still a user, and not disabled."""
         account = await self.find(subject.username)
-        return account is not None and account.sub == subject.sub and not account.disabled
+        return account is not None and account.allows(subject)
 
-    async def admit(self, subject: Subject) -> bool:
-        """Return whether a person whom another system has signed in may approve something.
+    async def admit(self, subject: Subject) -> Subject | None:
+        """Return a person whom another system has signed in, if the person may approve something.
 
-        A person that is unknown here becomes a user without a password, who cannot sign in with
-        one. May raise SubjectTaken.
+        The subject has the account's mark. A person that is unknown here becomes a user without a
+        password, who cannot sign in with one. May raise SubjectTaken, RecordContended.
         """
-        record = await self._shared_reads.send(("HGET", keyspace.USERS, subject.username))
-        account = _read(record) if record else self._from_file.get(subject.username)
-        if account is None:
-            if await self.find_subject(subject.sub) is not None:
-                raise SubjectTaken
-            await self.put(
-                Account(
-                    username=subject.username,
-                    sub=subject.sub,
-                    password_hash=NO_PASSWORD,
-                    name=subject.name,
-                    email=subject.email,
-                )
-            )
-            return True
-        if account.sub != subject.sub:
+        for _ in range(_TRIES):
+            account = await self.find(subject.username)
+            if account is not None:
+                if account.sub != subject.sub:
+                    raise SubjectTaken
+                marked = msgspec.structs.replace(subject, mark=account.marks.devices)
+                return None if account.disabled else marked
+            # If another request is faster, its account is looked at.
+            await self._add(subject)
+        raise RecordContended("a person is being added and removed at the same time")
+
+    async def _add(self, subject: Subject) -> None:
+        """Add a person whom another system knows, unless there is such a user by now.
+
+        May raise SubjectTaken.
+        """
+        username, sub = subject.username, subject.sub
+        taken = await self._connection.command("HGET", keyspace.SUBJECTS, sub) or b""
+        owner = await self.find_subject(sub)
+        if owner is not None and owner.username == username:
+            return
+        if owner is not None:
             raise SubjectTaken
-        return not account.disabled
+        # Without an owner, the entry is of an account that is gone, or that is being added.
+        is_own = await self._replace(keyspace.SUBJECTS, sub, taken, username.encode())
+        account = Account(
+            username=username,
+            sub=sub,
+            password_hash=NO_PASSWORD,
+            name=subject.name,
+            email=subject.email,
+        )
+        if is_own and not await self._replace(keyspace.USERS, username, b"", _record_of(account)):
+            faster = await self.find(username)
+            if faster is None or faster.sub != sub:
+                await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
+
+    async def _replace(self, key: str, field: str, before: bytes, after: bytes) -> bool:
+        """Change a field unless it has changed (empty: it is not there); say whether it was."""
+        # The script changes a field of a hash. Users and subjects are hashes, too.
+        return await scripts.change_client(self._connection, key, field, before=before, after=after)
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, prepared if its profile allows it."""
-        return await self._in_pool(self._hasher.hash, prepare_password(password) or password)
+        prepared = prepare_password(password) or password
+        return await self.hashing.run(ANYBODY, partial(self._hasher.hash, prepared))
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.hashing.close()
 
-    async def _read_together(self, commands: Sequence[Command]) -> list[Any]:
-        return await self._connection.batch(*commands)
+    async def _first_of(self, names: Sequence[str]) -> Account | None:
+        """Return the first of these users that there is, with its marks.
+
+        In one round trip, which all that look for users at the moment share.
+        """
+        records, marks = await self._shared_reads.send(names)
+        for name, record, its_marks in zip(names, records, marks_in(marks), strict=True):
+            account = self._from_file.get(name) if record is None else _read(record)
+            if account is not None:
+                return msgspec.structs.replace(account, marks=its_marks)
+        return None
+
+    async def _read_together(self, wanted: Sequence[Sequence[str]]) -> list[tuple[Any, Any]]:
+        """Return the records and the marks of each list of names. All are in one hash slot."""
+        answers = await self._connection.batch(
+            *(
+                command
+                for names in wanted
+                for command in (("HMGET", keyspace.USERS, *names), reading(names))
+            )
+        )
+        return list(zip(answers[::2], answers[1::2], strict=True))
 
     async def _decoy_hash(self) -> str:
         """Make a hash that no password has and that costs as much as those of most accounts."""
@@ -304,35 +355,30 @@ class Users:
         if account.source == "file" or not is_old:
             return account
         record = await self._connection.command("HGET", keyspace.USERS, account.username)
-        if record is None or _read(record) != account:
+        if record is None or _read(record) != _stored(account):
             return account  # it has changed in the meantime
-        renewed = msgspec.structs.replace(account, password_hash=await self.hash(password))
-        # The script changes a field of a hash, unless it has changed. Users are a hash, too.
-        is_stored = await scripts.change_client(
-            self._connection,
-            keyspace.USERS,
-            account.username,
-            before=record,
-            after=write_record(renewed, over=record),
-        )
+        try:
+            hashed = await self.hash(password)
+        except HashingBusy:
+            return account  # the next sign-in tries again
+        renewed = msgspec.structs.replace(account, password_hash=hashed)
+        after = _record_of(renewed, over=record)
+        is_stored = await self._replace(keyspace.USERS, account.username, record, after)
         return renewed if is_stored else account
+
+    def _right_one(self, expected: str, tried: Sequence[str], *, may_match: bool) -> str | None:
+        """Return the first of the passwords that has the hash, None if none has.
+
+        Without `may_match`, none counts as the right one, and all are tried.
+        """
+        matches = (each for each in tried if self._matches(expected, each) and may_match)
+        return next(matches, None)
 
     def _matches(self, expected: str, password: str) -> bool:
         try:
             return self._hasher.verify(expected, password)
         except (Argon2Error, InvalidHashError):
             return False
-
-    async def _in_pool(self, function: Callable[..., T], *args: str) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, function, *args)
-
-
-def _let_polls_go_first() -> None:
-    """Lower the priority of this thread: a wave of sign-ins must not slow the event loop down."""
-    # On Linux a priority is a thread's own; elsewhere it is the whole process's.
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class _Cost(NamedTuple):
@@ -398,6 +444,15 @@ def _read(record: bytes) -> Account:
         raise RecordUnreadable(
             f"the record of a user cannot be read: {error}. To go on, run the version that wrote it"
         ) from error
+
+
+def _stored(account: Account) -> Account:
+    """Return an account as its record has it."""
+    return msgspec.structs.replace(account, source="store", marks=NO_MARKS)
+
+
+def _record_of(account: Account, over: bytes = b"") -> bytes:
+    return write_record(_stored(account), over=over, without={"marks"})
 
 
 def _is_readable(record: bytes) -> bool:

@@ -21,8 +21,10 @@ from deviceflow.parts import Secrets
 from deviceflow.start import prepare
 from deviceflow.store.causes import unusable
 from deviceflow.store.embedded import EmbeddedValkey
+from deviceflow.store.envelope import EnvelopeError
+from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.errors import RecordUnreadable, StoreSetupError, StoreUnavailable
-from deviceflow.store.kept_keys import KeptKeys, keep, read_kept
+from deviceflow.store.kept_keys import KeptKeys, keep_or_warn, read_kept
 from deviceflow.supervisor.control import Control
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.handover import HandedPremises
@@ -177,13 +179,22 @@ def read_secrets(settings: Settings, redis_url: str) -> Secrets:
     """
     folder = Path(settings.server.data_dir)
     try:
-        secrets = asyncio.run(prepare(settings, redis_url))
+        envelope = open_envelope(settings.keys)
+    except EnvelopeError as error:
+        raise StartError(str(error)) from error
+    try:
+        secrets = asyncio.run(prepare(settings, redis_url, envelope))
     except StoreSetupError as error:
         raise StartError(unusable(redis_url, error)) from error
+    except EnvelopeError as error:
+        raise StartError(f"the keys in the store are {error}") from error
     except RecordUnreadable as error:
         raise StartError(f"the secrets of the installation cannot be read: {error}") from error
     except StoreUnavailable as error:
-        kept = read_kept(folder)
+        try:
+            kept = read_kept(folder, envelope)
+        except EnvelopeError as reason:
+            raise StartError(f"the keys that this host has kept are {reason}") from reason
         if kept is None:
             raise StartError(unusable(redis_url, error)) from error
         consequence = "pending polls are answered; nothing else works until the store is back"
@@ -191,13 +202,5 @@ def read_secrets(settings: Settings, redis_url: str) -> Secrets:
         log.warning("store.away_at_start", at=at, consequence=consequence)
         return Secrets(kept.installation, [], kept.clients)
     if settings.redis.url:
-        _keep(folder, KeptKeys(secrets.installation, secrets.clients))
+        keep_or_warn(folder, KeptKeys(secrets.installation, secrets.clients))
     return secrets
-
-
-def _keep(folder: Path, kept: KeptKeys) -> None:
-    try:
-        keep(folder, kept)
-    except OSError as error:
-        consequence = "this host cannot start while the store is away"
-        log.warning("keys.not_kept", folder=str(folder), reason=error.strerror, then=consequence)

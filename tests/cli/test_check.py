@@ -7,7 +7,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.cli.check import check, warnings
-from deviceflow.config import Admin, Device, Log, Registration, Server, Settings, Tokens, Tracing
+from deviceflow.config import (
+    Admin,
+    Device,
+    Keys,
+    Log,
+    Redis,
+    Registration,
+    Server,
+    Settings,
+    Tokens,
+    Tracing,
+)
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
@@ -310,3 +321,31 @@ def test_the_file_of_operators_tokens(tmp_path: Path, token: str, mode: int, wro
     found = [line for line in warnings(settings) if line.startswith("admin.token_file")]
     assert bool(found) == bool(wrong)
     assert all(wrong in line and token not in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"),
+    [
+        (None, False),
+        ("redis://127.0.0.1:6379/0", False),
+        ("unix:///run/redis.sock", False),
+        ("rediss://redis.example.com:6379/0", True),
+        ("redis+sentinel://127.0.0.1:26379,192.0.2.1:26379/primary", True),
+    ],
+)
+def test_keys_that_lie_on_another_host(url: str | None, *, is_warned: bool) -> None:
+    for keys in (Keys(), Keys(envelope_keys=("ab" * 32,))):
+        found = list(warnings(Settings(clients=(CLIENT,), redis=Redis(url=url), keys=keys)))
+        expected = is_warned and not keys.has_envelope
+        assert [line.startswith("keys: the store is on another host") for line in found] == (
+            [True] if expected else []
+        )
+
+
+def test_an_envelope_file_that_is_no_good(tmp_path: Path) -> None:
+    keys = Keys(envelope_file=str(tmp_path / "missing"))
+    (line,) = warnings(Settings(clients=(CLIENT,), keys=keys))
+    assert line.startswith("keys.envelope_file: ")
+    assert line.endswith(
+        "cannot be read: No such file or directory; with this, the server does not start"
+    )

@@ -21,8 +21,9 @@ def keys(valkey: Valkey) -> Keys:
     with valkey.client() as client:
         client.flushall()
 
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, ["keys", "--redis-url", valkey.url, *arguments])
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
+        arguments = ("keys", "--redis-url", valkey.url, *arguments)
+        return CliRunner().invoke(main, arguments, env=env)
 
     return run
 
@@ -124,3 +125,26 @@ def test_an_id_that_begins_with_a_hyphen(keys: Keys, valkey: Valkey, key_id: str
     result = keys("retire", key_id)
     assert (result.exit_code, result.stdout) == (0, f"{key_id} is withdrawn\n")
     assert "KEY_ID" in keys("retire", "--help").stdout
+
+
+def test_seal_and_unseal(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
+    secret = str(first.jwk["d"]).encode()
+    refused = keys("seal")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("deviceflow: there is no envelope key; set keys.envelope_file")
+
+    variables = {"DEVICEFLOW_KEYS_ENVELOPE_KEYS": "ab" * 32}
+    sealed = keys("seal", env=variables)
+    assert sealed.exit_code == 0, sealed.output
+    assert sealed.stdout.startswith("4 keys are sealed by the envelope key ")
+    with valkey.client() as client:
+        assert secret not in client.hget(keyspace.SIGNING_KEYS, first.key_id)
+    lost = keys("list")
+    assert (lost.exit_code, lost.stdout) == (1, "")
+    assert "deviceflow: sealed by the envelope key" in lost.stderr
+    assert keys("list", env=variables).stdout.startswith(f"{first.key_id}  ES256")
+    assert keys("rotate", env=variables).exit_code == 0
+
+    unsealed = keys("unseal", env=variables)
+    assert unsealed.stdout == "5 keys are not sealed any more\n"
+    assert len(keys("list").stdout.splitlines()) == 2

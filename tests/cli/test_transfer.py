@@ -8,6 +8,8 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.store import keyspace
+from deviceflow.store.envelope import Envelope
+from deviceflow.store.key_sets import key_fields_of, new_keys
 from tests.stage.valkey import Valkey
 
 Run = Callable[..., Result]
@@ -21,9 +23,9 @@ def run(valkey: Valkey, tmp_path: Path) -> Run:
     secret = tmp_path / "passphrase"
     secret.write_text("correct horse battery\n")
 
-    def run(command: str, *arguments: str) -> Result:
+    def run(command: str, *arguments: str, env: dict[str, str] | None = None) -> Result:
         arguments = (command, "--passphrase-file", str(secret), *arguments)
-        return CliRunner().invoke(main, arguments)
+        return CliRunner().invoke(main, arguments, env=env)
 
     return run
 
@@ -120,3 +122,24 @@ def test_passphrases(valkey: Valkey, tmp_path: Path) -> None:
     assert (result.exit_code, "passphrase is wrong" in result.stderr) == (1, True)
     result = CliRunner().invoke(main, ["import", "--redis-url", valkey.url, str(file)])
     assert (result.exit_code, "--passphrase-file" in result.stderr) == (1, True)
+
+
+def test_sealed_keys_are_put_only_where_they_can_be_opened(
+    run: Run, valkey: Valkey, tmp_path: Path
+) -> None:
+    file, key = tmp_path / "copy", tmp_path / "key"
+    key.write_text("ab" * 32)
+    envelope = Envelope(lambda: [bytes.fromhex("ab" * 32)])
+    with valkey.client() as client:
+        client.hset(keyspace.INSTALLATION, mapping=dict(key_fields_of(new_keys(), envelope)))
+    assert run("export", "--redis-url", valkey.url, str(file)).exit_code == 0
+    before = contents(valkey)
+    put = ("import", "--replace", "--redis-url", valkey.url, str(file))
+    refused = run(*put)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"{file}: the keys in it are sealed by the envelope key" in refused.stderr
+    missing = run(*put, env={"DEVICEFLOW_KEYS_ENVELOPE_FILE": str(tmp_path / "no")})
+    assert "cannot be read: No such file" in missing.stderr
+    assert contents(valkey) == before
+    assert run(*put, env={"DEVICEFLOW_KEYS_ENVELOPE_FILE": str(key)}).exit_code == 0
+    assert contents(valkey) == before

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
+from deviceflow.core.account_marks import AccountMarks
+from deviceflow.store.account_marks import marks_in, reading
 from deviceflow.store.families import RefreshToken
 from deviceflow.store.installation import Installation
 from deviceflow.store.sessions import Session
@@ -61,6 +63,10 @@ class Site:
 
     def is_connected(self, token: RefreshToken) -> bool:
         return self.do(lambda store: store.families.find(token)) is not None
+
+    def marks(self) -> AccountMarks:
+        answer = self.do(lambda store: store.connection.batch(reading(["ada"])))
+        return marks_in(answer[0])[0]
 
     def is_signed_in(self, session_id: str) -> bool:
         return self.do(lambda store: store.sessions.get(session_id)) is not None
@@ -146,32 +152,47 @@ def test_sign_out_leaves_devices(site: Site, run: Run) -> None:
     assert site.is_connected(token)
 
 
-def test_a_new_password_ends_sessions(site: Site, run: Run) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_new_password_ends_what_the_old_one_gave(site: Site, run: Run, *, keep: bool) -> None:
     token, session_id = site.connect(), site.sign_in()
-    result = run("users", "passwd", "ada", "--password-stdin", given="correct horse\n")
+    options = ["--keep-devices"] if keep else []
+    result = run("users", "passwd", "ada", "--password-stdin", *options, given="correct horse\n")
     assert result.exit_code == 0
     assert "signed out 1 browser" in result.stderr
+    assert ("disconnected 1 device;" in result.stderr) is not keep
     assert not site.is_signed_in(session_id)
-    assert site.is_connected(token)
+    assert site.is_connected(token) is keep
+    marks = site.marks()
+    assert (marks.sessions > 0, marks.devices > 0) == (True, not keep)
 
 
-def test_a_disabled_user_is_signed_out(site: Site, run: Run) -> None:
-    """For good: it is not signed in again when it is enabled again."""
+def test_a_disabled_user_gets_nothing_back(site: Site, run: Run) -> None:
     token, session_id = site.connect(), site.sign_in()
-    assert run("users", "disable", "ada").exit_code == 0
+    result = run("users", "disable", "ada")
+    assert "disconnected 1 device; signed out 1 browser" in result.stderr
     assert run("users", "enable", "ada").exit_code == 0
+    assert not site.is_signed_in(session_id)
+    assert not site.is_connected(token)
+    assert site.marks().devices > 0
+
+
+def test_lost_factors_end_the_sessions(site: Site, run: Run) -> None:
+    token, session_id = site.connect(), site.sign_in()
+    assert "signed out 1 browser" in run("users", "reset-factors", "ada").stderr
     assert not site.is_signed_in(session_id)
     assert site.is_connected(token)
 
 
 def test_a_removed_user_has_nothing_left(site: Site, run: Run) -> None:
+    assert run("users", "enable", "ada").exit_code == 0  # now the store has the user, too
     token, session_id = site.connect(), site.sign_in()
-    assert run("users", "disable", "ada").exit_code == 0  # now the store has the user, too
     result = run("users", "remove", "ada")
     assert result.exit_code == 0
-    assert "disconnected 1 device; signed out 0 browsers" in result.stderr
+    assert "disconnected 1 device; signed out 1 browser" in result.stderr
     assert not site.is_connected(token)
     assert not site.is_signed_in(session_id)
+    marks = site.marks()
+    assert (marks.sessions > 0, marks.devices > 0) == (True, True), "the file's user is in force"
 
 
 def test_a_client_is_revoked(site: Site, run: Run) -> None:

@@ -143,10 +143,11 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
     value: Any = msgspec.to_builtins(Settings())
     for key in path.split("."):
         value = value[key]
-    samples = {
+    samples: dict[str, str | int] = {
         "issuer": "https://a.example",
         "redis.url": "redis://r",
         "admin.token_file": "/run/secrets/admin",
+        "keys.envelope_file": "/run/secrets/envelope",
         "server.trusted_proxies": "::1",
         "server.client_certificate_header": "X-Subject",
         "pages.geoip_file": "places.mmdb",
@@ -156,24 +157,31 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "pages.templates_dir": "templates",
         "sign_in.trusted_header": "X-User",
         "registration.initial_access_token_sha256": DIGEST,
+        "audit.file": "/var/log/audit.jsonl",
+        "audit.webhook_url": "https://siem.example/x",
+        "audit.webhook_secret": "s" * 32,
         "notices.webhook_url": "https://hooks.example/x",
         "notices.webhook_secret": "s" * 32,
         "notices.smtp_url": "smtp://mail.example",
         "notices.mail_from": "devices@example.com",
         "pages.texts_dir": "/etc/deviceflow/texts",
+        "phishing.max_sign_in_age_s": 300,
+        "phishing.max_approvals_per_hour": 20,
     }
     # The values that other settings need for this one.
     needs = {
         "server.client_certificate_header": "server.trusted_proxies",
         "sign_in.trusted_header": "server.trusted_proxies",
+        "audit.webhook_url": "audit.webhook_secret",
+        "audit.webhook_secret": "audit.webhook_url",
         "notices.webhook_url": "notices.webhook_secret",
         "notices.webhook_secret": "notices.webhook_url",
         "notices.smtp_url": "notices.mail_from",
         "notices.mail_from": "notices.smtp_url",
     }
     beside = {needs[path]: samples[needs[path]]} if path in needs else {}
-    text = samples.get(path, _as_variable(value))
-    environ = {variable_for(name): value for name, value in beside.items()}
+    text = _as_variable(samples.get(path, value))
+    environ = {variable_for(name): _as_variable(value) for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})
     overrides = beside | {path: samples.get(path, value)}
     assert load(None, environ={}, overrides=overrides) == by_environment
@@ -354,6 +362,20 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             (
                 'redis.durability: got "replicated" without redis.url;'
                 ' expected "local" for the embedded store'
+            ),
+        ),
+        (
+            '[keys]\nenvelope_file = "x"\nenvelope_command = ["cat", "x"]',
+            (
+                "keys.envelope_command: set beside keys.envelope_file;"
+                " expected one source of the envelope keys"
+            ),
+        ),
+        (
+            '[keys]\nenvelope_keys = "hush"',
+            (
+                "keys.envelope_keys[0]: got a value that is not shown here;"
+                " expected 32 random bytes in base64 or hexadecimal (openssl rand -base64 32)"
             ),
         ),
         (
@@ -617,6 +639,20 @@ def test_a_channel_of_notices_needs_both_of_its_settings(
 ) -> None:
     (problem,) = problems(f'[notices]\n{given} = "{value}"\n', tmp_path)
     assert f"notices.{missing}: missing, with notices.{given}" in problem
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("webhook_url", "https://siem.example", "webhook_secret"),
+        ("webhook_secret", "s" * 32, "webhook_url"),
+    ],
+)
+def test_the_webhook_of_the_audit_needs_both_of_its_settings(
+    tmp_path: Path, given: str, value: str, missing: str
+) -> None:
+    (problem,) = problems(f'[audit]\n{given} = "{value}"\n', tmp_path)
+    assert f"audit.{missing}: missing, with audit.{given}" in problem
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,14 @@ from ipaddress import ip_network
 
 import pytest
 
-from deviceflow.core.address import client_address, forwarded_for, is_shared, is_trusted, rate_key
+from deviceflow.core.address import (
+    client_address,
+    forwarded_for,
+    is_shared,
+    is_trusted,
+    rate_key,
+    site_key,
+)
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
 
@@ -82,6 +89,20 @@ def test_who_is_a_proxy_of_ours(peer: str, is_ours: bool) -> None:  # noqa: FBT0
 def test_an_ipv6_network_is_counted_as_one(address: str, key: str) -> None:
     """A limit on a single address of a /64 is useless: the next guess has another address."""
     assert rate_key(address) == key
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::1", "2001:db8:1::/48"),
+        ("203.0.113.7", None),
+        ("::ffff:203.0.113.7", None),
+        ("", None),
+    ],
+)
+def test_the_site_of_an_ipv6_address(address: str, site: str | None) -> None:
+    assert site_key(address) == site
 
 
 def test_neighbours_in_a_64_share_a_key() -> None:

@@ -5,8 +5,9 @@ import re
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
-from deviceflow.config import Server
+from deviceflow.config import GrantLimits, Server
 from deviceflow.core.user_code import LETTERS
 from tests.stage.oauth import Stage, Worker
 
@@ -200,3 +201,61 @@ async def test_a_short_address(stage: Stage) -> None:
     assert body["verification_uri"] == "https://tv.example/go"
     complete = f"https://tv.example/go?user_code={body['user_code']}"
     assert body["verification_uri_complete"] == complete
+
+
+async def test_too_many_starts(stage: Stage) -> None:
+    """RFC 6585 4: 429 with Retry-After, before the request is looked at; polls go on."""
+    limits = GrantLimits(starts_per_address=2)
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, limits=limits))
+    codes = (await worker.authorize()).body
+    assert (await worker.authorize(scope="admin")).error == "invalid_scope", "is no start"
+    assert (await worker.authorize()).status == 200
+    with capture_logs() as lines:
+        answers = [await worker.authorize(scope="admin"), await worker.authorize()]
+    assert answers[0].error == "invalid_scope", "the store has refused nothing yet"
+    assert answers[1].outcome == (429, "temporarily_unavailable")
+    assert answers[1].headers["Retry-After"] == "60"
+    assert answers[1].body["error_description"] == (
+        "Too many devices of this client start at this address."
+        " Try again after the time in Retry-After."
+    )
+    assert [line["limit"] for line in lines if line["event"] == "limit.refused"] == [
+        "start.address"
+    ]
+    assert (await worker.authorize(scope="admin")).status == 429, "from memory"
+    assert (await worker.authorize("other-tv")).status == 200, "other clients go on"
+    assert (await worker.poll(codes["device_code"])).error == "authorization_pending"
+
+
+async def test_a_client_with_too_many_live_grants(stage: Stage) -> None:
+    tv = msgspec.structs.replace(stage.settings.clients[0], live_grants=1)
+    worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=(tv,)))
+    assert (await worker.authorize()).status == 200
+    answer = await worker.authorize()
+    assert answer.outcome == (429, "temporarily_unavailable")
+    assert "at this address" not in answer.body["error_description"]
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    stage.clock.advance(661)
+    assert (await worker.authorize()).status == 200
+
+
+async def test_a_store_that_is_nearly_full(stage: Stage, worker: Worker) -> None:
+    """New grants are refused early, as if the store was away; whoever has a code goes on."""
+    codes = (await worker.authorize()).body
+    await stage.redis.config_set("maxmemory", 2**20)
+    try:
+        await worker.parts.load.look()
+    finally:
+        await stage.redis.config_set("maxmemory", 0)
+    answer = await worker.authorize()
+    assert answer.outcome == (503, "temporarily_unavailable")
+    assert 15 <= int(answer.headers["Retry-After"]) < 30
+    assert (await worker.readiness())[1] == {
+        "status": "degraded",
+        "store": "pressed",
+        "reason": "nearly full",
+    }
+    await stage.people.approve(codes["user_code"])
+    assert (await worker.poll(codes["device_code"])).status == 200
+    await worker.parts.load.look()
+    assert (await worker.authorize()).status == 200

@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 
+from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.devices import Devices
 from deviceflow.store.shapes import Command
@@ -80,6 +81,43 @@ async def test_each_refresh_shows_when_the_device_was_used(
     assert (await worker.refresh(body["refresh_token"])).status == 200
     (device,) = (await devices.of("sub-ada")).devices
     assert device.used_at == int(clock())
+
+
+@EACH_FORMAT
+async def test_a_person_whose_devices_were_ended(
+    stage: Stage, worker: Worker, people: People, clock: Clock, client_id: str
+) -> None:
+    """By the account's mark alone, at every worker at once: no list knows of them."""
+    other = await stage.start_worker()
+    clock.advance(-60)
+    body, grant = await tokens(worker, people, client_id), await worker.authorize(client_id)
+    await people.approve(grant.body["user_code"])
+    clock.advance(60)
+    await end_all_devices(worker)
+    for each in (worker, other):
+        assert await introspect(each, body["access_token"]) == INACTIVE
+        assert (await userinfo(each, f"Bearer {body['access_token']}")).outcome == INVALID_TOKEN
+        if "refresh_token" in body:
+            assert await introspect(each, body["refresh_token"]) == INACTIVE
+            refreshed = await each.refresh(body["refresh_token"], client_id)
+            assert refreshed.outcome == INVALID_GRANT
+        polled = await each.poll(grant.body["device_code"], client_id)
+        assert polled.outcome == ACCESS_DENIED
+
+
+async def test_a_person_connects_devices_anew(worker: Worker, people: People, clock: Clock) -> None:
+    await end_all_devices(worker)
+    clock.advance(2)
+    body = await tokens(worker, people)
+    assert (await introspect(worker, body["access_token"]))["active"] is True
+    assert (await worker.refresh(body["refresh_token"])).status == 200
+
+
+async def end_all_devices(worker: Worker) -> None:
+    """Set the mark that `PersonAccess` sets first, and no more."""
+    account = await worker.parts.users.find("ada")
+    assert account is not None
+    await worker.parts.users.end_until_now(account, *EVERYTHING)
 
 
 @EACH_FORMAT

@@ -245,7 +245,7 @@ async def test_keys_change_under_running_workers(
     """
     before = (await tokens(worker, people))["access_token"]
     connection = Connection.open(stage.url)
-    keys = SigningKeys(connection, 3600, is_usable, stage.clock)
+    keys = SigningKeys(connection, worker.parts.installation, 3600, is_usable, stage.clock)
     (old,) = await keys.live_keys()
     new = new_key("ES256", old.created_at)
     await keys.rotate(new)

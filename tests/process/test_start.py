@@ -9,6 +9,8 @@ import pytest
 
 from deviceflow.core.client import Client
 from deviceflow.store import keyspace
+from deviceflow.store.envelope import Envelope
+from deviceflow.store.key_sets import key_fields_of, new_keys
 from tests.stage.ports import free_port
 from tests.stage.process import Command, MakeProgram
 from tests.stage.program import Program
@@ -87,14 +89,43 @@ def test_the_store_is_of_a_later_version(
     """The survey of the store may have lines of its own before."""
     store = start_valkey()
     with store.client() as client:
-        client.hset(keyspace.INSTALLATION, "v", 2)
+        client.hset(keyspace.INSTALLATION, "v", 3)
     ports = ("--port", "0", "--admin-port", "0", "--data-dir", "data")
     ended = command("serve", *ports, "--redis-url", store.url)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
-        "deviceflow: the secrets of the installation cannot be read: it has version 2, and this"
-        " version of deviceflow reads up to 1"
+        "deviceflow: the secrets of the installation cannot be read: it has version 3, and this"
+        " version of deviceflow reads up to 2"
     )
+
+
+def test_the_keys_in_the_store_are_sealed(
+    command: Command, start_valkey: Callable[..., Valkey], folder: Path
+) -> None:
+    """Without the envelope key, and with another one.
+
+    The survey of the store may have lines of its own before.
+    """
+
+    def refusal(*options: str) -> str:
+        ports = ("--port", "0", "--admin-port", "0", "--data-dir", "data")
+        ended = command("serve", *ports, "--redis-url", store.url, *options)
+        assert ended.returncode == 1
+        return ended.stderr.splitlines()[-1]
+
+    store = start_valkey()
+    envelope = Envelope(lambda: [bytes(32)])
+    with store.client() as client:
+        client.hset(keyspace.INSTALLATION, mapping=dict(key_fields_of(new_keys(), envelope)))
+    (folder / "deviceflow.toml").write_text('[keys]\nenvelope_file = "key"\n', "utf-8")
+    sealed = (
+        f"the keys in the store are sealed by the envelope key {envelope.key_id}, and this host"
+    )
+    assert f"deviceflow: {sealed} has none; set keys.envelope_file" in refusal()
+    with_file = ("--config", str(folder / "deviceflow.toml"))
+    (folder / "key").write_text("ab" * 32, "utf-8")
+    other = Envelope(lambda: [bytes.fromhex("ab" * 32)]).key_id
+    assert refusal(*with_file) == f"deviceflow: {sealed} has {other}"
 
 
 def test_it_says_which_store_it_has(program: Program) -> None:

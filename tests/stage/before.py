@@ -54,6 +54,6 @@ async def a_pipeline(peer: Peer, mint: Mint) -> None:
     await peer.settle()
 
 
-BEFORE = pytest.mark.parametrize(
-    "before", [nothing, a_poll, an_ordinary_request, an_uncounted_request, a_pipeline]
-)
+REQUESTS = [a_poll, an_ordinary_request, an_uncounted_request, a_pipeline]
+BEFORE = pytest.mark.parametrize("before", [nothing, *REQUESTS])
+AFTER_A_REQUEST = pytest.mark.parametrize("before", REQUESTS)

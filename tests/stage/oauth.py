@@ -275,6 +275,7 @@ class People:
             amr=("pwd",),
             name=account.name,
             email=account.email,
+            mark=account.marks.devices,
         )
 
 

@@ -13,6 +13,7 @@ from yarl import URL
 
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
+from deviceflow.core.account_marks import AccountMarks
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
@@ -23,6 +24,7 @@ from deviceflow.pages.demo import Demo
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.places import open_places
+from deviceflow.store.account_marks import AccessKind
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -33,6 +35,7 @@ from deviceflow.store.devices import (
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
@@ -67,6 +70,7 @@ class FakeGrants(Grants):
         self.now: float = NOW
         self.is_down = False
         self.growth = 0
+        self.wrong = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
         self.decided_from: list[str] = []
@@ -93,6 +97,9 @@ class FakeGrants(Grants):
             raise StoreUnavailable
         assert lifetime > 0
         return form.length + self.growth
+
+    async def wrong_codes(self) -> int:
+        return self.wrong
 
     async def find(self, user_code: str) -> Grant | None:
         if self.is_down:
@@ -151,6 +158,8 @@ class FakeUsers(Users):
             "eve": _account("eve", disabled=True),
         }
         self.verified: list[str] = []
+        self.hinders: Exception | None = None
+        self.senders: list[Sender] = []
 
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
@@ -166,10 +175,25 @@ class FakeUsers(Users):
         self.accounts[account.username] = changed
         return True
 
+    async def end_until_now(self, account: Account, *ended: AccessKind) -> Account:
+        before = self.accounts[account.username].marks
+        marks = AccountMarks(
+            before.sessions + (AccessKind.SESSIONS in ended),
+            before.devices + (AccessKind.DEVICES in ended),
+        )
+        marked = msgspec.structs.replace(self.accounts[account.username], marks=marks)
+        self.accounts[account.username] = marked
+        return marked
+
     async def find_subject(self, sub: str) -> Account | None:
         return next((each for each in self.accounts.values() if each.sub == sub), None)
 
-    async def verify(self, username: str, password: str) -> Account | None:
+    async def verify(
+        self, username: str, password: str, sender: Sender = ANYBODY
+    ) -> Account | None:
+        self.senders.append(sender)
+        if self.hinders is not None:
+            raise self.hinders
         self.verified.append(username)
         account = self.accounts.get(username)
         good = account is not None and account.password_hash == password and not account.disabled
@@ -189,6 +213,10 @@ class FakeSessions(Sessions):
         session_id = f"session-{self.count}".ljust(43, "x")
         self.by_id[session_id] = session
         return session_id
+
+    async def renew(self, session_id: str, session: Session) -> str:
+        self.by_id.pop(session_id)
+        return await self.start(session)
 
     async def get(self, session_id: str) -> Session | None:
         if self.is_down:

@@ -90,7 +90,9 @@ async def test_many_losses_do_not_pile_up(each_store: Store) -> None:
 
 async def test_the_first_signing_key_of_an_algorithm_stays(each_store: Store) -> None:
     """Several hosts may start at once: they sign with one key."""
-    keys = SigningKeys(each_store.connection, 3600, is_usable, each_store.clock)
+    keys = SigningKeys(
+        each_store.connection, each_store.installation, 3600, is_usable, each_store.clock
+    )
     assert await keys.live_keys() == []
     first = new_key("ES256", 1)
     assert await keys.add_first(first) == [first]

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from deviceflow.core.client import Client
+from deviceflow.store.envelope import Envelope, EnvelopeError
 from deviceflow.store.installation import Installation
-from deviceflow.store.kept_keys import KEPT_KEYS_NAME, KeptKeys, keep, read_kept
+from deviceflow.store.kept_keys import KEPT_KEYS_NAME, KeptKeys, keep, keep_new_keys, read_kept
+from deviceflow.store.key_sets import key_fields_of, new_keys
 
 RADIO = Client(client_id="radio", name="Radio", scopes=("profile",))
 FIELDS = {
@@ -49,3 +53,30 @@ def test_a_file_that_is_no_good_counts_as_none(tmp_path: Path, text: str) -> Non
 
 def test_there_is_no_file(tmp_path: Path) -> None:
     assert read_kept(tmp_path) is None
+
+
+def test_sealed_keys_are_kept_sealed(tmp_path: Path) -> None:
+    """Also those that were kept before they were sealed."""
+    envelope = Envelope(lambda: [bytes(32)])
+    keys = new_keys()
+    keep(tmp_path, KeptKeys(Installation(key_fields_of(keys)), [RADIO]))
+    plain = (tmp_path / KEPT_KEYS_NAME).read_bytes()
+    secret = msgspec.json.encode(keys.sets[0].name).strip(b'"')
+    assert secret in plain
+    installation = Installation(key_fields_of(keys, envelope), envelope)
+    keep_new_keys(tmp_path, installation)
+    assert secret not in (tmp_path / KEPT_KEYS_NAME).read_bytes()
+    kept = read_kept(tmp_path, envelope)
+    assert kept is not None
+    assert (kept.installation.keys, kept.clients) == (keys, [RADIO])
+    with pytest.raises(EnvelopeError):
+        read_kept(tmp_path)
+
+
+def test_where_nothing_is_kept_new_keys_are_not_kept_either(tmp_path: Path) -> None:
+    keep_new_keys(tmp_path, Installation(FIELDS))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / KEPT_KEYS_NAME).write_text("{", "utf-8")
+    with capture_logs() as logs:
+        keep_new_keys(tmp_path, Installation(FIELDS))
+    assert [line["event"] for line in logs] == ["keys.not_kept"]

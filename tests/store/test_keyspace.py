@@ -14,6 +14,7 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.factors import FactorStore
@@ -23,6 +24,7 @@ from deviceflow.store.replay import Replay
 from deviceflow.store.reports import Reports
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
+from deviceflow.store.starts import Start, StartLimits, Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
 from deviceflow.store.users import Account, Users
@@ -39,6 +41,7 @@ ENDING = [
     keyspace.ENDS,
     keyspace.DECISIONS,
     keyspace.CLIENT_REVOCATIONS,
+    keyspace.CHANGED_CLIENTS,
 ]
 
 NAMED: list[Callable[[str], str]] = [
@@ -60,6 +63,8 @@ NAMED: list[Callable[[str], str]] = [
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
     lambda name: keyspace.reports("client", name),
+    keyspace.starts,
+    lambda name: keyspace.starts_from(name, name),
 ]
 
 
@@ -95,6 +100,8 @@ def test_what_is_used_together_is_in_one_slot() -> None:
     assert {slot(key) for key in {*grant, keyspace.living("name")}} == {slot("name")}
     devices = (keyspace.devices, keyspace.devices_by_age, keyspace.devices_by_end)
     assert {slot(key("name")) for key in devices} == {slot("name")}
+    started = {keyspace.starts("name"), keyspace.starts_from("name", "network")}
+    assert {slot(key) for key in started} == {slot("name")}
     counted = {keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS}
     assert len({slot(key) for key in counted}) == 1
 
@@ -137,7 +144,8 @@ async def fill(store: Store) -> None:
     await store.limits.hit("guess", "ada", limit=1, window_s=60)
     await Reports(store.connection, store.installation, store.clock).add("grant", "tv", "")
     await Replay(store.connection, store.installation).use("dpop", "key", "one", 60)
-    await SigningKeys(store.connection, 60, is_usable, store.clock).add_first(new_key("ES256", 1))
+    signing_keys = SigningKeys(store.connection, store.installation, 60, is_usable, store.clock)
+    await signing_keys.add_first(new_key("ES256", 1))
     await ClientRevocations(store.connection).revoke("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
@@ -152,7 +160,12 @@ async def fill(store: Store) -> None:
     await answers.keep("state", {"code": "x"})
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
     await upstream.note(ProviderSession("acme", "1", "sid"), "name")
+    ada = await users.find("ada")
+    assert ada is not None
+    await users.end_until_now(ada, *EVERYTHING)
     users.close()
+    starts = Starts(store.connection, store.installation, store.clock)
+    await starts.admit(Start("tv", StartLimits(9, 9, 9, 9), "2001:db8::/48", "2001:db8::/64", 600))
     factors = FactorStore(store.connection, store.installation)
     await factors.change("sub-ada", lambda before: before)
     await factors.claim_passkey("credential", "sub-ada")

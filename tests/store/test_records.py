@@ -23,6 +23,7 @@ from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
 from deviceflow.store.grants import _grant
 from deviceflow.store.installation import Installation
+from deviceflow.store.key_sets import InstallationKeys
 from deviceflow.store.links import Links
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.records import NEWEST, RecordKind, check_fields, read_record, write_record
@@ -149,14 +150,14 @@ async def an_opaque_token(store: Store) -> Stored:
 
 
 async def an_installation(store: Store) -> Stored:
-    async def read() -> dict[bytes, bytes]:
-        return (await Installation.open(store.connection)).fields()
+    async def read() -> InstallationKeys:
+        return (await Installation.open(store.connection)).keys
 
     return Stored(keyspace.INSTALLATION, read)
 
 
 async def a_signing_key(store: Store) -> Stored:
-    keys = SigningKeys(store.connection, 60, lambda _: True, store.clock)
+    keys = SigningKeys(store.connection, store.installation, 60, lambda _: True, store.clock)
     await keys.add_first(KEY)
 
     async def read() -> SigningKey:
@@ -280,7 +281,7 @@ async def test_a_change_keeps_what_a_later_version_has_added(store: Store) -> No
     users = Users(store.connection)
     await users.put(msgspec.structs.replace(ACCOUNT, disabled=True))
     users.close()
-    keys = SigningKeys(store.connection, 60, lambda _: True, store.clock)
+    keys = SigningKeys(store.connection, store.installation, 60, lambda _: True, store.clock)
     await keys.rotate(SigningKey(jwk={"kid": "new", "alg": "ES256"}, created_at=2))
     for key, field in (
         (keyspace.CLIENTS, "tv"),
@@ -318,7 +319,7 @@ def test_no_member_that_is_not_known_does_harm(added: dict[str, Any]) -> None:
     assert msgspec.json.decode(write_record(read, over=record)) == msgspec.json.decode(record)
 
 
-async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: Store) -> None:
+async def test_a_client_that_restricts_its_grants_has_a_version_of_its_own(store: Store) -> None:
     """An older version refuses it. It reads all others, which say nothing of it (0.1.0 does)."""
     clients = StoredClients(store.connection)
 
@@ -328,7 +329,15 @@ async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: S
 
     await clients.put(TV)
     assert not {"v", "sign_in", "max_sign_in_age_s"} & set(await record())
-    for changes in ({"sign_in": "second_factor"}, {"max_sign_in_age_s": 60}):
+    restrictions: list[dict[str, Any]] = [
+        {"sign_in": "second_factor"},
+        {"max_sign_in_age_s": 60},
+        {"device": False},
+        {"start_networks": ("192.0.2.0/24",)},
+        {"approval_networks": ("192.0.2.0/24",)},
+        {"max_approvals_per_hour": 3},
+    ]
+    for changes in restrictions:
         strict = msgspec.structs.replace(TV, **changes)
         await clients.put(strict)
         assert (await record())["v"] == 2

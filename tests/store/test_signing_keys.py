@@ -18,7 +18,7 @@ SIGNED_FOR_S = 3600
 
 @pytest.fixture
 def keys(store: Store) -> SigningKeys:
-    return SigningKeys(store.connection, SIGNED_FOR_S, is_usable, store.clock)
+    return SigningKeys(store.connection, store.installation, SIGNED_FOR_S, is_usable, store.clock)
 
 
 def ids(found: list[SigningKey]) -> set[str]:

@@ -1,5 +1,6 @@
 """Users of the file and of the store, on fakeredis and on a real server alike."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Literal
 from unittest import mock
@@ -10,6 +11,9 @@ from argon2 import PasswordHasher
 
 from deviceflow.config import User
 from deviceflow.core.claims import Subject
+from deviceflow.store import keyspace
+from deviceflow.store.account_marks import EVERYTHING
+from deviceflow.store.errors import SubjectTaken
 from deviceflow.store.users import Account, Users, new_subject
 from tests.stage.store import Store
 
@@ -312,3 +316,48 @@ async def test_an_account_without_a_password_is_made_once(users: Users) -> None:
         assert await users.verify("grace", typed) is None
     await users.put(ADA)
     assert await users.create("ada") == ADA
+
+
+# People whom another system has signed in
+
+GRACE = Subject(sub="sub-grace", username="grace", auth_time=1)
+
+
+async def test_an_admitted_person_has_the_mark_of_the_account(users: Users) -> None:
+    assert await users.admit(GRACE) == msgspec.structs.replace(GRACE, mark=0)
+    account = await users.find("grace")
+    assert account is not None
+    assert (account.sub, account.password_hash) == ("sub-grace", "")
+    marked = await users.end_until_now(account, *EVERYTHING)
+    admitted = await users.admit(GRACE)
+    assert admitted is not None
+    assert (admitted.mark, marked.allows(admitted)) == (marked.marks.devices, True)
+    await users.put(msgspec.structs.replace(account, disabled=True))
+    assert await users.admit(GRACE) is None
+
+
+async def test_two_first_approvals_of_one_person_at_a_time(users: Users) -> None:
+    """Both are of one account, whichever of them has made it."""
+    other = msgspec.structs.replace(GRACE, email="grace@example.com")
+    admitted = await asyncio.gather(*(users.admit(each) for each in (GRACE, other) * 4))
+    assert all(admitted)
+    account = await users.find_subject("sub-grace")
+    assert account is not None
+    assert all(account.allows(each) for each in admitted if each)
+
+
+async def test_one_name_for_two_people_at_a_time(users: Users, each_store: Store) -> None:
+    """One has it, with an approval that counts; the other is refused, and is nobody here."""
+    people = [msgspec.structs.replace(GRACE, sub=f"sub-{number}") for number in range(4)]
+    admitted = await asyncio.gather(*map(users.admit, people), return_exceptions=True)
+    (winner,) = [each for each in admitted if isinstance(each, Subject)]
+    assert [type(each) for each in admitted].count(SubjectTaken) == 3
+    assert await users.may_sign_in(winner)
+    assert await each_store.connection.command("HKEYS", keyspace.SUBJECTS) == [winner.sub.encode()]
+
+
+async def test_a_subject_has_one_name(users: Users) -> None:
+    await users.admit(GRACE)
+    for taken in (GRACE, Subject(sub="sub-eve", username="x", auth_time=1)):
+        with pytest.raises(SubjectTaken):
+            await users.admit(msgspec.structs.replace(taken, username="another"))

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from deviceflow.core.grant import PollAnswer
 from deviceflow.oauth.poll.lane import IncompletePoll, LaneAnswer, WaitingPoll
+from deviceflow.oauth.poll.open_connections import NOTHING_SENT
 from deviceflow.oauth.poll.recognition import HEAD_END, read_head
 
 if TYPE_CHECKING:
@@ -42,14 +43,20 @@ _UNKNOWN = -1
 
 
 class LaneConnection(asyncio.Protocol):
-    """The protocol of one accepted connection (the methods are asyncio.Protocol's)."""
+    """The protocol of one accepted connection (the methods are asyncio.Protocol's).
+
+    `quiet` and `stuck`: for how many sweeps of the door it has been idle, or unfinished. `quiet` is
+    NOTHING_SENT before the first bytes. `address` and `opened_at` are for `OpenConnections`.
+    """
 
     __slots__ = (
         "_aiohttp", "_door", "_given_waiter", "_held", "_is_unread", "_kept", "_missing",
-        "_sent_ahead", "quiet", "stuck", "transport",
+        "_sent_ahead", "address", "opened_at", "quiet", "stuck", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
+    address: str
+    opened_at: float
 
     def __init__(self, door: "Door") -> None:
         self._door = door
@@ -64,13 +71,13 @@ class LaneConnection(asyncio.Protocol):
         # The segments that came while a poll is held, as they came.
         self._sent_ahead: tuple[bytes, ...] = ()
         self._is_unread = False
-        self.quiet = 0
+        self.quiet = NOTHING_SENT
         self.stuck = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the new connection."""
         self.transport = transport  # type: ignore[assignment]
-        if not self._door.admits(self):
+        if not self._door.connections.add(self):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -4,20 +4,27 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
 from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_protocol
 from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane, LaneResult
+from deviceflow.oauth.poll.open_connections import (
+    NOTHING_SENT,
+    SILENT_S,
+    CloseCause,
+    OpenConnections,
+    OpenLimits,
+)
 from deviceflow.oauth.poll.oversize import AnswerOversize, answer_machine
 
 REQUEST_TIMEOUT_S = 30.0
 SWEEPS = 4
+LOOK_S = 1.0
 DRAIN_S = 0.05
 
-log = structlog.get_logger()
+NO_LIMITS = OpenLimits.of(sys.maxsize, 0, lambda _: True)
 
 
 class Door:
@@ -38,37 +45,20 @@ class Door:
         lane_is_on: bool,
         keepalive_s: float,
         answer_oversize: AnswerOversize = answer_machine,
-        max_connections: int = sys.maxsize,
+        limits: OpenLimits = NO_LIMITS,
     ) -> None:
         self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
         self.answer = lane.answer
         self.held = held
-        self.connections: set[LaneConnection] = set()
+        self.connections = OpenConnections(limits)
         self.is_retiring = False
         self._server = server
         self._keepalive_s = keepalive_s
         self._answer_oversize = answer_oversize
-        self._max_connections = max_connections
-        self._refused = 0
 
     def __call__(self) -> LaneConnection:
         """Make the protocol of a new connection."""
         return LaneConnection(self)
-
-    def admits(self, connection: LaneConnection) -> bool:
-        """Count a new connection; return whether there is room for it.
-
-        Without room it must be closed at once. If the process had no descriptor left, it could open
-        no file and reach no store for the connections that it has.
-        """
-        if len(self.connections) < self._max_connections:
-            self.connections.add(connection)
-            return True
-        if not self._refused:
-            remedy = "raise LimitNOFILE (ulimit -n), or start more workers"
-            log.error("connections.too_many", limit=self._max_connections, remedy=remedy)
-        self._refused += 1
-        return False
 
     def make_aiohttp(self) -> AiohttpProtocol:
         """Make aiohttp's protocol for a connection that needs it."""
@@ -77,21 +67,26 @@ class Door:
     async def sweep_regularly(self) -> None:
         """Close what has been idle or stuck for too long, until cancelled."""
         period = min(self._keepalive_s, REQUEST_TIMEOUT_S) / SWEEPS
+        tick = min(LOOK_S, period)
+        ticks_per_sweep = round(period / tick)
         while True:
-            await asyncio.sleep(period)
-            self.sweep(period)
+            for _ in range(ticks_per_sweep):
+                await asyncio.sleep(tick)
+                self.connections.tick(tick, min(SILENT_S, self._keepalive_s))
+            self.sweep(ticks_per_sweep * tick)
 
     def sweep(self, period: float) -> None:
-        """Look at every connection; `period` s have passed since the last time."""
-        if self._refused and len(self.connections) < self._max_connections:
-            log.warning("connections.taken_again", refused=self._refused)
-            self._refused = 0
-        for connection in list(self.connections):
+        """Look at every connection that has sent something; `period` s ago was the last time."""
+        for connection in self.connections:
+            if connection.quiet == NOTHING_SENT:
+                continue
             connection.quiet = connection.quiet + 1 if connection.is_idle() else 0
             connection.stuck = connection.stuck + 1 if connection.is_stuck() else 0
             if connection.stuck * period > REQUEST_TIMEOUT_S:
-                connection.transport.abort()
+                self.connections.close(connection, CloseCause.UNFINISHED)
             elif connection.quiet * period > self._keepalive_s:
+                if not connection.transport.is_closing():
+                    self.connections.closed[CloseCause.IDLE] += 1
                 connection.transport.close()
 
     async def retire(self) -> None:
@@ -113,7 +108,7 @@ class Door:
         self.held.drop_all()
         # What had arrived before the socket was closed is still answered.
         await asyncio.sleep(DRAIN_S)
-        for connection in list(self.connections):
+        for connection in self.connections:
             if connection.is_idle() or connection.is_lane_only():
                 connection.transport.close()
 

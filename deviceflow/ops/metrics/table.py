@@ -62,6 +62,11 @@ DECIDED = counter(
     event=("approve", "deny", "cancel"),
     outcome=tuple(Outcome),
 )
+APPROVALS_REFUSED = counter(
+    "deviceflow_approvals_refused_total",
+    "Approvals that a rule against phishing refused, by rule (docs/security.md).",
+    rule=("network", "sign_in", "too_many"),
+)
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",
     "Time from the approval of a grant to the answer with its tokens.",
@@ -120,12 +125,18 @@ CLIENT_REPORTS = client_counter(
 
 SIGN_INS = counter(
     "deviceflow_sign_ins_total",
-    "Attempts to sign in. limited: refused without a look at the password.",
-    outcome=("succeeded", "failed", "limited"),
+    "Attempts to sign in. limited: refused without a look at the password; busy: too many waited"
+    " for one; abandoned: the person did not wait.",
+    outcome=("succeeded", "failed", "limited", "busy", "abandoned"),
 )
+SIGN_INS_WAITING = gauge(
+    "deviceflow_sign_ins_waiting", "Passwords that wait to be checked, or to be hashed."
+)
+SIGN_IN_QUEUE = "sign-in.queue"
+"""The limit on these."""
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
-    "Tries that a limit refused, by limit (policy/rules.py).",
+    "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
         "sign-in.account",
@@ -137,16 +148,41 @@ REFUSALS = counter(
         "second-factor.browser",
         "code.address",
         "code.account",
+        "approval.account",
+        "approval.client",
+        "code.wave",
         "client.failure",
         "client.failure-address",
+        "start.store",
+        "start.client",
+        "start.network",
+        "start.address",
+        "start.live",
+        SIGN_IN_QUEUE,
         OTHER,
     ),
+)
+GUESS_WAVE = gauge(
+    "deviceflow_guess_wave",
+    "1 while so many wrong user codes are tried that each account may try fewer.",
+    "max",
 )
 NOTICES = counter(
     "deviceflow_notices_total",
     "Notices of new devices to people. dropped: too many waited, or the worker ended.",
     channel=("webhook", "mail"),
     outcome=("sent", "failed", "dropped"),
+)
+AUDIT_EVENTS = counter(
+    "deviceflow_audit_events_total",
+    "Security events. left_out: many of a kind at once, so that this one had no line of its own.",
+    outcome=("recorded", "left_out"),
+)
+AUDIT_LINES = counter(
+    "deviceflow_audit_lines_total",
+    "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
+    sink=("file", "stdout", "webhook"),
+    outcome=("written", "lost"),
 )
 RESPONSES = counter(
     "deviceflow_http_responses_total",
@@ -193,6 +229,19 @@ STORE_REACHABLE = gauge(
 STORE_WRITABLE = gauge(
     "deviceflow_store_writable",
     "1 if the store takes writes, 0 if it refuses them or cannot be reached.",
+    "worker",
+)
+STORE_MEMORY = gauge(
+    "deviceflow_store_memory_bytes",
+    "Memory that the store uses: of a Cluster, its fullest primary. Read every 2 s.",
+    "max",
+)
+STORE_MEMORY_LIMIT = gauge(
+    "deviceflow_store_memory_limit_bytes", "The maxmemory of that server, 0 without a limit.", "max"
+)
+STARTS_PAUSED = gauge(
+    "deviceflow_starts_paused",
+    "1 while the worker starts no grants, because the store is nearly full or slow.",
     "worker",
 )
 
@@ -252,6 +301,16 @@ LOOP_LAG = histogram(
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 CONNECTIONS = gauge("deviceflow_connections", "Open connections of devices and people.")
+CONNECTIONS_LIMIT = gauge(
+    "deviceflow_connections_limit",
+    "The most connections that the workers take. They leave 256 file descriptors for all else.",
+)
+CONNECTIONS_CLOSED = counter(
+    "deviceflow_connections_closed_total",
+    "Connections that the server has given up. made_room: for a new one, at a limit. no_room and"
+    " address: new ones, where none could go.",
+    cause=("silent", "idle", "unfinished", "made_room", "no_room", "address"),
+)
 OPEN_FDS = gauge(
     "deviceflow_open_fds", "Open file descriptors of the worker. Read every 15 s.", "worker"
 )

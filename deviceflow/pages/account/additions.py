@@ -61,8 +61,7 @@ class Additions:
         before = owner.person.session
         methods = joined(before.amr, amr)
         session = replace(before, amr=methods, acr=acr_of(methods))
-        session_id = await self.sessions.start(session)
-        await self.sessions.end(owner.visitor.cookie)
+        session_id = await self.sessions.renew(owner.visitor.cookie, session)
         visitor = dataclasses.replace(owner.visitor, cookie=session_id)
         return dataclasses.replace(owner, visitor=visitor)
 

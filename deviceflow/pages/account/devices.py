@@ -14,6 +14,7 @@ from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import DeviceFacts, device_facts
 from deviceflow.pages.texts import ngettext
 from deviceflow.store.devices import ConnectedDevice, Devices
+from deviceflow.store.person_access import PersonAccess
 
 DEVICE_NAME_CHARACTERS = 60
 """The longest name that a person may give to a device."""
@@ -40,6 +41,7 @@ class DevicesPage:
     settings: Settings
     door: AccountDoor
     devices: Devices
+    access: PersonAccess
     clients: Clients
     clock: Clock
 
@@ -112,7 +114,7 @@ class DevicesPage:
             return visit
         grant_id = visit.fields.get("device", "")
         if grant_id == ALL:
-            number = await self.devices.disconnect_all(visit.sub)
+            number = await self.access.disconnect_all(visit.person.account)
             log.info("devices.disconnected", sub=visit.sub, devices=number)
             return self.door.lead(visit.visitor, "/account", Said.ALL_DISCONNECTED)
         if not await self.devices.disconnect(visit.sub, grant_id):

@@ -7,11 +7,16 @@ from aiohttp import web
 
 from deviceflow.core.precis import MIN_PASSWORD, prepare_password, prepare_username
 from deviceflow.pages.account.owner import Owner, Owners
+from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.policy.tries import TooManyTries
-from deviceflow.store.sessions import Sessions
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.users import Users
+
+DISCONNECT = "disconnect"
+"""The value of the field `devices` for a person who disconnects them, too."""
 
 CHANGE_PATH = "/account/security/password"
 
@@ -35,7 +40,9 @@ class ChangePasswordPage:
 
     owners: Owners
     users: Users
-    sessions: Sessions
+    check: PasswordCheck
+    access: PersonAccess
+    cookie: SessionCookie
     throttle: Throttle
     known_browsers: KnownBrowsers
 
@@ -52,7 +59,7 @@ class ChangePasswordPage:
             return self.owners.lead(owner)
         notice = request.query.get("notice", "")
         problem = notice if notice in _PROBLEMS else ""
-        context = {"problem": problem, "shortest": MIN_PASSWORD}
+        context = {"problem": problem, "shortest": MIN_PASSWORD, "disconnect": DISCONNECT}
         status = _PROBLEMS.get(problem, 200)
         return self.owners.show(owner, "account/password.html", context, status=status)
 
@@ -73,10 +80,25 @@ class ChangePasswordPage:
             or not await self.users.change_password(account, new)
         ):
             return self.owners.lead(owner, notice="outdated")
-        # Whoever knew the old password may be signed in somewhere.
-        await self.sessions.end_all(owner.sub, besides=owner.visitor.cookie)
         log.info("account.changed", change="password", address=owner.visitor.address)
-        return self.owners.lead(owner, notice="password_changed")
+        return await self._end_other_access(owner)
+
+    async def _end_other_access(self, owner: Owner) -> web.Response:
+        """Sign out all other browsers: a thief of the old password may be signed in there.
+
+        Devices stay connected, unless the person has asked for more.
+        """
+        account, notice = owner.person.account, "password_changed"
+        kept, _ = await self.access.sign_out_elsewhere(
+            account, owner.visitor.cookie, owner.person.session
+        )
+        if owner.fields.get("devices") == DISCONNECT:
+            number = await self.access.disconnect_all(account)
+            log.info("devices.disconnected", sub=owner.sub, devices=number)
+            notice = "password_changed_all"
+        response = self.owners.lead(owner, notice=notice)
+        self.cookie.write(response, kept)
+        return response
 
     async def _problem_of_old(self, owner: Owner) -> str:
         """Check the old password: a guess like one at sign-in, and counted like that."""
@@ -87,10 +109,9 @@ class ChangePasswordPage:
             attempt = await self.throttle.sign_in(name, address, browser)
         except TooManyTries:
             return "paused"
-        if await self.users.verify(username, owner.fields["password"]) is None:
-            return "wrong"
-        await attempt.forgive()
-        return ""
+        old = owner.fields["password"]
+        account = await self.check.account_of(owner.visitor, attempt, username, old)
+        return "wrong" if account is None else ""
 
 
 def _problem_of(owner: Owner) -> str:

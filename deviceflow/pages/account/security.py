@@ -8,6 +8,7 @@ from deviceflow.pages.account.owner import SECURITY, Owners
 
 _NOTICES = {"app_added", "app_removed", "passkey_added", "passkey_removed"} | {
     "password_changed",
+    "password_changed_all",
     "outdated",
 }
 """What a POST may have to say here."""

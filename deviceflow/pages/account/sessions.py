@@ -1,13 +1,16 @@
 """The browsers in which a person is signed in: seen, signed out."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 
 from deviceflow.core.clock import Clock
-from deviceflow.pages.account.door import AccountDoor, Said
+from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import session_facts
+from deviceflow.pages.cookie import SessionCookie
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.sessions import Sessions
 
 OTHER_SESSIONS = "others"
@@ -26,6 +29,8 @@ class SessionsPage:
 
     door: AccountDoor
     sessions: Sessions
+    access: PersonAccess
+    cookie: SessionCookie
     clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -53,13 +58,20 @@ class SessionsPage:
         visit = await self.door.take(request, _PLACE)
         if isinstance(visit, web.Response):
             return visit
-        name, own = visit.fields.get("session", ""), visit.visitor.cookie
+        name = visit.fields.get("session", "")
         if name == OTHER_SESSIONS:
-            number = await self.sessions.end_all(visit.sub, besides=own)
-            log.info("sessions.ended", sub=visit.sub, sessions=number)
-            return self.door.lead(visit.visitor, _PATH, Said.OTHERS_SIGNED_OUT)
+            return await self._end_others(visit)
         is_ended = await self.sessions.end_named(visit.sub, name)
         if is_ended:
             log.info("session.ended", sub=visit.sub)
         said = Said.SIGNED_OUT if is_ended else Said.GONE
         return self.door.lead(visit.visitor, _PATH, said)
+
+    async def _end_others(self, visit: AccountVisit) -> web.Response:
+        own, person = visit.visitor.cookie, visit.person
+        kept, number = await self.access.sign_out_elsewhere(person.account, own, person.session)
+        log.info("sessions.ended", sub=visit.sub, sessions=number)
+        visitor = dataclasses.replace(visit.visitor, cookie=kept)
+        response = self.door.lead(visitor, _PATH, Said.OTHERS_SIGNED_OUT)
+        self.cookie.write(response, kept)
+        return response

@@ -1,7 +1,7 @@
 """A person who has proven the first factor, and not yet the second.
 
 That is no session. A cookie says who it is, for some minutes, under this server's seal. It counts
-in this browser only, and no longer once the password has changed.
+in this browser only, and no longer once the password has changed or all sessions were ended.
 """
 
 from dataclasses import dataclass
@@ -84,4 +84,5 @@ class HalfWay:
 
 
 def _facts(account: Account, until: str, methods: str) -> tuple[str, ...]:
-    return ("half-way", account.sub, account.password_hash, until, methods)
+    mark = str(account.marks.sessions)
+    return ("half-way", account.sub, account.password_hash, mark, until, methods)

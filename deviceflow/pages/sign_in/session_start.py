@@ -64,6 +64,7 @@ class SessionStart:
             acr or acr_of(amr),
             browser=describe(visitor.request.headers.get("User-Agent", "")).stored,
             address=visitor.address,
+            mark=account.marks.sessions,
         )
         return (await self.begin(visitor, session, user_code, page)).response
 

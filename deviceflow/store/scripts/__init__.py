@@ -290,6 +290,42 @@ async def forgive(connection: Connection, key: str, try_id: str) -> None:
     await connection.evaluate(source("forgive"), [key], try_id)
 
 
+# Starts
+
+
+class StartTimes(NamedTuple):
+    """The time of starts. `end`: the minute in which their grants end, counted as `minute`.
+
+    `refill_us`: what an empty bucket refills in. `kept_s`: how long the client's count is kept.
+    """
+
+    now_us: int
+    refill_us: int
+    minute: int
+    end: int
+    kept_s: int
+
+
+async def admit_starts(
+    connection: Connection,
+    keys: Sequence[str],
+    times: StartTimes,
+    limits: Sequence[int],
+    starts: Iterable[tuple[int, int]],
+) -> list[tuple[int, int]]:
+    """Count those starts of a client that no limit refuses.
+
+    `keys`: what the client has started, then the buckets of networks and addresses. `limits`: of
+    the client, a network, an address, and live grants; 0 for none. `starts`: the places of each
+    one's network (0 for none) and address in `keys`, counted from 1. Return for each the number of
+    the limit that refuses it (0 for none), and the us to wait. A repetition counts again.
+    """
+    places = [place for start in starts for place in start]
+    arguments = (*times, *limits, *places)
+    answer = await connection.evaluate(source("admit_starts"), keys, *arguments)
+    return list(zip(answer[::2], answer[1::2], strict=True))
+
+
 # Settings of the installation
 
 
@@ -304,6 +340,23 @@ async def install(
     return dict(zip(answer[::2], answer[1::2], strict=True))
 
 
+async def change_installation(
+    connection: Connection,
+    key: str,
+    *,
+    before: Mapping[bytes, bytes],
+    after: Mapping[bytes, bytes],
+) -> bool:
+    """Replace the secrets; return False if they are not `before` any more.
+
+    A repetition finds `after` stored and returns True.
+    """
+    fields = [part for pair in sorted(before.items()) for part in pair]
+    changed = [part for pair in sorted(after.items()) for part in pair]
+    arguments: list[Value] = [len(fields), *fields, *changed]
+    return bool(await connection.evaluate(source("change_installation"), [key], *arguments))
+
+
 async def change_client(
     connection: Connection, key: str, client_id: str, *, before: bytes, after: bytes
 ) -> bool:
@@ -313,6 +366,30 @@ async def change_client(
     """
     answer = await connection.evaluate(source("change_client"), [key], client_id, before, after)
     return bool(answer == b"changed")
+
+
+async def note_client(
+    connection: Connection, keys: Sequence[str], client_id: str, *, kept: int, kept_s: int
+) -> int:
+    """Count a change of one client, and note which one; return the revision.
+
+    `keys`: the revision, and the changes by revision, of which the newest `kept` stay for `kept_s`
+    s. A repetition counts another change of the same client.
+    """
+    arguments = (client_id, kept, kept_s)
+    return int(await connection.evaluate(source("note_client"), keys, *arguments))
+
+
+async def mark_account(
+    connection: Connection, key: str, fields: Sequence[str], *, shown: Sequence[str]
+) -> list[bytes | None]:
+    """Give `fields` the time of now (ms) as a new mark, higher than the last; return `shown`.
+
+    A repetition gives later marks, and returns those. Returns only when enough replicas have the
+    change (`Durability`).
+    """
+    arguments: list[Value] = [len(fields), *fields, *shown]
+    return list(await connection.evaluate_durably(source("mark_account"), [key], *arguments))
 
 
 class ClientKeys(NamedTuple):

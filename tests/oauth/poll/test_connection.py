@@ -364,8 +364,24 @@ async def test_a_body_after_100_continue(served: Served, peer: Peer, mint: Mint)
 )
 async def test_another_expectation(peer: Peer, request_line: bytes, status: int, kind: str) -> None:
     """6749-5.2-c: refused (RFC 9110 10.1.1) in our own words, which repeat nothing of it."""
+    await is_refused(peer, request_line, b"mysecret", status, kind)
+
+
+@pytest.mark.parametrize("expectation", [b"mysecret-\xe9", b"mysecret-\xc3\xa9"])
+async def test_an_expectation_that_is_no_ascii(served: Served, expectation: bytes) -> None:
+    """For a machine and for a person. One of them is not even UTF-8."""
+    async with await served.connect() as peer:
+        await is_refused(peer, b"GET /oauth2/jwks", expectation, 417, "application/json")
+    async with await served.connect() as peer:
+        await is_refused(peer, b"GET /device", expectation, 400, "text/html")
+
+
+async def is_refused(
+    peer: Peer, request_line: bytes, expectation: bytes, status: int, kind: str
+) -> None:
     reply = await peer.ask(
-        b"%b HTTP/1.1\r\nHost: x\r\nExpect: mysecret\r\nContent-Length: 0\r\n\r\n" % request_line
+        b"%b HTTP/1.1\r\nHost: x\r\nExpect: %b\r\nContent-Length: 0\r\n\r\n"
+        % (request_line, expectation)
     )
     assert reply.status == status
     assert b"mysecret" not in reply.head + reply.body

@@ -6,7 +6,15 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.stage.before import BEFORE, KEEPALIVE_S, SLOW, SWEEP_S, Prepare, sweeps
+from tests.stage.before import (
+    AFTER_A_REQUEST,
+    BEFORE,
+    KEEPALIVE_S,
+    SLOW,
+    SWEEP_S,
+    Prepare,
+    sweeps,
+)
 from tests.stage.oauth import Stage
 from tests.stage.served import (
     FORM,
@@ -26,7 +34,7 @@ FORM_BODY = b"client_id=tv-app&scope=profile"
 PENDING = "authorization_pending"
 
 
-@BEFORE
+@AFTER_A_REQUEST
 async def test_idle_connections_are_closed(
     served: Served, peer: Peer, mint: Mint, before: Prepare
 ) -> None:

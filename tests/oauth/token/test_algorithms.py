@@ -88,7 +88,7 @@ async def test_a_rotation_replaces_each(worker: Worker, people: People, until: U
     signer = worker.parts.signer
     before = {name: signer.key_for(name) for name in ("ES256", "RS256")}
     parts = worker.parts
-    store = open_signing_keys(parts.settings, parts.connection, parts.clock)
+    store = open_signing_keys(parts.settings, parts.connection, parts.installation, parts.clock)
     await store.rotate(new_key("ES256", int(parts.clock()) + 1))
     await until(
         lambda: all(

@@ -5,7 +5,7 @@ import pytest
 from deviceflow.pages.account.owner import FRESH_S
 from deviceflow.store.sessions import Session
 from tests.stage.factors import give_app
-from tests.stage.pages import Browser, Store
+from tests.stage.pages import COOKIE, Browser, Store
 
 PATH = "/account/security/password"
 NEW = "correct horse battery"
@@ -69,6 +69,34 @@ async def test_other_browsers_are_signed_out(ada: Browser, store: Store) -> None
     assert await store.sessions.get(thief) is None
     assert await store.sessions.get(bob) is not None
     assert (await ada.open(PATH)).status == 200
+
+
+async def test_a_copy_of_this_session_is_worth_nothing(ada: Browser, store: Store) -> None:
+    """The id is a new one, and what the old account allowed is refused."""
+    (before,) = store.sessions.by_id
+    session = store.sessions.by_id[before]
+    await change(ada)
+    (after,) = store.sessions.by_id
+    assert after != before
+    store.sessions.by_id[before] = session
+    ada.client.session.cookie_jar.update_cookies({COOKIE: before}, ada.client.make_url("/"))
+    assert (await ada.open(PATH)).headers["Location"].startswith("/login")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_devices_are_disconnected_if_the_person_asks(
+    ada: Browser, store: Store, *, asks: bool
+) -> None:
+    device, other = store.devices.add(), store.devices.add("sub-bob")
+    await ada.open(PATH)
+    fields = {"password": "ada", "new_password": NEW, "repeated_password": NEW}
+    asked = {"devices": "disconnect"} if asks else {}
+    await ada.submit(PATH, **fields, **asked)
+    await ada.follow()
+    assert ("All devices are disconnected" in ada.text) is asks
+    assert store.devices.ended == ([device.grant_id] if asks else [])
+    assert other.grant_id in store.devices.by_id
+    assert (store.users.accounts["ada"].marks.devices > 0) is asks
 
 
 async def test_a_name_is_no_password(browser: Browser, store: Store) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.core.provider_tokens import LogoutToken
+from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.pages.errors import PageError
 from deviceflow.pages.form import read_fields
 from deviceflow.pages.headers import security_headers
@@ -14,6 +16,8 @@ from deviceflow.pages.sign_in.upstream.start import provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries
+from deviceflow.store.links import Links
+from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.replay import Replay
 from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
 from deviceflow.upstream.errors import UpstreamError
@@ -32,6 +36,8 @@ class BackChannelLogout:
     providers: Providers
     replay: Replay
     upstream_sessions: UpstreamSessions
+    links: Links
+    access: PersonAccess
     throttle: Throttle
     log: UpstreamLog
 
@@ -60,10 +66,21 @@ class BackChannelLogout:
         upstream_id = provider.upstream.id
         if not await self.replay.use("logout", upstream_id, token.jti, token.keep_s):
             return _answer(request, 400, "invalid_request")
-        origin = ProviderSession(upstream_id, token.subject, token.sid)
-        ended = await self.upstream_sessions.end(origin)
+        ended = await self._end(upstream_id, token)
         log.info("upstream.logged_out", upstream=upstream_id, sessions=ended)
         return _answer(request, 200)
+
+    async def _end(self, upstream_id: str, token: LogoutToken) -> int:
+        """End the session that the token names; without one, all of the person's.
+
+        The account's mark then ends a sign-in, too, that has begun and is on no list yet.
+        """
+        origin = ProviderSession(upstream_id, token.subject, token.sid)
+        ended = await self.upstream_sessions.end(origin)
+        if token.sid:
+            return ended
+        account = await self.links.find(UpstreamSubject(token.issuer, token.subject))
+        return ended if account is None else ended + await self.access.sign_out(account)
 
 
 def _answer(

@@ -202,6 +202,7 @@ class UpstreamCallback:
             amr=identity.amr,
             acr=identity.acr,
             upstream=UpstreamSession(provider.upstream.id, hint),
+            mark=account.marks.sessions,
         )
 
 

@@ -51,6 +51,22 @@ async def test_it_ends_only_the_session_that_it_names(site: Site) -> None:
     assert await site.stage.keys("df:s:*") == []
 
 
+async def test_it_ends_a_sign_in_that_is_on_its_way(site: Site) -> None:
+    """The session is stored after the logout, for an account that was read before it."""
+    await signed_in(site)
+    before = await site.session()
+    account = await site.users.find(before["username"])
+    assert account is not None
+    assert before["mark"] == account.marks.sessions == 0
+    assert await log_out(site, site.provider.logout_token()) == 200
+    marked = await site.users.find(account.username)
+    assert marked is not None
+    assert not marked.marks.allow_session(before["mark"], before["auth_time"])
+    assert marked.marks.devices == 0, "devices go on"
+    person, _ = await signed_in(site)
+    assert await is_signed_in(person)
+
+
 async def test_a_token_counts_once(site: Site) -> None:
     """A copy of it would end the sessions that the person begins later."""
     token = site.provider.logout_token()

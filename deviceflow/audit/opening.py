@@ -1,0 +1,51 @@
+"""The sinks that the settings name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deviceflow.audit.file_sink import FileSink
+from deviceflow.audit.outlet import Outlet, Sink
+from deviceflow.audit.stdout_sink import StdoutSink
+from deviceflow.audit.webhook_sink import WebhookSink
+from deviceflow.config import Settings
+from deviceflow.core.clock import Clock
+from deviceflow.ops.metrics.recorder import Recorder
+
+AUDIT_FILE = "audit.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSinks:
+    """The sinks of one process. `file`: that one of them that other processes share, if any."""
+
+    sinks: tuple[Sink, ...]
+    file: FileSink | None
+
+    def outlets(self, recorder: Recorder) -> list[Outlet]:
+        """Make a queue for each sink."""
+        return [Outlet(sink=sink, recorder=recorder) for sink in self.sinks]
+
+    def last_place(self) -> str:
+        """Return the place of the newest line in the file, empty if there is none."""
+        return self.file.last_place() if self.file else ""
+
+
+def audit_file(settings: Settings) -> Path | None:
+    """Return the path of the file; None if there is none."""
+    audit = settings.audit
+    if "file" not in audit.sinks:
+        return None
+    return Path(audit.file) if audit.file else Path(settings.server.data_dir) / AUDIT_FILE
+
+
+def open_sinks(settings: Settings, clock: Clock) -> AuditSinks:
+    """Make the sinks."""
+    audit, sinks, file = settings.audit, list[Sink](), None
+    if path := audit_file(settings):
+        file = FileSink(path, audit.max_file_bytes, audit.files_kept)
+        sinks.append(file)
+    if "stdout" in audit.sinks:
+        sinks.append(StdoutSink())
+    if audit.webhook_url and audit.webhook_secret:
+        sinks.append(WebhookSink(audit.webhook_url, audit.webhook_secret, clock))
+    return AuditSinks(sinks=tuple(sinks), file=file)

@@ -1,0 +1,103 @@
+"""The keys of an installation, and the fields of the hash in which they are stored.
+
+Version 1 of the record has a field for each key, as it is. Version 2 has them all in one field,
+sealed by the envelope key or as they are. It is written where version 1 cannot say it, so a host of
+an older version does not start on keys that it would misread (docs/decisions/0043).
+"""
+
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from deviceflow.core.device_code import KEY_BYTES
+from deviceflow.store.envelope import NO_ENVELOPE, Envelope, is_sealed
+from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.records import RecordKind, check_fields
+
+_VERSION = 2
+
+KEYS_IN_SET = 3
+
+_PURPOSE = "installation"
+_FIELDS = {b"v", b"epoch", b"keys", b"device_code_key", b"name_key", b"challenge_key"}
+
+
+class KeySet(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys that are made, and replaced, together: 32 random bytes each.
+
+    `id`: the key id in device codes, 0 to 255. `device_code`: of device codes. `name`: of the names
+    in the store. `challenge`: of what clients send back.
+    """
+
+    id: int
+    device_code: bytes
+    name: bytes
+    challenge: bytes
+
+
+class InstallationKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """All keys of an installation: `sets`, the newest first. `epoch`: its name, no secret."""
+
+    epoch: bytes
+    sets: tuple[KeySet, ...]
+
+
+def new_keys() -> InstallationKeys:
+    """Make the keys of a new installation."""
+    epoch = secrets.token_bytes(KEY_BYTES)
+    return InstallationKeys(epoch=epoch, sets=(new_set(epoch[0]),))
+
+
+def new_set(key_id: int) -> KeySet:
+    """Make a set of keys."""
+    device_code, name, challenge = (secrets.token_bytes(KEY_BYTES) for _ in range(KEYS_IN_SET))
+    return KeySet(id=key_id, device_code=device_code, name=name, challenge=challenge)
+
+
+def key_fields_of(keys: InstallationKeys, envelope: Envelope = NO_ENVELOPE) -> dict[bytes, bytes]:
+    """Return the fields of the hash, sealed if the envelope has a key."""
+    (newest, *older) = keys.sets
+    if not older and newest.id == keys.epoch[0] and not envelope.can_seal:
+        return {
+            b"epoch": keys.epoch,
+            b"device_code_key": newest.device_code,
+            b"name_key": newest.name,
+            b"challenge_key": newest.challenge,
+        }
+    text = msgspec.json.encode(keys)
+    sealed = envelope.seal(_PURPOSE, text) if envelope.can_seal else text
+    return {b"epoch": keys.epoch, b"v": b"%d" % _VERSION, b"keys": sealed}
+
+
+def keys_in_fields(fields: Mapping[bytes, bytes], envelope: Envelope) -> InstallationKeys:
+    """Return the keys in a hash. May raise RecordUnreadable, which may be an EnvelopeError."""
+    check_fields(fields, RecordKind.INSTALLATION)
+    try:
+        epoch = fields[b"epoch"]
+        if b"keys" in fields:
+            text = fields[b"keys"]
+            opened = envelope.open(_PURPOSE, text) if is_sealed(text) else text
+            keys = msgspec.json.decode(opened, type=InstallationKeys)
+            if keys.epoch != epoch:
+                raise RecordUnreadable("the keys are those of another installation")
+            return keys
+        only = KeySet(
+            id=epoch[0],
+            device_code=fields[b"device_code_key"],
+            name=fields[b"name_key"],
+            challenge=fields[b"challenge_key"],
+        )
+        return InstallationKeys(epoch=epoch, sets=(only,))
+    except (KeyError, IndexError, msgspec.DecodeError) as error:
+        raise RecordUnreadable(f"a key is missing or damaged: {type(error).__name__}") from error
+
+
+def unknown_fields(fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return what a later version has added to the hash, and a change must keep."""
+    return {name: value for name, value in fields.items() if name not in _FIELDS}
+
+
+def are_sealed(fields: Mapping[bytes, bytes]) -> bool:
+    """Return whether the keys in a hash are sealed."""
+    return is_sealed(fields.get(b"keys", b""))

@@ -1,0 +1,35 @@
+"""The sinks that the settings name."""
+
+import time
+from pathlib import Path
+
+from deviceflow.audit.opening import audit_file, open_sinks
+from deviceflow.config import AuditSettings, Server, Settings
+from deviceflow.ops.metrics.recorder import Recorder
+
+
+def names(audit: AuditSettings) -> list[str]:
+    sinks = open_sinks(Settings(audit=audit), time.time)
+    return [outlet.sink.name for outlet in sinks.outlets(Recorder.alone())]
+
+
+def test_each_setting_has_its_sink() -> None:
+    assert names(AuditSettings()) == ["file"]
+    assert names(AuditSettings(sinks=())) == []
+    webhook = AuditSettings(
+        sinks=("file", "stdout"), webhook_url="https://x.example", webhook_secret="s" * 32
+    )
+    assert names(webhook) == ["file", "stdout", "webhook"]
+
+
+def test_where_the_file_is() -> None:
+    server = Server(data_dir="/var/lib/deviceflow")
+    assert audit_file(Settings(server=server)) == Path("/var/lib/deviceflow/audit.jsonl")
+    elsewhere = AuditSettings(file="/var/log/a.jsonl")
+    assert audit_file(Settings(server=server, audit=elsewhere)) == Path("/var/log/a.jsonl")
+    assert audit_file(Settings(audit=AuditSettings(sinks=("stdout",)))) is None
+
+
+def test_without_a_file_a_chain_follows_nothing() -> None:
+    sinks = open_sinks(Settings(audit=AuditSettings(sinks=())), time.time)
+    assert sinks.last_place() == ""
