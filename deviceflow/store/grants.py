@@ -152,6 +152,10 @@ class Grants:
         """Return the length that the code of a new grant would have now."""
         return codes.length_for(form, *await self._slots.pressure(lifetime))
 
+    async def wrong_codes(self) -> int:
+        """Return how many codes led nowhere in the last ten minutes, on all hosts."""
+        return await self._slots.wrong_codes()
+
     async def count_live(self) -> int:
         """Return how many unexpired grants there are, decided or not, to about a minute."""
         return await self._slots.live()
