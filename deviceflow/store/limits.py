@@ -65,4 +65,4 @@ class Limits:
         await scripts.forgive(self._connection, self._counter(name, key), try_id)
 
     def _counter(self, name: str, key: str) -> str:
-        return keyspace.limit(name, self._installation.name(b"limit", key.encode()))
+        return keyspace.limit(name, self._installation.hidden_name(b"limit", key.encode()))
