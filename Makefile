@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
-.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts interop interop-tools bench bench-quick bench-tools dist format picture clean
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools dist format picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ hooks: setup ## have git lint before each commit
 
 fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/openapi/test_schemathesis.py
+
+histories: setup ## check what devices and people see under faults, in five minutes (SECONDS=1800, STORE=single)
+	@$(BIN)/python -m tests.histories --seconds $(or $(SECONDS),300) $(addprefix --store=,$(STORE))
 
 interop: interop-tools ## run other people's client libraries against the server (Node.js, Go, Java, Rust, Python)
 	@$(BIN)/pytest tests/interop

@@ -1,7 +1,7 @@
 """The reload of what an operator changes while the server runs: clients and signing keys."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -68,18 +68,22 @@ class Reload:
             self._log_keys(keys)
         self._has_read = True
 
-    async def one_client(self, client_id: str) -> None:
-        """Read one client again. May raise StoreUnavailable."""
-        before = self.clients.find(client_id)
-        self.clients.adopt_one(client_id, await self.stored_clients.one(client_id))
-        after = self.clients.find(client_id)
-        log_client_changes(
-            {client_id: before} if before else {}, {client_id: after} if after else {}
-        )
-        if after and after.algorithm and self.signer.key_for(after.algorithm) is None:
+    async def some_clients(self, client_ids: Sequence[str]) -> None:
+        """Read some clients again. May raise StoreUnavailable."""
+        before = self._find(client_ids)
+        for client_id, stored in (await self.stored_clients.some(client_ids)).items():
+            self.clients.adopt_one(client_id, stored)
+        after = self._find(client_ids)
+        log_client_changes(before, after)
+        algorithms = {client.algorithm for client in after.values() if client.algorithm}
+        if any(self.signer.key_for(algorithm) is None for algorithm in algorithms):
             keys = self.signer.known
             await self._open_keys()
             self._log_keys(keys)
+
+    def _find(self, client_ids: Sequence[str]) -> dict[str, Client]:
+        found = {client_id: self.clients.find(client_id) for client_id in client_ids}
+        return {client_id: client for client_id, client in found.items() if client}
 
     def _known_clients(self) -> dict[str, Client]:
         return {client.client_id: client for client in self.clients}

@@ -43,6 +43,9 @@ BY_FEATURE = {
     "conformance/checks/binding.py": "conformance/test_checks.py",
     "conformance/checks/codes.py": "conformance/test_checks.py",
     "conformance/checks/decision.py": "conformance/test_checks.py",
+    "conformance/checks/dpop.py": "conformance/test_checks.py",
+    "conformance/checks/guesses.py": "conformance/test_checks.py",
+    "conformance/proofs.py": "conformance/test_checks.py",  # by what servers say of them
     "conformance/checks/lookup.py": "conformance/test_checks.py",
     "conformance/checks/metadata.py": "conformance/test_checks.py",
     "conformance/checks/pace.py": "conformance/test_checks.py",
@@ -84,11 +87,13 @@ BY_FEATURE = {
     "pages/account/owner.py": "pages/account/test_app.py",  # whom it lets change something
     "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
     "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page
+    "pages/sign_in/failures.py": "pages/test_audit_events.py",  # by what it records
     "pages/sign_in/half_way.py": "pages/sign_in/test_second.py",  # the state between the steps
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
+    "pages/password_check.py": "pages/sign_in/test_password.py",  # by how sign-ins end
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes

@@ -26,6 +26,14 @@ def test_the_demo_on_another_port() -> None:
     assert "deviceflow demo --port 8700\n" in planned("demo", "PORT=8700")
 
 
+def test_histories_for_half_an_hour() -> None:
+    command = "python -m tests.histories --seconds"
+    assert f"{command} 300 \n" in planned("histories")
+    assert f"{command} 1800 --store=single\n" in planned(
+        "histories", "SECONDS=1800", "STORE=single"
+    )
+
+
 def test_clean_removes_the_demo_and_no_data() -> None:
     words = planned("clean").split()
     assert ".demo" in words

@@ -1,7 +1,7 @@
 """A worker has the clients and keys that the store has, from its first request on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 from unittest import mock
@@ -20,7 +20,7 @@ from deviceflow.reload import open_signing_keys
 from deviceflow.signing import BadToken, new_key
 from deviceflow.start import prepare
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import ClientChange
+from deviceflow.store.announcements import ClientChange, announce_change, announce_client
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope
@@ -283,9 +283,9 @@ async def test_a_key_that_a_client_needs_is_told(make_parts: MakeParts) -> None:
     await settled(parts)
     signs = parts.signer.signing_key.key_id
     await StoredClients(parts.connection).put(Client(client_id="a", name="A", algorithm="Ed25519"))
-    assert parts.feed.on_client is not None
+    assert parts.feed.on_clients is not None
     with capture_logs() as logs:
-        await parts.feed.on_client("a")
+        await parts.feed.on_clients(["a"])
     clients, keys = logs
     assert (clients["event"], clients["added"]) == ("clients.reloaded", ["a"])
     made = parts.signer.key_for("Ed25519")
@@ -294,17 +294,68 @@ async def test_a_key_that_a_client_needs_is_told(make_parts: MakeParts) -> None:
     assert keys["signs"] == signs
 
 
-async def test_after_a_lost_message_all_clients_are_read(make_parts: MakeParts) -> None:
+async def test_after_a_lost_message_the_missed_clients_are_read(make_parts: MakeParts) -> None:
     """The next message speaks of one client; the one before it must not be missed."""
     parts = await make_parts()
     stored = StoredClients(parts.connection)
     await parts.feed.catch_up()
-    await stored.put(Client(client_id="missed", name="Missed"))
-    await stored.put(Client(client_id="heard", name="Heard"))
-    revision = int(await parts.connection.command("GET", keyspace.REVISION))
-    await parts.feed._hear(ClientChange(revision, "heard").message.encode())
-    assert parts.clients.find("missed")
-    assert parts.clients.find("heard")
+    with mock.patch.object(StoredClients, "all", autospec=True) as everything:
+        await stored.put(Client(client_id="missed", name="Missed"))
+        await stored.put(Client(client_id="heard", name="Heard"))
+        revision = int(await parts.connection.command("GET", keyspace.REVISION))
+        await parts.feed._hear(ClientChange(revision, "heard").message.encode())
+        assert parts.clients.find("missed")
+        assert parts.clients.find("heard")
+        everything.assert_not_called()
+    assert int(parts.feed._revision or 0) == revision
+
+
+async def test_many_registrations_at_a_time_are_read_one_by_one(make_parts: MakeParts) -> None:
+    """Two workers register them, so messages come in any order. By a count of what is read."""
+    workers = [await make_parts(), await make_parts()]
+    tasks = [asyncio.create_task(each.feed.run()) for each in workers]
+    await until(lambda: all(each.feed.reachable for each in workers))
+    await subscribed(workers[0].connection, len(workers))
+    for each in workers:
+        await each.feed.catch_up()
+    clients = [Client(client_id=f"c{number}", name=f"Meter {number:b}") for number in range(40)]
+    read, some = list[str](), StoredClients.some
+
+    async def counted(stored: StoredClients, ids: Sequence[str]) -> dict[str, Client | None]:
+        read.extend(ids)
+        return await some(stored, ids)
+
+    with (
+        mock.patch.object(StoredClients, "all", autospec=True) as everything,
+        mock.patch.object(StoredClients, "some", counted),
+    ):
+        await asyncio.gather(
+            *(
+                workers[number % 2].stored_clients.register(client, "hash")
+                for number, client in enumerate(clients)
+            )
+        )
+        await until(
+            lambda: all(each.clients.find(one.client_id) for each in workers for one in clients)
+        )
+        everything.assert_not_called()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(read) <= 2 * 2 * len(clients), "each at each worker, and again for a late message"
+
+
+async def test_a_change_of_another_kind_has_all_clients_read(make_parts: MakeParts) -> None:
+    """It leaves no entry, as an older version leaves none."""
+    parts = await make_parts()
+    await parts.feed.catch_up()
+    for _ in range(2):
+        await announce_client(parts.connection, "tv")
+        await announce_change(parts.connection)
+        with mock.patch.object(StoredClients, "all", autospec=True) as everything:
+            everything.return_value = []
+            await parts.feed.catch_up()
+            everything.assert_called_once()
 
 
 def test_many_changes_are_one_short_line() -> None:

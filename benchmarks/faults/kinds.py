@@ -5,22 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, NamedTuple
-
-from redis.crc import key_slot
 
 from benchmarks.faults.stages import CLUSTER, EMBEDDED, PAIR, SENTINEL, SENTINEL_ALL, Stage
 from benchmarks.processes import BenchmarkError
 from deviceflow.store import keyspace
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.control import ask
-from tests.stage.shapes import SERVICE, SLOTS, Cluster, Sentinels, accepts
-from tests.stage.waiting import until_outside
+from tests.stage.failing_over import move_slots, nodes, primary_with, switch, switch_shard
 
 REPLICA_AWAY_S = 5.0
 MOVED_SLOTS = 200
-MIGRATE_MS = 5_000
 
 
 class Fault(NamedTuple):
@@ -71,30 +66,36 @@ async def kill_primary(stage: Stage) -> None:
     await asyncio.to_thread(stage.store.servers[0].kill)
 
 
-async def switch(stage: Stage) -> None:
+async def switch_primary(stage: Stage) -> None:
     """Have Sentinel switch to a replica while the primary is well, as for maintenance."""
-    await asyncio.to_thread(_switch, stage.store)
+    await asyncio.to_thread(switch, stage.store)
 
 
 async def kill_shard(stage: Stage) -> None:
     """Kill the primary of a shard without the decision log."""
-    place = (_place(stage.store, keyspace.DECISIONS) + 1) % stage.store.primaries
-    await asyncio.to_thread(stage.store.servers[place].kill)
+    feed = primary_with(stage.store, keyspace.DECISIONS)
+    others = (each for each in nodes(stage.store) if each.slots and each.id != feed.id)
+    await asyncio.to_thread(next(others).server.kill)
 
 
 async def kill_feed_shard(stage: Stage) -> None:
     """Kill the primary of the shard with the decision log."""
-    await asyncio.to_thread(stage.store.servers[_place(stage.store, keyspace.DECISIONS)].kill)
+    await asyncio.to_thread(primary_with(stage.store, keyspace.DECISIONS).server.kill)
 
 
-async def switch_shard(stage: Stage) -> None:
+async def switch_feed_shard(stage: Stage) -> None:
     """Have a replica take over from the primary of the decision log, in agreement with it."""
-    await asyncio.to_thread(_switch_shard, stage.store)
+    await asyncio.to_thread(switch_shard, stage.store, keyspace.DECISIONS)
 
 
-async def move_slots(stage: Stage) -> None:
-    """Move hash slots to another shard: those of live grants, and that of the decision log."""
-    await asyncio.to_thread(_move_slots, stage.store)
+async def move_hash_slots(stage: Stage) -> None:
+    """Move hash slots to another shard: those of live grants, and that of the decision log.
+
+    The last one is that of the decision log, over which the push messages go, too.
+    """
+    await asyncio.to_thread(
+        move_slots, stage.store, keyspace.DECISIONS, keyspace.grant("*"), MOVED_SLOTS
+    )
 
 
 async def rotate_keys(stage: Stage) -> None:
@@ -126,12 +127,18 @@ FAULTS = (
     Fault("worker-stopped", "a worker stands still", EMBEDDED, stop_worker),
     Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
     Fault("sentinel", "Sentinel: the primary is killed", SENTINEL, kill_primary),
-    Fault("switch", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch),
-    Fault("switch-one", "Sentinel: a switch, `replicas` = 1 of 2", SENTINEL, switch, loses=True),
+    Fault("switch", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch_primary),
+    Fault(
+        "switch-one",
+        "Sentinel: a switch, `replicas` = 1 of 2",
+        SENTINEL,
+        switch_primary,
+        loses=True,
+    ),
     Fault("shard", "Cluster: a shard's primary is killed", CLUSTER, kill_shard),
     Fault("feed-shard", "Cluster: that of the decision log is killed", CLUSTER, kill_feed_shard),
-    Fault("shard-switch", "Cluster: `CLUSTER FAILOVER`", CLUSTER, switch_shard),
-    Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_slots),
+    Fault("shard-switch", "Cluster: `CLUSTER FAILOVER`", CLUSTER, switch_feed_shard),
+    Fault("slots", f"Cluster: {MOVED_SLOTS} hash slots move", CLUSTER, move_hash_slots),
     Fault("keys", "`deviceflow keys rotate`", EMBEDDED, rotate_keys),
     Fault("replica", f"the only replica stops for {REPLICA_AWAY_S:g} s", PAIR, stop_replica),
 )
@@ -142,48 +149,3 @@ async def _order(stage: Stage, command: str) -> None:
     if answer is None or answer.problems:
         problems = answer.problems if answer else ["no answer"]
         raise BenchmarkError(f"the {command} failed: {'; '.join(problems)}")
-
-
-def _switch(sentinels: Sentinels) -> None:
-    with sentinels.sentinel() as client:
-        # It has to hear from the replicas first.
-        until_outside(partial(accepts, client, "SENTINEL", "FAILOVER", SERVICE))
-
-
-def _switch_shard(cluster: Cluster) -> None:
-    replica = cluster.servers[cluster.primaries + _place(cluster, keyspace.DECISIONS)]
-    with replica.client() as client:
-        until_outside(partial(accepts, client, "CLUSTER", "FAILOVER"))
-
-
-def _place(cluster: Cluster, key: str) -> int:
-    """Return the place of the primary that serves a key, at the beginning."""
-    return key_slot(key.encode()) * cluster.primaries // SLOTS
-
-
-def _move_slots(cluster: Cluster) -> None:
-    """Move slots as `redis-cli --cluster reshard` does, a slot after the other.
-
-    The last one is that of the decision log, over which the push messages go, too.
-    """
-    source = _place(cluster, keyspace.DECISIONS)
-    target = (source + 1) % cluster.primaries
-    clients: list[Any] = [server.client() for server in cluster.servers[: cluster.primaries]]
-    give, take = clients[source], clients[target]
-    feed = key_slot(keyspace.DECISIONS.encode())
-    slots = {key_slot(key) for key in give.scan_iter(match=keyspace.grant("*"), count=1_000)}
-    moved = [*sorted(slots - {feed})[: MOVED_SLOTS - 1], feed]
-    ids = [client.execute_command("CLUSTER", "MYID").decode() for client in clients]
-    try:
-        for slot in moved:
-            take.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
-            give.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
-            port = cluster.servers[target].port
-            while keys := give.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
-                move = ("MIGRATE", "127.0.0.1", port, "", 0, MIGRATE_MS, "KEYS", *keys)
-                give.execute_command(*move)
-            for client in (take, give, *clients):
-                client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
-    finally:
-        for client in clients:
-            client.close()

@@ -15,9 +15,13 @@ from deviceflow.pages.languages import speak_to
 from deviceflow.pages.render import BASE, USER_CODE, render, written
 from deviceflow.pages.texts import gettext, ngettext
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.hashing import HashingBusy
 
 RETRY_AFTER_S = 5
 """When to try again after the store could not be reached, seconds."""
+
+RETRY_AFTER_BUSY_S = 20
+"""When to try again if too many people sign in: those who wait now are through by then, s."""
 
 log = structlog.get_logger()
 
@@ -114,6 +118,8 @@ def _explain(exc: Exception) -> PageError:
         return exc
     if isinstance(exc, StoreUnavailable):
         return _store_unavailable()
+    if isinstance(exc, HashingBusy):
+        return _busy()
     if isinstance(exc, web.HTTPClientError):
         return _refused(exc)
     return _unexpected()
@@ -235,6 +241,17 @@ def _store_unavailable() -> PageError:
         happened=gettext("error.store_unavailable.happened"),
         next_step=gettext("error.store_unavailable.next_step"),
         headers={"Retry-After": str(RETRY_AFTER_S)},
+        button=Button("/device", gettext("button.try_again")),
+    )
+
+
+def _busy() -> PageError:
+    return PageError(
+        503,
+        title=gettext("error.busy.title"),
+        happened=gettext("error.busy.happened"),
+        next_step=gettext("error.busy.next_step"),
+        headers={"Retry-After": str(RETRY_AFTER_BUSY_S)},
         button=Button("/device", gettext("button.try_again")),
     )
 

@@ -1,10 +1,13 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.additions import Additions
@@ -27,6 +30,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.demo import Demo, demo_pages
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
@@ -37,7 +41,7 @@ from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
-from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
+from deviceflow.pages.device.step_up import StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -45,12 +49,14 @@ from deviceflow.pages.errors import SURROUNDINGS, Surroundings
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.languages import LANGUAGES
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
@@ -69,6 +75,8 @@ from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
+from deviceflow.policy.phishing import CodeLinks
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
 
@@ -135,8 +143,15 @@ def _shared(parts: Parts) -> SharedParts:
         throttle=Throttle(
             limits=parts.limits,
             lifetime=lifetime,
+            wave=GuessWave(
+                parts.grants.wrong_codes,
+                settings.device.wave_wrong_codes,
+                parts.clock,
+                parts.recorder,
+            ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
+            audit=parts.audit,
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
@@ -169,7 +184,9 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         known_browsers=known_browsers,
         typed_name=typed_name,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
+    failures = SignInFailures(audit=parts.audit, users=parts.users, installation=parts.installation)
     password = PasswordPage(
         visitors=visitors,
         codes=shared.codes,
@@ -177,13 +194,14 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         pauses=shared.pauses,
         typed_name=typed_name,
         known_browsers=known_browsers,
-        users=users,
+        check=_password_check(parts, shared),
         recorder=parts.recorder,
         providers=parts.providers,
         has_form=parts.settings.sign_in.password,
         arrival=arrival,
         ceremonies=ceremonies,
         vouched=visitors.vouched,
+        failures=failures,
     )
     second = SecondPage(
         visitors=visitors,
@@ -198,6 +216,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         recorder=parts.recorder,
+        failures=failures,
     )
     routes = [*password.routes(), *second.routes()]
     if visitors.vouched.header:
@@ -209,6 +228,8 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             creates=parts.settings.sign_in.trusted_header_creates,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
+            audit=parts.audit,
         )
         routes += step.routes()
     if ceremonies is not None:
@@ -218,6 +239,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             ceremonies=ceremonies,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
         )
         routes += passkey.routes()
     return routes
@@ -234,23 +256,33 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     )
     new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
     additions = Additions(
-        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+        owners=owners,
+        new_codes=new_codes,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        audit=parts.audit,
     )
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
+        check=_password_check(parts, shared),
         access=parts.person_access,
         cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
+        audit=parts.audit,
     )
     return [
         *SecurityPage(owners=owners).routes(),
         *password.routes(),
-        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes, audit=parts.audit).routes(),
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
+
+
+def _password_check(parts: Parts, shared: SharedParts) -> PasswordCheck:
+    return PasswordCheck(users=parts.users, throttle=shared.throttle, recorder=parts.recorder)
 
 
 def _session_start(parts: Parts, shared: SharedParts) -> SessionStart:
@@ -286,6 +318,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         clock=parts.clock,
         log=log,
+        audit=parts.audit,
     )
     logout = BackChannelLogout(
         visitors=visitors,
@@ -296,8 +329,14 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         throttle=shared.throttle,
         log=log,
+        audit=parts.audit,
     )
+    parts.links.on_created = partial(_record_new_account, parts.audit)
     return [*start.routes(), *callback.routes(), *logout.routes()]
+
+
+def _record_new_account(audit: Audit, sub: str) -> None:
+    audit.record(SecurityEvent.ACCOUNT_ADDED, sub=sub, way="upstream")
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
@@ -308,6 +347,7 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
         cookie=shared.cookie,
         providers=parts.providers,
         issuer=parts.settings.issuer_url,
+        audit=parts.audit,
     )
 
 
@@ -322,6 +362,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     sessions = SessionsPage(
         door=door,
@@ -329,6 +370,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         cookie=shared.cookie,
         clock=parts.clock,
+        audit=parts.audit,
     )
     not_me = NotMePage(
         settings=parts.settings,
@@ -338,6 +380,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     return [*devices.routes(), *sessions.routes(), *not_me.routes()]
 
@@ -346,10 +389,22 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
-    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
+    requests = DeviceRequests(
+        codes=codes,
+        clients=parts.clients,
+        grants=grants,
+        enabled_by_default=parts.settings.device.enabled_by_default,
+    )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = SignInCheck(clock=parts.clock)
-    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    check = ApprovalCheck(settings=parts.settings, clock=parts.clock)
+    claim = ClaimStep(
+        throttle=throttle,
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        check=check,
+        audit=parts.audit,
+    )
     decide = DecideStep(
         throttle=throttle,
         grants=grants,
@@ -358,9 +413,14 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         recorder=parts.recorder,
         check=check,
+        audit=parts.audit,
     )
     switch = SwitchStep(
-        grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
+        grants=grants,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        requests=requests,
+        audit=parts.audit,
     )
     report = ReportStep(
         reports=parts.reports,
@@ -368,6 +428,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         grants=grants,
         decide=decide,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
     step = SubmitStep(
         visitors=visitors,
@@ -389,6 +450,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             grants=grants,
             lifetime_s=parts.settings.device.lifetime_s,
         ),
+        links=CodeLinks(settings=parts.settings, clients=parts.clients),
         step=step,
     )
     done = DonePage(
@@ -418,6 +480,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         check=check,
         ways=shared.ways,
         factors=parts.factors,
+        audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
     pages = (enter, confirm, step_up, done, sent)

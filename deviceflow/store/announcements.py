@@ -1,7 +1,9 @@
 """The push messages that all workers receive: a grant's decision, and a change.
 
 A change concerns clients or signing keys. A number in the store, the revision, grows with it:
-workers read the revision once a second, in case a message is lost.
+workers read the revision once a second, in case a message is lost. Which client has changed with a
+revision is noted beside it. So a worker that has missed some changes, or hears of them in another
+order, reads these clients again and not all of them.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from deviceflow.core.grant import State
-from deviceflow.store import keyspace
+from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 
@@ -22,6 +24,11 @@ CONSEQUENCES = {
     keyspace.PACE: "a device that polls several hosts in turn may poll too fast",
 }
 """What it means, for operators, that messages of a channel do not arrive."""
+
+CHANGES_KEPT = 1000
+"""How many changes of clients are noted. A worker that has missed more reads all clients again."""
+
+_KEPT_FOR_S = 86_400
 
 CHANGED = b"changed"
 """The message that clients or keys have changed."""
@@ -88,12 +95,29 @@ async def announce_change(connection: Connection) -> None:
 
 
 async def announce_client(connection: Connection, client_id: str) -> None:
-    """Have every worker read one client again. May raise StoreUnavailable.
-
-    A worker that has not read all changes before this one reads all clients again.
-    """
-    revision = await connection.command("INCR", keyspace.REVISION)
+    """Have every worker read one client again. May raise StoreUnavailable."""
+    keys = keyspace.REVISION, keyspace.CHANGED_CLIENTS
+    revision = await scripts.note_client(
+        connection, keys, client_id, kept=CHANGES_KEPT, kept_s=_KEPT_FOR_S
+    )
     await push(connection, ClientChange(revision, client_id).message)
+
+
+async def changed_clients(connection: Connection, after: int, until: int) -> list[str] | None:
+    """Return which clients have changed since the revision `after`, each once.
+
+    None: something else has changed, too, or it is no longer known. May raise StoreUnavailable.
+    """
+    number = until - after
+    if not 0 < number <= CHANGES_KEPT:
+        return None
+    entries = await connection.command(
+        "ZRANGE", keyspace.CHANGED_CLIENTS, after + 1, until, "BYSCORE"
+    )
+    # A change of another kind, or by an older version, leaves no entry.
+    if len(entries) != number:
+        return None
+    return list(dict.fromkeys(entry.decode().partition(" ")[2] for entry in entries))
 
 
 async def push(

@@ -7,7 +7,7 @@ Clients that register themselves have names of their own. Each name has an entry
 that writes a client keeps: to see whether a name is taken costs the same for any number of clients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from typing import NamedTuple, TypeVar
 
@@ -58,10 +58,13 @@ class StoredClients:
         }
         return sorted(self._known.values(), key=lambda client: client.client_id)
 
-    async def one(self, client_id: str) -> Client | None:
-        """Return one stored client as `all` does, or None."""
-        record = await self._connection.command("HGET", keyspace.CLIENTS, client_id)
-        return None if record is None else _readable(client_id.encode(), record)
+    async def some(self, client_ids: Sequence[str]) -> dict[str, Client | None]:
+        """Return stored clients by their ids as `all` does; None for one that is not there."""
+        records = await self._connection.command("HMGET", keyspace.CLIENTS, *client_ids)
+        return {
+            client_id: None if record is None else _readable(client_id.encode(), record)
+            for client_id, record in zip(client_ids, records, strict=True)
+        }
 
     async def find(self, client_id: str, token_hash: str = "") -> Client | None:
         """Return the stored client of that id, or None. May raise RecordUnreadable.
@@ -197,9 +200,6 @@ class StoredClients:
         return record
 
 
-_RESTRICTIONS = ("sign_in", "max_sign_in_age_s")
-
-
 class _Terms(NamedTuple):
     """Which client a change is for, and whether its name has to be its own."""
 
@@ -216,12 +216,10 @@ def _version(client: Client | None, over: bytes) -> scripts.ClientVersion:
 def _record(client: Client, over: bytes) -> bytes:
     """Return the record of a client.
 
-    An older version must not ignore that a client wants more of a sign-in. So such a record has
-    version 2, and all others have no member about it (docs/decisions/0025).
+    An older version must not ignore a rule about the client's grants. So such a record has version
+    2, and all others have no member about it (docs/decisions/0025).
     """
-    if client.restricts_sign_in:
-        return write_record(client, over, version=2)
-    return write_record(client, over, without=_RESTRICTIONS)
+    return write_record(client, over, version=2 if client.restricts_grants else 1)
 
 
 def _read(record: bytes) -> Client:

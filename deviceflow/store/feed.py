@@ -18,7 +18,7 @@ data, and the revision of clients and signing keys, which shows that they have c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +28,7 @@ import structlog
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import PENDING, State
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import CHANGED, ClientChange, Decision
+from deviceflow.store.announcements import CHANGED, ClientChange, Decision, changed_clients
 from deviceflow.store.causes import cause_of
 from deviceflow.store.connection import READONLY, Connection, refusal_of, translated
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
@@ -68,7 +68,7 @@ class Feed:
     """Feeds one worker while `run` runs.
 
     `ask` returns a grant's state in the store. `on_change` reads clients and signing keys again.
-    `on_client` reads one client again, if another worker has announced that only this one changed.
+    `on_clients` reads some clients again, if only these have changed.
     `on_hold` receives the messages about held polls, `on_push` the grants whose decisions are
     heard, and `on_look` whether a regular look at the store succeeded. `longest_s` returns the
     longest lifetime of a grant, in s.
@@ -88,7 +88,7 @@ class Feed:
     on_push: Callable[[int], None] = _ignore
     on_look: Callable[[bool], None] = _ignore
     longest_s: Callable[[], float] = _a_day
-    on_client: Callable[[str], Awaitable[None]] | None = None
+    on_clients: Callable[[Sequence[str]], Awaitable[None]] | None = None
 
     reachable: bool | None = field(default=None, init=False)
     unreachable_cause: str | None = field(default=None, init=False)
@@ -179,9 +179,20 @@ class Feed:
                 return False
             if revision != self._revision:
                 # It counts as read only if the reading succeeds.
-                await self.on_change()
+                await self._read_changes(revision)
                 self._revision = revision
             return self._take_pages(pages)
+
+    async def _read_changes(self, revision: bytes | None) -> None:
+        """Read the clients again that have changed, or all of them, and the signing keys."""
+        changed = None
+        if self.on_clients is not None and self._revision is not _NEVER_READ:
+            known = int(self._revision or 0)
+            changed = await changed_clients(self.connection, known, int(revision or 0))
+        if changed is None or self.on_clients is None:
+            await self.on_change()
+        else:
+            await self.on_clients(changed)
 
     def _page_commands(self) -> Iterator[Command]:
         if self._revision is _NEVER_READ:
@@ -314,14 +325,19 @@ class Feed:
         self.on_hold(data)
 
     async def _take_client(self, change: ClientChange) -> bool:
-        """Read one client again; return False if more may have changed."""
+        """Read one client again; return False if more has changed.
+
+        A message that comes late is about a change that was read with a later one. It is believed
+        all the same: after a failover, the store may count revisions a second time.
+        """
         async with self._reading:
-            if self.on_client is None or self._revision is _NEVER_READ:
+            if self.on_clients is None or self._revision is _NEVER_READ:
                 return False
-            if int(self._revision or 0) != change.revision - 1:
+            known = int(self._revision or 0)
+            if change.revision > known + 1:
                 return False
-            await self.on_client(change.client_id)
-            self._revision = b"%d" % change.revision
+            await self.on_clients([change.client_id])
+            self._revision = b"%d" % max(known, change.revision)
             return True
 
     async def _read_new_if_reachable(self) -> None:

@@ -19,7 +19,7 @@ _VERSION = 2
 
 KEYS_IN_SET = 3
 
-KEPT_S = 86_400
+SET_KEPT_S = 86_400
 """How long a set is kept after its end, so that its device codes are known to have expired."""
 
 _PURPOSE = "installation"
@@ -69,7 +69,7 @@ class InstallationKeys(msgspec.Struct, frozen=True, kw_only=True):
         older = [
             msgspec.structs.replace(each, until=min(each.until or until, until))
             for each in self.sets
-            if each.serves(since - KEPT_S)
+            if each.serves(since - SET_KEPT_S)
         ]
         free = [number for number in range(256) if number not in {each.id for each in older}]
         newest = msgspec.structs.replace(new_set(secrets.choice(free)), since=since)

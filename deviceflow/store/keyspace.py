@@ -102,6 +102,12 @@ Ends ten years after its last entry. Owner: `client_revocations`.
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `decision_log`."""
 
+CHANGED_CLIENTS = "df:changed-clients:{feed}"
+"""A sorted set, which client has changed with each revision. It shares the hash slot of REVISION.
+
+Ends a day after its last entry. Owner: `announcements`.
+"""
+
 PROBE = "df:probe:{feed}"
 """The key of a write that changes nothing: it is never there. Owner: `feed`."""
 

@@ -10,17 +10,13 @@ Names and passwords are taken in every spelling (`core.precis`). A name that was
 typed, and a hash of a password as it was typed, go on working: what was typed is tried, too.
 """
 
-import asyncio
-import os
 import secrets
-import sys
-import threading
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from argon2 import PasswordHasher, extract_parameters
@@ -43,13 +39,9 @@ from deviceflow.store.account_marks import (
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable, SubjectTaken
 from deviceflow.store.factors import remove_factors
+from deviceflow.store.hashing import ANYBODY, HashingBusy, HashingQueue, Sender
 from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.shared_trips import SharedTrips
-
-HASHING_THREADS = 2
-
-HASHING_NICENESS = 10
-"""Of the hashing threads, where the event loop has 0 (setpriority(2))."""
 
 NO_PASSWORD = ""
 """The hash of a user who cannot sign in with a password: no password has it."""
@@ -59,8 +51,6 @@ _TRIES = 5
 
 SAMPLE = 32
 """How many stored accounts tell which parameters hashes have: all, where there are no more."""
-
-T = TypeVar("T")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +98,7 @@ class Users:
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
-        self._pool = ThreadPoolExecutor(
-            HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
-        )
+        self.hashing = HashingQueue()
         self._prepared = {
             prepared: account
             for account in reversed(self._from_file.values())
@@ -241,21 +229,27 @@ class Users:
                 await self._connection.command("HDEL", keyspace.SUBJECTS, sub)
         return bool(is_removed)
 
-    async def verify(self, username: str, password: str) -> Account | None:
+    async def verify(
+        self, username: str, password: str, sender: Sender = ANYBODY
+    ) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 
         The cost depends on the typed text alone: for an unknown user, it checks a hash with the
         parameters of most accounts, and a wrong password is tried in each spelling. A
         stored hash with other parameters than today's is replaced.
+
+        May raise HashingBusy, SenderGone: the password was not checked.
         """
         account = await self.find_typed(username)
         decoy = await self._decoy_hash()
         expected = account.password_hash if account and _is_hash(account.password_hash) else decoy
-        for spelling in reversed(spellings(password, prepare_password(password))):
-            matches = await self._in_pool(self._matches, expected, spelling)
-            if account and matches and not account.disabled:
-                return await self._refreshed(account, spelling)
-        return None
+        tried = spellings(password, prepare_password(password))[::-1]
+        may_match = account is not None and not account.disabled
+        work = partial(self._right_one, expected, tried, may_match=may_match)
+        spelling = await self.hashing.run(sender, work)
+        if account is None or spelling is None:
+            return None
+        return await self._refreshed(account, spelling)
 
     async def may_sign_in(self, subject: Subject) -> bool:
         """Return whether the person who approved something is still a user, and not disabled."""
@@ -312,11 +306,12 @@ class Users:
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, prepared if its profile allows it."""
-        return await self._in_pool(self._hasher.hash, prepare_password(password) or password)
+        prepared = prepare_password(password) or password
+        return await self.hashing.run(ANYBODY, partial(self._hasher.hash, prepared))
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.hashing.close()
 
     async def _first_of(self, names: Sequence[str]) -> Account | None:
         """Return the first of these users that there is, with its marks.
@@ -362,27 +357,28 @@ class Users:
         record = await self._connection.command("HGET", keyspace.USERS, account.username)
         if record is None or _read(record) != _stored(account):
             return account  # it has changed in the meantime
-        renewed = msgspec.structs.replace(account, password_hash=await self.hash(password))
+        try:
+            hashed = await self.hash(password)
+        except HashingBusy:
+            return account  # the next sign-in tries again
+        renewed = msgspec.structs.replace(account, password_hash=hashed)
         after = _record_of(renewed, over=record)
         is_stored = await self._replace(keyspace.USERS, account.username, record, after)
         return renewed if is_stored else account
+
+    def _right_one(self, expected: str, tried: Sequence[str], *, may_match: bool) -> str | None:
+        """Return the first of the passwords that has the hash, None if none has.
+
+        Without `may_match`, none counts as the right one, and all are tried.
+        """
+        matches = (each for each in tried if self._matches(expected, each) and may_match)
+        return next(matches, None)
 
     def _matches(self, expected: str, password: str) -> bool:
         try:
             return self._hasher.verify(expected, password)
         except (Argon2Error, InvalidHashError):
             return False
-
-    async def _in_pool(self, function: Callable[..., T], *args: str) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, function, *args)
-
-
-def _let_polls_go_first() -> None:
-    """Lower the priority of this thread: a wave of sign-ins must not slow the event loop down."""
-    # On Linux a priority is a thread's own; elsewhere it is the whole process's.
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class _Cost(NamedTuple):

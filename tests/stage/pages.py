@@ -11,6 +11,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.account_marks import AccountMarks
@@ -35,6 +36,7 @@ from deviceflow.store.devices import (
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
 from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
@@ -69,6 +71,7 @@ class FakeGrants(Grants):
         self.now: float = NOW
         self.is_down = False
         self.growth = 0
+        self.wrong = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
         self.decided_from: list[str] = []
@@ -95,6 +98,9 @@ class FakeGrants(Grants):
             raise StoreUnavailable
         assert lifetime > 0
         return form.length + self.growth
+
+    async def wrong_codes(self) -> int:
+        return self.wrong
 
     async def find(self, user_code: str) -> Grant | None:
         if self.is_down:
@@ -153,6 +159,8 @@ class FakeUsers(Users):
             "eve": _account("eve", disabled=True),
         }
         self.verified: list[str] = []
+        self.hinders: Exception | None = None
+        self.senders: list[Sender] = []
 
     async def find(self, username: str) -> Account | None:
         return self.accounts.get(username)
@@ -181,7 +189,12 @@ class FakeUsers(Users):
     async def find_subject(self, sub: str) -> Account | None:
         return next((each for each in self.accounts.values() if each.sub == sub), None)
 
-    async def verify(self, username: str, password: str) -> Account | None:
+    async def verify(
+        self, username: str, password: str, sender: Sender = ANYBODY
+    ) -> Account | None:
+        self.senders.append(sender)
+        if self.hinders is not None:
+            raise self.hinders
         self.verified.append(username)
         account = self.accounts.get(username)
         good = account is not None and account.password_hash == password and not account.disabled
@@ -412,6 +425,8 @@ class Store:
         self.devices = FakeDevices(self.grants)
         self.notice_links = FakeNoticeLinks()
         self.replay = FakeReplay()
+        self.recorder = Recorder.alone()
+        self.audit = Audit(recorder=self.recorder, clock=lambda: self.grants.now)
 
 
 class PageParts(Parts):
@@ -433,7 +448,8 @@ class PageParts(Parts):
             reports=store.reports,
             replay=store.replay,
             callers=Callers(settings.server.proxies),
-            recorder=Recorder.alone(),
+            recorder=store.recorder,
+            audit=store.audit,
             providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
             places=open_places(settings.pages.geoip_file),
         )

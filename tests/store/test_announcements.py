@@ -9,7 +9,16 @@ from structlog.testing import capture_logs
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import keyspace
-from deviceflow.store.announcements import CHANGED, CONSEQUENCES, ClientChange, Decision, push
+from deviceflow.store.announcements import (
+    CHANGED,
+    CHANGES_KEPT,
+    CONSEQUENCES,
+    ClientChange,
+    Decision,
+    announce_client,
+    changed_clients,
+    push,
+)
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -30,6 +39,20 @@ def test_a_decision_is_read_as_it_was_written(state: State) -> None:
 )
 def test_anything_else_is_no_decision(message: bytes) -> None:
     assert Decision.parse(message) is None
+
+
+async def test_changed_clients_are_known_for_a_while(connection: Connection) -> None:
+    for client_id in ("a", "b", "a"):
+        await announce_client(connection, client_id)
+    assert await changed_clients(connection, 0, 3) == ["a", "b"]
+    assert await changed_clients(connection, 1, 2) == ["b"]
+    for after, until_ in ((3, 3), (3, 2), (3, 4), (-1, 3)):
+        assert await changed_clients(connection, after, until_) is None
+    await connection.command("SET", keyspace.REVISION, CHANGES_KEPT)
+    await announce_client(connection, "c")
+    left = await connection.command("ZRANGE", keyspace.CHANGED_CLIENTS, 0, -1)
+    assert left == [b"2 b", b"3 a", f"{CHANGES_KEPT + 1} c".encode()]
+    assert await changed_clients(connection, 0, CHANGES_KEPT + 1) is None
 
 
 async def test_a_user_without_the_channel_loses_nothing(

@@ -106,10 +106,9 @@ async def test_one_client_alone() -> None:
     assert everything == [True]
 
 
-async def test_a_record_that_is_read_alone(stored: StoredClients) -> None:
+async def test_records_that_are_read_alone(stored: StoredClients) -> None:
     await stored.put(TV)
-    assert await stored.one("tv") == TV
-    assert await stored.one("other") is None
+    assert await stored.some(["tv", "other"]) == {"tv": TV, "other": None}
 
 
 def renamed(client: Client | None) -> Client:

@@ -41,6 +41,7 @@ ENDING = [
     keyspace.ENDS,
     keyspace.DECISIONS,
     keyspace.CLIENT_REVOCATIONS,
+    keyspace.CHANGED_CLIENTS,
 ]
 
 NAMED: list[Callable[[str], str]] = [

@@ -13,7 +13,7 @@ from deviceflow.store.errors import RecordContended
 from deviceflow.store.factors import Authenticator, Factors, FactorStore
 from deviceflow.store.grants import Grant
 from deviceflow.store.installation import Installation
-from deviceflow.store.key_sets import KEPT_S
+from deviceflow.store.key_sets import SET_KEPT_S
 from deviceflow.store.rotation import (
     LEAD_S,
     OVERLAP_S,
@@ -168,11 +168,11 @@ async def test_second_factors_go_on(hosts: Hosts) -> None:
     assert other.decrypted(app.secret, "ada") == "TOTP", "in a form that was open"
     assert (other.recovery_hash("BCDF", "ada"), other.user_handle("ada")) == recovery
 
-    hosts.clock.advance(OVERLAP_S + KEPT_S)
+    hosts.clock.advance(OVERLAP_S + SET_KEPT_S)
     await hosts.begin()
     assert len(hosts.operator.keys.sets) == 2, "the first set is gone"
     assert other.decrypted(app.secret, "ada") is None
-    hosts.clock.advance(OVERLAP_S + KEPT_S)
+    hosts.clock.advance(OVERLAP_S + SET_KEPT_S)
     await hosts.begin()
     after = (await other.of("ada")).authenticator
     assert after is not None

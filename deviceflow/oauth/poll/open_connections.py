@@ -11,7 +11,8 @@ Three rules keep a worker reachable while a stranger opens connections:
 
 None of these costs a request anything. A connection has the count `quiet` already, which every
 request sets to 0 and every sweep of the door counts up. To find the idle ones, all connections are
-looked at, which takes some milliseconds. So one look finds several that may go.
+looked at, which takes some milliseconds. So one look finds several that may go. Addresses are
+counted only while there are enough connections for a limit: to ask for one takes a system call.
 """
 
 from collections import Counter
@@ -83,9 +84,12 @@ class OpenConnections:
 
     def __init__(self, limits: OpenLimits) -> None:
         self.limits = limits
+        # With fewer than these, no limit can be reached.
+        self._fewest = min(limits.all, limits.per_address)
         self.closed: Counter[CloseCause] = Counter()
         self._open: dict[LaneConnection, None] = {}
-        self._by_address: dict[str, int] = {}
+        # None while they are so few that no address can have too many.
+        self._by_address: Counter[str] | None = None
         # Seconds since the start, as `tick` tells them.
         self._now = 0.0
         # Those that go first, the next one last: of an address, or of all under "".
@@ -100,24 +104,17 @@ class OpenConnections:
         return iter(list(self._open))
 
     def add(self, connection: "LaneConnection") -> bool:
-        """Count a new connection; return False if it must be closed at once.
+        """Take in a new connection; return False if it must be closed at once.
 
         If the process had no descriptor left, it could open no file and reach no store for the
         connections that it has.
         """
-        peer = _peer_of(connection)
-        # An IPv4 address counts as it is written.
-        address = rate_key(peer) if ":" in peer else peer
-        if not self._has_share(address, peer):
-            self.closed[CloseCause.ADDRESS] += 1
+        if len(self._open) >= self._fewest and not self._may_enter(connection):
             return False
-        if len(self._open) >= self.limits.all and not self._is_room_made():
-            self.closed[CloseCause.NO_ROOM] += 1
-            self._refused += 1
-            return False
-        connection.address, connection.opened_at = address, self._now
+        connection.opened_at = self._now
         self._open[connection] = None
-        self._by_address[address] = self._by_address.get(address, 0) + 1
+        if self._by_address is not None:
+            self._by_address[connection.address] += 1
         return True
 
     def discard(self, connection: "LaneConnection") -> None:
@@ -125,16 +122,17 @@ class OpenConnections:
         if connection not in self._open:
             return
         del self._open[connection]
-        left = self._by_address[connection.address] - 1
-        if left:
-            self._by_address[connection.address] = left
-        else:
-            del self._by_address[connection.address]
+        if self._by_address is not None:
+            self._by_address[connection.address] -= 1
+            if not self._by_address[connection.address]:
+                del self._by_address[connection.address]
 
     def tick(self, seconds: float, silent_s: float = SILENT_S) -> None:
         """Let time pass, and close what has sent nothing for `silent_s`."""
         self._now += seconds
         self._leaving.clear()
+        if len(self._open) < self._fewest * ENOUGH:
+            self._by_address = None
         for connection in self._older_first_among_new(silent_s):
             if connection.quiet == NOTHING_SENT:
                 self.close(connection, CloseCause.SILENT)
@@ -165,18 +163,43 @@ class OpenConnections:
                 found.append(connection)
         return found[::-1]
 
-    def _has_share(self, address: str, peer: str) -> bool:
-        """Return whether an address may have one more connection, perhaps for an older one."""
-        if self._by_address.get(address, 0) < self.limits.per_address:
+    def _may_enter(self, connection: "LaneConnection") -> bool:
+        if self._by_address is None:
+            for each in self._open:
+                each.address = _address_of(each)
+            self._by_address = Counter(each.address for each in self._open)
+        connection.address = _address_of(connection)
+        if not self._has_share(connection, self._by_address[connection.address]):
+            self.closed[CloseCause.ADDRESS] += 1
+            return False
+        return self._has_place()
+
+    def _has_share(self, connection: "LaneConnection", others: int) -> bool:
+        """Return whether its address may have one more besides `others`, or gives one up for it."""
+        if others < self.limits.per_address or not self._is_held_to_it(connection):
             return True
+        return self._closes_one_of(connection.address)
+
+    def _has_place(self) -> bool:
+        if len(self._open) < self.limits.all or self._is_room_made():
+            return True
+        self.closed[CloseCause.NO_ROOM] += 1
+        self._refused += 1
+        return False
+
+    def _is_held_to_it(self, connection: "LaneConnection") -> bool:
+        """Return whether its address is held to the limit. If so, log that."""
+        peer = _peer_of(connection)
         if not peer or self.limits.is_exempt(peer):
-            return True
+            return False
         if self._now - self._logged_at >= LOG_EVERY_S:
             self._logged_at = self._now
             log.warning(
-                "connections.of_one_address", address=address, limit=self.limits.per_address
+                "connections.of_one_address",
+                address=connection.address,
+                limit=self.limits.per_address,
             )
-        return self._closes_one_of(address)
+        return True
 
     def _is_room_made(self) -> bool:
         """Close a connection for a new one. Log the first time of a time without room."""
@@ -222,6 +245,12 @@ class OpenConnections:
             # Half a request that has not grown for a while, or an answer that nobody reads.
             return (2, -connection.stuck)
         return (1, -connection.quiet) if connection.is_idle() else None
+
+
+def _address_of(connection: "LaneConnection") -> str:
+    """Return the address of the other end as limits count it: IPv6 by its /64."""
+    peer = _peer_of(connection)
+    return rate_key(peer) if ":" in peer else peer
 
 
 def _peer_of(connection: "LaneConnection") -> str:

@@ -62,6 +62,11 @@ DECIDED = counter(
     event=("approve", "deny", "cancel"),
     outcome=tuple(Outcome),
 )
+APPROVALS_REFUSED = counter(
+    "deviceflow_approvals_refused_total",
+    "Approvals that a rule against phishing refused, by rule (docs/security.md).",
+    rule=("network", "sign_in", "too_many"),
+)
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",
     "Time from the approval of a grant to the answer with its tokens.",
@@ -120,9 +125,15 @@ CLIENT_REPORTS = client_counter(
 
 SIGN_INS = counter(
     "deviceflow_sign_ins_total",
-    "Attempts to sign in. limited: refused without a look at the password.",
-    outcome=("succeeded", "failed", "limited"),
+    "Attempts to sign in. limited: refused without a look at the password; busy: too many waited"
+    " for one; abandoned: the person did not wait.",
+    outcome=("succeeded", "failed", "limited", "busy", "abandoned"),
 )
+SIGN_INS_WAITING = gauge(
+    "deviceflow_sign_ins_waiting", "Passwords that wait to be checked, or to be hashed."
+)
+SIGN_IN_QUEUE = "sign-in.queue"
+"""The limit on these."""
 REFUSALS = counter(
     "deviceflow_limit_refusals_total",
     "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
@@ -137,14 +148,24 @@ REFUSALS = counter(
         "second-factor.browser",
         "code.address",
         "code.account",
+        "approval.account",
+        "approval.client",
+        "code.wave",
         "client.failure",
         "client.failure-address",
+        "start.store",
         "start.client",
         "start.network",
         "start.address",
         "start.live",
+        SIGN_IN_QUEUE,
         OTHER,
     ),
+)
+GUESS_WAVE = gauge(
+    "deviceflow_guess_wave",
+    "1 while so many wrong user codes are tried that each account may try fewer.",
+    "max",
 )
 NOTICES = counter(
     "deviceflow_notices_total",
@@ -208,6 +229,19 @@ STORE_REACHABLE = gauge(
 STORE_WRITABLE = gauge(
     "deviceflow_store_writable",
     "1 if the store takes writes, 0 if it refuses them or cannot be reached.",
+    "worker",
+)
+STORE_MEMORY = gauge(
+    "deviceflow_store_memory_bytes",
+    "Memory that the store uses: of a Cluster, its fullest primary. Read every 2 s.",
+    "max",
+)
+STORE_MEMORY_LIMIT = gauge(
+    "deviceflow_store_memory_limit_bytes", "The maxmemory of that server, 0 without a limit.", "max"
+)
+STARTS_PAUSED = gauge(
+    "deviceflow_starts_paused",
+    "1 while the worker starts no grants, because the store is nearly full or slow.",
     "worker",
 )
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import MIN_PASSWORD, prepare_password, prepare_username
 from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.known_browser import KnownBrowsers
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.policy.tries import TooManyTries
 from deviceflow.store.person_access import PersonAccess
@@ -39,10 +42,12 @@ class ChangePasswordPage:
 
     owners: Owners
     users: Users
+    check: PasswordCheck
     access: PersonAccess
     cookie: SessionCookie
     throttle: Throttle
     known_browsers: KnownBrowsers
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -79,6 +84,7 @@ class ChangePasswordPage:
         ):
             return self.owners.lead(owner, notice="outdated")
         log.info("account.changed", change="password", address=owner.visitor.address)
+        self.audit.record(SecurityEvent.PASSWORD_CHANGED, sub=owner.sub, way="page")
         return await self._end_other_access(owner)
 
     async def _end_other_access(self, owner: Owner) -> web.Response:
@@ -93,6 +99,9 @@ class ChangePasswordPage:
         if owner.fields.get("devices") == DISCONNECT:
             number = await self.access.disconnect_all(account)
             log.info("devices.disconnected", sub=owner.sub, devices=number)
+            self.audit.record(
+                SecurityEvent.DEVICE_DISCONNECTED, sub=owner.sub, number=number, way="page"
+            )
             notice = "password_changed_all"
         response = self.owners.lead(owner, notice=notice)
         self.cookie.write(response, kept)
@@ -107,10 +116,13 @@ class ChangePasswordPage:
             attempt = await self.throttle.sign_in(name, address, browser)
         except TooManyTries:
             return "paused"
-        if await self.users.verify(username, owner.fields["password"]) is None:
-            return "wrong"
-        await attempt.forgive()
-        return ""
+        old = owner.fields["password"]
+        account = await self.check.account_of(owner.visitor, attempt, username, old)
+        if account is None:
+            self.audit.record(
+                SecurityEvent.SIGN_IN_FAILED, outcome="failure", way="old_password", sub=owner.sub
+            )
+        return "wrong" if account is None else ""
 
 
 def _problem_of(owner: Owner) -> str:

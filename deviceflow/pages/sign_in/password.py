@@ -13,14 +13,15 @@ from deviceflow.pages.ceremonies import PASSKEY_POLICY, Ceremonies
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
+from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.policy.tries import TooManyTries
-from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
 
 REFUSED = 403
@@ -66,13 +67,14 @@ class PasswordPage:
     pauses: Pauses
     known_browsers: KnownBrowsers
     typed_name: TypedName
-    users: Users
+    check: PasswordCheck
     arrival: Arrival
     ceremonies: Ceremonies | None
     vouched: VouchedNames
     recorder: Recorder
     providers: Providers
     has_form: bool
+    failures: SignInFailures
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -116,13 +118,13 @@ class PasswordPage:
             code, wait_s = onward.user_code, refusal.wait_s
             later = self.pauses.lead(visitor, "/login", wait_s, code, is_known=is_known)
             return self._keep_name(visitor, later, username)
-        account = await self.users.verify(username, password)
+        account = await self.check.account_of(visitor, attempt, username, password)
         if account is None:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.failed", address=visitor.address)
+            await self.failures.of_name(username, way="password")
             again = onward.detour(request, "/login", notice="wrong")
             return self._keep_name(visitor, again, username)
-        await attempt.forgive()
         return await self.arrival.first(visitor, account, onward, amr=BY_PASSWORD)
 
     def _problem_of_form(self, visitor: Visitor, fields: Mapping[str, str]) -> str:

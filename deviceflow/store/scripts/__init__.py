@@ -368,6 +368,18 @@ async def change_client(
     return bool(answer == b"changed")
 
 
+async def note_client(
+    connection: Connection, keys: Sequence[str], client_id: str, *, kept: int, kept_s: int
+) -> int:
+    """Count a change of one client, and note which one; return the revision.
+
+    `keys`: the revision, and the changes by revision, of which the newest `kept` stay for `kept_s`
+    s. A repetition counts another change of the same client.
+    """
+    arguments = (client_id, kept, kept_s)
+    return int(await connection.evaluate(source("note_client"), keys, *arguments))
+
+
 async def mark_account(
     connection: Connection, key: str, fields: Sequence[str], *, shown: Sequence[str]
 ) -> list[bytes | None]:

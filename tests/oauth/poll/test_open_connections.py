@@ -237,8 +237,7 @@ def test_what_has_sent_nothing_is_closed() -> None:
 async def crowded(stage: Stage) -> AsyncIterator[Served]:
     """A worker with a few places."""
     async with serve(stage) as served:
-        limits = served.door.connections.limits
-        served.door.connections.limits = limits._replace(all=PLACES)
+        served.door.connections = at_most(PLACES)
         yield served
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deviceflow.ops.metrics.metric import OTHER, Metric
-from deviceflow.ops.metrics.table import REFUSALS, TABLE
+from deviceflow.ops.metrics.table import REFUSALS, SIGN_IN_QUEUE, TABLE
 from deviceflow.policy import rules
 from deviceflow.store.starts import StartLimits
 from tests.stage.checkout import DOCS, ROOT
@@ -84,11 +84,12 @@ def test_the_number_of_series_is_bounded() -> None:
 
 
 def test_every_limit_has_its_label() -> None:
-    made = [rules.code_address(1), rules.code_account(1)]
+    made = [rules.code_address(1), rules.code_account(1), rules.code_wave(1)]
+    made += [rules.approval_account(1), rules.approval_client(1)]
     constant = [rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)]
     names = {rule.name for rule in (*made, *constant)}
     names |= {f"start.{limit}" for limit in StartLimits._fields}
-    assert names | {OTHER} == set(REFUSALS.labels["limit"])
+    assert names | {"start.store", SIGN_IN_QUEUE, OTHER} == set(REFUSALS.labels["limit"])
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:

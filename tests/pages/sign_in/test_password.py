@@ -2,7 +2,9 @@
 
 import pytest
 
+from deviceflow.store.hashing import HashingBusy, SenderGone
 from tests.stage.pages import Browser, Store
+from tests.stage.waiting import turns_until
 
 
 async def test_sign_in_leads_to_the_device_page(browser: Browser, store: Store) -> None:
@@ -200,3 +202,33 @@ async def test_the_username_stays_escaped_and_the_password_does_not_stay(
     assert "<script" not in browser.page
     assert "&gt;&lt;script&gt;" in browser.page
     assert "hunter2" not in browser.page
+
+
+# When many people sign in
+
+
+async def test_too_many_others_are_signing_in(browser: Browser, store: Store) -> None:
+    """503 with a time to come back; the attempt was no guess, the code and the name are kept."""
+    store.users.hinders = HashingBusy()
+    answer = await browser.sign_in()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "20")
+    assert "Many people are signing in" in browser.text
+    assert store.limits.keys("sign-in.account") == set()
+    store.users.hinders = None
+    assert (await browser.sign_in()).status == 303
+
+
+async def test_somebody_who_does_not_wait_has_tried(browser: Browser, store: Store) -> None:
+    """Otherwise the limits would not count what a stranger sends without waiting."""
+    store.users.hinders = SenderGone()
+    await browser.sign_in()
+    assert store.limits.keys("sign-in.account") == {"ada"}
+
+
+async def test_the_line_knows_the_address_and_who_has_gone(browser: Browser, store: Store) -> None:
+    await browser.sign_in()
+    [sender] = store.users.senders
+    assert sender.key == "127.0.0.1"
+    assert not sender.has_gone()
+    await browser.client.close()
+    await turns_until(sender.has_gone)

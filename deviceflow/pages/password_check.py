@@ -1,0 +1,49 @@
+"""Check a password that was typed on a page, after the attempt was counted."""
+
+from dataclasses import dataclass
+
+from deviceflow.core.address import rate_key
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.pages.throttle import Throttle
+from deviceflow.pages.visitor import Visitor
+from deviceflow.policy.tries import Try
+from deviceflow.store.hashing import HashingBusy, Sender, SenderGone
+from deviceflow.store.users import Account, Users
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordCheck:
+    """Checks passwords, in the visitors' turns."""
+
+    users: Users
+    throttle: Throttle
+    recorder: Recorder
+
+    async def account_of(
+        self, visitor: Visitor, attempt: Try, username: str, password: str
+    ) -> Account | None:
+        """Return the account with that password; only then the attempt is taken back.
+
+        May raise HashingBusy: too many wait, and as nothing was checked, the attempt is taken back.
+        May raise SenderGone. Then the attempt stays: otherwise a stranger who never waits for an
+        answer could send as many as the line is fast.
+        """
+        sender = Sender(rate_key(visitor.address), lambda: _has_gone(visitor))
+        try:
+            account = await self.users.verify(username, password, sender)
+        except HashingBusy:
+            await attempt.forgive()
+            self.throttle.note_busy(visitor.address)
+            raise
+        except SenderGone:
+            self.recorder.count(table.SIGN_INS, "abandoned")
+            raise
+        if account is not None:
+            await attempt.forgive()
+        return account
+
+
+def _has_gone(visitor: Visitor) -> bool:
+    transport = visitor.request.transport
+    return transport is None or transport.is_closing()

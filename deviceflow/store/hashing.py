@@ -1,0 +1,155 @@
+"""Hashes of passwords: who is next, and for whom it is too late.
+
+A check takes a tenth of a second of a core and 64 MiB. So each worker makes few at a time, in
+threads with a low priority, and the others wait:
+
+- Senders take turns. A stranger who sends a hundred passwords from one address has one turn in each
+  round, as everybody has.
+- A sender who has gone leaves no work behind.
+- No more than MOST_WAITING wait. Then the newest of the sender with the most is refused.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+HASHING_THREADS = 2
+
+HASHING_NICENESS = 10
+"""Of the hashing threads, where the event loop has 0 (setpriority(2))."""
+
+MOST_WAITING = 256
+"""A class of pupils who sign in at the bell are fewer, and wait for 13 s at the most."""
+
+T = TypeVar("T")
+
+
+class Sender(NamedTuple):
+    """For whom a hash is made. `key`: what shares one turn. `has_gone`: nobody waits any more."""
+
+    key: str = ""
+    has_gone: Callable[[], bool] = lambda: False
+
+
+ANYBODY = Sender()
+"""The server itself, which never goes."""
+
+
+class HashingBusy(Exception):  # noqa: N818, it states a condition, not a mistake
+    """Too many wait. Nothing was checked."""
+
+
+class SenderGone(ConnectionError):  # noqa: N818
+    """The sender has gone before its turn. Nothing was checked, and there is nobody to answer."""
+
+
+class _Job(NamedTuple):
+    sender: Sender
+    work: Callable[[], Any]
+    done: "Future[Any]"
+
+    @property
+    def is_wanted(self) -> bool:
+        return not self.done.done() and not self.sender.has_gone()
+
+
+class HashingQueue:
+    """Runs work for senders in a few threads. `pool`: where it runs; None makes one."""
+
+    def __init__(self, pool: Executor | None = None) -> None:
+        self._pool = pool or ThreadPoolExecutor(
+            HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
+        )
+        self._running = 0
+        # By sender, in the order of their turns.
+        self._lines: dict[str, deque[_Job]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a thread."""
+        return sum(map(len, self._lines.values()))
+
+    async def run(self, sender: Sender, work: Callable[[], T]) -> T:
+        """Run `work` in a thread when it is the sender's turn.
+
+        Raises HashingBusy if too many wait, SenderGone if the sender has gone by then.
+        """
+        job = _Job(sender, work, asyncio.get_running_loop().create_future())
+        if self.waiting >= MOST_WAITING:
+            self._drop_unwanted()
+        self._lines.setdefault(sender.key, deque()).append(job)
+        if self.waiting > MOST_WAITING:
+            self._refuse_one()
+        self._start()
+        result: T = await job.done
+        return result
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        """Begin the next work, if a thread is free."""
+        while self._running < HASHING_THREADS and (job := self._take()) is not None:
+            self._running += 1
+            running = asyncio.wrap_future(self._pool.submit(job.work))
+            running.add_done_callback(partial(self._finish, job))
+
+    def _finish(self, job: _Job, ended: "Future[Any]") -> None:
+        self._running -= 1
+        if ended.cancelled():
+            job.done.cancel()
+        elif (error := ended.exception()) is not None:
+            _fail(job, error)
+        elif not job.done.done():
+            job.done.set_result(ended.result())
+        self._start()
+
+    def _take(self) -> _Job | None:
+        """Take the next job out of the line whose turn it is; that line is the last one then."""
+        while self._lines:
+            key = next(iter(self._lines))
+            line = self._lines.pop(key)
+            job = line.popleft()
+            if line:
+                self._lines[key] = line
+            if job.is_wanted:
+                return job
+            _fail(job, SenderGone())
+        return None
+
+    def _drop_unwanted(self) -> None:
+        lines, self._lines = self._lines, {}
+        for key, line in lines.items():
+            for job in line:
+                if job.is_wanted:
+                    self._lines.setdefault(key, deque()).append(job)
+                else:
+                    _fail(job, SenderGone())
+
+    def _refuse_one(self) -> None:
+        """Refuse the newest job in the longest line."""
+        key = max(self._lines, key=lambda key: len(self._lines[key]))
+        _fail(self._lines[key].pop(), HashingBusy())
+        if not self._lines[key]:
+            del self._lines[key]
+
+
+def _fail(job: _Job, error: BaseException) -> None:
+    # The task that waits for it may have been cancelled.
+    if not job.done.done():
+        job.done.set_exception(error)
+
+
+def _let_polls_go_first() -> None:
+    """Lower the priority of this thread: a wave of sign-ins must not slow the event loop down."""
+    # On Linux a priority is a thread's own; elsewhere it is the whole process's.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)

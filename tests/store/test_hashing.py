@@ -1,0 +1,166 @@
+"""The line for hashes: whose turn it is, without a clock and mostly without a thread."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import pytest
+
+from deviceflow.store.hashing import (
+    HASHING_NICENESS,
+    HASHING_THREADS,
+    MOST_WAITING,
+    HashingBusy,
+    HashingQueue,
+    Sender,
+    SenderGone,
+)
+
+
+class ByHand(Executor):
+    """Work that ends when a test says so. `began`: what was begun, in its order."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self._open: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:  # noqa: ANN401
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        self._open.append((future, fn))
+        self.began.append(fn(*args))
+        return future
+
+    async def end_one(self) -> None:
+        """End the oldest work, and let the queue begin the next."""
+        future, work = self._open.pop(0)
+        future.set_result(work())
+        await turns()
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def pool() -> ByHand:
+    return ByHand()
+
+
+@pytest.fixture
+def line(pool: ByHand) -> HashingQueue:
+    return HashingQueue(pool)
+
+
+class Person:
+    """Somebody at an address who sends a password."""
+
+    def __init__(self, line: HashingQueue, name: str, address: str) -> None:
+        self.has_gone = False
+        sender = Sender(address, lambda: self.has_gone)
+        self.answer = asyncio.ensure_future(line.run(sender, lambda: name))
+
+
+async def come(line: HashingQueue, *people: tuple[str, str]) -> list[Person]:
+    found = [Person(line, name, address) for name, address in people]
+    await turns()
+    return found
+
+
+async def leave(*people: Person) -> None:
+    """Those whose turn has not come hear that they have gone, if they are asked."""
+    await asyncio.gather(*(person.answer for person in people), return_exceptions=True)
+
+
+async def test_only_so_many_run_at_a_time(line: HashingQueue, pool: ByHand) -> None:
+    people = await come(line, *((f"p{n}", "home") for n in range(4)))
+    assert pool.began == ["p0", "p1"]
+    assert (HASHING_THREADS, line.waiting) == (2, 2)
+    for _ in people:
+        await pool.end_one()
+    assert [await person.answer for person in people] == pool.began == ["p0", "p1", "p2", "p3"]
+    assert line.waiting == 0
+
+
+async def test_addresses_take_turns(line: HashingQueue, pool: ByHand) -> None:
+    crowd = await come(line, *((f"a{n}", "a") for n in range(6)))
+    others = await come(line, ("b0", "b"), ("b1", "b"), ("c0", "c"))
+    for _ in range(9):
+        await pool.end_one()
+    assert pool.began == ["a0", "a1", "a2", "b0", "c0", "a3", "b1", "a4", "a5"]
+    await leave(*crowd, *others)
+
+
+async def test_beside_abandoned_attempts(line: HashingQueue, pool: ByHand) -> None:
+    """120 from 12 addresses, which hung up: an honest person has the next turn."""
+    crowd = await come(line, *((f"x{n}", f"address-{n % 12}") for n in range(120)))
+    for person in crowd:
+        person.has_gone = True
+    (honest,) = await come(line, ("honest", "home"))
+    await pool.end_one()
+    assert pool.began == ["x0", "x1", "honest"]
+    await pool.end_one()
+    await pool.end_one()
+    assert await honest.answer == "honest"
+    ended = await asyncio.gather(*(p.answer for p in crowd), return_exceptions=True)
+    assert [type(each) for each in ended[2:]] == [SenderGone] * 118
+
+
+async def test_beside_attempts_that_wait(line: HashingQueue, pool: ByHand) -> None:
+    """The same 120, all waiting: an honest person has a turn in the first round."""
+    crowd = await come(line, *((f"x{n}", f"address-{n % 12}") for n in range(120)))
+    (honest,) = await come(line, ("honest", "home"))
+    while not honest.answer.done():
+        await pool.end_one()
+    assert pool.began.index("honest") <= HASHING_THREADS + 12
+    for person in crowd:
+        person.answer.cancel()
+    await leave(*crowd)
+
+
+async def test_a_full_line_refuses_the_newest_of_the_most(line: HashingQueue) -> None:
+    places = MOST_WAITING + HASHING_THREADS
+    crowd = await come(line, *((f"x{n}", f"address-{n % 4}") for n in range(places)))
+    (honest,) = await come(line, ("honest", "home"))
+    refused = [n for n, person in enumerate(crowd) if person.answer.done()]
+    assert (len(refused), refused[0] >= places - 4) == (1, True)
+    with pytest.raises(HashingBusy):
+        await crowd[refused[0]].answer
+    assert not honest.answer.done()
+    for person in (*crowd, honest):
+        person.answer.cancel()
+    await leave(*crowd, honest)
+
+
+async def test_a_full_line_of_people_who_have_gone_takes_everybody(line: HashingQueue) -> None:
+    crowd = await come(line, *((f"x{n}", "home") for n in range(MOST_WAITING + HASHING_THREADS)))
+    for person in crowd:
+        person.has_gone = True
+    (honest,) = await come(line, ("honest", "home"))
+    assert (line.waiting, honest.answer.done()) == (1, False)
+    for person in (*crowd[:HASHING_THREADS], honest):
+        person.answer.cancel()
+    await leave(*crowd, honest)
+
+
+async def test_a_failure_is_the_senders_and_frees_the_thread() -> None:
+    """In real threads, which have a low priority."""
+    line = HashingQueue()
+    priorities: list[int] = []
+
+    def work() -> None:
+        if sys.platform == "linux":
+            priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        raise ZeroDivisionError
+
+    for _ in range(2 * HASHING_THREADS):
+        with pytest.raises(ZeroDivisionError):
+            await line.run(Sender(), work)
+    if sys.platform == "linux":
+        assert min(priorities) >= HASHING_NICENESS
+    line.close()
