@@ -130,7 +130,7 @@ async def _serve(
     apps: Apps, public: web.AppRunner, post: Post, cell: StatusCell, line: WorkerLine
 ) -> None:
     async with serving(apps, public, post.sockets.public) as door:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.phase = Phase.SERVING
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
@@ -151,7 +151,7 @@ async def _retire(door: Door, line: WorkerLine) -> None:
 async def _beat(apps: Apps, cell: StatusCell) -> None:
     """Show on the board that this event loop runs, and what it sees of the store."""
     while True:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.beat()
         await asyncio.sleep(BEAT_S)
 

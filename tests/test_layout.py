@@ -43,6 +43,9 @@ BY_FEATURE = {
     "conformance/checks/binding.py": "conformance/test_checks.py",
     "conformance/checks/codes.py": "conformance/test_checks.py",
     "conformance/checks/decision.py": "conformance/test_checks.py",
+    "conformance/checks/dpop.py": "conformance/test_checks.py",
+    "conformance/checks/guesses.py": "conformance/test_checks.py",
+    "conformance/proofs.py": "conformance/test_checks.py",  # by what servers say of them
     "conformance/checks/lookup.py": "conformance/test_checks.py",
     "conformance/checks/metadata.py": "conformance/test_checks.py",
     "conformance/checks/pace.py": "conformance/test_checks.py",

@@ -69,7 +69,8 @@ class _Order(NamedTuple):
 class GrantDesk:
     """Finds and decides grants for operators. Its coroutines may raise StoreUnavailable.
 
-    `read_code` lists the user codes that a typed text may stand for.
+    `read_code` lists the user codes that a typed text may stand for. `enabled_by_default`: whether
+    clients may use the grant that do not say so themselves.
     """
 
     grants: Grants
@@ -78,6 +79,7 @@ class GrantDesk:
     read_code: Callable[[str], list[str]]
     recorder: Recorder
     clock: Clock
+    enabled_by_default: bool = True
 
     async def find(self, text: str) -> Grant:
         """Return the unexpired grant of a user code as a person types it. May raise Refused.
@@ -133,6 +135,8 @@ class GrantDesk:
         """Check what the script does not check, or what it need not be asked. May raise Refused."""
         client = self.clients.find(grant.client_id)
         if client is None or not client.enabled:
+            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
+        if not client.uses_device_grant(by_default=self.enabled_by_default):
             raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
         if self.clock() >= grant.expires_at:
             raise Refused(DecisionRefusal.EXPIRED, grant)

@@ -55,6 +55,7 @@ class AdminParts:
             read_code=self.read_code,
             recorder=parts.recorder,
             clock=parts.clock,
+            enabled_by_default=parts.settings.device.enabled_by_default,
         )
 
     def people(self) -> PeopleDesk:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import msgspec
 
 from deviceflow import conformance
 from deviceflow.cli.options import fail
-from deviceflow.conformance.browser import InBrowser, read_recipe
+from deviceflow.conformance.browser import InBrowser, find_chromium, read_recipe
 from deviceflow.conformance.check import Check, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.decisions import AskPerson, Decisions, NoDecisions, RunCommand
@@ -45,6 +44,7 @@ class ConformOptions(msgspec.Struct, frozen=True, kw_only=True):
     device_authorization_endpoint: str | None
     token_endpoint: str | None
     rate: float
+    may_guess: bool
 
 
 @click.command(epilog="Exit status: 0 passed, 1 not passed, 2 usage, 3 the server is not reached.")
@@ -88,6 +88,11 @@ class ConformOptions(msgspec.Struct, frozen=True, kw_only=True):
     type=click.FloatRange(0.1, 1000),
     help="Requests a second, at most.",
 )
+@click.option(
+    "--guess-at",
+    metavar="ISSUER",
+    help="Type 30 wrong user codes, last of all. Name the issuer again: it may lock the person.",
+)
 @click.option("--device-authorization-endpoint", help="For a server without metadata.")
 @click.option("--token-endpoint", help="For a server without metadata.")
 def conform(
@@ -109,6 +114,7 @@ def conform(
     html_file: Path | None,
     name: str,
     rate: float,
+    guess_at: str | None,
     device_authorization_endpoint: str | None,
     token_endpoint: str | None,
     *,
@@ -132,6 +138,8 @@ def conform(
         return
     if issuer is None or client_id is None:
         raise click.UsageError("Give --issuer and --client-id.")
+    if guess_at not in (None, issuer):
+        raise click.UsageError(f"--guess-at is not {issuer}.")
     secret = client_secret or _secret(client_secret_env)
     other_secret = _secret(other_client_secret_env)
     options = ConformOptions(
@@ -145,6 +153,7 @@ def conform(
         device_authorization_endpoint=device_authorization_endpoint,
         token_endpoint=token_endpoint,
         rate=rate,
+        may_guess=guess_at is not None,
     )
     outcome = _run(options, chosen, profile, name)
     if json_file:
@@ -185,8 +194,7 @@ def _decisions(how: str, recipe: str | None, values: Sequence[str]) -> Decisions
         known = RECIPES / f"{recipe}.toml"
         own = dict(value.partition("=")[::2] for value in values)
         path = known if known.is_file() else Path(recipe)
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        return InBrowser(read_recipe(path, own), chromium)
+        return InBrowser(read_recipe(path, own), find_chromium())
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
 
@@ -237,6 +245,7 @@ async def _judge_all(
         decisions=options.decisions,
         other=options.other,
         scope=options.scope,
+        may_guess=options.may_guess,
     )
     try:
         async with Site(endpoints, parties, Politeness(options.rate)) as site:

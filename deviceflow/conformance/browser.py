@@ -4,6 +4,7 @@ A recipe is a TOML file:
 
     open = "{address}"          # the address of the request; {user_code} is there, too
     done = ".outcome"           # what the page has on it when the decision has been made
+    refused = ".error"          # or when a typed code is not taken
 
     [values]                    # what the steps may name in braces
     username = "demo"
@@ -18,10 +19,12 @@ A recipe is a TOML file:
     choice = "approve"                      # only to approve
     click = "button[value=approve]"
 
-The first page that fits is taken, again and again, until `done` is there.
+The first page that fits is taken, again and again, until `done` or `refused` is there.
 """
 
 import asyncio
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +55,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     done: str
     page: tuple[RecipePage, ...]
+    refused: str = ""
     open: str = "{address}"
     values: dict[str, str] = {}
 
@@ -75,6 +79,11 @@ class InBrowser:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._context: BrowserContext | None = None
+
+    @property
+    def can_guess(self) -> bool:
+        """Whether it sees that a code is refused."""
+        return bool(self._recipe.refused)
 
     async def decide(self, grant: ToDecide) -> None:
         """Walk the pages. Raises Undecided if none fits, or none of them ends it."""
@@ -120,13 +129,16 @@ class InBrowser:
     async def _recognised(self, tab: "Page", choice: Choice) -> RecipePage | None:
         """Return the page that is shown, None if the decision is made. Waits for either."""
         pages = [page for page in self._recipe.page if page.choice in (None, choice)]
-        known = ", ".join([self._recipe.done, *(page.when for page in pages)])
+        ends = [self._recipe.done, self._recipe.refused]
+        known = ", ".join(filter(None, [*ends, *(page.when for page in pages)]))
         try:
             await tab.locator(known).first.wait_for(state="attached")
         except Exception as error:
             raise Undecided(f"no page of the recipe fits what is at {_place(tab)}") from error
         if await tab.locator(self._recipe.done).count():
             return None
+        if self._recipe.refused and await tab.locator(self._recipe.refused).count():
+            raise Undecided(f"the page at {_place(tab)} refuses the code")
         for page in pages:
             if await tab.locator(page.when).count():
                 return page
@@ -139,6 +151,15 @@ class InBrowser:
             self._browser = await self._playwright.chromium.launch(**options)
             self._context = await self._browser.new_context(locale="en-US")
         return self._context
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: `CHROMIUM`, or one that is installed; None without one.
+
+    The shell without windows comes first: it does the same pages with half the work.
+    """
+    installed = map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))
+    return os.environ.get("CHROMIUM") or next(filter(None, installed), None)
 
 
 async def _playwright() -> "Playwright":

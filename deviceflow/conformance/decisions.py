@@ -35,7 +35,14 @@ class ToDecide(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decisions(Protocol):
-    """A way to have a grant approved or denied."""
+    """A way to have a grant approved or denied.
+
+    `can_guess`: whether it can try many codes, and sees soon that one is refused.
+    """
+
+    @property
+    def can_guess(self) -> bool:
+        """Say it."""
 
     async def decide(self, grant: ToDecide) -> None:
         """Come back when it is done. May raise Undecided."""
@@ -47,6 +54,8 @@ class Decisions(Protocol):
 class NoDecisions:
     """Nobody is there. Checks that need a decision cannot be judged."""
 
+    can_guess = False
+
     async def decide(self, grant: ToDecide) -> None:
         """Refuse. Raises Undecided."""
         raise Undecided(f"nobody is there to {grant.choice} a request: give --approve")
@@ -57,6 +66,8 @@ class NoDecisions:
 
 class AskPerson:
     """A person at this terminal, who opens the address and presses Enter."""
+
+    can_guess = False
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
@@ -83,6 +94,8 @@ class RunCommand:
     In its words, {user_code}, {verification_uri}, {verification_uri_complete} and {choice}
     (approve or deny) are replaced. No shell reads them. May raise ValueError: unknown braces.
     """
+
+    can_guess = True
 
     def __init__(self, command: str) -> None:
         self._words = shlex.split(command)

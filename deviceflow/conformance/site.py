@@ -147,12 +147,16 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes part: the client, a second one, and whoever decides. `scope`: what is asked."""
+    """Who takes part: the client, a second one, and whoever decides. `scope`: what is asked.
+
+    `may_guess`: whether wrong user codes may be typed, after which a server may lock the person.
+    """
 
     client: Credentials
     decisions: Decisions
     other: Credentials | None = None
     scope: str = ""
+    may_guess: bool = False
 
 
 EXCHANGES: ContextVar[list[Exchange]] = ContextVar("exchanges")
@@ -219,7 +223,9 @@ class Site:
         """POST a form as `client`, or as the client under test."""
         own, fields = (client or self.client).apply(self.at.client_methods)
         pairs = [*(_pairs(form) or []), *fields.items()]
-        return await self.send("POST", url, pairs, {**own, **(headers or {})}, session)
+        # Not a dict: a check may send a header twice.
+        both = CIMultiDict([*own.items(), *(headers or {}).items()])
+        return await self.send("POST", url, pairs, both, session)
 
     async def request_codes(
         self, client: Credentials | None = None, **parameters: str
@@ -243,13 +249,14 @@ class Site:
         *,
         at_once: bool = False,
         session: aiohttp.ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
         **parameters: str,
     ) -> SiteAnswer:
         """Poll (RFC 8628 3.4), at the grant's interval or `at_once`. `slow_down` adds 5 s."""
         if not at_once:
             await self.time.sleep(max(0, grant.next_poll - self.time.clock()))
         form = {"grant_type": GRANT_TYPE, "device_code": grant.device_code, **parameters}
-        answer = await self.post(self.at.token, form, client or grant.client, session=session)
+        answer = await self.post(self.at.token, form, client or grant.client, headers, session)
         if answer.error == "slow_down":
             own = answer.members.get("interval")
             grant.interval = max(grant.interval + 5, _seconds(own, 0))
@@ -325,7 +332,8 @@ class Site:
         session = session or self._session
         if session is None:
             raise RuntimeError("the site is not open: use `async with`")
-        sent = CIMultiDict({"Accept": "application/json", **headers})
+        sent = CIMultiDict(headers)
+        sent.setdefault("Accept", "application/json")
         if pairs is not None:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         began = self.time.clock()

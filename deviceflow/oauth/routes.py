@@ -75,6 +75,7 @@ def polling(parts: Parts) -> Polling:
         headers=cross_origin.headers(),
         reads_no_origin=cross_origin.depends_on_origin,
         counts=PollCounts(parts.recorder.lane_polls, parts.recorder.lane_polls_by_client),
+        enabled_by_default=device.enabled_by_default,
     )
     return Polling(judge=judge, held=held, lane=lane)
 
@@ -158,10 +159,13 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
     return DeviceAuthorizationEndpoint(
         settings=parts.settings,
         authentication=checks.authentication,
+        refusals=checks.refusals,
         proofs=checks.proofs,
         resources=parts.resources,
         grants=parts.grants,
-        admission=StartAdmission(parts.starts, parts.settings.limits, parts.clock, parts.recorder),
+        admission=StartAdmission(
+            parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
+        ),
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,
@@ -217,6 +221,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         outboxes=parts.outboxes,
         clock=parts.clock,
         recorder=parts.recorder,
+        enabled_by_default=parts.settings.device.enabled_by_default,
     )
 
 

@@ -27,6 +27,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.demo import Demo, demo_pages
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
@@ -37,7 +38,7 @@ from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
-from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
+from deviceflow.pages.device.step_up import StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -70,6 +71,8 @@ from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
+from deviceflow.policy.phishing import CodeLinks
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
 
@@ -136,6 +139,12 @@ def _shared(parts: Parts) -> SharedParts:
         throttle=Throttle(
             limits=parts.limits,
             lifetime=lifetime,
+            wave=GuessWave(
+                parts.grants.wrong_codes,
+                settings.device.wave_wrong_codes,
+                parts.clock,
+                parts.recorder,
+            ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
         ),
@@ -352,10 +361,17 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
-    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
+    requests = DeviceRequests(
+        codes=codes,
+        clients=parts.clients,
+        grants=grants,
+        enabled_by_default=parts.settings.device.enabled_by_default,
+    )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = SignInCheck(clock=parts.clock)
-    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    check = ApprovalCheck(settings=parts.settings, clock=parts.clock)
+    claim = ClaimStep(
+        throttle=throttle, grants=grants, requests=requests, refusals=refusals, check=check
+    )
     decide = DecideStep(
         throttle=throttle,
         grants=grants,
@@ -395,6 +411,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             grants=grants,
             lifetime_s=parts.settings.device.lifetime_s,
         ),
+        links=CodeLinks(settings=parts.settings, clients=parts.clients),
         step=step,
     )
     done = DonePage(

@@ -13,9 +13,11 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
 from deviceflow.policy.rules import (
     Count,
     code_counts,
+    code_wave,
     second_factor_counts,
     sign_in_counts,
     upstream_counts,
@@ -35,6 +37,7 @@ class Throttle:
 
     limits: Limits
     lifetime: CodeLifetime
+    wave: GuessWave
     recorder: Recorder
     refusals: ThinnedLog
 
@@ -60,11 +63,26 @@ class Throttle:
 
     async def code(self, sub: str, address: str) -> Try:
         """Count a code as a guess, until it is known to be right."""
+        lifetime_s, in_wave = self.lifetime.longest_s, await self.wave.is_on()
         try:
-            return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
+            counts = code_counts(sub, address, lifetime_s, in_wave=in_wave)
+            return await count_try(self.limits, counts)
         except TooManyTries as refusal:
             self._note(refusal.rule.name, address)
             raise
+
+    async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
+        """Count an approval, once for each `grant`, the name of which no other has."""
+        try:
+            return await count_try(self.limits, counts, grant)
+        except TooManyTries as refusal:
+            self._note(refusal.rule.name, address)
+            raise
+
+    async def note_right_code(self, sub: str) -> None:
+        """Note that an account has typed a right code: in a wave, its tries begin anew."""
+        if await self.wave.is_on():
+            await self.limits.forget(code_wave(self.lifetime.longest_s).name, sub)
 
     def note_busy(self, address: str) -> None:
         """Count and log an attempt to sign in that found too many others waiting."""

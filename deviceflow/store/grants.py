@@ -152,6 +152,10 @@ class Grants:
         """Return the length that the code of a new grant would have now."""
         return codes.length_for(form, *await self._slots.pressure(lifetime))
 
+    async def wrong_codes(self) -> int:
+        """Return how many codes led nowhere in the last ten minutes, on all hosts."""
+        return await self._slots.wrong_codes()
+
     async def count_live(self) -> int:
         """Return how many unexpired grants there are, decided or not, to about a minute."""
         return await self._slots.live()
@@ -332,12 +336,13 @@ class Grants:
         device has the codes; the first key ends by its TTL.
         """
         until_ms = expires_at * 1000 + KEPT_AFTER_EXPIRY_MS
+        connection = self._connection.aside
         index = self._user_code_key(user_code)
         mark = f"{grant_id:x}"
-        if not await scripts.take(self._connection, index, mark, "PXAT", until_ms):
+        if not await scripts.take(connection, index, mark, "PXAT", until_ms):
             return False
         return await scripts.create_grant(
-            self._connection,
+            connection,
             self._key(grant_id),
             _request_fields(request),
             expires_at=expires_at,

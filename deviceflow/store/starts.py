@@ -115,7 +115,7 @@ class Starts:
         places |= {network: place for place, network in enumerate(networks, 2)}
         now = self._clock()
         verdicts = await scripts.admit_starts(
-            self._connection,
+            self._connection.aside,
             keys,
             scripts.StartTimes(
                 now_us=int(now * 1_000_000),

@@ -40,6 +40,7 @@ def test_a_check_of_another_profile_can_be_named() -> None:
         (("--approve", "browser"), "needs --recipe"),
         (("--approve", "browser", "--recipe", "/nowhere.toml"), "/nowhere.toml"),
         (("--approve", "open {nothing}"), "unknown braces"),
+        (("--guess-at", "https://other.example"), "--guess-at is not http://127.0.0.1:1"),
         (("--client-secret-env", "NOT_SET"), "The variable NOT_SET is not set"),
     ],
 )

@@ -65,6 +65,8 @@ DEFECTS = {
     "8628-3.5-b": "no slow_down",
     "8628-3.5-g": "pace by connection",
     "8628-3.5-h": "slow_down adds a minute",
+    "8628-3.5-o": "a pace that runs away",
+    "8628-3.5-p": "an old interval is told",
     "8628-3.5-i": "slow_down without end",
     "8628-3.5-j": "one pace for all",
     "8628-3.5-d": "an approval without tokens",
@@ -80,7 +82,8 @@ DEFECTS = {
     "8628-3.5-n": "repeated after use",
     "8628-5.2-d": "codes are refresh tokens",
     "8628-3.4-b": "codes of all clients",
-    "8628-3.4-d": "another client ends a code",
+    "8628-3.4-g": "another client ends a code",
+    "8628-3.4-d": "codes of all clients",
     "8628-3.4-e": "codes of anybody",
     "8628-3.4-f": "any secret",
     "9700-2.3-a": "scope of the poll",
@@ -102,11 +105,28 @@ DEFECTS = {
     "6750-3-a": "no Bearer challenge",
     "6750-3.1-a": "garbage is a bad request",
     "6750-2.3-a": "tokens in the address",
+    "9449-5.1-a": "symmetric proofs",
+    "9449-5-a": "another key in the token",
+    "9449-4.3-a": "proofs without jti",
+    "9449-4.3-b": "proofs of any signature",
+    "9449-4.3-c": "proofs for any request",
+    "9449-4.3-d": "two proofs",
+    "9449-4.3-e": "old proofs",
+    "9449-5-b": "another word for a wrong proof",
+    "9449-5-c": "a refresh without its key",
+    "9449-7.2-a": "bound tokens as Bearer",
+    "9449-7.1-a": "no proof at userinfo",
+    "9449-8-a": "any nonce",
+    "9449-11.1-a": "proofs used twice",
+    "8628-5.1-c": "guesses without end",
 }
 """The defect that each check has to find. The check of TLS has a test of its own."""
 
 CONFIDENTIAL = {"8628-3.1-e", "6749-2.3.1-b", "8628-3.4-f"}
 """Checks of a client with a secret."""
+
+OF_NONCES = {"9449-8-a"}
+"""Checks of a server that wants its nonce in DPoP proofs."""
 
 OpenSite = Callable[..., Awaitable[Site]]
 
@@ -128,9 +148,11 @@ class TestTime:
 
 
 @asynccontextmanager
-async def site_of(defect: str, client_id: str = "tv") -> AsyncIterator[Site]:
+async def site_of(
+    defect: str, client_id: str = "tv", *, wants_nonce: bool = False
+) -> AsyncIterator[Site]:
     time = TestTime()
-    server = WrongServer(time.clock, defect)
+    server = WrongServer(time.clock, defect, wants_nonce)
     async with TestServer(server.application()) as running:
         server.issuer = str(running.make_url("")).rstrip("/")
         by_hand = f"{server.issuer}/authorize-device" if defect == "no device endpoint" else None
@@ -140,6 +162,7 @@ async def site_of(defect: str, client_id: str = "tv") -> AsyncIterator[Site]:
             other=Credentials(client_id="other"),
             decisions=server,
             scope="openid profile offline_access",
+            may_guess=True,
         )
         own = Time(clock=time.clock, sleep=time.sleep)
         async with Site(endpoints, parties, Politeness(1000, own), own) as site:
@@ -148,7 +171,7 @@ async def site_of(defect: str, client_id: str = "tv") -> AsyncIterator[Site]:
 
 async def result_of(check_id: str, defect: str) -> Result:
     client_id = "printer" if check_id in CONFIDENTIAL else "tv"
-    async with site_of(defect, client_id) as site:
+    async with site_of(defect, client_id, wants_nonce=check_id in OF_NONCES) as site:
         return await judge(site, CATALOGUE[check_id])
 
 
@@ -173,13 +196,22 @@ async def test_a_right_server_is_right(check_id: str) -> None:
     assert result.judgement is expected, result.reason
 
 
-async def test_all_checks_of_a_right_server_together() -> None:
+async def test_all_checks_of_a_right_server_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One by one: with this clock, one check's wait is time that passes for all others.
+    monkeypatch.setattr("deviceflow.conformance.run.AT_ONCE", 1)
     async with site_of("") as site:
-        # The wait for the expiry would let time run out for all others.
-        together = [each for each in CATALOGUE.values() if each.id != "8628-3.5-c"]
-        results = await run(site, together)
+        results = await run(site, list(CATALOGUE.values()))
     wrong = [each for each in results if each.judgement in (Judgement.FAIL, Judgement.WARNING)]
     assert [(each.check.id, each.reason) for each in wrong] == []
+
+
+async def test_a_server_that_wants_nonces_is_right() -> None:
+    async with site_of("", wants_nonce=True) as site:
+        results = await run(site, [each for each in CATALOGUE.values() if each.group == "dpop"])
+    judged = {each.check.id: each.judgement for each in results}
+    # There, the nonce tells how old a proof is.
+    assert judged.pop("9449-4.3-e") is Judgement.NOT_APPLICABLE
+    assert {*judged.values()} == {Judgement.PASS}, judged
 
 
 async def test_plain_http_is_found() -> None:

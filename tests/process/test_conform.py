@@ -22,8 +22,12 @@ from tests.stage.wire import PASSWORD, Browser
 
 SCOPE = "openid profile offline_access"
 OF_SECRETS = ("8628-3.1-e", "6749-2.3.1-b", "8628-3.4-f")
-NOT_HERE = {*OF_SECRETS, "8628-3.1-a", "8414-2-c"}
-"""What is not applicable: a client without a secret, on this machine, and no assertions."""
+NOT_HERE = {*OF_SECRETS, "8628-3.1-a", "8414-2-c", "9449-4.3-e"}
+"""What is not applicable: a client without a secret, on this machine, no assertions, and proofs
+whose nonce tells how old they are."""
+
+GUESSES = "8628-5.1-c"
+"""It comes last: afterwards, the person may type no more codes."""
 
 LONG = "8628-3.5-c"
 """It waits for the end of a code's life; here the client "brief" is for that."""
@@ -31,6 +35,8 @@ LONG = "8628-3.5-c"
 
 class AtThePages:
     """A person at the server's own pages."""
+
+    can_guess = True
 
     def __init__(self, program: Program) -> None:
         self._browser = Browser(program)
@@ -64,6 +70,7 @@ async def results_of(
         other=Credentials(client_id=other),
         decisions=decisions,
         scope=SCOPE if client.client_id == "tv" else "profile",
+        may_guess=True,
     )
     endpoints = await find_endpoints(program.url)
     async with Site(endpoints, parties, Politeness(200)) as site:
@@ -82,7 +89,7 @@ def findings(results: list[Result], *expected: Judgement) -> list[str]:
 @pytest.mark.parametrize("workers", ["1", "4"])
 async def test_the_strict_profile(make_program: MakeProgram, workers: str, lane: str) -> None:
     program = make_program("--workers", workers, variables={"DEVICEFLOW_SERVER_LANE": lane})
-    ids = [each for each in CATALOGUE if each not in {LONG, *OF_SECRETS}]
+    ids = [each for each in CATALOGUE if each not in {LONG, GUESSES, *OF_SECRETS}]
     tv = await results_of(program, Credentials(client_id="tv"), ids)
     absent = [each for each in tv if each.check.id in NOT_HERE]
     assert findings(absent, Judgement.NOT_APPLICABLE) == []
@@ -92,7 +99,9 @@ async def test_the_strict_profile(make_program: MakeProgram, workers: str, lane:
     assert findings(await results_of(program, console, [*OF_SECRETS]), Judgement.PASS) == []
     brief = await results_of(program, Credentials(client_id="brief"), [LONG])
     assert findings(brief, Judgement.PASS) == []
-    assert PROFILES["strict"].is_passed([*tv, *brief])
+    guesses = await results_of(program, Credentials(client_id="tv"), [GUESSES])
+    assert findings(guesses, Judgement.PASS) == []
+    assert PROFILES["strict"].is_passed([*tv, *brief, *guesses])
 
 
 APPROVE = """

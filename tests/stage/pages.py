@@ -70,6 +70,7 @@ class FakeGrants(Grants):
         self.now: float = NOW
         self.is_down = False
         self.growth = 0
+        self.wrong = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
         self.decided_from: list[str] = []
@@ -96,6 +97,9 @@ class FakeGrants(Grants):
             raise StoreUnavailable
         assert lifetime > 0
         return form.length + self.growth
+
+    async def wrong_codes(self) -> int:
+        return self.wrong
 
     async def find(self, user_code: str) -> Grant | None:
         if self.is_down:

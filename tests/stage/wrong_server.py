@@ -8,17 +8,19 @@ import secrets
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 
 from deviceflow.conformance.decisions import ToDecide, Undecided
+from tests.stage.wrong_proofs import NONCE, ProofReader, WrongProof
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 CLIENTS = {"tv": "", "other": "", "printer": "a secret:%+"}
 LIFETIME_S, INTERVAL_S, SLOWER_S = 120, 5, 5
 SCOPES = {"openid", "profile", "offline_access"}
+WRONG_CODES = 8
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 Form = list[tuple[str, str]]
@@ -39,6 +41,7 @@ class OneGrant:
     state: State = "pending"
     tokens: dict[str, Any] = field(default_factory=dict)
     is_used: bool = False
+    jkt: str = ""
 
 
 class OAuthRefusal(Exception):  # noqa: N818, it is an answer
@@ -51,10 +54,14 @@ class OAuthRefusal(Exception):  # noqa: N818, it is an answer
 
 @dataclass
 class WrongServer:
-    """The server. `defect`: what is wrong with it, nothing if it is empty."""
+    """The server. `defect`: what is wrong with it, nothing if it is empty.
+
+    `wants_nonce`: whether a DPoP proof needs the server's nonce.
+    """
 
     clock: Callable[[], float]
     defect: str = ""
+    wants_nonce: bool = False
     issuer: str = ""
     grants: dict[str, OneGrant] = field(default_factory=dict)
     refresh_tokens: dict[str, OneGrant] = field(default_factory=dict)
@@ -62,11 +69,18 @@ class WrongServer:
     access_tokens: dict[str, OneGrant] = field(default_factory=dict)
     last_poll: float | None = None
     count: int = 0
+    wrong_codes: int = 0
+    can_guess: ClassVar = True
+
+    def __post_init__(self) -> None:
+        self.proofs = ProofReader(self.has, wants_nonce=self.wants_nonce)
 
     # What a person does.
 
     async def decide(self, grant: ToDecide) -> None:
         """Decide, as somebody at its page. Raises Undecided."""
+        if self.wrong_codes >= WRONG_CODES and not self.has("guesses without end"):
+            raise Undecided("too many wrong codes")
         typed = grant.user_code
         if not self.has("picky about the user code"):
             typed = typed.replace("-", "").replace(" ", "").upper()
@@ -80,6 +94,7 @@ class WrongServer:
                     raise Undecided("already decided")
                 each.state = "denied" if is_denied else "approved"
                 return
+        self.wrong_codes += 1
         raise Undecided("the code is not known")
 
     async def close(self) -> None:
@@ -118,7 +133,10 @@ class WrongServer:
             "userinfo_endpoint": f"{self.issuer}/userinfo",
             "grant_types_supported": [GRANT_TYPE, "refresh_token"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic"],
+            "dpop_signing_alg_values_supported": ["ES256"],
         }
+        if self.has("symmetric proofs"):
+            document["dpop_signing_alg_values_supported"].append("HS256")
         if self.has("no grant type"):
             del document["grant_types_supported"]
         if self.has("no device endpoint"):
@@ -176,6 +194,10 @@ class WrongServer:
             headers: dict[str, str] = {}
             try:
                 body, status = handler(request, await self.form_of(request)), 200
+            except WrongProof as refusal:
+                body, status = {"error": str(refusal)}, 400
+                if str(refusal) == "use_dpop_nonce":
+                    headers = {"DPoP-Nonce": NONCE}
             except OAuthRefusal as refusal:
                 body, status, headers = {"error": refusal.code}, refusal.status, refusal.headers
                 if refusal.code == "slow_down":
@@ -277,8 +299,9 @@ class WrongServer:
             wrong = "invalid_grant" if self.has("grant types") else "unsupported_grant_type"
             raise OAuthRefusal(wrong)
         client_id = self.client_of(request, form)
+        jkt = self.jkt_of(request)
         if form["grant_type"] == "refresh_token":
-            return self.refresh(client_id, form)
+            return self.refresh(client_id, form, jkt)
         if "device_code" not in form:
             wrong = "invalid_grant" if self.has("a missing device_code") else "invalid_request"
             raise OAuthRefusal(wrong)
@@ -291,7 +314,15 @@ class WrongServer:
             if self.has("another client ends a code"):
                 grant.state = "redeemed"
             raise OAuthRefusal("invalid_grant")
+        if grant.state == "approved":
+            grant.jkt = jkt
         return self.poll(request, grant, form)
+
+    def jkt_of(self, request: web.Request, access_token: str = "") -> str:
+        url = f"{self.issuer}{request.path}"
+        return self.proofs.jkt(
+            request.headers.getall("DPoP", []), request.method, url, access_token
+        )
 
     def poll(self, request: web.Request, grant: OneGrant, form: dict[str, str]) -> dict[str, Any]:
         if self.clock() >= grant.expires_at and not self.has("codes without an end"):
@@ -330,9 +361,13 @@ class WrongServer:
             last += INTERVAL_S
         if last is None or now - last >= grant.interval:
             return
+        is_behind = now - last >= grant.interval - SLOWER_S > INTERVAL_S
+        if is_behind and not self.has("a pace that runs away"):
+            raise OAuthRefusal("slow_down", interval=str(int(grant.interval)))
         grant.interval += 60 if self.has("slow_down adds a minute") else SLOWER_S
         grant.interval = min(grant.interval, 1e9 if self.has("slow_down without end") else 60)
-        told = grant.interval if not self.has("slow_down adds a minute") else INTERVAL_S
+        is_wrong = self.has("slow_down adds a minute") or self.has("an old interval is told")
+        told = INTERVAL_S if is_wrong else grant.interval
         raise OAuthRefusal("slow_down", interval=str(int(told)))
 
     def redeem(self, grant: OneGrant, form: dict[str, str]) -> dict[str, Any]:
@@ -370,11 +405,13 @@ class WrongServer:
         }
         if self.has("tokens without claims"):
             del claims["jti"]
+        if grant.jkt:
+            claims["cnf"] = {"jkt": "x" if self.has("another key in the token") else grant.jkt}
         access_token = jwt({"alg": alg, "typ": "at+jwt"}, claims)
         self.access_tokens[access_token] = grant
         answer: dict[str, Any] = {
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if grant.jkt else "Bearer",
             "expires_in": 31_536_000 if self.has("tokens for a year") else 3600,
             "refresh_token": refresh_token,
             "scope": "openid" if self.has("another scope is told") else scope,
@@ -387,7 +424,7 @@ class WrongServer:
             answer["id_token"] = jwt({"alg": "ES256", "kid": "1"}, known | times)
         return answer
 
-    def refresh(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
+    def refresh(self, client_id: str, form: dict[str, str], jkt: str) -> dict[str, Any]:
         token = form.get("refresh_token", "")
         if self.has("codes are refresh tokens") and token in self.grants:
             return self.tokens_of(self.grants[token])
@@ -398,6 +435,8 @@ class WrongServer:
             wrong = "server_error" if self.has("unknown refresh tokens") else "invalid_grant"
             raise OAuthRefusal(wrong)
         if grant.client_id != client_id and not self.has("refresh tokens of all clients"):
+            raise OAuthRefusal("invalid_grant")
+        if grant.jkt != jkt and not self.has("a refresh without its key"):
             raise OAuthRefusal("invalid_grant")
         if self.has("no refresh"):
             raise OAuthRefusal("invalid_grant")
@@ -428,7 +467,7 @@ class WrongServer:
         return {"active": dict(pairs).get("token") in self.access_tokens}
 
     async def userinfo(self, request: web.Request) -> web.Response:
-        _, _, token = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if self.has("tokens in the address"):
             token = token or request.query.get("access_token", "")
         if not token:
@@ -440,7 +479,20 @@ class WrongServer:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             status = 400 if self.has("garbage is a bad request") else 401
             return web.Response(status=status, headers=headers)
+        if not self.is_shown_rightly(request, scheme, token):
+            headers = {"WWW-Authenticate": 'DPoP error="invalid_token"'}
+            return web.Response(status=401, headers=headers)
         return web.json_response({} if self.has("userinfo without sub") else {"sub": "ada"})
+
+    def is_shown_rightly(self, request: web.Request, scheme: str, token: str) -> bool:
+        """Whether a bound token comes with a proof of its key (RFC 9449 7)."""
+        bound_to = self.access_tokens[token].jkt
+        if scheme != "DPoP":
+            return not bound_to or self.has("bound tokens as Bearer")
+        try:
+            return self.jkt_of(request, token) == bound_to or self.has("no proof at userinfo")
+        except WrongProof:
+            return False
 
 
 def jwt(header: dict[str, Any], claims: dict[str, Any]) -> str:

@@ -206,7 +206,7 @@ class FleetResponse(ApiMessage, kw_only=True):
     held_limit: int
     connections: int
     workers: int
-    store: Literal["reachable", "refuses writes", "away"]
+    store: Literal["reachable", "pressed", "refuses writes", "away"]
 
 
 class Problem(ApiMessage, kw_only=True):

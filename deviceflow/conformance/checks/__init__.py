@@ -19,4 +19,6 @@ from deviceflow.conformance.checks import (  # isort: skip
     tokens as tokens,
     refresh as refresh,
     lookup as lookup,
+    dpop as dpop,
+    guesses as guesses,  # last of all: it may lock the person
 )

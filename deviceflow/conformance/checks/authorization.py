@@ -127,7 +127,9 @@ async def wrong_secret(site: Site) -> str:
 @check("6749-5.2-a", Level.MUST, "RFC 6749 5.2", "invalid_client by Basic is 401 with a challenge")
 async def challenge(site: Site) -> str:
     wrong = Credentials(client_id=UNKNOWN, client_secret="x", auth_method="client_secret_basic")  # noqa: S106
-    answer = await site.request_codes(wrong)
+    # The clause is about the token endpoint.
+    form = {"grant_type": "refresh_token", "refresh_token": "no-such-token"}
+    answer = await site.post(site.at.token, form, wrong)
     require(answer.status == _UNAUTHORIZED, f"the status is {answer.status}")
     require("WWW-Authenticate" in answer.headers, "the header WWW-Authenticate is missing")
     return "401 with WWW-Authenticate"
@@ -149,6 +151,8 @@ async def get(site: Site) -> str:
     query = f"client_id={site.client.client_id}"
     answer = await site.send("GET", f"{site.at.device_authorization}?{query}")
     require(not answer.members.get("device_code"), "GET gives codes")
+    if answer.status < 400 and not answer.is_json:  # noqa: PLR2004
+        return "GET gives a page for people"
     require(answer.status >= 400, f"GET gives {answer.status}")  # noqa: PLR2004
     return f"GET gives {answer.status}"
 

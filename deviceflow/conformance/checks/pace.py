@@ -3,10 +3,11 @@
 import asyncio
 from itertools import pairwise
 
-from deviceflow.conformance.check import Level, Unjudged, check, require
+from deviceflow.conformance.check import Level, NotApplicable, Unjudged, Violated, check, require
 from deviceflow.conformance.site import Site, SiteAnswer, Started
 
 _FAST_POLLS = 6
+_LOST_POLLS = 5
 LONGEST_INTERVAL_S = 60
 
 
@@ -75,6 +76,46 @@ async def converges(site: Site) -> str:
         )
         _require_waiting(answer)
     return f"polls each {slowed} s are authorization_pending"
+
+
+@check("8628-3.5-o", Level.PRUDENT, "RFC 8628 3.5", "A missed slow_down does no lasting harm")
+async def converges_after_loss(site: Site) -> str:
+    grant = await site.start()
+    await site.poll(grant, at_once=True)
+    heard = await site.poll(grant, at_once=True)
+    if heard.error != "slow_down":
+        raise Unjudged(f"the server did not slow down: {heard.summary}")
+    known = grant.interval
+    await site.poll(grant, at_once=True)  # its answer is lost on the way
+    for count in range(_LOST_POLLS):
+        grant.interval = known  # as the RFC has it: 5 s more for each slow_down that was heard
+        if site.time.clock() + known > grant.began + grant.expires_in:
+            raise Unjudged(f"a code of {grant.expires_in} s ends too soon to see it")
+        await site.time.sleep(known + 0.1)
+        answer = await site.poll(grant, at_once=True)
+        if answer.error != "slow_down":
+            _require_waiting(answer)
+            return f"it is in step again after {count} more slow_down"
+        known += 5
+    raise Violated(f"{_LOST_POLLS} polls, each 5 s later than the one before, are all slow_down")
+
+
+@check("8628-3.5-p", Level.PRUDENT, "RFC 8628 3.5", "The interval that slow_down tells is enough")
+async def told(site: Site) -> str:
+    grant = await site.start()
+    interval = grant.interval
+    await site.poll(grant, at_once=True)
+    slowed = await site.poll(grant, at_once=True)
+    if slowed.error != "slow_down" or "interval" not in slowed.members:
+        raise NotApplicable("no interval comes with slow_down")
+    grown = slowed.members["interval"]
+    require(isinstance(grown, int), f"the interval is {grown!r}")
+    require(grown >= interval + 5, f"it grows from {interval} s to {grown} s, not by 5 s")
+    await site.time.sleep(grown + 0.1)
+    answer = await site.poll(grant, at_once=True)
+    require(answer.error != "slow_down", f"a poll after the told {grown} s is slow_down")
+    _require_waiting(answer)
+    return f"it grows to {grown} s, and a poll after that time is in time"
 
 
 @check(

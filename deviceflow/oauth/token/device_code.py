@@ -10,7 +10,13 @@ from deviceflow.core import pkce
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import DeviceCode
-from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, invalid_request
+from deviceflow.core.errors import (
+    OAuthError,
+    invalid_client,
+    invalid_grant,
+    invalid_request,
+    no_device_grant,
+)
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import GrantedScope
@@ -36,7 +42,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCodeGrant:
-    """The grant type that answers polls, and gives an approved grant its tokens."""
+    """The grant type that answers polls, and gives an approved grant its tokens.
+
+    `enabled_by_default`: whether clients may use it that do not say so themselves.
+    """
 
     name = DEVICE_CODE_GRANT
 
@@ -53,6 +62,7 @@ class DeviceCodeGrant:
     outboxes: Outboxes
     clock: Clock
     recorder: Recorder
+    enabled_by_default: bool
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer a poll."""
@@ -61,6 +71,8 @@ class DeviceCodeGrant:
             raise invalid_request("The parameter device_code is missing.")
         # The token endpoint's end of the hand-over that `poll/held.py` describes.
         held_for = self.held.collect(request.http.transport)
+        if not request.client.uses_device_grant(by_default=self.enabled_by_default):
+            raise no_device_grant()
         verdict = self.judge.judge(device_code.encode(), request.client.client_id.encode())
         code = verdict.code
         if code is None:
