@@ -126,7 +126,7 @@ def _shared(parts: Parts) -> SharedParts:
     vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
     visitors = Visitors(
         cookie=cookie,
-        csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
+        csrf=Csrf(keys=parts.installation.challenge_keys, issuer=settings.issuer_url),
         sessions=parts.sessions,
         users=parts.users,
         callers=parts.callers,
@@ -135,7 +135,7 @@ def _shared(parts: Parts) -> SharedParts:
     )
     codes = Codes(settings.device.user_code, parts.clients)
     lifetime = CodeLifetime(settings.device.lifetime_s, parts.clients)
-    seal = Seal(key=parts.installation.challenge_key)
+    seal = Seal(keys=parts.installation.challenge_keys)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
@@ -155,13 +155,13 @@ def _shared(parts: Parts) -> SharedParts:
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
-        known_browsers=KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key),
+        known_browsers=KnownBrowsers(cookie=cookie, keys=parts.installation.challenge_keys),
         ways=SignInWays.of(settings),
         ceremonies=Ceremonies(
             issuer=settings.issuer_url,
             pages=settings.pages,
             challenges=Challenges(
-                key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
+                keys=parts.installation.challenge_keys, replay=parts.replay, clock=parts.clock
             ),
             store=parts.factors,
             users=parts.users,
@@ -295,7 +295,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         return []
     visitors, providers = shared.visitors, parts.providers
     detours = Detours(
-        key=parts.installation.challenge_key,
+        keys=parts.installation.challenge_keys,
         issuer=parts.settings.issuer_url,
         cookie=shared.cookie,
         clock=parts.clock,
