@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome, State
 from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.refusals import Reason, Refusals
@@ -25,6 +27,7 @@ class ClaimStep:
     grants: Grants
     requests: DeviceRequests
     refusals: Refusals
+    audit: Audit
     check: ApprovalCheck
 
     async def look_up(self, submission: Submission) -> web.Response:
@@ -35,6 +38,7 @@ class ClaimStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self._refuse(submission, Reason.UNUSABLE)
         is_typed = not submission.is_filled_in
         return await self.claim(submission, device_request, guess, is_typed=is_typed)
@@ -68,6 +72,13 @@ class ClaimStep:
             case Outcome.CLAIMED:
                 name = self.grants.log_id(grant.id)
                 log.warning("grant.claimed_by_another", grant=name, client_id=grant.client_id)
+                self.audit.record(
+                    SecurityEvent.GRANT_CLAIMED_BY_ANOTHER,
+                    outcome="failure",
+                    grant=name,
+                    client_id=grant.client_id,
+                    sub=submission.sub,
+                )
                 return self._refuse(submission, Reason.CLAIMED)
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)
