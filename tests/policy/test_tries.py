@@ -94,7 +94,7 @@ async def test_a_refusal_by_a_special_rule_leaves_no_key(
             await count_try(limits, [wide, NARROW])
         assert refusal.value.rule is NARROW.rule
     assert await connection.command("DBSIZE") == keys
-    assert await count_try(limits, [wide]), "the refused tries were taken back"
+    await count_try(limits, [wide])  # has room: the refused tries were taken back
 
 
 async def written(connection: Connection) -> int:
