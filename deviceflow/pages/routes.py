@@ -34,6 +34,7 @@ from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.origin import Origins
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
@@ -368,9 +369,16 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         enabled_by_default=parts.settings.device.enabled_by_default,
     )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = ApprovalCheck(settings=parts.settings, clock=parts.clock)
+    origins = Origins(server=parts.settings.server, places=parts.places)
+    check = ApprovalCheck(settings=parts.settings, origins=origins, clock=parts.clock)
+    far = FarStep(grants=grants, requests=requests, refusals=refusals, recorder=parts.recorder)
     claim = ClaimStep(
-        throttle=throttle, grants=grants, requests=requests, refusals=refusals, check=check
+        throttle=throttle,
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        check=check,
+        far=far,
     )
     decide = DecideStep(
         throttle=throttle,
@@ -380,6 +388,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         recorder=parts.recorder,
         check=check,
+        far=far,
     )
     switch = SwitchStep(
         grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
@@ -429,7 +438,6 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         codes=codes,
         requests=requests,
         done=done,
-        origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
         check=check,

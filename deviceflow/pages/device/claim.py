@@ -7,6 +7,7 @@ from aiohttp import web
 
 from deviceflow.core.grant import Outcome, State
 from deviceflow.pages.device.approval_check import ApprovalCheck
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.redirect import see_other
@@ -26,6 +27,7 @@ class ClaimStep:
     requests: DeviceRequests
     refusals: Refusals
     check: ApprovalCheck
+    far: FarStep
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Claim the request that the code belongs to, or lead back to the form."""
@@ -60,7 +62,7 @@ class ClaimStep:
                 await guess.forgive()
                 await guess.for_cause(_typing(grant)).forgive()
                 await self.throttle.note_right_code(submission.sub)
-                return see_other(visitor.request, "/device/confirm", code)
+                return await self._lead_on(submission, device_request)
             case Outcome.REFUSED if grant.claimed_by == submission.sub:
                 return see_other(visitor.request, "/device/done", code)
             case Outcome.REFUSED:
@@ -71,6 +73,16 @@ class ClaimStep:
                 return self._refuse(submission, Reason.CLAIMED)
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)
+
+    async def _lead_on(self, submission: Submission, device_request: DeviceRequest) -> web.Response:
+        """Lead to the question, or deny a device that is too far away to ask about it."""
+        client, visitor = device_request.enabled_client, submission.visitor
+        if client is not None and self.check.rules(client).if_far == "refuse":
+            grant, person = device_request.grant, submission.person
+            if (await self.check.look(visitor, person, grant, client)).far == "refuse":
+                return await self.far.carry_out(submission, device_request)
+        code = self.requests.show(device_request)
+        return see_other(visitor.request, "/device/confirm", code)
 
     async def _claim_outcome(self, grant: Grant, sub: str) -> Outcome:
         if grant.claimed_by not in {None, sub}:
