@@ -12,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from deviceflow.audit.events import DECISION_EVENTS, by_token
+from deviceflow.audit.journal import Audit
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Clients, scope_tokens
 from deviceflow.core.clock import Clock
@@ -79,6 +81,7 @@ class GrantDesk:
     read_code: Callable[[str], list[str]]
     recorder: Recorder
     clock: Clock
+    audit: Audit
     enabled_by_default: bool = True
 
     async def find(self, text: str) -> Grant:
@@ -166,6 +169,8 @@ class GrantDesk:
         )
         match outcome:
             case Outcome.CHANGED:
+                if grant.state is not _ENDS[order.event]:  # it was not sent again
+                    self._record(grant, order)
                 return self._changed(grant, order)
             case Outcome.CLAIMED:
                 raise Refused(DecisionRefusal.CLAIMED, grant)
@@ -178,6 +183,15 @@ class GrantDesk:
             # The approval was sent again after its answer was lost, and the device was faster.
             return now
         raise Refused(DecisionRefusal.DECIDED, now)
+
+    def _record(self, grant: Grant, order: _Order) -> None:
+        self.audit.record(
+            DECISION_EVENTS[order.event],
+            grant=self.grants.log_id(grant.id),
+            client_id=grant.client_id,
+            sub=order.subject.sub if order.subject else "",
+            by=by_token(order.operator),
+        )
 
     def _changed(self, grant: Grant, order: _Order) -> Grant:
         """Return the grant after a decision, without another look at the store."""

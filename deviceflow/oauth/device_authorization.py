@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core import pkce
@@ -58,6 +60,7 @@ class DeviceAuthorizationEndpoint:
     callers: Callers
     clock: Clock
     recorder: Recorder
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -70,7 +73,7 @@ class DeviceAuthorizationEndpoint:
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         address = self.callers.address(request)
         # Before anything that costs: a flood is refused from memory.
-        with _refused_starts():
+        with self._refused_starts(client):
             attempt = self.admission.attempt(client, address, lifetime)
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
@@ -86,7 +89,7 @@ class DeviceAuthorizationEndpoint:
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
-        with _refused_starts():
+        with self._refused_starts(client):
             await self.admission.admit(attempt)
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
@@ -97,6 +100,9 @@ class DeviceAuthorizationEndpoint:
             client_id=client.client_id,
             scope=grant_request.scope,
             address=grant_request.address,
+        )
+        self.audit.record(
+            SecurityEvent.GRANT_STARTED, grant=issued.log_id, client_id=client.client_id
         )
 
         user_code = codes.display(issued.user_code, form.group)
@@ -110,6 +116,27 @@ class DeviceAuthorizationEndpoint:
                 expires_in=lifetime,
                 interval=interval,
             )
+        )
+
+    @contextmanager
+    def _refused_starts(self, client: Client) -> Iterator[None]:
+        """Turn the refusal of a limit into the error that the device receives."""
+        try:
+            yield
+        except TooManyStarts as refusal:
+            self._record_limit(f"start.{refusal.limit}", client)
+            by_address = refusal.limit in {"network", "address"}
+            raise too_many_starts(refusal.wait_s, by_address=by_address) from None
+        except StorePressed as pressed:
+            self._record_limit("start.store", client)
+            raise temporarily_unavailable(pressed.wait_s) from None
+
+    def _record_limit(self, limit: str, client: Client) -> None:
+        self.audit.record(
+            SecurityEvent.LIMIT_REFUSED,
+            outcome="failure",
+            limit=limit,
+            client_id=client.client_id,
         )
 
     def _admit(self, request: web.Request, client: Client) -> ClientRules:
@@ -158,18 +185,6 @@ class DeviceAuthorizationEndpoint:
         if not jkt and client.dpop == "required":
             raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
         return jkt
-
-
-@contextmanager
-def _refused_starts() -> Iterator[None]:
-    """Turn a refusal into the error that the device receives."""
-    try:
-        yield
-    except TooManyStarts as refusal:
-        by_address = refusal.limit in {"network", "address"}
-        raise too_many_starts(refusal.wait_s, by_address=by_address) from None
-    except StorePressed as pressed:
-        raise temporarily_unavailable(pressed.wait_s) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

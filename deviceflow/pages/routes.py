@@ -1,10 +1,13 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.additions import Additions
@@ -54,6 +57,7 @@ from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
@@ -123,7 +127,7 @@ def _shared(parts: Parts) -> SharedParts:
     vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
     visitors = Visitors(
         cookie=cookie,
-        csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
+        csrf=Csrf(keys=parts.installation.challenge_keys, issuer=settings.issuer_url),
         sessions=parts.sessions,
         users=parts.users,
         callers=parts.callers,
@@ -132,7 +136,7 @@ def _shared(parts: Parts) -> SharedParts:
     )
     codes = Codes(settings.device.user_code, parts.clients)
     lifetime = CodeLifetime(settings.device.lifetime_s, parts.clients)
-    seal = Seal(key=parts.installation.challenge_key)
+    seal = Seal(keys=parts.installation.challenge_keys)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
@@ -148,16 +152,17 @@ def _shared(parts: Parts) -> SharedParts:
             ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
+            audit=parts.audit,
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
-        known_browsers=KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key),
+        known_browsers=KnownBrowsers(cookie=cookie, keys=parts.installation.challenge_keys),
         ways=SignInWays.of(settings),
         ceremonies=Ceremonies(
             issuer=settings.issuer_url,
             pages=settings.pages,
             challenges=Challenges(
-                key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
+                keys=parts.installation.challenge_keys, replay=parts.replay, clock=parts.clock
             ),
             store=parts.factors,
             users=parts.users,
@@ -180,7 +185,9 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         known_browsers=known_browsers,
         typed_name=typed_name,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
+    failures = SignInFailures(audit=parts.audit, users=parts.users, installation=parts.installation)
     password = PasswordPage(
         visitors=visitors,
         codes=shared.codes,
@@ -195,6 +202,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         vouched=visitors.vouched,
+        failures=failures,
     )
     second = SecondPage(
         visitors=visitors,
@@ -209,6 +217,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         recorder=parts.recorder,
+        failures=failures,
     )
     routes = [*password.routes(), *second.routes()]
     if visitors.vouched.header:
@@ -220,6 +229,8 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             creates=parts.settings.sign_in.trusted_header_creates,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
+            audit=parts.audit,
         )
         routes += step.routes()
     if ceremonies is not None:
@@ -229,6 +240,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             ceremonies=ceremonies,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
         )
         routes += passkey.routes()
     return routes
@@ -245,7 +257,11 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     )
     new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
     additions = Additions(
-        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+        owners=owners,
+        new_codes=new_codes,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        audit=parts.audit,
     )
     password = ChangePasswordPage(
         owners=owners,
@@ -255,11 +271,12 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
+        audit=parts.audit,
     )
     return [
         *SecurityPage(owners=owners).routes(),
         *password.routes(),
-        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes, audit=parts.audit).routes(),
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
@@ -279,7 +296,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         return []
     visitors, providers = shared.visitors, parts.providers
     detours = Detours(
-        key=parts.installation.challenge_key,
+        keys=parts.installation.challenge_keys,
         issuer=parts.settings.issuer_url,
         cookie=shared.cookie,
         clock=parts.clock,
@@ -302,6 +319,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         clock=parts.clock,
         log=log,
+        audit=parts.audit,
     )
     logout = BackChannelLogout(
         visitors=visitors,
@@ -312,8 +330,14 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         throttle=shared.throttle,
         log=log,
+        audit=parts.audit,
     )
+    parts.links.on_created = partial(_record_new_account, parts.audit)
     return [*start.routes(), *callback.routes(), *logout.routes()]
+
+
+def _record_new_account(audit: Audit, sub: str) -> None:
+    audit.record(SecurityEvent.ACCOUNT_ADDED, sub=sub, way="upstream")
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
@@ -324,6 +348,7 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
         cookie=shared.cookie,
         providers=parts.providers,
         issuer=parts.settings.issuer_url,
+        audit=parts.audit,
     )
 
 
@@ -338,6 +363,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     sessions = SessionsPage(
         door=door,
@@ -345,6 +371,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         cookie=shared.cookie,
         clock=parts.clock,
+        audit=parts.audit,
     )
     not_me = NotMePage(
         settings=parts.settings,
@@ -354,6 +381,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     return [*devices.routes(), *sessions.routes(), *not_me.routes()]
 
@@ -371,7 +399,13 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     refusals = Refusals(seal=shared.seal, codes=codes)
     origins = Origins(server=parts.settings.server, places=parts.places)
     check = ApprovalCheck(settings=parts.settings, origins=origins, clock=parts.clock)
-    far = FarStep(grants=grants, requests=requests, refusals=refusals, recorder=parts.recorder)
+    far = FarStep(
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        recorder=parts.recorder,
+        audit=parts.audit,
+    )
     claim = ClaimStep(
         throttle=throttle,
         grants=grants,
@@ -379,6 +413,8 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         check=check,
         far=far,
+        recorder=parts.recorder,
+        audit=parts.audit,
     )
     decide = DecideStep(
         throttle=throttle,
@@ -389,9 +425,14 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         check=check,
         far=far,
+        audit=parts.audit,
     )
     switch = SwitchStep(
-        grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
+        grants=grants,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        requests=requests,
+        audit=parts.audit,
     )
     report = ReportStep(
         reports=parts.reports,
@@ -399,6 +440,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         grants=grants,
         decide=decide,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
     step = SubmitStep(
         visitors=visitors,
@@ -449,6 +491,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         check=check,
         ways=shared.ways,
         factors=parts.factors,
+        audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
     pages = (enter, confirm, step_up, done, sent)

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from deviceflow.config import Pages
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS, neighbour, question_near
 from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE
 from tests.browser.walking import ask, axe_findings, sign_in, television
@@ -23,7 +24,7 @@ OPENED = {name: visit for name, visit in STATIONS.items() if name != "foreign-fo
 """The pages that can be opened by their address. The other one is the answer to a form."""
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport={"width": 320, "height": 640},

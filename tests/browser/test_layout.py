@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS, question
 from tests.stage.program import Program
 
@@ -27,7 +28,7 @@ ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .butto
   .map((element) => element.outerHTML.slice(0, 80))"""
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport=_phone(360),

@@ -13,6 +13,12 @@ IN_FLIGHT_S = 15.0
 """How long a request may still be on its way after its process has stopped waiting for it: longer
 than any fault holds up a request, and than the server tries to reach its store."""
 
+MESSAGE_S = 1.0
+"""How long a message between hosts takes on a busy machine, at most."""
+
+REPLICATED_S = 2.0
+"""After this time, a write has arrived at replicas that nobody has asked to confirm it."""
+
 GRACE_S = 60.0
 """`device.redemption_grace_s` of the servers under test."""
 
@@ -41,6 +47,15 @@ class World:
         From LATE_S before `since` to `until`, no fault was going on.
         """
         return since >= moment + LATE_S and self.is_calm(since - LATE_S, until)
+
+    def fails_over(self, request: Operation) -> bool:
+        """Return whether the store failed over when a request was answered, or soon afterwards."""
+        return any(
+            each.args.get("fails_over")
+            and each.invoked <= request.ended + REPLICATED_S
+            and each.ended >= request.invoked
+            for each in self.faults
+        )
 
     @property
     def skew_s(self) -> float:

@@ -6,6 +6,8 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core import pkce
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
@@ -62,6 +64,7 @@ class DeviceCodeGrant:
     outboxes: Outboxes
     clock: Clock
     recorder: Recorder
+    audit: Audit
     enabled_by_default: bool
 
     async def handle(self, request: TokenRequest) -> web.Response:
@@ -151,7 +154,15 @@ class DeviceCodeGrant:
             return await self._give_again(tokens, grant, request, entitlement)
         sub = entitlement.subject.sub
         name = self.grants.log_id(grant.id)
-        log.info("grant.redeemed", grant=name, client_id=request.client.client_id, sub=sub)
+        client_id = request.client.client_id
+        log.info("grant.redeemed", grant=name, client_id=client_id, sub=sub)
+        self.audit.record(
+            SecurityEvent.GRANT_REDEEMED,
+            grant=name,
+            grant_id=self.mint.families.grant_id(entitlement.family),
+            client_id=client_id,
+            sub=sub,
+        )
         self.recorder.count(table.REDEMPTIONS, "first")
         self._tell(grant, entitlement)
         if grant.approved_at is not None:
@@ -230,6 +241,14 @@ class DeviceCodeGrant:
             name = self.grants.log_id(grant.id)
             reason = "the client's grants were ended" if is_ended else "user not allowed"
             log.warning("grant.refused", grant=name, client_id=client.client_id, reason=reason)
+            self.audit.record(
+                SecurityEvent.GRANT_REFUSED,
+                outcome="failure",
+                grant=name,
+                client_id=client.client_id,
+                sub=subject.sub if subject else "",
+                reason=reason,
+            )
             raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
         granted = GrantedScope(grant.scope, grant.resources.split())
         access = self.mint.access(request, grant.scope, granted)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome, State
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
@@ -26,8 +30,10 @@ class ClaimStep:
     grants: Grants
     requests: DeviceRequests
     refusals: Refusals
+    audit: Audit
     check: ApprovalCheck
     far: FarStep
+    recorder: Recorder
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Claim the request that the code belongs to, or lead back to the form."""
@@ -37,6 +43,7 @@ class ClaimStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self._refuse(submission, Reason.UNUSABLE)
         is_typed = not submission.is_filled_in
         return await self.claim(submission, device_request, guess, is_typed=is_typed)
@@ -55,6 +62,8 @@ class ClaimStep:
         if reason is not None:
             if reason is Reason.MUST_TYPE:
                 await guess.once(_typing(grant))
+            if reason is Reason.OUTSIDE:
+                self._note_outside(submission)
             return self._refuse(submission, reason)
         code = self.requests.show(device_request)
         match await self._claim_outcome(grant, submission.sub):
@@ -70,6 +79,13 @@ class ClaimStep:
             case Outcome.CLAIMED:
                 name = self.grants.log_id(grant.id)
                 log.warning("grant.claimed_by_another", grant=name, client_id=grant.client_id)
+                self.audit.record(
+                    SecurityEvent.GRANT_CLAIMED_BY_ANOTHER,
+                    outcome="failure",
+                    grant=name,
+                    client_id=grant.client_id,
+                    sub=submission.sub,
+                )
                 return self._refuse(submission, Reason.CLAIMED)
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)
@@ -88,6 +104,12 @@ class ClaimStep:
         if grant.claimed_by not in {None, sub}:
             return Outcome.CLAIMED
         return await self.grants.claim(grant, sub)
+
+    def _note_outside(self, submission: Submission) -> None:
+        self.recorder.count(table.APPROVALS_REFUSED, "network")
+        self.audit.record(
+            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason="network"
+        )
 
     def _reason(
         self, device_request: DeviceRequest, address: str, *, is_typed: bool

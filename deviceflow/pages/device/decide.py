@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import DECISION_EVENTS, SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
@@ -41,6 +43,7 @@ class DecideStep:
     recorder: Recorder
     check: ApprovalCheck
     far: FarStep
+    audit: Audit
 
     async def carry_out(
         self, submission: Submission, event: Event, pressed: str = ""
@@ -59,6 +62,7 @@ class DecideStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
         # A form with a decision may come from anywhere: its code was not typed at the code page.
         return await self.claim.claim(submission, device_request, guess, is_typed=False)
@@ -96,9 +100,18 @@ class DecideStep:
         subject, address = submission.person.subject(), submission.visitor.address
         outcome = await self.grants.decide(grant, event, subject, scope, address)
         self.recorder.count(table.DECIDED, event, outcome)
+        name = self.grants.log_id(grant.id)
+        if outcome is Outcome.CHANGED and grant.state is State.PENDING:  # not sent again
+            self.audit.record(
+                DECISION_EVENTS[event],
+                grant=name,
+                client_id=grant.client_id,
+                sub=submission.sub,
+                way="page",
+            )
         log.info(
             "grant.decided",
-            grant=self.grants.log_id(grant.id),
+            grant=name,
             wanted=event,
             outcome=outcome,
             client_id=grant.client_id,
@@ -148,6 +161,9 @@ class DecideStep:
     def _refuse(self, submission: Submission, rule: str, reason: Reason) -> web.Response:
         """Count that a rule refuses an approval, and lead to the page that says so."""
         self.recorder.count(table.APPROVALS_REFUSED, rule)
+        self.audit.record(
+            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason=rule
+        )
         return self.refusals.lead(submission.visitor, reason, submission.text)
 
 

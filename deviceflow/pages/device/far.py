@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
@@ -24,6 +26,7 @@ class FarStep:
     requests: DeviceRequests
     refusals: Refusals
     recorder: Recorder
+    audit: Audit
 
     async def carry_out(
         self, submission: Submission, device_request: DeviceRequest
@@ -37,9 +40,18 @@ class FarStep:
         if outcome is not Outcome.CHANGED:
             return see_other(visitor.request, "/device/done", self.requests.show(device_request))
         self.recorder.count(table.APPROVALS_REFUSED, "far")
+        name = self.grants.log_id(grant.id)
+        self.audit.record(
+            SecurityEvent.GRANT_DENIED,
+            grant=name,
+            client_id=grant.client_id,
+            sub=submission.sub,
+            way="page",
+            reason="far",
+        )
         log.warning(
             "grant.too_far",
-            grant=self.grants.log_id(grant.id),
+            grant=name,
             client_id=grant.client_id,
             address=grant.address,
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.assurance import Shortfall
 from deviceflow.core.client import Client
 from deviceflow.pages import words
@@ -34,6 +36,7 @@ class StepUpPage:
     check: ApprovalCheck
     ways: SignInWays
     factors: FactorStore
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -53,6 +56,13 @@ class StepUpPage:
         if found.lacks is None:
             return see_other(request, "/device/confirm", self.codes.carry(text))
         lacks, max_age_s = found.lacks, found.rules.max_sign_in_age_s or 0
+        self.audit.record(
+            SecurityEvent.STEP_UP_REQUIRED,
+            outcome="failure",
+            sub=visitor.person.account.sub,
+            client_id=client.client_id,
+            reason=lacks.value,
+        )
         code = self.requests.show(own)
         has_way = await self._has_way(lacks, visitor.person.account.sub)
         context = {
