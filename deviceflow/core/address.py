@@ -38,6 +38,8 @@ SHARED: tuple[Network, ...] = tuple(
 )  # fmt: skip
 """Loopback, private and carrier networks: strangers have the same addresses in theirs."""
 
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
 UNREADABLE = ""
 """What `forwarded_for` returns for an element without a readable address."""
 

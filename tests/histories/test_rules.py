@@ -232,9 +232,28 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     (
         "the disabled get nothing",
         (*SIGNED_IN, operation(3, "disable", sub="ada"), refreshed(4, 1, 2)),
+        (*SIGNED_IN, operation(3, "disable", sub=BOB), refreshed(4, 1, 2)),
+    ),
+    (
+        "the disabled get nothing",  # and nothing is given back
         (
             *(*SIGNED_IN, operation(3, "disable", sub="ada")),
             *(operation(3.5, "enable", sub="ada"), refreshed(4, 1, 2)),
+        ),
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(4, 1, 2)),
+        ),
+    ),
+    (
+        "no device is stranded",
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(14, 1, 0)),
+        ),
+        (
+            *(*SIGNED_IN, operation(3, "disable", sub="ada")),
+            *(operation(3.5, "enable", sub="ada"), refreshed(14, 1, 0)),
         ),
     ),
     (

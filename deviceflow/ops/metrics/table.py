@@ -158,6 +158,8 @@ REFUSALS = counter(
         "start.network",
         "start.address",
         "start.live",
+        "held.all",
+        "held.address",
         SIGN_IN_QUEUE,
         OTHER,
     ),
