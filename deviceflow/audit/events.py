@@ -63,7 +63,7 @@ class SecurityEvent(StrEnum):
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
 
-    SETTINGS_RELOADED = "settings.reloaded"
+    SERVER_CHANGED = "server.changed"
 
     CHAIN_STARTED = "chain.started"
     CHAIN_ENDED = "chain.ended"

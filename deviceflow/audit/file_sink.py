@@ -34,6 +34,11 @@ class FileSink:
         # A thread of its own: passwords are hashed in those of the event loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the file is in."""
+        return self._path.parent
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Keep the file open until the block ends."""
