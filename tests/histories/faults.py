@@ -60,9 +60,8 @@ class Fault(NamedTuple):
 async def kill_worker(site: Site, chance: random.Random) -> None:
     """Kill a worker. The supervisor starts another one."""
     host = chance.choice(site.hosts)
-    before = host.workers
-    victim = chance.choice(before)
-    os.kill(victim, signal.SIGKILL)
+    victim = chance.choice(host.workers)
+    _signal([victim], signal.SIGKILL)
     while victim in host.workers:  # noqa: ASYNC110, another process
         await asyncio.sleep(SHORT_S / 10)
 
@@ -276,14 +275,18 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def _pause(pids: list[int], chance: random.Random) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(pids, signal.SIGSTOP)
     try:
         await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
     finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # the watchdog has ended it
-                os.kill(pid, signal.SIGCONT)
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to those that still run: the watchdog ends a worker that hangs."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _restart(host: Host) -> None:
