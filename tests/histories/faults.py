@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple
@@ -290,8 +291,12 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 def _restart(host: Host) -> None:
+    """Start a host again after a SIGKILL, however long that takes on a busy machine."""
+    known = len(host.log)
     host.stop(signal.SIGKILL)
-    host.start()
+    host.launch()
+    while not any(event["event"] == "server.listening" for event in host.log[known:]):
+        time.sleep(SHORT_S / 5)
 
 
 @asynccontextmanager

@@ -62,14 +62,22 @@ class World:
         """How far a fault has turned a clock, at most."""
         return max((abs(float(each.args.get("jump_s", 0))) for each in self.faults), default=0.0)
 
-    def may_be_disabled(self, kind: str, name: str, request: Operation) -> bool:
-        """Return whether a user or a client may have been disabled when a request was judged."""
-        for order in self.named(_DISABLE[kind], kind, name):
+    def may_be_ended(self, sub: str, request: Operation) -> bool:
+        """Return whether a user may have been disabled before a request was answered.
+
+        That ends the access of all devices, also if the user is enabled later.
+        """
+        orders = self.named(_DISABLE[USER], USER, sub)
+        return any(each.may_have_happened and each.invoked <= request.ended for each in orders)
+
+    def may_be_disabled(self, client: str, request: Operation) -> bool:
+        """Return whether a client may have been disabled when a request was judged."""
+        for order in self.named(_DISABLE[CLIENT], CLIENT, client):
             if not order.may_have_happened or order.invoked > request.ended:
                 continue
             ends = (
                 enable.ended
-                for enable in self.named(_ENABLE[kind], kind, name)
+                for enable in self.named(_ENABLE[CLIENT], CLIENT, client)
                 if enable.is_done and enable.invoked >= order.ended
             )
             if not self.has_settled(

@@ -232,9 +232,17 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     (
         "the disabled get nothing",
         (*SIGNED_IN, operation(3, "disable", sub="ada"), refreshed(4, 1, 2)),
+        (*SIGNED_IN, operation(3, "disable", sub="ada"), refreshed(3.05, 1, 2)),
+    ),
+    (
+        "the disabled get nothing",
         (
             *(*SIGNED_IN, operation(3, "disable", sub="ada")),
             *(operation(3.5, "enable", sub="ada"), refreshed(4, 1, 2)),
+        ),
+        (
+            *(operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(*SIGNED_IN, refreshed(4, 1, 2)),
         ),
     ),
     (
