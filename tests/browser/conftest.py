@@ -224,6 +224,6 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def pictures() -> Path | None:
-    """Where the README's picture goes; None where nobody asked for a new one."""
-    folder = os.environ.get("README_PICTURES")
+    """Where the documentation's pictures go; None where nobody asked for new ones."""
+    folder = os.environ.get("DOCS_PICTURES")
     return Path(folder) if folder else None

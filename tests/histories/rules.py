@@ -125,7 +125,7 @@ def answers_are_explained(story: Story) -> Iterator[str]:
             case "invalid_grant":
                 explained = _may_be_spent(story, poll)
             case "invalid_client":
-                explained = story.world.may_be_disabled(story.client, poll)
+                explained = story.world.may_be_disabled(CLIENT, story.client, poll)
             case _:
                 explained = False
         if not explained and poll.invoked <= story.latest_end:
@@ -138,14 +138,29 @@ def _may_be_denied(story: Story, poll: Operation) -> bool:
     return _may_be_ended(story, poll)
 
 
+def _may_be_ended(story: Story, poll: Operation) -> bool:
+    """Whether the grant may have ended, or the access of a person who may have approved it."""
+    approvers = {str(each.args["sub"]) for each in story.possible("approve")}
+    if any(_may_be_without_access(story, sub, poll) for sub in approvers):
+        return True
+    return _may_be_revoked(story, poll)
+
+
+def _may_be_without_access(story: Story, sub: str, request: Operation) -> bool:
+    """Whether the user may be disabled, or may have been since the approval."""
+    if story.world.may_be_disabled(USER, sub, request):
+        return True
+    given = min((each.invoked for each in story.approvals_of(sub)), default=float("inf"))
+    return story.world.may_have_ended(sub, given, request)
+
+
 def _may_be_spent(story: Story, poll: Operation) -> bool:
     """Whether the code was redeemed, and its tokens cannot be given again."""
     approvals = story.possible("approve")
     if not approvals:
         return False
-    if any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke")):
-        return True
-    if _may_be_ended(story, poll):
+    is_used = any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke"))
+    if is_used or _may_be_ended(story, poll):
         return True
     redeeming = [each for each in story.polls if not each.is_done or each.answer == TOKENS]
     first = min((each.invoked for each in redeeming), default=float("inf"))
@@ -153,16 +168,13 @@ def _may_be_spent(story: Story, poll: Operation) -> bool:
     return poll.ended >= redeemed + GRACE_S - ROUNDING_S
 
 
-def _may_be_ended(story: Story, request: Operation) -> bool:
+def _may_be_revoked(story: Story, request: Operation) -> bool:
     """Whether a device or an operator may have ended the grant."""
     orders = story.world.named("revoke-client", CLIENT, story.client)
-    if any(
+    return any(
         each.may_have_happened and each.invoked <= request.ended
         for each in (*story.all("revoke"), *orders)
-    ):
-        return True
-    approvers = {str(each.args["sub"]) for each in story.possible("approve")}
-    return any(story.world.may_be_ended(sub, request) for sub in approvers)
+    )
 
 
 def obedient_devices_are_in_time(story: Story) -> Iterator[str]:
@@ -211,7 +223,8 @@ def no_device_is_stranded(story: Story) -> Iterator[str]:
             return
         if refresh.answer != INVALID:
             continue
-        if _may_be_ended(story, refresh):
+        sub = next((poll.result["sub"] for poll in story.tokens), "")
+        if _may_be_revoked(story, refresh) or _may_be_without_access(story, sub, refresh):
             return
         yield "invalid_grant for the newest refresh token"
 
@@ -232,7 +245,7 @@ def refresh_answers_are_explained(story: Story) -> Iterator[str]:
     """A refresh gets tokens, or one of the refusals that the history shows."""
     for refresh in story.all("refresh"):
         is_disabled = refresh.answer == CLIENT_REFUSED and story.world.may_be_disabled(
-            story.client, refresh
+            CLIENT, story.client, refresh
         )
         if refresh.answer not in {"", TOKENS, INVALID} and not is_disabled:
             yield f"{refresh.answer} without a reason"
@@ -265,21 +278,18 @@ def the_revoked_stay_revoked(story: Story) -> Iterator[str]:
 def the_disabled_get_nothing(story: Story) -> Iterator[str]:
     """While a user or a client is disabled, its devices get no tokens.
 
-    The devices that a user had before get none afterwards either.
+    What the user had approved before gets none after that either.
     """
-    first = min(story.tokens, key=lambda poll: poll.ended, default=None)
-    sub = "" if first is None else str(first.result["sub"])
-    for order in story.world.named("disable", USER, sub):
-        late = [each for each in story.all("refresh") if each.invoked > order.ended]
-        is_older = first is not None and first.ended < order.invoked
-        if order.is_done and is_older and any(each.answer == TOKENS for each in late):
-            yield f"tokens after {sub} was disabled"
+    sub = next((str(poll.result["sub"]) for poll in story.tokens), "")
     for each in story.all("poll", "refresh"):
         if each.answer != TOKENS:
             continue
         for kind, name in ((USER, sub), (CLIENT, story.client)):
             if story.world.is_disabled(kind, name, each) is not None:
                 yield f"tokens while {name} was disabled"
+        given = story.approvals_of(sub)
+        if given and story.world.has_ended(sub, given, each):
+            yield f"tokens by an approval that ended when {sub} was disabled"
 
 
 RULES: Mapping[str, Rule] = {

@@ -62,22 +62,14 @@ class World:
         """How far a fault has turned a clock, at most."""
         return max((abs(float(each.args.get("jump_s", 0))) for each in self.faults), default=0.0)
 
-    def may_be_ended(self, sub: str, request: Operation) -> bool:
-        """Return whether a user may have been disabled before a request was answered.
-
-        That ends the access of all devices, also if the user is enabled later.
-        """
-        orders = self.named(_DISABLE[USER], USER, sub)
-        return any(each.may_have_happened and each.invoked <= request.ended for each in orders)
-
-    def may_be_disabled(self, client: str, request: Operation) -> bool:
-        """Return whether a client may have been disabled when a request was judged."""
-        for order in self.named(_DISABLE[CLIENT], CLIENT, client):
+    def may_be_disabled(self, kind: str, name: str, request: Operation) -> bool:
+        """Return whether a user or a client may have been disabled when a request was judged."""
+        for order in self.named(_DISABLE[kind], kind, name):
             if not order.may_have_happened or order.invoked > request.ended:
                 continue
             ends = (
                 enable.ended
-                for enable in self.named(_ENABLE[CLIENT], CLIENT, client)
+                for enable in self.named(_ENABLE[kind], kind, name)
                 if enable.is_done and enable.invoked >= order.ended
             )
             if not self.has_settled(
@@ -101,11 +93,35 @@ class World:
                 return order
         return None
 
+    def may_have_ended(self, sub: str, since: float, request: Operation) -> bool:
+        """Return whether what a user gave at `since` may have ended when a request was judged.
+
+        To disable a user ends all of it for good: to enable the user gives nothing back.
+        """
+        return any(
+            order.may_have_happened and _over(order) >= since and order.invoked <= request.ended
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
+    def has_ended(self, sub: str, given: Sequence[Operation], request: Operation) -> bool:
+        """Return whether all that a user gave by these operations had ended before a request."""
+        return any(
+            order.is_done
+            and order.ended <= request.invoked
+            and all(_over(each) < order.invoked for each in given)
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
     def named(self, name: str, kind: str, who: str) -> Iterator[Operation]:
         """Yield the orders of one name about a user or a client."""
         for order in self.orders:
             if order.name == name and order.args[kind] == who:
                 yield order
+
+
+def _over(operation: Operation) -> float:
+    """Return when an operation can no longer take effect."""
+    return operation.ended if operation.is_done else operation.ended + IN_FLIGHT_S
 
 
 @dataclass
@@ -137,6 +153,10 @@ class Story:
     def client(self) -> str:
         """The client's id."""
         return str(self.start.args["client"])
+
+    def approvals_of(self, sub: str) -> list[Operation]:
+        """Return the approvals by a user that may have happened."""
+        return [each for each in self.possible("approve") if each.args["sub"] == sub]
 
     @property
     def polls(self) -> list[Operation]:

@@ -40,6 +40,7 @@ class Submission:
     """A code from a signed-in person. `text`: the code as it was typed.
 
     `is_filled_in`: it came from a link or a QR code, and the person only pressed the button.
+    `retyped`: the code once more, where the device is far away and the client wants that.
     """
 
     visitor: Visitor
@@ -47,6 +48,7 @@ class Submission:
     text: str
     is_filled_in: bool = False
     choice: Choice = NO_CHOICE
+    retyped: str = ""
 
     @property
     def sub(self) -> str:

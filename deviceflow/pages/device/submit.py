@@ -52,6 +52,7 @@ class SubmitStep:
             text=text,
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
             choice=Choice.of(fields),
+            retyped=fields.get("typed_code", ""),
         )
         try:
             return await self._carry_out(submission, fields)
