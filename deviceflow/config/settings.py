@@ -47,6 +47,7 @@ from deviceflow.core.client import (
 )
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
+from deviceflow.core.proof_of_work import MOST_BITS
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
@@ -162,6 +163,7 @@ class Device(Section, frozen=True, kw_only=True):
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
     wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
+    wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
 
 
 class GrantLimits(Section, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
-"""Challenges of passkeys (WebAuthn 13.4.3): for one browser and purpose, for minutes, used once.
+"""Challenges of passkeys (WebAuthn 13.4.3) and of proofs of work.
 
-A page that is looked at stores nothing, so a challenge carries its own end and a keyed digest. Only
-a right answer to it is noted in the store: then it is used.
+They are for one browser and purpose, last for minutes, and are used once. A page that is looked at
+stores nothing, so a challenge carries its own end and a keyed digest. Only a right answer to it is
+noted in the store: then it is used.
 """
 
 import secrets
@@ -23,11 +24,12 @@ _TAG_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Challenges:
-    """Makes and uses challenges. `key`: as that of `Csrf`."""
+    """Makes and uses challenges. `key`: as that of `Csrf`. `kind`: of the mark that one is used."""
 
     key: Callable[[], bytes]
     replay: Replay
     clock: Clock
+    kind: str = "passkey"
 
     def make(self, cookie: str, purpose: str) -> bytes:
         """Make a challenge for the bearer of `cookie`: its end (s), 128 random bits, a digest."""
@@ -45,7 +47,7 @@ class Challenges:
     async def use(self, challenge: bytes) -> bool:
         """Use a good challenge; return False if it was used. May raise StoreUnavailable."""
         name = base64url.encode(challenge)
-        return await self.replay.use("passkey", "", name, LIVES_S + 60)
+        return await self.replay.use(self.kind, "", name, LIVES_S + 60)
 
     def _tag(self, head: bytes, cookie: str, purpose: str) -> bytes:
         digest = blake2b(key=self.key(), digest_size=_TAG_BYTES, person=_PERSON)

@@ -34,6 +34,8 @@ from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
 from deviceflow.pages.device.origin import Origins
+from deviceflow.pages.device.proof import ProofPage
+from deviceflow.pages.device.proofs import Proofs
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
@@ -382,10 +384,22 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         decide=decide,
         recorder=parts.recorder,
     )
+    proofs = Proofs(
+        challenges=Challenges(
+            key=parts.installation.challenge_key,
+            replay=parts.replay,
+            clock=parts.clock,
+            kind="proof",
+        ),
+        bits=parts.settings.device.wave_proof_bits,
+        recorder=parts.recorder,
+    )
+    proof = ProofPage(visitors=visitors, codes=codes, pauses=shared.pauses, proofs=proofs)
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
         pauses=shared.pauses,
+        proofs=proofs,
         claim=claim,
         decide=decide,
         switch=switch,
@@ -433,7 +447,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         factors=parts.factors,
     )
     sent = SentPage(visitors=visitors, codes=codes)
-    pages = (enter, confirm, step_up, done, sent)
+    pages = (enter, proof, confirm, step_up, done, sent)
     return [route for page in pages for route in page.routes()]
 
 
