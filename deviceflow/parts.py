@@ -166,7 +166,7 @@ def open_parts(
     connection.watch = StoreWatch(recorder)
     pushes = PushWatch(recorder)
     installation = secrets.installation
-    clients = Clients(settings.clients)
+    clients = Clients(settings.clients, settings.phishing.barred_scopes)
     clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
     revocations = ClientRevocations(connection)

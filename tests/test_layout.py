@@ -87,6 +87,7 @@ BY_FEATURE = {
     "pages/account/owner.py": "pages/account/test_app.py",  # whom it lets change something
     "pages/account/security.py": "pages/account/test_app.py",  # leads there and back
     "pages/sign_in/arrival.py": "pages/sign_in/test_second.py",  # leads to that page
+    "pages/sign_in/failures.py": "pages/test_audit_events.py",  # by what it records
     "pages/sign_in/half_way.py": "pages/sign_in/test_second.py",  # the state between the steps
     "pages/authorize.py": "oauth/test_authorize.py",  # for machines and for people
     "pages/device/claim.py": "pages/device/test_confirm.py",  # leads to that page

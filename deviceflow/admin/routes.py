@@ -55,6 +55,8 @@ class AdminParts:
             read_code=self.read_code,
             recorder=parts.recorder,
             clock=parts.clock,
+            audit=parts.audit,
+            enabled_by_default=parts.settings.device.enabled_by_default,
         )
 
     def people(self) -> PeopleDesk:
@@ -65,6 +67,7 @@ class AdminParts:
             devices=parts.devices,
             sessions=parts.sessions,
             access=parts.person_access,
+            audit=parts.audit,
         )
 
 
@@ -81,14 +84,21 @@ def _api(shared: AdminParts) -> web.Application:
     refusals = ThinnedLog(("(others)",), shared.parts.clock)
     document = published_document(API)
     bearers = BearerTokens(
-        tokens=shared.tokens, open_path=f"{API}{document.path}", refusals=refusals
+        tokens=shared.tokens,
+        open_path=f"{API}{document.path}",
+        refusals=refusals,
+        audit=shared.parts.audit,
     )
     app = web.Application(middlewares=[answer_problems, bearers.middleware()])
     app.add_routes(document.routes())
     endpoints = (
         GrantEndpoints(desk=shared.desk()),
         FleetEndpoint(watch=shared.fleet),
-        ClientEndpoints(clients=shared.parts.clients, revocations=shared.parts.client_revocations),
+        ClientEndpoints(
+            clients=shared.parts.clients,
+            revocations=shared.parts.client_revocations,
+            audit=shared.parts.audit,
+        ),
         PeopleEndpoints(desk=shared.people()),
     )
     app.add_routes(route for endpoint in endpoints for route in endpoint.routes())
@@ -105,13 +115,13 @@ def _console(shared: AdminParts) -> web.Application:
     if tokens is None:
         return switched_off(templates)
     sessions = ConsoleSessions(
-        tokens=tokens, key=parts.installation.challenge_key, clock=parts.clock
+        tokens=tokens, keys=parts.installation.challenge_keys, clock=parts.clock
     )
     hosts = {parts.settings.server.admin_host.lower(), *parts.settings.admin.hosts}
     frame = Frame(sessions=sessions, templates=templates, hosts=hosts)
     desk, people = shared.desk(), shared.people()
     pages = (
-        ConsoleSignIn(frame=frame, tokens=tokens),
+        ConsoleSignIn(frame=frame, tokens=tokens, audit=parts.audit),
         Overview(frame=frame, watch=shared.fleet, desk=desk, people=people),
         GrantPages(frame=frame, desk=desk),
         ClientPages(frame=frame, clients=parts.clients),

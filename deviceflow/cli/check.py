@@ -13,9 +13,11 @@ from deviceflow.admin.tokens import AdminTokens, AdminTokensError
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
+from deviceflow.policy.phishing import rules_of
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
@@ -88,6 +90,7 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _proofs(settings)
     yield from _upstreams(settings)
     yield from _sign_ins(settings)
+    yield from _barred(settings)
     if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
         yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
@@ -194,15 +197,37 @@ def _upstreams(settings: Settings) -> Iterator[str]:
 
 
 def _sign_ins(settings: Settings) -> Iterator[str]:
-    """List the clients that want more of a sign-in than anybody can offer."""
+    """List where more of a sign-in is wanted than anybody can offer."""
     ways = SignInWays.of(settings)
-    for i, client in enumerate(settings.clients):
-        lacks_passkeys = client.sign_in == "phishing_resistant" and not ways.passkeys
-        if lacks_passkeys or (client.sign_in == "second_factor" and not ways.acr_values):
+    minima: list[tuple[str, SignInMinimum | None]] = [
+        ("phishing.sign_in", settings.phishing.sign_in)
+    ]
+    minima += [(f"clients[{i}].sign_in", each.sign_in) for i, each in enumerate(settings.clients)]
+    for path, minimum in minima:
+        lacks_passkeys = minimum == "phishing_resistant" and not ways.passkeys
+        if lacks_passkeys or (minimum == "second_factor" and not ways.acr_values):
             yield (
-                f'clients[{i}].sign_in: "{client.sign_in}" is more than people can add to their'
+                f'{path}: "{minimum}" is more than people can add to their'
                 " accounts; set sign_in.passkeys, and an issuer with a host name"
             )
+
+
+def _barred(settings: Settings) -> Iterator[str]:
+    """List what clients seem to have, and do not get by the rules against phishing."""
+    named = [(f"clients[{i}].scopes", each.scopes) for i, each in enumerate(settings.clients)]
+    for path, scopes in [*named, ("registration.scopes", settings.registration.scopes)]:
+        for scope in scopes:
+            if scope in settings.phishing.barred_scopes:
+                yield (
+                    f'{path}: "{scope}" is refused, because phishing.barred_scopes has it;'
+                    " take it out of one of them"
+                )
+    enabled = [client for client in settings.clients if client.enabled]
+    if enabled and not any(rules_of(each, settings).uses_device_grant for each in enabled):
+        yield (
+            "device.enabled_by_default: false, and no client has device = true, so no device can"
+            " ask for a code"
+        )
 
 
 def _admin_tokens(settings: Settings) -> Iterator[str]:

@@ -34,8 +34,11 @@ from deviceflow.config.values import (
     WebhookUrl,
     Words,
 )
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
+    ApprovalsPerHour,
     Client,
+    ClientNetwork,
     DisplayName,
     ImagePath,
     Interval,
@@ -43,6 +46,7 @@ from deviceflow.core.client import (
     Limit,
     ScopeToken,
     SecretDigest,
+    SignInAge,
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
@@ -151,6 +155,8 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
 
     verification_uri: ShortAddress | None = None
@@ -162,8 +168,24 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+    enabled_by_default: bool = True
+    verification_uri_complete: bool = True
     wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
     wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
+
+
+class Phishing(Section, frozen=True, kw_only=True):
+    """Rules against phishing (RFC 8628 5.4), for clients without a value of their own.
+
+    The fields are those of `Client`. `barred_scopes`: scopes that no device can get.
+    """
+
+    start_networks: tuple[ClientNetwork, ...] = ()
+    approval_networks: tuple[ClientNetwork, ...] = ()
+    sign_in: SignInMinimum = "any"
+    max_sign_in_age_s: SignInAge | None = None
+    max_approvals_per_hour: ApprovalsPerHour | None = None
+    barred_scopes: tuple[ScopeToken, ...] = ()
 
 
 class GrantLimits(Section, frozen=True, kw_only=True):
@@ -320,6 +342,7 @@ class Settings(Section, frozen=True, kw_only=True):
     redis: Redis = Redis()
     keys: Keys = Keys()
     device: Device = Device()
+    phishing: Phishing = Phishing()
     limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()

@@ -7,6 +7,7 @@ Limits are counted by address, so a client must not be able to choose its own. E
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -33,6 +34,8 @@ SHARED: tuple[Network, ...] = tuple(
     )
 )  # fmt: skip
 """Loopback, private and carrier networks: strangers have the same addresses in theirs."""
+
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 UNREADABLE = ""
 """What `forwarded_for` returns for an element without a readable address."""
@@ -117,6 +120,24 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def is_network(text: str) -> bool:
+    """Return whether `text` is a network or an address, with no bits set behind its prefix."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_in_networks(address: str, networks: Sequence[str]) -> bool:
+    """Return whether `address` is in one of `networks`, each of which `is_network`.
+
+    An address that cannot be read, such as that of a Unix socket, is in none.
+    """
+    parsed = _parse(address)
+    return parsed is not None and _is_within(parsed, [_network(text) for text in networks])
+
+
 def site_key(address: str) -> str | None:
     """Return the /48 of an IPv6 address, the least that a site has; None for an IPv4 address.
 
@@ -143,6 +164,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    return ip_network(text)
 
 
 def _is_within(address: Address, networks: Sequence[Network]) -> bool:

@@ -6,7 +6,7 @@ noted in the store: then it is used.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
@@ -24,9 +24,9 @@ _TAG_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Challenges:
-    """Makes and uses challenges. `key`: as that of `Csrf`. `kind`: of the mark that one is used."""
+    """Makes and uses challenges. `keys`: as those of `Csrf`. `kind`: of the mark of a used one."""
 
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
     replay: Replay
     clock: Clock
     kind: str = "passkey"
@@ -35,12 +35,13 @@ class Challenges:
         """Make a challenge for the bearer of `cookie`: its end (s), 128 random bits, a digest."""
         until = int(self.clock()) + LIVES_S
         head = until.to_bytes(8) + secrets.token_bytes(16)
-        return head + self._tag(head, cookie, purpose)
+        return head + _tag(self.keys()[0], head, cookie, purpose)
 
     def is_good(self, challenge: bytes, cookie: str, purpose: str) -> bool:
         """Say whether this server made it for this browser and purpose, and it has not ended."""
         head, tag = challenge[:_HEAD_BYTES], challenge[_HEAD_BYTES:]
-        if not compare_digest(tag, self._tag(head, cookie, purpose)):
+        tags = (_tag(key, head, cookie, purpose) for key in self.keys())
+        if not any(compare_digest(tag, own) for own in tags):
             return False
         return int.from_bytes(head[:8]) > self.clock()
 
@@ -49,8 +50,9 @@ class Challenges:
         name = base64url.encode(challenge)
         return await self.replay.use(self.kind, "", name, LIVES_S + 60)
 
-    def _tag(self, head: bytes, cookie: str, purpose: str) -> bytes:
-        digest = blake2b(key=self.key(), digest_size=_TAG_BYTES, person=_PERSON)
-        for part in (head, cookie.encode(), purpose.encode()):
-            digest.update(len(part).to_bytes(4) + part)
-        return digest.digest()
+
+def _tag(key: bytes, head: bytes, cookie: str, purpose: str) -> bytes:
+    digest = blake2b(key=key, digest_size=_TAG_BYTES, person=_PERSON)
+    for part in (head, cookie.encode(), purpose.encode()):
+        digest.update(len(part).to_bytes(4) + part)
+    return digest.digest()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import prepare_username
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
@@ -40,6 +42,7 @@ class Throttle:
     wave: GuessWave
     recorder: Recorder
     refusals: ThinnedLog
+    audit: Audit
 
     async def sign_in(self, username: str, address: str, browser: str | None) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
@@ -72,6 +75,14 @@ class Throttle:
             counts = code_counts(sub, address, lifetime_s, in_wave=in_wave)
             return await count_try(self.limits, counts)
         except TooManyTries as refusal:
+            self._note(refusal.rule.name, address, sub)
+            raise
+
+    async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
+        """Count an approval, once for each `grant`, the name of which no other has."""
+        try:
+            return await count_try(self.limits, counts, grant)
+        except TooManyTries as refusal:
             self._note(refusal.rule.name, address)
             raise
 
@@ -94,8 +105,11 @@ class Throttle:
             self._note(refusal.rule.name, address)
             raise
 
-    def _note(self, name: str, address: str) -> None:
+    def _note(self, name: str, address: str, sub: str = "") -> None:
         """Log that a limit refuses: a line a minute for each limit and address, and more."""
+        self.audit.record(
+            SecurityEvent.LIMIT_REFUSED, outcome="failure", limit=name, sub=sub, address=address
+        )
         line = self.refusals.note((name, address))
         if line is not None:
             (limit, address), times = line

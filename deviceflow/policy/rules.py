@@ -16,6 +16,8 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | second-factor.browser | browser | 20 | 86400 s | 900 s |
 | code.address | address | 200 | a code's lifetime | |
 | code.account | account | 8 | a code's lifetime | |
+| approval.account | account | as set | 3600 s | |
+| approval.client | client and account | as set | 3600 s | |
 | code.wave | account | 3 | a code's lifetime | |
 | client.failure-address | address | 300 | 60 s | |
 | client.failure | client and address | 30 | 60 s | |
@@ -33,6 +35,8 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
   their limit (docs/security.md).
+- **approval** counts requests that a person approves, each once: of all clients together, and of
+  one client. There is no limit unless the settings have one (`max_approvals_per_hour`).
 - **code.wave** counts the same codes, while very many wrong ones are tried by all people together
   (`guess_wave`), and only those after the last right one. So somebody who connects many devices
   is held to `code.account` alone. A proof of work goes past this rule, if the settings ask for one.
@@ -58,8 +62,16 @@ CODES_IN_A_WAVE = 3
 """A person who mistypes every tenth code does so three times in a row once in a thousand times."""
 
 DAY_S = 86_400
+HOUR_S = 3_600
 
-Key = Literal["address", "account", "account and address", "browser", "client and address"]
+Key = Literal[
+    "address",
+    "account",
+    "account and address",
+    "browser",
+    "client and address",
+    "client and account",
+]
 
 
 class Rule(NamedTuple):
@@ -103,6 +115,28 @@ def code_address(lifetime_s: int) -> Rule:
 def code_account(lifetime_s: int) -> Rule:
     """Return the rule for the codes that one account may try."""
     return Rule("code.account", "account", GUESSES_PER_LIFETIME, lifetime_s)
+
+
+def approval_account(limit: int) -> Rule:
+    """Return the rule for the requests that a person may approve."""
+    return Rule("approval.account", "account", limit, HOUR_S)
+
+
+def approval_client(limit: int) -> Rule:
+    """Return the rule for the requests of one client that a person may approve."""
+    return Rule("approval.client", "client and account", limit, HOUR_S)
+
+
+def approval_counts(
+    sub: str, client_id: str, of_all: int | None, of_client: int | None
+) -> tuple[Count, ...]:
+    """List what an approval counts under; the limits are None where there is none."""
+    counts = []
+    if of_all is not None:
+        counts.append(Count(approval_account(of_all), sub))
+    if of_client is not None:
+        counts.append(Count(approval_client(of_client), f"{client_id} {sub}"))
+    return tuple(counts)
 
 
 def code_wave(lifetime_s: int) -> Rule:

@@ -46,6 +46,8 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         *("--user-code-alphabet", "numeric", "--user-code-length", "9"),
         *("--no-verification-uri-complete", "--pkce", "required", "--dpop", "required"),
         *("--sign-in", "phishing_resistant", "--max-sign-in-age", "300"),
+        *("--device", "--start-network", "10.0.0.0/8", "--start-network", "2001:db8::/32"),
+        *("--approval-network", "192.0.2.0/24", "--max-approvals-per-hour", "3"),
         *("--starts", "0", "--starts-per-network", "3", "--starts-per-address", "2"),
         *("--live-grants", "9"),
     )
@@ -76,6 +78,10 @@ def test_everything_but_a_secret(clients: Clients, stored: Stored, jwks: str) ->
         dpop="required",
         sign_in="phishing_resistant",
         max_sign_in_age_s=300,
+        device=True,
+        start_networks=("10.0.0.0/8", "2001:db8::/32"),
+        approval_networks=("192.0.2.0/24",),
+        max_approvals_per_hour=3,
         starts=0,
         starts_per_network=3,
         starts_per_address=2,
@@ -111,6 +117,8 @@ def test_keys_from_standard_input(clients: Clients, stored: Stored) -> None:
         (("--user-code-alphabet", "abc"), '--user-code-alphabet: got "abc"; expected at least'),
         (("--user-code-length", "4"), "--user-code-length: got 4; expected a whole number from"),
         (("--user-code-group", "-1"), "--user-code-group: got -1; expected a whole number from"),
+        (("--start-network", "10.0.0.1/8"), '--start-network: got "10.0.0.1/8"; expected'),
+        (("--max-approvals-per-hour", "0"), "--max-approvals-per-hour: got 0; expected a whole"),
         (("--audience", ""), '--audience: got ""; expected the address or name of an API'),
         (("--resource", "api"), '--resource: got "api"; expected an absolute URI'),
         (

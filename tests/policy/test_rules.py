@@ -18,6 +18,9 @@ from deviceflow.policy import rules
 from deviceflow.policy.rules import (
     CODES_IN_A_WAVE,
     Rule,
+    approval_account,
+    approval_client,
+    approval_counts,
     code_account,
     code_address,
     code_counts,
@@ -27,6 +30,7 @@ from deviceflow.policy.rules import (
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
 
 LIFETIME_S = 1234
+AS_SET = 7
 ADDRESSES = 5
 """How many addresses at their limit the length of every code allows for."""
 
@@ -37,6 +41,8 @@ ALL = [
     code_account(LIFETIME_S),
     code_wave(LIFETIME_S),
     code_address(LIFETIME_S),
+    approval_account(AS_SET),
+    approval_client(AS_SET),
 ]
 
 
@@ -47,7 +53,8 @@ def test_the_table_has_every_rule_as_it_is() -> None:
     for rule in ALL:
         window = "a code's lifetime" if rule.window_s == LIFETIME_S else f"{rule.window_s} s"
         delay = f"{rule.longest_delay_s} s" if rule.longest_delay_s else ""
-        assert table[rule.name] == (rule.counted_by, [str(rule.limit), window, delay])
+        limit = "as set" if rule.limit == AS_SET else str(rule.limit)
+        assert table[rule.name] == (rule.counted_by, [limit, window, delay])
 
 
 def test_no_two_rules_share_a_count() -> None:
@@ -65,6 +72,13 @@ def test_the_most_general_rule_is_asked_first() -> None:
     assert names == ["sign-in.address", "sign-in.account", "sign-in.account-address"]
     names = [count.rule.name for count in code_counts("sub", "203.0.113.7", 600)]
     assert names == ["code.address", "code.account"]
+
+
+def test_approvals_count_only_where_there_is_a_limit() -> None:
+    assert approval_counts("sub", "tv", None, None) == ()
+    both = approval_counts("sub", "tv", 20, 3)
+    assert both == ((approval_account(20), "sub"), (approval_client(3), "tv sub"))
+    assert approval_counts("sub", "tv", None, 3) == both[1:]
 
 
 def test_one_address_alone_does_not_delay_others() -> None:

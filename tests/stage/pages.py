@@ -11,6 +11,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.account_marks import AccountMarks
@@ -424,6 +425,8 @@ class Store:
         self.devices = FakeDevices(self.grants)
         self.notice_links = FakeNoticeLinks()
         self.replay = FakeReplay()
+        self.recorder = Recorder.alone()
+        self.audit = Audit(recorder=self.recorder, clock=lambda: self.grants.now)
 
 
 class PageParts(Parts):
@@ -445,7 +448,8 @@ class PageParts(Parts):
             reports=store.reports,
             replay=store.replay,
             callers=Callers(settings.server.proxies),
-            recorder=Recorder.alone(),
+            recorder=store.recorder,
+            audit=store.audit,
             providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
             places=open_places(settings.pages.geoip_file),
         )

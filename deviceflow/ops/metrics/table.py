@@ -62,6 +62,11 @@ DECIDED = counter(
     event=("approve", "deny", "cancel"),
     outcome=tuple(Outcome),
 )
+APPROVALS_REFUSED = counter(
+    "deviceflow_approvals_refused_total",
+    "Approvals that a rule against phishing refused, by rule (docs/security.md).",
+    rule=("network", "sign_in", "too_many"),
+)
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",
     "Time from the approval of a grant to the answer with its tokens.",
@@ -143,6 +148,8 @@ REFUSALS = counter(
         "second-factor.browser",
         "code.address",
         "code.account",
+        "approval.account",
+        "approval.client",
         "code.wave",
         "client.failure",
         "client.failure-address",
@@ -151,6 +158,8 @@ REFUSALS = counter(
         "start.network",
         "start.address",
         "start.live",
+        "held.all",
+        "held.address",
         SIGN_IN_QUEUE,
         OTHER,
     ),

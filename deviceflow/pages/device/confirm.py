@@ -11,10 +11,10 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device import endings, step_up
+from deviceflow.pages.device.approval_check import ApprovalCheck, Findings
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.facts import request_facts
 from deviceflow.pages.device.origin import Origins
-from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.languages import LANGUAGES
@@ -50,7 +50,7 @@ class ConfirmPage:
     origins: Origins
     clock: Clock
     step: SubmitStep
-    check: SignInCheck
+    check: ApprovalCheck
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -74,13 +74,16 @@ class ConfirmPage:
         client = own.enabled_client
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
-        if self.check.lacks(visitor.person, client):
+        found = self.check.look(visitor, visitor.person, client)
+        if found.lacks and not found.is_outside:
             return see_other(request, step_up.STEP_UP_PATH, self.requests.show(own))
-        return await self._page(visitor, own, client)
+        return await self._page(visitor, own, client, found)
 
     async def _page(
-        self, visitor: Visitor, device_request: DeviceRequest, client: Client
+        self, visitor: Visitor, device_request: DeviceRequest, client: Client, found: Findings
     ) -> web.Response:
+        if found.is_outside:
+            return self.done.show(visitor, endings.outside(visitor.address))
         grant, now = device_request.grant, int(self.clock())
         origin = await self.origins.compare(grant.address, visitor.address)
         facts = request_facts(grant, client, self.settings, origin, now)

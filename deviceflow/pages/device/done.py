@@ -49,7 +49,7 @@ class DonePage:
             return see_other(request, "/login", self.codes.carry(text))
         refusal = self.refusals.read(visitor)
         if refusal is not None:
-            return self.show(visitor, _refused(refusal.reason))
+            return self.show(visitor, _refused(refusal.reason, visitor.address))
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         if own is None:
             return self.show(visitor, endings.nothing_known())
@@ -114,7 +114,7 @@ def _denied(name: str, pressed: str) -> Ending:
             return endings.denied(name)
 
 
-def _refused(reason: Reason) -> Ending:
+def _refused(reason: Reason, address: str) -> Ending:
     match reason:
         case Reason.CLAIMED:
             return endings.claimed_by_another()
@@ -122,5 +122,9 @@ def _refused(reason: Reason) -> Ending:
             return endings.client_unavailable()
         case Reason.CANCELLED:
             return endings.cancelled()
+        case Reason.OUTSIDE:
+            return endings.outside(address)
+        case Reason.TOO_MANY:
+            return endings.enough_devices()
         case _:
             return endings.expired()

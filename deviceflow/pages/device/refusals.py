@@ -29,6 +29,8 @@ class Reason(StrEnum):
     UNAVAILABLE = "unavailable"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    OUTSIDE = "outside"
+    TOO_MANY = "too_many"
 
 
 TO_TYPE_AGAIN = frozenset({Reason.UNUSABLE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.MUST_TYPE})

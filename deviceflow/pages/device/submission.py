@@ -58,25 +58,28 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRequest:
-    """A device's request that waits for a person. `code`: the user code, as the store has it."""
+    """A device's request that waits for a person. `code`: the user code, as the store has it.
+
+    `enabled_client`: the client, None if it is unknown, switched off or barred from this grant.
+    """
 
     code: str
     grant: Grant
     client: Client | None
-
-    @property
-    def enabled_client(self) -> Client | None:
-        """The client, None if it is unknown or switched off."""
-        return self.client if self.client is not None and self.client.enabled else None
+    enabled_client: Client | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRequests:
-    """Finds requests by their codes. May raise `StoreUnavailable`."""
+    """Finds requests by their codes. May raise `StoreUnavailable`.
+
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    """
 
     codes: Codes
     clients: Clients
     grants: Grants
+    enabled_by_default: bool
 
     async def find(self, text: str) -> DeviceRequest | None:
         """Find the request that the code in `text` belongs to. A look-up is a guess: count it."""
@@ -105,4 +108,11 @@ class DeviceRequests:
         return self.codes.carry(code) if client is None else self.codes.show(code, client)
 
     def _request(self, code: str, grant: Grant) -> DeviceRequest:
-        return DeviceRequest(code=code, grant=grant, client=self.clients.find(grant.client_id))
+        client = self.clients.find(grant.client_id)
+        is_enabled = (
+            client is not None
+            and client.enabled
+            and client.uses_device_grant(by_default=self.enabled_by_default)
+        )
+        enabled = client if is_enabled else None
+        return DeviceRequest(code=code, grant=grant, client=client, enabled_client=enabled)

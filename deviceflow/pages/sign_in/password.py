@@ -16,6 +16,7 @@ from deviceflow.pages.onward import Onward
 from deviceflow.pages.password_check import PasswordCheck
 from deviceflow.pages.pause import PauseNote, Pauses
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
@@ -73,6 +74,7 @@ class PasswordPage:
     recorder: Recorder
     providers: Providers
     has_form: bool
+    failures: SignInFailures
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -120,6 +122,7 @@ class PasswordPage:
         if account is None:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.failed", address=visitor.address)
+            await self.failures.of_name(username, way="password")
             again = onward.detour(request, "/login", notice="wrong")
             return self._keep_name(visitor, again, username)
         return await self.arrival.first(visitor, account, onward, amr=BY_PASSWORD)
