@@ -65,7 +65,7 @@ DECIDED = counter(
 APPROVALS_REFUSED = counter(
     "deviceflow_approvals_refused_total",
     "Approvals that a rule against phishing refused, by rule (docs/security.md).",
-    rule=("network", "sign_in", "too_many"),
+    rule=("network", "far", "retype", "sign_in", "too_many"),
 )
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",

@@ -41,6 +41,7 @@ class Submission:
 
     `is_filled_in`: it came from a link or a QR code, and the person only pressed the button.
     `is_proven`: the browser has done a proof of work for it.
+    `retyped`: the code once more, where the device is far away and the client wants that.
     """
 
     visitor: Visitor
@@ -49,6 +50,7 @@ class Submission:
     is_filled_in: bool = False
     is_proven: bool = False
     choice: Choice = NO_CHOICE
+    retyped: str = ""
 
     @property
     def sub(self) -> str:

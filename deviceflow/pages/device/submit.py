@@ -56,6 +56,7 @@ class SubmitStep:
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
             is_proven=await self.proofs.take(visitor, visitor.person, fields),
             choice=Choice.of(fields),
+            retyped=fields.get("typed_code", ""),
         )
         try:
             return await self._carry_out(submission, fields)
