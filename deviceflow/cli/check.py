@@ -16,6 +16,7 @@ from deviceflow.cli.store_risks import store_risks
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.assurance import SignInMinimum
+from deviceflow.core.proximity import FarAnswer
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
@@ -215,6 +216,14 @@ def _sign_ins(settings: Settings) -> Iterator[str]:
         ("phishing.sign_in", settings.phishing.sign_in)
     ]
     minima += [(f"clients[{i}].sign_in", each.sign_in) for i, each in enumerate(settings.clients)]
+    far: list[tuple[str, FarAnswer | None]] = [("phishing.if_far", settings.phishing.if_far)]
+    far += [(f"clients[{i}].if_far", each.if_far) for i, each in enumerate(settings.clients)]
+    for path, answer in far:
+        if answer == "step_up" and not ways.acr_values:
+            yield (
+                f'{path}: "step_up" needs a second factor, which people cannot add to their'
+                " accounts; set sign_in.totp or sign_in.passkeys"
+            )
     for path, minimum in minima:
         lacks_passkeys = minimum == "phishing_resistant" and not ways.passkeys
         if lacks_passkeys or (minimum == "second_factor" and not ways.acr_values):
