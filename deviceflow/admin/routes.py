@@ -124,7 +124,7 @@ def _console(shared: AdminParts) -> web.Application:
     if tokens is None:
         return switched_off(templates)
     sessions = ConsoleSessions(
-        tokens=tokens, key=parts.installation.challenge_key, clock=parts.clock
+        tokens=tokens, keys=parts.installation.challenge_keys, clock=parts.clock
     )
     hosts = {parts.settings.server.admin_host.lower(), *parts.settings.admin.hosts}
     frame = Frame(sessions=sessions, templates=templates, hosts=hosts)

@@ -58,6 +58,7 @@ class SecurityEvent(StrEnum):
     KEYS_CHANGED = "keys.changed"
     STORE_EXPORTED = "store.exported"
     STORE_IMPORTED = "store.imported"
+    STORE_MOVED = "store.moved"
 
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_REFUSED = "operator.refused"

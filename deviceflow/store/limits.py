@@ -69,4 +69,4 @@ class Limits:
         await self._connection.command("DEL", self._counter(name, key))
 
     def _counter(self, name: str, key: str) -> str:
-        return keyspace.limit(name, self._installation.name(b"limit", key.encode()))
+        return keyspace.limit(name, self._installation.hidden_name(b"limit", key.encode()))

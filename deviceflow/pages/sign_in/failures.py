@@ -27,7 +27,9 @@ class SignInFailures:
         if account is not None:
             self.of(account.sub, way, reason)
             return
-        hashed = self.installation.name(b"audit name", account_key(name).encode()) if name else ""
+        hashed = (
+            self.installation.hidden_name(b"audit name", account_key(name).encode()) if name else ""
+        )
         self.audit.record(
             SecurityEvent.SIGN_IN_FAILED,
             outcome="failure",
