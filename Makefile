@@ -5,7 +5,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --cu
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
-.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format picture clean
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,9 @@ interop: interop-tools ## run other people's client libraries against the server
 interop-tools: setup
 	@tests/interop/install
 
-picture: setup ## take the README's picture of the demo (needs Chromium)
-	@README_PICTURES=docs $(BIN)/pytest tests/browser/test_demo.py -k approves
+pictures: setup ## take the pictures of README and docs again (needs Chromium)
+	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py layout.py languages.py console.py) \
+		-k 'newcomer_approves or (leaves_the_screen and (question-abroad or devices)) or arabic or figures_are_live'
 
 bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
 	@$(BIN)/python -m benchmarks report

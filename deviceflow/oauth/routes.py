@@ -1,6 +1,7 @@
 """The machine endpoints of a worker, and the objects that each of them uses."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from deviceflow.oauth.metadata import (
 )
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane, PollCounts
+from deviceflow.oauth.poll.shares import PollShares
 from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.oauth.presented_tokens import PresentedTokens
 from deviceflow.oauth.protected_resource import TokenChecks
@@ -33,6 +35,7 @@ from deviceflow.oauth.token.endpoint import TokenEndpoint
 from deviceflow.oauth.token.minting import TokenMint
 from deviceflow.oauth.token.refresh_token import RefreshTokenGrant
 from deviceflow.oauth.userinfo import UserinfoEndpoint
+from deviceflow.ops.metrics import table
 from deviceflow.parts import Parts
 from deviceflow.policy.admission import StartAdmission
 
@@ -55,7 +58,7 @@ class Polling:
 
 def polling(parts: Parts) -> Polling:
     """Make the objects that answer polls in a worker."""
-    device = parts.settings.device
+    device, server = parts.settings.device, parts.settings.server
     judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock, parts.steady)
     held = HeldPolls(
         parts.mirror,
@@ -63,7 +66,9 @@ def polling(parts: Parts) -> Polling:
         parts.holds.announce,
         max_held=device.max_held,
         max_wait=device.max_wait_s,
+        shares=PollShares(server.proxies, server.forwarded_header),
     )
+    held.on_refusal = partial(parts.recorder.count, table.REFUSALS)
     parts.holds.on_other(held.end_older_elsewhere)
     cross_origin = CrossOrigin(parts.settings.server.cors_origins)
     lane = Lane(
@@ -223,6 +228,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         proofs=checks.proofs,
         revocations=parts.client_revocations,
         outboxes=parts.outboxes,
+        callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,
         audit=parts.audit,

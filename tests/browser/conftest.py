@@ -95,6 +95,9 @@ format = "json"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
 
+[device]
+wave_proof_bits = 12
+
 [pages]
 geoip_file = "places.mmdb"
 
@@ -224,6 +227,6 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def pictures() -> Path | None:
-    """Where the README's picture goes; None where nobody asked for a new one."""
-    folder = os.environ.get("README_PICTURES")
+    """Where the documentation's pictures go; None where nobody asked for new ones."""
+    folder = os.environ.get("DOCS_PICTURES")
     return Path(folder) if folder else None

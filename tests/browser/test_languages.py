@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -81,9 +82,13 @@ async def test_a_person_chooses_a_language(shared_site: Program, browser: Browse
     await context.close()
 
 
-async def test_arabic_is_mirrored_and_codes_are_not(shared_site: Program, page: Page) -> None:
+async def test_arabic_is_mirrored_and_codes_are_not(
+    shared_site: Program, page: Page, pictures: Path | None
+) -> None:
     await question_near(page, shared_site)
     await open_in(page, shared_site, "ar", page.url)
+    if pictures:
+        await page.screenshot(path=pictures / "question-ar.png", full_page=True)
     assert await page.locator("html").get_attribute("dir") == "rtl"
     deny = await page.locator("[value=deny]").bounding_box()
     approve = await page.locator("[value=approve]").bounding_box()

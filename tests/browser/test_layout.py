@@ -12,6 +12,13 @@ from tests.browser.stations import STATIONS, question
 from tests.stage.program import Program
 
 WIDTHS = [195, 260, 320, 360, 1280]
+IN_THE_DOCS = {
+    "question-abroad-360-16-light": "question.png",
+    "question-abroad-360-16-dark": "question-dark.png",
+    "devices-360-16-light": "devices.png",
+}
+"""The pictures of the documentation that are taken on the way."""
+
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.querySelectorAll("body *:not(.unseen)")].filter((element) => {
@@ -40,7 +47,9 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
 
 
 @pytest.mark.parametrize("station", STATIONS)
-async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, station: str) -> None:
+async def test_nothing_leaves_the_screen(
+    shared_site: Program, page: Page, station: str, pictures: Path | None
+) -> None:
     """WCAG 1.4.4 and 1.4.10: at each width, and with text of double size."""
     await STATIONS[station](page, shared_site)
     for root in (16, 32):
@@ -49,7 +58,10 @@ async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, stati
             await page.evaluate("(px) => document.documentElement.style.fontSize = `${px}px`", root)
             for scheme in ("light", "dark"):
                 await page.emulate_media(color_scheme=scheme)
-                await _keep_picture(page, f"{station}-{width}-{root}-{scheme}")
+                shown = f"{station}-{width}-{root}-{scheme}"
+                await _keep_picture(page, shown)
+                if pictures and shown in IN_THE_DOCS:
+                    await page.screenshot(path=pictures / IN_THE_DOCS[shown], full_page=True)
             assert await page.evaluate(TOO_WIDE) == [], f"{width} px, root {root} px"
             assert await page.evaluate(ONE_LETTER_LINES) == [], f"{width} px, root {root} px"
 

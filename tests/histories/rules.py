@@ -135,10 +135,23 @@ def answers_are_explained(story: Story) -> Iterator[str]:
 def _may_be_denied(story: Story, poll: Operation) -> bool:
     if any(each.invoked <= poll.ended for each in story.possible("deny", "cancel")):
         return True
+    return _may_be_ended(story, poll)
+
+
+def _may_be_ended(story: Story, poll: Operation) -> bool:
+    """Whether the grant may have ended, or the access of a person who may have approved it."""
     approvers = {str(each.args["sub"]) for each in story.possible("approve")}
-    if any(story.world.may_be_disabled(USER, sub, poll) for sub in approvers):
+    if any(_may_be_without_access(story, sub, poll) for sub in approvers):
         return True
     return _may_be_revoked(story, poll)
+
+
+def _may_be_without_access(story: Story, sub: str, request: Operation) -> bool:
+    """Whether the user may be disabled, or may have been since the approval."""
+    if story.world.may_be_disabled(USER, sub, request):
+        return True
+    given = min((each.invoked for each in story.approvals_of(sub)), default=float("inf"))
+    return story.world.may_have_ended(sub, given, request)
 
 
 def _may_be_spent(story: Story, poll: Operation) -> bool:
@@ -146,7 +159,8 @@ def _may_be_spent(story: Story, poll: Operation) -> bool:
     approvals = story.possible("approve")
     if not approvals:
         return False
-    if any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke")):
+    is_used = any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke"))
+    if is_used or _may_be_ended(story, poll):
         return True
     redeeming = [each for each in story.polls if not each.is_done or each.answer == TOKENS]
     first = min((each.invoked for each in redeeming), default=float("inf"))
@@ -210,7 +224,7 @@ def no_device_is_stranded(story: Story) -> Iterator[str]:
         if refresh.answer != INVALID:
             continue
         sub = next((poll.result["sub"] for poll in story.tokens), "")
-        if _may_be_revoked(story, refresh) or story.world.may_be_disabled(USER, sub, refresh):
+        if _may_be_revoked(story, refresh) or _may_be_without_access(story, sub, refresh):
             return
         yield "invalid_grant for the newest refresh token"
 
@@ -262,7 +276,10 @@ def the_revoked_stay_revoked(story: Story) -> Iterator[str]:
 
 
 def the_disabled_get_nothing(story: Story) -> Iterator[str]:
-    """While a user or a client is disabled, its devices get no tokens."""
+    """While a user or a client is disabled, its devices get no tokens.
+
+    What the user had approved before gets none after that either.
+    """
     sub = next((str(poll.result["sub"]) for poll in story.tokens), "")
     for each in story.all("poll", "refresh"):
         if each.answer != TOKENS:
@@ -270,6 +287,9 @@ def the_disabled_get_nothing(story: Story) -> Iterator[str]:
         for kind, name in ((USER, sub), (CLIENT, story.client)):
             if story.world.is_disabled(kind, name, each) is not None:
                 yield f"tokens while {name} was disabled"
+        given = story.approvals_of(sub)
+        if given and story.world.has_ended(sub, given, each):
+            yield f"tokens by an approval that ended when {sub} was disabled"
 
 
 RULES: Mapping[str, Rule] = {

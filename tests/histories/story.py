@@ -93,11 +93,35 @@ class World:
                 return order
         return None
 
+    def may_have_ended(self, sub: str, since: float, request: Operation) -> bool:
+        """Return whether what a user gave at `since` may have ended when a request was judged.
+
+        To disable a user ends all of it for good: to enable the user gives nothing back.
+        """
+        return any(
+            order.may_have_happened and _over(order) >= since and order.invoked <= request.ended
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
+    def has_ended(self, sub: str, given: Sequence[Operation], request: Operation) -> bool:
+        """Return whether all that a user gave by these operations had ended before a request."""
+        return any(
+            order.is_done
+            and order.ended <= request.invoked
+            and all(_over(each) < order.invoked for each in given)
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
     def named(self, name: str, kind: str, who: str) -> Iterator[Operation]:
         """Yield the orders of one name about a user or a client."""
         for order in self.orders:
             if order.name == name and order.args[kind] == who:
                 yield order
+
+
+def _over(operation: Operation) -> float:
+    """Return when an operation can no longer take effect."""
+    return operation.ended if operation.is_done else operation.ended + IN_FLIGHT_S
 
 
 @dataclass
@@ -129,6 +153,10 @@ class Story:
     def client(self) -> str:
         """The client's id."""
         return str(self.start.args["client"])
+
+    def approvals_of(self, sub: str) -> list[Operation]:
+        """Return the approvals by a user that may have happened."""
+        return [each for each in self.possible("approve") if each.args["sub"] == sub]
 
     @property
     def polls(self) -> list[Operation]:

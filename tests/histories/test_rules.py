@@ -140,6 +140,11 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
         (*APPROVED, operation(2, "disable", sub="ada"), poll(4, "access_denied")),
     ),
     (
+        "answers are explained",  # what a repetition needs has ended with the access
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub=BOB), poll(4, "invalid_grant")),
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub="ada"), poll(4, "invalid_grant")),
+    ),
+    (
         "answers are explained",
         (start(), poll(1, "invalid_client")),
         (start(), operation(0.5, "disable-client", client="tv"), poll(1, "invalid_client")),
@@ -232,9 +237,28 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     (
         "the disabled get nothing",
         (*SIGNED_IN, operation(3, "disable", sub="ada"), refreshed(4, 1, 2)),
+        (*SIGNED_IN, operation(3, "disable", sub=BOB), refreshed(4, 1, 2)),
+    ),
+    (
+        "the disabled get nothing",  # and nothing is given back
         (
             *(*SIGNED_IN, operation(3, "disable", sub="ada")),
             *(operation(3.5, "enable", sub="ada"), refreshed(4, 1, 2)),
+        ),
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(4, 1, 2)),
+        ),
+    ),
+    (
+        "no device is stranded",
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(14, 1, 0)),
+        ),
+        (
+            *(*SIGNED_IN, operation(3, "disable", sub="ada")),
+            *(operation(3.5, "enable", sub="ada"), refreshed(14, 1, 0)),
         ),
     ),
     (

@@ -39,6 +39,5 @@ def test_everything_is_pinned_by_hashes(lock: str) -> None:
         assert name in pinned, f"{text} is not pinned: run make lock"
         version, _ = pinned[name]
         assert version in requirement.specifier, f"{text}, but {version} is pinned: run make lock"
-        )
     assert min(hashes for _, hashes in pinned.values()) >= 1
     assert len(pinned) > len(LOCKS[lock]), "what they need is pinned, too"

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
+from deviceflow.callers import Callers
 from deviceflow.core import pkce
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
@@ -62,6 +63,7 @@ class DeviceCodeGrant:
     proofs: DPoPProofs
     revocations: ClientRevocations
     outboxes: Outboxes
+    callers: Callers
     clock: Clock
     recorder: Recorder
     audit: Audit
@@ -95,7 +97,9 @@ class DeviceCodeGrant:
         return answer_poll(verdict)
 
     async def _hold(self, request: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
-        held = self.held.held_answer(request.http.transport, code, wait)
+        address = self.callers.address(request.http)
+        share = self.held.shares.of(address, request.client.client_id)
+        held = self.held.held_answer(request.http.transport, code, wait, share)
         if held is None:
             return answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING))
         answer = await held
@@ -172,14 +176,17 @@ class DeviceCodeGrant:
     async def _not_redeemed(self, grant: Grant) -> web.Response | None:
         """Answer by the grant as it is now; return None if it is pending.
 
-        If the store has failed over since the grant was read, it may have lost the approval, or
-        the grant. Then the device must not give up its code as a wrong one.
+        An operator may have cancelled it since it was read. If the store has failed over, it may
+        have lost the approval, or the grant. Then the device must not give up its code as a wrong
+        one.
         """
         now = await self.grants.get(grant.id)
         if now is None:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if now.state is State.PENDING:
             return None
+        if (answer := POLL_ANSWERS[now.state]) is not None:
+            return answer_poll(Verdict(answer))
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     def _tell(self, grant: Grant, entitlement: Entitlement) -> None:

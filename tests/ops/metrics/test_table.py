@@ -89,7 +89,9 @@ def test_every_limit_has_its_label() -> None:
     constant = [rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)]
     names = {rule.name for rule in (*made, *constant)}
     names |= {f"start.{limit}" for limit in StartLimits._fields}
-    assert names | {"start.store", SIGN_IN_QUEUE, OTHER} == set(REFUSALS.labels["limit"])
+    assert names | {"start.store", "held.all", "held.address", SIGN_IN_QUEUE, OTHER} == set(
+        REFUSALS.labels["limit"]
+    )
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
