@@ -10,10 +10,13 @@ from pathlib import Path
 import click
 
 from deviceflow.admin.tokens import AdminTokens, AdminTokensError
+from deviceflow.cli.host_risks import folder_risks
 from deviceflow.cli.store_access import with_store
+from deviceflow.cli.store_risks import store_risks
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.assurance import SignInMinimum
+from deviceflow.core.proximity import FarAnswer
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
@@ -30,6 +33,8 @@ from deviceflow.upstream.errors import UpstreamError
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
 SHORT_GRANT_S = 60
+
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104, what is warned of
 
 
 @click.command()
@@ -51,7 +56,7 @@ def check(file: Path, *, with_its_store: bool) -> None:
         for fault in faults:
             click.echo(f"{file}: {fault}", err=True)
         raise SystemExit(1)
-    for warning in warnings(settings):
+    for warning in (*warnings(settings), *folder_risks(settings)):
         click.echo(f"{file}: warning: {warning}", err=True)
     clients = _counted(len(settings.clients), "client")
     click.echo(f"{file}: ok ({clients}, {_counted(len(settings.users), 'user')})")
@@ -85,6 +90,7 @@ def warnings(settings: Settings) -> Iterator[str]:
 def risks(settings: Settings) -> Iterator[str]:
     """List the same, but for the number of clients: a running server also knows those stored."""
     yield from _reach(settings)
+    yield from store_risks(settings.redis.url)
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
@@ -119,6 +125,13 @@ def _reach(settings: Settings) -> Iterator[str]:
                 f"server.trusted_proxies: {network} lets everybody choose the address that limits"
                 " and logs see; name only your own proxies"
             )
+
+    if settings.server.admin_host in _EVERYWHERE:
+        yield (
+            f"server.admin_host: {settings.server.admin_host} shows metrics, and with"
+            " admin.token_file the API, to everybody who reaches this host; name a private address,"
+            " or let a firewall keep others from server.admin_port"
+        )
 
 
 def _grants(settings: Settings) -> Iterator[str]:
@@ -203,6 +216,14 @@ def _sign_ins(settings: Settings) -> Iterator[str]:
         ("phishing.sign_in", settings.phishing.sign_in)
     ]
     minima += [(f"clients[{i}].sign_in", each.sign_in) for i, each in enumerate(settings.clients)]
+    far: list[tuple[str, FarAnswer | None]] = [("phishing.if_far", settings.phishing.if_far)]
+    far += [(f"clients[{i}].if_far", each.if_far) for i, each in enumerate(settings.clients)]
+    for path, answer in far:
+        if answer == "step_up" and not ways.acr_values:
+            yield (
+                f'{path}: "step_up" needs a second factor, which people cannot add to their'
+                " accounts; set sign_in.totp or sign_in.passkeys"
+            )
     for path, minimum in minima:
         lacks_passkeys = minimum == "phishing_resistant" and not ways.passkeys
         if lacks_passkeys or (minimum == "second_factor" and not ways.acr_values):

@@ -58,6 +58,8 @@ UNSET = (
     "device",
     "start-network",
     "approval-network",
+    "near",
+    "if-far",
     "max-approvals-per-hour",
     "verification-uri-complete",
     "starts",
@@ -125,6 +127,10 @@ HELP = {
         " several. Default: the setting phishing.start_networks.",
         "approval_networks": "A network that people may approve from. Repeat the option for"
         " several. Default: the setting phishing.approval_networks.",
+        "near": "How far away from the person a device may be: at the same address, in the same"
+        " network (/24 or /48), in the same country. Default: the setting phishing.near.",
+        "if_far": "What follows if a device is further away: a question, the code once more, a"
+        " second factor, or a denial. Default: the setting phishing.if_far.",
         "max_approvals_per_hour": "How many of its requests one person may approve in an hour.",
         "verification_uri_complete": "Whether a link or a QR code may contain the code. If not,"
         " people type it (RFC 8628 5.4).",

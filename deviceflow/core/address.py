@@ -26,6 +26,9 @@ IPV6_PREFIX = 64
 IPV6_SITE_PREFIX = 48
 """The network of a site (RFC 6177): its owner can use another /64 for every request."""
 
+NETWORK_BITS = {4: 24, 6: 48}
+"""What counts as one network, by the version of IP: an office, a household, a small provider."""
+
 SHARED: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -118,6 +121,14 @@ def rate_key(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
     return address if parsed is None else str(parsed)
+
+
+def network_key(address: str) -> str:
+    """Return the network around `address`: a /24 of IPv4, a /48 of IPv6; other text as it is."""
+    parsed = _parse(address)
+    if parsed is None:
+        return address
+    return str(ip_network(f"{parsed}/{NETWORK_BITS[parsed.version]}", strict=False))
 
 
 def is_network(text: str) -> bool:

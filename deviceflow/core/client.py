@@ -19,6 +19,7 @@ from deviceflow.core.client_methods import (
     ClientMethod,
 )
 from deviceflow.core.display_text import comparison_key, is_display_text, repaired
+from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
@@ -136,6 +137,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
     `device`: whether it may use the device authorization grant. `start_networks`: where its devices
     may start from, `approval_networks`: where people may approve from; anywhere without any.
+    `near`: how far a device may be from the person, and `if_far`: what follows beyond that.
     `max_approvals_per_hour`: of one person. `verification_uri_complete`: False makes the person
     type the code (RFC 8628 5.4).
     `audience`: the `aud` of its access tokens where neither `resource` nor the scope decides it
@@ -171,6 +173,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: bool | None = None
     start_networks: tuple[ClientNetwork, ...] = ()
     approval_networks: tuple[ClientNetwork, ...] = ()
+    near: Distance | None = None
+    if_far: FarAnswer | None = None
     max_approvals_per_hour: ApprovalsPerHour | None = None
     verification_uri_complete: bool | None = None
     audience: Audience | None = None
@@ -215,6 +219,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             or self.start_networks
             or self.approval_networks
             or self.max_approvals_per_hour
+            or self.near
+            or self.if_far
         )
 
     def uses_device_grant(self, *, by_default: bool) -> bool:

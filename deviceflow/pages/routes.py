@@ -37,7 +37,10 @@ from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.origin import Origins
+from deviceflow.pages.device.proof import ProofPage
+from deviceflow.pages.device.proofs import Proofs
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
@@ -396,13 +399,23 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         enabled_by_default=parts.settings.device.enabled_by_default,
     )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = ApprovalCheck(settings=parts.settings, clock=parts.clock)
+    origins = Origins(server=parts.settings.server, places=parts.places)
+    check = ApprovalCheck(settings=parts.settings, origins=origins, clock=parts.clock)
+    far = FarStep(
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        recorder=parts.recorder,
+        audit=parts.audit,
+    )
     claim = ClaimStep(
         throttle=throttle,
         grants=grants,
         requests=requests,
         refusals=refusals,
         check=check,
+        far=far,
+        recorder=parts.recorder,
         audit=parts.audit,
     )
     decide = DecideStep(
@@ -413,6 +426,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         recorder=parts.recorder,
         check=check,
+        far=far,
         audit=parts.audit,
     )
     switch = SwitchStep(
@@ -430,10 +444,22 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         audit=parts.audit,
     )
+    proofs = Proofs(
+        challenges=Challenges(
+            keys=parts.installation.challenge_keys,
+            replay=parts.replay,
+            clock=parts.clock,
+            kind="proof",
+        ),
+        bits=parts.settings.device.wave_proof_bits,
+        recorder=parts.recorder,
+    )
+    proof = ProofPage(visitors=visitors, codes=codes, pauses=shared.pauses, proofs=proofs)
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
         pauses=shared.pauses,
+        proofs=proofs,
         claim=claim,
         decide=decide,
         switch=switch,
@@ -468,7 +494,6 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         codes=codes,
         requests=requests,
         done=done,
-        origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
         check=check,
@@ -483,7 +508,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
-    pages = (enter, confirm, step_up, done, sent)
+    pages = (enter, proof, confirm, step_up, done, sent)
     return [route for page in pages for route in page.routes()]
 
 

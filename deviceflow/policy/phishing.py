@@ -12,6 +12,10 @@ from deviceflow.config import Settings
 from deviceflow.core.address import is_in_networks
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import Client, Clients
+from deviceflow.core.proximity import Distance, FarAnswer
+
+STEP_UP_AGE_S = 300
+"""How old a sign-in may be that is asked for because the device is far away."""
 
 
 class ClientRules(NamedTuple):
@@ -24,6 +28,8 @@ class ClientRules(NamedTuple):
     uses_device_grant: bool
     start_networks: tuple[str, ...]
     approval_networks: tuple[str, ...]
+    near: Distance
+    if_far: FarAnswer
     sign_in: SignInMinimum
     max_sign_in_age_s: int | None
     max_approvals_per_hour: int | None
@@ -37,6 +43,12 @@ class ClientRules(NamedTuple):
         """Return whether a person at `address` may approve."""
         return not self.approval_networks or is_in_networks(address, self.approval_networks)
 
+    def stepped_up(self) -> "ClientRules":
+        """Return the rules for a device that is too far away for a sign-in as usual."""
+        minimum = "second_factor" if self.sign_in == "any" else self.sign_in
+        age_s = min(self.max_sign_in_age_s or STEP_UP_AGE_S, STEP_UP_AGE_S)
+        return self._replace(sign_in=minimum, max_sign_in_age_s=age_s)
+
 
 def rules_of(client: Client, settings: Settings) -> ClientRules:
     """Return the rules of a client. What it says itself replaces what `[phishing]` says."""
@@ -48,6 +60,8 @@ def rules_of(client: Client, settings: Settings) -> ClientRules:
         uses_device_grant=client.uses_device_grant(by_default=device.enabled_by_default),
         start_networks=client.start_networks or general.start_networks,
         approval_networks=client.approval_networks or general.approval_networks,
+        near=client.near or general.near,
+        if_far=client.if_far or general.if_far,
         sign_in=client.sign_in or general.sign_in,
         max_sign_in_age_s=client.max_sign_in_age_s or general.max_sign_in_age_s,
         max_approvals_per_hour=client.max_approvals_per_hour,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deviceflow.config import Device, Phishing, Settings
 from deviceflow.core.client import Client, Clients
-from deviceflow.policy.phishing import CodeLinks, rules_of
+from deviceflow.policy.phishing import STEP_UP_AGE_S, CodeLinks, rules_of
 
 TV = Client(client_id="tv", name="TV")
 NETWORKS = st.one_of(
@@ -26,6 +26,8 @@ OWN = st.fixed_dictionaries(
         "device": st.booleans(),
         "start_networks": st.lists(NETWORKS, min_size=1, max_size=3).map(tuple),
         "approval_networks": st.lists(NETWORKS, min_size=1, max_size=3).map(tuple),
+        "near": st.sampled_from(["address", "network", "country"]),
+        "if_far": st.sampled_from(["show", "retype", "step_up", "refuse"]),
         "sign_in": st.sampled_from(["any", "second_factor", "phishing_resistant"]),
         "max_sign_in_age_s": st.integers(30, 600),
         "verification_uri_complete": st.booleans(),
@@ -84,6 +86,20 @@ def test_what_is_no_address_is_in_no_network() -> None:
     only_four = rules_of(TV, _settings({"approval_networks": ("192.0.2.0/24",)}))
     assert only_four.may_approve(f"::ffff:{ip_address('192.0.2.9')}")
     assert not only_four.may_approve("::ffff:198.51.100.9")
+
+
+@settings(max_examples=40)
+@given(own=OWN)
+def test_a_step_up_never_asks_for_less(own: dict[str, Any]) -> None:
+    rules = rules_of(Client(client_id="tv", name="TV", **own), Settings())
+    stepped = rules.stepped_up()
+    assert stepped.sign_in in {rules.sign_in, "second_factor"} - {"any"}
+    assert stepped.max_sign_in_age_s is not None
+    assert stepped.max_sign_in_age_s <= (rules.max_sign_in_age_s or STEP_UP_AGE_S)
+    assert stepped.stepped_up() == stepped
+    assert rules == stepped._replace(
+        sign_in=rules.sign_in, max_sign_in_age_s=rules.max_sign_in_age_s
+    )
 
 
 def test_links_are_used_if_any_client_allows_them() -> None:

@@ -336,6 +336,8 @@ async def test_a_client_that_restricts_its_grants_has_a_version_of_its_own(store
         {"start_networks": ("192.0.2.0/24",)},
         {"approval_networks": ("192.0.2.0/24",)},
         {"max_approvals_per_hour": 3},
+        {"near": "network"},
+        {"if_far": "refuse"},
     ]
     for changes in restrictions:
         strict = msgspec.structs.replace(TV, **changes)

@@ -65,7 +65,7 @@ DECIDED = counter(
 APPROVALS_REFUSED = counter(
     "deviceflow_approvals_refused_total",
     "Approvals that a rule against phishing refused, by rule (docs/security.md).",
-    rule=("network", "sign_in", "too_many"),
+    rule=("network", "far", "retype", "sign_in", "too_many"),
 )
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",
@@ -168,6 +168,11 @@ GUESS_WAVE = gauge(
     "deviceflow_guess_wave",
     "1 while so many wrong user codes are tried that each account may try fewer.",
     "max",
+)
+PROOFS = counter(
+    "deviceflow_proofs_of_work_total",
+    "Proofs of work that browsers sent with a code. refused: wrong, too old or used.",
+    outcome=("accepted", "refused"),
 )
 NOTICES = counter(
     "deviceflow_notices_total",

@@ -8,7 +8,10 @@ from aiohttp import web
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome, State
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.approval_check import ApprovalCheck
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.redirect import see_other
@@ -29,13 +32,17 @@ class ClaimStep:
     refusals: Refusals
     audit: Audit
     check: ApprovalCheck
+    far: FarStep
+    recorder: Recorder
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Claim the request that the code belongs to, or lead back to the form."""
         text = submission.text
         if not self.requests.codes.read(text):
             return self.refusals.unreadable(submission.visitor, text)
-        guess = await self.throttle.code(submission.sub, submission.visitor.address)
+        guess = await self.throttle.code(
+            submission.sub, submission.visitor.address, is_proven=submission.is_proven
+        )
         device_request = await self.requests.find(text)
         if device_request is None:
             self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
@@ -57,6 +64,8 @@ class ClaimStep:
         if reason is not None:
             if reason is Reason.MUST_TYPE:
                 await guess.once(_typing(grant))
+            if reason is Reason.OUTSIDE:
+                self._note_outside(submission)
             return self._refuse(submission, reason)
         code = self.requests.show(device_request)
         match await self._claim_outcome(grant, submission.sub):
@@ -64,7 +73,7 @@ class ClaimStep:
                 await guess.forgive()
                 await guess.for_cause(_typing(grant)).forgive()
                 await self.throttle.note_right_code(submission.sub)
-                return see_other(visitor.request, "/device/confirm", code)
+                return await self._lead_on(submission, device_request)
             case Outcome.REFUSED if grant.claimed_by == submission.sub:
                 return see_other(visitor.request, "/device/done", code)
             case Outcome.REFUSED:
@@ -83,10 +92,26 @@ class ClaimStep:
             case _:
                 return self._refuse(submission, Reason.UNUSABLE)
 
+    async def _lead_on(self, submission: Submission, device_request: DeviceRequest) -> web.Response:
+        """Lead to the question, or deny a device that is too far away to ask about it."""
+        client, visitor = device_request.enabled_client, submission.visitor
+        if client is not None and self.check.rules(client).if_far == "refuse":
+            grant, person = device_request.grant, submission.person
+            if (await self.check.look(visitor, person, grant, client)).far == "refuse":
+                return await self.far.carry_out(submission, device_request)
+        code = self.requests.show(device_request)
+        return see_other(visitor.request, "/device/confirm", code)
+
     async def _claim_outcome(self, grant: Grant, sub: str) -> Outcome:
         if grant.claimed_by not in {None, sub}:
             return Outcome.CLAIMED
         return await self.grants.claim(grant, sub)
+
+    def _note_outside(self, submission: Submission) -> None:
+        self.recorder.count(table.APPROVALS_REFUSED, "network")
+        self.audit.record(
+            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason="network"
+        )
 
     def _reason(
         self, device_request: DeviceRequest, address: str, *, is_typed: bool

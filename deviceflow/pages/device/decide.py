@@ -14,6 +14,7 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device import step_up
 from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
 from deviceflow.pages.device.submission import (
     Choice,
@@ -41,6 +42,7 @@ class DecideStep:
     refusals: Refusals
     recorder: Recorder
     check: ApprovalCheck
+    far: FarStep
     audit: Audit
 
     async def carry_out(
@@ -75,7 +77,7 @@ class DecideStep:
         """
         counted: Try | None = None
         if event is Event.APPROVE:
-            if refusal := self._refusal(submission, device_request):
+            if refusal := await self._refusal(submission, device_request):
                 return refusal
             try:
                 counted = await self._count(submission, device_request)
@@ -128,7 +130,7 @@ class DecideStep:
         name = self.grants.log_id(grant.id)
         return await self.throttle.approval(counts, name, submission.visitor.address)
 
-    def _refusal(
+    async def _refusal(
         self, submission: Submission, device_request: DeviceRequest
     ) -> web.Response | None:
         """Lead to the page that says why this form approves nothing; None if it may."""
@@ -137,14 +139,21 @@ class DecideStep:
             return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
         code = self.requests.show(device_request)
         # Here, and not only on the page: a form can be kept, and a setting can change.
-        found = self.check.look(visitor, submission.person, client)
+        grant = device_request.grant
+        found = await self.check.look(visitor, submission.person, grant, client)
         if found.is_outside:
             return self._refuse(submission, "network", Reason.OUTSIDE)
+        if found.far == "refuse" and grant.state is State.PENDING:
+            return await self.far.carry_out(submission, device_request)
         if found.lacks is not None:
             self.recorder.count(table.APPROVALS_REFUSED, "sign_in")
             log.info("grant.sign_in_not_enough", lacks=found.lacks, client_id=client.client_id)
             return see_other(visitor.request, step_up.STEP_UP_PATH, code)
-        notice = _fault(submission.choice, client, device_request.grant)
+        notice = _fault(submission.choice, client, grant)
+        typed = self.requests.codes.read(submission.retyped)
+        if not notice and found.far == "retype" and device_request.code not in typed:
+            self.recorder.count(table.APPROVALS_REFUSED, "retype")
+            notice = "retype"
         if not notice:
             return None
         return see_other(visitor.request, "/device/confirm", code, notice=notice)

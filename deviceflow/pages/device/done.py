@@ -115,16 +115,14 @@ def _denied(name: str, pressed: str) -> Ending:
 
 
 def _refused(reason: Reason, address: str) -> Ending:
-    match reason:
-        case Reason.CLAIMED:
-            return endings.claimed_by_another()
-        case Reason.UNAVAILABLE:
-            return endings.client_unavailable()
-        case Reason.CANCELLED:
-            return endings.cancelled()
-        case Reason.OUTSIDE:
-            return endings.outside(address)
-        case Reason.TOO_MANY:
-            return endings.enough_devices()
-        case _:
-            return endings.expired()
+    """Return the page for a reason; `address`: the person's."""
+    if reason is Reason.OUTSIDE:
+        return endings.outside(address)
+    pages = {
+        Reason.CLAIMED: endings.claimed_by_another,
+        Reason.UNAVAILABLE: endings.client_unavailable,
+        Reason.CANCELLED: endings.cancelled,
+        Reason.FAR: endings.far_away,
+        Reason.TOO_MANY: endings.enough_devices,
+    }
+    return pages.get(reason, endings.expired)()

@@ -174,6 +174,18 @@ def outside(address: str) -> Ending:
     )
 
 
+def far_away() -> Ending:
+    """Make the page for a device that is too far away for its client."""
+    return Ending(
+        status=403,
+        mood="bad",
+        title=gettext("device.done.far.title"),
+        happened=gettext("device.done.far.happened"),
+        next_step=gettext("device.done.far.next_step"),
+        button=_new_code(),
+    )
+
+
 def enough_devices() -> Ending:
     """Make the page for a person who has approved as much as is allowed in an hour."""
     return Ending(

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     OUTSIDE = "outside"
     TOO_MANY = "too_many"
+    FAR = "far"
 
 
 TO_TYPE_AGAIN = frozenset({Reason.UNUSABLE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.MUST_TYPE})

@@ -50,8 +50,10 @@ class StepUpPage:
             return see_other(request, "/login", self.codes.carry(text))
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         client = own.enabled_client if own else None
-        found = self.check.look(visitor, visitor.person, client) if client else None
-        if own is None or client is None or found is None or found.lacks is None:
+        if own is None or client is None:
+            return see_other(request, "/device/confirm", self.codes.carry(text))
+        found = await self.check.look(visitor, visitor.person, own.grant, client)
+        if found.lacks is None:
             return see_other(request, "/device/confirm", self.codes.carry(text))
         lacks, max_age_s = found.lacks, found.rules.max_sign_in_age_s or 0
         self.audit.record(
