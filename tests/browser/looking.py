@@ -19,13 +19,15 @@ _TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.querySelectorAll("body *:not(.unseen)")].filter((element) => {
     const box = element.getBoundingClientRect();
-    return element.checkVisibility() && box.width > 0 && (box.right > width + 0.5 || box.left < -0.5);
+    const leaves = box.right > width + 0.5 || box.left < -0.5;
+    return box.width > 0 && leaves && element.checkVisibility();
   });
   const scrolls = document.documentElement.scrollWidth > width;
   return wide.map((element) => element.outerHTML.slice(0, 80)).concat(scrolls ? ["page"] : []);
 }"""
 _ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .button")]
-  .filter((element) => !element.closest(".unseen") && element.textContent.trim().length > 8)
+  .filter((element) => element.checkVisibility() && !element.closest(".unseen"))
+  .filter((element) => element.textContent.trim().length > 8)
   .filter((element) => element.getBoundingClientRect().width <
       3 * parseFloat(getComputedStyle(element).fontSize))
   .map((element) => element.outerHTML.slice(0, 80))"""
