@@ -116,7 +116,8 @@ class InBrowser:
             for selector, text in page.fill.items():
                 await tab.fill(selector, text.format_map(values))
             for selector in page.check:
-                await tab.check(selector)
+                for box in await tab.locator(selector).all():
+                    await box.check()
             before = tab.url
             await tab.click(page.click)
             await tab.wait_for_load_state("networkidle")

@@ -207,6 +207,8 @@ class WrongServer:
                     status = 200
                 if self.has("echo"):
                     body["error_description"] = 'unknown "\u00e9'
+            if self.has("refusals without a word") and status >= 400:
+                body = {}
             if not self.has("answers are kept"):
                 headers = {"Cache-Control": "no-store", **headers}
             kind = "text/html" if self.has("JSON as HTML") else "application/json"
@@ -474,6 +476,8 @@ class WrongServer:
             headers = {"WWW-Authenticate": "Bearer"}
             if self.has("no Bearer challenge"):
                 headers = {}
+            if self.has("an error without a token"):
+                headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return web.Response(status=401, headers=headers)
         if token not in self.access_tokens:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
