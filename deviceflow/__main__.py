@@ -15,6 +15,7 @@ _COMMANDS = {
     "demo": "demo:demo",
     "export": "transfer:export",
     "import": "transfer:import_",
+    "issuer": "issuer:issuer",
     "keys": "keys:keys",
     "login": "login:login",
     "reload": "reload:reload",

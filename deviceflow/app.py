@@ -102,7 +102,8 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) -> web.Application:
     """Build the application that only operators reach."""
     app, feed = web.Application(client_max_size=MAX_BODY_BYTES), parts.feed
-    app.add_routes(Health(lambda: feed.store_state, lambda: feed.unreachable_cause, board).routes())
+    health = Health(lambda: parts.store_state, lambda: feed.unreachable_cause, board)
+    app.add_routes(health.routes())
     metrics = MetricsPage(parts.recorder)
     app.add_routes(metrics.routes())
     app.add_routes(published_openapi(parts.settings).routes())

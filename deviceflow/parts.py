@@ -19,6 +19,7 @@ from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.notices.outbox import Outboxes
+from deviceflow.ops.health import REACHABLE
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
@@ -40,6 +41,7 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.kept_keys import keep_new_keys
 from deviceflow.store.limits import Limits
 from deviceflow.store.links import Links
+from deviceflow.store.load import StoreLoad
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.notice_links import NoticeLinks
 from deviceflow.store.person_access import PersonAccess
@@ -53,6 +55,8 @@ from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
+
+CANCEL_AGAIN_S = 0.5
 
 
 class Secrets(NamedTuple):
@@ -97,6 +101,7 @@ class Parts:
     factors: FactorStore
     limits: Limits
     starts: Starts
+    load: StoreLoad
     reports: Reports
     replay: Replay
     outboxes: Outboxes
@@ -112,6 +117,12 @@ class Parts:
     links: Links
     upstream_answers: UpstreamAnswers
     upstream_sessions: UpstreamSessions
+
+    @property
+    def store_state(self) -> str:
+        """What this worker sees of the store: away, refusing, pressed, or `reachable`."""
+        state = self.feed.store_state
+        return self.load.state or state if state == REACHABLE else state
 
     @property
     def person_access(self) -> PersonAccess:
@@ -131,11 +142,10 @@ class Parts:
         # Read clients and keys as they are now, before the first request is answered: a worker
         # that replaces another one received those of the server's start.
         await self.feed.look_first()
-        feeding = asyncio.create_task(self.feed.run())
+        running = [asyncio.create_task(self.feed.run()), asyncio.create_task(self.load.run())]
         yield
-        feeding.cancel()
-        with suppress(asyncio.CancelledError):
-            await feeding
+        for task in running:
+            await _end(task)
         self.users.close()
         await self.providers.close()
         self.places.close()
@@ -156,7 +166,7 @@ def open_parts(
     connection.watch = StoreWatch(recorder)
     pushes = PushWatch(recorder)
     installation = secrets.installation
-    clients = Clients(settings.clients)
+    clients = Clients(settings.clients, settings.phishing.barred_scopes)
     clients.adopt(secrets.clients)
     stored_clients = StoredClients(connection)
     revocations = ClientRevocations(connection)
@@ -189,8 +199,11 @@ def open_parts(
         installation=installation,
         clock=clock,
     )
+    load = StoreLoad(
+        connection=connection, full_at=settings.limits.store_memory_percent / 100, steady=steady
+    )
     holds = Holds(connection)
-    users = Users(connection, settings.users)
+    users = Users(connection, settings.users, installation.name, steady)
     session_lifetime_s = settings.pages.session_lifetime_s
     feed = Feed(
         connection=connection,
@@ -234,6 +247,7 @@ def open_parts(
         factors=FactorStore(connection, installation),
         limits=limits,
         starts=Starts(connection, installation, clock),
+        load=load,
         reports=Reports(connection, installation, clock),
         replay=Replay(connection, installation),
         outboxes=Outboxes(),
@@ -255,6 +269,15 @@ def open_parts(
         upstream_answers=UpstreamAnswers(connection, installation),
         upstream_sessions=UpstreamSessions(connection, installation, session_lifetime_s, clock),
     )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, also if redis-py swallows a cancellation (gh-86296, before Python 3.12)."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _longest_lifetime(settings: Settings, clients: Clients) -> int:

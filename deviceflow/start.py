@@ -7,6 +7,7 @@ import structlog
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
+from deviceflow.core.store_owner import is_trial
 from deviceflow.parts import Secrets
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
@@ -15,6 +16,7 @@ from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
+from deviceflow.store.owner import note_issuer
 from deviceflow.store.survey import survey
 
 log = structlog.get_logger()
@@ -47,6 +49,10 @@ async def prepare(settings: Settings, redis_url: str, envelope: Envelope = NO_EN
         for finding in findings:
             log.warning("store.finding", finding=finding)
         installation = await Installation.open(connection, envelope)
+        if await note_issuer(connection, settings.issuer_url):
+            if not is_trial(settings.issuer_url):
+                log.info("store.owned", issuer=settings.issuer_url)
+            installation = await Installation.open(connection, envelope)
         _warn_if_unsealed(installation)
         clients = Clients(settings.clients)
         stored_clients = StoredClients(connection)

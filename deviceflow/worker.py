@@ -20,7 +20,7 @@ from deviceflow.admin.tokens import AdminTokens
 from deviceflow.app import Apps, build
 from deviceflow.audit.opening import open_sinks
 from deviceflow.config import Server, Settings
-from deviceflow.core.address import is_trusted
+from deviceflow.core.address import LOOPBACK, is_trusted
 from deviceflow.middleware import answering_expectations, answering_oversize, ending_connections
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.poll.door import Door
@@ -39,7 +39,6 @@ RESERVED_DESCRIPTORS = 256
 """The descriptors that a worker needs for other things than connections: up to 64 connections to
 the store, files, and what is accepted in one turn of the event loop before the door sees it."""
 
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 """This host may have any number of connections: a proxy on it may not be in the settings."""
 
 BEAT_S = 0.25
@@ -130,7 +129,7 @@ async def _serve(
     apps: Apps, public: web.AppRunner, post: Post, cell: StatusCell, line: WorkerLine
 ) -> None:
     async with serving(apps, public, post.sockets.public) as door:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.phase = Phase.SERVING
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
@@ -151,7 +150,7 @@ async def _retire(door: Door, line: WorkerLine) -> None:
 async def _beat(apps: Apps, cell: StatusCell) -> None:
     """Show on the board that this event loop runs, and what it sees of the store."""
     while True:
-        cell.store = apps.parts.feed.store_state
+        cell.store = apps.parts.store_state
         cell.beat()
         await asyncio.sleep(BEAT_S)
 
@@ -160,7 +159,7 @@ def connection_limits(server: Server) -> OpenLimits:
     """Return how many connections this process may have, and how many of them one address."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = sys.maxsize if descriptors < 0 else max(1, descriptors - RESERVED_DESCRIPTORS)
-    exempt = tuple(map(ip_network, (*LOOPBACK, *server.proxies)))
+    exempt = (*LOOPBACK, *map(ip_network, server.proxies))
     return OpenLimits.of(
         most, server.max_connections_per_address, lambda peer: is_trusted(peer, exempt)
     )

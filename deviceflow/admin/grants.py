@@ -12,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from deviceflow.audit.events import DECISION_EVENTS, by_token
+from deviceflow.audit.journal import Audit
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Clients, scope_tokens
 from deviceflow.core.clock import Clock
@@ -69,7 +71,8 @@ class _Order(NamedTuple):
 class GrantDesk:
     """Finds and decides grants for operators. Its coroutines may raise StoreUnavailable.
 
-    `read_code` lists the user codes that a typed text may stand for.
+    `read_code` lists the user codes that a typed text may stand for. `enabled_by_default`: whether
+    clients may use the grant that do not say so themselves.
     """
 
     grants: Grants
@@ -78,6 +81,8 @@ class GrantDesk:
     read_code: Callable[[str], list[str]]
     recorder: Recorder
     clock: Clock
+    audit: Audit
+    enabled_by_default: bool = True
 
     async def find(self, text: str) -> Grant:
         """Return the unexpired grant of a user code as a person types it. May raise Refused.
@@ -134,6 +139,8 @@ class GrantDesk:
         client = self.clients.find(grant.client_id)
         if client is None or not client.enabled:
             raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
+        if not client.uses_device_grant(by_default=self.enabled_by_default):
+            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
         if self.clock() >= grant.expires_at:
             raise Refused(DecisionRefusal.EXPIRED, grant)
         if grant.state is not State.PENDING:
@@ -162,6 +169,8 @@ class GrantDesk:
         )
         match outcome:
             case Outcome.CHANGED:
+                if grant.state is not _ENDS[order.event]:  # it was not sent again
+                    self._record(grant, order)
                 return self._changed(grant, order)
             case Outcome.CLAIMED:
                 raise Refused(DecisionRefusal.CLAIMED, grant)
@@ -174,6 +183,15 @@ class GrantDesk:
             # The approval was sent again after its answer was lost, and the device was faster.
             return now
         raise Refused(DecisionRefusal.DECIDED, now)
+
+    def _record(self, grant: Grant, order: _Order) -> None:
+        self.audit.record(
+            DECISION_EVENTS[order.event],
+            grant=self.grants.log_id(grant.id),
+            client_id=grant.client_id,
+            sub=order.subject.sub if order.subject else "",
+            by=by_token(order.operator),
+        )
 
     def _changed(self, grant: Grant, order: _Order) -> Grant:
         """Return the grant after a decision, without another look at the store."""

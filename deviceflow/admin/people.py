@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.audit.events import SecurityEvent, by_token
+from deviceflow.audit.journal import Audit
 from deviceflow.store.devices import DevicePage, Devices
 from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.sessions import Sessions
@@ -26,6 +28,7 @@ class PeopleDesk:
     devices: Devices
     sessions: Sessions
     access: PersonAccess
+    audit: Audit
 
     async def find(self, text: str) -> Account | None:
         """Return the user of that name, as a person types it, or of that subject."""
@@ -42,6 +45,12 @@ class PeopleDesk:
         is_ended = await self.devices.disconnect(sub, device_id)
         if is_ended:
             log.info("device.disconnected", sub=sub, by=BY_OPERATOR, operator=operator)
+            self.audit.record(
+                SecurityEvent.DEVICE_DISCONNECTED,
+                sub=sub,
+                grant_id=device_id,
+                by=by_token(operator),
+            )
         return is_ended
 
     async def disconnect_all(self, sub: str, operator: str) -> int:
@@ -52,6 +61,9 @@ class PeopleDesk:
         else:
             number = await self.access.disconnect_all(account)
         log.info("devices.disconnected", sub=sub, devices=number, operator=operator)
+        self.audit.record(
+            SecurityEvent.DEVICE_DISCONNECTED, sub=sub, number=number, by=by_token(operator)
+        )
         return number
 
     async def end_sessions(self, sub: str, operator: str) -> int:
@@ -62,4 +74,7 @@ class PeopleDesk:
         else:
             number = await self.access.sign_out(account)
         log.info("sessions.ended", sub=sub, sessions=number, operator=operator)
+        self.audit.record(
+            SecurityEvent.SESSION_ENDED, sub=sub, number=number, by=by_token(operator)
+        )
         return number

@@ -8,6 +8,8 @@ from typing import Literal, TypedDict
 
 import msgspec
 
+from deviceflow.core.grant import Event
+
 SuccessOrFailure = Literal["success", "failure"]
 
 LONGEST_TEXT = 200
@@ -23,6 +25,7 @@ class SecurityEvent(StrEnum):
     GRANT_CANCELLED = "grant.cancelled"
     GRANT_REPORTED = "grant.reported"
     GRANT_CLAIMED_BY_ANOTHER = "grant.claimed_by_another"
+    APPROVAL_REFUSED = "approval.refused"
     GRANT_REDEEMED = "grant.redeemed"
     GRANT_REFUSED = "grant.refused"
 
@@ -55,12 +58,13 @@ class SecurityEvent(StrEnum):
     KEYS_CHANGED = "keys.changed"
     STORE_EXPORTED = "store.exported"
     STORE_IMPORTED = "store.imported"
+    STORE_MOVED = "store.moved"
 
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
 
-    SETTINGS_RELOADED = "settings.reloaded"
+    SERVER_CHANGED = "server.changed"
 
     CHAIN_STARTED = "chain.started"
     CHAIN_ENDED = "chain.ended"
@@ -72,16 +76,26 @@ FLOODS = frozenset(
     {
         SecurityEvent.GRANT_STARTED,
         SecurityEvent.GRANT_REFUSED,
+        SecurityEvent.APPROVAL_REFUSED,
         SecurityEvent.REFRESH_TOKEN_REPLAYED,
         SecurityEvent.REFRESH_TOKEN_WRONG_KEY,
         SecurityEvent.CODE_WRONG,
         SecurityEvent.LIMIT_REFUSED,
         SecurityEvent.SIGN_IN_FAILED,
+        SecurityEvent.STEP_UP_REQUIRED,
         SecurityEvent.CLIENT_REFUSED,
         SecurityEvent.OPERATOR_REFUSED,
     }
 )
-"""What somebody without an account can cause at will. Only these are thinned."""
+"""What can be caused at will, without an account or by reloading. Only these are thinned."""
+
+
+DECISION_EVENTS = {
+    Event.APPROVE: SecurityEvent.GRANT_APPROVED,
+    Event.DENY: SecurityEvent.GRANT_DENIED,
+    Event.CANCEL: SecurityEvent.GRANT_CANCELLED,
+}
+"""The events of decisions, by what the person or the operator wanted."""
 
 
 class Facts(TypedDict, total=False):
@@ -94,6 +108,7 @@ class Facts(TypedDict, total=False):
     tried_name: str
     address: str
     grant: str
+    grant_id: str
     client_id: str
     by: str
     subject: str
@@ -116,6 +131,7 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tried_name: str = ""
     address: str = ""
     grant: str = ""
+    grant_id: str = ""
     client_id: str = ""
     by: str = ""
     subject: str = ""
@@ -133,3 +149,13 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chain: str = ""
     sequence: int = 0
     previous: str = ""
+
+
+def by_token(name: str) -> str:
+    """Say that the operator whose token has that name did something."""
+    return f"token:{name}"
+
+
+def by_user(name: str) -> str:
+    """Say that a user of the system did something, by a command."""
+    return f"os:{name}"

@@ -10,12 +10,17 @@ from pathlib import Path
 import click
 
 from deviceflow.admin.tokens import AdminTokens, AdminTokensError
+from deviceflow.cli.host_risks import folder_risks
 from deviceflow.cli.store_access import with_store
+from deviceflow.cli.store_risks import store_risks
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
+from deviceflow.core.assurance import SignInMinimum
+from deviceflow.core.proximity import FarAnswer
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
+from deviceflow.policy.phishing import rules_of
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.signing import is_public_jwk
 from deviceflow.store.connection import Connection
@@ -28,6 +33,8 @@ from deviceflow.upstream.errors import UpstreamError
 RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
 SHORT_GRANT_S = 60
+
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104, what is warned of
 
 
 @click.command()
@@ -49,7 +56,7 @@ def check(file: Path, *, with_its_store: bool) -> None:
         for fault in faults:
             click.echo(f"{file}: {fault}", err=True)
         raise SystemExit(1)
-    for warning in warnings(settings):
+    for warning in (*warnings(settings), *folder_risks(settings)):
         click.echo(f"{file}: warning: {warning}", err=True)
     clients = _counted(len(settings.clients), "client")
     click.echo(f"{file}: ok ({clients}, {_counted(len(settings.users), 'user')})")
@@ -83,11 +90,13 @@ def warnings(settings: Settings) -> Iterator[str]:
 def risks(settings: Settings) -> Iterator[str]:
     """List the same, but for the number of clients: a running server also knows those stored."""
     yield from _reach(settings)
+    yield from store_risks(settings.redis.url)
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
     yield from _upstreams(settings)
     yield from _sign_ins(settings)
+    yield from _barred(settings)
     if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
         yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:
@@ -116,6 +125,13 @@ def _reach(settings: Settings) -> Iterator[str]:
                 f"server.trusted_proxies: {network} lets everybody choose the address that limits"
                 " and logs see; name only your own proxies"
             )
+
+    if settings.server.admin_host in _EVERYWHERE:
+        yield (
+            f"server.admin_host: {settings.server.admin_host} shows metrics, and with"
+            " admin.token_file the API, to everybody who reaches this host; name a private address,"
+            " or let a firewall keep others from server.admin_port"
+        )
 
 
 def _grants(settings: Settings) -> Iterator[str]:
@@ -194,15 +210,45 @@ def _upstreams(settings: Settings) -> Iterator[str]:
 
 
 def _sign_ins(settings: Settings) -> Iterator[str]:
-    """List the clients that want more of a sign-in than anybody can offer."""
+    """List where more of a sign-in is wanted than anybody can offer."""
     ways = SignInWays.of(settings)
-    for i, client in enumerate(settings.clients):
-        lacks_passkeys = client.sign_in == "phishing_resistant" and not ways.passkeys
-        if lacks_passkeys or (client.sign_in == "second_factor" and not ways.acr_values):
+    minima: list[tuple[str, SignInMinimum | None]] = [
+        ("phishing.sign_in", settings.phishing.sign_in)
+    ]
+    minima += [(f"clients[{i}].sign_in", each.sign_in) for i, each in enumerate(settings.clients)]
+    far: list[tuple[str, FarAnswer | None]] = [("phishing.if_far", settings.phishing.if_far)]
+    far += [(f"clients[{i}].if_far", each.if_far) for i, each in enumerate(settings.clients)]
+    for path, answer in far:
+        if answer == "step_up" and not ways.acr_values:
             yield (
-                f'clients[{i}].sign_in: "{client.sign_in}" is more than people can add to their'
+                f'{path}: "step_up" needs a second factor, which people cannot add to their'
+                " accounts; set sign_in.totp or sign_in.passkeys"
+            )
+    for path, minimum in minima:
+        lacks_passkeys = minimum == "phishing_resistant" and not ways.passkeys
+        if lacks_passkeys or (minimum == "second_factor" and not ways.acr_values):
+            yield (
+                f'{path}: "{minimum}" is more than people can add to their'
                 " accounts; set sign_in.passkeys, and an issuer with a host name"
             )
+
+
+def _barred(settings: Settings) -> Iterator[str]:
+    """List what clients seem to have, and do not get by the rules against phishing."""
+    named = [(f"clients[{i}].scopes", each.scopes) for i, each in enumerate(settings.clients)]
+    for path, scopes in [*named, ("registration.scopes", settings.registration.scopes)]:
+        for scope in scopes:
+            if scope in settings.phishing.barred_scopes:
+                yield (
+                    f'{path}: "{scope}" is refused, because phishing.barred_scopes has it;'
+                    " take it out of one of them"
+                )
+    enabled = [client for client in settings.clients if client.enabled]
+    if enabled and not any(rules_of(each, settings).uses_device_grant for each in enabled):
+        yield (
+            "device.enabled_by_default: false, and no client has device = true, so no device can"
+            " ask for a code"
+        )
 
 
 def _admin_tokens(settings: Settings) -> Iterator[str]:

@@ -26,6 +26,9 @@ USAGE = {
     "tos_uri": "--tos-uri URI",
     "audience": "--audience API",
     "resources": "--resource URI",
+    "start_networks": "--start-network NETWORK",
+    "approval_networks": "--approval-network NETWORK",
+    "max_approvals_per_hour": "--max-approvals-per-hour NUMBER",
     "lifetime_s": "--lifetime SECONDS",
     "interval_s": "--interval SECONDS",
     "max_sign_in_age_s": "--max-sign-in-age SECONDS",
@@ -51,6 +54,14 @@ UNSET = (
     "interval",
     "user-code",
     "max-sign-in-age",
+    "sign-in",
+    "device",
+    "start-network",
+    "approval-network",
+    "near",
+    "if-far",
+    "max-approvals-per-hour",
+    "verification-uri-complete",
     "starts",
     "starts-per-network",
     "starts-per-address",
@@ -110,6 +121,17 @@ HELP = {
     "Grants": {
         "lifetime_s": "How long a code can be used. Default: the setting device.lifetime_s.",
         "interval_s": "Time between two polls. Default: the setting device.interval_s.",
+        "device": "Whether the client may use the device authorization grant at all. Default: the"
+        " setting device.enabled_by_default.",
+        "start_networks": "A network that its devices may ask for codes from. Repeat the option for"
+        " several. Default: the setting phishing.start_networks.",
+        "approval_networks": "A network that people may approve from. Repeat the option for"
+        " several. Default: the setting phishing.approval_networks.",
+        "near": "How far away from the person a device may be: at the same address, in the same"
+        " network (/24 or /48), in the same country. Default: the setting phishing.near.",
+        "if_far": "What follows if a device is further away: a question, the code once more, a"
+        " second factor, or a denial. Default: the setting phishing.if_far.",
+        "max_approvals_per_hour": "How many of its requests one person may approve in an hour.",
         "verification_uri_complete": "Whether a link or a QR code may contain the code. If not,"
         " people type it (RFC 8628 5.4).",
         "pkce": "If required, a grant needs a code_challenge (RFC 7636).",
@@ -175,11 +197,18 @@ class ClientOption(click.Option):
     def __init__(self, group: str, field: str, text: str, *, new: bool) -> None:
         flag, metavar = _flag_of(field), USAGE.get(field, "").partition(" ")[2] or None
         attributes = {**(SPECIAL.get(field) or _attributes(TYPES[field]))}
-        if TYPES[field] == inspect.BoolType():
+        if _is_switch(field):
             flag = f"{flag}/--no-{flag.removeprefix('--')}"
         attributes |= DEFAULTS.get(field, {}) if new else {}
         super().__init__([flag, field], help=text, metavar=metavar, **attributes)
         self.group = group
+
+
+def _is_switch(field: str) -> bool:
+    """Return whether the option has a form that says no: `--device` and `--no-device`."""
+    kind = TYPES[field]
+    types = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return inspect.BoolType() in types and field not in SPECIAL
 
 
 def _attributes(kind: inspect.Type) -> dict[str, Any]:

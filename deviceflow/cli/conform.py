@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import msgspec
 
 from deviceflow import conformance
 from deviceflow.cli.options import fail
-from deviceflow.conformance.browser import InBrowser, read_recipe
+from deviceflow.conformance.browser import InBrowser, find_chromium, read_recipe
 from deviceflow.conformance.check import Check, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.decisions import AskPerson, Decisions, NoDecisions, RunCommand
@@ -195,8 +194,7 @@ def _decisions(how: str, recipe: str | None, values: Sequence[str]) -> Decisions
         known = RECIPES / f"{recipe}.toml"
         own = dict(value.partition("=")[::2] for value in values)
         path = known if known.is_file() else Path(recipe)
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        return InBrowser(read_recipe(path, own), chromium)
+        return InBrowser(read_recipe(path, own), find_chromium())
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
 

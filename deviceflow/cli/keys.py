@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
@@ -26,6 +28,12 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import REMEDY
 from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
+from deviceflow.store.rotation import (
+    OVERLAP_S,
+    RotationUnderWayError,
+    finish_rotation,
+    rotate_keys,
+)
 from deviceflow.store.sealing import seal_all
 from deviceflow.store.signing_keys import SigningKeys
 
@@ -38,7 +46,7 @@ from deviceflow.store.signing_keys import SigningKeys
 def keys(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
 ) -> None:
-    """List, rotate and retire the keys that sign tokens, and seal all keys in the store.
+    """List, rotate and retire the keys that sign tokens; rotate and seal the other keys, too.
 
     A change reaches every worker within a second.
     """
@@ -76,19 +84,41 @@ def list_keys(settings: Settings) -> None:
 
 
 @keys.command()
+@click.option(
+    "--installation",
+    "of_installation",
+    is_flag=True,
+    help="Replace the keys of device codes, names in the store and CSRF tokens instead.",
+)
+@click.option(
+    "--overlap",
+    "overlap_s",
+    type=click.IntRange(0, OVERLAP_S),
+    help="For how long (s) the old keys of the installation serve what was made with them."
+    f"  [default: {OVERLAP_S}]",
+)
 @click.pass_obj
-def rotate(settings: Settings) -> None:
+def rotate(settings: Settings, overlap_s: int | None, *, of_installation: bool) -> None:
     """Sign with a new key from now on.
 
-    The old key stays published until all tokens that it signed have expired. After a change of
-    tokens.algorithm, this also holds for keys of other algorithms. For an algorithm that only
-    clients have, the running server makes the new key, within a second.
+    With --installation, no login and no session ends. Device codes and open forms end with the
+    overlap at the latest.
+
+    Otherwise, the old key stays published until all tokens that it signed have expired. After a
+    change of tokens.algorithm, this also holds for keys of other algorithms. For an algorithm that
+    only clients have, the running server makes the new key, within a second.
     """
+    if of_installation:
+        _rotate_installation(settings, OVERLAP_S if overlap_s is None else overlap_s)
+        return
+    if overlap_s is not None:
+        fail("--overlap is for --installation; a signing key is published while it is needed")
     key = new_key(settings.tokens.algorithm, int(time.time()))
 
     async def add_key(connection: Connection) -> None:
         await (await _opened(settings, connection)).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
+        await _record(settings, "rotated", key.key_id)
 
     with_store(settings, add_key, changes=True)
 
@@ -111,6 +141,7 @@ def retire(settings: Settings, key_id: str) -> None:
         if not await signing_keys.retire(key_id):
             fail(f"there is no key {key_id}; `keys list` shows all keys")
         click.echo(f"{key_id} is withdrawn")
+        await _record(settings, "retired", key_id)
 
     with_store(settings, remove_key, changes=True)
 
@@ -143,13 +174,40 @@ def _store_again(settings: Settings, *, is_sealed: bool) -> None:
         count = await seal_all(connection, installation, signing_keys, is_sealed=is_sealed)
         done = f"sealed by the envelope key {installation.envelope.key_id}"
         click.echo(f"{count} keys are {done if is_sealed else 'not sealed any more'}")
+        await _record(settings, "sealed" if is_sealed else "unsealed")
 
     with_store(settings, store_again, changes=True)
+
+
+def _rotate_installation(settings: Settings, overlap_s: int) -> None:
+    async def replace_keys(connection: Connection) -> None:
+        installation = await open_installation(settings, connection)
+        try:
+            since = await rotate_keys(connection, installation, overlap_s, time.time)
+        except RotationUnderWayError as error:
+            fail(str(error))
+        click.echo(
+            f"new keys of the installation serve from {_second(since)},"
+            f" the old ones until {_second(since + overlap_s)}"
+        )
+        count = await finish_rotation(connection, installation, time.time)
+        click.echo(f"secrets of authenticator apps that were encrypted again: {count}")
+        await _record(settings, "rotated", "installation")
+
+    with_store(settings, replace_keys, changes=True)
 
 
 async def _opened(settings: Settings, connection: Connection) -> SigningKeys:
     installation = await open_installation(settings, connection)
     return open_signing_keys(settings, connection, installation, time.time)
+
+
+async def _record(settings: Settings, reason: str, key_id: str = "") -> None:
+    await record_command(settings, SecurityEvent.KEYS_CHANGED, reason=reason, subject=key_id)
+
+
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _moment(seconds: int) -> str:

@@ -79,6 +79,7 @@ def _store(change: Difference) -> Iterator[str]:
         "store",
         "reachable" if min(after.values(table.STORE_REACHABLE), default=0) else "AWAY",
         "writable" if min(after.values(table.STORE_WRITABLE), default=0) else "REFUSES WRITES",
+        *(("NO NEW GRANTS",) if max(after.values(table.STARTS_PAUSED), default=0) else ()),
         _quantiles(change, table.STORE_COMMANDS),
         f"in flight {after.total(table.STORE_IN_USE):,.0f} of {after.total(table.STORE_POOL):,.0f}",
         f"errors {_rate(rate(table.STORE_ERRORS))}",

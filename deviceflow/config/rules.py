@@ -234,6 +234,7 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
         yield "sign_in.password", "got false without [[upstream]]", "true, or a provider to use"
     yield from _resources_rules(settings)
     yield from _client_resources_rules(settings)
+    yield from _places_rules(settings)
     longest = settings.device.max_interval_s
     for i, client in enumerate(settings.clients):
         if client.interval_s is not None and client.interval_s > longest:
@@ -242,6 +243,18 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
                 f"got {client.interval_s}",
                 f"at most device.max_interval_s, which is {longest}",
             )
+
+
+def _places_rules(settings: Settings) -> Iterator[Finding]:
+    """Without a file of places, no device is known to be in any country."""
+    if settings.pages.geoip_file is not None:
+        return
+    right = '"address" or "network", or pages.geoip_file with the places of addresses'
+    for i, client in enumerate(settings.clients):
+        if client.near == "country":
+            yield f"clients[{i}].near", 'got "country" without places', right
+    if settings.phishing.near == "country":
+        yield "phishing.near", 'got "country" without places', right
 
 
 def _trusted_header_rules(settings: Settings) -> Iterator[Finding]:

@@ -34,8 +34,11 @@ from deviceflow.config.values import (
     WebhookUrl,
     Words,
 )
+from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
+    ApprovalsPerHour,
     Client,
+    ClientNetwork,
     DisplayName,
     ImagePath,
     Interval,
@@ -43,10 +46,13 @@ from deviceflow.core.client import (
     Limit,
     ScopeToken,
     SecretDigest,
+    SignInAge,
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
+from deviceflow.core.proof_of_work import MOST_BITS
+from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
@@ -150,6 +156,8 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
 
     verification_uri: ShortAddress | None = None
@@ -161,6 +169,26 @@ class Device(Section, frozen=True, kw_only=True):
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
     user_code: UserCodeFormat = UserCodeFormat()
+    enabled_by_default: bool = True
+    verification_uri_complete: bool = True
+    wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
+    wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
+
+
+class Phishing(Section, frozen=True, kw_only=True):
+    """Rules against phishing (RFC 8628 5.4), for clients without a value of their own.
+
+    The fields are those of `Client`. `barred_scopes`: scopes that no device can get.
+    """
+
+    start_networks: tuple[ClientNetwork, ...] = ()
+    approval_networks: tuple[ClientNetwork, ...] = ()
+    near: Distance = "address"
+    if_far: FarAnswer = "show"
+    sign_in: SignInMinimum = "any"
+    max_sign_in_age_s: SignInAge | None = None
+    max_approvals_per_hour: ApprovalsPerHour | None = None
+    barred_scopes: tuple[ScopeToken, ...] = ()
 
 
 class GrantLimits(Section, frozen=True, kw_only=True):
@@ -168,12 +196,14 @@ class GrantLimits(Section, frozen=True, kw_only=True):
 
     `starts`: in ten minutes, by all devices; `starts_per_network`: by those in a /48 of IPv6;
     `starts_per_address`: by those at an IPv4 address, or in a /64. `live_grants`: unexpired ones.
+    `store_memory_percent`: the part of its memory from which on the store gets no new grants.
     """
 
     starts: Limit = 1_000_000
     starts_per_network: Limit = 100_000
     starts_per_address: Limit = 30_000
     live_grants: Limit = 1_000_000
+    store_memory_percent: Annotated[int, Meta(ge=0, le=100)] = 80
 
 
 class Tokens(Section, frozen=True, kw_only=True):
@@ -315,6 +345,7 @@ class Settings(Section, frozen=True, kw_only=True):
     redis: Redis = Redis()
     keys: Keys = Keys()
     device: Device = Device()
+    phishing: Phishing = Phishing()
     limits: GrantLimits = GrantLimits()
     tokens: Tokens = Tokens()
     registration: Registration = Registration()

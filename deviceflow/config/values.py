@@ -3,14 +3,13 @@
 `deviceflow.config.reading` reads them, with the `rule` and `secret` of their `extra`.
 """
 
-import ipaddress
 import re
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 
-from deviceflow.core.address import is_loopback
+from deviceflow.core.address import is_loopback, is_network
 from deviceflow.core.client import DisplayName
 from deviceflow.core.envelope_key import EXPECTED_KEY, is_key
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
@@ -59,13 +58,7 @@ NO_PROXIES = "none"
 
 
 def _is_network(text: str) -> bool:
-    if text == NO_PROXIES:
-        return True
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
+    return text == NO_PROXIES or is_network(text)
 
 
 Issuer = Annotated[

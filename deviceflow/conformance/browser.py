@@ -23,6 +23,8 @@ The first page that fits is taken, again and again, until `done` or `refused` is
 """
 
 import asyncio
+import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +149,15 @@ class InBrowser:
             self._browser = await self._playwright.chromium.launch(**options)
             self._context = await self._browser.new_context(locale="en-US")
         return self._context
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: `CHROMIUM`, or one that is installed; None without one.
+
+    The shell without windows comes first: it does the same pages with half the work.
+    """
+    installed = map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))
+    return os.environ.get("CHROMIUM") or next(filter(None, installed), None)
 
 
 async def _playwright() -> "Playwright":

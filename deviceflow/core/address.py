@@ -7,6 +7,7 @@ Limits are counted by address, so a client must not be able to choose its own. E
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -25,6 +26,9 @@ IPV6_PREFIX = 64
 IPV6_SITE_PREFIX = 48
 """The network of a site (RFC 6177): its owner can use another /64 for every request."""
 
+NETWORK_BITS = {4: 24, 6: 48}
+"""What counts as one network, by the version of IP: an office, a household, a small provider."""
+
 SHARED: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -33,6 +37,8 @@ SHARED: tuple[Network, ...] = tuple(
     )
 )  # fmt: skip
 """Loopback, private and carrier networks: strangers have the same addresses in theirs."""
+
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 UNREADABLE = ""
 """What `forwarded_for` returns for an element without a readable address."""
@@ -117,6 +123,32 @@ def rate_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def network_key(address: str) -> str:
+    """Return the network around `address`: a /24 of IPv4, a /48 of IPv6; other text as it is."""
+    parsed = _parse(address)
+    if parsed is None:
+        return address
+    return str(ip_network(f"{parsed}/{NETWORK_BITS[parsed.version]}", strict=False))
+
+
+def is_network(text: str) -> bool:
+    """Return whether `text` is a network or an address, with no bits set behind its prefix."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_in_networks(address: str, networks: Sequence[str]) -> bool:
+    """Return whether `address` is in one of `networks`, each of which `is_network`.
+
+    An address that cannot be read, such as that of a Unix socket, is in none.
+    """
+    parsed = _parse(address)
+    return parsed is not None and _is_within(parsed, [_network(text) for text in networks])
+
+
 def site_key(address: str) -> str | None:
     """Return the /48 of an IPv6 address, the least that a site has; None for an IPv4 address.
 
@@ -143,6 +175,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    return ip_network(text)
 
 
 def _is_within(address: Address, networks: Sequence[Network]) -> bool:

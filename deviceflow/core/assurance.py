@@ -52,6 +52,12 @@ def joined(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
     return (*methods, "mfa")
 
 
+def way_of(amr: Iterable[str]) -> str:
+    """Name the methods for people who operate the server; "proxy" if only a proxy knows them."""
+    words = {"pwd": "password", "otp": "one_time_code", "pop": "passkey"}
+    return "+".join(words[method] for method in amr if method in words) or "proxy"
+
+
 def acr_of(amr: Iterable[str]) -> str | None:
     """Return the level of a sign-in at this server, None for a single factor."""
     methods = set(amr)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from deviceflow.core.address import is_network
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
@@ -18,6 +19,7 @@ from deviceflow.core.client_methods import (
     ClientMethod,
 )
 from deviceflow.core.display_text import comparison_key, is_display_text, repaired
+from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
 
@@ -104,6 +106,16 @@ ImagePath = Annotated[
     str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a picture: PNG, JPEG or WebP")
 ]
 
+ClientNetwork = Annotated[
+    str,
+    Meta(
+        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"',
+        extra={"rule": is_network},
+    ),
+]
+
+ApprovalsPerHour = Annotated[int, Meta(ge=1, le=100_000)]
+
 Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
 Interval = Annotated[int, Meta(ge=1, le=3_600)]
 Limit = Annotated[int, Meta(ge=0, le=100_000_000)]
@@ -123,7 +135,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
     `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
-    `verification_uri_complete`: False makes the person type the code (RFC 8628 5.4).
+    `device`: whether it may use the device authorization grant. `start_networks`: where its devices
+    may start from, `approval_networks`: where people may approve from; anywhere without any.
+    `near`: how far a device may be from the person, and `if_far`: what follows beyond that.
+    `max_approvals_per_hour`: of one person. `verification_uri_complete`: False makes the person
+    type the code (RFC 8628 5.4).
     `audience`: the `aud` of its access tokens where neither `resource` nor the scope decides it
     (RFC 9068 3). `resources`: what it may name in `resource` (RFC 8707). A client that may
     `introspect` (a resource server) and has either learns only of tokens for these.
@@ -154,7 +170,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_code: UserCodeFormat | None = None
     refresh_token: bool | None = None
     enabled: bool = True
-    verification_uri_complete: bool = True
+    device: bool | None = None
+    start_networks: tuple[ClientNetwork, ...] = ()
+    approval_networks: tuple[ClientNetwork, ...] = ()
+    near: Distance | None = None
+    if_far: FarAnswer | None = None
+    max_approvals_per_hour: ApprovalsPerHour | None = None
+    verification_uri_complete: bool | None = None
     audience: Audience | None = None
     resources: tuple[Resource, ...] = ()
     token_format: Literal["jwt", "opaque"] | None = None
@@ -164,7 +186,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pkce: Literal["optional", "required"] = "optional"
     dpop: Literal["optional", "required"] = "optional"
     introspect: bool = False
-    sign_in: SignInMinimum = "any"
+    sign_in: SignInMinimum | None = None
     max_sign_in_age_s: SignInAge | None = None
     verified: bool = True
     starts: Limit | None = None
@@ -188,9 +210,22 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.method.covers or (self.auth_method,)
 
     @property
-    def restricts_sign_in(self) -> bool:
-        """Whether not every signed-in person may approve its grants."""
-        return self.sign_in != "any" or self.max_sign_in_age_s is not None
+    def restricts_grants(self) -> bool:
+        """Whether it has a rule about its grants that no version may ignore."""
+        return bool(
+            self.sign_in
+            or self.max_sign_in_age_s
+            or self.device is not None
+            or self.start_networks
+            or self.approval_networks
+            or self.max_approvals_per_hour
+            or self.near
+            or self.if_far
+        )
+
+    def uses_device_grant(self, *, by_default: bool) -> bool:
+        """Return whether it may use the device authorization grant; `by_default`: the setting."""
+        return by_default if self.device is None else self.device
 
     @property
     def is_public(self) -> bool:
@@ -276,10 +311,14 @@ OneChange = Callable[[Client | None, Client | None], None]
 
 
 class Clients:
-    """The clients by their id. A client of the store replaces one of the file with the same id."""
+    """The clients by their id. A client of the store replaces one of the file with the same id.
 
-    def __init__(self, clients: Iterable[Client]) -> None:
-        self._from_file = {client.client_id: client for client in clients}
+    `barred_scopes`: those that no client has here, whatever its record says.
+    """
+
+    def __init__(self, clients: Iterable[Client], barred_scopes: Collection[str] = ()) -> None:
+        self._barred_scopes = frozenset(barred_scopes)
+        self._from_file = {client.client_id: self.allowed(client) for client in clients}
         self._by_id = dict(self._from_file)
         self._listeners: list[tuple[Callable[[], None], OneChange]] = []
 
@@ -300,13 +339,14 @@ class Clients:
 
     def adopt(self, stored: Iterable[Client]) -> None:
         """Take the clients of the store as they are now."""
-        self._by_id = self._from_file | {client.client_id: client for client in stored}
+        self._by_id = self._from_file | {each.client_id: self.allowed(each) for each in stored}
         for listener, _ in self._listeners:
             listener()
 
     def adopt_one(self, client_id: str, stored: Client | None) -> None:
         """Take one client of the store as it is now; None if the store has it no more."""
-        before, after = self._by_id.get(client_id), stored or self._from_file.get(client_id)
+        before = self._by_id.get(client_id)
+        after = self.allowed(stored) if stored else self._from_file.get(client_id)
         if after is None:
             self._by_id.pop(client_id, None)
         else:
@@ -325,6 +365,17 @@ class Clients:
     def find(self, client_id: str) -> Client | None:
         """Find the client of this id, enabled or not."""
         return self._by_id.get(client_id)
+
+    def allowed(self, client: Client) -> Client:
+        """Return the client without the scopes that are barred."""
+        barred = self._barred_scopes
+        if barred.isdisjoint(client.scopes):
+            return client
+        return msgspec.structs.replace(
+            client,
+            scopes=tuple(scope for scope in client.scopes if scope not in barred),
+            optional_scopes=tuple(each for each in client.optional_scopes if each not in barred),
+        )
 
 
 def algorithms_of(clients: Iterable[Client], default: str) -> list[str]:

@@ -60,13 +60,14 @@ class DeviceCode(NamedTuple):
 class DeviceCodeKey:
     """A key: `secret` is 32 random bytes, `key_id` is 0 to 255.
 
-    `lost`: the store has lost the grants that were issued with this key.
+    `until`: when all of its codes end, in s, whatever they say; None for a key that has no
+    successor. It is 0 for a lost key: the store has lost the grants that were issued with it.
     """
 
-    def __init__(self, key_id: int, secret: bytes, *, lost: bool = False) -> None:
+    def __init__(self, key_id: int, secret: bytes, *, until: int | None = None) -> None:
         self.key_id = key_id
         self.secret = secret
-        self.lost = lost
+        self.until = until
         self._tag = blake2b(digest_size=16, key=secret, person=b"df-code-tag")
         self._mask = blake2b(digest_size=16, key=secret, person=b"df-code-mask")
 
@@ -85,10 +86,15 @@ class DeviceCodeKey:
 
 
 class DeviceCodes:
-    """Seal new codes with the newest key, and open codes of every known key."""
+    """Seal new codes with one key, and open codes of every known key.
+
+    `sealing`: the id of the key that seals; None for the newest. A new key is known to all workers
+    for a moment before it seals.
+    """
 
     def __init__(self, keys: Iterable[DeviceCodeKey]) -> None:
         self.keys = tuple(keys)
+        self.sealing: int | None = None
 
     def adopt(self, keys: Iterable[DeviceCodeKey]) -> None:
         """Use `keys` from now on, the newest first."""
@@ -96,7 +102,7 @@ class DeviceCodes:
 
     def seal(self, grant_id: int, expires_at: int, interval: int, client_id: str) -> str:
         """Return the device code of a new grant, 43 characters of base64url."""
-        key = self.keys[0]
+        key = next((key for key in self.keys if key.key_id == self.sealing), self.keys[0])
         rest = ((expires_at << 16 | interval) << 8 | key.key_id) << 8 | _VERSION
         tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
         high, low = key.stream(tag)
@@ -118,7 +124,9 @@ class DeviceCodes:
             grant_id, rest = masked_id ^ high, masked_rest ^ low
             if compare_digest(key.tag(_HALVES.pack(grant_id, rest), client_id), tag):
                 # A grant that the store has lost can no longer be approved. Its code counts as
-                # expired, so the device starts again and does not wait in vain.
-                expires_at = 0 if key.lost else rest >> 32
+                # expired, so the device starts again and does not wait in vain. A key that was
+                # replaced, perhaps because it leaked, makes no code that outlives its time.
+                ends_at = rest >> 32
+                expires_at = ends_at if key.until is None else min(ends_at, key.until)
                 return DeviceCode(grant_id, expires_at, rest >> 16 & 0xFFFF, rest >> 8 & 0xFF)
         return None

@@ -5,6 +5,7 @@ header. `signing.py` checks the JWT: its `typ`, an asymmetric `alg`, a public `j
 signature. This module checks the claims: `htm`, `htu`, `iat`, `nonce` and `ath`.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, NamedTuple
@@ -83,11 +84,15 @@ def nonce(key: bytes, now: float, steps_back: int = 0) -> str:
     return base64url.encode(digest)
 
 
-def check_nonce(proof: Proof, key: bytes, now: float) -> None:
-    """Accept the current nonce and the previous nonce. May raise NonceError."""
+def check_nonce(proof: Proof, keys: Sequence[bytes], now: float) -> None:
+    """Accept the current nonce and the previous nonce of each key. May raise NonceError."""
     # JSON can hold half a surrogate pair, which UTF-8 cannot encode.
     proof_nonce = str(proof.claims.get("nonce", "")).encode(errors="surrogatepass")
-    good = [compare_digest(proof_nonce, nonce(key, now, back).encode()) for back in (0, 1)]
+    good = [
+        compare_digest(proof_nonce, nonce(key, now, back).encode())
+        for key in keys
+        for back in (0, 1)
+    ]
     if not any(good):
         raise NonceError("The DPoP proof needs the nonce that this answer brings.")
 

@@ -135,6 +135,11 @@ def unauthorized_client(description: str) -> OAuthError:
     return OAuthError("unauthorized_client", description)
 
 
+def no_device_grant() -> OAuthError:
+    """Make the error for a client that may not use this grant type (RFC 8628 3.2, RFC 6749 5.2)."""
+    return unauthorized_client("This client may not use the device authorization grant.")
+
+
 def invalid_dpop_proof(description: str) -> OAuthError:
     """Make the error for a DPoP proof that is not valid (RFC 9449 5)."""
     return OAuthError("invalid_dpop_proof", description)

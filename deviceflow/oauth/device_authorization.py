@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core import pkce
@@ -21,18 +23,24 @@ from deviceflow.core.errors import (
     invalid_request,
     invalid_scope,
     invalid_target,
+    no_device_grant,
+    temporarily_unavailable,
     too_many_starts,
+    unauthorized_client,
 )
 from deviceflow.core.messages import DeviceAuthorizationResponse
 from deviceflow.core.resources import Resources
 from deviceflow.oauth.answers import json_response
 from deviceflow.oauth.clients.authentication import ClientAuthentication
+from deviceflow.oauth.clients.refusals import RefusalLog
 from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
-from deviceflow.policy.admission import StartAdmission, TooManyStarts
+from deviceflow.policy.admission import StartAdmission, StorePressed, TooManyStarts
+from deviceflow.policy.phishing import ClientRules, rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
+OTHER_NETWORK = "This client may not ask for codes from this network."
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 
 log = structlog.get_logger()
@@ -44,6 +52,7 @@ class DeviceAuthorizationEndpoint:
 
     settings: Settings
     authentication: ClientAuthentication
+    refusals: RefusalLog
     proofs: DPoPProofs
     resources: Resources
     grants: Grants
@@ -51,6 +60,7 @@ class DeviceAuthorizationEndpoint:
     callers: Callers
     clock: Clock
     recorder: Recorder
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -59,10 +69,11 @@ class DeviceAuthorizationEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. May raise OAuthError, StoreUnavailable."""
         _, parameters, client, names = await self.authentication.read(request)
+        must_type = self._admit(request, client).must_type
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         address = self.callers.address(request)
         # Before anything that costs: a flood is refused from memory.
-        with _refused_starts():
+        with self._refused_starts(client):
             attempt = self.admission.attempt(client, address, lifetime)
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
@@ -78,7 +89,7 @@ class DeviceAuthorizationEndpoint:
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
-        with _refused_starts():
+        with self._refused_starts(client):
             await self.admission.admit(attempt)
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
@@ -90,6 +101,9 @@ class DeviceAuthorizationEndpoint:
             scope=grant_request.scope,
             address=grant_request.address,
         )
+        self.audit.record(
+            SecurityEvent.GRANT_STARTED, grant=issued.log_id, client_id=client.client_id
+        )
 
         user_code = codes.display(issued.user_code, form.group)
         complete = self.settings.verification_uri_complete(user_code)
@@ -98,11 +112,46 @@ class DeviceAuthorizationEndpoint:
                 device_code=issued.device_code,
                 user_code=user_code,
                 verification_uri=self.settings.verification_uri,
-                verification_uri_complete=complete if client.verification_uri_complete else None,
+                verification_uri_complete=None if must_type else complete,
                 expires_in=lifetime,
                 interval=interval,
             )
         )
+
+    @contextmanager
+    def _refused_starts(self, client: Client) -> Iterator[None]:
+        """Turn the refusal of a limit into the error that the device receives."""
+        try:
+            yield
+        except TooManyStarts as refusal:
+            self._record_limit(f"start.{refusal.limit}", client)
+            by_address = refusal.limit in {"network", "address"}
+            raise too_many_starts(refusal.wait_s, by_address=by_address) from None
+        except StorePressed as pressed:
+            self._record_limit("start.store", client)
+            raise temporarily_unavailable(pressed.wait_s) from None
+
+    def _record_limit(self, limit: str, client: Client) -> None:
+        self.audit.record(
+            SecurityEvent.LIMIT_REFUSED,
+            outcome="failure",
+            limit=limit,
+            client_id=client.client_id,
+        )
+
+    def _admit(self, request: web.Request, client: Client) -> ClientRules:
+        """Return the client's rules, if it may start a grant from where it is."""
+        rules = rules_of(client, self.settings)
+        if not rules.uses_device_grant:
+            self._note(request, client, "may not use the device authorization grant")
+            raise no_device_grant()
+        if not rules.may_start(self.callers.address(request)):
+            self._note(request, client, "is not in one of its start_networks")
+            raise unauthorized_client(OTHER_NETWORK)
+        return rules
+
+    def _note(self, request: web.Request, client: Client, reason: str) -> None:
+        self.refusals.note(request, client.client_id, reason, known=True)
 
     def _entitlement(
         self, scope: str | None, names: list[str], client: Client
@@ -136,16 +185,6 @@ class DeviceAuthorizationEndpoint:
         if not jkt and client.dpop == "required":
             raise invalid_request("This client has to send dpop_jkt or a DPoP proof.")
         return jkt
-
-
-@contextmanager
-def _refused_starts() -> Iterator[None]:
-    """Turn the refusal of a limit into the error that the device receives."""
-    try:
-        yield
-    except TooManyStarts as refusal:
-        by_address = refusal.limit in {"network", "address"}
-        raise too_many_starts(refusal.wait_s, by_address=by_address) from None
 
 
 def _code_challenge(parameters: dict[str, str], client: Client) -> str:

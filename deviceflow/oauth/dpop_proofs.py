@@ -65,7 +65,7 @@ class DPoPProofs:
             # The signature comes last: a stranger chooses the key, and so what it costs to check.
             claimed = unverified_proof(headers[0])
             jti = dpop.check_proof(claimed, expected)
-            dpop.check_nonce(claimed, self.installation.challenge_key(), now)
+            dpop.check_nonce(claimed, self.installation.challenge_keys(), now)
             proof = read_proof(headers[0])
         except NonceError:
             raise use_dpop_nonce(self.nonce()) from None
@@ -83,4 +83,4 @@ class DPoPProofs:
 
     def nonce(self) -> str:
         """Return the nonce for the client's next proof."""
-        return dpop.nonce(self.installation.challenge_key(), self.clock())
+        return dpop.nonce(self.installation.challenge_keys()[0], self.clock())

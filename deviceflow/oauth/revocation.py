@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client
 from deviceflow.core.errors import invalid_request
 from deviceflow.oauth.answers import NO_STORE
@@ -27,6 +29,7 @@ class RevocationEndpoint:
     authentication: ClientAuthentication
     presented: PresentedTokens
     families: Families
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -51,13 +54,22 @@ class RevocationEndpoint:
             return
         if presented.family.client_id != client.client_id:
             return
-        await self.families.revoke(self.families.grant_id(refresh_token.name))
+        grant_id = self.families.grant_id(refresh_token.name)
+        await self.families.revoke(grant_id)
         sub = presented.family.subject.sub
         log.info("refresh_token.revoked", client_id=client.client_id, sub=sub)
+        self._record(client, grant_id, sub)
 
     async def _end_grant_of(self, token: str, client: Client) -> None:
         claims = await self.presented.read(token)
         if claims is None or claims["client_id"] != client.client_id:
             return
         await self.families.revoke(claims["grant_id"])
-        log.info("access_token.revoked", client_id=client.client_id, sub=claims["sub"])
+        sub = claims["sub"]
+        log.info("access_token.revoked", client_id=client.client_id, sub=sub)
+        self._record(client, claims["grant_id"], sub)
+
+    def _record(self, client: Client, grant_id: str, sub: str) -> None:
+        self.audit.record(
+            SecurityEvent.TOKEN_REVOKED, grant_id=grant_id, client_id=client.client_id, sub=sub
+        )

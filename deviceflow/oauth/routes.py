@@ -1,6 +1,7 @@
 """The machine endpoints of a worker, and the objects that each of them uses."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from deviceflow.oauth.metadata import (
 )
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane, PollCounts
+from deviceflow.oauth.poll.shares import PollShares
 from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.oauth.presented_tokens import PresentedTokens
 from deviceflow.oauth.protected_resource import TokenChecks
@@ -33,6 +35,7 @@ from deviceflow.oauth.token.endpoint import TokenEndpoint
 from deviceflow.oauth.token.minting import TokenMint
 from deviceflow.oauth.token.refresh_token import RefreshTokenGrant
 from deviceflow.oauth.userinfo import UserinfoEndpoint
+from deviceflow.ops.metrics import table
 from deviceflow.parts import Parts
 from deviceflow.policy.admission import StartAdmission
 
@@ -55,7 +58,7 @@ class Polling:
 
 def polling(parts: Parts) -> Polling:
     """Make the objects that answer polls in a worker."""
-    device = parts.settings.device
+    device, server = parts.settings.device, parts.settings.server
     judge = PollJudge(parts.installation.codes, parts.mirror, parts.pace, parts.clock, parts.steady)
     held = HeldPolls(
         parts.mirror,
@@ -63,7 +66,9 @@ def polling(parts: Parts) -> Polling:
         parts.holds.announce,
         max_held=device.max_held,
         max_wait=device.max_wait_s,
+        shares=PollShares(server.proxies, server.forwarded_header),
     )
+    held.on_refusal = partial(parts.recorder.count, table.REFUSALS)
     parts.holds.on_other(held.end_older_elsewhere)
     cross_origin = CrossOrigin(parts.settings.server.cors_origins)
     lane = Lane(
@@ -75,6 +80,7 @@ def polling(parts: Parts) -> Polling:
         headers=cross_origin.headers(),
         reads_no_origin=cross_origin.depends_on_origin,
         counts=PollCounts(parts.recorder.lane_polls, parts.recorder.lane_polls_by_client),
+        enabled_by_default=device.enabled_by_default,
     )
     return Polling(judge=judge, held=held, lane=lane)
 
@@ -118,7 +124,9 @@ def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
 
 
 def _checks(parts: Parts) -> Checks:
-    refusals = RefusalLog(callers=parts.callers, clock=parts.clock, recorder=parts.recorder)
+    refusals = RefusalLog(
+        callers=parts.callers, clock=parts.clock, recorder=parts.recorder, audit=parts.audit
+    )
     return Checks(
         refusals=refusals,
         authentication=_authentication(parts, refusals),
@@ -147,7 +155,7 @@ def _authentication(parts: Parts, refusals: RefusalLog) -> ClientAuthentication:
         clients=parts.clients,
         stored_clients=parts.stored_clients,
         proof=ClientProof(issuer=settings.issuer_url, replay=parts.replay, clock=parts.clock),
-        failures=FailureThrottle(parts.limits, parts.clock),
+        failures=FailureThrottle(parts.limits, parts.clock, parts.audit),
         refusals=refusals,
         callers=parts.callers,
         certificate_header=settings.server.client_certificate_header,
@@ -158,13 +166,17 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
     return DeviceAuthorizationEndpoint(
         settings=parts.settings,
         authentication=checks.authentication,
+        refusals=checks.refusals,
         proofs=checks.proofs,
         resources=parts.resources,
         grants=parts.grants,
-        admission=StartAdmission(parts.starts, parts.settings.limits, parts.clock, parts.recorder),
+        admission=StartAdmission(
+            parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
+        ),
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
 
 
@@ -184,6 +196,7 @@ def _token(parts: Parts, polls: Polling, checks: Checks) -> TokenEndpoint:
                 users=parts.users,
                 mint=mint,
                 proofs=checks.proofs,
+                audit=parts.audit,
             ),
         ),
     )
@@ -215,14 +228,20 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         proofs=checks.proofs,
         revocations=parts.client_revocations,
         outboxes=parts.outboxes,
+        callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,
+        audit=parts.audit,
+        enabled_by_default=parts.settings.device.enabled_by_default,
     )
 
 
 def _revocation(parts: Parts, checks: Checks) -> RevocationEndpoint:
     return RevocationEndpoint(
-        authentication=checks.authentication, presented=checks.presented, families=parts.families
+        authentication=checks.authentication,
+        presented=checks.presented,
+        families=parts.families,
+        audit=parts.audit,
     )
 
 
@@ -246,4 +265,5 @@ def _registration(parts: Parts, checks: Checks) -> RegistrationEndpoint:
         clients=parts.clients,
         stored_clients=parts.stored_clients,
         refusals=checks.refusals,
+        audit=parts.audit,
     )

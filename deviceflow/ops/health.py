@@ -20,8 +20,10 @@ UNREACHABLE = "unreachable"
 UNKNOWN = "unknown"
 """What a worker says of the store, UNKNOWN before its first look.
 
-Anything else is the code with which it refuses writes.
+PRESSED has why it starts no grants. Anything else is the code with which the store refuses writes.
 """
+
+PRESSED = frozenset({"nearly full", "slow"})
 
 ELSEWHERE = "another worker of this host cannot reach it; store.unreachable in the log says why"
 
@@ -74,9 +76,11 @@ class Health:
 
 def _with_store(states: set[str], why_unreachable: str) -> Body:
     """Describe the store by the worst that a worker says of it."""
-    refusals = states - {REACHABLE, UNREACHABLE}
+    refusals = states - {REACHABLE, UNREACHABLE} - PRESSED
     if refusals:
         return {"status": "degraded", "store": "refuses", "reason": min(refusals)}
     if UNREACHABLE in states:
         return {"status": "degraded", "store": UNREACHABLE, "reason": why_unreachable}
+    if pressed := states & PRESSED:
+        return {"status": "degraded", "store": "pressed", "reason": min(pressed)}
     return {"status": "ok", "store": REACHABLE}

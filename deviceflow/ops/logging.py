@@ -5,18 +5,17 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
+from deviceflow.core.address import network_key
+
 LogFormat = Literal["auto", "console", "json"]
 Addresses = Literal["full", "network", "none"]
-
-NETWORK_BITS = {4: 24, 6: 48}
-"""What is left of an address where only its network may be logged, by the version of IP."""
 
 Tap = Callable[[Mapping[str, Any]], None]
 """Receives each event that is logged."""
@@ -119,12 +118,11 @@ class _ShortAddresses:
     ) -> MutableMapping[str, Any]:
         """Change the field `address` of an event, if it is an IP address."""
         try:
-            address = ip_address(event.get("address", ""))
+            ip_address(event.get("address", ""))
         except ValueError:
             return event
         if self._addresses == "none":
             del event["address"]
         else:
-            network = f"{address}/{NETWORK_BITS[address.version]}"
-            event["address"] = str(ip_network(network, strict=False))
+            event["address"] = network_key(event["address"])
         return event

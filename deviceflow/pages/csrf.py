@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -18,17 +18,17 @@ _PERSON = b"deviceflow-csrf"
 class Csrf:
     """Two checks that do not depend on each other: a token bound to the cookie, and the origin.
 
-    `key` gives 16 to 64 secret bytes, the same in all workers; they change when the store has
+    `keys` gives 16 to 64 secret bytes each, the same in all workers: the first one makes tokens,
+    those of all of them are good. They change when an operator changes them, and when the store has
     lost its data. `issuer`: only forms of its origin count.
     """
 
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
     issuer: str
 
     def token(self, cookie: str) -> str:
         """Make the token of the forms that are shown to the bearer of `cookie`."""
-        digest = hashlib.blake2b(cookie.encode(), key=self.key(), digest_size=32, person=_PERSON)
-        return digest.hexdigest()
+        return _token(self.keys()[0], cookie)
 
     def check_origin(self, request: web.Request) -> None:
         """Raise `PageError` 403 if a page of another origin made the request."""
@@ -37,7 +37,8 @@ class Csrf:
 
     def is_token_of(self, cookie: str, token: str) -> bool:
         """Say whether `token` is that of the bearer of `cookie`."""
-        return hmac.compare_digest(self.token(cookie).encode(), token.encode())
+        sent = token.encode()
+        return any(hmac.compare_digest(_token(key, cookie).encode(), sent) for key in self.keys())
 
     def _is_same_origin(self, request: web.Request) -> bool:
         """Judge by what the browser says of the request's source; both headers may be missing."""
@@ -45,6 +46,10 @@ class Csrf:
         sent = request.headers.get("Origin", own)
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         return sent == own and site in {"same-origin", "none"}
+
+
+def _token(key: bytes, cookie: str) -> str:
+    return hashlib.blake2b(cookie.encode(), key=key, digest_size=32, person=_PERSON).hexdigest()
 
 
 def _foreign_form(start: str) -> PageError:

@@ -7,7 +7,7 @@ a random value and a signature over that value and the username.
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
@@ -27,10 +27,10 @@ _MARK = re.compile(r"([A-Za-z0-9_-]{16})([A-Za-z0-9_-]{22})")
 
 @dataclass(frozen=True, kw_only=True)
 class KnownBrowsers:
-    """Reads and writes the cookie of known browsers. `key`: as that of `Csrf`."""
+    """Reads and writes the cookie of known browsers. `keys`: as those of `Csrf`."""
 
     cookie: SessionCookie
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
 
     @property
     def name(self) -> str:
@@ -40,8 +40,9 @@ class KnownBrowsers:
     def mark(self, request: web.Request, username: str) -> str | None:
         """Return the mark of a browser that has signed in as `username`, None for any other."""
         for value, signature in self._marks(request):
-            if compare_digest(self._signature(value, username), signature):
-                return value
+            for key in self.keys():
+                if compare_digest(_signature(key, value, username), signature):
+                    return value
         return None
 
     def remember(self, request: web.Request, response: web.Response, username: str) -> None:
@@ -52,7 +53,7 @@ class KnownBrowsers:
         own = self.mark(request, username)
         others = [value + tag for value, tag in self._marks(request) if value != own]
         value = own or base64url.encode(secrets.token_bytes(12))
-        marks = [value + self._signature(value, username), *others][:MARKS]
+        marks = [value + _signature(self.keys()[0], value, username), *others][:MARKS]
         response.set_cookie(
             self.name,
             ".".join(marks),
@@ -68,7 +69,7 @@ class KnownBrowsers:
         matches = [_MARK.fullmatch(mark) for mark in sent]
         return [(match[1], match[2]) for match in matches if match]
 
-    def _signature(self, value: str, username: str) -> str:
-        text = f"{value} {username}".encode()
-        digest = blake2b(text, key=self.key(), digest_size=16, person=_PERSON).digest()
-        return base64url.encode(digest)
+
+def _signature(key: bytes, value: str, username: str) -> str:
+    text = f"{value} {username}".encode()
+    return base64url.encode(blake2b(text, key=key, digest_size=16, person=_PERSON).digest())

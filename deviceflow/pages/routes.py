@@ -1,10 +1,13 @@
 """The pages of one worker, wired: what each one uses is written here, once."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account.additions import Additions
@@ -27,17 +30,21 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.demo import Demo, demo_pages
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.code_form import CodeForm
 from deviceflow.pages.device.confirm import ConfirmPage
 from deviceflow.pages.device.decide import DecideStep
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.origin import Origins
+from deviceflow.pages.device.proof import ProofPage
+from deviceflow.pages.device.proofs import Proofs
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
-from deviceflow.pages.device.step_up import SignInCheck, StepUpPage
+from deviceflow.pages.device.step_up import StepUpPage
 from deviceflow.pages.device.submission import DeviceRequests
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.device.switch import SwitchStep
@@ -52,6 +59,7 @@ from deviceflow.pages.render import is_https
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.short_address import ShortAddressPage
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.passkey import PasskeyStep
 from deviceflow.pages.sign_in.password import PasswordPage
@@ -70,6 +78,8 @@ from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
+from deviceflow.policy.phishing import CodeLinks
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
 
@@ -119,7 +129,7 @@ def _shared(parts: Parts) -> SharedParts:
     vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
     visitors = Visitors(
         cookie=cookie,
-        csrf=Csrf(key=parts.installation.challenge_key, issuer=settings.issuer_url),
+        csrf=Csrf(keys=parts.installation.challenge_keys, issuer=settings.issuer_url),
         sessions=parts.sessions,
         users=parts.users,
         callers=parts.callers,
@@ -128,7 +138,7 @@ def _shared(parts: Parts) -> SharedParts:
     )
     codes = Codes(settings.device.user_code, parts.clients)
     lifetime = CodeLifetime(settings.device.lifetime_s, parts.clients)
-    seal = Seal(key=parts.installation.challenge_key)
+    seal = Seal(keys=parts.installation.challenge_keys)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
@@ -136,18 +146,25 @@ def _shared(parts: Parts) -> SharedParts:
         throttle=Throttle(
             limits=parts.limits,
             lifetime=lifetime,
+            wave=GuessWave(
+                parts.grants.wrong_codes,
+                settings.device.wave_wrong_codes,
+                parts.clock,
+                parts.recorder,
+            ),
             recorder=parts.recorder,
             refusals=ThinnedLog(("(others)", ""), parts.clock),
+            audit=parts.audit,
         ),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
-        known_browsers=KnownBrowsers(cookie=cookie, key=parts.installation.challenge_key),
+        known_browsers=KnownBrowsers(cookie=cookie, keys=parts.installation.challenge_keys),
         ways=SignInWays.of(settings),
         ceremonies=Ceremonies(
             issuer=settings.issuer_url,
             pages=settings.pages,
             challenges=Challenges(
-                key=parts.installation.challenge_key, replay=parts.replay, clock=parts.clock
+                keys=parts.installation.challenge_keys, replay=parts.replay, clock=parts.clock
             ),
             store=parts.factors,
             users=parts.users,
@@ -170,7 +187,9 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         known_browsers=known_browsers,
         typed_name=typed_name,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
+    failures = SignInFailures(audit=parts.audit, users=parts.users, installation=parts.installation)
     password = PasswordPage(
         visitors=visitors,
         codes=shared.codes,
@@ -185,6 +204,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         vouched=visitors.vouched,
+        failures=failures,
     )
     second = SecondPage(
         visitors=visitors,
@@ -199,6 +219,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         arrival=arrival,
         ceremonies=ceremonies,
         recorder=parts.recorder,
+        failures=failures,
     )
     routes = [*password.routes(), *second.routes()]
     if visitors.vouched.header:
@@ -210,6 +231,8 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             creates=parts.settings.sign_in.trusted_header_creates,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
+            audit=parts.audit,
         )
         routes += step.routes()
     if ceremonies is not None:
@@ -219,6 +242,7 @@ def _sign_in(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             ceremonies=ceremonies,
             arrival=arrival,
             recorder=parts.recorder,
+            failures=failures,
         )
         routes += passkey.routes()
     return routes
@@ -235,7 +259,11 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     )
     new_codes = NewCodes(store=parts.factors, cookie=shared.cookie)
     additions = Additions(
-        owners=owners, new_codes=new_codes, sessions=parts.sessions, cookie=shared.cookie
+        owners=owners,
+        new_codes=new_codes,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        audit=parts.audit,
     )
     password = ChangePasswordPage(
         owners=owners,
@@ -245,11 +273,12 @@ def _security(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         cookie=shared.cookie,
         throttle=shared.throttle,
         known_browsers=shared.known_browsers,
+        audit=parts.audit,
     )
     return [
         *SecurityPage(owners=owners).routes(),
         *password.routes(),
-        *RecoveryPage(owners=owners, new_codes=new_codes).routes(),
+        *RecoveryPage(owners=owners, new_codes=new_codes, audit=parts.audit).routes(),
         *AppPage(owners=owners, additions=additions, pages=parts.settings.pages).routes(),
         *PasskeysPage(owners=owners, additions=additions, ceremonies=shared.ceremonies).routes(),
     ]
@@ -269,7 +298,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         return []
     visitors, providers = shared.visitors, parts.providers
     detours = Detours(
-        key=parts.installation.challenge_key,
+        keys=parts.installation.challenge_keys,
         issuer=parts.settings.issuer_url,
         cookie=shared.cookie,
         clock=parts.clock,
@@ -292,6 +321,7 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         clock=parts.clock,
         log=log,
+        audit=parts.audit,
     )
     logout = BackChannelLogout(
         visitors=visitors,
@@ -302,8 +332,14 @@ def _upstream(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         throttle=shared.throttle,
         log=log,
+        audit=parts.audit,
     )
+    parts.links.on_created = partial(_record_new_account, parts.audit)
     return [*start.routes(), *callback.routes(), *logout.routes()]
+
+
+def _record_new_account(audit: Audit, sub: str) -> None:
+    audit.record(SecurityEvent.ACCOUNT_ADDED, sub=sub, way="upstream")
 
 
 def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
@@ -314,6 +350,7 @@ def _sign_out(parts: Parts, shared: SharedParts) -> SignOutPage:
         cookie=shared.cookie,
         providers=parts.providers,
         issuer=parts.settings.issuer_url,
+        audit=parts.audit,
     )
 
 
@@ -328,6 +365,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     sessions = SessionsPage(
         door=door,
@@ -335,6 +373,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         access=parts.person_access,
         cookie=shared.cookie,
         clock=parts.clock,
+        audit=parts.audit,
     )
     not_me = NotMePage(
         settings=parts.settings,
@@ -344,6 +383,7 @@ def _account(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         clients=parts.clients,
         clock=parts.clock,
+        audit=parts.audit,
     )
     return [*devices.routes(), *sessions.routes(), *not_me.routes()]
 
@@ -352,10 +392,32 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     """Wire the steps, then the pages."""
     visitors, codes, throttle = shared.visitors, shared.codes, shared.throttle
     grants = parts.grants
-    requests = DeviceRequests(codes=codes, clients=parts.clients, grants=grants)
+    requests = DeviceRequests(
+        codes=codes,
+        clients=parts.clients,
+        grants=grants,
+        enabled_by_default=parts.settings.device.enabled_by_default,
+    )
     refusals = Refusals(seal=shared.seal, codes=codes)
-    check = SignInCheck(clock=parts.clock)
-    claim = ClaimStep(throttle=throttle, grants=grants, requests=requests, refusals=refusals)
+    origins = Origins(server=parts.settings.server, places=parts.places)
+    check = ApprovalCheck(settings=parts.settings, origins=origins, clock=parts.clock)
+    far = FarStep(
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        recorder=parts.recorder,
+        audit=parts.audit,
+    )
+    claim = ClaimStep(
+        throttle=throttle,
+        grants=grants,
+        requests=requests,
+        refusals=refusals,
+        check=check,
+        far=far,
+        recorder=parts.recorder,
+        audit=parts.audit,
+    )
     decide = DecideStep(
         throttle=throttle,
         grants=grants,
@@ -364,9 +426,15 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         recorder=parts.recorder,
         check=check,
+        far=far,
+        audit=parts.audit,
     )
     switch = SwitchStep(
-        grants=grants, sessions=parts.sessions, cookie=shared.cookie, requests=requests
+        grants=grants,
+        sessions=parts.sessions,
+        cookie=shared.cookie,
+        requests=requests,
+        audit=parts.audit,
     )
     report = ReportStep(
         reports=parts.reports,
@@ -374,11 +442,24 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         grants=grants,
         decide=decide,
         recorder=parts.recorder,
+        audit=parts.audit,
     )
+    proofs = Proofs(
+        challenges=Challenges(
+            keys=parts.installation.challenge_keys,
+            replay=parts.replay,
+            clock=parts.clock,
+            kind="proof",
+        ),
+        bits=parts.settings.device.wave_proof_bits,
+        recorder=parts.recorder,
+    )
+    proof = ProofPage(visitors=visitors, codes=codes, pauses=shared.pauses, proofs=proofs)
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
         pauses=shared.pauses,
+        proofs=proofs,
         claim=claim,
         decide=decide,
         switch=switch,
@@ -395,6 +476,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
             grants=grants,
             lifetime_s=parts.settings.device.lifetime_s,
         ),
+        links=CodeLinks(settings=parts.settings, clients=parts.clients),
         step=step,
     )
     done = DonePage(
@@ -412,7 +494,6 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         codes=codes,
         requests=requests,
         done=done,
-        origins=Origins(server=parts.settings.server, places=parts.places),
         clock=parts.clock,
         step=step,
         check=check,
@@ -424,9 +505,10 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         check=check,
         ways=shared.ways,
         factors=parts.factors,
+        audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
-    pages = (enter, confirm, step_up, done, sent)
+    pages = (enter, proof, confirm, step_up, done, sent)
     return [route for page in pages for route in page.routes()]
 
 

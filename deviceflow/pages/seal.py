@@ -6,7 +6,7 @@ address carries that, and the seal keeps others from making a page say it.
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _PERSON = b"deviceflow-seal"
@@ -14,18 +14,25 @@ _PERSON = b"deviceflow-seal"
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """Seals facts for the bearer of a cookie. `key`: 16 to 64 secret bytes, as in `Csrf`."""
+    """Seals facts for the bearer of a cookie. `keys`: as those of `Csrf`."""
 
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
 
     def make(self, cookie: str, *facts: str) -> str:
         """Seal `facts`, in their order."""
-        digest = hashlib.blake2b(key=self.key(), digest_size=16, person=_PERSON)
-        for text in (cookie, *facts):
-            data = text.encode("utf-8", "replace")
-            digest.update(len(data).to_bytes(4) + data)
-        return digest.hexdigest()
+        return _seal(self.keys()[0], cookie, *facts)
 
     def holds(self, seal: str, cookie: str, *facts: str) -> bool:
         """Say whether `seal` was made for these facts and this cookie."""
-        return hmac.compare_digest(self.make(cookie, *facts).encode(), seal.encode())
+        sent = seal.encode()
+        return any(
+            hmac.compare_digest(_seal(key, cookie, *facts).encode(), sent) for key in self.keys()
+        )
+
+
+def _seal(key: bytes, *texts: str) -> str:
+    digest = hashlib.blake2b(key=key, digest_size=16, person=_PERSON)
+    for text in texts:
+        data = text.encode("utf-8", "replace")
+        digest.update(len(data).to_bytes(4) + data)
+    return digest.hexdigest()

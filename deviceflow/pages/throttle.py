@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import prepare_username
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
+from deviceflow.policy.guess_wave import GuessWave
 from deviceflow.policy.rules import (
+    CODE_WAVE,
     Count,
     code_counts,
     second_factor_counts,
@@ -35,8 +39,10 @@ class Throttle:
 
     limits: Limits
     lifetime: CodeLifetime
+    wave: GuessWave
     recorder: Recorder
     refusals: ThinnedLog
+    audit: Audit
 
     async def sign_in(self, username: str, address: str, browser: str | None) -> Try:
         """Count an attempt to sign in, whether or not there is such a user.
@@ -58,13 +64,32 @@ class Throttle:
             self._note(refusal.rule.name, address)
             raise
 
-    async def code(self, sub: str, address: str) -> Try:
-        """Count a code as a guess, until it is known to be right."""
+    async def code(self, sub: str, address: str, *, is_proven: bool = False) -> Try:
+        """Count a code as a guess, until it is known to be right.
+
+        `is_proven`: the browser has worked for it, so it may go past the rule for a wave.
+        """
+        lifetime_s = self.lifetime.longest_s
+        in_wave = not is_proven and await self.wave.is_on()
         try:
-            return await count_try(self.limits, code_counts(sub, address, self.lifetime.longest_s))
+            counts = code_counts(sub, address, lifetime_s, in_wave=in_wave)
+            return await count_try(self.limits, counts)
+        except TooManyTries as refusal:
+            self._note(refusal.rule.name, address, sub)
+            raise
+
+    async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
+        """Count an approval, once for each `grant`, the name of which no other has."""
+        try:
+            return await count_try(self.limits, counts, grant)
         except TooManyTries as refusal:
             self._note(refusal.rule.name, address)
             raise
+
+    async def note_right_code(self, sub: str) -> None:
+        """Note that an account has typed a right code: in a wave, its tries begin anew."""
+        if await self.wave.is_on():
+            await self.limits.forget(CODE_WAVE, sub)
 
     def note_busy(self, address: str) -> None:
         """Count and log an attempt to sign in that found too many others waiting."""
@@ -80,8 +105,11 @@ class Throttle:
             self._note(refusal.rule.name, address)
             raise
 
-    def _note(self, name: str, address: str) -> None:
+    def _note(self, name: str, address: str, sub: str = "") -> None:
         """Log that a limit refuses: a line a minute for each limit and address, and more."""
+        self.audit.record(
+            SecurityEvent.LIMIT_REFUSED, outcome="failure", limit=name, sub=sub, address=address
+        )
         line = self.refusals.note((name, address))
         if line is not None:
             (limit, address), times = line

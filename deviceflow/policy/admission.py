@@ -2,11 +2,13 @@
 
 | limit | counted by | setting | of a client |
 |---|---|---|---|
+| start.store | | limits.store_memory_percent | |
 | start.client | client | limits.starts | starts |
 | start.network | client and /48 of IPv6 | limits.starts_per_network | starts_per_network |
 | start.address | client and IPv4 address or /64 | limits.starts_per_address | starts_per_address |
 | start.live | client, by unexpired grants | limits.live_grants | live_grants |
 
+- **The load.** While the store is nearly full, or slow, no grant is started (`store/load.py`).
 - **The store** judges a start in one script (`store/starts.py`). The first refusal ends it, and a
   refused start writes nothing.
 - **The first line** is in each worker: it remembers which limit has refused, and until when. So a
@@ -20,6 +22,7 @@ Every limit is by client: a device that shares an address with a flood of anothe
 touched. A limit of 0 is off.
 """
 
+import secrets
 from math import ceil
 from typing import NamedTuple, NoReturn
 
@@ -32,6 +35,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
+from deviceflow.store.load import StoreLoad
 from deviceflow.store.starts import (
     REFILL_S,
     Start,
@@ -49,6 +53,9 @@ LONGEST_MEMORY_S = 5.0
 
 LATEST_TURN_S = 60.0
 
+PRESSED_PAUSE_S = 15
+"""While the store is pressed, a device is told to come again after so long, up to twice of it."""
+
 REMEMBERED = 10_000
 """Cap on the refusals that a worker remembers. Beyond it, it forgets all, and asks the store."""
 
@@ -61,6 +68,14 @@ class TooManyStarts(Exception):  # noqa: N818, it states a condition, not a mist
     def __init__(self, limit: StartLimit, wait_s: int) -> None:
         super().__init__(f"start.{limit}: wait {wait_s} s")
         self.limit = limit
+        self.wait_s = wait_s
+
+
+class StorePressed(Exception):  # noqa: N818, it states a condition, not a mistake
+    """The store is nearly full, or slow. `wait_s`: when to try again."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"wait {wait_s} s")
         self.wait_s = wait_s
 
 
@@ -92,9 +107,15 @@ class StartAdmission:
     """Admits or refuses the starts that reach one worker."""
 
     def __init__(
-        self, starts: Starts, defaults: GrantLimits, clock: Clock, recorder: Recorder
+        self,
+        starts: Starts,
+        load: StoreLoad,
+        defaults: GrantLimits,
+        clock: Clock,
+        recorder: Recorder,
     ) -> None:
         self._starts = starts
+        self._load = load
         self._defaults = defaults
         self._clock = clock
         self._recorder = recorder
@@ -104,8 +125,12 @@ class StartAdmission:
     def attempt(self, client: Client, address: str, lifetime_s: int) -> Attempt:
         """Return an attempt, unless this worker knows it to be over a limit. It asks no store.
 
-        May raise TooManyStarts.
+        May raise StorePressed, TooManyStarts.
         """
+        if self._load.state:
+            self._load.note_refusal()
+            self._note("start.store", client.client_id)
+            raise StorePressed(PRESSED_PAUSE_S + secrets.randbelow(PRESSED_PAUSE_S))
         start = Start(
             client_id=client.client_id,
             limits=limits_of(client, self._defaults),
@@ -158,21 +183,21 @@ class StartAdmission:
             turn = min(refused.room_at, now + LATEST_TURN_S)
         between_s = REFILL_S / max(1, getattr(attempt.start.limits, limit))
         self._refused[key] = refused._replace(next_turn=turn + between_s)
-        self._note(f"start.{limit}", attempt)
+        self._note(f"start.{limit}", attempt.start.client_id, attempt)
         raise TooManyStarts(limit, max(1, ceil(turn - now)))
 
-    def _note(self, name: str, attempt: Attempt) -> None:
+    def _note(self, name: str, client_id: str, attempt: Attempt | None = None) -> None:
+        """Count a refusal, and log it, thinned out; with `attempt` by its address, too."""
         self._recorder.count(table.REFUSALS, name)
-        start = attempt.start
-        line = self._lines.note((name, start.client_id, start.address))
-        if line is not None:
-            (name, client_id, network), times = line
-            # A line about many kinds is about no address. Of a network, the log has one address,
-            # which `log.addresses` shortens.
-            address = attempt.address if network == start.address else ""
-            log.warning(
-                "limit.refused", limit=name, client_id=client_id, address=address, times=times
-            )
+        near = attempt.start.address if attempt else ""
+        line = self._lines.note((name, client_id, near))
+        if line is None:
+            return
+        (name, client_id, where), times = line
+        # Of a network, the log has one address, which `log.addresses` shortens. A line about many
+        # kinds is about no address.
+        address = attempt.address if attempt and where == near else ""
+        log.warning("limit.refused", limit=name, client_id=client_id, address=address, times=times)
 
 
 def limits_of(client: Client, defaults: GrantLimits) -> StartLimits:

@@ -16,6 +16,9 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | second-factor.browser | browser | 20 | 86400 s | 900 s |
 | code.address | address | 200 | a code's lifetime | |
 | code.account | account | 8 | a code's lifetime | |
+| approval.account | account | as set | 3600 s | |
+| approval.client | client and account | as set | 3600 s | |
+| code.wave | account | 3 | a code's lifetime | |
 | client.failure-address | address | 300 | 60 s | |
 | client.failure | client and address | 30 | 60 s | |
 
@@ -32,6 +35,11 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
   their limit (docs/security.md).
+- **approval** counts requests that a person approves, each once: of all clients together, and of
+  one client. There is no limit unless the settings have one (`max_approvals_per_hour`).
+- **code.wave** counts the same codes, while very many wrong ones are tried by all people together
+  (`guess_wave`), and only those after the last right one. So somebody who connects many devices
+  is held to `code.account` alone. A proof of work goes past this rule, if the settings ask for one.
 - **client.failure** counts credentials of clients that could be guesses and are wrong: secrets and
   signed assertions. A fleet whose secret is wrong uses up its own count and no more, so ten such
   fleets behind one address stay within the address's. Beyond the address's limit, each client
@@ -49,9 +57,21 @@ from deviceflow.store.grants import GUESSES_PER_LIFETIME
 PEOPLE_PER_ADDRESS = 25
 """How many people's guesses at codes one address may make: a household, a shop, an office."""
 
-DAY_S = 86_400
+CODE_WAVE = "code.wave"
+CODES_IN_A_WAVE = 3
+"""A person who mistypes every tenth code does so three times in a row once in a thousand times."""
 
-Key = Literal["address", "account", "account and address", "browser", "client and address"]
+DAY_S = 86_400
+HOUR_S = 3_600
+
+Key = Literal[
+    "address",
+    "account",
+    "account and address",
+    "browser",
+    "client and address",
+    "client and account",
+]
 
 
 class Rule(NamedTuple):
@@ -97,6 +117,38 @@ def code_account(lifetime_s: int) -> Rule:
     return Rule("code.account", "account", GUESSES_PER_LIFETIME, lifetime_s)
 
 
+def approval_account(limit: int) -> Rule:
+    """Return the rule for the requests that a person may approve."""
+    return Rule("approval.account", "account", limit, HOUR_S)
+
+
+def approval_client(limit: int) -> Rule:
+    """Return the rule for the requests of one client that a person may approve."""
+    return Rule("approval.client", "client and account", limit, HOUR_S)
+
+
+def approval_counts(
+    sub: str, client_id: str, of_all: int | None, of_client: int | None
+) -> tuple[Count, ...]:
+    """List what an approval counts under; the limits are None where there is none."""
+    counts = []
+    if of_all is not None:
+        counts.append(Count(approval_account(of_all), sub))
+    if of_client is not None:
+        counts.append(Count(approval_client(of_client), f"{client_id} {sub}"))
+    return tuple(counts)
+
+
+def code_wave(lifetime_s: int) -> Rule:
+    """Return the rule for the codes that one account may try while guessers are at work."""
+    return Rule(CODE_WAVE, "account", CODES_IN_A_WAVE, lifetime_s)
+
+
+def is_of_wave(rule: Rule) -> bool:
+    """Return whether it is the rule for a wave, which a proof of work goes past."""
+    return rule.name == CODE_WAVE
+
+
 def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Count, ...]:
     """List what an attempt to sign in counts under.
 
@@ -133,9 +185,12 @@ def client_failure_counts(client_id: str, near: str) -> tuple[Count, ...]:
     return (Count(CLIENT_FAILURE_ADDRESS, near), Count(CLIENT_FAILURE, f"{near} {client_id}"))
 
 
-def code_counts(sub: str, address: str, lifetime_s: int) -> tuple[Count, ...]:
+def code_counts(
+    sub: str, address: str, lifetime_s: int, *, in_wave: bool = False
+) -> tuple[Count, ...]:
     """List what a code counts under; `lifetime_s`: the longest of codes that are handed out."""
-    return (
+    counts = (
         Count(code_address(lifetime_s), rate_key(address)),
         Count(code_account(lifetime_s), sub),
     )
+    return (*counts, Count(code_wave(lifetime_s), sub)) if in_wave else counts

@@ -200,9 +200,6 @@ class StoredClients:
         return record
 
 
-_RESTRICTIONS = ("sign_in", "max_sign_in_age_s")
-
-
 class _Terms(NamedTuple):
     """Which client a change is for, and whether its name has to be its own."""
 
@@ -219,12 +216,10 @@ def _version(client: Client | None, over: bytes) -> scripts.ClientVersion:
 def _record(client: Client, over: bytes) -> bytes:
     """Return the record of a client.
 
-    An older version must not ignore that a client wants more of a sign-in. So such a record has
-    version 2, and all others have no member about it (docs/decisions/0025).
+    An older version must not ignore a rule about the client's grants. So such a record has version
+    2, and all others have no member about it (docs/decisions/0025).
     """
-    if client.restricts_sign_in:
-        return write_record(client, over, version=2)
-    return write_record(client, over, without=_RESTRICTIONS)
+    return write_record(client, over, version=2 if client.restricts_grants else 1)
 
 
 def _read(record: bytes) -> Client:

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Self
 
 from redis.asyncio.client import PubSub
@@ -35,6 +36,8 @@ RETRIES = 2
 # redis-py repeats a command, and for each repetition the connecting: 18 s with a store that hangs.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
+PARTS_ASIDE = 4
+"""One part in so many of the connections is for commands that must not hold up others."""
 
 # What a reachable server answers when it cannot run a command just now. For some of these
 # answers redis-py has classes, whose text lacks the code.
@@ -88,6 +91,9 @@ class Connection:
     their way; in a burst, the others wait. `refused_channels`: where the last push message was
     refused, so that only the first refusal is logged. `drops`: how often the connections were
     given up. `watch`: what measures the commands, in a worker.
+
+    `aside`: the same for commands that must not hold up others. Beside `most`, `most_aside` of them
+    may be on their way, and wait for one another only.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class Connection:
         durability: Durability | None = None,
         deadline_s: float = DEADLINE_S,
         most: int = MAX_CONNECTIONS,
+        most_aside: int = MAX_CONNECTIONS // PARTS_ASIDE,
     ) -> None:
         self.shape = shape
         self.durability = durability or Durability()
@@ -104,6 +111,10 @@ class Connection:
         self.drops = 0
         self.watch: StoreWatch | None = None
         self._free = asyncio.Semaphore(most)
+        self._most_aside = most_aside
+        self._main = self
+        # When each command that waits for its turn began to, the oldest first.
+        self._waiting: dict[object, float] = {}
 
     @classmethod
     def open(
@@ -117,7 +128,22 @@ class Connection:
             retries=RETRIES,
             connections=most,
         )
-        return cls(opened(StoreUrl.parse(url), limits), durability, most=most)
+        aside = max(1, most // PARTS_ASIDE)
+        shape = opened(StoreUrl.parse(url), limits)
+        return cls(shape, durability, most=max(1, most - aside), most_aside=aside)
+
+    @cached_property
+    def aside(self) -> "Connection":
+        """The connection for starts of grants, of which strangers can send any number."""
+        aside = Connection(self.shape, self.durability, self.deadline_s, self._most_aside)
+        aside._main = self
+        return aside
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long the command has waited that waits longest for its turn, 0 if none waits."""
+        began = next(iter(self._waiting.values()), None)
+        return 0.0 if began is None else time.monotonic() - began
 
     async def close(self) -> None:
         """Close all connections."""
@@ -125,7 +151,7 @@ class Connection:
 
     async def drop(self) -> None:
         """Give up the connections that are not in use: they lead to the wrong server."""
-        self.drops += 1
+        self._main.drops += 1
         with suppress(RedisError, RedisClusterException, OSError):
             await self.shape.drop()
 
@@ -161,8 +187,8 @@ class Connection:
             return await self.batch(*commands)
         # WAIT is about the writes of its own connection, so it is sent together with them.
         *answers, replicas = await self.batch(*commands, ("WAIT", *self.durability))
-        if self.watch:
-            self.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
+        if self._main.watch:
+            self._main.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
         if replicas < self.durability.replicas:
             raise StoreUnavailable("too few replicas")
         return answers
@@ -226,13 +252,29 @@ class Connection:
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         try:
-            with self.watch.command() if self.watch else nullcontext(), translated():
-                async with asyncio.timeout(self.deadline_s + self.durability.wait_s), self._free:
-                    yield
+            watch = self._main.watch
+            with watch.command() if watch else nullcontext(), translated():
+                async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
+                    await self._take_turn()
+                    try:
+                        yield
+                    finally:
+                        self._free.release()
         except StoreUnavailable as error:
             if str(error) == READONLY:
                 await self.drop()
             raise
+
+    async def _take_turn(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        place = object()
+        self._waiting[place] = time.monotonic()
+        try:
+            await self._free.acquire()
+        finally:
+            del self._waiting[place]
 
 
 @lru_cache

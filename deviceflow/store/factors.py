@@ -7,12 +7,13 @@ two requests use at the same time is good for one of them.
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordContended
+from deviceflow.store.errors import RecordContended, RecordUnreadable
 from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.secret_box import decrypt, encrypt
@@ -118,12 +119,41 @@ class FactorStore:
 
     def encrypted(self, text: str, context: str) -> bytes:
         """Encrypt a text. The secret of an authenticator has the subject as its context."""
-        return encrypt(self._key(), text.encode(), context)
+        return encrypt(self._encryption_keys()[0], text.encode(), context)
 
     def decrypted(self, encrypted: bytes, context: str) -> str | None:
         """Return the text, None if it was encrypted elsewhere or in another context."""
-        text = decrypt(self._key(), encrypted, context)
+        found = (decrypt(key, encrypted, context) for key in self._encryption_keys())
+        text = next((text for text in found if text is not None), None)
         return None if text is None else text.decode()
+
+    async def encrypt_again(self) -> int:
+        """Encrypt all secrets by the keys that serve now; return how many were changed.
+
+        A repetition does the rest of an interrupted run. A record that cannot be read stays as it
+        is. May raise RecordContended.
+        """
+        changed, cursor = 0, b"0"
+        while True:
+            cursor, records = await self._connection.command("HSCAN", keyspace.FACTORS, cursor)
+            for name in records:
+                with suppress(RecordUnreadable):
+                    changed += await self._encrypt_again(name.decode())
+            if int(cursor) == 0:
+                return changed
+
+    async def _encrypt_again(self, sub: str) -> bool:
+        def edit(factors: Factors) -> Factors | None:
+            app = factors.authenticator
+            if app is None or decrypt(self._encryption_keys()[0], app.secret, sub) is not None:
+                return None
+            secret = self.decrypted(app.secret, sub)
+            if secret is None:
+                return None
+            app = msgspec.structs.replace(app, secret=self.encrypted(secret, sub))
+            return msgspec.structs.replace(factors, authenticator=app)
+
+        return await self.change(sub, edit) is not None
 
     def recovery_hash(self, code: str, sub: str) -> str:
         """Return what is stored of a recovery code, of which `code` has the letters."""
@@ -136,8 +166,8 @@ class FactorStore:
         """
         return self._installation.name(b"user handle", sub.encode()).encode()
 
-    def _key(self) -> bytes:
-        return self._installation.encryption_key(b"authenticator")
+    def _encryption_keys(self) -> list[bytes]:
+        return self._installation.encryption_keys(b"authenticator")
 
 
 async def remove_factors(connection: Connection, sub: str) -> Factors:

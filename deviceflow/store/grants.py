@@ -142,7 +142,7 @@ class Grants:
             grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
             user_code = codes.generate(form, length, secrets.randbelow)
             if await self._store(grant_id, user_code, request, expires_at):
-                device_code = self._installation.codes.seal(
+                device_code = self._installation.new_device_code(
                     grant_id, expires_at, interval, request.client_id
                 )
                 return GrantCodes(device_code, user_code, self.log_id(grant_id))
@@ -151,6 +151,10 @@ class Grants:
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
         """Return the length that the code of a new grant would have now."""
         return codes.length_for(form, *await self._slots.pressure(lifetime))
+
+    async def wrong_codes(self) -> int:
+        """Return how many codes led nowhere in the last ten minutes, on all hosts."""
+        return await self._slots.wrong_codes()
 
     async def count_live(self) -> int:
         """Return how many unexpired grants there are, decided or not, to about a minute."""
@@ -178,7 +182,10 @@ class Grants:
         return await self.get(_NO_GRANT if grant_id is None else grant_id)
 
     async def _id_of(self, user_code: str) -> int | None:
-        grant_id = await self._connection.command("GET", self._user_code_key(user_code))
+        keys = self._user_code_keys(user_code)
+        # All at once: the time must not tell with which keys a code was made.
+        found = await gather(*(self._connection.command("GET", key) for key in keys))
+        grant_id = next((each for each in found if each is not None), None)
         return None if grant_id is None else int(grant_id, 16)
 
     async def get(self, grant_id: int) -> Grant | None:
@@ -332,12 +339,14 @@ class Grants:
         device has the codes; the first key ends by its TTL.
         """
         until_ms = expires_at * 1000 + KEPT_AFTER_EXPIRY_MS
-        index = self._user_code_key(user_code)
+        connection = self._connection.aside
+        index, *others = self._user_code_keys(user_code)
         mark = f"{grant_id:x}"
-        if not await scripts.take(self._connection, index, mark, "PXAT", until_ms):
+        taken = [await connection.command("EXISTS", other) for other in others]
+        if any(taken) or not await scripts.take(connection, index, mark, "PXAT", until_ms):
             return False
         return await scripts.create_grant(
-            self._connection,
+            connection,
             self._key(grant_id),
             _request_fields(request),
             expires_at=expires_at,
@@ -397,8 +406,10 @@ class Grants:
     def _key(self, grant_id: int) -> str:
         return keyspace.grant(self.family_name(grant_id))
 
-    def _user_code_key(self, user_code: str) -> str:
-        return keyspace.user_code(self._installation.name(b"user code", user_code.encode()))
+    def _user_code_keys(self, user_code: str) -> list[str]:
+        """List the keys under which a code may be: the first one is for new grants."""
+        names = self._installation.hidden_names(b"user code", user_code.encode())
+        return [keyspace.user_code(name) for name in names]
 
 
 # One field for each value, all short: a hash whose values have at most 64 bytes is stored

@@ -19,6 +19,9 @@ _VERSION = 2
 
 KEYS_IN_SET = 3
 
+SET_KEPT_S = 86_400
+"""How long a set is kept after its end, so that its device codes are known to have expired."""
+
 _PURPOSE = "installation"
 _FIELDS = {b"v", b"epoch", b"keys", b"device_code_key", b"name_key", b"challenge_key"}
 
@@ -26,27 +29,58 @@ _FIELDS = {b"v", b"epoch", b"keys", b"device_code_key", b"name_key", b"challenge
 class KeySet(msgspec.Struct, frozen=True, kw_only=True):
     """The keys that are made, and replaced, together: 32 random bytes each.
 
-    `id`: the key id in device codes, 0 to 255. `device_code`: of device codes. `name`: of the names
-    in the store. `challenge`: of what clients send back.
+    `id`: the key id in device codes, 0 to 255. `device_code`: of device codes. `name`: of hidden
+    names, derived secrets and encryption. `challenge`: of what clients send back. `since`: when
+    they begin to make things, in s. `until`: when these end, 0 while they have no successor.
     """
 
     id: int
     device_code: bytes
     name: bytes
     challenge: bytes
+    since: int = 0
+    until: int = 0
+
+    def serves(self, now: float) -> bool:
+        """Return whether what was made with them is still good."""
+        return not self.until or now < self.until
 
 
 class InstallationKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """All keys of an installation: `sets`, the newest first. `epoch`: its name, no secret."""
+    """All keys of an installation: `sets`, the newest first. `epoch`: its name, no secret.
+
+    `lasting`: the key of the names that no rotation changes.
+    """
 
     epoch: bytes
+    lasting: bytes
     sets: tuple[KeySet, ...]
+
+    def current(self, now: float) -> KeySet:
+        """Return the keys with which something is made now."""
+        return next((each for each in self.sets if each.since <= now), self.sets[-1])
+
+    def rotated(self, since: int, overlap_s: int) -> "InstallationKeys":
+        """Return the same with a new set, that serves from `since` on.
+
+        The others serve for `overlap_s` longer at most. Sets that ended long ago are left out.
+        """
+        until = since + overlap_s
+        older = [
+            msgspec.structs.replace(each, until=min(each.until or until, until))
+            for each in self.sets
+            if each.serves(since - SET_KEPT_S)
+        ]
+        free = [number for number in range(256) if number not in {each.id for each in older}]
+        newest = msgspec.structs.replace(new_set(secrets.choice(free)), since=since)
+        return msgspec.structs.replace(self, sets=(newest, *older))
 
 
 def new_keys() -> InstallationKeys:
     """Make the keys of a new installation."""
     epoch = secrets.token_bytes(KEY_BYTES)
-    return InstallationKeys(epoch=epoch, sets=(new_set(epoch[0]),))
+    first = new_set(epoch[0])
+    return InstallationKeys(epoch=epoch, lasting=first.name, sets=(first,))
 
 
 def new_set(key_id: int) -> KeySet:
@@ -58,7 +92,8 @@ def new_set(key_id: int) -> KeySet:
 def key_fields_of(keys: InstallationKeys, envelope: Envelope = NO_ENVELOPE) -> dict[bytes, bytes]:
     """Return the fields of the hash, sealed if the envelope has a key."""
     (newest, *older) = keys.sets
-    if not older and newest.id == keys.epoch[0] and not envelope.can_seal:
+    is_first = newest.id == keys.epoch[0] and newest.name == keys.lasting
+    if is_first and not older and not envelope.can_seal:
         return {
             b"epoch": keys.epoch,
             b"device_code_key": newest.device_code,
@@ -88,7 +123,7 @@ def keys_in_fields(fields: Mapping[bytes, bytes], envelope: Envelope) -> Install
             name=fields[b"name_key"],
             challenge=fields[b"challenge_key"],
         )
-        return InstallationKeys(epoch=epoch, sets=(only,))
+        return InstallationKeys(epoch=epoch, lasting=only.name, sets=(only,))
     except (KeyError, IndexError, msgspec.DecodeError) as error:
         raise RecordUnreadable(f"a key is missing or damaged: {type(error).__name__}") from error
 

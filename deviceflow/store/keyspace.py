@@ -8,8 +8,8 @@ cluster.
 
 Values that another version of the program may have written are read by `records`.
 
-The names that the functions take are hashes (`Installation.name`): no key tells a user code, a
-token, an address or a session id.
+The names that the functions take are hashes (`Installation.name`, `hidden_name`): no key tells a
+user code, a token, an address or a session id.
 """
 
 PATTERN = "df:*"

@@ -64,5 +64,9 @@ class Limits:
         """Take back a try that should not count."""
         await scripts.forgive(self._connection, self._counter(name, key), try_id)
 
+    async def forget(self, name: str, key: str) -> None:
+        """Take back all tries of `name` by `key`."""
+        await self._connection.command("DEL", self._counter(name, key))
+
     def _counter(self, name: str, key: str) -> str:
-        return keyspace.limit(name, self._installation.name(b"limit", key.encode()))
+        return keyspace.limit(name, self._installation.hidden_name(b"limit", key.encode()))

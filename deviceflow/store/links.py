@@ -8,6 +8,7 @@ by the next one, as the same account; and of two at once, both come to one accou
 """
 
 import secrets
+from collections.abc import Callable
 
 import msgspec
 
@@ -43,11 +44,15 @@ class _Link(msgspec.Struct, frozen=True):
 
 
 class Links:
-    """The door to links. Every method may raise StoreUnavailable."""
+    """The door to links. Every method may raise StoreUnavailable.
+
+    `on_created` is called with the subject of an account that a sign-in has made.
+    """
 
     def __init__(self, connection: Connection, users: Users) -> None:
         self._connection = connection
         self._users = users
+        self.on_created: Callable[[str], None] = _ignore
 
     async def find(self, whose: UpstreamSubject) -> Account | None:
         """Return the account of a person, or None. A disabled account is returned, too."""
@@ -110,7 +115,10 @@ class Links:
                 email=person.email,
                 upstream=(whose,),
             )
-            return account if await self._users.change(None, account) else None
+            if not await self._users.change(None, account):
+                return None
+            self.on_created(account.sub)
+            return account
         raise NameTakenError
 
     async def _refresh(self, account: Account, person: UpstreamPerson) -> Account | None:
@@ -144,3 +152,7 @@ class Links:
 
 def _read(record: bytes) -> _Link:
     return read_record(record, RecordKind.LINK, _Link)
+
+
+def _ignore(_: str) -> None:
+    return None

@@ -40,8 +40,9 @@ class TokenContent(msgspec.Struct, frozen=True, kw_only=True):
 class RedeemedTokens(msgspec.Struct, frozen=True, kw_only=True):
     """What the tokens of a redemption were made from.
 
-    `seed`: random bytes, from which the secrets are derived. `jkt` and `resources`: the DPoP key
-    and the `resource` values of the request. A repetition has the same.
+    `seed`: random bytes, from which the secrets are derived, by the keys with the id `key_id`.
+    `jkt` and `resources`: the DPoP key and the `resource` values of the request. A repetition has
+    the same.
     """
 
     seed: bytes
@@ -49,6 +50,7 @@ class RedeemedTokens(msgspec.Struct, frozen=True, kw_only=True):
     has_refresh_token: bool
     jkt: str
     resources: tuple[str, ...]
+    key_id: int | None = None
 
 
 class Redemptions:
@@ -65,6 +67,11 @@ class Redemptions:
         self._grace_s = grace_s
         self._clock = clock
 
+    @property
+    def key_id(self) -> int:
+        """The id of the keys from which secrets are derived now."""
+        return self._installation.key_id
+
     def repeatable(
         self, tokens: RedeemedTokens, access_lifetime_s: int
     ) -> RepeatableRedemption | None:
@@ -77,11 +84,12 @@ class Redemptions:
 
     def opaque_secret(self, tokens: RedeemedTokens) -> str:
         """Return the secret part of the access token, if that is an opaque one."""
-        return self._installation.derived(b"first access", tokens.seed)
+        return self._installation.derived(b"first access", tokens.seed, tokens.key_id)
 
     def refresh_token(self, tokens: RedeemedTokens, name: str) -> RefreshToken:
         """Return the refresh token, if there is one."""
-        return RefreshToken(name, self._installation.derived(b"first refresh", tokens.seed))
+        secret = self._installation.derived(b"first refresh", tokens.seed, tokens.key_id)
+        return RefreshToken(name, secret)
 
     async def find(self, name: str) -> RedeemedTokens | None:
         """Return the tokens to give again, or None if the redemption cannot be repeated."""

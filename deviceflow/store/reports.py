@@ -41,7 +41,7 @@ class Reports:
 
     async def _add(self, kind: str, subject: str, grant: str) -> tuple[bool, int]:
         now = int(self._clock())
-        key = keyspace.reports(kind, self._installation.name(b"report", subject.encode()))
+        key = keyspace.reports(kind, self._installation.hidden_name(b"report", subject.encode()))
         added, _, count, _ = await self._connection.batch(
             ("ZADD", key, now, grant),
             ("ZREMRANGEBYSCORE", key, 0, now - REPORTS_KEPT_S),

@@ -94,6 +94,15 @@ class Slots:
             ("EXPIRE", keyspace.WRONG_CODES, _DAY_S),
         )
 
+    async def wrong_codes(self) -> int:
+        """Return how many wrong user codes were tried in the last ten minutes, by all people.
+
+        May raise StoreUnavailable.
+        """
+        minutes = range(self._minute(WRONG_CODES_WINDOW_S), self._minute(0) + 1)
+        counts = await self._connection.command("HMGET", keyspace.WRONG_CODES, *minutes)
+        return sum(int(count or 0) for count in counts)
+
     async def _serve(self, lifetime: int) -> None:
         try:
             while waiting := self._waiting.pop(lifetime, None):
@@ -119,7 +128,7 @@ class Slots:
 
     async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
         return await scripts.take_slots(
-            self._connection,
+            self._connection.aside,
             [keyspace.SLOTS, keyspace.MINUTES, keyspace.WRONG_CODES, keyspace.ENDS],
             numbers,
             minute=self._minute(0),

@@ -102,20 +102,22 @@ class Starts:
 
     async def _judge_alike(self, starts: Sequence[Start]) -> list[StartRefusal | None]:
         client_id, limits, _, _, lifetime = starts[0]
-        client = self._name(b"client", client_id)
+        client = self._installation.name(b"client", client_id.encode())
         networks = dict.fromkeys(
             network
             for start in starts
             for network in (start.network, start.address)
             if network is not None
         )
-        names = [self._name(b"network", network) for network in networks]
+        names = [
+            self._installation.hidden_name(b"network", network.encode()) for network in networks
+        ]
         keys = [keyspace.starts(client), *(keyspace.starts_from(client, name) for name in names)]
         places: dict[str | None, int] = {None: 0}
         places |= {network: place for place, network in enumerate(networks, 2)}
         now = self._clock()
         verdicts = await scripts.admit_starts(
-            self._connection,
+            self._connection.aside,
             keys,
             scripts.StartTimes(
                 now_us=int(now * 1_000_000),
@@ -131,6 +133,3 @@ class Starts:
             StartRefusal(_LIMITS[limit - 1], wait_us / 1_000_000) if limit else None
             for limit, wait_us in verdicts
         ]
-
-    def _name(self, kind: bytes, name: str) -> str:
-        return self._installation.name(kind, name.encode())

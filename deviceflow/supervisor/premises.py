@@ -25,6 +25,7 @@ from deviceflow.store.envelope import EnvelopeError
 from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.errors import RecordUnreadable, StoreSetupError, StoreUnavailable
 from deviceflow.store.kept_keys import KeptKeys, keep_or_warn, read_kept
+from deviceflow.store.owner import ForeignStoreError, check_issuer, issuer_in
 from deviceflow.supervisor.control import Control
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.handover import HandedPremises
@@ -197,6 +198,10 @@ def read_secrets(settings: Settings, redis_url: str) -> Secrets:
             raise StartError(f"the keys that this host has kept are {reason}") from reason
         if kept is None:
             raise StartError(unusable(redis_url, error)) from error
+        try:
+            check_issuer(issuer_in(kept.installation.fields()), settings.issuer_url)
+        except ForeignStoreError as reason:
+            raise StartError(unusable(redis_url, reason)) from reason
         consequence = "pending polls are answered; nothing else works until the store is back"
         at = StoreUrl.parse(redis_url).address
         log.warning("store.away_at_start", at=at, consequence=consequence)

@@ -1,25 +1,28 @@
 """A real browser in front of the demo, or of a server with people and devices.
 
-Needs Debian's Chromium (`apt-get install chromium`). `PAGE_PICTURES=FOLDER` keeps a picture of
-every page whose layout is measured.
+Needs Debian's Chromium (`apt-get install chromium-headless-shell`). `PAGE_PICTURES=FOLDER` keeps
+a picture of every page whose layout is measured.
 """
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import pytest_asyncio
 from argon2 import PasswordHasher
 from playwright.async_api import Browser, async_playwright, expect
+from pytest_asyncio import is_async_test
 
+from deviceflow.conformance.browser import find_chromium
 from tests.stage.pictures import write_picture
 from tests.stage.places import write_places
 from tests.stage.ports import free_port
@@ -27,9 +30,7 @@ from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD
 
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
+CHROMIUM = find_chromium()
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,6 +40,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+module_loop = partial(pytest_asyncio.fixture, loop_scope="module")
+"""A fixture in the loop that the tests of a file share."""
+
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 
@@ -90,6 +94,9 @@ format = "json"
 
 [server]
 trusted_proxies = ["127.0.0.0/8"]
+
+[device]
+wave_proof_bits = 12
 
 [pages]
 geoip_file = "places.mmdb"
@@ -189,19 +196,37 @@ def running_site(pages: str = "") -> Iterator[Program]:
             program.end()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Headless Chromium."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a file share a loop, since they share the browser that lives in it."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@module_loop(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Headless Chromium, started once for a file: that takes a second of a core."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM")
+        pytest.skip(
+            "no Chromium on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
+        )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         await browser.close()
 
 
+@module_loop()
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """The same, without a window: what a test opens is closed after it."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
 @pytest.fixture
 def pictures() -> Path | None:
-    """Where the README's picture goes; None where nobody asked for a new one."""
-    folder = os.environ.get("README_PICTURES")
+    """Where the documentation's pictures go; None where nobody asked for new ones."""
+    folder = os.environ.get("DOCS_PICTURES")
     return Path(folder) if folder else None

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS
 from tests.browser.walking import axe_findings
 from tests.stage.program import Program
@@ -14,7 +15,7 @@ SCREENS: list[ViewportSize] = [{"width": 360, "height": 740}, {"width": 1280, "h
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         reduced_motion="reduce", extra_http_headers={"X-Forwarded-For": network}

@@ -76,7 +76,7 @@ async def find(page: Page, text: str) -> None:
     await page.get_by_role("button", name="Find").click()
 
 
-async def test_the_figures_are_live(browser: Browser, site: Program) -> None:
+async def test_the_figures_are_live(browser: Browser, site: Program, pictures: Path | None) -> None:
     tv = Device(site, "tv").authorize()
     async with signed_in(browser, site) as page:
         polls = page.locator("[data-figure=polls]")
@@ -86,6 +86,8 @@ async def test_the_figures_are_live(browser: Browser, site: Program) -> None:
         await expect(row).to_be_visible()
         await expect(row.get_by_role("meter")).to_have_attribute("aria-label", re.compile("part"))
         await expect(page.get_by_role("status")).to_contain_text("Store reachable")
+        if pictures:
+            await page.screenshot(path=pictures / "console.png")
 
 
 async def test_a_grant_is_cancelled_after_a_question(browser: Browser, site: Program) -> None:
@@ -135,6 +137,7 @@ async def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, site: P
             "/console?nothing",
             "/console/clients",
             "/console/clients/tv",
+            "/console/audit",
             "/console/people/ada",
             "/console/people/ada/end?all=devices",
             "/console/nothing",

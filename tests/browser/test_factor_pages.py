@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
+from tests.browser.conftest import module_loop
 from tests.browser.factor_stations import STATIONS
 from tests.browser.factors import site_with_a_name
 from tests.browser.test_axe import findings
@@ -20,7 +21,7 @@ def named_site() -> Iterator[Program]:
         yield site
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         reduced_motion="reduce", extra_http_headers={"X-Forwarded-For": network}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS
 from tests.browser.walking import expect_heading
 from tests.stage.program import Program
@@ -19,7 +20,7 @@ SHORT_LIVED = {"pause-sign-in"}
 """Pauses of a few seconds. What such a page says later is in `tests/pages/test_pause.py`."""
 
 
-@pytest.fixture
+@module_loop()
 async def context(browser: Browser, network: str) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(
         viewport={"width": 360, "height": 740}, extra_http_headers={"X-Forwarded-For": network}

@@ -3,11 +3,13 @@
 import os
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from deviceflow.config import Pages
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS, neighbour, question_near
 from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE
 from tests.browser.walking import ask, axe_findings, sign_in, television
@@ -23,7 +25,7 @@ OPENED = {name: visit for name, visit in STATIONS.items() if name != "foreign-fo
 """The pages that can be opened by their address. The other one is the answer to a form."""
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport={"width": 320, "height": 640},
@@ -80,9 +82,13 @@ async def test_a_person_chooses_a_language(shared_site: Program, browser: Browse
     await context.close()
 
 
-async def test_arabic_is_mirrored_and_codes_are_not(shared_site: Program, page: Page) -> None:
+async def test_arabic_is_mirrored_and_codes_are_not(
+    shared_site: Program, page: Page, pictures: Path | None
+) -> None:
     await question_near(page, shared_site)
     await open_in(page, shared_site, "ar", page.url)
+    if pictures:
+        await page.screenshot(path=pictures / "question-ar.png", full_page=True)
     assert await page.locator("html").get_attribute("dir") == "rtl"
     deny = await page.locator("[value=deny]").bounding_box()
     approve = await page.locator("[value=approve]").bounding_box()

@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.conftest import module_loop
 from tests.browser.stations import STATIONS, question
 from tests.stage.program import Program
 
 WIDTHS = [195, 260, 320, 360, 1280]
+IN_THE_DOCS = {
+    "question-abroad-360-16-light": "question.png",
+    "question-abroad-360-16-dark": "question-dark.png",
+    "devices-360-16-light": "devices.png",
+}
+"""The pictures of the documentation that are taken on the way."""
+
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.querySelectorAll("body *:not(.unseen)")].filter((element) => {
@@ -27,7 +35,7 @@ ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .butto
   .map((element) => element.outerHTML.slice(0, 80))"""
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport=_phone(360),
@@ -39,7 +47,9 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
 
 
 @pytest.mark.parametrize("station", STATIONS)
-async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, station: str) -> None:
+async def test_nothing_leaves_the_screen(
+    shared_site: Program, page: Page, station: str, pictures: Path | None
+) -> None:
     """WCAG 1.4.4 and 1.4.10: at each width, and with text of double size."""
     await STATIONS[station](page, shared_site)
     for root in (16, 32):
@@ -48,7 +58,10 @@ async def test_nothing_leaves_the_screen(shared_site: Program, page: Page, stati
             await page.evaluate("(px) => document.documentElement.style.fontSize = `${px}px`", root)
             for scheme in ("light", "dark"):
                 await page.emulate_media(color_scheme=scheme)
-                await _keep_picture(page, f"{station}-{width}-{root}-{scheme}")
+                shown = f"{station}-{width}-{root}-{scheme}"
+                await _keep_picture(page, shown)
+                if pictures and shown in IN_THE_DOCS:
+                    await page.screenshot(path=pictures / IN_THE_DOCS[shown], full_page=True)
             assert await page.evaluate(TOO_WIDE) == [], f"{width} px, root {root} px"
             assert await page.evaluate(ONE_LETTER_LINES) == [], f"{width} px, root {root} px"
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
-from tests.browser.conftest import running_site
+from tests.browser.conftest import module_loop, running_site
 from tests.browser.stations import question_shown
 from tests.browser.test_axe import findings
 from tests.browser.test_layout import TOO_WIDE, WIDTHS, _keep_picture, _phone
@@ -26,7 +26,7 @@ def own_site() -> Iterator[Program]:
         yield program
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport=_phone(360),

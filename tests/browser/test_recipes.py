@@ -10,15 +10,17 @@ from deviceflow.conformance.decisions import Choice, ToDecide, Undecided
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.site import Parties, Politeness, Site
 from deviceflow.device.client_auth import Credentials
-from tests.browser.conftest import CHROMIUM
+from tests.browser.conftest import CHROMIUM, module_loop
 from tests.stage.program import Program
 from tests.stage.wire import PASSWORD
 
 
-@pytest.fixture
+@module_loop()
 async def person() -> AsyncIterator[InBrowser]:
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM")
+        pytest.skip(
+            "no Chromium on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
+        )
     values = {"username": "ada", "password": PASSWORD}
     browser = InBrowser(read_recipe(RECIPES / "deviceflow.toml", values), CHROMIUM)
     yield browser

@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from playwright.async_api import Browser, Page, Route, expect
 
+from tests.browser.conftest import module_loop
 from tests.browser.test_axe import findings
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
@@ -40,7 +41,7 @@ def site(federated: FederatedSite) -> Program:
     return federated.program
 
 
-@pytest.fixture
+@module_loop()
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a new browser."""
     context = await browser.new_context(reduced_motion="reduce")

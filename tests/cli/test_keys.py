@@ -1,5 +1,6 @@
 """`deviceflow keys` with an external store."""
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -9,7 +10,7 @@ from click.testing import CliRunner, Result
 from deviceflow.__main__ import main
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.signing import new_key
-from deviceflow.store import keyspace
+from deviceflow.store import keyspace, rotation
 from tests.stage.valkey import Valkey
 
 Keys = Callable[..., Result]
@@ -148,3 +149,37 @@ def test_seal_and_unseal(keys: Keys, first: SigningKey, valkey: Valkey) -> None:
     unsealed = keys("unseal", env=variables)
     assert unsealed.stdout == "5 keys are not sealed any more\n"
     assert len(keys("list").stdout.splitlines()) == 2
+
+
+@pytest.mark.usefixtures("first")
+def test_rotate_the_keys_of_the_installation(
+    keys: Keys, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "LEAD_S", -1)  # they serve already
+    before = keys("list").stdout
+    rotated = keys("rotate", "--installation", "--overlap", "60")
+    assert rotated.exit_code == 0, rotated.output
+    assert re.fullmatch(
+        r"new keys of the installation serve from [-0-9: ]+ UTC, the old ones until [-0-9: ]+ UTC\n"
+        r"secrets of authenticator apps that were encrypted again: 0\n",
+        rotated.stdout,
+    )
+    assert keys("list").stdout == before
+    with valkey.client() as client:
+        assert set(client.hgetall(keyspace.INSTALLATION)) == {b"epoch", b"v", b"keys"}
+    monkeypatch.setattr(rotation, "LEAD_S", 600)
+    monkeypatch.setattr("deviceflow.cli.keys.finish_rotation", _nothing_left)
+    assert keys("rotate", "--installation").exit_code == 0
+    hasty = keys("rotate", "--installation")
+    assert hasty.exit_code == 1
+    assert "the keys of the last rotation serve in" in hasty.stderr
+
+
+async def _nothing_left(*_: object) -> int:
+    return 0
+
+
+def test_an_overlap_is_for_the_installation(keys: Keys) -> None:
+    result = keys("rotate", "--overlap", "60")
+    assert result.exit_code == 1
+    assert "--overlap is for --installation" in result.stderr

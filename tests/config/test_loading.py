@@ -143,7 +143,7 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
     value: Any = msgspec.to_builtins(Settings())
     for key in path.split("."):
         value = value[key]
-    samples = {
+    samples: dict[str, str | int] = {
         "issuer": "https://a.example",
         "redis.url": "redis://r",
         "admin.token_file": "/run/secrets/admin",
@@ -165,6 +165,8 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "notices.smtp_url": "smtp://mail.example",
         "notices.mail_from": "devices@example.com",
         "pages.texts_dir": "/etc/deviceflow/texts",
+        "phishing.max_sign_in_age_s": 300,
+        "phishing.max_approvals_per_hour": 20,
     }
     # The values that other settings need for this one.
     needs = {
@@ -178,8 +180,8 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "notices.mail_from": "notices.smtp_url",
     }
     beside = {needs[path]: samples[needs[path]]} if path in needs else {}
-    text = samples.get(path, _as_variable(value))
-    environ = {variable_for(name): value for name, value in beside.items()}
+    text = _as_variable(samples.get(path, value))
+    environ = {variable_for(name): _as_variable(value) for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})
     overrides = beside | {path: samples.get(path, value)}
     assert load(None, environ={}, overrides=overrides) == by_environment

@@ -111,7 +111,7 @@ def test_an_older_key_still_opens_its_codes() -> None:
 
 
 def test_a_lost_key_s_codes_have_expired() -> None:
-    lost = DeviceCodes([DeviceCodeKey(KEY.key_id, KEY.secret, lost=True)])
+    lost = DeviceCodes([DeviceCodeKey(KEY.key_id, KEY.secret, until=0)])
     opened = lost.open(seal().encode(), b"tv-app")
     assert opened is not None
     assert opened.expires_at == 0

@@ -96,22 +96,22 @@ def test_nonces() -> None:
     assert dpop.nonce(KEY, NOW + dpop.NONCE_STEP_S) != now
     assert dpop.nonce(b"x" * 32, NOW) != now
     for later in (0, dpop.NONCE_STEP_S):
-        dpop.check_nonce(Proof("jkt", {"nonce": now}), KEY, NOW + later)
+        dpop.check_nonce(Proof("jkt", {"nonce": now}), (KEY,), NOW + later)
     with pytest.raises(NonceError):
-        dpop.check_nonce(Proof("jkt", {"nonce": now}), KEY, NOW + 2 * dpop.NONCE_STEP_S)
+        dpop.check_nonce(Proof("jkt", {"nonce": now}), (KEY,), NOW + 2 * dpop.NONCE_STEP_S)
 
 
 @pytest.mark.parametrize("nonce", ["", "guess", None, 1, [], "\ud800"])
 def test_other_nonces(nonce: object) -> None:
     """9449-8-a."""
     with pytest.raises(NonceError):
-        dpop.check_nonce(Proof("jkt", {"nonce": nonce}), KEY, NOW)
+        dpop.check_nonce(Proof("jkt", {"nonce": nonce}), (KEY,), NOW)
 
 
 def test_no_nonce() -> None:
     """9449-8-a."""
     with pytest.raises(NonceError):
-        dpop.check_nonce(Proof("jkt", {}), KEY, NOW)
+        dpop.check_nonce(Proof("jkt", {}), (KEY,), NOW)
 
 
 @pytest.mark.parametrize(

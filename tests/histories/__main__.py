@@ -16,7 +16,7 @@ from tests.histories.history import read
 from tests.histories.planted import BUGS, variables
 from tests.histories.report import report, status
 from tests.histories.run import Plan, Summary, run
-from tests.histories.site import SINGLE, STORES
+from tests.histories.site import SINGLE, STORES, faketime
 
 FOLDER = Path(".histories")
 QUIET_LINE_S = 60.0
@@ -45,6 +45,8 @@ def main(
     place = folder or FOLDER / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     drawn = int(time.time()) if seed is None else seed
     summaries: list[Summary] = []
+    if not faketime():
+        click.echo("No clock is turned: libfaketime is not installed.")
     for store in stores:
         plan = Plan(store, seconds / len(stores), devices, drawn, only)
         click.echo(f"{store}: {plan.seconds:.0f} s, seed {drawn}, kept in {place / store}")

@@ -47,7 +47,10 @@ class LiveGrant:
 
 
 class Device:
-    """One device. `announce` gives its new grants to people. It lives until `stopping` is set."""
+    """One device. `announce` gives its new grants to people. It lives until `stopping` is set.
+
+    `host`: the number of the one at which it stays; None for each of them in turn.
+    """
 
     def __init__(
         self,
@@ -56,11 +59,13 @@ class Device:
         announce: Callable[[LiveGrant], None],
         stopping: asyncio.Event,
         seed: int,
+        host: int | None = None,
     ) -> None:
         self.name = f"device-{number}"
         self.wire, self._announce, self._stopping = wire, announce, stopping
         self.chance = random.Random(f"{seed} {number}")  # noqa: S311, no secret
         self._grants = 0
+        self._place = {} if host is None else {"host": host}
 
     async def live(self) -> None:
         """Run the flow again and again."""
@@ -132,7 +137,7 @@ class Device:
             "client_id": grant.client,
         }
         headers = {"Prefer": f"wait={wait}"} if wait else {}
-        args = {"grant": grant.name} | ({"wait": wait} if wait else {})
+        args = {"grant": grant.name} | ({"wait": wait} if wait else {}) | self._place
         with self.wire.history.operation(self.name, "poll", **args) as operation:
             reply = await self.wire.post(operation, "/oauth2/token", form, headers, wait)
             return note(operation, reply, loses=loses)

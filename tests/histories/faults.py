@@ -8,13 +8,14 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 from deviceflow.store import keyspace
 from tests.histories.history import History, Outcome
-from tests.histories.site import CLUSTER, SENTINEL, SINGLE, STORES, Site
+from tests.histories.site import CLUSTER, RIGHT_TIME, SENTINEL, SINGLE, STORES, Site
 from tests.histories.story import LATE_S
 from tests.stage.failing_over import (
     is_served_by,
@@ -36,6 +37,7 @@ PAUSE_S = 1.0
 CALM_S = LATE_S + 6.0
 SHORT_S, LONG_S = 0.5, 3.0
 DELAY_S = 0.3
+JUMP_S = 4.0
 MOVED_SLOTS = 30
 SWITCHED_S = 3.0
 PRIMARIES = {SENTINEL: 1, CLUSTER: 3}
@@ -45,20 +47,22 @@ class Fault(NamedTuple):
     """A fault: its name, and the stores with which it can happen.
 
     `happen` brings it about and heals it. `weight`: how often it comes, beside the others.
+    `args`: what the rules must know of it. It `fails_over` if a server of the store takes over from
+    another one; `jump_s` is how far a clock is turned.
     """
 
     name: str
     stores: tuple[str, ...]
     happen: Callable[[Site, random.Random], Awaitable[None]]
     weight: int = 2
+    args: Mapping[str, bool | float] = {}
 
 
 async def kill_worker(site: Site, chance: random.Random) -> None:
     """Kill a worker. The supervisor starts another one."""
     host = chance.choice(site.hosts)
-    before = host.workers
-    victim = chance.choice(before)
-    os.kill(victim, signal.SIGKILL)
+    victim = chance.choice(host.workers)
+    _signal([victim], signal.SIGKILL)
     while victim in host.workers:  # noqa: ASYNC110, another process
         await asyncio.sleep(SHORT_S / 10)
 
@@ -77,6 +81,16 @@ async def pause_host(site: Site, chance: random.Random) -> None:
 async def kill_host(site: Site, chance: random.Random) -> None:
     """Kill a supervisor, with which its workers end, and start it again."""
     await asyncio.to_thread(_restart, chance.choice(site.hosts))
+
+
+async def turn_clock(site: Site, chance: random.Random) -> None:
+    """Turn the clock of a host for some time, and then back."""
+    clock = chance.choice(site.clocks)
+    clock.write_text(f"{chance.uniform(-JUMP_S, JUMP_S):+.1f}s", encoding="utf-8")
+    try:
+        await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
+    finally:
+        clock.write_text(RIGHT_TIME, encoding="utf-8")
 
 
 async def kill_store(site: Site, chance: random.Random) -> None:
@@ -142,19 +156,26 @@ async def lose_messages(site: Site, chance: random.Random) -> None:
 
 async def cut_clients(site: Site, _: random.Random) -> None:
     """Cut the connections of all devices and people."""
-    site.front.cut()
+    for path in (site.front, *site.doors):
+        path.cut()
 
 
 async def stall_clients(site: Site, chance: random.Random) -> None:
     """Let nothing through between clients and hosts."""
-    async with _healed(site.front, chance) as path:
-        path.hold_up()
+    async with AsyncExitStack() as stack:
+        for path in (site.front, *site.doors):
+            stack.callback(path.heal)
+            path.hold_up()
+        await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
 
 
 async def lose_answers(site: Site, chance: random.Random) -> None:
     """Lose what the hosts answer to devices and people."""
-    async with _healed(site.front, chance) as path:
-        path.loses_answers = True
+    async with AsyncExitStack() as stack:
+        for path in (site.front, *site.doors):
+            stack.callback(path.heal)
+            path.loses_answers = True
+        await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
 
 
 async def kill_primary(site: Site, chance: random.Random) -> None:
@@ -196,11 +217,13 @@ async def move_hash_slots(site: Site, _: random.Random) -> None:
 
 
 ONE = (SINGLE,)
+FAILS_OVER = {"fails_over": True}
 FAULTS = (
     Fault("a worker is killed", STORES, kill_worker, 4),
     Fault("a worker is paused", STORES, pause_worker, 3),
     Fault("a host is paused", STORES, pause_host),
     Fault("a host is killed", STORES, kill_host, 1),
+    Fault("the clock of a host jumps", STORES, turn_clock, 2, {"jump_s": JUMP_S}),
     Fault("the scripts are forgotten", STORES, forget_scripts),
     Fault("push messages are cut", STORES, cut_messages, 3),
     Fault("the connections of clients are cut", STORES, cut_clients, 1),
@@ -213,10 +236,10 @@ FAULTS = (
     Fault("the store is slow for a host", ONE, slow_store),
     Fault("push messages are lost", ONE, lose_messages, 3),
     Fault("answers of the store are lost", ONE, lose_store_answers, 3),
-    Fault("Sentinel: the primary is killed", (SENTINEL,), kill_primary, 6),
-    Fault("Sentinel: a switch", (SENTINEL,), switch_primary, 4),
-    Fault("Cluster: a shard's primary is killed", (CLUSTER,), kill_shard, 5),
-    Fault("Cluster: a shard switches", (CLUSTER,), switch_a_shard, 4),
+    Fault("Sentinel: the primary is killed", (SENTINEL,), kill_primary, 6, FAILS_OVER),
+    Fault("Sentinel: a switch", (SENTINEL,), switch_primary, 4, FAILS_OVER),
+    Fault("Cluster: a shard's primary is killed", (CLUSTER,), kill_shard, 5, FAILS_OVER),
+    Fault("Cluster: a shard switches", (CLUSTER,), switch_a_shard, 4, FAILS_OVER),
     Fault("Cluster: hash slots move", (CLUSTER,), move_hash_slots, 5),
 )
 
@@ -226,14 +249,20 @@ async def bring_about(
 ) -> None:
     """Bring about faults until `stopping` is set. `only`: those with this in their name."""
     chance = random.Random(f"{seed} faults")  # noqa: S311, no secret
-    faults = [each for each in FAULTS if site.kind in each.stores and only in each.name]
+    faults = [
+        each
+        for each in FAULTS
+        if site.kind in each.stores
+        and only in each.name
+        and (site.clocks or each.happen is not turn_clock)
+    ]
     await _wait(stopping, CALM_S / 2)
     while not stopping.is_set():
         for _ in range(FAULTS_IN_A_ROUND):
             fault = chance.choices(faults, [each.weight for each in faults])[0]
             if stopping.is_set():
                 break
-            with history.operation(NEMESIS, "fault", kind=fault.name) as operation:
+            with history.operation(NEMESIS, "fault", kind=fault.name, **fault.args) as operation:
                 await fault.happen(site, chance)
                 await site.recovered()
                 operation.outcome = Outcome.DONE
@@ -247,19 +276,27 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def _pause(pids: list[int], chance: random.Random) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(pids, signal.SIGSTOP)
     try:
         await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
     finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # the watchdog has ended it
-                os.kill(pid, signal.SIGCONT)
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to those that still run: the watchdog ends a worker that hangs."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _restart(host: Host) -> None:
+    """Start a host again after a SIGKILL, however long that takes on a busy machine."""
+    known = len(host.log)
     host.stop(signal.SIGKILL)
-    host.start()
+    host.launch()
+    while not any(event["event"] == "server.listening" for event in host.log[known:]):
+        time.sleep(SHORT_S / 5)
 
 
 @asynccontextmanager

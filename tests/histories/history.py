@@ -7,7 +7,7 @@ outcome is MAYBE. No line has a token or a code: tokens are named by a digest.
 | operation | arguments | result |
 |---|---|---|
 | start | client, scope, lifetime_s | grant, interval |
-| poll | grant; wait (s) if it may be held | answer; interval; of tokens: jti, sub, scope, refresh |
+| poll | grant; wait (s) if it may be held; host, if the device stays at one | answer, and more |
 | refresh | grant, token | answer; jti, refresh |
 | revoke | grant, token (empty: by the access token) | |
 | claim | grant, sub | |
@@ -18,8 +18,9 @@ outcome is MAYBE. No line has a token or a code: tokens are named by a digest.
 | rotate-keys, reload | | |
 | fault | kind, and what it needs | |
 
-`grant` is the name that the run gives a grant. `unread` in the result of a MAYBE: an answer came,
-and the device ignored it, as if the network had lost it. `status`: of HTTP, if it is unusual.
+`grant` is the name that the run gives a grant. A poll with the answer `slow_down` has the interval,
+one with `tokens` has jti, sub, scope and refresh. `unread` in the result of a MAYBE: an answer
+came, and the device ignored it, as if the network had lost it. `status`: of HTTP, if it is unusual.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ from tests.histories.site import Site
 from tests.histories.wire import Wire, acknowledge
 
 OPERATOR = "operator"
-DISABLED_S = 4.0
+DISABLED_S = 2.0, 8.0
 SOON_S = 1.0
 
 
@@ -26,7 +26,7 @@ class Operators:
         self._site, self._wire, self._pause_s = site, wire, pause_s
         self._chance = random.Random(f"{seed} operators")  # noqa: S311, no secret
         self._orders: dict[Callable[[], Awaitable[None]], int] = {
-            self._disable_a_person: 4,
+            self._disable_a_person: 5,
             self._disable_a_client: 2,
             self._revoke_a_client: 2,
             self._rotate_keys: 1,
@@ -43,12 +43,12 @@ class Operators:
     async def _disable_a_person(self) -> None:
         sub = self._chance.choice(PERSONS)
         await self._command("disable", "users", sub, sub=sub)
-        await asyncio.sleep(self._chance.uniform(0, DISABLED_S))
+        await asyncio.sleep(self._chance.uniform(*DISABLED_S))
         await self._until_done("enable", "users", sub, sub=sub)
 
     async def _disable_a_client(self) -> None:
         await self._command("disable-client", "clients", LAMP, client=LAMP)
-        await asyncio.sleep(self._chance.uniform(0, DISABLED_S))
+        await asyncio.sleep(self._chance.uniform(*DISABLED_S))
         await self._until_done("enable-client", "clients", LAMP, client=LAMP)
 
     async def _until_done(self, name: str, group: str, who: str, **args: str) -> None:

@@ -21,7 +21,7 @@ from tests.histories.history import Operation, Outcome
 from tests.histories.wire import Reply, Wire, acknowledge
 from tests.stage.waiting import end
 
-PERSONS = tuple(f"person-{number}" for number in range(6))
+PERSONS = tuple(f"person-{number}" for number in range(4))
 """People who decide through the API. Operators disable some of them."""
 
 READERS = tuple(f"reader-{number}" for number in range(3))

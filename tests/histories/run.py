@@ -19,7 +19,7 @@ from tests.histories.devices import LIFETIMES_S, Device
 from tests.histories.history import History, Operation
 from tests.histories.operators import Operators
 from tests.histories.people import People
-from tests.histories.site import Site, open_site
+from tests.histories.site import LOOPBACK, Site, open_site
 from tests.histories.wire import Wire
 from tests.stage.waiting import end
 
@@ -40,7 +40,7 @@ class Plan(NamedTuple):
     devices: int = 24
     seed: int = 8628
     faults: str | None = ""
-    orders_s: float = 8.0
+    orders_s: float = 4.0
     stops_at_once: bool = False
 
 
@@ -91,6 +91,7 @@ async def run(
         try:
             await _wait(plan.seconds, cast.stopping, [*cast.tasks, watching])
             cast.stopping.set()
+            stopped_at = history.now
             async with asyncio.timeout(WIND_DOWN_S):
                 # First, so that no host is left dead or stopped.
                 await asyncio.gather(*cast.beside)
@@ -102,7 +103,7 @@ async def run(
             for task in (*cast.tasks, watching):
                 await end(task)
             await cast.people.leave()
-    _summarise(summary, history.operations)
+    _summarise(summary, history.operations, stopped_at)
     summary.violations = check(history.operations)
     summary.took_s = time.monotonic() - began
     return summary
@@ -128,15 +129,14 @@ async def _meet(plan: Plan, site: Site, history: History, stack: AsyncExitStack)
     people = await People.meet(wire, site.store_url, plan.seed)
     cast = _Cast(asyncio.Event(), people, [], [])
     for number in range(plan.devices):
-        keeps = number % 2 == 0
-        own = await stack.enter_async_context(_session()) if keeps else session
-        device = Device(
-            number,
-            dataclasses.replace(wire, session=own),
-            people.see,
-            cast.stopping,
-            plan.seed,
-        )
+        own, host = wire, None
+        if number % 2 == 0:
+            # Half of the devices keep their connections to one host.
+            host = number // 2 % len(site.doors)
+            kept = await stack.enter_async_context(_session())
+            front = f"http://{LOOPBACK}:{site.doors[host].port}"
+            own = dataclasses.replace(wire, session=kept, front=front)
+        device = Device(number, own, people.see, cast.stopping, plan.seed, host)
         cast.living.append(asyncio.create_task(device.live()))
     if plan.orders_s:
         operators = Operators(site, wire, plan.orders_s, plan.seed)
@@ -148,10 +148,7 @@ async def _meet(plan: Plan, site: Site, history: History, stack: AsyncExitStack)
 
 
 def _session(*, force_close: bool = False) -> ClientSession:
-    """Make a client. With `force_close`, every request has a connection of its own.
-
-    Half of the devices keep theirs, so they stay with one worker, as long as it lives.
-    """
+    """Make a client. With `force_close`, every request has a connection of its own."""
     connector = TCPConnector(limit=0, force_close=force_close)
     return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
 
@@ -184,16 +181,18 @@ async def _watch(
             summary.first_at = history.now
             if summary.plan.stops_at_once:
                 stopping.set()
-        _summarise(summary, history.operations)
+        _summarise(summary, history.operations, history.now)
         summary.took_s = history.now
         progress(summary)
 
 
-def _summarise(summary: Summary, operations: list[Operation]) -> None:
+def _summarise(summary: Summary, operations: list[Operation], until: float) -> None:
+    """Count. `until`: when devices began to stop, from which on fewer and fewer polls come."""
     ended = [each for each in operations if each.completed is not None]
     summary.counts = Counter((each.name, each.answer or str(each.outcome)) for each in ended)
     summary.faults = Counter(str(each.args["kind"]) for each in ended if each.name == "fault")
     summary.grants = summary.counts["start", "done"]
-    answered = sorted(each.ended for each in ended if each.name == "poll" and each.is_done)
+    polls = (each for each in ended if each.name == "poll" and each.is_done)
+    answered = sorted(poll.ended for poll in polls if poll.ended <= until)
     gaps = (later - earlier for earlier, later in pairwise(answered))
     summary.silence_s = max(gaps, default=0.0)

@@ -5,6 +5,7 @@ Cluster. Each host reaches a single server over a path of its own.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,14 +24,15 @@ from tests.stage.ports import free_port
 from tests.stage.program import COMMAND, environment
 from tests.stage.shapes import Cluster, Sentinels
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import PATIENCE_S
 
 WORKERS = 2
 HOSTS = 2
 LOOPBACK = "127.0.0.1"
 NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
 READY_S = 2.0
+RECOVERY_S = 180.0
 LOOK_S = 0.2
+RIGHT_TIME = "+0s"
 
 SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
 STORES = (SINGLE, SENTINEL, CLUSTER)
@@ -50,14 +52,21 @@ def make_store(kind: str) -> Any:  # noqa: ANN401, a Valkey or several
 
 @dataclass
 class Site:
-    """The running servers. `front`: the path for clients; `store_paths`: of each host, or empty."""
+    """The running servers.
+
+    `front`: the path for clients, to the hosts in turn. `doors`: to each of them. `store_paths`: of
+    each host, or empty. `clocks`: files that turn the clock of each host; empty where libfaketime
+    is not installed.
+    """
 
     kind: str
     store: Any
     folder: FilePath
     front: Path = field(default_factory=Path)
+    doors: list[Path] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
     store_paths: list[Path] = field(default_factory=list)
+    clocks: list[FilePath] = field(default_factory=list)
 
     @property
     def store_url(self) -> str:
@@ -78,7 +87,7 @@ class Site:
 
     async def recovered(self) -> None:
         """Wait until every host has its workers, and says that it is ready."""
-        async with asyncio.timeout(PATIENCE_S), ClientSession() as session:
+        async with asyncio.timeout(RECOVERY_S), ClientSession() as session:
             for host in self.hosts:
                 while not await _is_whole(session, host):  # noqa: ASYNC110, other processes
                     await asyncio.sleep(LOOK_S)
@@ -126,6 +135,7 @@ async def open_site(
         ports = [free_port() for _ in range(HOSTS)]
         site = Site(kind, store, folder, front=Path(*ports))
         await stack.enter_async_context(site.front.open())
+        site.doors = [await stack.enter_async_context(Path(port).open()) for port in ports]
         for number, port in enumerate(ports):
             url = site.store_url
             if kind == SINGLE:
@@ -133,12 +143,39 @@ async def open_site(
                 site.store_paths.append(path)
                 url = f"redis://{LOOPBACK}:{path.port}"
             host = _make_host(folder / f"host-{number}", site, port, url)
-            host.variables = dict(variables or {})
+            host.variables = _turnable(host, site) | dict(variables or {})
             site.hosts.append(host)
             stack.push_async_callback(_end, host, logs / f"host-{number}.log")
             await asyncio.to_thread(host.start)
         await site.recovered()
         yield site
+
+
+def faketime() -> str:
+    """Return the library that turns the clock of a process, or an empty text without it.
+
+    It is Debian's package libfaketime. LIBFAKETIME names one that is elsewhere.
+    """
+    installed = sorted(FilePath("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return os.environ.get("LIBFAKETIME") or next(map(str, installed), "")
+
+
+def _turnable(host: Host, site: Site) -> dict[str, str]:
+    """Return the environment of a host whose clock can be turned."""
+    library = faketime()
+    if not library:
+        return {}
+    clock = host.config.with_name("clock")
+    clock.write_text(RIGHT_TIME, encoding="utf-8")
+    site.clocks.append(clock)
+    return {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        # The pace is measured with a clock that nobody can turn.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+    }
 
 
 async def _end(host: Host, log: FilePath) -> None:

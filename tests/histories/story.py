@@ -13,6 +13,12 @@ IN_FLIGHT_S = 15.0
 """How long a request may still be on its way after its process has stopped waiting for it: longer
 than any fault holds up a request, and than the server tries to reach its store."""
 
+MESSAGE_S = 1.0
+"""How long a message between hosts takes on a busy machine, at most."""
+
+REPLICATED_S = 2.0
+"""After this time, a write has arrived at replicas that nobody has asked to confirm it."""
+
 GRACE_S = 60.0
 """`device.redemption_grace_s` of the servers under test."""
 
@@ -41,6 +47,15 @@ class World:
         From LATE_S before `since` to `until`, no fault was going on.
         """
         return since >= moment + LATE_S and self.is_calm(since - LATE_S, until)
+
+    def fails_over(self, request: Operation) -> bool:
+        """Return whether the store failed over when a request was answered, or soon afterwards."""
+        return any(
+            each.args.get("fails_over")
+            and each.invoked <= request.ended + REPLICATED_S
+            and each.ended >= request.invoked
+            for each in self.faults
+        )
 
     @property
     def skew_s(self) -> float:
@@ -78,11 +93,35 @@ class World:
                 return order
         return None
 
+    def may_have_ended(self, sub: str, since: float, request: Operation) -> bool:
+        """Return whether what a user gave at `since` may have ended when a request was judged.
+
+        To disable a user ends all of it for good: to enable the user gives nothing back.
+        """
+        return any(
+            order.may_have_happened and _over(order) >= since and order.invoked <= request.ended
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
+    def has_ended(self, sub: str, given: Sequence[Operation], request: Operation) -> bool:
+        """Return whether all that a user gave by these operations had ended before a request."""
+        return any(
+            order.is_done
+            and order.ended <= request.invoked
+            and all(_over(each) < order.invoked for each in given)
+            for order in self.named(_DISABLE[USER], USER, sub)
+        )
+
     def named(self, name: str, kind: str, who: str) -> Iterator[Operation]:
         """Yield the orders of one name about a user or a client."""
         for order in self.orders:
             if order.name == name and order.args[kind] == who:
                 yield order
+
+
+def _over(operation: Operation) -> float:
+    """Return when an operation can no longer take effect."""
+    return operation.ended if operation.is_done else operation.ended + IN_FLIGHT_S
 
 
 @dataclass
@@ -114,6 +153,10 @@ class Story:
     def client(self) -> str:
         """The client's id."""
         return str(self.start.args["client"])
+
+    def approvals_of(self, sub: str) -> list[Operation]:
+        """Return the approvals by a user that may have happened."""
+        return [each for each in self.possible("approve") if each.args["sub"] == sub]
 
     @property
     def polls(self) -> list[Operation]:

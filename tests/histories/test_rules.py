@@ -100,6 +100,11 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
         (start(), poll(59.5, "expired_token")),
     ),
     (
+        "no early expiry",
+        (start(), fault(1, 1, fails_over=True), by(4, "approve"), poll(5, "expired_token")),
+        (start(), fault(1, 1, fails_over=True), poll(5, "expired_token")),
+    ),
+    (
         "decisions arrive",
         (*APPROVED, poll(12)),
         (*APPROVED, poll(6)),
@@ -135,6 +140,11 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
         (*APPROVED, operation(2, "disable", sub="ada"), poll(4, "access_denied")),
     ),
     (
+        "answers are explained",  # what a repetition needs has ended with the access
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub=BOB), poll(4, "invalid_grant")),
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub="ada"), poll(4, "invalid_grant")),
+    ),
+    (
         "answers are explained",
         (start(), poll(1, "invalid_client")),
         (start(), operation(0.5, "disable-client", client="tv"), poll(1, "invalid_client")),
@@ -146,19 +156,24 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     ),
     (
         "obedient devices are in time",
+        (start(), poll(1, host=0), poll(2.2, "slow_down", host=0, result={"interval": 6})),
+        (start(), poll(1, host=0), poll(2.05, "slow_down", host=0, result={"interval": 6})),
+    ),
+    (
+        "obedient devices are in time",  # at several hosts
+        (start(), poll(1), poll(3.2, "slow_down", result={"interval": 6})),
         (start(), poll(1), poll(2.2, "slow_down", result={"interval": 6})),
-        (start(), poll(1), poll(2.05, "slow_down", result={"interval": 6})),
     ),
     (
         "obedient devices are in time",
-        (start(), poll(1), poll(3, "slow_down", result={"interval": 6})),
-        (start(), poll(1, ""), poll(3, "slow_down", result={"interval": 6})),
+        (start(), poll(1), poll(4, "slow_down", result={"interval": 6})),
+        (start(), poll(1, ""), poll(4, "slow_down", result={"interval": 6})),
     ),
     (
         "obedient devices are in time",  # an interval that the device has learned
         (
             *(start(), poll(1), poll(1.2, "slow_down", result={"interval": 6})),
-            poll(7.5, "slow_down", result={"interval": 11}),
+            poll(8.5, "slow_down", result={"interval": 11}),
         ),
         (
             *(start(), poll(1), poll(1.2, "slow_down", result={"interval": 6})),
@@ -167,8 +182,8 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     ),
     (
         "obedient devices are in time",
-        (start(), poll(1), fault(5, 1), poll(2.2, "slow_down", result={"interval": 6})),
-        (start(), poll(1), fault(1, 1), poll(2.2, "slow_down", result={"interval": 6})),
+        (start(), poll(1), fault(5, 1), poll(3.2, "slow_down", result={"interval": 6})),
+        (start(), poll(1), fault(2, 1), poll(3.2, "slow_down", result={"interval": 6})),
     ),
     (
         "no device is stranded",
@@ -222,9 +237,28 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
     (
         "the disabled get nothing",
         (*SIGNED_IN, operation(3, "disable", sub="ada"), refreshed(4, 1, 2)),
+        (*SIGNED_IN, operation(3, "disable", sub=BOB), refreshed(4, 1, 2)),
+    ),
+    (
+        "the disabled get nothing",  # and nothing is given back
         (
             *(*SIGNED_IN, operation(3, "disable", sub="ada")),
             *(operation(3.5, "enable", sub="ada"), refreshed(4, 1, 2)),
+        ),
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(4, 1, 2)),
+        ),
+    ),
+    (
+        "no device is stranded",
+        (
+            *(start(), operation(0.2, "disable", sub="ada"), operation(0.5, "enable", sub="ada")),
+            *(by(1, "approve"), redeemed(2), refreshed(14, 1, 0)),
+        ),
+        (
+            *(*SIGNED_IN, operation(3, "disable", sub="ada")),
+            *(operation(3.5, "enable", sub="ada"), refreshed(14, 1, 0)),
         ),
     ),
     (

@@ -237,3 +237,25 @@ async def test_a_client_with_too_many_live_grants(stage: Stage) -> None:
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     stage.clock.advance(661)
     assert (await worker.authorize()).status == 200
+
+
+async def test_a_store_that_is_nearly_full(stage: Stage, worker: Worker) -> None:
+    """New grants are refused early, as if the store was away; whoever has a code goes on."""
+    codes = (await worker.authorize()).body
+    await stage.redis.config_set("maxmemory", 2**20)
+    try:
+        await worker.parts.load.look()
+    finally:
+        await stage.redis.config_set("maxmemory", 0)
+    answer = await worker.authorize()
+    assert answer.outcome == (503, "temporarily_unavailable")
+    assert 15 <= int(answer.headers["Retry-After"]) < 30
+    assert (await worker.readiness())[1] == {
+        "status": "degraded",
+        "store": "pressed",
+        "reason": "nearly full",
+    }
+    await stage.people.approve(codes["user_code"])
+    assert (await worker.poll(codes["device_code"])).status == 200
+    await worker.parts.load.look()
+    assert (await worker.authorize()).status == 200

@@ -60,6 +60,16 @@ async def test_about_to_stop(board: StatusBoard) -> None:
             REACHABLE,
             {"status": "degraded", "store": "refuses", "reason": "READONLY"},
         ),
+        (
+            (REACHABLE,),
+            "nearly full",
+            {"status": "degraded", "store": "pressed", "reason": "nearly full"},
+        ),
+        (
+            ("slow",),
+            UNREACHABLE,
+            {"status": "degraded", "store": "unreachable", "reason": "nothing listens there"},
+        ),
     ],
 )
 async def test_the_worst_that_a_worker_sees(

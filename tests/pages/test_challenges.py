@@ -9,7 +9,7 @@ from tests.stage.pages import KEY, FakeReplay
 
 
 def challenges(clock: Clock) -> Challenges:
-    return Challenges(key=lambda: KEY, replay=FakeReplay(), clock=clock)
+    return Challenges(keys=lambda: (KEY,), replay=FakeReplay(), clock=clock)
 
 
 @given(cookie=st.text(), purpose=st.text())

@@ -109,7 +109,7 @@ async def test_without_a_cookie_no_token_is_good(browser: Browser) -> None:
 
 
 def _token(key: bytes, cookie: str) -> str:
-    return Csrf(key=lambda: key, issuer="https://a.example").token(cookie)
+    return Csrf(keys=lambda: (key,), issuer="https://a.example").token(cookie)
 
 
 def test_the_token_depends_on_key_and_cookie_and_tells_neither() -> None:

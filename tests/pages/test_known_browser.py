@@ -10,10 +10,10 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.known_browser import KEPT_S, MARKS, KnownBrowsers
 
 BROWSERS = KnownBrowsers(
-    cookie=SessionCookie(https=True, issuer="http://127.0.0.1:8628"), key=lambda: b"k" * 32
+    cookie=SessionCookie(https=True, issuer="http://127.0.0.1:8628"), keys=lambda: (b"k" * 32,)
 )
 OTHERS = KnownBrowsers(
-    cookie=SessionCookie(https=True, issuer="http://127.0.0.1:8628"), key=lambda: b"o" * 32
+    cookie=SessionCookie(https=True, issuer="http://127.0.0.1:8628"), keys=lambda: (b"o" * 32,)
 )
 NAME = BROWSERS.name
 
@@ -80,7 +80,7 @@ def test_it_names_nobody_and_is_kept_safely() -> None:
 
 def test_its_name_without_tls() -> None:
     plain = KnownBrowsers(
-        cookie=SessionCookie(https=False, issuer="http://127.0.0.1:8628"), key=lambda: b"k" * 32
+        cookie=SessionCookie(https=False, issuer="http://127.0.0.1:8628"), keys=lambda: (b"k" * 32,)
     )
     assert re.fullmatch(r"deviceflow-[A-Za-z0-9_-]{8}-known", plain.name)
     assert re.fullmatch(r"__Host-deviceflow-[A-Za-z0-9_-]{8}-known", NAME)

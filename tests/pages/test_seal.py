@@ -6,7 +6,7 @@ from deviceflow.pages.seal import Seal
 
 
 def _seal(key: bytes = b"k" * 32) -> Seal:
-    return Seal(key=lambda: key)
+    return Seal(keys=lambda: (key,))
 
 
 def test_a_seal_holds_for_what_was_sealed() -> None:

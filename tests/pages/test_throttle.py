@@ -10,7 +10,7 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.grant import State
 from deviceflow.pages.throttle import account_key
-from deviceflow.policy.rules import SIGN_IN_ACCOUNT_ADDRESS, SIGN_IN_ADDRESS
+from deviceflow.policy.rules import CODES_IN_A_WAVE, SIGN_IN_ACCOUNT_ADDRESS, SIGN_IN_ADDRESS
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
 from tests.stage.pages import TV, Browser, OpenBrowser, Store
 
@@ -377,3 +377,38 @@ async def test_the_page_of_the_sign_in_without_a_code(browser: Browser, store: S
     await browser.sign_in()
     assert browser.answer.status == 429
     assert "code" not in browser.text
+
+
+# A wave of wrong codes
+
+
+async def test_in_a_wave_an_account_may_try_fewer_codes(ada: Browser, store: Store) -> None:
+    store.grants.wrong = 1000
+    for _ in range(CODES_IN_A_WAVE):
+        await ada.open("/device")
+        assert "Code not accepted" in (await see(ada, "LMNPQRST"))
+    assert "Please wait 10 minutes" in await see(ada, "LMNPQRST")
+    assert ada.answer.status == 429
+    store.grants.now += 1
+    store.grants.wrong = 0
+    assert "Code not accepted" in await see(ada, "LMNPQRST"), "the wave is over"
+
+
+async def test_in_a_wave_a_right_code_begins_anew(ada: Browser, store: Store) -> None:
+    store.grants.wrong = 1000
+    store.grants.add("WDJBMJHT")
+    for _ in range(2):
+        for _ in range(CODES_IN_A_WAVE - 1):
+            await see(ada, "LMNPQRST")
+        await see(ada, "WDJBMJHT")
+        assert ada.answer.status == 200
+    assert store.limits.counted("code.wave", "sub-ada") == 0
+    assert store.limits.counted("code.account", "sub-ada") == 2 * (CODES_IN_A_WAVE - 1)
+
+
+async def see(browser: Browser, code: str) -> str:
+    """Enter a code, and return the page that follows."""
+    await browser.open("/device")
+    await browser.submit("/device", user_code=code)
+    await browser.follow()
+    return browser.page

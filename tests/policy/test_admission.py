@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from fakeredis import FakeAsyncRedis
 from structlog.testing import capture_logs
 
 from deviceflow.config import GrantLimits
@@ -19,14 +20,18 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.admission import (
     LATEST_TURN_S,
     LONGEST_MEMORY_S,
+    PRESSED_PAUSE_S,
     REMEMBERED,
     SHORTEST_MEMORY_S,
     StartAdmission,
+    StorePressed,
     TooManyStarts,
     limits_of,
 )
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from deviceflow.store.load import LoadState, StoreLoad
+from deviceflow.store.shapes.server import ServerShape
 from deviceflow.store.starts import REFILL_S, Start, StartLimit, StartRefusal, Starts
 from tests.stage.clock import Clock
 
@@ -59,6 +64,27 @@ async def try_start(
     return None
 
 
+@dataclass
+class ScriptedLoad(StoreLoad):
+    """A store that is as a test says."""
+
+    now: LoadState = ""
+
+    @property
+    def state(self) -> LoadState:
+        return self.now
+
+
+def idle() -> ScriptedLoad:
+    nowhere = Connection(ServerShape(FakeAsyncRedis()))
+    return ScriptedLoad(connection=nowhere, full_at=0.8, steady=float)
+
+
+@pytest.fixture
+def load() -> ScriptedLoad:
+    return idle()
+
+
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder.alone()
@@ -70,8 +96,8 @@ def starts() -> ScriptedStarts:
 
 
 @pytest.fixture
-def admission(starts: Starts, clock: Clock, recorder: Recorder) -> StartAdmission:
-    return StartAdmission(starts, GrantLimits(), clock, recorder)
+def admission(starts: Starts, load: StoreLoad, clock: Clock, recorder: Recorder) -> StartAdmission:
+    return StartAdmission(starts, load, GrantLimits(), clock, recorder)
 
 
 def test_a_client_may_have_limits_of_its_own() -> None:
@@ -89,7 +115,7 @@ async def test_without_limits_the_store_is_not_asked(
     starts: ScriptedStarts, clock: Clock, recorder: Recorder
 ) -> None:
     off = GrantLimits(starts=0, starts_per_network=0, starts_per_address=0, live_grants=0)
-    assert await try_start(StartAdmission(starts, off, clock, recorder)) is None
+    assert await try_start(StartAdmission(starts, idle(), off, clock, recorder)) is None
     assert starts.asked == []
 
 
@@ -179,6 +205,26 @@ async def test_refusals_are_counted_and_their_log_lines_thinned_out(
     assert {line["address"] for line in lines if line["limit"] == "(others)"} == {""}
 
 
+@pytest.mark.parametrize("state", ["nearly full", "slow"])
+async def test_while_the_store_is_pressed_no_grant_is_started(
+    admission: StartAdmission, starts: ScriptedStarts, load: ScriptedLoad, state: LoadState
+) -> None:
+    """Devices are told to come again within half a minute, at different times."""
+    load.now = state
+    waits = set()
+    with capture_logs() as lines:
+        for _ in range(200):
+            with pytest.raises(StorePressed) as refused:
+                admission.attempt(TV, NAT, LIFETIME_S)
+            waits.add(refused.value.wait_s)
+    assert starts.asked == []
+    assert {min(waits) // PRESSED_PAUSE_S, max(waits) // PRESSED_PAUSE_S} == {1}
+    assert len(waits) > 5
+    assert [line["limit"] for line in lines] == ["start.store"] * 3
+    load.now = ""
+    assert await try_start(admission) is None
+
+
 # Stories, by the real script
 
 
@@ -194,7 +240,7 @@ class World:
     def limit_addresses_to(self, number: int) -> None:
         starts, recorder = self.admission._starts, Recorder.alone()
         limits = GrantLimits(starts_per_address=number)
-        self.admission = StartAdmission(starts, limits, self.clock, recorder)
+        self.admission = StartAdmission(starts, idle(), limits, self.clock, recorder)
 
     async def starts(self, number: int, address: str = NAT) -> list[float]:
         """Let devices start at the same moment; return when those that are refused come again."""
@@ -212,7 +258,7 @@ def world(
     connection: Connection, installation: Installation, clock: Clock, recorder: Recorder
 ) -> World:
     starts = Starts(connection, installation, clock)
-    return World(StartAdmission(starts, GrantLimits(), clock, recorder), clock)
+    return World(StartAdmission(starts, idle(), GrantLimits(), clock, recorder), clock)
 
 
 async def test_a_fleet_behind_one_address_starts_after_a_power_cut(world: World) -> None:

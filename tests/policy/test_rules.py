@@ -15,18 +15,34 @@ from deviceflow.core.user_code import (
     length_for,
 )
 from deviceflow.policy import rules
-from deviceflow.policy.rules import Rule, code_account, code_address, code_counts, sign_in_counts
+from deviceflow.policy.rules import (
+    CODES_IN_A_WAVE,
+    Rule,
+    approval_account,
+    approval_client,
+    approval_counts,
+    code_account,
+    code_address,
+    code_counts,
+    code_wave,
+    sign_in_counts,
+)
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
 
 LIFETIME_S = 1234
+AS_SET = 7
 ADDRESSES = 5
 """How many addresses at their limit the length of every code allows for."""
 
+SECURITY = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 DIGITS = UserCodeFormat(alphabet=NUMERIC, length=9, group=3)
 ALL = [
     *(each for each in vars(rules).values() if isinstance(each, Rule)),
     code_account(LIFETIME_S),
+    code_wave(LIFETIME_S),
     code_address(LIFETIME_S),
+    approval_account(AS_SET),
+    approval_client(AS_SET),
 ]
 
 
@@ -37,7 +53,8 @@ def test_the_table_has_every_rule_as_it_is() -> None:
     for rule in ALL:
         window = "a code's lifetime" if rule.window_s == LIFETIME_S else f"{rule.window_s} s"
         delay = f"{rule.longest_delay_s} s" if rule.longest_delay_s else ""
-        assert table[rule.name] == (rule.counted_by, [str(rule.limit), window, delay])
+        limit = "as set" if rule.limit == AS_SET else str(rule.limit)
+        assert table[rule.name] == (rule.counted_by, [limit, window, delay])
 
 
 def test_no_two_rules_share_a_count() -> None:
@@ -55,6 +72,13 @@ def test_the_most_general_rule_is_asked_first() -> None:
     assert names == ["sign-in.address", "sign-in.account", "sign-in.account-address"]
     names = [count.rule.name for count in code_counts("sub", "203.0.113.7", 600)]
     assert names == ["code.address", "code.account"]
+
+
+def test_approvals_count_only_where_there_is_a_limit() -> None:
+    assert approval_counts("sub", "tv", None, None) == ()
+    both = approval_counts("sub", "tv", 20, 3)
+    assert both == ((approval_account(20), "sub"), (approval_client(3), "tv sub"))
+    assert approval_counts("sub", "tv", None, 3) == both[1:]
 
 
 def test_one_address_alone_does_not_delay_others() -> None:
@@ -128,10 +152,24 @@ def test_more_of_them_are_counted(lifetime_s: int, addresses: int) -> None:
         assert chance_of_a_hit(form, 10**6, tried, tried) < HITS_PER_DAY
 
 
+def test_the_first_lifetime_of_a_large_attack() -> None:
+    """8628-5.1-a: the codes that wait already are as long as 1,000 wrong ones demand."""
+    addresses, accounts, lifetime_s = 720, 18_000, Device().lifetime_s
+    at_addresses = addresses * code_address(lifetime_s).limit
+    before = min(at_addresses, accounts * code_account(lifetime_s).limit)
+    begins_at = Device().wave_wrong_codes
+    in_wave = min(at_addresses, begins_at + accounts * code_wave(lifetime_s).limit)
+    assert f"can try {in_wave:,} of them" in SECURITY
+    assert f"for such a wave, {before:,}." in SECURITY
+    for form in (UserCodeFormat(), DIGITS):
+        for live in (10**3, 10**4, 10**5, 10**6):
+            assert chance_of_a_hit(form, live, in_wave) < HITS_PER_DAY / 2.5
+    assert f"may try only {CODES_IN_A_WAVE} codes" in SECURITY
+
+
 def test_the_figures_in_the_documentation() -> None:
     """What an account and so many addresses may try, in ten minutes and in a day."""
-    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([\d,]+) \|$", SECURITY, re.MULTILINE)
     told = {who: [int(each.replace(",", "")) for each in figures] for who, *figures in rows}
     limits = {
         "one account": code_account(600).limit,

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from argon2 import PasswordHasher
 
+from deviceflow.audit.verification import Verification
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
 from tests.stage.program import COMMAND, Notes, Program, environment
 from tests.stage.waiting import PATIENCE_S
@@ -106,9 +107,19 @@ def make_program(folder: Path, user_tables: str, notes: Notes) -> Iterator[MakeP
         logged = "\n".join([json.dumps(event) for event in program.log] + program.stray)
         assert notes.found_in(logged) == set(), "a secret was logged"
         assert program.stray == [], "something that is no event was written to standard error"
+        assert broken_lines(program.data_dir) == [], "the audit is not whole"
         for path in program.data_dir.rglob("*"):
             if path.is_file():
                 assert notes.found_in(path.read_text("latin-1")) == set(), f"a secret is in {path}"
+
+
+def broken_lines(data_dir: Path) -> list[str]:
+    """What `deviceflow audit verify` would call a break."""
+    verification = Verification()
+    for path in data_dir.glob("audit.jsonl*"):
+        with path.open("rb") as lines:
+            verification.read(path.name, lines)
+    return [str(problem) for problem in verification.problems() if problem.is_break]
 
 
 @pytest.fixture

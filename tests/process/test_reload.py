@@ -111,6 +111,31 @@ def test_keys(program: Program, operator: Operator, device: NewDevice, browser: 
     assert last_old_answer(is_retired) < PROMISED_S
 
 
+def test_the_keys_of_the_installation(
+    operator: Operator, device: NewDevice, browser: NewBrowser
+) -> None:
+    """What was begun before goes on: codes, an open form, a session, tokens, and what begins."""
+    old, signed_in = device().authorize(), browser()
+    connected = device().authorize()
+    signed_in.decide(connected.user_code, "approve")
+    assert connected.wait() == "tokens"
+    signed_in.open(f"/device?user_code={old.user_code}")
+
+    printed = operator("keys", "rotate", "--installation").stdout
+    assert printed.startswith("new keys of the installation serve from ")
+
+    signed_in.submit("/device", user_code=old.user_code)
+    assert old.user_code in signed_in.answer.page, "the form was open, the person is signed in"
+    signed_in.submit("/device", user_code=old.user_code, decision="approve")
+    new = device().authorize()
+    for _ in range(IN_A_ROW):
+        assert new.outcome() in {"authorization_pending", "slow_down"}, "every worker knows it"
+    assert old.wait() == "tokens"
+    signed_in.decide(new.user_code, "approve")
+    assert new.wait() == "tokens"
+    assert connected.refresh().status == 200
+
+
 def test_clients(program: Program, operator: Operator, device: NewDevice) -> None:
     """6749-5.2-a: added, given another secret, disabled."""
     radio = device("radio")

@@ -45,7 +45,9 @@ def test_while_the_server_runs(users: Command, device: NewDevice, browser: NewBr
     assert tv.refresh().body["error"] == "invalid_grant"
 
     assert users("enable", "carol").stdout == "enabled carol\n"
-    assert later.wait() == "tokens"
+    assert later.wait() == "access_denied", "nothing comes back"
+    assert tv.refresh().body["error"] == "invalid_grant"
+    assert person.open("/device").url.endswith("/login")
     assert users("passwd", "carol", "--password-stdin", given=NEW_PASSWORD).returncode == 0
     assert browser().sign_in("carol", FIRST_PASSWORD).status == 403
     assert browser().sign_in("carol", NEW_PASSWORD).url.endswith("/device")

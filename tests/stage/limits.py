@@ -44,6 +44,9 @@ class MemoryLimits(Limits):
     async def forgive(self, name: str, key: str, try_id: str) -> None:
         self.tries.get((name, key), {}).pop(try_id, None)
 
+    async def forget(self, name: str, key: str) -> None:
+        self.tries.pop((name, key), None)
+
     def counted(self, name: str, key: str) -> int:
         """How many tries of `name` by `key` were counted and not taken back."""
         return len(self.tries.get((name, key), {}))

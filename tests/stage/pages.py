@@ -11,6 +11,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.account_marks import AccountMarks
@@ -70,6 +71,7 @@ class FakeGrants(Grants):
         self.now: float = NOW
         self.is_down = False
         self.growth = 0
+        self.wrong = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
         self.decided_from: list[str] = []
@@ -96,6 +98,9 @@ class FakeGrants(Grants):
             raise StoreUnavailable
         assert lifetime > 0
         return form.length + self.growth
+
+    async def wrong_codes(self) -> int:
+        return self.wrong
 
     async def find(self, user_code: str) -> Grant | None:
         if self.is_down:
@@ -420,6 +425,8 @@ class Store:
         self.devices = FakeDevices(self.grants)
         self.notice_links = FakeNoticeLinks()
         self.replay = FakeReplay()
+        self.recorder = Recorder.alone()
+        self.audit = Audit(recorder=self.recorder, clock=lambda: self.grants.now)
 
 
 class PageParts(Parts):
@@ -441,7 +448,8 @@ class PageParts(Parts):
             reports=store.reports,
             replay=store.replay,
             callers=Callers(settings.server.proxies),
-            recorder=Recorder.alone(),
+            recorder=store.recorder,
+            audit=store.audit,
             providers=Providers((), clock=lambda: store.grants.now, steady=lambda: NOW),
             places=open_places(settings.pages.geoip_file),
         )

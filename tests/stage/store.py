@@ -137,7 +137,12 @@ class Store:
             access_token={"sub": ADA.sub, "cnf": {"jkt": "x"}}, id_token=None, is_opaque=False
         )
         return RedeemedTokens(
-            seed=new_seed(), content=content, has_refresh_token=True, jkt="x", resources=()
+            seed=new_seed(),
+            content=content,
+            has_refresh_token=True,
+            jkt="x",
+            resources=(),
+            key_id=self.redemptions.key_id,
         )
 
     async def repeatable(self) -> tuple[Grant, RedeemedTokens]:

@@ -209,4 +209,6 @@ async def administer(admin: Any, *words: Any) -> Any:  # noqa: ANN401, whatever 
 def endless_keys(server: Valkey) -> set[bytes]:
     """The keys of `server` that have no TTL and ought to have one."""
     with server.client() as client:
-        return {key for key in client.scan_iter(count=1000) if client.ttl(key) < 0} - PERMANENT_KEYS
+        # -1: without an end. -2: it has ended since it was listed.
+        endless = {key for key in client.scan_iter(count=1000) if client.ttl(key) == -1}
+    return endless - PERMANENT_KEYS

@@ -13,7 +13,7 @@ async def test_all_workers_share_the_secrets(each_store: Store) -> None:
     code = opened[0].codes.seal(1, 2_000_000_000, 5, "tv-app").encode()
     for installation in opened:
         assert installation.epoch == each_store.installation.epoch
-        assert installation.challenge_key() == each_store.installation.challenge_key()
+        assert installation.challenge_keys() == each_store.installation.challenge_keys()
         assert installation.name(b"session", b"x") == each_store.installation.name(b"session", b"x")
         assert installation.codes.open(code, b"tv-app") is not None
 
@@ -23,7 +23,7 @@ async def test_installations_differ(each_store: Store) -> None:
     await each_store.connection.command("FLUSHALL")
     after = await Installation.open(each_store.connection)
     assert before.epoch != after.epoch
-    assert before.challenge_key() != after.challenge_key()
+    assert before.challenge_keys() != after.challenge_keys()
     assert before.name(b"session", b"x") != after.name(b"session", b"x")
 
 
@@ -61,9 +61,9 @@ async def test_a_sealed_name_leads_back_to_it(each_store: Store) -> None:
 
 async def test_while_nothing_is_lost_nothing_changes(each_store: Store) -> None:
     installation = each_store.installation
-    before = (installation.epoch, installation.challenge_key(), installation.codes)
+    before = (installation.epoch, installation.challenge_keys(), installation.codes)
     assert not await installation.refresh(each_store.connection)
-    assert before == (installation.epoch, installation.challenge_key(), installation.codes)
+    assert before == (installation.epoch, installation.challenge_keys(), installation.codes)
 
 
 async def test_after_a_loss_old_codes_have_expired_and_new_ones_open(each_store: Store) -> None:
@@ -84,8 +84,8 @@ async def test_many_losses_do_not_pile_up(each_store: Store) -> None:
     for _ in range(LOST_KEYS_KEPT + 3):
         await each_store.connection.command("FLUSHALL")
         assert await each_store.installation.refresh(each_store.connection)
-    lost = [key.lost for key in each_store.installation.codes.keys]
-    assert lost == [False] + [True] * LOST_KEYS_KEPT
+    lost = [key.until for key in each_store.installation.codes.keys]
+    assert lost == [None] + [0] * LOST_KEYS_KEPT
 
 
 async def test_the_first_signing_key_of_an_algorithm_stays(each_store: Store) -> None:

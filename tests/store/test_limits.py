@@ -136,3 +136,18 @@ async def test_limits_in_memory_are_like_these(
         ]
         assert real.allowed == expected.allowed
         assert abs(real.retry_after_s - expected.retry_after_s) <= 2
+
+
+async def test_all_tries_of_somebody_are_forgotten(each_store: Store) -> None:
+    limits = each_store.limits
+    for key in ("ada", "ada", "bob"):
+        await limits.hit("guess", key, limit=2, window_s=60)
+    await limits.forget("guess", "ada")
+    assert [(await limits.hit("guess", "ada", limit=2, window_s=60)).allowed for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+    await limits.forget("guess", "nobody")
+    assert await limits.hit("guess", "bob", limit=2, window_s=60) == ALLOWED
+    assert not (await limits.hit("guess", "bob", limit=2, window_s=60)).allowed

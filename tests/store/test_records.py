@@ -319,7 +319,7 @@ def test_no_member_that_is_not_known_does_harm(added: dict[str, Any]) -> None:
     assert msgspec.json.decode(write_record(read, over=record)) == msgspec.json.decode(record)
 
 
-async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: Store) -> None:
+async def test_a_client_that_restricts_its_grants_has_a_version_of_its_own(store: Store) -> None:
     """An older version refuses it. It reads all others, which say nothing of it (0.1.0 does)."""
     clients = StoredClients(store.connection)
 
@@ -329,7 +329,17 @@ async def test_a_client_that_restricts_sign_in_has_a_version_of_its_own(store: S
 
     await clients.put(TV)
     assert not {"v", "sign_in", "max_sign_in_age_s"} & set(await record())
-    for changes in ({"sign_in": "second_factor"}, {"max_sign_in_age_s": 60}):
+    restrictions: list[dict[str, Any]] = [
+        {"sign_in": "second_factor"},
+        {"max_sign_in_age_s": 60},
+        {"device": False},
+        {"start_networks": ("192.0.2.0/24",)},
+        {"approval_networks": ("192.0.2.0/24",)},
+        {"max_approvals_per_hour": 3},
+        {"near": "network"},
+        {"if_far": "refuse"},
+    ]
+    for changes in restrictions:
         strict = msgspec.structs.replace(TV, **changes)
         await clients.put(strict)
         assert (await record())["v"] == 2

@@ -170,3 +170,14 @@ async def test_a_device_that_is_gone_holds_up_no_other(store: Store) -> None:
     assert (await stays).pressure.live == 2
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_how_many_codes_were_wrong_of_late(each_store: Store) -> None:
+    """The same number as the one that lengthens codes."""
+    for _ in range(12):
+        await each_store.slots.count_wrong_code()
+        await each_store.slots.count_wrong_code()
+        pressure = await each_store.slots.pressure(600)
+        assert await each_store.slots.wrong_codes() == pressure.wrong_codes_per_day / 144
+        each_store.clock.advance(60)
+    assert await each_store.slots.wrong_codes() == 20

@@ -11,6 +11,8 @@ from deviceflow.admin.api.messages import ClientList, ClientResponse, RevokedCli
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import api_response
 from deviceflow.admin.operators import OPERATOR
+from deviceflow.audit.events import SecurityEvent, by_token
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client, Clients
 from deviceflow.store.client_revocations import ClientRevocations
 
@@ -28,6 +30,7 @@ class ClientEndpoints:
 
     clients: Clients
     revocations: ClientRevocations
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -50,7 +53,11 @@ class ClientEndpoints:
         """End all approvals and tokens of a client (RFC 7009, for all of them)."""
         client_id = self._client(request).client_id
         await self.revocations.revoke(client_id)
-        log.info("client.revoked", client_id=client_id, operator=request[OPERATOR])
+        operator = request[OPERATOR]
+        log.info("client.revoked", client_id=client_id, operator=operator)
+        self.audit.record(
+            SecurityEvent.CLIENT_DISCONNECTED, client_id=client_id, by=by_token(operator)
+        )
         return api_response(RevokedClient(client_id=client_id))
 
     def _client(self, request: web.Request) -> Client:

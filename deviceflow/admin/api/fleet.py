@@ -46,7 +46,7 @@ def fleet_response(now: Fleet) -> FleetResponse:
         held_limit=now.held_limit,
         connections=now.connections,
         workers=now.workers,
-        store=cast('Literal["reachable", "refuses writes", "away"]', now.store),
+        store=cast('Literal["reachable", "pressed", "refuses writes", "away"]', now.store),
     )
 
 

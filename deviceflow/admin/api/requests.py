@@ -11,6 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 from deviceflow.admin.api.problems import API_HEADERS, ApiError, error_of, problem_response
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.tokens import AdminTokens
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.ops.thinned_log import ThinnedLog
 
 _CHALLENGE = 'Bearer realm="deviceflow admin"'
@@ -40,6 +42,7 @@ class BearerTokens:
     tokens: AdminTokens
     open_path: str
     refusals: ThinnedLog
+    audit: Audit
 
     def middleware(self) -> Middleware:
         """Return the middleware."""
@@ -69,6 +72,12 @@ class BearerTokens:
         return name
 
     def _note_refusal(self, request: web.Request) -> None:
+        self.audit.record(
+            SecurityEvent.OPERATOR_REFUSED,
+            outcome="failure",
+            way="api",
+            address=request.remote or "",
+        )
         line = self.refusals.note((request.remote or "a Unix socket",))
         if line is not None:
             (address,), times = line

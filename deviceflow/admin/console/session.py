@@ -9,7 +9,7 @@ is taken out of the file ends its sessions.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -26,14 +26,14 @@ _FORM = b"df-console-form"
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleSessions:
-    """Begins sessions and recognises them. `key` gives 16 to 64 secret bytes, as in `Csrf`.
+    """Begins sessions and recognises them. `keys`: as those of `Csrf`.
 
     The cookie is sent to this site only (SameSite=Strict), over TLS or to loopback only (Secure),
     and no script can read it (HttpOnly).
     """
 
     tokens: AdminTokens
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
     clock: Clock
 
     def begin(self, response: web.Response, operator: str) -> None:
@@ -42,7 +42,7 @@ class ConsoleSessions:
         facts = f"{operator}.{ends_at}.{secrets.token_urlsafe(16)}"
         response.set_cookie(
             CONSOLE_COOKIE,
-            f"{facts}.{self._seal(operator, facts)}",
+            f"{facts}.{self._seals(operator, facts)[0]}",
             max_age=CONSOLE_SESSION_S,
             path="/console",
             secure=True,
@@ -61,23 +61,33 @@ class ConsoleSessions:
         cookie = request.cookies.get(CONSOLE_COOKIE, "")
         facts, _, seal = cookie.rpartition(".")
         operator, _, rest = facts.partition(".")
-        if not hmac.compare_digest(seal.encode(), self._seal(operator, facts).encode()):
+        if not _is_among(seal, self._seals(operator, facts)):
             return None
         return operator if self.clock() < int(rest.partition(".")[0]) else None
 
     def form_token(self, request: web.Request) -> str:
         """Return the token of the forms that are shown in this session."""
-        return self._digest(request.cookies.get(CONSOLE_COOKIE, ""), _FORM)
+        return self._form_tokens(request)[0]
 
     def is_own_form(self, request: web.Request, token: str) -> bool:
         """Return whether a page of this session made a form with `token`."""
-        return hmac.compare_digest(self.form_token(request).encode(), token.encode())
+        return _is_among(token, self._form_tokens(request))
 
-    def _seal(self, operator: str, facts: str) -> str:
+    def _form_tokens(self, request: web.Request) -> list[str]:
+        return self._digests(request.cookies.get(CONSOLE_COOKIE, ""), _FORM)
+
+    def _seals(self, operator: str, facts: str) -> list[str]:
         """Seal what a cookie says. No cookie has the seal of a token that is not in the file."""
         token = self.tokens.digest_of(operator) or secrets.token_bytes(32)
-        return self._digest(f"{facts}.{token.hex()}", _SEAL)
+        return self._digests(f"{facts}.{token.hex()}", _SEAL)
 
-    def _digest(self, text: str, person: bytes) -> str:
+    def _digests(self, text: str, person: bytes) -> list[str]:
         data = text.encode("utf-8", "replace")
-        return hashlib.blake2b(data, key=self.key(), digest_size=32, person=person).hexdigest()
+        return [
+            hashlib.blake2b(data, key=key, digest_size=32, person=person).hexdigest()
+            for key in self.keys()
+        ]
+
+
+def _is_among(sent: str, digests: Sequence[str]) -> bool:
+    return any(hmac.compare_digest(sent.encode(), digest.encode()) for digest in digests)

@@ -9,6 +9,8 @@ from deviceflow.admin.console.frame import SIGN_IN, Frame, lead_to, read_console
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.tokens import AdminTokens
+from deviceflow.audit.events import SecurityEvent, by_token
+from deviceflow.audit.journal import Audit
 
 log = structlog.get_logger()
 
@@ -22,6 +24,7 @@ class ConsoleSignIn:
 
     frame: Frame
     tokens: AdminTokens
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -43,8 +46,15 @@ class ConsoleSignIn:
         operator = self.tokens.name_of(form.get("token", "").strip())
         if operator is None:
             log.warning("console.sign_in_refused", address=request.remote or "a Unix socket")
+            self.audit.record(
+                SecurityEvent.OPERATOR_REFUSED,
+                outcome="failure",
+                way="console",
+                address=request.remote or "",
+            )
             return self._form(request, "token", 403)
         log.info("console.signed_in", operator=operator, address=request.remote)
+        self._record(request, SecurityEvent.OPERATOR_SIGNED_IN, operator)
         response = lead_to(f"{SIGN_IN}?{CHECK}")
         self.frame.sessions.begin(response, operator)
         return response
@@ -52,9 +62,13 @@ class ConsoleSignIn:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
         await self.frame.read(request)
+        self._record(request, SecurityEvent.OPERATOR_SIGNED_OUT, request[OPERATOR])
         response = lead_to(SIGN_IN)
         self.frame.sessions.end(response)
         return response
+
+    def _record(self, request: web.Request, event: SecurityEvent, operator: str) -> None:
+        self.audit.record(event, by=by_token(operator), address=request.remote or "")
 
     def _form(self, request: web.Request, problem: str, status: int = 200) -> web.Response:
         return self.frame.show(request, "sign_in.html", {"problem": problem}, status)

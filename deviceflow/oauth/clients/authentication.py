@@ -131,6 +131,7 @@ class ClientAuthentication:
         if client is not None:
             return client
         try:
-            return await self.stored_clients.find(client_id)
+            stored = await self.stored_clients.find(client_id)
         except RecordUnreadable:
             return None
+        return self.clients.allowed(stored) if stored else None

@@ -12,8 +12,15 @@
 from math import ceil
 from typing import NamedTuple
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.clock import Clock
-from deviceflow.policy.rules import CLIENT_FAILURE_ADDRESS, client_failure_counts
+from deviceflow.policy.rules import (
+    CLIENT_FAILURE,
+    CLIENT_FAILURE_ADDRESS,
+    Rule,
+    client_failure_counts,
+)
 from deviceflow.policy.tries import TooManyTries, count_try
 from deviceflow.store.limits import Limits
 
@@ -31,15 +38,19 @@ class Guesser(NamedTuple):
 class FailureThrottle:
     """Counts the failures of guessers, and shuts out those with too many."""
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: Limits, clock: Clock, audit: Audit) -> None:
         self._limits = limits
         self._clock = clock
+        self._audit = audit
         # Of an address alone: until when each failure there is one too many.
         self._shut_out_until: dict[Guesser | str, float] = {}
 
     def wait_s(self, guesser: Guesser) -> int:
         """Return for how many s more the guesser is shut out; 0 if it is not."""
-        return self._left_s(guesser)
+        wait_s = self._left_s(guesser)
+        if wait_s:
+            self._note(CLIENT_FAILURE)
+        return wait_s
 
     async def count(self, guesser: Guesser) -> int:
         """Count a failure; return for how many s the guesser is shut out by it.
@@ -47,10 +58,12 @@ class FailureThrottle:
         May raise StoreUnavailable.
         """
         if self._left_s(guesser.address):
+            self._note(CLIENT_FAILURE_ADDRESS)
             return self._shut_out(guesser, CLIENT_FAILURE_ADDRESS.window_s)
         try:
             await count_try(self._limits, client_failure_counts(guesser.client_id, guesser.address))
         except TooManyTries as refusal:
+            self._note(refusal.rule)
             if refusal.rule is not CLIENT_FAILURE_ADDRESS:
                 return self._shut_out(guesser, refusal.wait_s)
             self._shut_out(guesser.address, refusal.wait_s)
@@ -58,6 +71,9 @@ class FailureThrottle:
             # soon the address may fail again.
             return self._shut_out(guesser, CLIENT_FAILURE_ADDRESS.window_s)
         return 0
+
+    def _note(self, rule: Rule) -> None:
+        self._audit.record(SecurityEvent.LIMIT_REFUSED, outcome="failure", limit=rule.name)
 
     def _left_s(self, who: Guesser | str) -> int:
         left_s = self._shut_out_until.get(who, 0.0) - self._clock()

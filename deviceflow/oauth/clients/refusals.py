@@ -1,10 +1,12 @@
-"""What the log says of refused clients: enough to find the cause, never a flood."""
+"""What the log and the audit say of refused clients: enough to find the cause, never a flood."""
 
 import re
 
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.core.clock import Clock
 from deviceflow.ops.metrics import table
@@ -28,9 +30,10 @@ class RefusalLog:
     clients that are not known together.
     """
 
-    def __init__(self, callers: Callers, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, callers: Callers, clock: Clock, recorder: Recorder, audit: Audit) -> None:
         self._callers = callers
         self._recorder = recorder
+        self._audit = audit
         self._thinned = ThinnedLog(OTHERS, clock)
 
     def note(self, request: web.Request, client_id: str, reason: str, *, known: bool) -> None:
@@ -39,6 +42,13 @@ class RefusalLog:
         `client_id` may be any text, sent by anybody, unless the client is `known`.
         """
         self._recorder.count_client(table.CLIENT_REFUSALS, client_id if known else OTHER)
+        self._audit.record(
+            SecurityEvent.CLIENT_REFUSED,
+            outcome="failure",
+            # A text that is no client's id may be a secret.
+            client_id=client_id if known else "",
+            reason=reason,
+        )
         if not known and not _SHOWABLE.fullmatch(client_id):
             client_id = NOT_SHOWN
         line = self._thinned.note((client_id, self._callers.address(request), reason))

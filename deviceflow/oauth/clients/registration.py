@@ -15,6 +15,8 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients, secret_digest
 from deviceflow.core.errors import OAuthError
@@ -46,6 +48,7 @@ class RegistrationEndpoint:
     clients: Clients
     stored_clients: StoredClients
     refusals: RefusalLog
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -74,6 +77,7 @@ class RegistrationEndpoint:
         except NameTaken:
             raise name_taken() from None
         log.info("client.registered", **_logged(client))
+        self._record(SecurityEvent.CLIENT_ADDED, client.client_id)
         return json_response(self._response(client, secret, management_token), status=201)
 
     async def show(self, request: web.Request) -> web.Response:
@@ -105,6 +109,7 @@ class RegistrationEndpoint:
         except NameTaken:
             raise name_taken() from None
         log.info("client.changed", **_logged(client))
+        self._record(SecurityEvent.CLIENT_CHANGED, client.client_id)
         return json_response(self._response(client, secret, token))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -113,7 +118,11 @@ class RegistrationEndpoint:
         client_id = request.match_info["client_id"]
         await self.stored_clients.change(client_id, _remove, secret_digest(token))
         log.info("client.removed", client_id=client_id)
+        self._record(SecurityEvent.CLIENT_REMOVED, client_id)
         return web.Response(status=204, headers=NO_STORE)
+
+    def _record(self, event: SecurityEvent, client_id: str) -> None:
+        self.audit.record(event, client_id=client_id, way="registration")
 
     def _noting_refusals(self, handler: Handler) -> Handler:
         """Return `handler`; if it refuses the token, the operator's log says so."""

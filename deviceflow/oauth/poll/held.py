@@ -2,8 +2,9 @@
 
 `Prefer: wait=N` (RFC 7240 4.3) holds a pending poll until the decision, N seconds, the server's
 cap or the grant's expiry, whichever comes first. The answer says `Preference-Applied: wait=N`
-with the seconds that were granted. Above the limit on held polls the answer comes at once, as
-for a device that did not ask. No task waits: a held poll is one entry and one timer.
+with the seconds that were granted. Above the limit on held polls, or beyond the share of an address
+(`shares.py`), the answer comes at once, as for a device that did not ask. No task waits: a held
+poll is one entry and one timer.
 
 The newest poll. The server cannot see that a device has left a connection: a relay may go silent
 without a FIN. So a newer poll of a grant ends an older hold of it, and the tokens go to the
@@ -22,11 +23,13 @@ that the poll was held: it says so in the answer, and neither judges its pace no
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import DeviceCode
 from deviceflow.core.grant import POLL_ANSWERS, PollAnswer, State
+from deviceflow.oauth.poll.shares import NO_SHARE, PollShares
 from deviceflow.store.mirror import Mirror
 
 Finish = Callable[[PollAnswer | None], None]
@@ -58,13 +61,30 @@ Announce = Callable[[int], int]
 """Announces the hold of a grant to the other workers; returns the number of the announcement."""
 
 
+def _ignore(_: str) -> None:
+    return None
+
+
 class HeldPolls:
-    """The held polls of one worker, each under its connection's transport."""
+    """The held polls of one worker, each under its connection's transport.
+
+    `shares` says whose polls share places, and `on_refusal` is called with the name of the limit
+    by which a poll is not held.
+    """
 
     def __init__(
-        self, mirror: Mirror, clock: Clock, announce: Announce, *, max_held: int, max_wait: int
+        self,
+        mirror: Mirror,
+        clock: Clock,
+        announce: Announce,
+        *,
+        max_held: int,
+        max_wait: int,
+        shares: PollShares | None = None,
     ) -> None:
         self.max_wait = max_wait
+        self.shares = shares or PollShares()
+        self.on_refusal: Callable[[str], None] = _ignore
         self._mirror = mirror
         self._clock = clock
         self._announce = announce
@@ -75,28 +95,44 @@ class HeldPolls:
         self._ended: set[object] = set()
         self._held: dict[object, _HeldPoll] = {}
         self._handed_over: dict[object, int] = {}
+        self._by_share: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, transport: object, code: DeviceCode, wait: int, finish: Finish) -> bool:
+    def hold(
+        self, transport: object, code: DeviceCode, wait: int, finish: Finish, share: str = NO_SHARE
+    ) -> bool:
         """Hold the poll that came over `transport`; return False if there is no room for it.
 
         `transport` is None if the device has gone in the meantime. An older hold of the grant ends.
         """
         self.end_older(code.grant_id)
-        if len(self._held) >= self._max_held or transport in self._held or transport is None:
+        if transport in self._held or transport is None or transport in self._ended:
             return False
-        if transport in self._ended:
+        if not self._has_room(share):
             return False
         lifetime = code.expires_at - self._clock()
         held = _HeldPoll(self, transport, code, finish)
+        held.share = share
+        self._by_share[share] += 1
         # The timer may fire a little before the clock says so: its reason is noted, not looked up.
         held.ends_with_grant = lifetime <= wait
         held.timer = asyncio.get_running_loop().call_later(min(wait, lifetime), held.time_is_up)
         self._held[transport] = self.by_grant[code.grant_id] = held
         held.announcement = self._announce(code.grant_id)
         self._mirror.watch(code.grant_id, held.decided)
+        return True
+
+    def _has_room(self, share: str) -> bool:
+        left = self._max_held - len(self._held)
+        if left <= 0:
+            if self._held:
+                self.on_refusal("held.all")
+            return False
+        if share != NO_SHARE and self._by_share[share] >= left:
+            self.on_refusal("held.address")
+            return False
         return True
 
     def end_older(self, grant_id: int) -> None:
@@ -120,7 +156,7 @@ class HeldPolls:
             self.finish(held, PollAnswer.AUTHORIZATION_PENDING)
 
     def held_answer(
-        self, transport: object, code: DeviceCode, wait: int
+        self, transport: object, code: DeviceCode, wait: int, share: str = NO_SHARE
     ) -> asyncio.Future[PollAnswer | None] | None:
         """Hold a poll of the ordinary handler; return its future answer, or None for no room."""
         future: asyncio.Future[PollAnswer | None] = asyncio.get_running_loop().create_future()
@@ -130,7 +166,7 @@ class HeldPolls:
             if not future.done():
                 future.set_result(answer)
 
-        return future if self.hold(transport, code, wait, finish) else None
+        return future if self.hold(transport, code, wait, finish, share) else None
 
     def hand_over(self, transport: object, wait: int) -> None:
         """Leave the seconds that the lane granted for the ordinary handler (see above)."""
@@ -170,6 +206,9 @@ class HeldPolls:
         if self._held.pop(held.transport, None) is None:
             return
         del self.by_grant[held.code.grant_id]
+        self._by_share[held.share] -= 1
+        if not self._by_share[held.share]:
+            del self._by_share[held.share]
         held.timer.cancel()
         self._mirror.unwatch(held.code.grant_id, held.decided)
         held.answer(answer)
@@ -181,11 +220,13 @@ class HeldPolls:
 
 class _HeldPoll:
     __slots__ = (
-        "_polls", "announcement", "answer", "code", "ends_with_grant", "timer", "transport",
+        "_polls", "announcement", "answer", "code", "ends_with_grant", "share", "timer",
+        "transport",
     )  # fmt: skip
 
     announcement: int
     ends_with_grant: bool
+    share: str
     timer: asyncio.TimerHandle
 
     def __init__(

@@ -61,6 +61,7 @@ class WaitingPoll(NamedTuple):
     code: DeviceCode
     wait: int
     close: bool
+    client_id: bytes
 
 
 class IncompletePoll(NamedTuple):
@@ -96,6 +97,7 @@ class Lane:
     `base` is what stands before the endpoint's path. `headers` is added to every answer. With
     `reads_no_origin`, a request with the header Origin goes to the ordinary handler, because its
     answer has other headers. A poll is counted when it is answered, a held one at its end.
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Lane:
         headers: Mapping[str, str] = MappingProxyType({}),
         reads_no_origin: bool = False,
         counts: PollCounts | None = None,
+        enabled_by_default: bool = True,
     ) -> None:
         self._judge = judge
         self._line = f"POST {base}/oauth2/token HTTP/1.1".encode()
@@ -118,6 +121,7 @@ class Lane:
         self._held_grants = held.by_grant
         self._headers = headers
         self._reads_no_origin = reads_no_origin
+        self._enabled_by_default = enabled_by_default
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
         self._second = 0
@@ -191,7 +195,8 @@ class Lane:
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
+            wait = min(shape.wait, self._held.max_wait)
+            return WaitingPoll(code, wait, shape.close, shape.client_id)
         self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
             self._counts_by_client[answer][shape.client_id] += 1
@@ -210,24 +215,24 @@ class Lane:
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""
-        self._served = {client.client_id.encode() for client in self._clients if _is_plain(client)}
+        self._served = {each.client_id.encode() for each in self._clients if self._is_served(each)}
         self._shapes.clear()
 
     def _note_client(self, before: Client | None, after: Client | None) -> None:
-        if after is not None and _is_plain(after):
+        if after is not None and self._is_served(after):
             self._served.add(after.client_id.encode())
         elif before is not None and before.client_id.encode() in self._served:
             self._served.remove(before.client_id.encode())
             self._shapes.clear()
 
-
-def _is_plain(client: Client) -> bool:
-    return (
-        client.enabled
-        and client.is_public
-        and client.dpop == "optional"
-        and not needs_decoding(client.client_id.encode())
-    )
+    def _is_served(self, client: Client) -> bool:
+        return (
+            client.enabled
+            and client.is_public
+            and client.dpop == "optional"
+            and client.uses_device_grant(by_default=self._enabled_by_default)
+            and not needs_decoding(client.client_id.encode())
+        )
 
 
 def _wire(response: web.Response, now: float, added: Mapping[str, str], *, close: bool) -> bytes:

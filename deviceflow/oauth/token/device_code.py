@@ -6,11 +6,20 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
+from deviceflow.callers import Callers
 from deviceflow.core import pkce
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import DeviceCode
-from deviceflow.core.errors import OAuthError, invalid_client, invalid_grant, invalid_request
+from deviceflow.core.errors import (
+    OAuthError,
+    invalid_client,
+    invalid_grant,
+    invalid_request,
+    no_device_grant,
+)
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import GrantedScope
@@ -36,7 +45,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCodeGrant:
-    """The grant type that answers polls, and gives an approved grant its tokens."""
+    """The grant type that answers polls, and gives an approved grant its tokens.
+
+    `enabled_by_default`: whether clients may use it that do not say so themselves.
+    """
 
     name = DEVICE_CODE_GRANT
 
@@ -51,8 +63,11 @@ class DeviceCodeGrant:
     proofs: DPoPProofs
     revocations: ClientRevocations
     outboxes: Outboxes
+    callers: Callers
     clock: Clock
     recorder: Recorder
+    audit: Audit
+    enabled_by_default: bool
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer a poll."""
@@ -61,6 +76,8 @@ class DeviceCodeGrant:
             raise invalid_request("The parameter device_code is missing.")
         # The token endpoint's end of the hand-over that `poll/held.py` describes.
         held_for = self.held.collect(request.http.transport)
+        if not request.client.uses_device_grant(by_default=self.enabled_by_default):
+            raise no_device_grant()
         verdict = self.judge.judge(device_code.encode(), request.client.client_id.encode())
         code = verdict.code
         if code is None:
@@ -80,7 +97,9 @@ class DeviceCodeGrant:
         return answer_poll(verdict)
 
     async def _hold(self, request: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
-        held = self.held.held_answer(request.http.transport, code, wait)
+        address = self.callers.address(request.http)
+        share = self.held.shares.of(address, request.client.client_id)
+        held = self.held.held_answer(request.http.transport, code, wait, share)
         if held is None:
             return answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING))
         answer = await held
@@ -139,7 +158,15 @@ class DeviceCodeGrant:
             return await self._give_again(tokens, grant, request, entitlement)
         sub = entitlement.subject.sub
         name = self.grants.log_id(grant.id)
-        log.info("grant.redeemed", grant=name, client_id=request.client.client_id, sub=sub)
+        client_id = request.client.client_id
+        log.info("grant.redeemed", grant=name, client_id=client_id, sub=sub)
+        self.audit.record(
+            SecurityEvent.GRANT_REDEEMED,
+            grant=name,
+            grant_id=self.mint.families.grant_id(entitlement.family),
+            client_id=client_id,
+            sub=sub,
+        )
         self.recorder.count(table.REDEMPTIONS, "first")
         self._tell(grant, entitlement)
         if grant.approved_at is not None:
@@ -149,14 +176,17 @@ class DeviceCodeGrant:
     async def _not_redeemed(self, grant: Grant) -> web.Response | None:
         """Answer by the grant as it is now; return None if it is pending.
 
-        If the store has failed over since the grant was read, it may have lost the approval, or
-        the grant. Then the device must not give up its code as a wrong one.
+        An operator may have cancelled it since it was read. If the store has failed over, it may
+        have lost the approval, or the grant. Then the device must not give up its code as a wrong
+        one.
         """
         now = await self.grants.get(grant.id)
         if now is None:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if now.state is State.PENDING:
             return None
+        if (answer := POLL_ANSWERS[now.state]) is not None:
+            return answer_poll(Verdict(answer))
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     def _tell(self, grant: Grant, entitlement: Entitlement) -> None:
@@ -218,6 +248,14 @@ class DeviceCodeGrant:
             name = self.grants.log_id(grant.id)
             reason = "the client's grants were ended" if is_ended else "user not allowed"
             log.warning("grant.refused", grant=name, client_id=client.client_id, reason=reason)
+            self.audit.record(
+                SecurityEvent.GRANT_REFUSED,
+                outcome="failure",
+                grant=name,
+                client_id=client.client_id,
+                sub=subject.sub if subject else "",
+                reason=reason,
+            )
             raise OAuthError("access_denied", DESCRIPTIONS[PollAnswer.ACCESS_DENIED])
         granted = GrantedScope(grant.scope, grant.resources.split())
         access = self.mint.access(request, grant.scope, granted)

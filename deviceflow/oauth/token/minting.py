@@ -84,6 +84,7 @@ class TokenMint:
         """
         tokens = RedeemedTokens(
             seed=new_seed(),
+            key_id=self.redemptions.key_id,
             content=self._content(entitlement),
             has_refresh_token=entitlement.client.gets_refresh_token(entitlement.scope),
             jkt=entitlement.jkt,

@@ -6,6 +6,8 @@ from hmac import compare_digest
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client, scope_tokens
 from deviceflow.core.errors import (
     invalid_grant,
@@ -42,6 +44,7 @@ class RefreshTokenGrant:
     users: Users
     mint: TokenMint
     proofs: DPoPProofs
+    audit: Audit
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer with new tokens. May raise OAuthError, StoreUnavailable."""
@@ -86,7 +89,15 @@ class RefreshTokenGrant:
             # RFC 9700 4.14.2: the token was used before, so another party has one of this family.
             sub = presented.family.subject.sub
             log.warning("refresh_token.replayed", client_id=client.client_id, sub=sub)
-            await self.families.revoke(self.families.grant_id(refresh_token.name))
+            grant_id = self.families.grant_id(refresh_token.name)
+            self.audit.record(
+                SecurityEvent.REFRESH_TOKEN_REPLAYED,
+                outcome="failure",
+                grant_id=grant_id,
+                client_id=client.client_id,
+                sub=sub,
+            )
+            await self.families.revoke(grant_id)
             raise invalid_grant(NOT_VALID)
         return refresh_token, presented
 
@@ -98,6 +109,13 @@ class RefreshTokenGrant:
         if is_bound and not compare_digest(presented.dpop_jkt, request.jkt):
             sub = family.subject.sub
             log.warning("refresh_token.wrong_key", client_id=family.client_id, sub=sub)
+            self.audit.record(
+                SecurityEvent.REFRESH_TOKEN_WRONG_KEY,
+                outcome="failure",
+                grant_id=self.families.grant_id(refresh_token.name),
+                client_id=family.client_id,
+                sub=sub,
+            )
             raise invalid_grant(NOT_VALID)
         if not request.client.gets_refresh_token(family.scope):
             raise unauthorized_client("This client may not use refresh tokens.")

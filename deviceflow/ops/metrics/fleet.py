@@ -7,6 +7,7 @@ from deviceflow.ops.metrics.snapshots import Difference
 
 STORE_IS_REACHABLE = "reachable"
 STORE_REFUSES_WRITES = "refuses writes"
+STORE_IS_PRESSED = "pressed"
 STORE_IS_AWAY = "away"
 
 
@@ -68,4 +69,7 @@ def _store(change: Difference) -> str:
     if not min(change.after.values(table.STORE_REACHABLE), default=0):
         return STORE_IS_AWAY
     is_writable = min(change.after.values(table.STORE_WRITABLE), default=0)
-    return STORE_IS_REACHABLE if is_writable else STORE_REFUSES_WRITES
+    if not is_writable:
+        return STORE_REFUSES_WRITES
+    is_paused = max(change.after.values(table.STARTS_PAUSED), default=0)
+    return STORE_IS_PRESSED if is_paused else STORE_IS_REACHABLE

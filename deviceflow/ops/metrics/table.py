@@ -62,6 +62,11 @@ DECIDED = counter(
     event=("approve", "deny", "cancel"),
     outcome=tuple(Outcome),
 )
+APPROVALS_REFUSED = counter(
+    "deviceflow_approvals_refused_total",
+    "Approvals that a rule against phishing refused, by rule (docs/security.md).",
+    rule=("network", "far", "retype", "sign_in", "too_many"),
+)
 APPROVAL_TO_TOKEN = histogram(
     "deviceflow_approval_to_token_seconds",
     "Time from the approval of a grant to the answer with its tokens.",
@@ -143,15 +148,31 @@ REFUSALS = counter(
         "second-factor.browser",
         "code.address",
         "code.account",
+        "approval.account",
+        "approval.client",
+        "code.wave",
         "client.failure",
         "client.failure-address",
+        "start.store",
         "start.client",
         "start.network",
         "start.address",
         "start.live",
+        "held.all",
+        "held.address",
         SIGN_IN_QUEUE,
         OTHER,
     ),
+)
+GUESS_WAVE = gauge(
+    "deviceflow_guess_wave",
+    "1 while so many wrong user codes are tried that each account may try fewer.",
+    "max",
+)
+PROOFS = counter(
+    "deviceflow_proofs_of_work_total",
+    "Proofs of work that browsers sent with a code. refused: wrong, too old or used.",
+    outcome=("accepted", "refused"),
 )
 NOTICES = counter(
     "deviceflow_notices_total",
@@ -215,6 +236,19 @@ STORE_REACHABLE = gauge(
 STORE_WRITABLE = gauge(
     "deviceflow_store_writable",
     "1 if the store takes writes, 0 if it refuses them or cannot be reached.",
+    "worker",
+)
+STORE_MEMORY = gauge(
+    "deviceflow_store_memory_bytes",
+    "Memory that the store uses: of a Cluster, its fullest primary. Read every 2 s.",
+    "max",
+)
+STORE_MEMORY_LIMIT = gauge(
+    "deviceflow_store_memory_limit_bytes", "The maxmemory of that server, 0 without a limit.", "max"
+)
+STARTS_PAUSED = gauge(
+    "deviceflow_starts_paused",
+    "1 while the worker starts no grants, because the store is nearly full or slow.",
     "worker",
 )
 

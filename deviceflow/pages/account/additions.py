@@ -7,6 +7,8 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.assurance import acr_of, joined
 from deviceflow.pages.account import recovery
 from deviceflow.pages.account.owner import SECURITY, VERY_FRESH_S, Owner, Owners
@@ -26,6 +28,7 @@ class Additions:
     new_codes: NewCodes
     sessions: Sessions
     cookie: SessionCookie
+    audit: Audit
 
     async def add(
         self, owner: Owner, edit: Edit, notice: str, amr: tuple[str, ...]
@@ -47,6 +50,7 @@ class Additions:
         if after is None:
             return self.owners.lead(owner)
         log.info("account.changed", change=notice, address=owner.visitor.address)
+        self._record(SecurityEvent.FACTOR_ADDED, owner, notice)
         owner = await self._with_factor(owner, amr)
         is_first = after.recovery == hashes
         path, query = (recovery.RECOVERY_PATH, {}) if is_first else (SECURITY, {"notice": notice})
@@ -84,7 +88,12 @@ class Additions:
         if await self.owners.factors.change(owner.sub, without_codes) is None:
             return self.owners.lead(owner, notice="outdated")
         log.info("account.changed", change=notice, address=owner.visitor.address)
+        self._record(SecurityEvent.FACTOR_REMOVED, owner, notice)
         return self.owners.lead(owner, notice=notice)
+
+    def _record(self, event: SecurityEvent, owner: Owner, notice: str) -> None:
+        kind = notice.partition("_")[0]  # "passkey_added", "app_removed"
+        self.audit.record(event, sub=owner.sub, subject=kind, way="page")
 
 
 def _has_any(factors: Factors) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
@@ -44,6 +46,7 @@ class DevicesPage:
     access: PersonAccess
     clients: Clients
     clock: Clock
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -116,11 +119,22 @@ class DevicesPage:
         if grant_id == ALL:
             number = await self.access.disconnect_all(visit.person.account)
             log.info("devices.disconnected", sub=visit.sub, devices=number)
+            self._record(visit.sub, "", number)
             return self.door.lead(visit.visitor, "/account", Said.ALL_DISCONNECTED)
         if not await self.devices.disconnect(visit.sub, grant_id):
             return self.door.lead(visit.visitor, "/account", Said.GONE)
         log.info("device.disconnected", sub=visit.sub, by="person")
+        self._record(visit.sub, grant_id)
         return self.door.lead(visit.visitor, "/account", Said.DISCONNECTED)
+
+    def _record(self, sub: str, grant_id: str, number: int = 0) -> None:
+        self.audit.record(
+            SecurityEvent.DEVICE_DISCONNECTED,
+            sub=sub,
+            grant_id=grant_id,
+            number=number,
+            way="page",
+        )
 
     def _show(
         self, visit: AccountVisit, template: str, context: Mapping[str, object]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.clock import Clock
@@ -38,6 +40,7 @@ class NotMePage:
     devices: Devices
     clients: Clients
     clock: Clock
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -69,6 +72,9 @@ class NotMePage:
             return see_other(request, NOT_ME_PATH)
         await self.links.end(token)
         log.info("device.disconnected", sub=link.sub, by="notice")
+        self.audit.record(
+            SecurityEvent.DEVICE_DISCONNECTED, sub=link.sub, grant_id=link.grant_id, way="notice"
+        )
         return see_other(request, NOT_ME_PATH, seal=self.seal.make(visitor.cookie, _ENDED))
 
     def _show(self, visitor: Visitor, context: dict[str, object]) -> web.Response:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.precis import MIN_PASSWORD, prepare_password, prepare_username
 from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.cookie import SessionCookie
@@ -45,6 +47,7 @@ class ChangePasswordPage:
     cookie: SessionCookie
     throttle: Throttle
     known_browsers: KnownBrowsers
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -81,6 +84,7 @@ class ChangePasswordPage:
         ):
             return self.owners.lead(owner, notice="outdated")
         log.info("account.changed", change="password", address=owner.visitor.address)
+        self.audit.record(SecurityEvent.PASSWORD_CHANGED, sub=owner.sub, way="page")
         return await self._end_other_access(owner)
 
     async def _end_other_access(self, owner: Owner) -> web.Response:
@@ -95,6 +99,9 @@ class ChangePasswordPage:
         if owner.fields.get("devices") == DISCONNECT:
             number = await self.access.disconnect_all(account)
             log.info("devices.disconnected", sub=owner.sub, devices=number)
+            self.audit.record(
+                SecurityEvent.DEVICE_DISCONNECTED, sub=owner.sub, number=number, way="page"
+            )
             notice = "password_changed_all"
         response = self.owners.lead(owner, notice=notice)
         self.cookie.write(response, kept)
@@ -111,6 +118,10 @@ class ChangePasswordPage:
             return "paused"
         old = owner.fields["password"]
         account = await self.check.account_of(owner.visitor, attempt, username, old)
+        if account is None:
+            self.audit.record(
+                SecurityEvent.SIGN_IN_FAILED, outcome="failure", way="old_password", sub=owner.sub
+            )
         return "wrong" if account is None else ""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from aiohttp import web
 from msgspec.structs import replace
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core import base64url, recovery_code
 from deviceflow.pages.account.owner import Owner, Owners
 from deviceflow.pages.cookie import SessionCookie
@@ -74,6 +76,7 @@ class RecoveryPage:
 
     owners: Owners
     new_codes: NewCodes
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -105,6 +108,9 @@ class RecoveryPage:
             return replace(factors, recovery=hashes)
 
         await self.owners.factors.change(owner.sub, edit)
+        self.audit.record(
+            SecurityEvent.FACTOR_ADDED, sub=owner.sub, subject="recovery_codes", way="page"
+        )
         response = self.owners.lead(owner, RECOVERY_PATH)
         self.new_codes.hand_over(owner, response, codes)
         return response

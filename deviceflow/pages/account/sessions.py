@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.clock import Clock
 from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import session_facts
@@ -32,6 +34,7 @@ class SessionsPage:
     access: PersonAccess
     cookie: SessionCookie
     clock: Clock
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -64,6 +67,7 @@ class SessionsPage:
         is_ended = await self.sessions.end_named(visit.sub, name)
         if is_ended:
             log.info("session.ended", sub=visit.sub)
+            self._record(visit.sub)
         said = Said.SIGNED_OUT if is_ended else Said.GONE
         return self.door.lead(visit.visitor, _PATH, said)
 
@@ -71,7 +75,11 @@ class SessionsPage:
         own, person = visit.visitor.cookie, visit.person
         kept, number = await self.access.sign_out_elsewhere(person.account, own, person.session)
         log.info("sessions.ended", sub=visit.sub, sessions=number)
+        self._record(visit.sub, number)
         visitor = dataclasses.replace(visit.visitor, cookie=kept)
         response = self.door.lead(visitor, _PATH, Said.OTHERS_SIGNED_OUT)
         self.cookie.write(response, kept)
         return response
+
+    def _record(self, sub: str, number: int = 0) -> None:
+        self.audit.record(SecurityEvent.SESSION_ENDED, sub=sub, way="page", number=number)

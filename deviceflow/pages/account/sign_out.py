@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.leave import leave
@@ -29,6 +31,7 @@ class SignOutPage:
     cookie: SessionCookie
     providers: Providers
     issuer: str
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -53,6 +56,7 @@ class SignOutPage:
             return see_other(request, "/logout", code)
         if visitor.sent_cookie is not None:
             await self.sessions.end(visitor.sent_cookie)
+        self.audit.record(SecurityEvent.SESSION_ENDED, sub=visitor.person.account.sub, way="page")
         response = await self._leave(visitor, visitor.person.session)
         if response is None:
             response = see_other(request, "/logout", code)

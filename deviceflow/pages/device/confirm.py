@@ -11,10 +11,9 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import State
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device import endings, step_up
+from deviceflow.pages.device.approval_check import ApprovalCheck, Findings
 from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.facts import request_facts
-from deviceflow.pages.device.origin import Origins
-from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Submission
 from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.languages import LANGUAGES
@@ -47,10 +46,9 @@ class ConfirmPage:
     codes: Codes
     requests: DeviceRequests
     done: DonePage
-    origins: Origins
     clock: Clock
     step: SubmitStep
-    check: SignInCheck
+    check: ApprovalCheck
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -74,17 +72,21 @@ class ConfirmPage:
         client = own.enabled_client
         if client is None:
             return self.done.show(visitor, endings.client_unavailable())
-        if self.check.lacks(visitor.person, client):
+        found = await self.check.look(visitor, visitor.person, own.grant, client)
+        if found.lacks and not found.is_outside and found.far != "refuse":
             return see_other(request, step_up.STEP_UP_PATH, self.requests.show(own))
-        return await self._page(visitor, own, client)
+        return self._page(visitor, own, client, found)
 
-    async def _page(
-        self, visitor: Visitor, device_request: DeviceRequest, client: Client
+    def _page(
+        self, visitor: Visitor, device_request: DeviceRequest, client: Client, found: Findings
     ) -> web.Response:
+        if found.is_outside:
+            return self.done.show(visitor, endings.outside(visitor.address))
+        if found.far == "refuse":
+            return self.done.show(visitor, endings.far_away())
         grant, now = device_request.grant, int(self.clock())
-        origin = await self.origins.compare(grant.address, visitor.address)
-        facts = request_facts(grant, client, self.settings, origin, now)
-        again = _caution_again(visitor.request, is_near=origin.is_near)
+        facts = request_facts(grant, client, self.settings, found.origin, now)
+        again = _caution_again(visitor.request, is_within=found.origin.is_within)
         notice = visitor.request.query.get("notice")
         context = {
             "request": facts,
@@ -92,11 +94,13 @@ class ConfirmPage:
             "user_code": self.codes.show(device_request.code, client),
             "is_outdated": notice == "outdated",
             "has_chosen_nothing": notice == "nothing",
+            "must_retype": found.far == "retype",
+            "has_mistyped": notice == "retype",
         }
         return self.visitors.show(visitor, "device/confirm.html", context, policy=_POLICY)
 
 
-def _caution_again(request: web.Request, *, is_near: bool | None) -> CautionAgain | None:
+def _caution_again(request: web.Request, *, is_within: bool | None) -> CautionAgain | None:
     """Return the caution in the language of the browser, if the page is in one of a link.
 
     A stranger who sends a code may send it with a language that the person cannot read.
@@ -105,7 +109,7 @@ def _caution_again(request: web.Request, *, is_near: bool | None) -> CautionAgai
     if language is None:
         return None
     with speaking(language):
-        if is_near is False:
+        if is_within is False:
             first = gettext("device.confirm.elsewhere")
             return CautionAgain(language, first, gettext("device.confirm.elsewhere_deny"))
         first = gettext("device.confirm.caution")

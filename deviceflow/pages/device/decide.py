@@ -5,14 +5,17 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import DECISION_EVENTS, SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device import step_up
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.claim import ClaimStep
+from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
-from deviceflow.pages.device.step_up import SignInCheck
 from deviceflow.pages.device.submission import (
     Choice,
     DeviceRequest,
@@ -21,6 +24,8 @@ from deviceflow.pages.device.submission import (
 )
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
+from deviceflow.policy.rules import approval_counts
+from deviceflow.policy.tries import TooManyTries, Try
 from deviceflow.store.grants import Grant, Grants
 
 log = structlog.get_logger()
@@ -36,7 +41,9 @@ class DecideStep:
     claim: ClaimStep
     refusals: Refusals
     recorder: Recorder
-    check: SignInCheck
+    check: ApprovalCheck
+    far: FarStep
+    audit: Audit
 
     async def carry_out(
         self, submission: Submission, event: Event, pressed: str = ""
@@ -55,8 +62,10 @@ class DecideStep:
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
+            self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
             return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
-        return await self.claim.claim(submission, device_request, guess)
+        # A form with a decision may come from anywhere: its code was not typed at the code page.
+        return await self.claim.claim(submission, device_request, guess, is_typed=False)
 
     async def _decide(
         self, submission: Submission, device_request: DeviceRequest, event: Event, pressed: str
@@ -66,28 +75,62 @@ class DecideStep:
         The last page reads what became of the grant. It learns which button was pressed, because a
         button that came second did nothing, and the page has to say that.
         """
-        grant, scope = device_request.grant, None
+        counted: Try | None = None
         if event is Event.APPROVE:
-            if refusal := self._refusal(submission, device_request):
+            if refusal := await self._refusal(submission, device_request):
                 return refusal
-            scope = _narrowed(submission.choice, device_request)
-        subject, address = submission.person.subject(), submission.visitor.address
-        outcome = await self.grants.decide(grant, event, subject, scope, address)
-        self.recorder.count(table.DECIDED, event, outcome)
-        log.info(
-            "grant.decided",
-            grant=self.grants.log_id(grant.id),
-            wanted=event,
-            outcome=outcome,
-            client_id=grant.client_id,
-            **({} if scope is None else {"scope": scope}),
-        )
+            try:
+                counted = await self._count(submission, device_request)
+            except TooManyTries:
+                return self._refuse(submission, "too_many", Reason.TOO_MANY)
+        outcome = await self._change(submission, device_request, event)
+        if counted is not None and outcome is not Outcome.CHANGED:
+            await counted.forgive()
         if outcome is Outcome.CLAIMED:
             return self.refusals.lead(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
         return see_other(request, "/device/done", code, pressed=pressed)
 
-    def _refusal(
+    async def _change(
+        self, submission: Submission, device_request: DeviceRequest, event: Event
+    ) -> Outcome:
+        grant, scope = device_request.grant, None
+        if event is Event.APPROVE:
+            scope = _narrowed(submission.choice, device_request)
+        subject, address = submission.person.subject(), submission.visitor.address
+        outcome = await self.grants.decide(grant, event, subject, scope, address)
+        self.recorder.count(table.DECIDED, event, outcome)
+        name = self.grants.log_id(grant.id)
+        if outcome is Outcome.CHANGED and grant.state is State.PENDING:  # not sent again
+            self.audit.record(
+                DECISION_EVENTS[event],
+                grant=name,
+                client_id=grant.client_id,
+                sub=submission.sub,
+                way="page",
+            )
+        log.info(
+            "grant.decided",
+            grant=name,
+            wanted=event,
+            outcome=outcome,
+            client_id=grant.client_id,
+            **({} if scope is None else {"scope": scope}),
+        )
+        return outcome
+
+    async def _count(self, submission: Submission, device_request: DeviceRequest) -> Try | None:
+        """Count an approval, if it is the first of its grant. May raise TooManyTries."""
+        grant, client = device_request.grant, device_request.enabled_client
+        if client is None or grant.state is not State.PENDING:
+            return None
+        of_all = self.check.settings.phishing.max_approvals_per_hour
+        of_client = self.check.rules(client).max_approvals_per_hour
+        counts = approval_counts(submission.sub, client.client_id, of_all, of_client)
+        name = self.grants.log_id(grant.id)
+        return await self.throttle.approval(counts, name, submission.visitor.address)
+
+    async def _refusal(
         self, submission: Submission, device_request: DeviceRequest
     ) -> web.Response | None:
         """Lead to the page that says why this form approves nothing; None if it may."""
@@ -96,14 +139,32 @@ class DecideStep:
             return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
         code = self.requests.show(device_request)
         # Here, and not only on the page: a form can be kept, and a setting can change.
-        lacks = self.check.lacks(submission.person, client)
-        if lacks is not None:
-            log.info("grant.sign_in_not_enough", lacks=lacks, client_id=client.client_id)
+        grant = device_request.grant
+        found = await self.check.look(visitor, submission.person, grant, client)
+        if found.is_outside:
+            return self._refuse(submission, "network", Reason.OUTSIDE)
+        if found.far == "refuse" and grant.state is State.PENDING:
+            return await self.far.carry_out(submission, device_request)
+        if found.lacks is not None:
+            self.recorder.count(table.APPROVALS_REFUSED, "sign_in")
+            log.info("grant.sign_in_not_enough", lacks=found.lacks, client_id=client.client_id)
             return see_other(visitor.request, step_up.STEP_UP_PATH, code)
-        notice = _fault(submission.choice, client, device_request.grant)
+        notice = _fault(submission.choice, client, grant)
+        typed = self.requests.codes.read(submission.retyped)
+        if not notice and found.far == "retype" and device_request.code not in typed:
+            self.recorder.count(table.APPROVALS_REFUSED, "retype")
+            notice = "retype"
         if not notice:
             return None
         return see_other(visitor.request, "/device/confirm", code, notice=notice)
+
+    def _refuse(self, submission: Submission, rule: str, reason: Reason) -> web.Response:
+        """Count that a rule refuses an approval, and lead to the page that says so."""
+        self.recorder.count(table.APPROVALS_REFUSED, rule)
+        self.audit.record(
+            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason=rule
+        )
+        return self.refusals.lead(submission.visitor, reason, submission.text)
 
 
 def _narrowed(choice: Choice, device_request: DeviceRequest) -> str | None:

@@ -49,7 +49,7 @@ class DonePage:
             return see_other(request, "/login", self.codes.carry(text))
         refusal = self.refusals.read(visitor)
         if refusal is not None:
-            return self.show(visitor, _refused(refusal.reason))
+            return self.show(visitor, _refused(refusal.reason, visitor.address))
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         if own is None:
             return self.show(visitor, endings.nothing_known())
@@ -114,13 +114,15 @@ def _denied(name: str, pressed: str) -> Ending:
             return endings.denied(name)
 
 
-def _refused(reason: Reason) -> Ending:
-    match reason:
-        case Reason.CLAIMED:
-            return endings.claimed_by_another()
-        case Reason.UNAVAILABLE:
-            return endings.client_unavailable()
-        case Reason.CANCELLED:
-            return endings.cancelled()
-        case _:
-            return endings.expired()
+def _refused(reason: Reason, address: str) -> Ending:
+    """Return the page for a reason; `address`: the person's."""
+    if reason is Reason.OUTSIDE:
+        return endings.outside(address)
+    pages = {
+        Reason.CLAIMED: endings.claimed_by_another,
+        Reason.UNAVAILABLE: endings.client_unavailable,
+        Reason.CANCELLED: endings.cancelled,
+        Reason.FAR: endings.far_away,
+        Reason.TOO_MANY: endings.enough_devices,
+    }
+    return pages.get(reason, endings.expired)()

@@ -162,6 +162,42 @@ def client_unavailable() -> Ending:
     )
 
 
+def outside(address: str) -> Ending:
+    """Make the page for a person at an address from which nobody may approve this request."""
+    return Ending(
+        status=403,
+        mood="bad",
+        title=gettext("device.done.outside.title"),
+        happened=gettext("device.done.outside.happened", address=isolated(address)),
+        next_step=gettext("device.done.outside.next_step"),
+        button=_another_device(),
+    )
+
+
+def far_away() -> Ending:
+    """Make the page for a device that is too far away for its client."""
+    return Ending(
+        status=403,
+        mood="bad",
+        title=gettext("device.done.far.title"),
+        happened=gettext("device.done.far.happened"),
+        next_step=gettext("device.done.far.next_step"),
+        button=_new_code(),
+    )
+
+
+def enough_devices() -> Ending:
+    """Make the page for a person who has approved as much as is allowed in an hour."""
+    return Ending(
+        status=429,
+        mood="bad",
+        title=gettext("device.done.too_many.title"),
+        happened=gettext("device.done.too_many.happened"),
+        next_step=gettext("device.done.too_many.next_step"),
+        button=Button("/account", gettext("device.done.too_many.button")),
+    )
+
+
 def _another_device() -> Button:
     return Button("/device", gettext("button.another_device"))
 

@@ -11,6 +11,7 @@ from deviceflow.pages.device.submit import SubmitStep
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitors
+from deviceflow.policy.phishing import CodeLinks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class EnterPage:
     refusals: Refusals
     pauses: Pauses
     form: CodeForm
+    links: CodeLinks
     step: SubmitStep
 
     def routes(self) -> list[web.RouteDef]:
@@ -31,7 +33,8 @@ class EnterPage:
     async def ask(self, request: web.Request) -> web.Response:
         """Show the form for a code. A code in the address fills it in and does no more (3.3.1).
 
-        It is not looked up: that would be a guess, and to open a link is none.
+        It is not looked up: that would be a guess, and to open a link is none. Where no client's
+        code comes in a link, it fills nothing in.
         """
         visitor = await self.visitors.meet(request)
         text = request.query.get("user_code", "")
@@ -41,7 +44,8 @@ class EnterPage:
         refusal = self.refusals.read(visitor)
         if refusal is None:
             is_outdated = request.query.get("notice") == "outdated"
-            return await self.form.show(visitor, self.codes.carry(text), is_outdated=is_outdated)
+            filled_in = self.codes.carry(text) if self.links.are_used else ""
+            return await self.form.show(visitor, filled_in, is_outdated=is_outdated)
         if refusal.reason is Reason.MUST_TYPE:
             return await self.form.ask_to_type(visitor)
         return await self.form.refuse(visitor, refusal)

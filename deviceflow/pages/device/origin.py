@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from deviceflow.config import Server
-from deviceflow.core.address import is_shared, is_trusted, rate_key
+from deviceflow.core.proximity import Distance, Whereabouts, is_within
 from deviceflow.places import Place, Places
 
 
@@ -14,13 +14,15 @@ class Origin(NamedTuple):
     """Where a device is.
 
     `is_near`: whether it is in the person's own network; None if the addresses cannot tell.
-    `other_country`: the person's country, if the device is in another one.
+    `other_country`: the person's country, if the device is in another one. `is_within`: whether it
+    is no further away than the client allows; None if nobody knows.
     """
 
     address: str
     is_near: bool | None
     place: Place | None = None
     other_country: str = ""
+    is_within: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,28 +32,26 @@ class Origins:
     server: Server
     places: Places
 
-    async def compare(self, address: str, visitor_address: str) -> Origin:
+    async def compare(
+        self, address: str, visitor_address: str, distance: Distance = "address"
+    ) -> Origin:
         """Say where `address` is, for the person at `visitor_address`."""
-        is_near = _is_near(address, visitor_address, self.server)
+        place = await self._find(address)
+        own = await self._find(visitor_address) if place else None
+        device = Whereabouts(address, place.country_code if place else "")
+        person = Whereabouts(visitor_address, own.country_code if own else "")
+        proxies = [ip_network(network) for network in self.server.proxies]
+        is_near = is_within("address", device, person, proxies)
+        is_abroad = is_near is False and bool(own) and device.country != person.country
+        return Origin(
+            address,
+            is_near,
+            place,
+            own.country if own and is_abroad else "",
+            is_within(distance, device, person, proxies),
+        )
+
+    async def _find(self, address: str) -> Place | None:
         if not self.places.are_known:
-            return Origin(address, is_near)
-        place = await asyncio.to_thread(self.places.find, address)
-        if place is None or is_near is not False:
-            return Origin(address, is_near, place)
-        own = await asyncio.to_thread(self.places.find, visitor_address)
-        is_abroad = own is not None and own.country_code != place.country_code
-        return Origin(address, is_near, place, own.country if own and is_abroad else "")
-
-
-def _is_near(address: str, visitor_address: str, server: Server) -> bool | None:
-    """Return whether two addresses are of one network; None if that cannot be told.
-
-    The network of a loopback or private address, or of a proxy that hides what is behind it, is
-    not "the network you are on": a stranger's device may have the same.
-    """
-    if not address or not visitor_address:
-        return None
-    proxies = [ip_network(network) for network in server.proxies]
-    if all(is_shared(each) or is_trusted(each, proxies) for each in (address, visitor_address)):
-        return None
-    return rate_key(address) == rate_key(visitor_address)
+            return None
+        return await asyncio.to_thread(self.places.find, address)

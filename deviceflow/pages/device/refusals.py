@@ -29,6 +29,9 @@ class Reason(StrEnum):
     UNAVAILABLE = "unavailable"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    OUTSIDE = "outside"
+    TOO_MANY = "too_many"
+    FAR = "far"
 
 
 TO_TYPE_AGAIN = frozenset({Reason.UNUSABLE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.MUST_TYPE})

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.address import rate_key
 from deviceflow.core.grant import Event
 from deviceflow.ops.metrics import table
@@ -29,16 +31,17 @@ class ReportStep:
     grants: Grants
     decide: DecideStep
     recorder: Recorder
+    audit: Audit
 
     async def carry_out(self, submission: Submission) -> web.Response:
         """Report, then deny. A request that was not shown yet is shown first."""
         own = await self.requests.own(submission)
         if own is not None:
             # First: if the store fails between the two steps, the button can be pressed again.
-            await self._report(own)
+            await self._report(own, submission.sub)
         return await self.decide.carry_out(submission, Event.DENY, pressed="report")
 
-    async def _report(self, device_request: DeviceRequest) -> None:
+    async def _report(self, device_request: DeviceRequest, sub: str) -> None:
         grant = device_request.grant
         name = self.grants.log_id(grant.id)
         counts = await self.reports.add(name, grant.client_id, rate_key(grant.address))
@@ -46,6 +49,13 @@ class ReportStep:
             return
         if device_request.client is not None:
             self.recorder.count_client(table.CLIENT_REPORTS, grant.client_id)
+        self.audit.record(
+            SecurityEvent.GRANT_REPORTED,
+            grant=name,
+            client_id=grant.client_id,
+            sub=sub,
+            subject=grant.address,
+        )
         log.warning(
             "grant.reported",
             grant=name,

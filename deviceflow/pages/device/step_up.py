@@ -7,39 +7,23 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from deviceflow.core.assurance import Shortfall, shortfall
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
+from deviceflow.core.assurance import Shortfall
 from deviceflow.core.client import Client
-from deviceflow.core.clock import Clock
 from deviceflow.pages import words
 from deviceflow.pages.codes import Codes
+from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.submission import DeviceRequests, Submission
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.redirect import see_other, with_code
 from deviceflow.pages.texts import gettext, isolated
-from deviceflow.pages.visitor import Person, Visitors
+from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.store.factors import FactorStore
 
 STEP_UP_PATH = "/device/step-up"
 _SECURITY = "/account/security"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignInCheck:
-    """Says whether a person's sign-in is enough for a client."""
-
-    clock: Clock
-
-    def lacks(self, person: Person, client: Client) -> Shortfall | None:
-        """Say what the sign-in lacks, None if it is enough."""
-        session = person.session
-        return shortfall(
-            client.sign_in,
-            client.max_sign_in_age_s,
-            amr=session.amr,
-            acr=session.acr,
-            age_s=self.clock() - session.auth_time,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +33,10 @@ class StepUpPage:
     visitors: Visitors
     codes: Codes
     requests: DeviceRequests
-    check: SignInCheck
+    check: ApprovalCheck
     ways: SignInWays
     factors: FactorStore
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -65,15 +50,25 @@ class StepUpPage:
             return see_other(request, "/login", self.codes.carry(text))
         own = await self.requests.own(Submission(visitor=visitor, person=visitor.person, text=text))
         client = own.enabled_client if own else None
-        lacks = self.check.lacks(visitor.person, client) if client else None
-        if own is None or client is None or lacks is None:
+        if own is None or client is None:
             return see_other(request, "/device/confirm", self.codes.carry(text))
+        found = await self.check.look(visitor, visitor.person, own.grant, client)
+        if found.lacks is None:
+            return see_other(request, "/device/confirm", self.codes.carry(text))
+        lacks, max_age_s = found.lacks, found.rules.max_sign_in_age_s or 0
+        self.audit.record(
+            SecurityEvent.STEP_UP_REQUIRED,
+            outcome="failure",
+            sub=visitor.person.account.sub,
+            client_id=client.client_id,
+            reason=lacks.value,
+        )
         code = self.requests.show(own)
         has_way = await self._has_way(lacks, visitor.person.account.sub)
         context = {
             "user_code": code,
             "heading": _heading(lacks, client),
-            "lead": _lead(lacks, client),
+            "lead": _lead(lacks, max_age_s),
             "has_way": has_way,
             "lacks": lacks.value,
             "path": self._path(lacks, code, has_way=has_way),
@@ -110,12 +105,11 @@ def _heading(lacks: Shortfall, client: Client) -> str:
             return gettext("device.step_up.too_old", client=name)
 
 
-def _lead(lacks: Shortfall, client: Client) -> str:
+def _lead(lacks: Shortfall, max_age_s: int) -> str:
     match lacks:
         case Shortfall.SECOND_FACTOR:
             return gettext("device.step_up.second_factor_why")
         case Shortfall.PHISHING_RESISTANT:
             return gettext("device.step_up.phishing_resistant_why")
         case _:
-            age = words.lasting(client.max_sign_in_age_s or 0)
-            return gettext("device.step_up.too_old_why", age=age)
+            return gettext("device.step_up.too_old_why", age=words.lasting(max_age_s))

@@ -40,13 +40,17 @@ class Submission:
     """A code from a signed-in person. `text`: the code as it was typed.
 
     `is_filled_in`: it came from a link or a QR code, and the person only pressed the button.
+    `is_proven`: the browser has done a proof of work for it.
+    `retyped`: the code once more, where the device is far away and the client wants that.
     """
 
     visitor: Visitor
     person: Person
     text: str
     is_filled_in: bool = False
+    is_proven: bool = False
     choice: Choice = NO_CHOICE
+    retyped: str = ""
 
     @property
     def sub(self) -> str:
@@ -56,25 +60,28 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRequest:
-    """A device's request that waits for a person. `code`: the user code, as the store has it."""
+    """A device's request that waits for a person. `code`: the user code, as the store has it.
+
+    `enabled_client`: the client, None if it is unknown, switched off or barred from this grant.
+    """
 
     code: str
     grant: Grant
     client: Client | None
-
-    @property
-    def enabled_client(self) -> Client | None:
-        """The client, None if it is unknown or switched off."""
-        return self.client if self.client is not None and self.client.enabled else None
+    enabled_client: Client | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRequests:
-    """Finds requests by their codes. May raise `StoreUnavailable`."""
+    """Finds requests by their codes. May raise `StoreUnavailable`.
+
+    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    """
 
     codes: Codes
     clients: Clients
     grants: Grants
+    enabled_by_default: bool
 
     async def find(self, text: str) -> DeviceRequest | None:
         """Find the request that the code in `text` belongs to. A look-up is a guess: count it."""
@@ -103,4 +110,11 @@ class DeviceRequests:
         return self.codes.carry(code) if client is None else self.codes.show(code, client)
 
     def _request(self, code: str, grant: Grant) -> DeviceRequest:
-        return DeviceRequest(code=code, grant=grant, client=self.clients.find(grant.client_id))
+        client = self.clients.find(grant.client_id)
+        is_enabled = (
+            client is not None
+            and client.enabled
+            and client.uses_device_grant(by_default=self.enabled_by_default)
+        )
+        enabled = client if is_enabled else None
+        return DeviceRequest(code=code, grant=grant, client=client, enabled_client=enabled)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.device.submission import DeviceRequests, Submission
@@ -23,6 +25,7 @@ class SwitchStep:
     sessions: Sessions
     cookie: SessionCookie
     requests: DeviceRequests
+    audit: Audit
 
     async def carry_out(self, submission: Submission) -> web.Response:
         """Do so, unless the request is answered already: then show how it ended."""
@@ -39,6 +42,7 @@ class SwitchStep:
         # The claim goes first: if the store fails in between, the same button does the rest.
         if visitor.sent_cookie is not None:
             await self.sessions.end(visitor.sent_cookie)
+            self.audit.record(SecurityEvent.SESSION_ENDED, sub=submission.sub, way="page")
         response = see_other(visitor.request, "/login", code, notice="switched")
         self.cookie.remove(response)
         return response

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
+from deviceflow.core.assurance import way_of
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.known_browser import KnownBrowsers
@@ -29,6 +32,7 @@ class Arrival:
     known_browsers: KnownBrowsers
     typed_name: TypedName
     recorder: Recorder
+    audit: Audit
 
     async def first(
         self, visitor: Visitor, account: Account, onward: Onward, *, amr: tuple[str, ...]
@@ -59,6 +63,12 @@ class Arrival:
         self.known_browsers.remember(visitor.request, response, account_key(account.username))
         self.typed_name.remove(response)
         self.recorder.count(table.SIGN_INS, "succeeded")
+        self.audit.record(
+            SecurityEvent.SIGN_IN_SUCCEEDED,
+            sub=account.sub,
+            way=way_of(amr),
+            address=visitor.address,
+        )
         return response
 
 

@@ -12,6 +12,7 @@ from deviceflow.pages.ceremonies import Ceremonies, CeremonyRefused
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.sign_in.arrival import Arrival, lead_foreign
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.visitor import Visitors
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class PasskeyStep:
     ceremonies: Ceremonies
     arrival: Arrival
     recorder: Recorder
+    failures: SignInFailures
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -43,5 +45,6 @@ class PasskeyStep:
         except CeremonyRefused as refusal:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.passkey_refused", reason=str(refusal), address=visitor.address)
+            self.failures.of("", "passkey", str(refusal))
             return onward.detour(request, "/login", notice="passkey")
         return await self.arrival.finish(visitor, account, onward, amr=PASSKEY)

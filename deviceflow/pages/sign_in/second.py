@@ -16,6 +16,7 @@ from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.pause import Pauses
 from deviceflow.pages.sign_in.arrival import Arrival
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import FirstStep, HalfWay
 from deviceflow.pages.throttle import Throttle, account_key
 from deviceflow.pages.visitor import Visitor, Visitors
@@ -51,6 +52,7 @@ class SecondPage:
     arrival: Arrival
     ceremonies: Ceremonies | None
     recorder: Recorder
+    failures: SignInFailures
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -93,9 +95,11 @@ class SecondPage:
             attempt = await self.throttle.second_factor(name, visitor.address, browser)
         except TooManyTries as refusal:
             kept, wait_s = onward.user_code, refusal.wait_s
-            return self.pauses.lead(visitor, SECOND_PATH, wait_s, kept, is_known=True)
+            return self.pauses.lead(visitor, SECOND_PATH, wait_s, kept, "known")
         if not await self._is_right(first.account.sub, code, recovery):
             log.info("sign_in.second_failed", address=visitor.address)
+            way = "one_time_code" if code else "recovery_code"
+            self.failures.of(first.account.sub, way)
             return self._again(visitor, onward, "wrong" if code else "wrong_recovery")
         await attempt.forgive()
         return await self._finish(visitor, first, onward, ONE_TIME_CODE)
@@ -110,6 +114,7 @@ class SecondPage:
             await self.ceremonies.sign_second(visitor.cookie, first.account, credential)
         except CeremonyRefused as refusal:
             log.info("sign_in.passkey_refused", reason=str(refusal), address=visitor.address)
+            self.failures.of(first.account.sub, "passkey", str(refusal))
             return self._again(visitor, onward, "passkey")
         return await self._finish(visitor, first, onward, PASSKEY)
 

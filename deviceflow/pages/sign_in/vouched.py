@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.sign_in.arrival import Arrival, lead_foreign
+from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.visitor import Visitors
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.store.users import Account, Users
@@ -34,6 +37,8 @@ class VouchedStep:
     creates: bool
     arrival: Arrival
     recorder: Recorder
+    failures: SignInFailures
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -50,6 +55,8 @@ class VouchedStep:
         if account is None or account.disabled:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.vouched_refused", named=bool(name), address=visitor.address)
+            reason = "no such account" if account is None else "the account is disabled"
+            await self.failures.of_name(name, way="proxy", reason=reason)
             return onward.detour(request, "/login", notice="vouched")
         return await self.arrival.first(visitor, account, onward, amr=())
 
@@ -57,5 +64,8 @@ class VouchedStep:
         account = await self.users.find_typed(name)
         if account is None and self.creates:
             log.info("account.created", by="proxy")
-            return await self.users.create(name)
+            created = await self.users.create(name)
+            if created is not None:
+                self.audit.record(SecurityEvent.ACCOUNT_ADDED, sub=created.sub, way="proxy")
+            return created
         return account

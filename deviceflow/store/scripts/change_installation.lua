@@ -10,7 +10,7 @@ local function holds(from, to)
       return false
     end
   end
-  return redis.call('HLEN', KEYS[1]) == (to - from + 1) / 2
+  return #redis.call('HGETALL', KEYS[1]) == to - from + 1
 end
 
 if holds(last + 1, #ARGV) then

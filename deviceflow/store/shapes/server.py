@@ -31,11 +31,16 @@ from deviceflow.store.shapes.shape import (
 
 
 class ServerShape:
-    """Commands go to one server. `sentinels`: to be closed too."""
+    """Commands go to one server. `sentinels`: to be closed too. `db`: the database that is used.
 
-    def __init__(self, client: Redis, sentinels: Sentinel | None = None) -> None:
+    A channel is of the whole server, not of a database. So its name gets the database's number:
+    two installations in two databases do not hear each other.
+    """
+
+    def __init__(self, client: Redis, sentinels: Sentinel | None = None, *, db: int = 0) -> None:
         self.client = client
         self._sentinels = sentinels
+        self._db = db
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over one connection, in one round trip; return their answers."""
@@ -52,6 +57,7 @@ class ServerShape:
 
     async def publish(self, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel."""
+        channel = self._own(channel)
         for answer in await self.run([("PUBLISH", channel, message) for message in messages]):
             if isinstance(answer, Exception):
                 raise answer
@@ -60,12 +66,12 @@ class ServerShape:
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
         """Subscribe to a channel, over a connection of its own."""
         async with self.client.pubsub() as pubsub:
-            await pubsub.subscribe(channel)
+            await pubsub.subscribe(self._own(channel))
             yield pubsub
 
     async def subscribers(self, channel: str) -> int:
         """Return how many listen to a channel."""
-        ((_, count),) = await self.client.pubsub_numsub(channel)
+        ((_, count),) = await self.client.pubsub_numsub(self._own(channel))
         return int(count)
 
     async def keys(self, pattern: str) -> AsyncIterator[bytes]:
@@ -86,6 +92,9 @@ class ServerShape:
         await self.client.aclose()
         if self._sentinels is not None:
             await self._sentinels.aclose()
+
+    def _own(self, channel: str) -> str:
+        return f"{channel}:{self._db}" if self._db else channel
 
     async def _one(self, command: Command) -> Any:  # noqa: ANN401, whatever Redis says
         try:
@@ -112,7 +121,7 @@ def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
         **address,
         **connection_options(url, limits),
     )
-    return ServerShape(Redis.from_pool(pool))
+    return ServerShape(Redis.from_pool(pool), db=url.db)
 
 
 def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
@@ -130,7 +139,7 @@ def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
         **connection_options(url, limits),
         **tls,
     )
-    return ServerShape(client, sentinels)
+    return ServerShape(client, sentinels, db=url.db)
 
 
 def _retry(limits: ConnectionLimits) -> Retry:

@@ -26,6 +26,7 @@ const FIGURES = {
 
 const STORE = {
   reachable: ["Store reachable", "good"],
+  pressed: ["The store is nearly full or slow: no new grants, everything else goes on", "bad"],
   "refuses writes": ["The store refuses writes: no new grants, no decisions", "bad"],
   away: ["The store is away: pending polls go on, nothing else works", "bad"],
 };

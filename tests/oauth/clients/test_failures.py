@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.core import assertion
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -14,6 +15,7 @@ from deviceflow.oauth.clients.failures import (
     FailureThrottle,
     Guesser,
 )
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.rules import CLIENT_FAILURE, CLIENT_FAILURE_ADDRESS
 from tests.stage.clock import Clock
 from tests.stage.limits import MemoryLimits
@@ -98,7 +100,7 @@ GUESSER = Guesser("203.0.113.7", "box")
 
 @pytest.fixture
 def throttle(clock: Clock) -> FailureThrottle:
-    return FailureThrottle(MemoryLimits(clock), clock)
+    return FailureThrottle(MemoryLimits(clock), clock, Audit(recorder=Recorder.alone()))
 
 
 async def shut_out(throttle: FailureThrottle) -> None:

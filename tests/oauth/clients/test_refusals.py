@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
+from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.oauth.clients.refusals import NOT_SHOWN, OTHERS, RefusalLog
@@ -34,7 +35,8 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def refusals(clock: Clock) -> RefusalLog:
-    return RefusalLog(Callers(()), clock, Recorder.alone())
+    recorder = Recorder.alone()
+    return RefusalLog(Callers(()), clock, recorder, Audit(recorder=recorder))
 
 
 def refuse(refusals: RefusalLog, client_id: str = "tv", reason: str = "is unknown") -> Log:

@@ -84,11 +84,14 @@ def test_the_number_of_series_is_bounded() -> None:
 
 
 def test_every_limit_has_its_label() -> None:
-    made = [rules.code_address(1), rules.code_account(1)]
+    made = [rules.code_address(1), rules.code_account(1), rules.code_wave(1)]
+    made += [rules.approval_account(1), rules.approval_client(1)]
     constant = [rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)]
     names = {rule.name for rule in (*made, *constant)}
     names |= {f"start.{limit}" for limit in StartLimits._fields}
-    assert names | {SIGN_IN_QUEUE, OTHER} == set(REFUSALS.labels["limit"])
+    assert names | {"start.store", "held.all", "held.address", SIGN_IN_QUEUE, OTHER} == set(
+        REFUSALS.labels["limit"]
+    )
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:

@@ -43,7 +43,7 @@ async def test_a_shared_address_is_nowhere(
 ) -> None:
     """A private, loopback or proxy address is a stranger's too: nothing is said of it."""
     server = Server(trusted_proxies=("203.0.113.80/32",))
-    assert await origin(address, visitor, server) == Origin(address, is_near)
+    assert await origin(address, visitor, server) == Origin(address, is_near, is_within=is_near)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from deviceflow.pages.render import setup
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
 
-REFUSALS = Refusals(seal=Seal(key=lambda: b"k" * 32), codes=Codes(UserCodeFormat(), Clients(())))
+REFUSALS = Refusals(
+    seal=Seal(keys=lambda: (b"k" * 32,)), codes=Codes(UserCodeFormat(), Clients(()))
+)
 
 
 def _visitor(address: str, cookie: str = "cookie") -> Visitor:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.provider_tokens import LogoutToken
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.pages.errors import PageError
@@ -40,6 +42,7 @@ class BackChannelLogout:
     access: PersonAccess
     throttle: Throttle
     log: UpstreamLog
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -68,6 +71,9 @@ class BackChannelLogout:
             return _answer(request, 400, "invalid_request")
         ended = await self._end(upstream_id, token)
         log.info("upstream.logged_out", upstream=upstream_id, sessions=ended)
+        self.audit.record(
+            SecurityEvent.SESSION_ENDED, way="back_channel", subject=upstream_id, number=ended
+        )
         return _answer(request, 200)
 
     async def _end(self, upstream_id: str, token: LogoutToken) -> int:

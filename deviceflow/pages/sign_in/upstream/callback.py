@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
 from deviceflow.core.clock import Clock
 from deviceflow.core.upstream_person import (
     Admission,
@@ -77,6 +79,7 @@ class UpstreamCallback:
     recorder: Recorder
     clock: Clock
     log: UpstreamLog
+    audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -125,6 +128,7 @@ class UpstreamCallback:
         await self.upstream_sessions.note(origin, name)
         self.detours.forget_code(request, started.response, answer.state)
         self.recorder.count(table.SIGN_INS, "succeeded")
+        self.audit.record(SecurityEvent.SIGN_IN_SUCCEEDED, sub=account.sub, way=_way(provider))
         return started.response
 
     async def _answer(self, request: web.Request, provider: Provider) -> Answer:
@@ -154,7 +158,7 @@ class UpstreamCallback:
         except UpstreamError as error:
             if error.may_pass:
                 await attempt.forgive()
-            self.recorder.count(table.SIGN_INS, "failed")
+            self._fail(provider, error.cause.value)
             self.log.failed(provider, error)
             raise provider_failed(error, provider.upstream.title, code) from error
 
@@ -185,9 +189,15 @@ class UpstreamCallback:
         return account
 
     def _note_refusal(self, provider: Provider, reason: str, subject: str | None = None) -> None:
-        self.recorder.count(table.SIGN_INS, "failed")
+        self._fail(provider, reason)
         upstream_id = provider.upstream.id
         log.info("upstream.not_admitted", upstream=upstream_id, reason=reason, subject=subject)
+
+    def _fail(self, provider: Provider, reason: str) -> None:
+        self.recorder.count(table.SIGN_INS, "failed")
+        self.audit.record(
+            SecurityEvent.SIGN_IN_FAILED, outcome="failure", way=_way(provider), reason=reason
+        )
 
     def _session(self, provider: Provider, identity: UpstreamIdentity, account: Account) -> Session:
         """Say how and when the person signed in: in the provider's words, where there are any."""
@@ -204,6 +214,10 @@ class UpstreamCallback:
             upstream=UpstreamSession(provider.upstream.id, hint),
             mark=account.marks.sessions,
         )
+
+
+def _way(provider: Provider) -> str:
+    return f"upstream:{provider.upstream.id}"
 
 
 def _person(provider: Provider, identity: UpstreamIdentity) -> UpstreamPerson:

@@ -11,7 +11,7 @@ The user code goes along in a cookie, for it is nobody's business at the provide
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hmac import compare_digest
@@ -46,19 +46,21 @@ class StateFault(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Detours:
-    """Begins detours and recognises their answers. `key`: as that of `Csrf`."""
+    """Begins detours and recognises their answers. `keys`: as those of `Csrf`."""
 
-    key: Callable[[], bytes]
+    keys: Callable[[], Sequence[bytes]]
     issuer: str
     cookie: SessionCookie
     clock: Clock
 
     def begin(self, provider_id: str, cookie: str) -> Detour:
         """Begin a detour of the browser with `cookie`."""
+        key = self.keys()[0]
         stem = secrets.token_bytes(_RANDOM) + int(self.clock()).to_bytes(_TIME)
-        own = self._seal(b"provider", provider_id, stem)
-        bound = self._seal(b"browser", cookie, stem + own)
-        return self._detour(base64url.encode(stem + own + bound), provider_id, cookie)
+        own = _seal(key, b"provider", provider_id, stem)
+        bound = _seal(key, b"browser", cookie, stem + own)
+        state = base64url.encode(stem + own + bound)
+        return self._detour(key, state, provider_id, cookie)
 
     def fault(self, provider_id: str, state: str) -> StateFault | None:
         """Return what is wrong with a state, as far as that can be said without the cookie."""
@@ -66,7 +68,7 @@ class Detours:
         if parts is None:
             return StateFault.FOREIGN
         stem, own, _ = parts
-        if not compare_digest(own, self._seal(b"provider", provider_id, stem)):
+        if self._key_of(provider_id, stem, own) is None:
             return StateFault.FOREIGN
         left_at = int.from_bytes(stem[_RANDOM:])
         return StateFault.LATE if self.clock() >= left_at + LIFETIME_S else None
@@ -79,9 +81,10 @@ class Detours:
         if parts is None or cookie is None:
             return StateFault.OTHER_BROWSER
         stem, own, bound = parts
-        if not compare_digest(bound, self._seal(b"browser", cookie, stem + own)):
+        key = self._key_of(provider_id, stem, own)
+        if key is None or not compare_digest(bound, _seal(key, b"browser", cookie, stem + own)):
             return StateFault.OTHER_BROWSER
-        return self._detour(state, provider_id, cookie)
+        return self._detour(key, state, provider_id, cookie)
 
     def keep_code(
         self, request: web.Request, response: web.Response, state: str, user_code: str
@@ -124,24 +127,33 @@ class Detours:
             samesite="Lax",
         )
 
-    def _detour(self, state: str, provider_id: str, cookie: str) -> Detour:
+    def _detour(self, key: bytes, state: str, provider_id: str, cookie: str) -> Detour:
         return Detour(
             state=state,
-            nonce=self._derived(b"nonce", state, cookie),
-            verifier=self._derived(b"verifier", state, cookie),
+            nonce=_derived(key, b"nonce", state, cookie),
+            verifier=_derived(key, b"verifier", state, cookie),
             redirect_uri=redirect_uri(self.issuer, provider_id),
         )
 
-    def _seal(self, purpose: bytes, bearer: str, data: bytes) -> bytes:
-        digest = hashlib.blake2b(key=self.key(), digest_size=_SEAL, person=b"df-det " + purpose)
-        digest.update(len(data).to_bytes(4) + data + bearer.encode())
-        return digest.digest()
+    def _key_of(self, provider_id: str, stem: bytes, own: bytes) -> bytes | None:
+        """Return the key that sealed a state, None for a foreign one."""
+        for key in self.keys():
+            if compare_digest(own, _seal(key, b"provider", provider_id, stem)):
+                return key
+        return None
 
-    def _derived(self, purpose: bytes, state: str, cookie: str) -> str:
-        """Derive 256 bits, 43 characters of base64url, that only this browser's cookie leads to."""
-        digest = hashlib.blake2b(key=self.key(), digest_size=32, person=b"df-det " + purpose)
-        digest.update(f"{state} {cookie}".encode())
-        return base64url.encode(digest.digest())
+
+def _seal(key: bytes, purpose: bytes, bearer: str, data: bytes) -> bytes:
+    digest = hashlib.blake2b(key=key, digest_size=_SEAL, person=b"df-det " + purpose)
+    digest.update(len(data).to_bytes(4) + data + bearer.encode())
+    return digest.digest()
+
+
+def _derived(key: bytes, purpose: bytes, state: str, cookie: str) -> str:
+    """Derive 256 bits, 43 characters of base64url, that only this browser's cookie leads to."""
+    digest = hashlib.blake2b(key=key, digest_size=32, person=b"df-det " + purpose)
+    digest.update(f"{state} {cookie}".encode())
+    return base64url.encode(digest.digest())
 
 
 def redirect_uri(issuer: str, provider_id: str) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, E402, a script that needs its settings before Django's modules
+# ruff: noqa: INP001, E402, S106, a script that needs its settings before Django's modules
 """Django with django-oauth-toolkit's device flow, in one file, with SQLite.
 
 `python site_of_one_file.py` makes the database, the person ada and two public clients.
@@ -10,7 +10,10 @@ import django
 from django.conf import settings
 
 BACKEND = "django.template.backends.django.DjangoTemplates"
-PROCESSORS = ("django.template.context_processors.request", "django.contrib.auth.context_processors.auth")
+PROCESSORS = (
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+)
 
 settings.configure(
     SECRET_KEY="only for tests on this machine",

@@ -22,7 +22,7 @@ def detours(clock: Clock) -> Detours:
 
 def made(clock: Clock, key: bytes = b"k" * 32) -> Detours:
     cookie = SessionCookie(https=True, issuer=ISSUER)
-    return Detours(key=lambda: key, issuer=ISSUER, cookie=cookie, clock=clock)
+    return Detours(keys=lambda: (key,), issuer=ISSUER, cookie=cookie, clock=clock)
 
 
 def test_it_is_found_again(detours: Detours, clock: Clock) -> None:

@@ -1,0 +1,45 @@
+"""What the audit says of a sign-in that failed.
+
+People type passwords into the field for the name. So the name is only recorded as the account that
+it belongs to, or as a keyed hash: equal names have equal hashes, and none can be read.
+"""
+
+from dataclasses import dataclass
+
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
+from deviceflow.pages.throttle import account_key
+from deviceflow.store.installation import Installation
+from deviceflow.store.users import Users
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInFailures:
+    """Records failures."""
+
+    audit: Audit
+    users: Users
+    installation: Installation
+
+    async def of_name(self, name: str, way: str, reason: str = "") -> None:
+        """Record one by the name that was tried, empty for none. May raise StoreUnavailable."""
+        account = await self.users.find_typed(name) if name else None
+        if account is not None:
+            self.of(account.sub, way, reason)
+            return
+        hashed = (
+            self.installation.hidden_name(b"audit name", account_key(name).encode()) if name else ""
+        )
+        self.audit.record(
+            SecurityEvent.SIGN_IN_FAILED,
+            outcome="failure",
+            way=way,
+            reason=reason,
+            tried_name=hashed,
+        )
+
+    def of(self, sub: str, way: str, reason: str = "") -> None:
+        """Record one of an account; `sub` is empty if it is not known which."""
+        self.audit.record(
+            SecurityEvent.SIGN_IN_FAILED, outcome="failure", way=way, reason=reason, sub=sub
+        )
