@@ -184,6 +184,8 @@ class DeviceCodeGrant:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if now.state is State.PENDING:
             return None
+        if now.state is State.CANCELLED:
+            return answer_poll(Verdict(PollAnswer.ACCESS_DENIED))
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     def _tell(self, grant: Grant, entitlement: Entitlement) -> None:
