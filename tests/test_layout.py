@@ -94,6 +94,7 @@ BY_FEATURE = {
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/password_check.py": "pages/sign_in/test_password.py",  # by how sign-ins end
+    "pages/device/proofs.py": "pages/device/test_proof.py",  # by what a browser sends
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes

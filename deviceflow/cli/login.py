@@ -139,7 +139,7 @@ async def _login(options: Options) -> None:
         ) as session,
         DeviceClient(options.issuer, options.client_id, options.secret, session=session) as client,
     ):
-        authorization = await client.authorize(options.scope)
+        authorization = await client.authorize(options.scope, on_pause=_tell_pause)
         if options.opens:
             _open(authorization)
         if not options.waits:
@@ -147,6 +147,11 @@ async def _login(options: Options) -> None:
             return
         tokens = await _wait(client, authorization, qr=options.qr)
     _print_tokens(tokens, as_json=options.as_json)
+
+
+def _tell_pause(pause: float) -> None:
+    text = f"deviceflow login: the server is busy; trying again in {pause:.0f} s (Ctrl-C stops)"
+    click.echo(text, err=True)
 
 
 async def _wait(client: DeviceClient, authorization: DeviceAuthorization, *, qr: bool) -> Tokens:

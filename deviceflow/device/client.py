@@ -5,18 +5,25 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from itertools import count
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from deviceflow.device.answers import DeviceAuthorization, Reply, Tokens, read_authorization
+from deviceflow.device.answers import (
+    INTERNAL_ERROR,
+    DeviceAuthorization,
+    Reply,
+    Tokens,
+    read_authorization,
+)
 from deviceflow.device.client_auth import AuthMethod, Credentials
-from deviceflow.device.errors import DeviceFlowError
+from deviceflow.device.errors import DeviceFlowError, UnavailableError
 from deviceflow.device.events import Decided, Event
 from deviceflow.device.metadata import Metadata, check_endpoints, discover, well_known
 from deviceflow.device.polling import Time, poll
-from deviceflow.device.schedule import Schedule
+from deviceflow.device.schedule import Schedule, before_asking_again
 from deviceflow.device.transport import fetch
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -88,18 +95,38 @@ class DeviceClient:
         return self._server
 
     async def authorize(
-        self, scope: str = "", *, extra: Mapping[str, str] | None = None
+        self,
+        scope: str = "",
+        *,
+        extra: Mapping[str, str] | None = None,
+        patience_s: float = 60.0,
+        on_pause: Callable[[float], None] | None = None,
     ) -> DeviceAuthorization:
         """Request a device code and a user code (RFC 8628 3.1, 3.2).
 
         `scope` is separated by spaces; if it is empty, the server has a default. `extra`:
-        parameters of some servers, such as `audience`. May raise ServerError (the server refuses
-        the client or the scope), UnavailableError (5xx, 429), MalformedAnswerError,
+        parameters of some servers, such as `audience`. While the server cannot serve (429, 503),
+        the request is sent again when the server says so, for up to `patience_s`; `on_pause` is
+        called with each pause in s. May raise ServerError (the server refuses the client or the
+        scope), UnavailableError (5xx or 429, at the end of the patience), MalformedAnswerError,
         UnreachableError, and the errors of `metadata`.
         """
         endpoint = check_endpoints(await self.metadata())
         form = {**(extra or {}), **({"scope": scope} if scope else {})}
-        return read_authorization(await self._post(endpoint, form))
+        deadline = self._time.clock() + patience_s
+        for failures in count(1):
+            try:
+                return read_authorization(await self._post(endpoint, form))
+            except UnavailableError as error:
+                pause = before_asking_again(failures, error.retry_after, self._jitter)
+                # A mistake of the server does not pass by itself.
+                is_fault = error.status == INTERNAL_ERROR
+                if is_fault or self._time.clock() + pause > deadline:
+                    raise
+            if on_pause is not None:
+                on_pause(pause)
+            await self._time.sleep(pause)
+        raise DeviceFlowError("The server was never asked.")  # pragma: no cover
 
     async def poll_until_decided(
         self,

@@ -8,15 +8,28 @@
   moment. The next answer resets the pause.
 - A longer `Retry-After` of the server is respected.
 - If the server held a poll for the interval or longer, the next poll may follow at once.
+- A request for codes that the server cannot serve now (429, 5xx) is sent again after `Retry-After`,
+  or else after 5 s, 10 s, 20 s and so on, with a random part.
 """
 
 from collections.abc import Callable
 
 SLOW_DOWN_S = 5
+UNAVAILABLE_S = 5
 SHORTEST_INTERVAL_S = 1
 LONGEST_PAUSE_S = 60
 # The random part of a pause, at most: a fraction of the pause.
 _JITTER = 0.25
+
+
+def before_asking_again(
+    failures: int, retry_after: float | None, jitter: Callable[[], float]
+) -> float:
+    """Return the pause before codes are requested again, after so many failures. All in s."""
+    if retry_after is not None:
+        return max(retry_after, SHORTEST_INTERVAL_S)
+    pause = min(UNAVAILABLE_S * 2.0 ** (failures - 1), LONGEST_PAUSE_S)
+    return pause * (1 + _JITTER * jitter())
 
 
 class Schedule:

@@ -238,13 +238,50 @@ async def test_a_refused_client_gets_no_codes(client: DeviceClient, server: Scri
         await client.authorize()
 
 
-async def test_a_busy_server_says_when_to_ask_for_codes_again(
+@pytest.mark.parametrize(
+    ("busy", "pauses"),
+    [
+        (Say({"error": "x"}, status=429, headers={"Retry-After": "20"}), [20, 20, 20]),
+        (Say({"error": "x"}, status=503), [5, 10, 20]),
+    ],
+)
+async def test_codes_are_asked_for_again_when_the_server_says(
+    client: DeviceClient,
+    server: ScriptedServer,
+    time: FakeTime,
+    busy: Say,
+    pauses: list[float],
+) -> None:
+    """For a minute; then the program has to decide."""
+    server.codes, began = busy, time.now
+    told: list[float] = []
+    with pytest.raises(UnavailableError, match="Try again in") as caught:
+        await client.authorize(on_pause=told.append)
+    assert caught.value.status == busy.status
+    assert told == pauses
+    assert time.now - began == sum(pauses) <= 60
+
+
+async def test_a_server_that_is_busy_for_a_while(
     client: DeviceClient, server: ScriptedServer
 ) -> None:
-    server.codes = Say({"error": "x"}, status=503, headers={"Retry-After": "2"})
-    with pytest.raises(UnavailableError, match="Try again in 2 s") as caught:
-        await client.authorize()
-    assert caught.value.retry_after == 2
+    busy = Say({"error": "temporarily_unavailable"}, status=429, headers={"Retry-After": "7"})
+    server.codes = busy
+
+    def serve_again(_: float) -> None:
+        server.codes = Say(CODES)
+
+    assert (await client.authorize(on_pause=serve_again)).user_code == CODES["user_code"]
+
+
+@pytest.mark.parametrize(("status", "patience_s"), [(500, 60.0), (503, 0.0)])
+async def test_what_is_not_waited_for(
+    client: DeviceClient, server: ScriptedServer, time: FakeTime, status: int, patience_s: float
+) -> None:
+    server.codes, began = Say({"error": "x"}, status=status), time.now
+    with pytest.raises(UnavailableError):
+        await client.authorize(patience_s=patience_s)
+    assert time.now == began
 
 
 @pytest.mark.parametrize("member", ["device_code", "user_code", "verification_uri", "expires_in"])

@@ -2,8 +2,16 @@
 
 import pytest
 
-from deviceflow.policy.rules import Count, Rule
+from deviceflow.policy.rules import (
+    SIGN_IN_ADDRESS,
+    Count,
+    Rule,
+    sign_in_counts,
+)
 from deviceflow.policy.tries import TooManyTries, count_try
+from deviceflow.store.connection import Connection
+from deviceflow.store.installation import Installation
+from deviceflow.store.limits import Limits
 from tests.stage.limits import MemoryLimits
 
 WIDE = Count(Rule("wide", "address", 3, 60), "here")
@@ -55,3 +63,41 @@ async def test_a_try_with_a_cause_counts_once(limits: MemoryLimits) -> None:
     assert limits.counted("wide", "here") == 1, "the other try"
     await attempt.forgive()
     assert limits.counted("wide", "here") == 1, "a second time does nothing"
+
+
+async def test_refused_sign_ins_leave_nothing_in_the_store(
+    connection: Connection, installation: Installation
+) -> None:
+    """Beyond the limit of an address, a refused try does not even write, whatever name it has."""
+    limits = Limits(connection, installation)
+    room = SIGN_IN_ADDRESS.limit
+    names = [f"nobody-{number}" for number in range(room + 400)]
+    for name in names[:room]:
+        await count_try(limits, sign_in_counts(name, "203.0.113.7", None))
+    before = await written(connection)
+    for name in names[room:]:
+        with pytest.raises(TooManyTries) as refusal:
+            await count_try(limits, sign_in_counts(name, "203.0.113.7", None))
+        assert refusal.value.rule is SIGN_IN_ADDRESS
+    assert await written(connection) == before
+
+
+async def test_a_refusal_by_a_special_rule_leaves_no_key(
+    connection: Connection, installation: Installation
+) -> None:
+    limits = Limits(connection, installation)
+    wide = Count(Rule("wide", "address", 2, 60), "here")
+    await count_try(limits, [wide, NARROW])
+    keys = await connection.command("DBSIZE")
+    for _ in range(50):
+        with pytest.raises(TooManyTries) as refusal:
+            await count_try(limits, [wide, NARROW])
+        assert refusal.value.rule is NARROW.rule
+    assert await connection.command("DBSIZE") == keys
+    await count_try(limits, [wide])  # has room: the refused tries were taken back
+
+
+async def written(connection: Connection) -> int:
+    """How many changes the store has made."""
+    info = await connection.command("INFO", "persistence")
+    return int(info["rdb_changes_since_last_save"])
