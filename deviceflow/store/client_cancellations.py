@@ -13,7 +13,7 @@ from deviceflow.store.announcements import announce_change
 from deviceflow.store.connection import Connection
 from deviceflow.store.mirror import Mirror
 
-KEPT_FOR_S = 90_000
+MARK_KEPT_S = 90_000
 """An hour longer than the longest life of a grant (`core.client.Lifetime`)."""
 
 
@@ -38,6 +38,6 @@ class ClientCancellations:
         first_kept = (last + 1) << NONCE_BITS
         await self._connection.batch_durably(
             ("HSET", keyspace.CLIENT_CANCELLATIONS, client_id, first_kept),
-            ("EXPIRE", keyspace.CLIENT_CANCELLATIONS, KEPT_FOR_S),
+            ("EXPIRE", keyspace.CLIENT_CANCELLATIONS, MARK_KEPT_S),
         )
         await announce_change(self._connection)
