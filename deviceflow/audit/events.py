@@ -58,12 +58,13 @@ class SecurityEvent(StrEnum):
     KEYS_CHANGED = "keys.changed"
     STORE_EXPORTED = "store.exported"
     STORE_IMPORTED = "store.imported"
+    STORE_MOVED = "store.moved"
 
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
 
-    SETTINGS_RELOADED = "settings.reloaded"
+    SERVER_CHANGED = "server.changed"
 
     CHAIN_STARTED = "chain.started"
     CHAIN_ENDED = "chain.ended"
