@@ -207,7 +207,7 @@ def open_parts(
         connection=connection, full_at=settings.limits.store_memory_percent / 100, steady=steady
     )
     holds = Holds(connection)
-    users = Users(connection, settings.users)
+    users = Users(connection, settings.users, installation.name, steady)
     session_lifetime_s = settings.pages.session_lifetime_s
     feed = Feed(
         connection=connection,
