@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
@@ -22,7 +23,7 @@ from benchmarks.load import Load, Shot
 from benchmarks.machine import Cores, Machine
 from benchmarks.measure import percentile, ratios, spread
 from benchmarks.plain import BODY
-from benchmarks.polls import CODE_LENGTH, poll_start, seal, write_codes
+from benchmarks.polls import CODE_LENGTH, SCOPE, poll_start, seal, write_codes
 from benchmarks.processes import BenchmarkError, family, free_port, pinned, running
 from benchmarks.progress import Screen
 from benchmarks.results import Result, Series, make_section, read, write
@@ -291,9 +292,15 @@ def test_a_fault_under_a_small_fleet(folder: Path) -> None:
     assert told.figures["keys: tokens"] == 2 * told.figures["keys: acknowledged approve"]
 
 
+def some_tokens(signature: str, jti: str = "a jti") -> Tokens:
+    claims = json.dumps({"sub": "ada", "scope": SCOPE, "jti": jti}).encode()
+    return Tokens(f"head.{urlsafe_b64encode(claims).decode().rstrip('=')}.{signature}", "refresh")
+
+
 def a_decided_grant(record: Record) -> LiveGrant:
-    grant = LiveGrant("device code", "user code", APPROVE)
-    record.grants.append(grant)
+    now = time.monotonic()
+    grant = record.started("device code", "user code", now)
+    record.deciding(grant, APPROVE, "ada")
     record.acknowledged(grant)
     return grant
 
@@ -302,26 +309,30 @@ def test_a_device_that_never_learns_a_decision_is_counted() -> None:
     record = Record()
     grant = a_decided_grant(record)
     assert record.undelivered() == [grant]
-    record.ended(grant, TOKENS, Tokens("claims", "one", "refresh"))
-    record.ended(grant, TOKENS, Tokens("claims", "two", "refresh"))
+    for signature in ("one", "two"):
+        record.ended(grant, TOKENS, time.monotonic(), some_tokens(signature))
     assert record.undelivered() == []
+    record.check()
     assert not record.violations
 
 
 @pytest.mark.parametrize(
-    ("outcome", "tokens"), [(DENIED, None), (TOKENS, Tokens("others", "one", "refresh"))]
+    ("outcome", "tokens"), [(DENIED, None), (TOKENS, some_tokens("one", "another jti"))]
 )
 def test_another_end_than_before_is_a_violation(outcome: str, tokens: Tokens | None) -> None:
     record = Record()
     grant = a_decided_grant(record)
-    record.ended(grant, TOKENS, Tokens("claims", "one", "refresh"))
-    record.ended(grant, outcome, tokens)
+    record.ended(grant, TOKENS, time.monotonic(), some_tokens("one"))
+    record.ended(grant, outcome, time.monotonic(), tokens)
+    record.check()
     assert record.violations
 
 
 def test_tokens_that_nobody_approved_are_a_violation() -> None:
     record = Record()
-    record.ended(LiveGrant("device code", "user code"), TOKENS)
+    grant = record.started("device code", "user code", time.monotonic())
+    record.ended(grant, TOKENS, time.monotonic(), some_tokens("one"))
+    record.check()
     assert record.violations.total() == 1
 
 

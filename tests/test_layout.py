@@ -94,6 +94,7 @@ BY_FEATURE = {
     "pages/device/code_form.py": "pages/device/test_enter.py",  # a part of that page
     "pages/device/submission.py": "pages/device/test_enter.py",  # what a person sends there
     "pages/password_check.py": "pages/sign_in/test_password.py",  # by how sign-ins end
+    "pages/device/proofs.py": "pages/device/test_proof.py",  # by what a browser sends
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
@@ -110,6 +111,7 @@ BY_FEATURE = {
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
+    "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next

@@ -142,6 +142,7 @@ async def _measure(stage: Stage, fault: Fault, rates: Rates, steps: Steps) -> Ou
             steps.now("waiting for every decision to arrive")
             await _settle(people, record)
             await _check_tokens(stage, record)
+            record.check()
         finally:
             record.on = False
             for device in devices:
@@ -178,7 +179,7 @@ async def _settle(people: People, record: Record) -> None:
             break
         await asyncio.sleep(TICK_S)
     for grant in record.undelivered():
-        record.violate(f"a device never learned: {grant.decision}")
+        record.violate("a device never learned a decision", grant.name)
     if people.under_way:
         record.violate(f"{people.under_way} decisions were not taken within {SETTLE_S:g} s")
     # The last devices ask once more.

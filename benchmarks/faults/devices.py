@@ -122,14 +122,14 @@ class FleetDevice(asyncio.Protocol):
         since, self._first_sent = self._first_sent, 0.0
         answer = msgspec.json.decode(body)
         if self.grant is None:
-            self._begin(status, answer)
+            self._begin(status, answer, since)
         else:
             self._polled(self.grant, status, answer, since)
 
-    def _begin(self, status: int, answer: dict[str, Any]) -> None:
+    def _begin(self, status: int, answer: dict[str, Any], since: float) -> None:
         if status == 200:
-            self.grant = LiveGrant(answer["device_code"], answer["user_code"])
-            self._record.grants.append(self.grant)
+            codes = answer["device_code"], answer["user_code"]
+            self.grant = self._record.started(*codes, since)
             self._request = self._requests.poll + answer["device_code"].encode()
         else:
             self._record.violate("no codes", str(answer))
@@ -145,7 +145,7 @@ class FleetDevice(asyncio.Protocol):
             self._later(self._interval)
         elif kind in {TOKENS, DENIED}:
             self._record.answered(kind, since)
-            self._record.ended(grant, kind, _tokens(answer) if status == 200 else None)
+            self._record.ended(grant, kind, since, _tokens(answer) if status == 200 else None)
             # The pace never delays the answer of a grant that has ended.
             self._later(INTERVAL_S if is_again else 0.0)
             if is_again:
@@ -161,8 +161,7 @@ class FleetDevice(asyncio.Protocol):
 
 
 def _tokens(answer: dict[str, Any]) -> Tokens:
-    claims, _, signature = answer["access_token"].rpartition(".")
-    return Tokens(claims, signature, answer["refresh_token"])
+    return Tokens(answer["access_token"], answer["refresh_token"])
 
 
 def _length(head: bytes) -> int:

@@ -40,13 +40,14 @@ def name_of(number: int) -> str:
 class Person:
     """A person who has signed in."""
 
-    def __init__(self, session: ClientSession, csrf_token: str, record: Record) -> None:
+    def __init__(self, name: str, session: ClientSession, csrf_token: str, record: Record) -> None:
+        self.name = name
         self._session, self._csrf_token, self._record = session, csrf_token, record
 
     async def decide(self, grant: LiveGrant) -> None:
         """Enter the code, and press the button; press it again until that is acknowledged."""
         fields = {"user_code": grant.user_code, "csrf_token": self._csrf_token}
-        pressed = fields | {"decision": grant.decision or ""}
+        pressed = fields | {"decision": grant.decision.name if grant.decision else ""}
         await self._press(fields, "/device/confirm", grant)
         await self._press(pressed, "/device/done", grant)
         if not grant.is_lost:
@@ -112,8 +113,9 @@ class People:
             grant = _undecided(chance, devices)
             if grant is None:
                 continue
-            grant.decision = DENY if chance.random() < DENIALS else APPROVE
+            decision = DENY if chance.random() < DENIALS else APPROVE
             person = self._people[number % len(self._people)]
+            self._record.deciding(grant, decision, person.name)
             task = asyncio.create_task(person.decide(grant))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -155,4 +157,4 @@ async def _sign_in(
         found = _CSRF.search(await page.text())
     if found is None:
         raise BenchmarkError("the page for codes has no form: is the session known?")
-    return Person(client, found[1], record)
+    return Person(name, client, found[1], record)

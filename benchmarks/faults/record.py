@@ -1,51 +1,61 @@
 """What devices and people saw during a run, and what of it must not be.
 
-A grant's decision is noted before a person sends it, and again when the server has acknowledged
-it. In between, either outcome of the request is right: its answer may have been lost.
+Starts, decisions and final answers become a history, which the rules of `tests/histories/` judge. A
+grant's decision is noted before a person sends it, and again when the server has acknowledged it.
+In between, either outcome of the request is right: its answer may have been lost.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from benchmarks.polls import CLIENT_ID, LIFETIME_S, SCOPE
+from tests.histories.checker import check
+from tests.histories.history import Operation, Outcome, digest
+from tests.histories.wire import claims_of
 
 APPROVE, DENY = "approve", "deny"
 TOKENS, DENIED = "tokens", "access_denied"
 PENDING, SLOW_DOWN = "authorization_pending", "slow_down"
-ENDS = {APPROVE: TOKENS, DENY: DENIED}
-"""How the device must end, by the decision."""
-
 MOST_EXAMPLES = 5
 
 
 class Tokens(NamedTuple):
-    """An access token, in two parts, and a refresh token.
+    """An access token and a refresh token."""
 
-    Each answer is signed anew, and two ES256 signatures of the same claims differ.
-    """
-
-    claims: str
-    signature: str
+    access_token: str
     refresh_token: str
 
-    def is_same(self, other: "Tokens | None") -> bool:
-        """Return whether the tokens differ at most in the signature."""
-        return other is not None and self[::2] == other[::2]
+    @property
+    def named(self) -> dict[str, str]:
+        """What the history says of them.
+
+        All claims count as the token: each answer is signed anew, and two ES256 signatures of the
+        same claims differ.
+        """
+        claims = claims_of(self.access_token)
+        return {
+            "jti": digest(self.access_token.rpartition(".")[0]),
+            "refresh": digest(self.refresh_token),
+            "sub": str(claims["sub"]),
+            "scope": str(claims["scope"]),
+        }
 
 
 @dataclass
 class LiveGrant:
-    """A grant of a device. Times by time.monotonic.
+    """A grant of a device. Times by time.monotonic. `name`: in the history.
 
     `decision`: what a person has begun to send. `outcome`: how the device ended. `answer`: the
     tokens, as they came.
     """
 
+    name: str
     device_code: str
     user_code: str
-    decision: str | None = None
-    acknowledged_at: float | None = None
+    decision: Operation | None = None
     outcome: str | None = None
     answer: Tokens | None = None
     is_lost: bool = False
@@ -53,7 +63,7 @@ class LiveGrant:
     @property
     def awaits_device(self) -> bool:
         """Whether the decision was acknowledged, and the device does not know it yet."""
-        return self.acknowledged_at is not None and self.outcome is None
+        return self.decision is not None and self.decision.is_done and self.outcome is None
 
 
 class Waits(NamedTuple):
@@ -78,6 +88,7 @@ class Record:
     violations: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     grants: list[LiveGrant] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     _last_answer: float = field(default_factory=time.monotonic)
     _last_decision: float = field(default_factory=time.monotonic)
     _silence_s: float = 0.0
@@ -92,23 +103,57 @@ class Record:
         self._last_answer = now
         self._poll_s = max(self._poll_s, now - since)
 
+    def started(self, device_code: str, user_code: str, since: float) -> LiveGrant:
+        """Note a new grant, whose request was first sent at `since`."""
+        grant = LiveGrant(f"grant-{len(self.grants)}", device_code, user_code)
+        self.grants.append(grant)
+        args = {"client": CLIENT_ID, "scope": SCOPE, "lifetime_s": LIFETIME_S}
+        result = {"grant": grant.name, "interval": 1}
+        self._note("start", args, since, result)
+        return grant
+
+    def deciding(self, grant: LiveGrant, decision: str, sub: str) -> None:
+        """Note that a person begins to send a decision."""
+        args = {"grant": grant.name, "sub": sub}
+        grant.decision = self._note(decision, args, time.monotonic())
+
     def acknowledged(self, grant: LiveGrant) -> None:
         """Note that the server has acknowledged a decision."""
-        now = grant.acknowledged_at = time.monotonic()
-        self.counts[f"acknowledged {grant.decision}"] += 1
+        now = time.monotonic()
+        if grant.decision is not None:
+            grant.decision.completed, grant.decision.outcome = now, Outcome.DONE
+            self.counts[f"acknowledged {grant.decision.name}"] += 1
         self._decision_s = max(self._decision_s, now - self._last_decision)
         self._last_decision = now
 
-    def ended(self, grant: LiveGrant, outcome: str, answer: Tokens | None = None) -> None:
+    def ended(
+        self, grant: LiveGrant, outcome: str, since: float, answer: Tokens | None = None
+    ) -> None:
         """Note a final answer, the first one or a repetition."""
-        if grant.decision is None or ENDS[grant.decision] != outcome:
-            self.violate(f"{outcome} after the decision {grant.decision}")
+        named = answer.named if answer else {}
+        self._note("poll", {"grant": grant.name}, since, {"answer": outcome} | named)
         if grant.outcome is None:
             grant.outcome, grant.answer = outcome, answer
-        elif grant.outcome == outcome and (answer is None or answer.is_same(grant.answer)):
-            self.counts["the same answer again"] += 1
         else:
-            self.violate(f"{outcome} once more, but not the same answer")
+            self.counts["a final answer again"] += 1
+
+    def check(self) -> None:
+        """Hold the history against the rules."""
+        for violation in check(self.operations):
+            self.violate(violation.rule, violation.sentence)
+
+    def _note(
+        self, name: str, args: dict[str, Any], since: float, result: dict[str, Any] | None = None
+    ) -> Operation:
+        """Note an operation: one that has ended, if there is a result."""
+        operation = Operation(
+            number=len(self.operations), process="", name=name, args=args, invoked=since
+        )
+        if result is not None:
+            operation.completed, operation.outcome = time.monotonic(), Outcome.DONE
+            operation.result = result
+        self.operations.append(operation)
+        return operation
 
     def violate(self, words: str, detail: str = "") -> None:
         """Note what must not be."""
@@ -136,7 +181,7 @@ class Record:
         """Yield the access tokens of all grants."""
         for grant in self.grants:
             if grant.answer is not None:
-                yield f"{grant.answer.claims}.{grant.answer.signature}"
+                yield grant.answer.access_token
 
     @property
     def polls(self) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from deviceflow.admin.tokens import AdminTokens, AdminTokensError
+from deviceflow.cli.host_risks import folder_risks
 from deviceflow.cli.store_access import with_store
+from deviceflow.cli.store_risks import store_risks
 from deviceflow.config import ConfigError, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.assurance import SignInMinimum
@@ -32,6 +34,8 @@ RECOMMENDED_ACCESS_TOKEN_LIFETIME_S = 3_600
 RECOMMENDED_USER_CODE_BITS = 29
 SHORT_GRANT_S = 60
 
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104, what is warned of
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -52,7 +56,7 @@ def check(file: Path, *, with_its_store: bool) -> None:
         for fault in faults:
             click.echo(f"{file}: {fault}", err=True)
         raise SystemExit(1)
-    for warning in warnings(settings):
+    for warning in (*warnings(settings), *folder_risks(settings)):
         click.echo(f"{file}: warning: {warning}", err=True)
     clients = _counted(len(settings.clients), "client")
     click.echo(f"{file}: ok ({clients}, {_counted(len(settings.users), 'user')})")
@@ -86,6 +90,7 @@ def warnings(settings: Settings) -> Iterator[str]:
 def risks(settings: Settings) -> Iterator[str]:
     """List the same, but for the number of clients: a running server also knows those stored."""
     yield from _reach(settings)
+    yield from store_risks(settings.redis.url)
     yield from _grants(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
@@ -120,6 +125,13 @@ def _reach(settings: Settings) -> Iterator[str]:
                 f"server.trusted_proxies: {network} lets everybody choose the address that limits"
                 " and logs see; name only your own proxies"
             )
+
+    if settings.server.admin_host in _EVERYWHERE:
+        yield (
+            f"server.admin_host: {settings.server.admin_host} shows metrics, and with"
+            " admin.token_file the API, to everybody who reaches this host; name a private address,"
+            " or let a firewall keep others from server.admin_port"
+        )
 
 
 def _grants(settings: Settings) -> Iterator[str]:

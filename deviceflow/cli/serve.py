@@ -9,6 +9,7 @@ import click
 import structlog
 
 from deviceflow.cli.check import risks
+from deviceflow.cli.host_risks import command_line_risks, folder_risks
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -58,7 +59,8 @@ def serve(
     }
     settings = settings_from(config_file, overrides, _report)
     logging.configure(settings.log.level, settings.log.format, settings.log.addresses)
-    for warning in risks(settings):
+    here = (*folder_risks(settings), *command_line_risks(redis_url))
+    for warning in (*risks(settings), *here):
         log.warning("settings.warning", warning=warning)
     try:
         _require_extras(settings)

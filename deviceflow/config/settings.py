@@ -51,6 +51,7 @@ from deviceflow.core.client import (
 )
 from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.origin import host_in_url
+from deviceflow.core.proof_of_work import MOST_BITS
 from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.signing_key import SigningAlgorithm
@@ -171,6 +172,7 @@ class Device(Section, frozen=True, kw_only=True):
     enabled_by_default: bool = True
     verification_uri_complete: bool = True
     wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
+    wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
 
 
 class Phishing(Section, frozen=True, kw_only=True):

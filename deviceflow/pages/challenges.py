@@ -1,7 +1,8 @@
-"""Challenges of passkeys (WebAuthn 13.4.3): for one browser and purpose, for minutes, used once.
+"""Challenges of passkeys (WebAuthn 13.4.3) and of proofs of work.
 
-A page that is looked at stores nothing, so a challenge carries its own end and a keyed digest. Only
-a right answer to it is noted in the store: then it is used.
+They are for one browser and purpose, last for minutes, and are used once. A page that is looked at
+stores nothing, so a challenge carries its own end and a keyed digest. Only a right answer to it is
+noted in the store: then it is used.
 """
 
 import secrets
@@ -23,11 +24,12 @@ _TAG_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Challenges:
-    """Makes and uses challenges. `keys`: as those of `Csrf`."""
+    """Makes and uses challenges. `keys`: as those of `Csrf`. `kind`: of the mark of a used one."""
 
     keys: Callable[[], Sequence[bytes]]
     replay: Replay
     clock: Clock
+    kind: str = "passkey"
 
     def make(self, cookie: str, purpose: str) -> bytes:
         """Make a challenge for the bearer of `cookie`: its end (s), 128 random bits, a digest."""
@@ -46,7 +48,7 @@ class Challenges:
     async def use(self, challenge: bytes) -> bool:
         """Use a good challenge; return False if it was used. May raise StoreUnavailable."""
         name = base64url.encode(challenge)
-        return await self.replay.use("passkey", "", name, LIVES_S + 60)
+        return await self.replay.use(self.kind, "", name, LIVES_S + 60)
 
 
 def _tag(key: bytes, head: bytes, cookie: str, purpose: str) -> bytes:

@@ -195,7 +195,7 @@ def too_many(
     else there is to know before the next attempt.
     """
     seconds = max(1, retry_after_s)
-    wait = _waiting(seconds)
+    wait = waiting(seconds)
     return PageError(
         429,
         title=gettext("error.too_many.title", wait=wait),
@@ -206,7 +206,7 @@ def too_many(
     )
 
 
-def _waiting(seconds: int) -> str:
+def waiting(seconds: int) -> str:
     """Say `seconds` in a unit in which it is 2 or more, rounded up: nobody comes back too early."""
     if seconds < 60:  # noqa: PLR2004, a minute
         return ngettext("error.too_many.second", "error.too_many.seconds", seconds)

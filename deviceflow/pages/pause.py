@@ -20,7 +20,14 @@ from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.words import lasting
 from deviceflow.policy.code_lifetime import CodeLifetime
 
-FormPath = Literal["/device", "/login", "/login/second"]
+PROOF_PATH: Literal["/device/proof"] = "/device/proof"
+"""The page that offers a proof of work in place of the pause."""
+
+FormPath = Literal["/device", "/device/proof", "/login", "/login/second"]
+
+PauseNote = Literal["", "known", "link"]
+"""What else the page has to know. known: the browser has signed in before; link: the code came from
+a link, so it counts as filled in again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,28 +40,32 @@ class Pauses:
     clock: Clock
 
     def lead(
-        self, visitor: Visitor, form: FormPath, wait_s: int, code: str, *, is_known: bool = False
+        self, visitor: Visitor, form: FormPath, wait_s: int, code: str, note: PauseNote = ""
     ) -> web.Response:
-        """Continue at `form`, after a pause. `is_known`: the browser has signed in before.
+        """Continue at `form`, after a pause.
 
         `code`: the one that the person came with. It is kept if it can outlive the pause.
         """
         until = str(math.ceil((self.clock() + wait_s) * 1000))
-        known = "1" if is_known else ""
         kept = code if form != "/device" or wait_s < self.lifetime.longest_s else ""
-        seal = self.seal.make(visitor.cookie, form, until, known)
-        return see_other(visitor.request, form, kept, pause=until, known=known, seal=seal)
+        seal = self.seal.make(visitor.cookie, form, until, note)
+        return see_other(visitor.request, form, kept, pause=until, note=note, seal=seal)
 
     def check(self, visitor: Visitor, form: FormPath) -> None:
         """Raise `PageError` 429, with `Retry-After`, while the pause lasts."""
-        query = visitor.request.query
-        until, known = query.get("pause", ""), query.get("known", "")
-        if not self.seal.holds(query.get("seal", ""), visitor.cookie, form, until, known):
-            return
-        wait_s = math.ceil(int(until) / 1000 - self.clock())
-        if wait_s > 0:
+        wait_s = self.left_s(visitor, form)
+        if wait_s:
+            query = visitor.request.query
             code = self.codes.carry(query.get("user_code", ""))
-            raise self._page(form, wait_s, code, is_known=bool(known))
+            raise self._page(form, wait_s, code, is_known=query.get("note") == "known")
+
+    def left_s(self, visitor: Visitor, form: FormPath) -> int:
+        """Return how long the pause in the address still lasts, in s; 0 if there is none."""
+        query = visitor.request.query
+        until, note = query.get("pause", ""), query.get("note", "")
+        if not self.seal.holds(query.get("seal", ""), visitor.cookie, form, until, note):
+            return 0
+        return max(0, math.ceil(int(until) / 1000 - self.clock()))
 
     def _page(self, form: FormPath, wait_s: int, code: str, *, is_known: bool) -> PageError:
         if form == "/device":

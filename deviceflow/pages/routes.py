@@ -39,6 +39,8 @@ from deviceflow.pages.device.done import DonePage
 from deviceflow.pages.device.enter import EnterPage
 from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.origin import Origins
+from deviceflow.pages.device.proof import ProofPage
+from deviceflow.pages.device.proofs import Proofs
 from deviceflow.pages.device.refusals import Refusals
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.sent import SentPage
@@ -442,10 +444,22 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         recorder=parts.recorder,
         audit=parts.audit,
     )
+    proofs = Proofs(
+        challenges=Challenges(
+            keys=parts.installation.challenge_keys,
+            replay=parts.replay,
+            clock=parts.clock,
+            kind="proof",
+        ),
+        bits=parts.settings.device.wave_proof_bits,
+        recorder=parts.recorder,
+    )
+    proof = ProofPage(visitors=visitors, codes=codes, pauses=shared.pauses, proofs=proofs)
     step = SubmitStep(
         visitors=visitors,
         codes=codes,
         pauses=shared.pauses,
+        proofs=proofs,
         claim=claim,
         decide=decide,
         switch=switch,
@@ -494,7 +508,7 @@ def _device(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         audit=parts.audit,
     )
     sent = SentPage(visitors=visitors, codes=codes)
-    pages = (enter, confirm, step_up, done, sent)
+    pages = (enter, proof, confirm, step_up, done, sent)
     return [route for page in pages for route in page.routes()]
 
 

@@ -17,9 +17,9 @@ from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.policy.code_lifetime import CodeLifetime
 from deviceflow.policy.guess_wave import GuessWave
 from deviceflow.policy.rules import (
+    CODE_WAVE,
     Count,
     code_counts,
-    code_wave,
     second_factor_counts,
     sign_in_counts,
     upstream_counts,
@@ -64,9 +64,13 @@ class Throttle:
             self._note(refusal.rule.name, address)
             raise
 
-    async def code(self, sub: str, address: str) -> Try:
-        """Count a code as a guess, until it is known to be right."""
-        lifetime_s, in_wave = self.lifetime.longest_s, await self.wave.is_on()
+    async def code(self, sub: str, address: str, *, is_proven: bool = False) -> Try:
+        """Count a code as a guess, until it is known to be right.
+
+        `is_proven`: the browser has worked for it, so it may go past the rule for a wave.
+        """
+        lifetime_s = self.lifetime.longest_s
+        in_wave = not is_proven and await self.wave.is_on()
         try:
             counts = code_counts(sub, address, lifetime_s, in_wave=in_wave)
             return await count_try(self.limits, counts)
@@ -85,7 +89,7 @@ class Throttle:
     async def note_right_code(self, sub: str) -> None:
         """Note that an account has typed a right code: in a wave, its tries begin anew."""
         if await self.wave.is_on():
-            await self.limits.forget(code_wave(self.lifetime.longest_s).name, sub)
+            await self.limits.forget(CODE_WAVE, sub)
 
     def note_busy(self, address: str) -> None:
         """Count and log an attempt to sign in that found too many others waiting."""

@@ -57,6 +57,7 @@ from deviceflow.store.grants import GUESSES_PER_LIFETIME
 PEOPLE_PER_ADDRESS = 25
 """How many people's guesses at codes one address may make: a household, a shop, an office."""
 
+CODE_WAVE = "code.wave"
 CODES_IN_A_WAVE = 3
 """A person who mistypes every tenth code does so three times in a row once in a thousand times."""
 
@@ -140,7 +141,12 @@ def approval_counts(
 
 def code_wave(lifetime_s: int) -> Rule:
     """Return the rule for the codes that one account may try while guessers are at work."""
-    return Rule("code.wave", "account", CODES_IN_A_WAVE, lifetime_s)
+    return Rule(CODE_WAVE, "account", CODES_IN_A_WAVE, lifetime_s)
+
+
+def is_of_wave(rule: Rule) -> bool:
+    """Return whether it is the rule for a wave, which a proof of work goes past."""
+    return rule.name == CODE_WAVE
 
 
 def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Count, ...]:

@@ -19,6 +19,7 @@ from deviceflow.pages.files import page_faults
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.changes import RELOAD, UPGRADE, Changes
 from deviceflow.supervisor.control import ControlRequest
+from deviceflow.supervisor.core_dumps import forbid_core_dumps
 from deviceflow.supervisor.descriptors import raise_limit, warn_if_few
 from deviceflow.supervisor.errors import StartError, TrialError
 from deviceflow.supervisor.fixed_settings import fixed_changes
@@ -81,6 +82,7 @@ class Supervisor:
 
     def _open(self, handover: Handover | None, stack: ExitStack) -> None:
         descriptors = raise_limit()
+        forbid_core_dumps()
         handed = handover.premises if handover else None
         premises = self._premises = Premises(self._settings, handed, stack)
         # From here on, a signal to stop waits in the pipe: if it ended the process at once,

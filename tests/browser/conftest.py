@@ -95,6 +95,9 @@ format = "json"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
 
+[device]
+wave_proof_bits = 12
+
 [pages]
 geoip_file = "places.mmdb"
 

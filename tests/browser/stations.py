@@ -1,9 +1,13 @@
 """Every page of the people's pages in every state, and the way to it."""
 
+import re
+import time
 from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page, expect
+from redis import Redis
 
+from deviceflow.store import keyspace
 from tests.browser.conftest import LONG_NAME
 from tests.browser.walking import CONNECTED, ask, expect_heading, open_code, press, sign_in
 from tests.browser.walking import television as stranger
@@ -99,6 +103,29 @@ async def paused_codes(page: Page, site: Program) -> None:
         await press(page, "Continue")
         await page.wait_for_url("**/device?*=*")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Please wait")
+
+
+async def proof_of_work(page: Page, site: Program) -> None:
+    """While guessers are at work, after as many wrong codes as an account may try."""
+    await page.goto(f"{site.url}/login")
+    await sign_in(page, "bob")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    with Redis(unix_socket_path=str(site.data_dir / "valkey.sock")) as store:
+        store.hincrby(keyspace.WRONG_CODES, str(int(time.time()) // 60), 1000)
+        for letter in "BCDFGHJ":
+            await enter(page, site, f"LMNP-QRS{letter}")
+            if "/proof" in page.url:
+                break
+        await enter(page, site, stranger(site).user_code)
+        store.delete(keyspace.WRONG_CODES)
+    await expect_heading(page, "Your browser has to do some work first")
+
+
+async def enter(page: Page, site: Program, code: str) -> None:
+    await page.goto(f"{site.url}/device")
+    await page.get_by_label("Code").fill(code)
+    await press(page, "Continue")
+    await page.wait_for_url(re.compile(r"/device(/\w+)?\?\w+="))
 
 
 async def question(page: Page, site: Program) -> None:
@@ -347,6 +374,7 @@ STATIONS: dict[str, Visit] = {
     "code-short": wrong_code("BCD", "bob"),
     "code-long": wrong_code("B" * 64),
     "pause-codes": paused_codes,
+    "proof-of-work": proof_of_work,
     "question": question,
     "question-near": question_near,
     "question-abroad": question_abroad,

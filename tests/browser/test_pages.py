@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import module_loop
+from tests.browser.stations import proof_of_work
 from tests.browser.walking import (
     CONNECTED,
     DENIED,
@@ -135,6 +136,20 @@ async def test_a_wrong_code_can_be_typed_again_at_once(site: Program, page: Page
     await expect(page.get_by_role("alert")).to_contain_text("You typed BBBB-BBBB.")
     await page.go_forward()
     await expect_heading(page, QUESTION)
+
+
+async def test_a_browser_works_for_one_more_code(site: Program, page: Page) -> None:
+    """While guessers are at work: the button comes with the answer, and a script blocks nothing."""
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await proof_of_work(page, site)
+    button = page.get_by_role("button", name="Continue")
+    await expect(button).to_be_enabled()
+    await expect(page.get_by_role("status")).to_have_text("That is done. You can continue.")
+    await button.click()
+    await expect_heading(page, QUESTION)
+    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
 
 
 async def test_another_account_connects_the_device(site: Program, page: Page) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple
@@ -60,9 +61,8 @@ class Fault(NamedTuple):
 async def kill_worker(site: Site, chance: random.Random) -> None:
     """Kill a worker. The supervisor starts another one."""
     host = chance.choice(site.hosts)
-    before = host.workers
-    victim = chance.choice(before)
-    os.kill(victim, signal.SIGKILL)
+    victim = chance.choice(host.workers)
+    _signal([victim], signal.SIGKILL)
     while victim in host.workers:  # noqa: ASYNC110, another process
         await asyncio.sleep(SHORT_S / 10)
 
@@ -276,19 +276,27 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def _pause(pids: list[int], chance: random.Random) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(pids, signal.SIGSTOP)
     try:
         await asyncio.sleep(chance.uniform(SHORT_S, LONG_S))
     finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # the watchdog has ended it
-                os.kill(pid, signal.SIGCONT)
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to those that still run: the watchdog ends a worker that hangs."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _restart(host: Host) -> None:
+    """Start a host again after a SIGKILL, however long that takes on a busy machine."""
+    known = len(host.log)
     host.stop(signal.SIGKILL)
-    host.start()
+    host.launch()
+    while not any(event["event"] == "server.listening" for event in host.log[known:]):
+        time.sleep(SHORT_S / 5)
 
 
 @asynccontextmanager

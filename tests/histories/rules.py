@@ -135,6 +135,11 @@ def answers_are_explained(story: Story) -> Iterator[str]:
 def _may_be_denied(story: Story, poll: Operation) -> bool:
     if any(each.invoked <= poll.ended for each in story.possible("deny", "cancel")):
         return True
+    return _may_be_ended(story, poll)
+
+
+def _may_be_ended(story: Story, poll: Operation) -> bool:
+    """Whether the grant may have ended, or the access of a person who may have approved it."""
     approvers = {str(each.args["sub"]) for each in story.possible("approve")}
     if any(_may_be_without_access(story, sub, poll) for sub in approvers):
         return True
@@ -154,7 +159,8 @@ def _may_be_spent(story: Story, poll: Operation) -> bool:
     approvals = story.possible("approve")
     if not approvals:
         return False
-    if any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke")):
+    is_used = any(use.invoked <= poll.ended for use in story.possible("refresh", "revoke"))
+    if is_used or _may_be_ended(story, poll):
         return True
     redeeming = [each for each in story.polls if not each.is_done or each.answer == TOKENS]
     first = min((each.invoked for each in redeeming), default=float("inf"))

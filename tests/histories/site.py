@@ -24,13 +24,13 @@ from tests.stage.ports import free_port
 from tests.stage.program import COMMAND, environment
 from tests.stage.shapes import Cluster, Sentinels
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import PATIENCE_S
 
 WORKERS = 2
 HOSTS = 2
 LOOPBACK = "127.0.0.1"
 NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
 READY_S = 2.0
+RECOVERY_S = 180.0
 LOOK_S = 0.2
 RIGHT_TIME = "+0s"
 
@@ -87,7 +87,7 @@ class Site:
 
     async def recovered(self) -> None:
         """Wait until every host has its workers, and says that it is ready."""
-        async with asyncio.timeout(PATIENCE_S), ClientSession() as session:
+        async with asyncio.timeout(RECOVERY_S), ClientSession() as session:
             for host in self.hosts:
                 while not await _is_whole(session, host):  # noqa: ASYNC110, other processes
                     await asyncio.sleep(LOOK_S)

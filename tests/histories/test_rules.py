@@ -140,6 +140,11 @@ PAIRS: list[tuple[str, Sequence[Operation], Sequence[Operation]]] = [
         (*APPROVED, operation(2, "disable", sub="ada"), poll(4, "access_denied")),
     ),
     (
+        "answers are explained",  # what a repetition needs has ended with the access
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub=BOB), poll(4, "invalid_grant")),
+        (*APPROVED, poll(2, ""), operation(3, "disable", sub="ada"), poll(4, "invalid_grant")),
+    ),
+    (
         "answers are explained",
         (start(), poll(1, "invalid_client")),
         (start(), operation(0.5, "disable-client", client="tv"), poll(1, "invalid_client")),

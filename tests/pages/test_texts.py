@@ -32,7 +32,7 @@ PATHS = sorted(
     if path.name != "demo.html" and path.parent.name != "console"
 )
 
-NO_TEXTS = {"Mac OS X"}
+NO_TEXTS = {"Mac OS X", "no such account", "the account is disabled"}
 """Strings of two words that no person reads."""
 
 

@@ -71,7 +71,9 @@ class Program:
         return [
             pid
             for pid in children(self.pid)
-            if "valkey" not in command_of(pid) and name_of(pid) != PROCESS_NAME
+            if (command := command_of(pid))
+            and "valkey" not in command
+            and name_of(pid) != PROCESS_NAME
         ]
 
     @property
@@ -183,8 +185,10 @@ def children(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\x00", b" ").decode()
+    """The command line of a process, or an empty text once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\x00", b" ").decode()
+    return ""
 
 
 def name_of(pid: int) -> str:

@@ -176,14 +176,17 @@ class DeviceCodeGrant:
     async def _not_redeemed(self, grant: Grant) -> web.Response | None:
         """Answer by the grant as it is now; return None if it is pending.
 
-        If the store has failed over since the grant was read, it may have lost the approval, or
-        the grant. Then the device must not give up its code as a wrong one.
+        An operator may have cancelled it since it was read. If the store has failed over, it may
+        have lost the approval, or the grant. Then the device must not give up its code as a wrong
+        one.
         """
         now = await self.grants.get(grant.id)
         if now is None:
             return answer_poll(Verdict(PollAnswer.EXPIRED_TOKEN))
         if now.state is State.PENDING:
             return None
+        if (answer := POLL_ANSWERS[now.state]) is not None:
+            return answer_poll(Verdict(answer))
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     def _tell(self, grant: Grant, entitlement: Entitlement) -> None:

@@ -169,6 +169,11 @@ GUESS_WAVE = gauge(
     "1 while so many wrong user codes are tried that each account may try fewer.",
     "max",
 )
+PROOFS = counter(
+    "deviceflow_proofs_of_work_total",
+    "Proofs of work that browsers sent with a code. refused: wrong, too old or used.",
+    outcome=("accepted", "refused"),
+)
 NOTICES = counter(
     "deviceflow_notices_total",
     "Notices of new devices to people. dropped: too many waited, or the worker ended.",

@@ -40,7 +40,9 @@ class ClaimStep:
         text = submission.text
         if not self.requests.codes.read(text):
             return self.refusals.unreadable(submission.visitor, text)
-        guess = await self.throttle.code(submission.sub, submission.visitor.address)
+        guess = await self.throttle.code(
+            submission.sub, submission.visitor.address, is_proven=submission.is_proven
+        )
         device_request = await self.requests.find(text)
         if device_request is None:
             self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)

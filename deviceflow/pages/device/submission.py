@@ -40,6 +40,7 @@ class Submission:
     """A code from a signed-in person. `text`: the code as it was typed.
 
     `is_filled_in`: it came from a link or a QR code, and the person only pressed the button.
+    `is_proven`: the browser has done a proof of work for it.
     `retyped`: the code once more, where the device is far away and the client wants that.
     """
 
@@ -47,6 +48,7 @@ class Submission:
     person: Person
     text: str
     is_filled_in: bool = False
+    is_proven: bool = False
     choice: Choice = NO_CHOICE
     retyped: str = ""
 

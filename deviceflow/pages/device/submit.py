@@ -9,13 +9,15 @@ from deviceflow.core.grant import Event
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.claim import ClaimStep
 from deviceflow.pages.device.decide import DecideStep
+from deviceflow.pages.device.proofs import Proofs
 from deviceflow.pages.device.report import ReportStep
 from deviceflow.pages.device.submission import Choice, Submission
 from deviceflow.pages.device.switch import SwitchStep
 from deviceflow.pages.errors import unreadable
-from deviceflow.pages.pause import Pauses
+from deviceflow.pages.pause import PROOF_PATH, PauseNote, Pauses
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitors
+from deviceflow.policy.rules import is_of_wave
 from deviceflow.policy.tries import TooManyTries
 
 
@@ -26,6 +28,7 @@ class SubmitStep:
     visitors: Visitors
     codes: Codes
     pauses: Pauses
+    proofs: Proofs
     claim: ClaimStep
     decide: DecideStep
     switch: SwitchStep
@@ -51,14 +54,18 @@ class SubmitStep:
             person=visitor.person,
             text=text,
             is_filled_in=bool(filled_in) and filled_in == self.codes.carry(text),
+            is_proven=await self.proofs.take(visitor, visitor.person, fields),
             choice=Choice.of(fields),
             retyped=fields.get("typed_code", ""),
         )
         try:
             return await self._carry_out(submission, fields)
         except TooManyTries as refusal:
-            code = self.codes.carry(text)
-            return self.pauses.lead(visitor, "/device", refusal.wait_s, code)
+            code, wait_s = self.codes.carry(text), refusal.wait_s
+            if not (self.proofs.bits and is_of_wave(refusal.rule)):
+                return self.pauses.lead(visitor, "/device", wait_s, code)
+            note: PauseNote = "link" if submission.is_filled_in else ""
+            return self.pauses.lead(visitor, PROOF_PATH, wait_s, code, note)
 
     async def _carry_out(self, submission: Submission, fields: Mapping[str, str]) -> web.Response:
         if "switch" in fields:

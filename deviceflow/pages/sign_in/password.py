@@ -14,7 +14,7 @@ from deviceflow.pages.codes import Codes
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.onward import Onward
 from deviceflow.pages.password_check import PasswordCheck
-from deviceflow.pages.pause import Pauses
+from deviceflow.pages.pause import PauseNote, Pauses
 from deviceflow.pages.sign_in.arrival import Arrival
 from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.typed_name import TypedName
@@ -114,9 +114,9 @@ class PasswordPage:
         try:
             attempt = await self.throttle.sign_in(name, visitor.address, browser)
         except TooManyTries as refusal:
-            is_known = browser is not None
+            note: PauseNote = "known" if browser is not None else ""
             code, wait_s = onward.user_code, refusal.wait_s
-            later = self.pauses.lead(visitor, "/login", wait_s, code, is_known=is_known)
+            later = self.pauses.lead(visitor, "/login", wait_s, code, note)
             return self._keep_name(visitor, later, username)
         account = await self.check.account_of(visitor, attempt, username, password)
         if account is None:

@@ -95,7 +95,7 @@ class SecondPage:
             attempt = await self.throttle.second_factor(name, visitor.address, browser)
         except TooManyTries as refusal:
             kept, wait_s = onward.user_code, refusal.wait_s
-            return self.pauses.lead(visitor, SECOND_PATH, wait_s, kept, is_known=True)
+            return self.pauses.lead(visitor, SECOND_PATH, wait_s, kept, "known")
         if not await self._is_right(first.account.sub, code, recovery):
             log.info("sign_in.second_failed", address=visitor.address)
             way = "one_time_code" if code else "recovery_code"

@@ -266,8 +266,23 @@ async def test_redeem_and_cancel_race(worker: Worker, people: People) -> None:
         polled, cancelled = await asyncio.gather(
             worker.poll(grant.body["device_code"]), people.grants.decide(found, Event.CANCEL)
         )
-        won = {(200, ""): Outcome.REFUSED, DENIED: Outcome.CHANGED, INVALID: Outcome.CHANGED}
+        won = {(200, ""): Outcome.REFUSED, DENIED: Outcome.CHANGED}
         assert cancelled is won[polled.outcome]
+
+
+async def test_a_cancellation_between_the_two_steps_of_a_redemption(
+    worker: Worker, people: People, grant: Answer
+) -> None:
+    """The device learns that it was refused, and not that its code is wrong."""
+    await people.approve(grant.body["user_code"])
+    redeem = Grants.redeem
+
+    async def redeem_later(self: Grants, *arguments: Any) -> Outcome:  # noqa: ANN401
+        await people.cancel(grant.body["user_code"])
+        return await redeem(self, *arguments)
+
+    with mock.patch.object(Grants, "redeem", redeem_later):
+        assert (await worker.poll(grant.body["device_code"])).outcome == DENIED
 
 
 @pytest.mark.parametrize("final", ["denied", "cancelled", "redeemed"])
