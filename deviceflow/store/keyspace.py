@@ -99,6 +99,12 @@ CLIENT_REVOCATIONS = "df:revoked-clients"
 Ends ten years after its last entry. Owner: `client_revocations`.
 """
 
+CLIENT_CANCELLATIONS = "df:cancelled-clients"
+"""A hash, the first grant id of a client that was not cancelled with those before, by client id.
+
+Ends a day after its last entry, when no such grant lives any more. Owner: `client_cancellations`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `decision_log`."""
 

@@ -15,6 +15,7 @@ from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.account_marks import EVERYTHING
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.factors import FactorStore
@@ -41,6 +42,7 @@ ENDING = [
     keyspace.ENDS,
     keyspace.DECISIONS,
     keyspace.CLIENT_REVOCATIONS,
+    keyspace.CLIENT_CANCELLATIONS,
     keyspace.CHANGED_CLIENTS,
 ]
 
@@ -148,6 +150,7 @@ async def fill(store: Store) -> None:
     signing_keys = SigningKeys(store.connection, store.installation, 60, is_usable, store.clock)
     await signing_keys.add_first(new_key("ES256", 1))
     await ClientRevocations(store.connection).revoke("tv")
+    await ClientCancellations(store.connection, store.mirror).cancel("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
     await clients.put_registration("tv", "hash")
