@@ -105,6 +105,7 @@ def _api(shared: AdminParts) -> web.Application:
         ClientEndpoints(
             clients=shared.parts.clients,
             revocations=shared.parts.client_revocations,
+            cancellations=shared.parts.client_cancellations,
             audit=shared.parts.audit,
         ),
         PeopleEndpoints(desk=shared.people()),

@@ -50,6 +50,7 @@ class SecurityEvent(StrEnum):
     CLIENT_CHANGED = "client.changed"
     CLIENT_REMOVED = "client.removed"
     CLIENT_DISCONNECTED = "client.disconnected"
+    CLIENT_GRANTS_CANCELLED = "client.grants_cancelled"
 
     ACCOUNT_ADDED = "account.added"
     ACCOUNT_CHANGED = "account.changed"

@@ -29,9 +29,11 @@ from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, secret_digest
 from deviceflow.core.client_methods import CLIENT_METHODS
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.mirror import Mirror
 
 SECRETS_KEPT = 2
 
@@ -248,6 +250,25 @@ def revoke_client(settings: Settings, client_id: str) -> None:
         await ClientRevocations(connection).revoke(client_id)
         click.echo(f"disconnected all devices of {client_id}")
         await record_command(settings, SecurityEvent.CLIENT_DISCONNECTED, client_id=client_id)
+
+    with_store(settings, work, changes=True)
+
+
+@clients.command(name="cancel")
+@click.argument("client_id")
+@click.pass_obj
+def cancel_grants(settings: Settings, client_id: str) -> None:
+    """Cancel all waiting grants of a client: those that have no tokens yet, approved or not.
+
+    Their devices get access_denied within a second, and no code from before can be approved any
+    more. The client may start new grants; to prevent that, disable it. Devices that have tokens
+    keep them; to end those, use revoke.
+    """
+
+    async def work(connection: Connection) -> None:
+        _existing(settings, await StoredClients(connection).find(client_id), client_id)
+        await ClientCancellations(connection, Mirror()).cancel(client_id)
+        click.echo(f"cancelled all waiting grants of {client_id}")
 
     with_store(settings, work, changes=True)
 

@@ -143,6 +143,12 @@ class RevokedClient(ApiMessage, kw_only=True):
     client_id: str
 
 
+class CancelledClient(ApiMessage, kw_only=True):
+    """A client of which every grant was cancelled that had no tokens yet."""
+
+    client_id: str
+
+
 class PersonResponse(ApiMessage, kw_only=True):
     """A user. `sub`: what names the person in this API and in tokens."""
 
