@@ -78,7 +78,7 @@ async def run(
 ) -> Summary:
     """Carry out a plan. `folder` keeps the history and the logs of the hosts.
 
-    `variables`: what is in the environment of the hosts.
+    `variables`: what is in the environment of hosts and commands.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240, nothing else runs yet
     summary, began = Summary(plan), time.monotonic()
