@@ -24,7 +24,7 @@ from tests.histories.wire import Wire
 from tests.stage.waiting import end
 
 LOOK_S = 5.0
-WIND_DOWN_S = 2 * max(LIFETIMES_S.values())
+WIND_DOWN_S = 4 * max(LIFETIMES_S.values())
 """How long the processes may take to end what they have begun."""
 
 
