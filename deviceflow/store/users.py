@@ -228,6 +228,8 @@ class Users:
     async def remove_unreadable(self, name: str) -> bool:
         """Remove a user whose record cannot be read, by its stored name. False if it is gone."""
         is_removed = await self._connection.command("HDEL", keyspace.USERS, name)
+        if name not in self._from_file:
+            await forget_marks(self._connection, name)
         # The record has the subject, so it is found by the name that it leads to.
         subjects = await self._connection.command("HGETALL", keyspace.SUBJECTS)
         for sub, username in subjects.items():
