@@ -1,10 +1,11 @@
 # `make` lists the targets. Everything runs inside .venv, which `make setup` makes.
 PYTHON ?= python3
 BIN := .venv/bin
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
-.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools dist format pictures clean
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +61,8 @@ interop-tools: setup
 	@tests/interop/install
 
 pictures: setup ## take the pictures of README and docs again (needs Chromium)
-	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py layout.py languages.py console.py) \
-		-k 'newcomer_approves or (leaves_the_screen and (question-abroad or devices)) or arabic or figures_are_live'
+	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py) \
+		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live'
 
 bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
 	@$(BIN)/python -m benchmarks report
@@ -83,6 +84,20 @@ texts: setup ## put the ids of new texts into the catalogue, and take out those 
 	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output --output-file build/deviceflow.pot .
 	@$(BIN)/pybabel --quiet update --input-file build/deviceflow.pot --output-dir deviceflow/locale --domain deviceflow --width 100 \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
+lock: setup ## pin every package that the server needs, with its hashes (requirements.lock, and what builds it)
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCKED) --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(BIN)/uv pip compile --quiet --upgrade $(LOCKED) --output-file requirements-build.lock -
+
+sbom: setup ## install the pinned packages apart, check their hashes, and list them in build/deviceflow.cdx.json (CycloneDX)
+	@rm -rf build/locked
+	@$(BIN)/uv venv --quiet --python $(BIN)/python build/locked
+	@$(BIN)/uv pip install --quiet --python build/locked --require-hashes --only-binary :all: --requirement requirements.lock
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/deviceflow.cdx.json build/locked
+	@$(BIN)/python -c 'import json, pathlib, deviceflow; path = pathlib.Path("build/deviceflow.cdx.json"); bom = json.loads(path.read_text()); \
+		bom["metadata"]["component"]["version"] = deviceflow.__version__; path.write_text(json.dumps(bom, indent=2) + "\n")'
+	@rm -rf build/locked
 
 dist: setup ## build the sdist and the wheel into dist/, and check them
 	@rm -rf dist

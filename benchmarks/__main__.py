@@ -19,6 +19,7 @@ from benchmarks import (
     before,
     coldstart,
     faults,
+    flood,
     hosts,
     issue,
     memory,
@@ -38,6 +39,7 @@ from benchmarks.results import FOLDER
 from benchmarks.rounds import Turns
 from benchmarks.run import Run
 from benchmarks.tables import show
+from deviceflow.config import GrantLimits
 
 WIDTH = 130
 QUICK_ROUNDS, QUICK_SECONDS = 3, 1
@@ -258,6 +260,35 @@ def faults_command(
     """
     with open_run(1, seconds, results) as run:
         faults.run(run, only, faults.Rates(polls, approvals, seconds))
+
+
+@main.command("flood")
+@with_results
+@click.option(
+    "--seconds",
+    default=flood.SECONDS,
+    show_default=True,
+    type=click.IntRange(5, 60),
+    help="Length of each of the two floods.",
+)
+@click.option(
+    "--room-mb",
+    default=flood.ROOM_MB,
+    show_default=True,
+    type=click.IntRange(1, 1_000),
+    help="What the store has room for.",
+)
+@click.option(
+    "--starts",
+    default=GrantLimits().starts_per_address,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="The limit of an address.",
+)
+def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> None:
+    """Let one address flood a server with new grants, while devices and people use it."""
+    with open_run(1, seconds, results) as run:
+        flood.run(run, room_mb, starts)
 
 
 @main.command("report")

@@ -90,12 +90,13 @@ def deviceflow(
     source: Path | None = None,
     variables: Mapping[str, str] | None = None,
     has_api: bool = False,
+    limits: str = NO_LIMITS,
     more: str = "",
 ) -> Iterator[Competitor]:
     """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server.
 
     `variables`: of its environment, beside those of this process. `has_api`: the API of operators
-    is on, with ADMIN_TOKEN. `more`: settings to append.
+    is on, with ADMIN_TOKEN. `limits`: on new grants. `more`: settings to append.
     """
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
@@ -113,7 +114,7 @@ def deviceflow(
             password_hash=PASSWORD_HASH,
         )
         # Another checkout may not know limits, and a benchmark is a flood from one address.
-        + (NO_LIMITS if source is None else "")
+        + (limits if source is None else "")
         + (_api(place.folder) if has_api else "")
         + more
     )

@@ -19,6 +19,17 @@ WARN_EVERY_S = 600
 log = structlog.get_logger()
 
 
+def has_hung_up(request: web.Request) -> bool:
+    """Return whether the sender has probably gone: it has closed its end of the connection.
+
+    It may still read the answer (RFC 9112 9.6), but browsers and proxies that close an end have
+    gone. So drop what is expensive and has not begun, and answer all else.
+    """
+    transport = request.transport
+    is_closed = transport is None or transport.is_closing()
+    return is_closed or bool(getattr(request.protocol, "client_has_ended", False))
+
+
 class Callers:
     """The senders of requests.
 

@@ -27,6 +27,7 @@ from deviceflow.places import Places, open_places
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
@@ -86,6 +87,7 @@ class Parts:
     clients: Clients
     stored_clients: StoredClients
     client_revocations: ClientRevocations
+    client_cancellations: ClientCancellations
     signer: Signer
     mirror: Mirror
     grants: Grants
@@ -172,6 +174,7 @@ def open_parts(
     revocations = ClientRevocations(connection)
     signer = Signer(secrets.signing_keys, settings.tokens.algorithm, clock)
     mirror = Mirror()
+    cancellations = ClientCancellations(connection, mirror)
     tokens = settings.tokens
     # Where no token is used, a family ends at the latest with the first of these.
     idle_s = min(tokens.refresh_token_idle_s, tokens.refresh_token_lifetime_s)
@@ -194,6 +197,7 @@ def open_parts(
         clients=clients,
         stored_clients=stored_clients,
         revocations=revocations,
+        cancellations=cancellations,
         signer=signer,
         signing_keys=open_signing_keys(settings, connection, installation, clock),
         installation=installation,
@@ -203,7 +207,7 @@ def open_parts(
         connection=connection, full_at=settings.limits.store_memory_percent / 100, steady=steady
     )
     holds = Holds(connection)
-    users = Users(connection, settings.users)
+    users = Users(connection, settings.users, installation.name, steady)
     session_lifetime_s = settings.pages.session_lifetime_s
     feed = Feed(
         connection=connection,
@@ -228,6 +232,7 @@ def open_parts(
         clients=clients,
         stored_clients=stored_clients,
         client_revocations=revocations,
+        client_cancellations=cancellations,
         signer=signer,
         mirror=mirror,
         grants=grants,

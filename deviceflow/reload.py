@@ -13,6 +13,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
 from deviceflow.ops.reloads import log_client_changes, log_key_changes
 from deviceflow.signing import Signer, is_usable, new_key
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
@@ -36,14 +37,15 @@ def open_signing_keys(
 class Reload:
     """Reads clients and keys as they are in the store, and logs what changed.
 
-    With them, it reads for which clients all grants were ended. `keep`: called when the keys of the
-    installation have changed.
+    With them, it reads for which clients all grants were ended or cancelled. `keep`: called when
+    the keys of the installation have changed.
     """
 
     clients: Clients
     stored_clients: StoredClients
     connection: Connection
     revocations: ClientRevocations
+    cancellations: ClientCancellations
     signer: Signer
     signing_keys: SigningKeys
     installation: Installation
@@ -59,6 +61,7 @@ class Reload:
     async def __call__(self) -> None:
         """Read clients and keys again. May raise StoreUnavailable."""
         await self.revocations.read()
+        await self.cancellations.read()
         clients, keys = self._known_clients(), self.signer.known
         self.clients.adopt(await self.stored_clients.all())
         if self._has_read:

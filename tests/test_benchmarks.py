@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks import balancer, coldstart, faults, plots, report, targets
+from benchmarks import balancer, coldstart, faults, flood, plots, report, targets
 from benchmarks.__main__ import main
 from benchmarks.faults.record import APPROVE, DENIED, TOKENS, LiveGrant, Record, Tokens
 from benchmarks.generator import Load as OwnLoad
@@ -347,3 +347,15 @@ def test_only_polls_before_their_interval_are_too_fast() -> None:
 
 def test_free_ports_are_free() -> None:
     assert 1024 <= free_port() < 65536
+
+
+def test_the_figures_of_a_flood() -> None:
+    """What nobody lived through has a count and no time."""
+    record = flood.Record()
+    record.note("start", time.monotonic() - 0.5)
+    record.failed["sign-in"] += 2
+    figures = record.figures()
+    assert (figures["start: succeeded"], figures["start: failed"]) == (1, 0)
+    assert figures["start: p99, ms"] >= 500
+    assert (figures["sign-in: succeeded"], figures["sign-in: failed"]) == (0, 2)
+    assert "sign-in: p99, ms" not in figures

@@ -111,6 +111,7 @@ BY_FEATURE = {
     "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
+    "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next

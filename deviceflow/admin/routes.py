@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deviceflow.admin.api.audit import AuditEndpoint
 from deviceflow.admin.api.clients import ClientEndpoints
 from deviceflow.admin.api.document import published_document
 from deviceflow.admin.api.fleet import FleetEndpoint
@@ -13,6 +14,7 @@ from deviceflow.admin.api.grants import GrantEndpoints
 from deviceflow.admin.api.people import PeopleEndpoints
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import BearerTokens, answer_problems
+from deviceflow.admin.console.audit import AuditPage
 from deviceflow.admin.console.clients import ClientPages
 from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.grants import GrantPages
@@ -25,6 +27,8 @@ from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.grants import GrantDesk
 from deviceflow.admin.people import PeopleDesk
 from deviceflow.admin.tokens import AdminTokens
+from deviceflow.audit.opening import audit_file
+from deviceflow.audit.reading import AuditReader
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.parts import Parts
 
@@ -58,6 +62,10 @@ class AdminParts:
             audit=parts.audit,
             enabled_by_default=parts.settings.device.enabled_by_default,
         )
+
+    def events(self) -> AuditReader:
+        """Make what reads the newest security events."""
+        return AuditReader(path=audit_file(self.parts.settings), audit=self.parts.audit)
 
     def people(self) -> PeopleDesk:
         """Make the desk at which the access of people is ended."""
@@ -97,9 +105,11 @@ def _api(shared: AdminParts) -> web.Application:
         ClientEndpoints(
             clients=shared.parts.clients,
             revocations=shared.parts.client_revocations,
+            cancellations=shared.parts.client_cancellations,
             audit=shared.parts.audit,
         ),
         PeopleEndpoints(desk=shared.people()),
+        AuditEndpoint(reader=shared.events()),
     )
     app.add_routes(route for endpoint in endpoints for route in endpoint.routes())
     return app
@@ -126,6 +136,7 @@ def _console(shared: AdminParts) -> web.Application:
         GrantPages(frame=frame, desk=desk),
         ClientPages(frame=frame, clients=parts.clients),
         PeoplePages(frame=frame, desk=people),
+        AuditPage(frame=frame, reader=shared.events()),
     )
     app = web.Application(middlewares=[frame.middleware()])
     app.add_routes(route for page in pages for route in page.routes())

@@ -50,6 +50,7 @@ class SecurityEvent(StrEnum):
     CLIENT_CHANGED = "client.changed"
     CLIENT_REMOVED = "client.removed"
     CLIENT_DISCONNECTED = "client.disconnected"
+    CLIENT_GRANTS_CANCELLED = "client.grants_cancelled"
 
     ACCOUNT_ADDED = "account.added"
     ACCOUNT_CHANGED = "account.changed"
@@ -58,12 +59,13 @@ class SecurityEvent(StrEnum):
     KEYS_CHANGED = "keys.changed"
     STORE_EXPORTED = "store.exported"
     STORE_IMPORTED = "store.imported"
+    STORE_MOVED = "store.moved"
 
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
 
-    SETTINGS_RELOADED = "settings.reloaded"
+    SERVER_CHANGED = "server.changed"
 
     CHAIN_STARTED = "chain.started"
     CHAIN_ENDED = "chain.ended"

@@ -34,6 +34,11 @@ class FileSink:
         # A thread of its own: passwords are hashed in those of the event loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the file is in."""
+        return self._path.parent
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Keep the file open until the block ends."""
@@ -66,8 +71,8 @@ class FileSink:
 
     def last_place(self) -> str:
         """Return the place of the last line that can be read, empty if there is none."""
-        for path in (self._path, _numbered(self._path, 1)):
-            for text in reversed(_tail(path)):
+        for path in (self._path, numbered(self._path, 1)):
+            for text in reversed(_last_lines(path)):
                 line = read_line(text)
                 if line is not None:
                     return str(line.place)
@@ -109,15 +114,16 @@ class FileSink:
 
     def _rotate(self) -> None:
         for number in range(self._kept, 0, -1):
-            older = _numbered(self._path, number)
+            older = numbered(self._path, number)
             with suppress(FileNotFoundError):
-                older.rename(_numbered(self._path, number + 1))
-        self._path.rename(_numbered(self._path, 1))
+                older.rename(numbered(self._path, number + 1))
+        self._path.rename(numbered(self._path, 1))
         with suppress(FileNotFoundError):
-            _numbered(self._path, self._kept + 1).unlink()
+            numbered(self._path, self._kept + 1).unlink()
 
 
-def _numbered(path: Path, number: int) -> Path:
+def numbered(path: Path, number: int) -> Path:
+    """Return where a rotated file is: the larger the number, the older it is."""
     return path.with_name(f"{path.name}.{number}")
 
 
@@ -154,11 +160,22 @@ def _write_all(descriptor: int, text: bytes) -> None:
         text = text[os.write(descriptor, text) :]
 
 
-def _tail(path: Path) -> list[bytes]:
+def last_lines(path: Path, most_bytes: int) -> list[bytes]:
+    """Return the last lines of a file, none if there is no file. May raise OSError.
+
+    The first one may be cut.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
+            file.seek(max(0, size - most_bytes))
             return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    try:
+        return last_lines(path, _TAIL_BYTES)
     except OSError:
         return []

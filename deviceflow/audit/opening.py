@@ -25,6 +25,20 @@ class AuditSinks:
         """Make a queue for each sink."""
         return [Outlet(sink=sink, recorder=recorder) for sink in self.sinks]
 
+    def without(self, name: str) -> "AuditSinks":
+        """Return the other sinks."""
+        others = tuple(sink for sink in self.sinks if sink.name != name)
+        return AuditSinks(sinks=others, file=None if name == "file" else self.file)
+
+    def append(self, text: bytes) -> None:
+        """Write lines to the file and to standard output, at once. May raise OSError."""
+        if self.file is not None:
+            self.file.append(text)
+            self.file.close()
+        for sink in self.sinks:
+            if isinstance(sink, StdoutSink):
+                sink.append(text)
+
     def last_place(self) -> str:
         """Return the place of the newest line in the file, empty if there is none."""
         return self.file.last_place() if self.file else ""

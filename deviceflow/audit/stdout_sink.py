@@ -40,6 +40,10 @@ class StdoutSink:
         except OSError as error:
             raise LinesNotWritten(error.strerror or type(error).__name__) from error
 
+    def append(self, text: bytes) -> None:
+        """Write whole lines, and wait until they are written. May raise OSError."""
+        self._write(text.splitlines(keepends=True))
+
     def _write(self, lines: Sequence[bytes]) -> None:
         for chunk in _chunks(lines, select.PIPE_BUF):
             os.write(self._descriptor, chunk)

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.client_fields import (
     changed_fields,
     client_from,
@@ -27,9 +29,11 @@ from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, secret_digest
 from deviceflow.core.client_methods import CLIENT_METHODS
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
+from deviceflow.store.mirror import Mirror
 
 SECRETS_KEPT = 2
 
@@ -98,6 +102,7 @@ def add_client(settings: Settings, /, client_id: str, **options: object) -> None
         click.echo(f"added {client_id}", err=True)
         print_warnings(client, settings)
         _show_secret(secret)
+        await record_command(settings, SecurityEvent.CLIENT_ADDED, client_id=client_id)
 
     with_store(settings, work, changes=True)
 
@@ -140,6 +145,7 @@ def set_client(
         click.echo(f"changed {client_id}{overrides}", err=True)
         print_warnings(client, settings)
         _show_secret(secret)
+        await _record_change(settings, client_id, " ".join(sorted({*fields, *unset})))
 
     with_store(settings, work, changes=True)
 
@@ -165,6 +171,7 @@ def remove_client(settings: Settings, client_id: str) -> None:
         if await StoredClients(connection).remove(client_id):
             again = "; the one in the file is in force again" if in_file else ""
             click.echo(f"removed {client_id}{again}")
+            await record_command(settings, SecurityEvent.CLIENT_REMOVED, client_id=client_id)
         elif in_file:
             fail(f"{client_id} is in the file only; remove it there, or `clients disable` it")
         else:
@@ -222,6 +229,7 @@ def rotate_secret(settings: Settings, client_id: str) -> None:
     async def work(connection: Connection) -> None:
         await StoredClients(connection).change(client_id, edit)
         _show_secret(secret)
+        await _record_change(settings, client_id, "secret rotated")
 
     with_store(settings, work, changes=True)
 
@@ -241,6 +249,27 @@ def revoke_client(settings: Settings, client_id: str) -> None:
         _existing(settings, await StoredClients(connection).find(client_id), client_id)
         await ClientRevocations(connection).revoke(client_id)
         click.echo(f"disconnected all devices of {client_id}")
+        await record_command(settings, SecurityEvent.CLIENT_DISCONNECTED, client_id=client_id)
+
+    with_store(settings, work, changes=True)
+
+
+@clients.command(name="cancel")
+@click.argument("client_id")
+@click.pass_obj
+def cancel_grants(settings: Settings, client_id: str) -> None:
+    """Cancel all waiting grants of a client: those that have no tokens yet, approved or not.
+
+    Their devices get access_denied within a second, and no code from before can be approved any
+    more. The client may start new grants; to prevent that, disable it. Devices that have tokens
+    keep them; to end those, use revoke.
+    """
+
+    async def work(connection: Connection) -> None:
+        _existing(settings, await StoredClients(connection).find(client_id), client_id)
+        await ClientCancellations(connection, Mirror()).cancel(client_id)
+        click.echo(f"cancelled all waiting grants of {client_id}")
+        await record_command(settings, SecurityEvent.CLIENT_GRANTS_CANCELLED, client_id=client_id)
 
     with_store(settings, work, changes=True)
 
@@ -251,9 +280,15 @@ def _switch(settings: Settings, client_id: str, *, enabled: bool) -> None:
 
     async def work(connection: Connection) -> None:
         await StoredClients(connection).change(client_id, edit)
-        click.echo(f"{'enabled' if enabled else 'disabled'} {client_id}")
+        done = "enabled" if enabled else "disabled"
+        click.echo(f"{done} {client_id}")
+        await _record_change(settings, client_id, done)
 
     with_store(settings, work, changes=True)
+
+
+async def _record_change(settings: Settings, client_id: str, reason: str) -> None:
+    await record_command(settings, SecurityEvent.CLIENT_CHANGED, client_id=client_id, reason=reason)
 
 
 def _existing(settings: Settings, stored: Client | None, client_id: str) -> Client:

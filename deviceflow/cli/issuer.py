@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -56,5 +58,6 @@ def issuer(
             await move_to_issuer(connection, own)
             click.echo(f"moved from {noted} to {own}")
             click.echo(_MOVED, err=True)
+            await record_command(settings, SecurityEvent.STORE_MOVED, subject=own)
 
     with_store(settings, change if move else show, changes=move)

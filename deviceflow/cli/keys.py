@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
@@ -116,6 +118,7 @@ def rotate(settings: Settings, overlap_s: int | None, *, of_installation: bool) 
     async def add_key(connection: Connection) -> None:
         await (await _opened(settings, connection)).rotate(key)
         click.echo(f"{key.key_id} signs from now on")
+        await _record(settings, "rotated", key.key_id)
 
     with_store(settings, add_key, changes=True)
 
@@ -138,6 +141,7 @@ def retire(settings: Settings, key_id: str) -> None:
         if not await signing_keys.retire(key_id):
             fail(f"there is no key {key_id}; `keys list` shows all keys")
         click.echo(f"{key_id} is withdrawn")
+        await _record(settings, "retired", key_id)
 
     with_store(settings, remove_key, changes=True)
 
@@ -170,6 +174,7 @@ def _store_again(settings: Settings, *, is_sealed: bool) -> None:
         count = await seal_all(connection, installation, signing_keys, is_sealed=is_sealed)
         done = f"sealed by the envelope key {installation.envelope.key_id}"
         click.echo(f"{count} keys are {done if is_sealed else 'not sealed any more'}")
+        await _record(settings, "sealed" if is_sealed else "unsealed")
 
     with_store(settings, store_again, changes=True)
 
@@ -187,6 +192,7 @@ def _rotate_installation(settings: Settings, overlap_s: int) -> None:
         )
         count = await finish_rotation(connection, installation, time.time)
         click.echo(f"secrets of authenticator apps that were encrypted again: {count}")
+        await _record(settings, "rotated", "installation")
 
     with_store(settings, replace_keys, changes=True)
 
@@ -194,6 +200,10 @@ def _rotate_installation(settings: Settings, overlap_s: int) -> None:
 async def _opened(settings: Settings, connection: Connection) -> SigningKeys:
     installation = await open_installation(settings, connection)
     return open_signing_keys(settings, connection, installation, time.time)
+
+
+async def _record(settings: Settings, reason: str, key_id: str = "") -> None:
+    await record_command(settings, SecurityEvent.KEYS_CHANGED, reason=reason, subject=key_id)
 
 
 def _second(seconds: int) -> str:

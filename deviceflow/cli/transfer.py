@@ -10,6 +10,8 @@ from typing import TypeVar
 import click
 
 from deviceflow import __version__
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.options import (
     config_option,
     data_dir_option,
@@ -81,6 +83,7 @@ def export(
             output.flush()
             os.fsync(output.fileno())
             click.echo(f"{file}: {count} records, {output.tell()} bytes")
+            await record_command(settings, SecurityEvent.STORE_EXPORTED, number=count)
 
     try:
         with_store(settings, write, changes=False)
@@ -128,6 +131,7 @@ def import_(
             except SnapshotError as error:
                 fail(str(error))
         click.echo(f"{file}: {done.written} records restored, {done.ended} had ended")
+        await record_command(settings, SecurityEvent.STORE_IMPORTED, number=done.written)
 
     with_store(settings, put, changes=True)
 

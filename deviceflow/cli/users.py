@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.cli.auditing import record_command
 from deviceflow.cli.help import Group
 from deviceflow.cli.options import (
     config_option,
@@ -99,16 +101,16 @@ def add_user(
         password = "" if no_password else _ask_password(stdin=password_stdin)
         # Typing takes time. Another operator may have added the name meanwhile.
         await _refuse_existing(store, username)
-        await store.put(
-            Account(
-                username=username,
-                sub=f"user_{secrets.token_hex(12)}",
-                password_hash="" if no_password else await store.hash(password),
-                name=name,
-                email=email,
-            )
+        account = Account(
+            username=username,
+            sub=f"user_{secrets.token_hex(12)}",
+            password_hash="" if no_password else await store.hash(password),
+            name=name,
+            email=email,
         )
+        await store.put(account)
         click.echo(f"added {username}")
+        await record_command(settings, SecurityEvent.ACCOUNT_ADDED, sub=account.sub)
 
     _with_users(settings, add, changes=True)
 
@@ -161,6 +163,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool, keep_devices
         click.echo(f"changed the password of {account.username}")
         end = access.sign_out if keep_devices else access.end
         click.echo(await end(account), err=True)
+        await record_command(settings, SecurityEvent.PASSWORD_CHANGED, sub=account.sub)
 
     _with_access(settings, change)
 
@@ -194,6 +197,8 @@ def remove_user(settings: Settings, username: str) -> None:
             if sub is not None:
                 click.echo(await access.end_listed(sub), err=True)
             click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
+            # A record that cannot be read has no subject.
+            await record_command(settings, SecurityEvent.ACCOUNT_REMOVED, sub=sub or "")
         else:
             fail(f"{name} is in the file only; remove it there, or `users disable` it")
 
@@ -229,6 +234,7 @@ def link_user(settings: Settings, username: str, upstream: str, subject: str) ->
         finally:
             store.close()
         click.echo(f"linked {account.username}")
+        await _record_change(settings, account.sub, f"linked to {upstream}")
 
     with_store(settings, link, changes=True)
 
@@ -278,6 +284,7 @@ def reset_factors(settings: Settings, username: str) -> None:
             f" recovery codes: {len(removed.recovery)}"
         )
         click.echo(signed_out, err=True)
+        await record_command(settings, SecurityEvent.FACTOR_REMOVED, sub=account.sub, subject="all")
 
     with_store(settings, reset, changes=True)
 
@@ -308,9 +315,11 @@ def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
     async def change(store: Users, access: UserAccess) -> None:
         account = await existing_user(store, username)
         await store.put(msgspec.structs.replace(account, disabled=disabled))
-        click.echo(f"{'disabled' if disabled else 'enabled'} {account.username}")
+        done = "disabled" if disabled else "enabled"
+        click.echo(f"{done} {account.username}")
         if disabled:
             click.echo(await access.end(account), err=True)
+        await _record_change(settings, account.sub, done)
 
     _with_access(settings, change)
 
@@ -322,6 +331,10 @@ def _what_ended(settings: Settings) -> str:
         "server is asked. An API that verifies JWTs by itself accepts them until\n"
         f"they expire: for at most {longest}."
     )
+
+
+async def _record_change(settings: Settings, sub: str, reason: str) -> None:
+    await record_command(settings, SecurityEvent.ACCOUNT_CHANGED, sub=sub, reason=reason)
 
 
 async def _refuse_existing(store: Users, username: str) -> None:

@@ -88,7 +88,8 @@ class Server(Section, frozen=True, kw_only=True):
 
     `client_certificate_header`: the header in which a trusted proxy sends the subject of a
     client certificate that it has verified (RFC 8705 2.1). Without it, no client can
-    authenticate by a certificate.
+    authenticate by a certificate. `debuggable`: whether core dumps are left, and other processes of
+    the same user may look into those of the server.
     """
 
     host: Host = "127.0.0.1"
@@ -108,6 +109,7 @@ class Server(Section, frozen=True, kw_only=True):
     lame_duck_s: Annotated[int, Meta(ge=0, le=600)] = 0
     watchdog_s: Annotated[int, Meta(ge=0, le=600)] = 10
     max_body_bytes: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 16_384
+    debuggable: bool = False
 
     @property
     def proxies(self) -> tuple[str, ...]:

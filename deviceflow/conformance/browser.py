@@ -25,6 +25,7 @@ The first page that fits is taken, again and again, until `done` or `refused` is
 import asyncio
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 20
 PAGE_TIMEOUT_MS = 30_000
-_SETTLE_MS = 100
+NEXT_PAGE_TIMEOUT_MS = 10_000
 
 
 class RecipePage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,12 +119,9 @@ class InBrowser:
             for selector, text in page.fill.items():
                 await tab.fill(selector, text.format_map(values))
             for selector in page.check:
-                await tab.check(selector)
-            before = tab.url
-            await tab.click(page.click)
-            await tab.wait_for_load_state("networkidle")
-            if tab.url == before:
-                await tab.wait_for_timeout(_SETTLE_MS)
+                for box in await tab.locator(selector).all():
+                    await box.check()
+            await _click(tab, page.click)
         raise Undecided(f"the recipe walks in a circle: after {MAX_PAGES} pages at {_place(tab)}")
 
     async def _recognised(self, tab: "Page", choice: Choice) -> RecipePage | None:
@@ -168,6 +166,16 @@ async def _playwright() -> "Playwright":
     except ImportError:
         raise Undecided("--approve browser needs Playwright: pip install playwright") from None
     return await async_playwright().start()
+
+
+async def _click(tab: "Page", selector: str) -> None:
+    """Click, and wait for the next page: on a slow server, the old one must not be sent twice."""
+    from playwright.async_api import TimeoutError as NoNextPage  # noqa: PLC0415, an extra
+
+    with suppress(NoNextPage):  # a page may also change in place
+        async with tab.expect_event("domcontentloaded", timeout=NEXT_PAGE_TIMEOUT_MS):
+            await tab.click(selector)
+    await tab.wait_for_load_state("networkidle")
 
 
 def _place(tab: "Page") -> str:

@@ -44,12 +44,16 @@ _URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
 
 
 class DeviceCode(NamedTuple):
-    """The contents of a device code: `expires_at` in s since the epoch, `interval` in s."""
+    """The contents of a device code: `expires_at` in s since the epoch, `interval` in s.
+
+    `client_id`: of the client that it was issued to.
+    """
 
     grant_id: int
     expires_at: int
     interval: int
     key_id: int
+    client_id: bytes = b""
 
     @property
     def slot(self) -> int:
@@ -128,5 +132,6 @@ class DeviceCodes:
                 # replaced, perhaps because it leaked, makes no code that outlives its time.
                 ends_at = rest >> 32
                 expires_at = ends_at if key.until is None else min(ends_at, key.until)
-                return DeviceCode(grant_id, expires_at, rest >> 16 & 0xFFFF, rest >> 8 & 0xFF)
+                interval, key_id = rest >> 16 & 0xFFFF, rest >> 8 & 0xFF
+                return DeviceCode(grant_id, expires_at, interval, key_id, client_id)
         return None

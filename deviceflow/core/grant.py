@@ -66,6 +66,10 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 }
 
 
+CANCELLABLE = frozenset(state for state, event in TRANSITIONS if event is Event.CANCEL)
+"""The states in which an operator may cancel a grant, by itself or with all of its client."""
+
+
 class ClaimedBy(StrEnum):
     """Whose claim is on a grant, as the account that causes an event sees it."""
 
@@ -157,3 +161,4 @@ POLL_ANSWERS: dict[State, PollAnswer | None] = {
 PENDING = State.PENDING
 AUTHORIZATION_PENDING = PollAnswer.AUTHORIZATION_PENDING
 SLOW_DOWN = PollAnswer.SLOW_DOWN
+ACCESS_DENIED = PollAnswer.ACCESS_DENIED

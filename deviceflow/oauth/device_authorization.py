@@ -1,7 +1,7 @@
 """POST /oauth2/device_authorization (RFC 8628 section 3.1 and 3.2)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -73,7 +73,7 @@ class DeviceAuthorizationEndpoint:
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         address = self.callers.address(request)
         # Before anything that costs: a flood is refused from memory.
-        with self._refused_starts(client):
+        async with self._refused_starts(client):
             attempt = self.admission.attempt(client, address, lifetime)
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
@@ -89,7 +89,7 @@ class DeviceAuthorizationEndpoint:
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
-        with self._refused_starts(client):
+        async with self._refused_starts(client):
             await self.admission.admit(attempt)
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
@@ -118,16 +118,18 @@ class DeviceAuthorizationEndpoint:
             )
         )
 
-    @contextmanager
-    def _refused_starts(self, client: Client) -> Iterator[None]:
+    @asynccontextmanager
+    async def _refused_starts(self, client: Client) -> AsyncIterator[None]:
         """Turn the refusal of a limit into the error that the device receives."""
         try:
             yield
         except TooManyStarts as refusal:
+            await self.admission.hold_back()
             self._record_limit(f"start.{refusal.limit}", client)
             by_address = refusal.limit in {"network", "address"}
             raise too_many_starts(refusal.wait_s, by_address=by_address) from None
         except StorePressed as pressed:
+            await self.admission.hold_back()
             self._record_limit("start.store", client)
             raise temporarily_unavailable(pressed.wait_s) from None
 

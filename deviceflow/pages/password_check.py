@@ -1,7 +1,9 @@
 """Check a password that was typed on a page, after the attempt was counted."""
 
 from dataclasses import dataclass
+from functools import partial
 
+from deviceflow.callers import has_hung_up
 from deviceflow.core.address import rate_key
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
@@ -29,7 +31,7 @@ class PasswordCheck:
         May raise SenderGone. Then the attempt stays: otherwise a stranger who never waits for an
         answer could send as many as the line is fast.
         """
-        sender = Sender(rate_key(visitor.address), lambda: _has_gone(visitor))
+        sender = Sender(rate_key(visitor.address), partial(has_hung_up, visitor.request))
         try:
             account = await self.users.verify(username, password, sender)
         except HashingBusy:
@@ -42,8 +44,3 @@ class PasswordCheck:
         if account is not None:
             await attempt.forgive()
         return account
-
-
-def _has_gone(visitor: Visitor) -> bool:
-    transport = visitor.request.transport
-    return transport is None or transport.is_closing()

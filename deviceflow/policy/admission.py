@@ -13,6 +13,9 @@
   refused start writes nothing.
 - **The first line** is in each worker: it remembers which limit has refused, and until when. So a
   flood is refused from memory, and asks the store a few times a second.
+- **The answer comes late.** A refusal takes a third of the work of a start, so a flood that is
+  answered at once comes back three times as fast, and keeps the worker from everything else. So
+  a refusal is answered after HOLD_BACK_S: 64 connections then send 64 requests a second.
 - **The turn.** Devices behind one address may be an honest fleet after a power cut. If all that are
   refused came back in the same second, most would be refused again. So each is told to come
   later than the one before, by the time in which one start gets free. Turns reach a minute at most,
@@ -22,6 +25,7 @@ Every limit is by client: a device that shares an address with a flood of anothe
 touched. A limit of 0 is off.
 """
 
+import asyncio
 import secrets
 from math import ceil
 from typing import NamedTuple, NoReturn
@@ -55,6 +59,10 @@ LATEST_TURN_S = 60.0
 
 PRESSED_PAUSE_S = 15
 """While the store is pressed, a device is told to come again after so long, up to twice of it."""
+
+HOLD_BACK_S = 1.0
+MOST_HELD_BACK = 1000
+"""Cap on the answers that a worker holds back. Beyond it, refusals are answered at once."""
 
 REMEMBERED = 10_000
 """Cap on the refusals that a worker remembers. Beyond it, it forgets all, and asks the store."""
@@ -119,6 +127,7 @@ class StartAdmission:
         self._defaults = defaults
         self._clock = clock
         self._recorder = recorder
+        self._held_back = 0
         self._refused: dict[_Key, _Refused] = {}
         self._lines = ThinnedLog(("(others)", "", ""), clock)
 
@@ -150,6 +159,16 @@ class StartAdmission:
         refusal = await self._starts.admit(attempt.start)
         if refusal is not None:
             self._remember(refusal, attempt)
+
+    async def hold_back(self) -> None:
+        """Wait before a refusal is answered."""
+        if self._held_back >= MOST_HELD_BACK:
+            return
+        self._held_back += 1
+        try:
+            await asyncio.sleep(HOLD_BACK_S)
+        finally:
+            self._held_back -= 1
 
     def _check(self, attempt: Attempt) -> None:
         now = self._clock()

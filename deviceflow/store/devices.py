@@ -215,7 +215,9 @@ class Devices:
         if not access.ends_at:
             return False
         if access.is_waiting:
-            return self._revocations.ends_approval(entry.client_id, access.approved_at)
+            is_cancelled = self._grants.is_cancelled(entry.client_id, int(entry.grant, 16))
+            ends = self._revocations.ends_approval(entry.client_id, access.approved_at)
+            return ends or is_cancelled
         if access.issued_at is not None:
             return self._revocations.ends(entry.client_id, access.issued_at)
         # It has an access token without a family, and when that was issued is not known. If it was

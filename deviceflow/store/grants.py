@@ -17,7 +17,7 @@ from deviceflow.core import user_code as codes
 from deviceflow.core.claims import Subject
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import NONCE_BITS
-from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.core.grant import CANCELLABLE, Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decisions
@@ -194,7 +194,17 @@ class Grants:
         May raise RecordUnreadable. A script changes only a grant that was read.
         """
         fields = await self._connection.command("HGETALL", self._key(grant_id))
-        return _grant(grant_id, fields) if fields else None
+        return self._as_cancelled(_grant(grant_id, fields)) if fields else None
+
+    def is_cancelled(self, client_id: str, grant_id: int) -> bool:
+        """Return whether a grant was cancelled with all that its client had."""
+        return self._mirror.is_cancelled(client_id.encode(), grant_id)
+
+    def _as_cancelled(self, grant: Grant) -> Grant:
+        """Return a grant as cancelled, if it was so with all of its client, and could be then."""
+        if grant.state in CANCELLABLE and self.is_cancelled(grant.client_id, grant.id):
+            return msgspec.structs.replace(grant, state=State.CANCELLED)
+        return grant
 
     async def recent(self, count: int) -> list[RecentDecision]:
         """Return the newest decisions of grants that the store still has, one for each grant.
@@ -231,12 +241,12 @@ class Grants:
 
     async def claim(self, grant: Grant, account: str) -> Outcome:
         """Make `account` (a subject) the only one that may decide."""
-        transition = await self._transition(grant.id, Event.CLAIM, account)
+        transition = await self._transition(grant, Event.CLAIM, account)
         return transition.outcome
 
     async def release(self, grant: Grant, account: str) -> Outcome:
         """Give back the claim of `account`: from now on any account may claim the grant."""
-        transition = await self._transition(grant.id, Event.RELEASE, account)
+        transition = await self._transition(grant, Event.RELEASE, account)
         return transition.outcome
 
     async def decide(
@@ -285,7 +295,7 @@ class Grants:
         account = approval.sub if approval else ""
         record = write_record(approval).decode() if event is Event.APPROVE else ""
         outcome, state = await self._transition(
-            grant.id, event, account, approval=writes._replace(record=record)
+            grant, event, account, approval=writes._replace(record=record)
         )
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
@@ -315,7 +325,7 @@ class Grants:
             writes = writes._replace(record=repeatable.record, kept_ms=repeatable.kept_ms)
         if access_ends_at * 1000 > writes.family_ends_at_ms:
             writes = writes._replace(lives_until_ms=access_ends_at * 1000)
-        outcome, state = await self._transition(grant.id, Event.REDEEM, redemption=writes)
+        outcome, state = await self._transition(grant, Event.REDEEM, redemption=writes)
         if outcome is Outcome.CHANGED and state is not None:
             await self._announce(grant, state)
         return outcome
@@ -373,15 +383,18 @@ class Grants:
 
     async def _transition(
         self,
-        grant_id: int,
+        grant: Grant,
         event: Event,
         account: str = "",
         approval: scripts.ApprovalWrites = scripts.NO_APPROVAL,
         redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
+        if event is not Event.CANCEL and self._as_cancelled(grant).state is State.CANCELLED:
+            # The mark is in another hash slot than the grant: no script sees both.
+            return scripts.Transition(Outcome.REFUSED, State.CANCELLED)
         return await scripts.transition(
             self._connection,
-            self._key(grant_id),
+            self._key(grant.id),
             event,
             request_id=secrets.token_hex(8),
             account=account,

@@ -82,12 +82,11 @@ class HashingQueue:
         Raises HashingBusy if too many wait, SenderGone if the sender has gone by then.
         """
         job = _Job(sender, work, asyncio.get_running_loop().create_future())
-        if self.waiting >= MOST_WAITING:
-            self._drop_unwanted()
-        self._lines.setdefault(sender.key, deque()).append(job)
-        if self.waiting > MOST_WAITING:
-            self._refuse_one()
-        self._start()
+        if self._running < HASHING_THREADS:
+            # Nobody waits. A sender that has closed its end may still read the answer.
+            self._begin(job)
+        else:
+            self._wait(job)
         result: T = await job.done
         return result
 
@@ -95,12 +94,18 @@ class HashingQueue:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self) -> None:
-        """Begin the next work, if a thread is free."""
-        while self._running < HASHING_THREADS and (job := self._take()) is not None:
-            self._running += 1
-            running = asyncio.wrap_future(self._pool.submit(job.work))
-            running.add_done_callback(partial(self._finish, job))
+    def _begin(self, job: _Job) -> None:
+        self._running += 1
+        running = asyncio.wrap_future(self._pool.submit(job.work))
+        running.add_done_callback(partial(self._finish, job))
+
+    def _wait(self, job: _Job) -> None:
+        """Put a job at the end of its sender's line, if need be in the place of another one."""
+        if self.waiting >= MOST_WAITING:
+            self._drop_unwanted()
+        self._lines.setdefault(job.sender.key, deque()).append(job)
+        if self.waiting > MOST_WAITING:
+            self._refuse_one()
 
     def _finish(self, job: _Job, ended: "Future[Any]") -> None:
         self._running -= 1
@@ -110,7 +115,9 @@ class HashingQueue:
             _fail(job, error)
         elif not job.done.done():
             job.done.set_result(ended.result())
-        self._start()
+        following = self._take()
+        if following is not None:
+            self._begin(following)
 
     def _take(self) -> _Job | None:
         """Take the next job out of the line whose turn it is; that line is the last one then."""

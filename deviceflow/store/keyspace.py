@@ -99,6 +99,12 @@ CLIENT_REVOCATIONS = "df:revoked-clients"
 Ends ten years after its last entry. Owner: `client_revocations`.
 """
 
+CLIENT_CANCELLATIONS = "df:cancelled-clients"
+"""A hash, the first grant id of a client that was not cancelled with those before, by client id.
+
+Ends a day after its last entry, when no such grant lives any more. Owner: `client_cancellations`.
+"""
+
 DECISIONS = "df:decisions:{feed}"
 """A stream, the decision log. Ends 25 h after its last entry. Owner: `decision_log`."""
 
@@ -218,6 +224,14 @@ def upstream_sessions(name: str) -> str:
     It ends with the last of them. Owner: `upstream_sessions`.
     """
     return f"df:b:{name}"
+
+
+def ended_upstream(name: str) -> str:
+    """Return the key of the time at which a provider has ended one of its sessions.
+
+    It ends when no sign-in of that time is on its way any more. Owner: `upstream_sessions`.
+    """
+    return f"df:be:{name}"
 
 
 def limit(kind: str, name: str) -> str:

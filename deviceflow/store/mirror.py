@@ -3,10 +3,11 @@
 Pending is the absence of a decision. What is known of a grant is a state, or a hint: something
 may have happened, so the next poll of the grant asks the store. The mirror itself asks
 nothing: `feed` brings it what other workers decide, `Grants` what this worker decides, and a
-poll what it has learned from the store.
+poll what it has learned from the store. Beside single decisions, it knows up to which grant id all
+grants of a client were cancelled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deviceflow.core.grant import PENDING, State
 
@@ -24,6 +25,9 @@ class Mirror:
         self._ends: dict[int, list[int]] = {}
         self._watchers: dict[int, list[Watcher]] = {}
         self._unresolved: set[int] = set()
+        # By client id: all its grants with a lower id were cancelled together.
+        self.cancelled_below: dict[bytes, int] = {}
+        self._on_cancellation: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self._states)
@@ -43,6 +47,26 @@ class Mirror:
             self._tell(grant_id, state)
         elif grant_id in self._watchers:
             self._unresolved.add(grant_id)
+
+    def adopt_cancellations(self, cancelled_below: Mapping[bytes, int]) -> None:
+        """Take the marks as they are in the store, and call the listeners if that is news."""
+        if cancelled_below != self.cancelled_below:
+            # The same dictionary: polls look into it.
+            self.cancelled_below.clear()
+            self.cancelled_below.update(cancelled_below)
+            for listener in self._on_cancellation:
+                listener()
+
+    def on_cancellation(self, listener: Callable[[], None]) -> None:
+        """Call `listener` each time that all grants of a client were cancelled."""
+        self._on_cancellation.append(listener)
+
+    def is_cancelled(self, client_id: bytes, grant_id: int) -> bool:
+        """Return whether a grant was cancelled with all of its client. It says nothing of others.
+
+        A grant that has been denied or redeemed before stays what it is.
+        """
+        return grant_id < self.cancelled_below.get(client_id, 0)
 
     def watch(self, grant_id: int, watcher: Watcher) -> None:
         """Call `watcher` at each decision of a grant; at once if there is one."""
@@ -77,6 +101,7 @@ class Mirror:
         """Forget every decision. The watchers stay: new decisions may come."""
         self._states.clear()
         self._ends.clear()
+        self.cancelled_below.clear()
 
     def _tell(self, grant_id: int, state: State) -> None:
         self._unresolved.discard(grant_id)

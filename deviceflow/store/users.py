@@ -11,21 +11,21 @@ typed, and a hash of a password as it was typed, go on working: what was typed i
 """
 
 import secrets
-from base64 import b64encode
-from collections import Counter
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from argon2 import PasswordHasher, extract_parameters
+from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from argon2.low_level import Type
 
 from deviceflow.config import User
+from deviceflow.core import base64url
 from deviceflow.core.account_marks import NO_MARKS, AccountMarks
 from deviceflow.core.claims import Subject
+from deviceflow.core.clock import SteadyClock
 from deviceflow.core.precis import prepare_password, prepare_username, spellings
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.store import keyspace, scripts
@@ -40,7 +40,9 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended, RecordUnreadable, SubjectTaken
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.hashing import ANYBODY, HashingBusy, HashingQueue, Sender
+from deviceflow.store.password_costs import Naming, PasswordCosts, any_name, cost_of_hash
 from deviceflow.store.records import RecordKind, read_record, write_record
+from deviceflow.store.sessions import Session
 from deviceflow.store.shared_trips import SharedTrips
 
 NO_PASSWORD = ""
@@ -48,9 +50,6 @@ NO_PASSWORD = ""
 
 _TRIES = 5
 """How often a person is looked for whom other requests add at the same time."""
-
-SAMPLE = 32
-"""How many stored accounts tell which parameters hashes have: all, where there are no more."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,16 +69,30 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     upstream: tuple[UpstreamSubject, ...] = ()
     marks: AccountMarks = NO_MARKS
 
+    @property
+    def file_credential(self) -> str:
+        """What a session of a user of the file notes: it ends when the password there changes.
+
+        Empty for a user of the store: a command has changed that password, and set a mark.
+        """
+        if self.source == "store":
+            return ""
+        digest = blake2b(self.password_hash.encode(), digest_size=9, person=b"df-file-cred")
+        return base64url.encode(digest.digest())
+
+    def allows_session(self, session: Session) -> bool:
+        """Return whether a session still signs the person in."""
+        is_same = self.sub == session.sub and not self.disabled
+        # One side is empty for a user of the store, and in a session of an older version.
+        own, noted = self.file_credential, session.credential
+        has_same_password = not own or not noted or own == noted
+        is_good = self.marks.allow_session(session.mark, session.auth_time)
+        return is_same and has_same_password and is_good
+
     def allows(self, subject: Subject) -> bool:
         """Return whether what the person approved as `subject` still gives access."""
         is_same = self.sub == subject.sub and not self.disabled
         return is_same and self.marks.allow_device(subject.mark, subject.auth_time)
-
-
-class _StoredHash(msgspec.Struct, frozen=True):
-    """The only part of a record that the sample reads."""
-
-    password_hash: str
 
 
 class UserList(NamedTuple):
@@ -90,14 +103,29 @@ class UserList(NamedTuple):
 
 
 class Users:
-    """The door to users. Methods that read the store may raise StoreUnavailable."""
+    """The door to users. Methods that read the store may raise StoreUnavailable.
 
-    def __init__(self, connection: Connection, from_file: Iterable[User] = ()) -> None:
+    `naming`: as in `PasswordCosts`, for a server that checks passwords.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        from_file: Iterable[User] = (),
+        naming: Naming = any_name,
+        steady: SteadyClock = time.monotonic,
+    ) -> None:
         self._connection = connection
         self._from_file = {user.username: _account(user) for user in from_file}
         self._subjects = {user.sub: user.username for user in self._from_file.values()}
         self._shared_reads = SharedTrips(self._read_together)
         self._hasher = PasswordHasher()
+        self._costs = PasswordCosts(
+            connection,
+            [account.password_hash for account in self._from_file.values()],
+            naming,
+            steady,
+        )
         self.hashing = HashingQueue()
         self._prepared = {
             prepared: account
@@ -222,6 +250,8 @@ class Users:
     async def remove_unreadable(self, name: str) -> bool:
         """Remove a user whose record cannot be read, by its stored name. False if it is gone."""
         is_removed = await self._connection.command("HDEL", keyspace.USERS, name)
+        if name not in self._from_file:
+            await forget_marks(self._connection, name)
         # The record has the subject, so it is found by the name that it leads to.
         subjects = await self._connection.command("HGETALL", keyspace.SUBJECTS)
         for sub, username in subjects.items():
@@ -234,15 +264,16 @@ class Users:
     ) -> Account | None:
         """Return the user if that is the password and the user may sign in.
 
-        The cost depends on the typed text alone: for an unknown user, it checks a hash with the
-        parameters of most accounts, and a wrong password is tried in each spelling. A
-        stored hash with other parameters than today's is replaced.
+        The cost does not tell whether there is such a user: for an unknown one, it checks a hash
+        with parameters that accounts have (`password_costs`), and a wrong password is tried in each
+        spelling. A stored hash with other parameters than today's is replaced.
 
         May raise HashingBusy, SenderGone: the password was not checked.
         """
         account = await self.find_typed(username)
-        decoy = await self._decoy_hash()
-        expected = account.password_hash if account and _is_hash(account.password_hash) else decoy
+        decoy = await self._costs.decoy(prepare_username(username) or username, self._hasher)
+        has_hash = account is not None and cost_of_hash(account.password_hash) is not None
+        expected = account.password_hash if account and has_hash else decoy
         tried = spellings(password, prepare_password(password))[::-1]
         may_match = account is not None and not account.disabled
         work = partial(self._right_one, expected, tried, may_match=may_match)
@@ -336,15 +367,6 @@ class Users:
         )
         return list(zip(answers[::2], answers[1::2], strict=True))
 
-    async def _decoy_hash(self) -> str:
-        """Make a hash that no password has and that costs as much as those of most accounts."""
-        sample = await self._connection.command("HRANDFIELD", keyspace.USERS, SAMPLE, "WITHVALUES")
-        stored = [_stored_hash(value) for value in _values(sample)]
-        hashes = [*stored, *(account.password_hash for account in self._from_file.values())]
-        costs = Counter(cost for each in hashes if (cost := _cost(each)))
-        usual = costs.most_common(1)[0][0] if costs else _cost_of(self._hasher)
-        return usual.hash()
-
     async def _refreshed(self, account: Account, password: str) -> Account:
         """Hash the password with today's parameters if its stored hash has others.
 
@@ -381,62 +403,6 @@ class Users:
             return False
 
 
-class _Cost(NamedTuple):
-    """The parameters of a hash, which decide the work of checking it; both lengths in bytes."""
-
-    memory_cost: int
-    time_cost: int
-    parallelism: int
-    salt_len: int
-    hash_len: int
-
-    def hash(self) -> str:
-        """Make a hash of this cost that no known password has. It takes no work."""
-        parameters = f"m={self.memory_cost},t={self.time_cost},p={self.parallelism}"
-        salt, digest = map(secrets.token_bytes, (self.salt_len, self.hash_len))
-        return f"$argon2id$v=19${parameters}${_base64(salt)}${_base64(digest)}"
-
-
-def _cost_of(hasher: PasswordHasher) -> _Cost:
-    return _Cost(
-        hasher.memory_cost,
-        hasher.time_cost,
-        hasher.parallelism,
-        hasher.salt_len,
-        hasher.hash_len,
-    )
-
-
-def _cost(password_hash: str) -> _Cost | None:
-    """Read the cost of a hash, None if it is no Argon2id hash, and so costs nothing."""
-    try:
-        found = extract_parameters(password_hash)
-    except (InvalidHashError, ValueError):
-        return None
-    if found.type is not Type.ID:
-        return None
-    return _Cost(
-        found.memory_cost, found.time_cost, found.parallelism, found.salt_len, found.hash_len
-    )
-
-
-def _is_hash(text: str) -> bool:
-    return _cost(text) is not None
-
-
-def _base64(data: bytes) -> str:
-    """Encode as hashes do: the ordinary alphabet, no padding."""
-    return b64encode(data).rstrip(b"=").decode()
-
-
-def _values(sample: list[Any] | None) -> list[bytes]:
-    """Return the values of fields and values, which the store lists in pairs or one by one."""
-    fields = sample or []
-    if fields and isinstance(fields[0], list):
-        return [value for _, value in fields]
-    return fields[1::2]
-
-
 def _read(record: bytes) -> Account:
     try:
         return read_record(record, RecordKind.USER, Account)
@@ -461,13 +427,6 @@ def _is_readable(record: bytes) -> bool:
     except RecordUnreadable:
         return False
     return True
-
-
-def _stored_hash(record: bytes) -> str:
-    try:
-        return read_record(record, RecordKind.USER, _StoredHash).password_hash
-    except RecordUnreadable:
-        return ""
 
 
 def new_subject(username: str) -> str:

@@ -9,12 +9,14 @@ the same. In both cases, either everything changes or nothing.
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import structlog
 
 from deviceflow.config import ConfigError, Settings
 from deviceflow.pages.files import page_faults
+from deviceflow.supervisor.auditing import record_change
 from deviceflow.supervisor.control import ControlRequest
 from deviceflow.supervisor.errors import ChangeRefused, StartError
 from deviceflow.supervisor.fixed_settings import fingerprints, fixed_changes
@@ -83,7 +85,7 @@ class Changes:
     def resume(self, request: ControlRequest | None) -> None:
         """Go on with the upgrade that the program before this one began."""
         self._request = request
-        self._generations.begin(UPGRADE, self._generations.context, self._end)
+        self._generations.begin(UPGRADE, self._generations.context, partial(self._end, UPGRADE))
 
     def look(self) -> None:
         """Kill a trial that takes too long."""
@@ -121,7 +123,7 @@ class Changes:
         def end(problems: list[str]) -> None:
             if not problems:
                 self._settings = settings
-            self._end(problems)
+            self._end(RELOAD, problems)
 
         self._generations.begin(RELOAD, context, end)
 
@@ -130,9 +132,11 @@ class Changes:
         log.error(
             "server.change_refused", change=name, reason=str(refused), consequence=consequence
         )
-        self._end(list(refused.lines))
+        self._end(name, list(refused.lines))
 
-    def _end(self, problems: list[str]) -> None:
+    def _end(self, name: str, problems: list[str]) -> None:
+        connection = self._request.connection if self._request else None
+        record_change(self._settings, name, problems, connection)
         self._notifier.ready(f"{len(self._generations.workers.sockets)} workers")
         if self._request is not None:
             self._request.answer(problems)

@@ -12,7 +12,6 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -21,6 +20,7 @@ import uvloop
 from deviceflow.core.pace_gossip import PaceGossip
 from deviceflow.start import connect
 from deviceflow.store.pace_sharing import PaceSharing
+from deviceflow.supervisor.prctl import name_process
 from deviceflow.supervisor.signals import HANDLED
 from deviceflow.supervisor.workers import Workers, run_child
 from deviceflow.worker import WorkerContext
@@ -94,12 +94,6 @@ class PaceProcess:
                 runner.run(_share(self._context, line))
 
         run_child(share, lambda error: log.critical("pace.process_failed", exc_info=error))
-
-
-def name_process(name: str) -> None:
-    """Name this process in `ps -o comm` and `top`, where the platform lets it (Linux)."""
-    with suppress(OSError):
-        Path("/proc/self/comm").write_text(name, encoding="ascii")
 
 
 async def _share(context: WorkerContext, line: socket.socket) -> None:

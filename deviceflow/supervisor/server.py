@@ -26,6 +26,7 @@ from deviceflow.supervisor.fixed_settings import fixed_changes
 from deviceflow.supervisor.generations import GRACE_S, Generations
 from deviceflow.supervisor.handover import Handover, received_handover, take_over
 from deviceflow.supervisor.pace_process import PaceProcess
+from deviceflow.supervisor.prctl import forbid_inspection
 from deviceflow.supervisor.premises import Premises, read_admin_tokens, read_secrets
 from deviceflow.supervisor.signals import RELOADS, STOPS, UPGRADES, SignalPipe
 from deviceflow.supervisor.systemd import Notifier
@@ -82,7 +83,9 @@ class Supervisor:
 
     def _open(self, handover: Handover | None, stack: ExitStack) -> None:
         descriptors = raise_limit()
-        forbid_core_dumps()
+        if not self._settings.server.debuggable:
+            forbid_core_dumps()
+            forbid_inspection()
         handed = handover.premises if handover else None
         premises = self._premises = Premises(self._settings, handed, stack)
         # From here on, a signal to stop waits in the pipe: if it ended the process at once,

@@ -105,6 +105,17 @@ async def test_all_devices_of_a_client(operator: Operator, worker: Worker) -> No
     assert (await worker.refresh(tokens.body["refresh_token"])).error == "invalid_grant"
 
 
+async def test_all_waiting_grants_of_a_client(operator: Operator, worker: Worker) -> None:
+    waiting = (await worker.authorize()).body["device_code"]
+    assert (await operator.post("/clients/nobody/cancel")).outcome == (404, "not_found")
+    assert (await operator.post("/clients/other-tv/cancel")).status == 200
+    await until(lambda: worker.mirror.cancelled_below)
+    assert (await worker.poll(waiting)).error == "authorization_pending"
+    assert (await operator.post("/clients/tv-app/cancel")).body == {"client_id": "tv-app"}
+    await until(lambda: len(worker.mirror.cancelled_below) == 2)
+    assert (await worker.poll(waiting)).error == "access_denied"
+
+
 async def test_in_the_console(operator: Operator, worker: Worker) -> None:
     """One device, then all, then the sessions: each after a question."""
     console = ConsoleBrowser(worker)

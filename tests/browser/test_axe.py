@@ -1,18 +1,14 @@
-"""axe-core finds nothing on any page, on a phone and on a desktop, in light and in dark."""
+"""axe-core finds nothing in the demo, and would find something. Other pages: `test_stations.py`."""
 
 from collections.abc import AsyncIterator
-from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import module_loop
-from tests.browser.stations import STATIONS
-from tests.browser.walking import axe_findings
+from tests.browser.looking import axe_findings_anywhere
+from tests.browser.stations import code_form
 from tests.stage.program import Program
-
-SCREENS: list[ViewportSize] = [{"width": 360, "height": 740}, {"width": 1280, "height": 800}]
-SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
 @module_loop()
@@ -22,12 +18,6 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     )
     yield await context.new_page()
     await context.close()
-
-
-@pytest.mark.parametrize("station", STATIONS)
-async def test_a_page_of_people(shared_site: Program, page: Page, station: str) -> None:
-    await STATIONS[station](page, shared_site)
-    assert await findings(page) == []
 
 
 @pytest.mark.parametrize("state", ["code", "approved", "denied", "expired", "failed"])
@@ -46,22 +36,11 @@ async def test_the_demo(demo: str, browser: Browser, state: str) -> None:
         }""",
         state,
     )
-    assert await findings(page) == []
+    assert await axe_findings_anywhere(page) == []
     await context.close()
 
 
 async def test_axe_would_find_something(shared_site: Program, page: Page) -> None:
-    await STATIONS["code"](page, shared_site)
+    await code_form(page, shared_site)
     await page.evaluate("document.querySelector('label').remove()")
-    assert any("label" in finding for finding in await findings(page))
-
-
-async def findings(page: Page) -> list[str]:
-    """What axe-core finds, best practices too: the rule, where, and why."""
-    found = []
-    for screen in SCREENS:
-        await page.set_viewport_size(screen)
-        for scheme in SCHEMES:
-            await page.emulate_media(color_scheme=scheme)
-            found += [f"{screen['width']} {scheme} {each}" for each in await axe_findings(page)]
-    return found
+    assert any("label" in finding for finding in await axe_findings_anywhere(page))

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.test_axe import SCREENS, findings
+from tests.browser.looking import SCREENS, axe_findings_anywhere
 from tests.stage.program import Notes, Program
 from tests.stage.wire import Device
 
@@ -121,7 +121,7 @@ async def test_a_token_that_is_wrong_and_signing_out(browser: Browser, site: Pro
         await page.get_by_label("Token").fill("wrong")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_contain_text("none of the tokens")
-        assert await findings(page) == []
+        assert await axe_findings_anywhere(page) == []
         await page.goto(f"{site.admin_url}/console/clients")
         await expect(page.get_by_label("Token")).to_be_visible()
 
@@ -137,6 +137,7 @@ async def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, site: P
             "/console?nothing",
             "/console/clients",
             "/console/clients/tv",
+            "/console/audit",
             "/console/people/ada",
             "/console/people/ada/end?all=devices",
             "/console/nothing",
@@ -144,8 +145,8 @@ async def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, site: P
             f"{grant.removeprefix(site.admin_url)}/cancel",
         ):
             await page.goto(f"{site.admin_url}{path}")
-            assert await findings(page) == [], path
-            for screen in SCREENS:
-                await page.set_viewport_size(screen)
+            assert await axe_findings_anywhere(page) == [], path
+            for size in SCREENS:
+                await page.set_viewport_size(size)
                 width = await page.evaluate("document.documentElement.scrollWidth")
-                assert width <= screen["width"], path
+                assert width <= size["width"], path

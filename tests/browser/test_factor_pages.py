@@ -1,8 +1,6 @@
 """The pages about factors: axe-core finds nothing, and nothing leaves the screen."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -10,8 +8,7 @@ from playwright.async_api import Browser, Page
 from tests.browser.conftest import module_loop
 from tests.browser.factor_stations import STATIONS
 from tests.browser.factors import site_with_a_name
-from tests.browser.test_axe import findings
-from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE, WIDTHS
+from tests.browser.looking import axe_findings_anywhere, out_of_room_anywhere
 from tests.stage.program import Program
 
 
@@ -31,26 +28,11 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
 
 
 @pytest.mark.parametrize("station", STATIONS)
-async def test_a_page(named_site: Program, page: Page, station: str) -> None:
-    """WCAG 1.4.4 and 1.4.10: at each width, and with text of double size."""
+async def test_a_page(
+    named_site: Program, page: Page, station: str, subtests: pytest.Subtests
+) -> None:
     await STATIONS[station](page, named_site)
-    await _keep_pictures(page, station)
-    assert await findings(page) == []
-    for root in (16, 32):
-        for width in WIDTHS:
-            await page.set_viewport_size({"width": width, "height": 740})
-            await page.evaluate("(px) => document.documentElement.style.fontSize = `${px}px`", root)
-            assert await page.evaluate(TOO_WIDE) == [], f"{width} px, root {root} px"
-            assert await page.evaluate(ONE_LETTER_LINES) == [], f"{width} px, root {root} px"
-
-
-async def _keep_pictures(page: Page, station: str) -> None:
-    folder = os.environ.get("PAGE_PICTURES")
-    if not folder:
-        return
-    for width in (390, 1280):
-        await page.set_viewport_size({"width": width, "height": 844})
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            path = Path(folder) / f"{station}-{width}-{scheme}.png"
-            await page.screenshot(path=path, full_page=True)
+    with subtests.test("axe-core finds nothing"):
+        assert await axe_findings_anywhere(page) == []
+    with subtests.test("nothing leaves the screen"):
+        assert await out_of_room_anywhere(page, station) == []

@@ -1,28 +1,16 @@
-"""Every page in every language: nothing leaves the screen, and axe-core finds nothing."""
+"""A person chooses a language, and reads it as it is written. Room: `test_stations.py`."""
 
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 
-from deviceflow.config import Pages
 from tests.browser.conftest import module_loop
-from tests.browser.stations import STATIONS, neighbour, question_near
-from tests.browser.test_layout import ONE_LETTER_LINES, TOO_WIDE
-from tests.browser.walking import ask, axe_findings, sign_in, television
+from tests.browser.languages import MIRRORED, OTHERS, open_in
+from tests.browser.stations import neighbour, question_near
+from tests.browser.walking import ask, sign_in, television
 from tests.stage.program import Program
-
-MIRRORED = ["ar"]
-"""The language that is most unlike English on the screen: each page is looked at in it."""
-
-OTHERS = [tag for tag in Pages().languages if tag not in {"en", *MIRRORED}]
-"""The others take turns, one for each page; ALL_LANGUAGES=1 looks at each page in all of them."""
-
-OPENED = {name: visit for name, visit in STATIONS.items() if name != "foreign-form"}
-"""The pages that can be opened by their address. The other one is the answer to a form."""
 
 
 @module_loop()
@@ -34,34 +22,6 @@ async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     )
     yield await context.new_page()
     await context.close()
-
-
-def languages_for(station: str) -> list[str]:
-    """The languages in which a page is looked at."""
-    turn = list(OPENED).index(station) % len(OTHERS)
-    others = OTHERS if os.environ.get("ALL_LANGUAGES") else OTHERS[turn : turn + 1]
-    return [*MIRRORED, *others]
-
-
-async def open_in(page: Page, site: Program, tag: str, address: str) -> None:
-    """Open a page in a language, as after a link of a device."""
-    await page.request.get(f"{site.url}/device?ui_locales={tag}", max_redirects=0)
-    await page.goto(address)
-    assert await page.locator("html").get_attribute("lang") == tag
-
-
-@pytest.mark.parametrize("station", OPENED)
-async def test_a_page_in_every_language(shared_site: Program, page: Page, station: str) -> None:
-    """At 320 px (WCAG 1.4.10), with the menu of languages open and closed."""
-    await OPENED[station](page, shared_site)
-    address = page.url
-    for tag in languages_for(station):
-        await open_in(page, shared_site, tag, address)
-        assert await page.evaluate(TOO_WIDE) == [], tag
-        assert await page.evaluate(ONE_LETTER_LINES) == [], tag
-        await page.locator(".languages summary").click()
-        assert await page.evaluate(TOO_WIDE) == [], tag
-        assert await axe_findings(page) == [], tag
 
 
 async def test_a_person_chooses_a_language(shared_site: Program, browser: Browser) -> None:

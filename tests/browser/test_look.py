@@ -6,9 +6,8 @@ import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
 from tests.browser.conftest import module_loop, running_site
+from tests.browser.looking import WIDTHS, axe_findings_anywhere, keep_picture, screen, too_wide
 from tests.browser.stations import question_shown
-from tests.browser.test_axe import findings
-from tests.browser.test_layout import TOO_WIDE, WIDTHS, _keep_picture, _phone
 from tests.browser.walking import press
 from tests.stage.program import Program
 
@@ -29,7 +28,7 @@ def own_site() -> Iterator[Program]:
 @module_loop()
 async def page(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(
-        viewport=_phone(360),
+        viewport=screen(360),
         reduced_motion="reduce",
         extra_http_headers={"X-Forwarded-For": "198.51.100.9"},
     )
@@ -40,13 +39,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 async def test_it_can_be_read_and_fits(own_site: Program, page: Page) -> None:
     """By axe, and at every width, on light and dark pages."""
     await question_shown(page, own_site)
-    assert await findings(page) == []
+    assert await axe_findings_anywhere(page) == []
     for width in WIDTHS:
-        await page.set_viewport_size(_phone(width))
+        await page.set_viewport_size(screen(width))
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            await _keep_picture(page, f"own-look-{width}-{scheme}")
-        assert await page.evaluate(TOO_WIDE) == [], f"{width} px"
+            await keep_picture(page, f"own-look-{width}-{scheme}")
+        assert await too_wide(page) == [], f"{width} px"
 
 
 async def test_the_colour_is_used(own_site: Program, page: Page) -> None:

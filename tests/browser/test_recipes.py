@@ -39,6 +39,18 @@ async def test_decisions(site: Program, person: InBrowser, choice: Choice, outco
             assert ("tokens" if answer.has_tokens else answer.error) == outcome
 
 
+async def test_a_code_that_is_refused(site: Program, person: InBrowser) -> None:
+    wrong = ToDecide(
+        user_code="BBBB-BBBB",
+        verification_uri=f"{site.url}/device",
+        verification_uri_complete=None,
+        choice="approve",
+    )
+    assert person.can_guess
+    with pytest.raises(Undecided, match="refuses the code"):
+        await person.decide(wrong)
+
+
 async def test_a_page_that_is_not_in_the_recipe(
     site: Program, person: InBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

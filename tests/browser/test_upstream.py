@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import module_loop
-from tests.browser.test_axe import findings
+from tests.browser.looking import axe_findings_anywhere
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
 from tests.stage.checkout import DOCS
@@ -58,11 +58,11 @@ async def sign_in_at_provider(page: Page, name: str) -> None:
 async def test_axe_finds_nothing(site: Program, page: Page) -> None:
     """On the page with the button, and on the page that leads to the provider."""
     await page.goto(f"{site.url}/login?user_code=BCDF-GHJK")
-    assert await findings(page) == []
+    assert await axe_findings_anywhere(page) == []
     await page.route("**/login/upstream/acme", stay)
     await press(page, "Sign in with Acme")
     await expect_heading(page, "On the way to Acme")
-    assert await findings(page) == []
+    assert await axe_findings_anywhere(page) == []
 
 
 async def stay(route: Route) -> None:

@@ -1,6 +1,5 @@
 """What a person does in the browser, in few words."""
 
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.stage.program import Program
@@ -43,13 +42,3 @@ async def press(page: Page, button: str) -> None:
 
 async def expect_heading(page: Page, words: str) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text(words)
-
-
-async def axe_findings(page: Page) -> list[str]:
-    """What axe-core finds, best practices too: the rule, where, and why."""
-    results = await Axe().run(page)
-    return [
-        f"{rule['id']} {node['target']} {node['failureSummary']}"
-        for rule in results.response["violations"]
-        for node in rule["nodes"]
-    ]

@@ -84,6 +84,7 @@ def test_several_secrets(clients: Clients, stored: Stored) -> None:
         (("show", "nobody"), "there is no client nobody"),
         (("disable", "nobody"), "there is no client nobody"),
         (("enable", "nobody"), "there is no client nobody"),
+        (("cancel", "nobody"), "there is no client nobody"),
         (("rotate-secret", "nobody"), "there is no client nobody"),
         (("rotate-secret", "tv-app"), "not with a secret"),
     ],
@@ -107,6 +108,16 @@ def test_disable_and_enable(clients: Clients, stored: Stored, valkey: Valkey) ->
         assert (client.name, client.enabled) == ("Living-room TV", enabled)
         with valkey.client() as inside:
             assert inside.get(keyspace.REVISION) == str(number).encode()
+
+
+def test_cancel(clients: Clients, valkey: Valkey) -> None:
+    """One mark, above the newest number that a grant has; workers are told."""
+    with valkey.client() as inside:
+        inside.set(keyspace.SLOTS, 41)
+        result = clients("cancel", "tv-app")
+        assert result.stdout == "cancelled all waiting grants of tv-app\n"
+        assert inside.hgetall(keyspace.CLIENT_CANCELLATIONS) == {b"tv-app": b"%d" % (42 << 24)}
+        assert inside.get(keyspace.REVISION) == b"1"
 
 
 def test_set_leaves_what_it_does_not_name(clients: Clients, stored: Stored) -> None:

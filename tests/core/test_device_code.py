@@ -39,7 +39,7 @@ def test_what_was_sealed_is_what_is_opened(
     code = codes.seal(grant_id, expires_at, interval, client_id)
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", code)
     opened = codes.open(code.encode(), client_id.encode())
-    assert opened == DeviceCode(grant_id, expires_at, interval, key_id)
+    assert opened == DeviceCode(grant_id, expires_at, interval, key_id, client_id.encode())
     assert opened.slot == grant_id >> NONCE_BITS
 
 
@@ -106,7 +106,7 @@ def test_another_key_opens_nothing(secret: bytes) -> None:
 
 def test_an_older_key_still_opens_its_codes() -> None:
     newer = DeviceCodes([DeviceCodeKey(8, b"n" * KEY_BYTES), KEY])
-    assert newer.open(seal().encode(), b"tv-app") == DeviceCode(1, 2_000_000_000, 5, 7)
+    assert newer.open(seal().encode(), b"tv-app") == DeviceCode(1, 2_000_000_000, 5, 7, b"tv-app")
     assert CODES.open(newer.seal(1, 2, 5, "tv-app").encode(), b"tv-app") is None
 
 

@@ -31,6 +31,17 @@ def test_what_it_copies_is_there_and_not_ignored() -> None:
     assert {name for name in sources if f"\n!{name}\n" not in ignored} == set()
 
 
+def test_it_installs_only_what_is_pinned() -> None:
+    """Each file of a package by its hash; and deviceflow itself, for which nothing is fetched."""
+    installs = re.findall(r"pip install (.*)", CONTAINERFILE)
+    options = "--no-cache-dir --require-hashes --only-binary :all: -r"
+    assert [line.removesuffix(" \\") for line in installs] == [
+        f"{options} requirements.lock",
+        f"{options} requirements-build.lock",
+        "--no-cache-dir --no-deps dist/*.whl",
+    ]
+
+
 def test_it_runs_as_no_root_and_writes_to_one_folder() -> None:
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", CONTAINERFILE, re.MULTILINE)
     (volume,) = re.findall(r"^VOLUME (\S+)$", CONTAINERFILE, re.MULTILINE)

@@ -1,11 +1,17 @@
 """The rules of a client against phishing, as its devices meet them."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from deviceflow.config import Device, Phishing, Server
 from deviceflow.core.client import Client
+from deviceflow.core.grant import State
+from deviceflow.core.messages import DEVICE_CODE_GRANT
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.clients import StoredClients
+from deviceflow.store.mirror import Mirror
 from tests.stage.oauth import CLIENTS, Stage, Worker
 from tests.stage.waiting import until
 
@@ -107,3 +113,66 @@ async def test_a_new_client_of_the_store_has_no_barred_scope_either(stage: Stage
     await stage.redis.hset("df:clients", "new", record)
     assert (await worker.authorize("new", scope="admin")).error == "invalid_scope"
     assert (await worker.authorize("new", scope="openid")).status == 200
+
+
+async def cancel_all(*workers: Worker) -> None:
+    """An operator cancels all waiting grants of tv-app; every worker has heard of it."""
+    await ClientCancellations(workers[0].parts.connection, Mirror()).cancel("tv-app")
+    await until(lambda: all(worker.mirror.cancelled_below for worker in workers))
+
+
+@pytest.mark.parametrize("lane", [True, False])
+async def test_all_waiting_grants_of_a_client_are_cancelled(stage: Stage, *, lane: bool) -> None:
+    """At every worker, pending and approved ones; new ones, and those of others, go on."""
+    settings = msgspec.structs.replace(stage.settings, server=Server(lane=lane))
+    one, two = await stage.start_worker(settings), await stage.start_worker(settings)
+    pending, approved, other = [
+        (await one.authorize(client_id)).body for client_id in ("tv-app", "tv-app", "other-tv")
+    ]
+    await stage.people.approve(approved["user_code"])
+    await cancel_all(one, two)
+    for worker in (one, two):
+        for grant in (pending, approved):
+            assert (await worker.poll(grant["device_code"])).outcome == (400, "access_denied")
+        answer = await worker.poll(other["device_code"], "other-tv")
+        assert answer.error in {"authorization_pending", "slow_down"}
+    late = (await two.authorize()).body
+    await stage.people.approve(late["user_code"])
+    assert (await one.poll(late["device_code"])).status == 200
+    # A worker that starts knows it before its first answer.
+    three = await stage.start_worker(settings)
+    assert (await three.poll(pending["device_code"])).outcome == (400, "access_denied")
+    found = await three.parts.grants.find(pending["user_code"].replace("-", ""))
+    assert found is not None
+    assert found.state is State.CANCELLED
+
+
+@pytest.mark.parametrize("lane", [True, False])
+async def test_a_held_poll_is_answered_at_once(stage: Stage, *, lane: bool) -> None:
+    worker = await stage.start_worker(
+        msgspec.structs.replace(stage.settings, server=Server(lane=lane))
+    )
+    code = (await worker.authorize()).body["device_code"]
+    form = {"grant_type": DEVICE_CODE_GRANT, "device_code": code, "client_id": "tv-app"}
+    held = asyncio.create_task(worker.post("/oauth2/token", form, headers={"Prefer": "wait=30"}))
+    await until(lambda: code_is_held(worker))
+    await cancel_all(worker)
+    assert (await held).outcome == (400, "access_denied")
+
+
+def code_is_held(worker: Worker) -> bool:
+    """Whether the worker watches for the decision of a poll that it holds."""
+    return bool(worker.mirror._watchers)
+
+
+async def test_the_tokens_of_a_device_that_was_quicker_stay(stage: Stage) -> None:
+    """Its answer may have been lost: it gets the same tokens again."""
+    worker = await stage.start_worker()
+    grant = (await worker.authorize()).body
+    await stage.people.approve(grant["user_code"])
+    first = await worker.poll(grant["device_code"])
+    assert first.status == 200
+    await cancel_all(worker)
+    again = await worker.poll(grant["device_code"])
+    assert again.status == 200
+    assert again.body["refresh_token"] == first.body["refresh_token"]

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from deviceflow.config import GrantLimits, Server
 from deviceflow.core.user_code import LETTERS
+from deviceflow.policy import admission
 from tests.stage.oauth import Stage, Worker
 
 ISSUER = "http://127.0.0.1:8628"
@@ -203,6 +204,13 @@ async def test_a_short_address(stage: Stage) -> None:
     assert body["verification_uri_complete"] == complete
 
 
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer a refusal at once."""
+    monkeypatch.setattr(admission, "HOLD_BACK_S", 0.0)
+
+
+@pytest.mark.usefixtures("no_pause")
 async def test_too_many_starts(stage: Stage) -> None:
     """RFC 6585 4: 429 with Retry-After, before the request is looked at; polls go on."""
     limits = GrantLimits(starts_per_address=2)
@@ -225,8 +233,11 @@ async def test_too_many_starts(stage: Stage) -> None:
     assert (await worker.authorize(scope="admin")).status == 429, "from memory"
     assert (await worker.authorize("other-tv")).status == 200, "other clients go on"
     assert (await worker.poll(codes["device_code"])).error == "authorization_pending"
+    await stage.people.approve(codes["user_code"])
+    assert (await worker.poll(codes["device_code"])).status == 200
 
 
+@pytest.mark.usefixtures("no_pause")
 async def test_a_client_with_too_many_live_grants(stage: Stage) -> None:
     tv = msgspec.structs.replace(stage.settings.clients[0], live_grants=1)
     worker = await stage.start_worker(msgspec.structs.replace(stage.settings, clients=(tv,)))
@@ -239,6 +250,7 @@ async def test_a_client_with_too_many_live_grants(stage: Stage) -> None:
     assert (await worker.authorize()).status == 200
 
 
+@pytest.mark.usefixtures("no_pause")
 async def test_a_store_that_is_nearly_full(stage: Stage, worker: Worker) -> None:
     """New grants are refused early, as if the store was away; whoever has a code goes on."""
     codes = (await worker.authorize()).body

@@ -18,8 +18,10 @@ from deviceflow.core.client import Client
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.admission import (
+    HOLD_BACK_S,
     LATEST_TURN_S,
     LONGEST_MEMORY_S,
+    MOST_HELD_BACK,
     PRESSED_PAUSE_S,
     REMEMBERED,
     SHORTEST_MEMORY_S,
@@ -223,6 +225,28 @@ async def test_while_the_store_is_pressed_no_grant_is_started(
     assert [line["limit"] for line in lines] == ["start.store"] * 3
     load.now = ""
     assert await try_start(admission) is None
+
+
+async def test_refusals_are_answered_late_but_not_any_number(
+    admission: StartAdmission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, slept = asyncio.Event(), []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await over.wait()
+
+    monkeypatch.setattr("deviceflow.policy.admission.asyncio.sleep", sleep)
+    held_back = [asyncio.ensure_future(admission.hold_back()) for _ in range(MOST_HELD_BACK + 5)]
+    done, _ = await asyncio.wait(held_back, return_when=asyncio.FIRST_COMPLETED)
+    assert len(done) == 5
+    assert slept == [HOLD_BACK_S] * MOST_HELD_BACK
+    over.set()
+    await asyncio.wait(held_back)
+    monkeypatch.undo()
+    monkeypatch.setattr("deviceflow.policy.admission.HOLD_BACK_S", 0.0)
+    await admission.hold_back()
+    assert admission._held_back == 0
 
 
 # Stories, by the real script

@@ -9,6 +9,7 @@ import signal
 from collections import Counter
 from typing import Any
 
+from deviceflow.audit.system_user import system_user
 from tests.stage.process import Command, NewBrowser, NewDevice
 from tests.stage.program import Program
 from tests.stage.waiting import until_outside
@@ -61,15 +62,20 @@ def test_a_grant_from_its_start_to_the_end_of_the_device(
 def test_each_process_has_a_chain_and_ends_it_unless_it_is_killed(
     program: Program, command: Command
 ) -> None:
+    """And a reload is recorded, with the user who gave the command."""
     until_outside(lambda: len(lines(program, "chain.started")) == 2)
     os.kill(program.workers[0], signal.SIGKILL)
     until_outside(lambda: len(lines(program, "chain.started")) == 3)
     before, after = lines(program)[-2:]
     assert after["follows"] == f"{before['chain']}:{before['sequence']}"
+    places = ("--config", str(program.config), "--data-dir", str(program.data_dir))
+    assert command("reload", *places).returncode == 0
+    changed = wait_for(program, "server.changed")
+    assert (changed["way"], changed["by"]) == ("reload", system_user())
     program.end()
     counted = Counter(line["event"] for line in lines(program))
-    assert counted == {"chain.started": 3, "chain.ended": 2}
+    assert counted == {"chain.started": 6, "chain.ended": 5, "server.changed": 1}
     ended = command("audit", "verify", str(program.data_dir / "audit.jsonl"))
     assert ended.returncode == 0
-    assert ended.stdout.endswith("whole: 5 lines, 3 chains\n")
+    assert ended.stdout.endswith("whole: 12 lines, 6 chains\n")
     assert ended.stdout.count("open: it runs, was killed, or its end was cut off") == 1

@@ -7,11 +7,16 @@ from math import ceil
 from deviceflow.store.limits import LimitResult, Limits
 
 
+def _ignore(_: str) -> None:
+    return None
+
+
 class MemoryLimits(Limits):
     """Tries by name and key: their ids and when (s)."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.on_refusal = _ignore
         self.tries: dict[tuple[str, str], dict[str, float]] = {}
         self.ids = count()
 
@@ -37,6 +42,7 @@ class MemoryLimits(Limits):
             else:
                 wait = times[over] + window_s - now
             if wait > 0:
+                self.on_refusal(name)
                 return LimitResult(allowed=False, retry_after_s=ceil(wait))
         self.tries.setdefault((name, key), tries)[try_id or str(next(self.ids))] = now
         return LimitResult(allowed=True, retry_after_s=0)

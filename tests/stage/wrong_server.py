@@ -5,7 +5,7 @@ It stands for no server: it is small, slow and forgets. Its time is the test's.
 
 import json
 import secrets
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -15,6 +15,7 @@ from aiohttp import web
 
 from deviceflow.conformance.decisions import ToDecide, Undecided
 from tests.stage.wrong_proofs import NONCE, ProofReader, WrongProof
+from tests.stage.wrong_tokens import Granted, token_answer
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 CLIENTS = {"tv": "", "other": "", "printer": "a secret:%+"}
@@ -207,6 +208,8 @@ class WrongServer:
                     status = 200
                 if self.has("echo"):
                     body["error_description"] = 'unknown "\u00e9'
+            if self.has("refusals without a word") and status >= 400:
+                body = {}
             if not self.has("answers are kept"):
                 headers = {"Cache-Control": "no-store", **headers}
             kind = "text/html" if self.has("JSON as HTML") else "application/json"
@@ -389,39 +392,10 @@ class WrongServer:
         return grant.tokens
 
     def tokens_of(self, grant: OneGrant) -> dict[str, Any]:
-        refresh_token = secrets.token_urlsafe(32)
-        self.refresh_tokens[refresh_token] = grant
-        scope = grant.scope
-        alg = "none" if self.has("unsigned tokens") else "ES256"
-        claims = {
-            "iss": self.issuer,
-            "sub": "ada",
-            "aud": "api",
-            "client_id": grant.client_id,
-            "scope": scope,
-            "iat": int(self.clock()),
-            "exp": int(self.clock()) + 3600,
-            "jti": secrets.token_hex(8),
-        }
-        if self.has("tokens without claims"):
-            del claims["jti"]
-        if grant.jkt:
-            claims["cnf"] = {"jkt": "x" if self.has("another key in the token") else grant.jkt}
-        access_token = jwt({"alg": alg, "typ": "at+jwt"}, claims)
-        self.access_tokens[access_token] = grant
-        answer: dict[str, Any] = {
-            "access_token": access_token,
-            "token_type": "DPoP" if grant.jkt else "Bearer",
-            "expires_in": 31_536_000 if self.has("tokens for a year") else 3600,
-            "refresh_token": refresh_token,
-            "scope": "openid" if self.has("another scope is told") else scope,
-        }
-        if "openid" in scope.split():
-            known = {"iss": self.issuer, "sub": "ada", "aud": grant.client_id}
-            times = {"exp": 4_000_000_000, "iat": 1}
-            if self.has("an ID token for others"):
-                known["aud"] = "other"
-            answer["id_token"] = jwt({"alg": "ES256", "kid": "1"}, known | times)
+        subject = Granted(grant.client_id, grant.scope, grant.jkt)
+        answer = token_answer(self.has, self.issuer, int(self.clock()), subject)
+        self.refresh_tokens[answer["refresh_token"]] = grant
+        self.access_tokens[answer["access_token"]] = grant
         return answer
 
     def refresh(self, client_id: str, form: dict[str, str], jkt: str) -> dict[str, Any]:
@@ -474,6 +448,8 @@ class WrongServer:
             headers = {"WWW-Authenticate": "Bearer"}
             if self.has("no Bearer challenge"):
                 headers = {}
+            if self.has("an error without a token"):
+                headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return web.Response(status=401, headers=headers)
         if token not in self.access_tokens:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -493,9 +469,3 @@ class WrongServer:
             return self.jkt_of(request, token) == bound_to or self.has("no proof at userinfo")
         except WrongProof:
             return False
-
-
-def jwt(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    """A JWT with a made-up signature."""
-    parts = (json.dumps(header).encode(), json.dumps(claims).encode(), b"signature")
-    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)

@@ -87,6 +87,15 @@ async def test_only_so_many_run_at_a_time(line: HashingQueue, pool: ByHand) -> N
     assert line.waiting == 0
 
 
+async def test_without_a_wait_everybody_is_served(line: HashingQueue, pool: ByHand) -> None:
+    """A sender that has closed its end of the connection may still read."""
+    answer = asyncio.ensure_future(line.run(Sender("home", lambda: True), lambda: "first"))
+    await turns()
+    assert pool.began == ["first"]
+    await pool.end_one()
+    assert await answer == "first"
+
+
 async def test_addresses_take_turns(line: HashingQueue, pool: ByHand) -> None:
     crowd = await come(line, *((f"a{n}", "a") for n in range(6)))
     others = await come(line, ("b0", "b"), ("b1", "b"), ("c0", "c"))

@@ -15,6 +15,7 @@ from deviceflow.signing import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.account_marks import EVERYTHING
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.factors import FactorStore
@@ -41,6 +42,7 @@ ENDING = [
     keyspace.ENDS,
     keyspace.DECISIONS,
     keyspace.CLIENT_REVOCATIONS,
+    keyspace.CLIENT_CANCELLATIONS,
     keyspace.CHANGED_CLIENTS,
 ]
 
@@ -60,6 +62,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.notice_link,
     keyspace.upstream_answer,
     keyspace.upstream_sessions,
+    keyspace.ended_upstream,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
     lambda name: keyspace.reports("client", name),
@@ -147,6 +150,7 @@ async def fill(store: Store) -> None:
     signing_keys = SigningKeys(store.connection, store.installation, 60, is_usable, store.clock)
     await signing_keys.add_first(new_key("ES256", 1))
     await ClientRevocations(store.connection).revoke("tv")
+    await ClientCancellations(store.connection, store.mirror).cancel("tv")
     clients = StoredClients(store.connection)
     await clients.put(Client(client_id="tv", name="TV"))
     await clients.put_registration("tv", "hash")
@@ -159,7 +163,8 @@ async def fill(store: Store) -> None:
     answers = UpstreamAnswers(store.connection, store.installation)
     await answers.keep("state", {"code": "x"})
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
-    await upstream.note(ProviderSession("acme", "1", "sid"), "name")
+    await upstream.end(ProviderSession("acme", "1", "sid"))
+    await upstream.note(ProviderSession("acme", "1", "sid"), "name", store.clock())
     ada = await users.find("ada")
     assert ada is not None
     await users.end_until_now(ada, *EVERYTHING)

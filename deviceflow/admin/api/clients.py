@@ -7,13 +7,19 @@ from itertools import islice
 import structlog
 from aiohttp import web
 
-from deviceflow.admin.api.messages import ClientList, ClientResponse, RevokedClient
+from deviceflow.admin.api.messages import (
+    CancelledClient,
+    ClientList,
+    ClientResponse,
+    RevokedClient,
+)
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import api_response
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.audit.events import SecurityEvent, by_token
 from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client, Clients
+from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 
 MOST_ON_A_PAGE = 500
@@ -30,6 +36,7 @@ class ClientEndpoints:
 
     clients: Clients
     revocations: ClientRevocations
+    cancellations: ClientCancellations
     audit: Audit
 
     def routes(self) -> list[web.RouteDef]:
@@ -38,6 +45,7 @@ class ClientEndpoints:
             web.get("/clients", self.list),
             web.get("/clients/{client_id}", self.show),
             web.post("/clients/{client_id}/revoke", self.revoke),
+            web.post("/clients/{client_id}/cancel", self.cancel),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -59,6 +67,17 @@ class ClientEndpoints:
             SecurityEvent.CLIENT_DISCONNECTED, client_id=client_id, by=by_token(operator)
         )
         return api_response(RevokedClient(client_id=client_id))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel all grants of a client that have no tokens yet."""
+        client_id = self._client(request).client_id
+        await self.cancellations.cancel(client_id)
+        operator = request[OPERATOR]
+        log.info("client.grants_cancelled", client_id=client_id, operator=operator)
+        self.audit.record(
+            SecurityEvent.CLIENT_GRANTS_CANCELLED, client_id=client_id, by=by_token(operator)
+        )
+        return api_response(CancelledClient(client_id=client_id))
 
     def _client(self, request: web.Request) -> Client:
         client = self.clients.find(request.match_info["client_id"])

@@ -51,6 +51,16 @@ class ApiMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The base of all responses: a member that has no value is left out."""
 
 
+class AuditEvents(ApiMessage, kw_only=True):
+    """The newest security events, as the members of their lines (docs/operations/audit.md).
+
+    `source`: "file" for those of this host, "worker" for those of the worker that answers.
+    """
+
+    events: list[dict[str, str | int]]
+    source: Literal["file", "worker"]
+
+
 class ClientSummary(ApiMessage, kw_only=True):
     """The client of a grant. `verified`: whether an operator vouches for the name."""
 
@@ -129,6 +139,12 @@ class ClientList(ApiMessage, kw_only=True):
 
 class RevokedClient(ApiMessage, kw_only=True):
     """A client of which everything was ended that was approved before."""
+
+    client_id: str
+
+
+class CancelledClient(ApiMessage, kw_only=True):
+    """A client of which every grant was cancelled that had no tokens yet."""
 
     client_id: str
 

@@ -1,6 +1,6 @@
 """The device authorization request and its answer: RFC 8628 3.1 and 3.2."""
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
@@ -8,15 +8,17 @@ from deviceflow.conformance.check import Level, NotApplicable, check, require
 from deviceflow.conformance.site import Site, SiteAnswer
 from deviceflow.device.client_auth import Credentials
 
-_OK, _UNAUTHORIZED = 200, 401
+_OK, _BAD_REQUEST, _UNAUTHORIZED = 200, 400, 401
+_MOST_REDIRECTS = 5
 _ERROR_TEXT = frozenset(map(chr, range(0x20, 0x7F))) - {'"', "\\"}
 UNKNOWN = "nobody-has-registered-this-client"
 
 
 def refused(answer: SiteAnswer, what: str) -> None:
-    """Require an OAuth error and no codes."""
+    """Require a refusal, in whatever words."""
     require(not answer.members.get("device_code"), f"{what} is given codes")
-    require(bool(answer.error), f"{what} is answered {answer.summary}")
+    is_refused = bool(answer.error) or answer.status >= _BAD_REQUEST
+    require(is_refused, f"{what} is answered {answer.summary}")
 
 
 @check("8628-3.2-a", Level.MUST, "RFC 8628 3.2", "The answer has all required members")
@@ -124,6 +126,13 @@ async def wrong_secret(site: Site) -> str:
     return "a wrong secret and a missing one are invalid_client"
 
 
+@check("8628-3.2-g", Level.MUST, "RFC 8628 3.2", "A refusal is an OAuth error")
+async def error_in_json(site: Site) -> str:
+    answer = await site.send("POST", site.at.device_authorization, {"scope": "openid"})
+    require(bool(answer.error), f"a request without a client is answered {answer.summary}")
+    return f"a request without a client is answered {answer.summary}"
+
+
 @check("6749-5.2-a", Level.MUST, "RFC 6749 5.2", "invalid_client by Basic is 401 with a challenge")
 async def challenge(site: Site) -> str:
     wrong = Credentials(client_id=UNKNOWN, client_secret="x", auth_method="client_secret_basic")  # noqa: S106
@@ -151,9 +160,9 @@ async def get(site: Site) -> str:
     query = f"client_id={site.client.client_id}"
     answer = await site.send("GET", f"{site.at.device_authorization}?{query}")
     require(not answer.members.get("device_code"), "GET gives codes")
-    if answer.status < 400 and not answer.is_json:  # noqa: PLR2004
+    if answer.status < _BAD_REQUEST and not answer.is_json:
         return "GET gives a page for people"
-    require(answer.status >= 400, f"GET gives {answer.status}")  # noqa: PLR2004
+    require(answer.status >= _BAD_REQUEST, f"GET gives {answer.status}")
     return f"GET gives {answer.status}"
 
 
@@ -185,13 +194,11 @@ async def page_without_cors(site: Site) -> str:
 async def page_without_frames(site: Site) -> str:
     grant = await site.start()
     answer = await site.send("GET", grant.verification_uri, headers={"Accept": "text/html"})
-    for _ in range(5):
-        place = answer.headers.get("Location", "")
-        if not place.startswith(f"{urlsplit(grant.verification_uri).scheme}://") and place:
-            parts = urlsplit(grant.verification_uri)
-            place = f"{parts.scheme}://{parts.netloc}{place}"
-        if not place or urlsplit(place).netloc != urlsplit(grant.verification_uri).netloc:
+    place = grant.verification_uri
+    for _ in range(_MOST_REDIRECTS):
+        if "Location" not in answer.headers:
             break
+        place = urljoin(place, answer.headers["Location"])
         answer = await site.send("GET", place, headers={"Accept": "text/html"})
     policy = answer.headers.get("Content-Security-Policy", "")
     is_closed = "frame-ancestors" in policy or "X-Frame-Options" in answer.headers

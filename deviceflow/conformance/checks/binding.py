@@ -50,7 +50,6 @@ async def approved_of_nobody(site: Site) -> str:
     grant = await site.approved()
     answer = await site.poll(grant, Credentials(client_id=UNKNOWN))
     require(not answer.has_tokens, "an unknown client is given the tokens")
-    require(bool(answer.error), f"the answer is {answer.summary}")
     await site.poll(grant)
     return f"the answer is {answer.summary}"
 

@@ -91,4 +91,4 @@ async def keys(site: Site) -> str:
     found = [key for key in published or [] if isinstance(key, dict)]
     secret = sorted({member for key in found for member in _PRIVATE_MEMBERS & {*key}})
     require(not secret, f"keys have the members {', '.join(secret)}")
-    return f"{len(found)} public keys"
+    return f"none of the keys ({len(found)}) has a private part"

@@ -4,6 +4,7 @@ from deviceflow.conformance.check import Level, Unjudged, check, require
 from deviceflow.conformance.site import GRANT_TYPE, Site, SiteAnswer
 
 _BAD_REQUEST = 400
+_ANSWERS = ("authorization_pending", "slow_down", "access_denied", "expired_token")
 LONGEST_WAIT_S = 900
 """The check of the expiry waits as long as a code lives, but no longer than this."""
 
@@ -76,7 +77,9 @@ async def unknown_grant_type(site: Site) -> str:
 async def password_grant(site: Site) -> str:
     form = {"grant_type": "password", "username": "nobody", "password": "nothing"}
     answer = await site.post(site.at.token, form)
-    return _no_tokens(answer, "the password grant", "unsupported_grant_type", "unauthorized_client")
+    unknown = await site.post(site.at.token, {"grant_type": "urn:example:nothing"})
+    words = ("unsupported_grant_type", "unauthorized_client", unknown.error)
+    return _no_tokens(answer, "the password grant", *words)
 
 
 @check("8628-3.4-c", Level.MUST, "RFC 8628 3.4", "A poll names its client")
@@ -84,7 +87,9 @@ async def no_client(site: Site) -> str:
     grant = await site.start()
     form = {"grant_type": GRANT_TYPE, "device_code": grant.device_code}
     answer = await site.send("POST", site.at.token, form)
-    return _no_tokens(answer, "a poll without client_id", "invalid_request", "invalid_client")
+    is_refused = answer.error not in _ANSWERS and answer.status >= _BAD_REQUEST
+    require(is_refused, f"a poll without client_id is answered {answer.summary}")
+    return f"the answer is {answer.summary}"
 
 
 @check("6749-3.2-a", Level.MUST, "RFC 6749 3.2", "A poll is a POST")
@@ -92,12 +97,11 @@ async def get(site: Site) -> str:
     grant = await site.start()
     query = f"grant_type={GRANT_TYPE}&client_id={site.client.client_id}&device_code="
     answer = await site.send("GET", f"{site.at.token}?{query}{grant.device_code}")
-    require(answer.status >= _BAD_REQUEST, f"GET gives {answer.status}")
-    require(answer.error not in ("authorization_pending", "slow_down"), "GET is taken as a poll")
+    require(answer.error not in _ANSWERS and not answer.has_tokens, "GET is taken as a poll")
     return f"GET gives {answer.status}"
 
 
-@check("6749-3.2-b", Level.MUST, "RFC 6749 3.2", "A repeated parameter of a poll is refused")
+@check("6749-3.2-b", Level.SHOULD, "RFC 6749 3.2", "A repeated parameter of a poll is refused")
 async def repeated(site: Site) -> str:
     grant = await site.start()
     code = ("device_code", grant.device_code)

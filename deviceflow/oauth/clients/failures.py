@@ -49,7 +49,7 @@ class FailureThrottle:
         """Return for how many s more the guesser is shut out; 0 if it is not."""
         wait_s = self._left_s(guesser)
         if wait_s:
-            self._note(CLIENT_FAILURE)
+            self._note_again(CLIENT_FAILURE)
         return wait_s
 
     async def count(self, guesser: Guesser) -> int:
@@ -58,7 +58,7 @@ class FailureThrottle:
         May raise StoreUnavailable.
         """
         if self._left_s(guesser.address):
-            self._note(CLIENT_FAILURE_ADDRESS)
+            self._note_again(CLIENT_FAILURE_ADDRESS)
             return self._shut_out(guesser, CLIENT_FAILURE_ADDRESS.window_s)
         try:
             await count_try(self._limits, client_failure_counts(guesser.client_id, guesser.address))
@@ -71,6 +71,11 @@ class FailureThrottle:
             # soon the address may fail again.
             return self._shut_out(guesser, CLIENT_FAILURE_ADDRESS.window_s)
         return 0
+
+    def _note_again(self, rule: Rule) -> None:
+        """Note a refusal for which the store is not asked, and so counts none."""
+        self._limits.on_refusal(rule.name)
+        self._note(rule)
 
     def _note(self, rule: Rule) -> None:
         self._audit.record(SecurityEvent.LIMIT_REFUSED, outcome="failure", limit=rule.name)

@@ -99,6 +99,11 @@ class AiohttpProtocol(web.RequestHandler):
         return True
 
     @property
+    def client_has_ended(self) -> bool:
+        """Whether the client has hung up, or sends no more, which looks the same."""
+        return self._has_gone.is_set()
+
+    @property
     def _is_between_tasks(self) -> bool:
         """Whether a request's task is made and has not begun, or has ended just now."""
         return self._request_count > 0 and self._waiter is None

@@ -96,6 +96,7 @@ class HeldPolls:
         self._held: dict[object, _HeldPoll] = {}
         self._handed_over: dict[object, int] = {}
         self._by_share: Counter[str] = Counter()
+        mirror.on_cancellation(self._end_cancelled)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -154,6 +155,12 @@ class HeldPolls:
         held = self.by_grant.get(grant_id)
         if held is not None and held.announcement <= own:
             self.finish(held, PollAnswer.AUTHORIZATION_PENDING)
+
+    def _end_cancelled(self) -> None:
+        """Answer the polls of a client whose grants were cancelled all together."""
+        for held in [*self._held.values()]:
+            if self._mirror.is_cancelled(held.code.client_id, held.code.grant_id):
+                self.finish(held, PollAnswer.ACCESS_DENIED)
 
     def held_answer(
         self, transport: object, code: DeviceCode, wait: int, share: str = NO_SHARE

@@ -17,6 +17,7 @@ from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.device_code import NONCE_BITS, DeviceCode, DeviceCodes
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.grant import (
+    ACCESS_DENIED,
     AUTHORIZATION_PENDING,
     PENDING,
     POLL_ANSWERS,
@@ -62,6 +63,7 @@ class PollJudge:
     ) -> None:
         self._codes = codes
         self._mirror = mirror
+        self._cancelled_below = mirror.cancelled_below
         self._pace = pace
         self._clock = clock
         self._steady = steady
@@ -77,6 +79,9 @@ class PollJudge:
         if state is not PENDING:
             # The pace never delays a decided grant.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
+        # Nearly always empty: operators seldom cancel all grants of a client.
+        if self._cancelled_below and self._mirror.is_cancelled(client_id, code.grant_id):
+            return Verdict(ACCESS_DENIED, code)
         return self.keep_pace(code)
 
     def keep_pace(self, code: DeviceCode) -> Verdict:

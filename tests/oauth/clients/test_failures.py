@@ -267,3 +267,17 @@ async def test_guessers_fill_no_memory(
         assert await throttle.count(another) == FAILURE_WINDOW_S
         assert throttle.wait_s(another) == FAILURE_WINDOW_S
         assert len(throttle._shut_out_until) <= 3
+
+
+async def test_every_refusal_is_counted_by_its_limit(clock: Clock) -> None:
+    """Those that this worker remembers, too: the store is not asked for them."""
+    limits, refusals = MemoryLimits(clock), list[str]()
+    limits.on_refusal = refusals.append
+    throttle = FailureThrottle(limits, clock, Audit(recorder=Recorder.alone()))
+    await shut_out(throttle)
+    assert [throttle.wait_s(GUESSER) > 0 for _ in range(3)] == [True] * 3
+    assert refusals.count(CLIENT_FAILURE.name) == 1 + 3
+    limits.fill(CLIENT_FAILURE_ADDRESS.name, GUESSER.address, CLIENT_FAILURE_ADDRESS.limit)
+    for name in ("first", "second"):
+        await throttle.count(Guesser(GUESSER.address, name))
+    assert refusals.count(CLIENT_FAILURE_ADDRESS.name) == 1 + 1

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from deviceflow.callers import has_hung_up
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.poll.connection import MAX_SENT_AHEAD, missing_after
 from deviceflow.oauth.poll.door import REQUEST_TIMEOUT_S
@@ -748,3 +749,16 @@ async def test_what_is_sent_ahead_of_a_held_poll_is_limited(
     await peer.send(b"x")
     assert await peer.rest() == b""
     await turns_until(lambda: len(served.apps.polls.held) == 0)
+
+
+@pytest.mark.parametrize("end", ["close", "write_eof"])
+async def test_a_handler_knows_that_its_client_has_hung_up(
+    served: Served, slow: Slow, end: str
+) -> None:
+    """Nobody may be left to answer, so it need not begin what is expensive."""
+    async with await served.connect() as peer:
+        await peer.send(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        await slow.started.wait()
+        assert not has_hung_up(slow.request)
+        getattr(peer.writer, end)()
+        await turns_until(lambda: has_hung_up(slow.request))

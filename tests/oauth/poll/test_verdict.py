@@ -129,3 +129,17 @@ def test_an_answer(answer: PollAnswer) -> None:
         {"interval": interval} if interval else {}
     )
     assert response.headers.get("Retry-After") == (str(interval) if interval else None)
+
+
+def test_all_grants_of_a_client_are_cancelled_below_a_number(
+    judge: PollJudge, mirror: Mirror, code: bytes
+) -> None:
+    """Exactly those of this client with a lower id; a decision that is known goes first."""
+    mirror.adopt_cancellations({b"other": GRANT + 1, b"tv": GRANT})
+    assert judge.judge(code, b"tv").answer is PollAnswer.AUTHORIZATION_PENDING
+    mirror.adopt_cancellations({b"tv": GRANT + 1})
+    verdict = judge.judge(code, b"tv")
+    assert verdict.answer is PollAnswer.ACCESS_DENIED
+    assert verdict.code is not None
+    mirror.learn(GRANT, State.REDEEMED, NOW + 600)
+    assert judge.judge(code, b"tv").answer is None

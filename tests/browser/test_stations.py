@@ -1,0 +1,87 @@
+"""Every page of people in every state: it fits, axe-core finds nothing, it is an address.
+
+So is it in other languages. The way to a page is walked once, and then it is looked at.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.conftest import module_loop
+from tests.browser.languages import languages_for, open_in
+from tests.browser.looking import (
+    SCHEMES,
+    axe_findings,
+    axe_findings_anywhere,
+    lost_on_the_way,
+    out_of_room,
+    out_of_room_anywhere,
+    screen,
+    too_wide,
+)
+from tests.browser.stations import STATIONS
+from tests.stage.program import Program
+
+POSTED = {"foreign-form"}
+"""Answers to a POST, as docs/decisions/0015 lists them: they have no address of their own."""
+
+SHORT_LIVED = {"pause-sign-in"}
+"""Pauses of a few seconds. What such a page says later is in `tests/pages/test_pause.py`."""
+
+IN_THE_DOCS = {"question-abroad": "question", "devices": "devices"}
+"""The pages of which the documentation has pictures, in light and in dark."""
+
+
+@module_loop()
+async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
+    context = await browser.new_context(
+        viewport=screen(360),
+        reduced_motion="reduce",
+        extra_http_headers={"X-Forwarded-For": network},
+    )
+    yield await context.new_page()
+    await context.close()
+
+
+@pytest.mark.parametrize("station", STATIONS)
+async def test_a_page(
+    shared_site: Program,
+    page: Page,
+    station: str,
+    pictures: Path | None,
+    subtests: pytest.Subtests,
+) -> None:
+    await STATIONS[station](page, shared_site)
+    if pictures and station in IN_THE_DOCS:
+        await _picture(page, pictures / IN_THE_DOCS[station])
+    with subtests.test("nothing leaves the screen"):
+        assert await out_of_room_anywhere(page, station) == []
+    with subtests.test("axe-core finds nothing"):
+        assert await axe_findings_anywhere(page) == []
+    if station not in POSTED | SHORT_LIVED:
+        with subtests.test("it is an address"):
+            assert await lost_on_the_way(page) == []
+    if station not in POSTED:
+        address = page.url
+        for tag in languages_for(list(STATIONS).index(station)):
+            with subtests.test("in another language", tag=tag):
+                await open_in(page, shared_site, tag, address)
+                await _expect_room_and_access(page)
+
+
+async def _expect_room_and_access(page: Page) -> None:
+    """At 320 px (WCAG 1.4.10), with the menu of languages closed and open."""
+    await page.set_viewport_size({"width": 320, "height": 640})
+    assert await out_of_room(page) == []
+    await page.locator(".languages summary").click()
+    assert await too_wide(page) == []
+    assert await axe_findings(page) == []
+
+
+async def _picture(page: Page, path: Path) -> None:
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        name = path.name if scheme == "light" else f"{path.name}-dark"
+        await page.screenshot(path=path.with_name(f"{name}.png"), full_page=True)
