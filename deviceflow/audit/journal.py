@@ -133,7 +133,8 @@ def _fitting(facts: Facts) -> Facts:
     for name, value in facts.items():
         if isinstance(value, str):
             text = value[:LONGEST_TEXT].encode("utf-8", "replace").decode()
-            facts[name] = text  # type: ignore[literal-required]
+            if text != value:
+                facts[name] = text  # type: ignore[literal-required]
     return facts
 
 

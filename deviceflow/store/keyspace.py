@@ -226,6 +226,14 @@ def upstream_sessions(name: str) -> str:
     return f"df:b:{name}"
 
 
+def ended_upstream(name: str) -> str:
+    """Return the key of the time at which a provider has ended one of its sessions.
+
+    It ends when no sign-in of that time is on its way any more. Owner: `upstream_sessions`.
+    """
+    return f"df:be:{name}"
+
+
 def limit(kind: str, name: str) -> str:
     """Return the key of a sorted set, tries by time. It ends with its window. Owner: `limits`."""
     return f"df:l:{kind}:{name}"

@@ -66,6 +66,11 @@ def test_a_line_says_what_happened(audit: Audit, clock: Clock) -> None:
     }
 
 
+def test_a_success_is_not_spelled_out(audit: Audit) -> None:
+    audit.record(SecurityEvent.SERVER_CHANGED, outcome="success", reason="")
+    assert newest(audit).keys().isdisjoint({"outcome", "reason"})
+
+
 def test_texts_that_strangers_send_fit_into_a_line(audit: Audit) -> None:
     audit.record(SecurityEvent.CLIENT_REFUSED, client_id="\ud800" + '"\n' * 5000)
     text = audit.recent[-1]

@@ -143,6 +143,13 @@ client_id = "typed"
 name = "Bank terminal"
 scopes = ["profile"]
 verification_uri_complete = false
+
+[[clients]]
+client_id = "far"
+name = "Living-room TV"
+scopes = ["profile"]
+if_far = "retype"
+interval_s = 1
 """
 NETWORKS = pytest.StashKey["count[int]"]()
 LONG_NAME = "llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"

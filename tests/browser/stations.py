@@ -199,6 +199,14 @@ async def question_outdated(page: Page, site: Program) -> None:
     await expect(page.get_by_role("alert")).to_be_visible()
 
 
+async def question_retype(page: Page, site: Program) -> None:
+    """The device is far away: the person has typed another code once more."""
+    await ask(page, site, stranger(site, "far").user_code)
+    await page.get_by_label("Type the code").fill("BBBB-BBBB")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
 async def approved(page: Page, site: Program) -> None:
     await question(page, site)
     await press(page, "Approve")
@@ -384,6 +392,7 @@ STATIONS: dict[str, Visit] = {
     "question-outdated": question_outdated,
     "question-choice": question_choice,
     "question-all-optional": question_all_optional,
+    "question-retype": question_retype,
     "approved": approved,
     "approved-choice": approved_choice,
     "denied-long": denied_long,

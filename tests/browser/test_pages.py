@@ -71,6 +71,23 @@ async def test_an_unticked_scope_is_not_granted(site: Program, page: Page) -> No
     assert "refresh_token" not in tokens
 
 
+async def test_a_code_is_typed_once_more_with_the_enter_key(site: Program, page: Page) -> None:
+    """The key approves nothing but the right code, and to deny needs none."""
+    near, far = television(site, "far"), television(site, "far")
+    await ask(page, site, far.user_code)
+    await page.get_by_label("Type the code").fill("BBBB-BBBB")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    assert far.outcome() == "authorization_pending"
+    await page.get_by_label("Type the code").fill(far.user_code.lower())
+    await page.keyboard.press("Enter")
+    await expect_heading(page, CONNECTED)
+    assert far.poll(wait=30).body["scope"] == "profile"
+    await ask(page, site, near.user_code)
+    await press(page, "Deny")
+    await expect_heading(page, DENIED)
+
+
 async def test_a_second_click_on_approve_shows_the_same_end(site: Program, page: Page) -> None:
     tv = television(site)
     await ask(page, site, tv.user_code)

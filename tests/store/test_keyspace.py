@@ -62,6 +62,7 @@ NAMED: list[Callable[[str], str]] = [
     keyspace.notice_link,
     keyspace.upstream_answer,
     keyspace.upstream_sessions,
+    keyspace.ended_upstream,
     lambda name: keyspace.used("dpop", name),
     lambda name: keyspace.limit("guess", name),
     lambda name: keyspace.reports("client", name),
@@ -162,7 +163,8 @@ async def fill(store: Store) -> None:
     answers = UpstreamAnswers(store.connection, store.installation)
     await answers.keep("state", {"code": "x"})
     upstream = UpstreamSessions(store.connection, store.installation, 60, store.clock)
-    await upstream.note(ProviderSession("acme", "1", "sid"), "name")
+    await upstream.end(ProviderSession("acme", "1", "sid"))
+    await upstream.note(ProviderSession("acme", "1", "sid"), "name", store.clock())
     ada = await users.find("ada")
     assert ada is not None
     await users.end_until_now(ada, *EVERYTHING)

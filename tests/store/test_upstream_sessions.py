@@ -16,7 +16,7 @@ def index(each_store: Store) -> UpstreamSessions:
 
 async def begun(store: Store, index: UpstreamSessions, origin: ProviderSession) -> str:
     session_id = await store.sessions.start(Session("ada", "sub-ada", 1))
-    await index.note(origin, store.sessions.name_of(session_id))
+    assert await index.note(origin, store.sessions.name_of(session_id), store.clock())
     return session_id
 
 
@@ -58,3 +58,16 @@ async def test_what_ended_by_itself_is_no_longer_listed(
         each_store.clock.now += 60
     (key,) = await each_store.connection.command("KEYS", index._keys(ADA)[-1])
     assert await each_store.connection.command("ZCARD", key) == 2
+
+
+async def test_a_logout_during_the_sign_in_is_found(
+    each_store: Store, index: UpstreamSessions
+) -> None:
+    """It comes before the session is listed, so it finds none. A later sign-in is another one."""
+    began = each_store.clock()
+    assert await index.end(ADA) == 0
+    assert not await index.note(ADA, "name", began)
+    assert await index.note(ADA._replace(sid="s-2"), "name", began)
+    assert await index.note(ADA._replace(sid=""), "name", began)
+    each_store.clock.now += 2
+    assert await index.note(ADA, "name", each_store.clock())

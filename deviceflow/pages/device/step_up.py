@@ -68,6 +68,7 @@ class StepUpPage:
         context = {
             "user_code": code,
             "heading": _heading(lacks, client),
+            "is_verified": client.verified,
             "lead": _lead(lacks, max_age_s),
             "has_way": has_way,
             "lacks": lacks.value,

@@ -141,6 +141,30 @@ async def test_its_life(worker: Worker) -> None:
     await becomes(worker, client["client_id"], 401)
 
 
+async def test_a_registrant_cannot_touch_the_operators_rules(worker: Worker) -> None:
+    """Neither at the registration nor by a change: these are no metadata of RFC 7591."""
+    rules = {
+        "device": True,
+        "approval_networks": ["0.0.0.0/0"],
+        "if_far": "show",
+        "sign_in": "any",
+        "verified": True,
+    }
+    client = await register(worker, **rules)
+    stored = await worker.parts.stored_clients.find(client["client_id"])
+    assert stored is not None
+    assert not stored.verified
+    assert not stored.restricts_grants
+    strict = msgspec.structs.replace(
+        stored, device=False, approval_networks=("192.0.2.0/24",), if_far="refuse"
+    )
+    await worker.parts.stored_clients.put(strict)
+    path, token = f"{REGISTER}/{client['client_id']}", client["registration_access_token"]
+    wanted = PUBLIC | {"client_id": client["client_id"]} | rules
+    assert (await ask(worker, "PUT", path, token, wanted)).status == 200
+    assert await worker.parts.stored_clients.find(client["client_id"]) == strict
+
+
 async def test_its_tokens_end_with_it(worker: Worker, people: People) -> None:
     client = await register(worker)
     await becomes(worker, client["client_id"], 200)

@@ -174,3 +174,14 @@ async def test_a_client_that_wants_nothing_is_not_held_up(ada: Browser, store: S
     assert ada.answer.url.path == "/device/confirm"
     answer = await ada.open(f"/device/step-up?user_code={SHOWN}")
     assert answer.headers["Location"] == f"/device/confirm?user_code={SHOWN}"
+
+
+async def test_a_name_that_nobody_has_verified_is_no_reason_to_prove_more(
+    open_browser: OpenBrowser, store: Store
+) -> None:
+    """By a rule for all clients, one that has registered itself may ask for a second factor."""
+    ada = await at_question(open_browser, store, replace(STRICT, verified=False))
+    assert "wants a second factor" in ada.text
+    assert "Nobody has verified this name" in ada.text
+    ada = await at_question(open_browser, store, STRICT)
+    assert "Nobody has verified this name" not in ada.text

@@ -106,6 +106,7 @@ class UpstreamCallback:
 
     async def end(self, request: web.Request) -> web.Response:
         """Start a session for the person whom the provider names, or say why there is none."""
+        since = self.clock()
         provider = provider_of(request, self.providers)
         answer = await self._answer(request, provider)
         code = self.codes.carry(self.detours.code(request, answer.state))
@@ -125,7 +126,9 @@ class UpstreamCallback:
         started = await self.session_start.begin(visitor, session, code)
         origin = ProviderSession(provider.upstream.id, identity.whose.subject, identity.sid)
         name = self.session_start.sessions.name_of(started.session_id)
-        await self.upstream_sessions.note(origin, name)
+        if not await self.upstream_sessions.note(origin, name, since):
+            await self.session_start.sessions.end(started.session_id)
+            return see_other(request, "/login", code, notice="ended")
         self.detours.forget_code(request, started.response, answer.state)
         self.recorder.count(table.SIGN_INS, "succeeded")
         self.audit.record(SecurityEvent.SIGN_IN_SUCCEEDED, sub=account.sub, way=_way(provider))
@@ -213,6 +216,7 @@ class UpstreamCallback:
             acr=identity.acr,
             upstream=UpstreamSession(provider.upstream.id, hint),
             mark=account.marks.sessions,
+            credential=account.file_credential,
         )
 
 

@@ -1,8 +1,12 @@
 """Logout by the provider's server."""
 
+from typing import Any
+from unittest import mock
+
 import pytest
 from structlog.testing import capture_logs
 
+from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
 from tests.pages.sign_in.upstream.conftest import Person, Site
 from tests.stage.provider import FOREIGN_KEY, GONE, Lies
 
@@ -65,6 +69,23 @@ async def test_it_ends_a_sign_in_that_is_on_its_way(site: Site) -> None:
     assert marked.marks.devices == 0, "devices go on"
     person, _ = await signed_in(site)
     assert await is_signed_in(person)
+
+
+async def test_it_ends_a_sign_in_of_its_session_that_is_on_its_way(site: Site) -> None:
+    """The logout comes while the answer of the provider is fetched."""
+    person = site.person()
+    site.provider.person["sid"] = "s-1"
+    sessions, note = site.worker.parts.upstream_sessions, UpstreamSessions.note
+
+    async def slow(index: UpstreamSessions, *arguments: Any) -> bool:  # noqa: ANN401, as note's
+        await sessions.end(ProviderSession("acme", "", "s-1"))
+        return await note(index, *arguments)
+
+    with mock.patch.object(UpstreamSessions, "note", slow):
+        answer = await person.sign_in_upstream()
+    assert answer.headers["Location"] == "/login?notice=ended"
+    assert await site.stage.keys("df:s:*") == []
+    assert (await person.sign_in_upstream()).status == 303
 
 
 async def test_a_token_counts_once(site: Site) -> None:
