@@ -269,6 +269,7 @@ def cancel_grants(settings: Settings, client_id: str) -> None:
         _existing(settings, await StoredClients(connection).find(client_id), client_id)
         await ClientCancellations(connection, Mirror()).cancel(client_id)
         click.echo(f"cancelled all waiting grants of {client_id}")
+        await record_command(settings, SecurityEvent.CLIENT_GRANTS_CANCELLED, client_id=client_id)
 
     with_store(settings, work, changes=True)
 

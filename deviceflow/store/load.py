@@ -24,7 +24,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 
 LOAD_LOOK_S = 2.0
-SLOW_S = 0.5
+SLOW_S = 1.0
 LONGEST_WAIT_S = 1.0
 RELIEF = 0.05
 """A part of `maxmemory`. Without it, new grants would stop and go on at each look."""

@@ -23,6 +23,7 @@ def test_each_change_of_a_client_is_recorded(clients: Clients, tmp_path: Path) -
     rotated = clients("rotate-secret", "radio").stdout.strip()
     clients("set", "radio", "--name", "Kitchen", "--publisher", "Nebula")
     clients("revoke", "radio")
+    clients("cancel", "radio")
     clients("remove", "radio")
     clients("show", "tv-app")
     found = lines(tmp_path)
@@ -33,6 +34,7 @@ def test_each_change_of_a_client_is_recorded(clients: Clients, tmp_path: Path) -
         ("client.changed", "secret rotated"),
         ("client.changed", "name publisher"),
         ("client.disconnected", None),
+        ("client.grants_cancelled", None),
         ("client.removed", None),
     ]
     assert {line["client_id"] for line in changes} == {"radio"}

@@ -233,6 +233,8 @@ async def test_too_many_starts(stage: Stage) -> None:
     assert (await worker.authorize(scope="admin")).status == 429, "from memory"
     assert (await worker.authorize("other-tv")).status == 200, "other clients go on"
     assert (await worker.poll(codes["device_code"])).error == "authorization_pending"
+    await stage.people.approve(codes["user_code"])
+    assert (await worker.poll(codes["device_code"])).status == 200
 
 
 @pytest.mark.usefixtures("no_pause")

@@ -4,6 +4,7 @@ The fakes extend the store's classes, so that mypy holds their signatures to the
 rules of a grant come from `core.grant`, as they do in the store.
 """
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,15 +56,23 @@ def open_browser(
     aiohttp_client: Any,  # noqa: ANN401, its type has changed with every release of the plugin
     make_app: MakeApp,
     settings: Settings,
-) -> OpenBrowser:
-    """A new browser of somebody at our pages, with other settings where a test has them."""
+    store: Store,
+) -> Iterator[OpenBrowser]:
+    """A new browser of somebody at our pages, with other settings where a test has them.
+
+    At the end, no secret that one of them has seen may be in the audit.
+    """
+    made: list[Browser] = []
 
     async def make(other: Settings | None = None) -> Browser:
         used = other or settings
         host = urlsplit(used.issuer_url).netloc
-        return Browser(await aiohttp_client(make_app(used)), host)
+        made.append(Browser(await aiohttp_client(make_app(used)), host))
+        return made[-1]
 
-    return make
+    yield make
+    for browser in made:
+        assert browser.secrets.found_in(store.audit.recent) == set(), "a secret is in the audit"
 
 
 @pytest.fixture

@@ -127,3 +127,15 @@ async def test_a_sign_in_that_is_not_enough(
     await browser.follow()
     line = newest(store)
     assert (line["event"], line["reason"]) == ("step_up.required", "second_factor")
+
+
+async def test_the_look_for_secrets_would_find_one(ada: Browser, store: Store) -> None:
+    """`open_browser` looks after every test of the pages, for all that a browser has seen."""
+    store.grants.add(CODE)
+    await ada.enter(SHOWN)
+    seen = ada.secrets.values
+    assert {CODE, SHOWN} <= seen
+    assert len(seen) >= 4, "the session, and the token of a form"
+    for secret in seen:
+        line = b'{"reason":"so it is: %b"}' % secret.lower().encode()
+        assert secret in ada.secrets.found_in([line])

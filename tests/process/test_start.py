@@ -29,7 +29,8 @@ def refused(command: Command) -> Refused:
         ports = ("--port", "0", "--admin-port", "0", "--data-dir", "data")
         ended = command("serve", *ports, *options)
         assert (ended.returncode, ended.stdout) == (1, ""), ended
-        (line,) = ended.stderr.splitlines()
+        *warnings, line = ended.stderr.splitlines()
+        assert all("--redis-url: every user of this host" in each for each in warnings)
         assert line.startswith("deviceflow: ")
         return line
 

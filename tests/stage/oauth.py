@@ -35,6 +35,7 @@ from deviceflow.store.mirror import Mirror
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
+from tests.stage.audited import SeenSecrets
 from tests.stage.clock import Clock
 from tests.stage.described import Description
 from tests.stage.valkey import admin_of, open_connection
@@ -147,6 +148,7 @@ class Worker:
         self.mirror = parts.mirror
         self.feed = parts.feed
         self.described = Description(parts.settings)
+        self.secrets = SeenSecrets()
 
     @property
     def port(self) -> int:
@@ -172,6 +174,8 @@ class Worker:
             assert response.headers["Pragma"] == "no-cache"
             assert "Set-Cookie" not in response.headers
             answer = Answer(response.status, response.headers, json.loads(text))
+            self.secrets.add_fields(options.get("data"))
+            self.secrets.add_fields(answer.body)
             self.described.check(method, path, *answer.outcome)
             return answer
 
@@ -304,9 +308,16 @@ class Stage:
         grants = Grants(connection, installation, mirror, slots, devices, self.clock)
         users = Users(connection, self.settings.users)
         self._stack.callback(users.close)
+        self._stack.callback(self._look_for_secrets)
         sessions = Sessions(connection, installation, 3600)
         self.people = People(grants, users, sessions, self.workers)
         return self
+
+    def _look_for_secrets(self) -> None:
+        """At the end of a test: the audit of no worker has a secret that a device has seen."""
+        for worker in self.workers:
+            found = [each.secrets.found_in(worker.parts.audit.recent) for each in self.workers]
+            assert set().union(*found) == set(), "a secret is in the audit"
 
     async def start_worker(
         self, settings: Settings | None = None, *, admin_tokens: AdminTokens | None = None

@@ -44,6 +44,7 @@ from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import NamedSession, Session, Sessions
 from deviceflow.store.users import Account, Users
 from deviceflow.upstream.providers import Providers
+from tests.stage.audited import SeenSecrets
 from tests.stage.limits import MemoryLimits
 
 NOW = 1_793_887_400  # 5 November 2026, 14:03 UTC
@@ -477,6 +478,7 @@ class Browser:
         self.host = host
         self.page = ""
         self.answer: ClientResponse
+        self.secrets = SeenSecrets()
 
     async def open(self, path: str | URL, **options: Any) -> ClientResponse:  # noqa: ANN401
         return await self._go("GET", path, **options)
@@ -548,6 +550,9 @@ class Browser:
         options["headers"] = {"Host": self.host} | dict(options.get("headers") or {})
         self.answer = await self.client.request(method, path, **options)
         self.page = await self.answer.text()
+        self.secrets.add_fields(options.get("data"))
+        self.secrets.add_fields(self.hidden)
+        self.secrets.add(cookie.value for cookie in self.answer.cookies.values())
         return self.answer
 
 
