@@ -61,7 +61,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return (os.cpu_count() or 1) + 1
 
 
-SLOW = ("process", "install", "interop", "browser")
+SLOW = ("process", "install", "interop", "browser", "histories")
 """Folders whose files take minutes. They come first, so that none of them is left for the end."""
 
 

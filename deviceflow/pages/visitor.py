@@ -119,16 +119,15 @@ class Visitors:
     async def _person(self, request: web.Request, session_id: str) -> Person | None:
         """Find who signed in; an account disabled or replaced since then is signed out at once.
 
-        So is one whose sessions were ended since the sign-in began, and one for whom an
-        authenticating proxy no longer vouches, but for somebody else.
+        So is one whose sessions were ended since the sign-in began, or whose password was changed
+        in the file, and one for whom an authenticating proxy no longer vouches, but for somebody
+        else.
         """
         session = await self.sessions.get(session_id)
         if session is None:
             return None
         account = await self.users.find(session.username)
-        if account is None or account.disabled or account.sub != session.sub:
-            return None
-        if not account.marks.allow_session(session.mark, session.auth_time):
+        if account is None or not account.allows_session(session):
             return None
         if self.vouched.contradicts(request, account.username):
             return None

@@ -42,7 +42,8 @@ class Session(msgspec.Struct, frozen=True):
     `amr`: the methods (RFC 8176). `acr`: the level of assurance (OpenID Connect Core 2). `browser`:
     a stored `DeviceDescription`. `address`: where the person signed in. `upstream`: for a person
     who has signed in at a provider. `mark`: the account's for sessions when the sign-in began
-    (`core.account_marks`), None if an older version began it.
+    (`core.account_marks`), None if an older version began it. `credential`: the account's
+    `file_credential` then, '' for a user of the store.
     """
 
     username: str
@@ -54,6 +55,7 @@ class Session(msgspec.Struct, frozen=True):
     address: str = ""
     upstream: UpstreamSession | None = None
     mark: int | None = None
+    credential: str = ""
 
 
 class NamedSession(NamedTuple):

@@ -22,6 +22,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from deviceflow.config import User
+from deviceflow.core import base64url
 from deviceflow.core.account_marks import NO_MARKS, AccountMarks
 from deviceflow.core.claims import Subject
 from deviceflow.core.clock import SteadyClock
@@ -41,6 +42,7 @@ from deviceflow.store.factors import remove_factors
 from deviceflow.store.hashing import ANYBODY, HashingBusy, HashingQueue, Sender
 from deviceflow.store.password_costs import Naming, PasswordCosts, any_name, cost_of_hash
 from deviceflow.store.records import RecordKind, read_record, write_record
+from deviceflow.store.sessions import Session
 from deviceflow.store.shared_trips import SharedTrips
 
 NO_PASSWORD = ""
@@ -66,6 +68,26 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     source: Literal["file", "store"] = "store"
     upstream: tuple[UpstreamSubject, ...] = ()
     marks: AccountMarks = NO_MARKS
+
+    @property
+    def file_credential(self) -> str:
+        """What a session of a user of the file notes: it ends when the password there changes.
+
+        Empty for a user of the store: a command has changed that password, and set a mark.
+        """
+        if self.source == "store":
+            return ""
+        digest = blake2b(self.password_hash.encode(), digest_size=9, person=b"df-file-cred")
+        return base64url.encode(digest.digest())
+
+    def allows_session(self, session: Session) -> bool:
+        """Return whether a session still signs the person in."""
+        is_same = self.sub == session.sub and not self.disabled
+        # One side is empty for a user of the store, and in a session of an older version.
+        own, noted = self.file_credential, session.credential
+        has_same_password = not own or not noted or own == noted
+        is_good = self.marks.allow_session(session.mark, session.auth_time)
+        return is_same and has_same_password and is_good
 
     def allows(self, subject: Subject) -> bool:
         """Return whether what the person approved as `subject` still gives access."""
@@ -228,6 +250,8 @@ class Users:
     async def remove_unreadable(self, name: str) -> bool:
         """Remove a user whose record cannot be read, by its stored name. False if it is gone."""
         is_removed = await self._connection.command("HDEL", keyspace.USERS, name)
+        if name not in self._from_file:
+            await forget_marks(self._connection, name)
         # The record has the subject, so it is found by the name that it leads to.
         subjects = await self._connection.command("HGETALL", keyspace.SUBJECTS)
         for sub, username in subjects.items():

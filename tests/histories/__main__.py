@@ -77,7 +77,7 @@ def run_planted(names: tuple[str, ...], seconds: float, seed: int) -> None:
     """Plant mistakes into the servers, and say how long the checker takes to find each."""
     missed = []
     for name in names or BUGS:
-        plan = Plan(SINGLE, seconds, seed=seed, stops_at_once=True)
+        plan = Plan(SINGLE, seconds, seed=seed, orders_s=1.0, stops_at_once=True)
         summary = asyncio.run(run(plan, FOLDER / "planted" / name, variables=variables(name)))
         if summary.first_at is None:
             missed.append(name)

@@ -1,7 +1,7 @@
 """Mistakes that a run plants into the servers, to show that the checker finds them.
 
-A mistake is planted from outside, when a host's Python starts (`launch/sitecustomize.py`). Nothing
-in the package knows of it.
+A mistake is planted from outside, when the Python of a host or a command starts
+(`launch/sitecustomize.py`). Nothing in the package knows of it.
 """
 
 import os
@@ -16,6 +16,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import ClaimedBy, Event, State
 from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.store import scripts
+from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.feed import Feed
 from deviceflow.store.grants import Grants
@@ -124,12 +125,16 @@ def revocation_forgotten() -> None:
 
 
 def disabled_not_checked() -> None:
-    """The devices of a disabled person get tokens."""
+    """The devices of a disabled person are not disconnected, and get tokens."""
 
     async def may_sign_in(*_: object) -> bool:
         return True
 
+    async def disconnect_all(*_: object) -> int:
+        return 0
+
     _replace(Users, "may_sign_in", may_sign_in)
+    _replace(Devices, "disconnect_all", disconnect_all)
 
 
 def whole_scope() -> None:

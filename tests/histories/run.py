@@ -24,7 +24,7 @@ from tests.histories.wire import Wire
 from tests.stage.waiting import end
 
 LOOK_S = 5.0
-WIND_DOWN_S = 2 * max(LIFETIMES_S.values())
+WIND_DOWN_S = 4 * max(LIFETIMES_S.values())
 """How long the processes may take to end what they have begun."""
 
 
@@ -78,7 +78,7 @@ async def run(
 ) -> Summary:
     """Carry out a plan. `folder` keeps the history and the logs of the hosts.
 
-    `variables`: what is in the environment of the hosts.
+    `variables`: what is in the environment of hosts and commands.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240, nothing else runs yet
     summary, began = Summary(plan), time.monotonic()

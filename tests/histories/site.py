@@ -56,7 +56,7 @@ class Site:
 
     `front`: the path for clients, to the hosts in turn. `doors`: to each of them. `store_paths`: of
     each host, or empty. `clocks`: files that turn the clock of each host; empty where libfaketime
-    is not installed.
+    is not installed. `variables`: what hosts and commands have in their environment.
     """
 
     kind: str
@@ -67,6 +67,7 @@ class Site:
     hosts: list[Host] = field(default_factory=list)
     store_paths: list[Path] = field(default_factory=list)
     clocks: list[FilePath] = field(default_factory=list)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def store_url(self) -> str:
@@ -102,7 +103,7 @@ class Site:
             *words,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env=environment(),
+            env=environment() | dict(self.variables),
         )
         try:
             return await process.wait()
@@ -127,13 +128,13 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """Run a site, as long as the block lasts. The hosts' logs are left in `logs`.
 
-    `variables`: what is in the environment of the hosts.
+    `variables`: what is in the environment of hosts and commands.
     """
     async with AsyncExitStack() as stack:
         folder = FilePath(stack.enter_context(TemporaryDirectory(prefix="df-")))
         store = await asyncio.to_thread(stack.enter_context, make_store(kind))
         ports = [free_port() for _ in range(HOSTS)]
-        site = Site(kind, store, folder, front=Path(*ports))
+        site = Site(kind, store, folder, front=Path(*ports), variables=variables or {})
         await stack.enter_async_context(site.front.open())
         site.doors = [await stack.enter_async_context(Path(port).open()) for port in ports]
         for number, port in enumerate(ports):
@@ -143,7 +144,7 @@ async def open_site(
                 site.store_paths.append(path)
                 url = f"redis://{LOOPBACK}:{path.port}"
             host = _make_host(folder / f"host-{number}", site, port, url)
-            host.variables = _turnable(host, site) | dict(variables or {})
+            host.variables = _turnable(host, site) | dict(site.variables)
             site.hosts.append(host)
             stack.push_async_callback(_end, host, logs / f"host-{number}.log")
             await asyncio.to_thread(host.start)

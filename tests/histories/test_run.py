@@ -40,7 +40,6 @@ def test_no_rule_is_broken(summary: Summary) -> None:
         ("poll", "tokens"),
         ("refresh", "tokens"),
         ("approve", "done"),
-        ("deny", "done"),
         ("fault", "done"),
     ],
 )

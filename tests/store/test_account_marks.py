@@ -85,6 +85,14 @@ async def test_the_name_of_a_removed_user_is_forgotten(users: Users, each_store:
     assert sorted(left) == [b"d:bob", b"s:bob"]
 
 
+async def test_so_is_the_name_of_one_that_cannot_be_read(users: Users, each_store: Store) -> None:
+    """Whoever gets the name next begins without marks."""
+    await users.end_until_now(ADA, *EVERYTHING)
+    await each_store.connection.command("HSET", keyspace.USERS, "ada", "{")
+    assert await users.remove_unreadable("ada")
+    assert await each_store.connection.command("HKEYS", keyspace.ACCOUNT_MARKS) == []
+
+
 async def test_an_account_is_found_in_one_round_trip(users: Users, each_store: Store) -> None:
     await users.put(ADA)
     trips, run = [], each_store.connection.shape.run

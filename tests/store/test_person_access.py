@@ -31,14 +31,19 @@ async def account(access: PersonAccess) -> Account:
 
 def session(of: Account) -> Session:
     """A session that begins now, for an account as it was read when its password was checked."""
-    return Session("ada", of.sub, int(time.time()), mark=of.marks.sessions)
+    return Session(
+        "ada",
+        of.sub,
+        int(time.time()),
+        mark=of.marks.sessions,
+        credential=of.file_credential,
+    )
 
 
 async def is_signed_in(access: PersonAccess, session_id: str) -> bool:
     """As the pages look at it (`pages/visitor.py`)."""
     found = await access.sessions.get(session_id)
-    marks = (await account(access)).marks
-    return found is not None and marks.allow_session(found.mark, found.auth_time)
+    return found is not None and (await account(access)).allows_session(found)
 
 
 async def test_a_sign_in_that_was_on_its_way_has_ended(access: PersonAccess) -> None:
@@ -129,3 +134,31 @@ async def test_what_an_older_version_has_stored_goes_by_the_sign_in(access: Pers
     await access.end(await account(access))
     assert not await access.users.may_sign_in(ADA)
     assert await access.users.may_sign_in(replace(ADA, auth_time=int(time.time()) + 60))
+
+
+async def test_a_password_that_changes_in_the_file_ends_the_sessions(
+    access: PersonAccess, each_store: Store
+) -> None:
+    """At a server that has read the file, and whatever is changed beside the password."""
+    session_id = await access.sessions.start(session(await account(access)))
+    for user, goes_on in (
+        (User(username="ada", password_hash="x", sub=ADA.sub, name="Ada L."), True),
+        (User(username="ada", password_hash="y", sub=ADA.sub), False),
+        (User(username="ada", password_hash="x", sub=ADA.sub, disabled=True), False),
+    ):
+        reloaded = Users(each_store.connection, [user])
+        assert await is_signed_in(replace_users(access, reloaded), session_id) is goes_on
+        reloaded.close()
+
+
+async def test_a_copy_of_a_user_of_the_file_keeps_the_sessions(access: PersonAccess) -> None:
+    """`users enable` copies the account into the store, with the password of the file."""
+    of = await account(access)
+    session_id = await access.sessions.start(session(of))
+    await access.users.put(of)
+    assert (await account(access)).source == "store"
+    assert await is_signed_in(access, session_id)
+
+
+def replace_users(access: PersonAccess, users: Users) -> PersonAccess:
+    return PersonAccess(users=users, sessions=access.sessions, devices=access.devices)

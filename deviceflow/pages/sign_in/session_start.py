@@ -65,6 +65,7 @@ class SessionStart:
             browser=describe(visitor.request.headers.get("User-Agent", "")).stored,
             address=visitor.address,
             mark=account.marks.sessions,
+            credential=account.file_credential,
         )
         return (await self.begin(visitor, session, user_code, page)).response
 

@@ -1,4 +1,4 @@
-"""Python imports this in every process of a host that a run gives a mistake: see planted.py."""
+"""Python imports this in the processes into which a run plants a mistake: see planted.py."""
 
 import os
 

@@ -216,6 +216,7 @@ class UpstreamCallback:
             acr=identity.acr,
             upstream=UpstreamSession(provider.upstream.id, hint),
             mark=account.marks.sessions,
+            credential=account.file_credential,
         )
 
 
