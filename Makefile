@@ -37,7 +37,7 @@ test: setup ## run the tests
 
 shapes: setup ## run the tests of the store with a store of every other shape: ACL user, TLS, Sentinel, Cluster
 	@set -e; for shape in acl tls sentinel cluster; do echo "-- $$shape"; \
-		DEVICEFLOW_STORE=$$shape HYPOTHESIS_PROFILE=quick $(BIN)/pytest --quiet $(SHAPED_TESTS); done
+		DEVICEFLOW_STORE=$$shape HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet $(SHAPED_TESTS); done
 
 check: lint ## lint, types, import contracts and tests
 	@$(BIN)/pytest

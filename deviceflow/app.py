@@ -101,7 +101,8 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
 
 def _admin(parts: Parts, board: StatusBoard | None, tokens: AdminTokens | None) -> web.Application:
     """Build the application that only operators reach."""
-    app, feed = web.Application(client_max_size=MAX_BODY_BYTES), parts.feed
+    middlewares, feed = [noting_requests(parts.callers)], parts.feed
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     health = Health(lambda: parts.store_state, lambda: feed.unreachable_cause, board)
     app.add_routes(health.routes())
     metrics = MetricsPage(parts.recorder)

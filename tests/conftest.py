@@ -35,6 +35,8 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# What a rule says does not depend on the shape of the store: a few runs show that it is kept there.
+settings.register_profile("shapes", parent=settings.get_profile("quick"), max_examples=15)
 settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "quick"))
 

@@ -24,6 +24,7 @@ STILL = {
 
 BY_FEATURE = {
     "admin/api/grants.py": "admin/test_grants.py",  # through the API
+    "admin/clients.py": "admin/console/test_clients.py",  # in the console, and admin/test_people.py
     "admin/api/messages.py": "admin/api/test_document.py",  # their types are the document's
     "admin/api/people.py": "admin/test_people.py",  # through the API
     "admin/console/people.py": "admin/test_people.py",  # and in the console

@@ -14,6 +14,7 @@ from deviceflow.admin.api.grants import GrantEndpoints
 from deviceflow.admin.api.people import PeopleEndpoints
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import BearerTokens, answer_problems
+from deviceflow.admin.clients import ClientDesk
 from deviceflow.admin.console.audit import AuditPage
 from deviceflow.admin.console.clients import ClientPages
 from deviceflow.admin.console.frame import Frame, lead_to
@@ -67,6 +68,15 @@ class AdminParts:
         """Make what reads the newest security events."""
         return AuditReader(path=audit_file(self.parts.settings), audit=self.parts.audit)
 
+    def client_desk(self) -> ClientDesk:
+        """Make the desk at which the grants of whole clients are ended."""
+        parts = self.parts
+        return ClientDesk(
+            revocations=parts.client_revocations,
+            cancellations=parts.client_cancellations,
+            audit=parts.audit,
+        )
+
     def people(self) -> PeopleDesk:
         """Make the desk at which the access of people is ended."""
         parts = self.parts
@@ -102,12 +112,7 @@ def _api(shared: AdminParts) -> web.Application:
     endpoints = (
         GrantEndpoints(desk=shared.desk()),
         FleetEndpoint(watch=shared.fleet),
-        ClientEndpoints(
-            clients=shared.parts.clients,
-            revocations=shared.parts.client_revocations,
-            cancellations=shared.parts.client_cancellations,
-            audit=shared.parts.audit,
-        ),
+        ClientEndpoints(clients=shared.parts.clients, desk=shared.client_desk()),
         PeopleEndpoints(desk=shared.people()),
         AuditEndpoint(reader=shared.events()),
     )
@@ -134,7 +139,7 @@ def _console(shared: AdminParts) -> web.Application:
         ConsoleSignIn(frame=frame, tokens=tokens, audit=parts.audit),
         Overview(frame=frame, watch=shared.fleet, desk=desk, people=people),
         GrantPages(frame=frame, desk=desk),
-        ClientPages(frame=frame, clients=parts.clients),
+        ClientPages(frame=frame, clients=parts.clients, desk=shared.client_desk()),
         PeoplePages(frame=frame, desk=people),
         AuditPage(frame=frame, reader=shared.events()),
     )

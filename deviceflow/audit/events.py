@@ -16,6 +16,10 @@ LONGEST_TEXT = 200
 """The longest text of a field. So a line fits into what a pipe takes at once (4,096 bytes)."""
 
 
+TRIED_NAME = b"audit name"
+"""The purpose of the keyed hashes of names that no account has."""
+
+
 class SecurityEvent(StrEnum):
     """What can happen. A value is a thing and what became of it."""
 

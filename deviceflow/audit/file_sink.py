@@ -45,8 +45,10 @@ class FileSink:
         try:
             yield
         finally:
+            # In the thread, behind a write that stands still: its descriptor must not become
+            # another file's meanwhile.
+            self._thread.submit(self.close)
             self._thread.shutdown(wait=False)
-            self.close()
 
     async def write(self, lines: Sequence[bytes]) -> None:
         """Append lines, without holding up the event loop. May raise LinesNotWritten."""

@@ -4,16 +4,28 @@ from pathlib import Path
 
 import click
 
+from deviceflow.audit.events import TRIED_NAME
 from deviceflow.audit.verification import AuditProblem, ChainReading, Verification
 from deviceflow.cli.help import Group
-from deviceflow.cli.options import fail
+from deviceflow.cli.options import (
+    config_option,
+    data_dir_option,
+    fail,
+    redis_url_option,
+    settings_from,
+)
+from deviceflow.cli.store_access import with_store
+from deviceflow.pages.throttle import account_key
+from deviceflow.store.connection import Connection
+from deviceflow.store.envelope_source import open_envelope
+from deviceflow.store.installation import Installation
 
 _SHOWN = 20
 
 
 @click.group(cls=Group)
 def audit() -> None:
-    """Verify the audit: what happened to codes, tokens, accounts and settings."""
+    """Verify and read the audit: what happened to codes, tokens, accounts and settings."""
 
 
 @audit.command(name="verify")
@@ -49,6 +61,28 @@ def verify(files: tuple[Path, ...]) -> None:
     if breaks:
         fail(f"broken: {_problem_text(breaks[0])}")
     click.echo(f"whole: {verification.lines} lines, {len(verification.chains)} chains")
+
+
+@audit.command(name="name")
+@click.argument("username")
+@config_option
+@redis_url_option
+@data_dir_option
+def show_name(
+    username: str, config_file: Path | None, redis_url: str | None, data_dir: str | None
+) -> None:
+    """Print the hash by which the audit names USERNAME if no account has that name.
+
+    Look for it as `tried_name`. After `deviceflow keys rotate --installation` it is another one.
+    """
+    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
+    settings = settings_from(config_file, overrides)
+
+    async def show(connection: Connection) -> None:
+        installation = await Installation.find(connection, open_envelope(settings.keys))
+        click.echo(installation.hidden_name(TRIED_NAME, account_key(username).encode()))
+
+    with_store(settings, show, changes=False)
 
 
 def _chain_text(chain: ChainReading) -> str:

@@ -97,6 +97,11 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _upstreams(settings)
     yield from _sign_ins(settings)
     yield from _barred(settings)
+    if not (settings.audit.sinks or settings.audit.webhook_url):
+        yield (
+            "audit.sinks: empty, so sign-ins, refusals and changes leave no trace;"
+            ' name "file" or "stdout", or a webhook'
+        )
     if settings.tracing.enabled and settings.log.level not in {"debug", "info"}:
         yield "tracing.enabled: traces are made from lines of the level info; set log.level"
     if settings.tokens.access_token_lifetime_s > RECOMMENDED_ACCESS_TOKEN_LIFETIME_S:

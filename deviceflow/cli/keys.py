@@ -190,9 +190,9 @@ def _rotate_installation(settings: Settings, overlap_s: int) -> None:
             f"new keys of the installation serve from {_second(since)},"
             f" the old ones until {_second(since + overlap_s)}"
         )
+        await _record(settings, "rotated", "installation")
         count = await finish_rotation(connection, installation, time.time)
         click.echo(f"secrets of authenticator apps that were encrypted again: {count}")
-        await _record(settings, "rotated", "installation")
 
     with_store(settings, replace_keys, changes=True)
 

@@ -389,8 +389,7 @@ class Grants:
         approval: scripts.ApprovalWrites = scripts.NO_APPROVAL,
         redemption: scripts.RedemptionWrites | None = None,
     ) -> scripts.Transition:
-        if event is not Event.CANCEL and self._as_cancelled(grant).state is State.CANCELLED:
-            # The mark is in another hash slot than the grant: no script sees both.
+        if event is not Event.CANCEL and await self._was_cancelled(grant):
             return scripts.Transition(Outcome.REFUSED, State.CANCELLED)
         return await scripts.transition(
             self._connection,
@@ -401,6 +400,19 @@ class Grants:
             approval=approval,
             redemption=redemption,
         )
+
+    async def _was_cancelled(self, grant: Grant) -> bool:
+        """Return whether a grant was cancelled with all of its client, and is not over otherwise.
+
+        The mark is in another hash slot than the grant: no script sees both. So the grant is read
+        again, and only where there is a mark.
+        """
+        if not self.is_cancelled(grant.client_id, grant.id):
+            return False
+        now = await self.get(grant.id)
+        if now is None or self._clock() >= now.expires_at:
+            return False
+        return now.state is State.CANCELLED
 
     async def _hint(self, grant: Grant) -> None:
         await self._log.note(Hint(grant.id, grant.expires_at))

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from deviceflow.audit.chain import Chain
 from deviceflow.audit.events import AuditLine
 from deviceflow.audit.file_sink import FileSink
 from deviceflow.audit.outlet import LinesNotWritten
+from tests.stage.waiting import until
 
 LARGE = 10_000_000
 
@@ -34,6 +36,26 @@ def test_lines_are_appended_for_the_servers_user_alone(path: Path) -> None:
     assert path.read_bytes() == b"one\ntwo\nthree\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_end_closes_the_file_behind_a_write_that_stands_still(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink, write, may_go = FileSink(path, LARGE, 3), os.write, threading.Event()
+
+    def write_late(descriptor: int, text: bytes) -> int:
+        may_go.wait()
+        return write(descriptor, text)
+
+    monkeypatch.setattr(os, "write", write_late)
+    async with sink.open():
+        writing = asyncio.create_task(sink.write([b"late\n"]))
+        await until(lambda: sink._descriptor is not None)
+    assert sink._descriptor is not None, "it is in use"
+    may_go.set()
+    await writing
+    await until(lambda: sink._descriptor is None)
+    assert await asyncio.to_thread(path.read_bytes) == b"late\n"
 
 
 async def test_a_folder_that_cannot_be_made_is_said(path: Path) -> None:

@@ -137,6 +137,7 @@ async def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, site: P
             "/console?nothing",
             "/console/clients",
             "/console/clients/tv",
+            "/console/clients/tv/cancel",
             "/console/audit",
             "/console/people/ada",
             "/console/people/ada/end?all=devices",

@@ -7,7 +7,9 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.audit.chain import Chain
-from deviceflow.audit.events import AuditLine, SecurityEvent
+from deviceflow.audit.events import TRIED_NAME, AuditLine, SecurityEvent
+from deviceflow.store.installation import Installation
+from tests.stage.valkey import Valkey
 
 TIME = "2026-11-27T00:00:00.000Z"
 
@@ -64,3 +66,16 @@ def test_files_without_an_audit(tmp_path: Path) -> None:
     empty.write_bytes(b"")
     assert verify(empty).stderr == "deviceflow: there is no line of an audit in these files\n"
     assert verify(tmp_path / "none").exit_code == 2
+
+
+def test_the_hash_of_a_name_is_the_one_of_the_lines(
+    valkey: Valkey, installation: Installation, tmp_path: Path
+) -> None:
+    """In every spelling of the name; and it is none that anybody can compute."""
+    places = ["--redis-url", valkey.url, "--data-dir", str(tmp_path)]
+    hashes = [
+        CliRunner().invoke(main, ["audit", "name", *places, name]).stdout
+        for name in ("Ada", "ada", "bob")
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert hashes[2].strip() == installation.hidden_name(TRIED_NAME, b"bob")

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from deviceflow.cli.check import check, warnings
 from deviceflow.config import (
     Admin,
+    AuditSettings,
     Device,
     Keys,
     Log,
@@ -240,6 +241,10 @@ def test_texts_of_the_operator_are_read(tmp_path: Path) -> None:
                 phishing=Phishing(barred_scopes=("admin",)),
             ),
             'registration.scopes: "admin" is refused, because phishing.barred_scopes has it',
+        ),
+        (
+            Settings(clients=(CLIENT,), audit=AuditSettings(sinks=())),
+            "audit.sinks: empty, so sign-ins, refusals and changes leave no trace",
         ),
         (
             Settings(clients=(CLIENT,), device=Device(enabled_by_default=False)),

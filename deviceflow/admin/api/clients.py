@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-import structlog
 from aiohttp import web
 
 from deviceflow.admin.api.messages import (
@@ -15,17 +14,12 @@ from deviceflow.admin.api.messages import (
 )
 from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import api_response
+from deviceflow.admin.clients import ClientDesk
 from deviceflow.admin.operators import OPERATOR
-from deviceflow.audit.events import SecurityEvent, by_token
-from deviceflow.audit.journal import Audit
 from deviceflow.core.client import Client, Clients
-from deviceflow.store.client_cancellations import ClientCancellations
-from deviceflow.store.client_revocations import ClientRevocations
 
 MOST_ON_A_PAGE = 500
 USUAL_ON_A_PAGE = 100
-
-log = structlog.get_logger()
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
@@ -35,9 +29,7 @@ class ClientEndpoints:
     """The endpoints below `/clients`."""
 
     clients: Clients
-    revocations: ClientRevocations
-    cancellations: ClientCancellations
-    audit: Audit
+    desk: ClientDesk
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -60,23 +52,13 @@ class ClientEndpoints:
     async def revoke(self, request: web.Request) -> web.Response:
         """End all approvals and tokens of a client (RFC 7009, for all of them)."""
         client_id = self._client(request).client_id
-        await self.revocations.revoke(client_id)
-        operator = request[OPERATOR]
-        log.info("client.revoked", client_id=client_id, operator=operator)
-        self.audit.record(
-            SecurityEvent.CLIENT_DISCONNECTED, client_id=client_id, by=by_token(operator)
-        )
+        await self.desk.revoke(client_id, request[OPERATOR])
         return api_response(RevokedClient(client_id=client_id))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel all grants of a client that have no tokens yet."""
         client_id = self._client(request).client_id
-        await self.cancellations.cancel(client_id)
-        operator = request[OPERATOR]
-        log.info("client.grants_cancelled", client_id=client_id, operator=operator)
-        self.audit.record(
-            SecurityEvent.CLIENT_GRANTS_CANCELLED, client_id=client_id, by=by_token(operator)
-        )
+        await self.desk.cancel_grants(client_id, request[OPERATOR])
         return api_response(CancelledClient(client_id=client_id))
 
     def _client(self, request: web.Request) -> Client:

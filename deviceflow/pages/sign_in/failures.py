@@ -6,7 +6,7 @@ it belongs to, or as a keyed hash: equal names have equal hashes, and none can b
 
 from dataclasses import dataclass
 
-from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.events import TRIED_NAME, SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.pages.throttle import account_key
 from deviceflow.store.installation import Installation
@@ -28,7 +28,7 @@ class SignInFailures:
             self.of(account.sub, way, reason)
             return
         hashed = (
-            self.installation.hidden_name(b"audit name", account_key(name).encode()) if name else ""
+            self.installation.hidden_name(TRIED_NAME, account_key(name).encode()) if name else ""
         )
         self.audit.record(
             SecurityEvent.SIGN_IN_FAILED,

@@ -349,12 +349,13 @@ async def change_installation(
 ) -> bool:
     """Replace the secrets; return False if they are not `before` any more.
 
-    A repetition finds `after` stored and returns True.
+    A repetition finds `after` stored and returns True. Returns only when enough replicas have the
+    change (`Durability`): what is made with new secrets would be lost with them.
     """
     fields = [part for pair in sorted(before.items()) for part in pair]
     changed = [part for pair in sorted(after.items()) for part in pair]
     arguments: list[Value] = [len(fields), *fields, *changed]
-    return bool(await connection.evaluate(source("change_installation"), [key], *arguments))
+    return bool(await connection.evaluate_durably(source("change_installation"), [key], *arguments))
 
 
 async def change_client(

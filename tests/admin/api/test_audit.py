@@ -39,6 +39,7 @@ async def test_what_happened_is_listed_the_newest_first(
     assert (started["event"], cancelled["event"]) == ("grant.started", "grant.cancelled")
     assert started["grant"] == cancelled["grant"] == found["log_id"]
     assert cancelled["by"].startswith("token:")
+    assert cancelled["address"] == "127.0.0.1"
     assert (refused["event"], refused["way"], refused["outcome"]) == (
         *("operator.refused", "api"),
         "failure",
