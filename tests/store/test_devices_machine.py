@@ -24,6 +24,7 @@ from deviceflow.store.access_tokens import mark_key
 from deviceflow.store.families import Family, RefreshToken
 from deviceflow.store.grants import KEPT_AFTER_EXPIRY_MS, Grant, Redemption
 from tests.stage.clock import Clock
+from tests.stage.examples import at_most
 from tests.stage.machine import StoreMachine
 from tests.stage.store import ADA, BOB, IDLE_S, LIFETIME_S, Store
 from tests.stage.valkey import Valkey
@@ -198,5 +199,5 @@ def test_what_is_listed_is_what_lives(valkey: Valkey, clock: Clock) -> None:
 
     run_state_machine_as_test(
         make,  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=80, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=at_most(80), stateful_step_count=40, deadline=None),
     )

@@ -26,6 +26,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.grants import Grant
 from tests.stage.clock import Clock
+from tests.stage.examples import at_most
 from tests.stage.machine import StoreMachine
 from tests.stage.valkey import Valkey
 
@@ -190,5 +191,5 @@ class GrantLife(StoreMachine):
 def test_the_script_does_what_the_table_says(valkey: Valkey, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: GrantLife(valkey, clock),  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=80, stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=at_most(80), stateful_step_count=30, deadline=None),
     )
