@@ -98,6 +98,10 @@ BY_FEATURE = {
     "pages/device/proofs.py": "pages/device/test_proof.py",  # by what a browser sends
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
+    "pages/shared.py": "pages/test_headers.py",  # as above
+    "pages/account/routes.py": "pages/test_headers.py",
+    "pages/device/routes.py": "pages/test_headers.py",
+    "pages/sign_in/routes.py": "pages/test_headers.py",
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
