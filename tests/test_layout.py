@@ -100,6 +100,10 @@ BY_FEATURE = {
     "pages/device/proofs.py": "pages/device/test_proof.py",  # by what a browser sends
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
+    "pages/shared.py": "pages/test_headers.py",  # as above
+    "pages/account/routes.py": "pages/test_headers.py",
+    "pages/device/routes.py": "pages/test_headers.py",
+    "pages/sign_in/routes.py": "pages/test_headers.py",
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
@@ -111,7 +115,13 @@ BY_FEATURE = {
     "store/shapes/server.py": "store/test_shapes.py",
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
-    "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/scripts/devices.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/families.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/grants.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/scripts/installation.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/limits.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/transfer.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/values.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file
