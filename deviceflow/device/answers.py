@@ -156,6 +156,35 @@ def read_poll(reply: Reply) -> PollAnswer:
     return _convert({**members, "answer": members}, Tokens, "token response")
 
 
+def read_refresh(reply: Reply) -> Tokens:
+    """Read the token endpoint's answer to a refresh (RFC 6749 6).
+
+    May raise UnavailableError (5xx, 429), ServerError (`invalid_grant`: the login has ended),
+    MalformedAnswerError.
+    """
+    _check_refusal(reply)
+    members = _accepted(reply, read_object(reply.body), "token endpoint")
+    return _convert({**members, "answer": members}, Tokens, "token response")
+
+
+def check_revocation(reply: Reply) -> None:
+    """Check the answer of the revocation endpoint. Its 200 needs no body (RFC 7009 2.2).
+
+    May raise UnavailableError (5xx, 429), ServerError, MalformedAnswerError.
+    """
+    _check_refusal(reply)
+    if reply.status != OK:
+        _accepted(reply, read_object(reply.body), "revocation endpoint")
+
+
+def _check_refusal(reply: Reply) -> None:
+    if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+        raise UnavailableError(reply.status, reply.retry_after)
+    error = _error(read_object(reply.body), reply.status)
+    if error is not None:
+        raise error
+
+
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
     code = (answer or {}).get("error")
     # An empty code names no error: whoever reads the answer says what is wrong with it.

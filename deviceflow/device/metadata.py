@@ -17,6 +17,8 @@ _DEFAULT_AUTH_METHODS: Final = ("client_secret_basic",)
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """The metadata that a device needs (RFC 8414 2, RFC 8628 4).
 
+    `revocation_endpoint` is where a device signs out (RFC 7009), if the server offers that.
+
     `device_poll_max_wait` is an extension: the longest time in seconds for which the token
     endpoint holds a poll with `Prefer: wait=N` (RFC 7240 4.3).
     """
@@ -24,6 +26,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     token_endpoint: str
     device_authorization_endpoint: str | None = None
+    revocation_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = _DEFAULT_AUTH_METHODS
     device_poll_max_wait: int = 0
 
@@ -96,4 +99,19 @@ def check_endpoints(metadata: Metadata) -> str:
             "device_authorization_endpoint (RFC 8628 4). Ask its operator to turn it on."
         )
     split_url(endpoint, "device authorization endpoint")
+    return endpoint
+
+
+def check_revocation_endpoint(metadata: Metadata) -> str:
+    """Check and return the revocation endpoint.
+
+    May raise DiscoveryError (the server has none), InsecureAddressError.
+    """
+    endpoint = metadata.revocation_endpoint
+    if endpoint is None:
+        raise DiscoveryError(
+            f"{metadata.issuer} cannot revoke tokens: its metadata has no revocation_endpoint "
+            "(RFC 8414 2)."
+        )
+    split_url(endpoint, "revocation endpoint")
     return endpoint
