@@ -36,6 +36,8 @@ BY_FEATURE = {
     "cli/control.py": "process/test_change.py",  # with a server to speak to
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
+    "cli/logout.py": "cli/test_kept_login.py",  # ends what login has kept
+    "cli/login_ends.py": "cli/test_login.py",  # by the exit status of the command
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
@@ -98,6 +100,10 @@ BY_FEATURE = {
     "pages/device/proofs.py": "pages/device/test_proof.py",  # by what a browser sends
     "pages/render.py": "pages/test_headers.py",  # by the headers and templates of all pages
     "pages/routes.py": "pages/test_headers.py",  # wires; every page is looked at
+    "pages/shared.py": "pages/test_headers.py",  # as above
+    "pages/account/routes.py": "pages/test_headers.py",
+    "pages/device/routes.py": "pages/test_headers.py",
+    "pages/sign_in/routes.py": "pages/test_headers.py",
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
@@ -109,7 +115,13 @@ BY_FEATURE = {
     "store/shapes/server.py": "store/test_shapes.py",
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
-    "store/scripts/__init__.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/scripts/devices.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/families.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/grants.py": "store/test_grants_machine.py",  # what is rendered is run
+    "store/scripts/installation.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/limits.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/transfer.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/values.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file

@@ -1,0 +1,135 @@
+"""Of grants: made, changed by an event, redeemed once more."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.connection import Connection
+from deviceflow.store.scripts.lua import source
+from deviceflow.store.scripts.values import flat
+from deviceflow.store.shapes import Value
+
+
+async def create_grant(
+    connection: Connection, key: str, fields: Mapping[str, Value], *, expires_at: int, kept_ms: int
+) -> bool:
+    """Make a pending grant that ends at `expires_at` (s); return whether it is there.
+
+    Its key is kept for `kept_ms` longer. False: another grant has this key. A repetition finds
+    the same fields and returns True.
+    """
+    arguments = (expires_at, kept_ms, *flat(fields))
+    return bool(await connection.evaluate(source("create_grant"), [key], *arguments))
+
+
+class SlotCounts(NamedTuple):
+    """The last number that was taken, and the grants and wrong codes since the given minutes."""
+
+    last: int
+    grants: int
+    wrong_codes: int
+
+
+async def take_slots(
+    connection: Connection,
+    keys: Sequence[str],
+    numbers: int,
+    *,
+    minute: int,
+    grants_since: int,
+    wrong_codes_since: int,
+    kept: int,
+    end: int,
+) -> SlotCounts:
+    """Take `numbers` slot numbers (0 to take none), count as many grants, and return the counts.
+
+    `keys`: the counter of numbers, the number before each minute, the wrong codes by minute, the
+    grants by the minute of their end. `minute`: the one that it is now, counted from the epoch, as
+    the others; `kept`: how many are kept; `end`: when the new grants end. A repetition takes and
+    counts again.
+    """
+    arguments = (numbers, minute, grants_since, wrong_codes_since, kept, end)
+    return SlotCounts(*await connection.evaluate(source("take_slots"), keys, *arguments))
+
+
+class RedemptionWrites(NamedTuple):
+    """What a redemption stores, under the grant's hash tag.
+
+    `family`: the fields of the family of refresh tokens that begins, none for no family. It ends
+    at `family_ends_at_ms` unless it is used. `record`: what a repetition needs, for `kept_ms`;
+    empty if the redemption cannot be repeated. `lives_until_ms`: when an access token ends that
+    outlives the family; 0 for none.
+    """
+
+    family_key: str
+    record_key: str
+    living_key: str
+    family: Mapping[str, Value] = {}
+    family_ends_at_ms: int = 0
+    record: bytes = b""
+    kept_ms: int = 0
+    lives_until_ms: int = 0
+
+
+class ApprovalWrites(NamedTuple):
+    """What a decision stores: the record of an approval, and the scope if that is not all.
+
+    `claims`: the account claims the grant in the same step, if no account has.
+    """
+
+    record: str = ""
+    scope: str | None = None
+    claims: bool = False
+
+
+NO_APPROVAL = ApprovalWrites()
+
+
+class Transition(NamedTuple):
+    """What became of an event. `state`: the grant's from now on, None if there is no grant."""
+
+    outcome: Outcome
+    state: State | None
+
+
+async def transition(
+    connection: Connection,
+    key: str,
+    event: Event,
+    *,
+    request_id: str,
+    account: str = "",
+    approval: ApprovalWrites = NO_APPROVAL,
+    redemption: RedemptionWrites | None = None,
+) -> Transition:
+    """Let `event` happen to a grant if the tables of core/grant.py allow it.
+
+    `account`: the subject that causes it, empty for the operator and the device. `approval` and
+    `redemption`: what is stored in the same step.
+
+    `request_id` is new for each call: a repetition finds it stored and returns the first
+    answer. Returns only when enough replicas have the change (`Durability`).
+    """
+    keys = [key]
+    arguments: list[Value] = [event, request_id, account, approval.record]
+    if event in {Event.APPROVE, Event.DENY}:
+        arguments += [approval.scope or "", "claim" if approval.claims else ""]
+    if redemption is not None:
+        keys += [redemption.family_key, redemption.record_key, redemption.living_key]
+        arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]
+        arguments += [redemption.lives_until_ms, *flat(redemption.family)]
+    outcome, state = await connection.evaluate_durably(source("transition"), keys, *arguments)
+    return Transition(Outcome(outcome.decode()), State(state.decode()) if state else None)
+
+
+async def repeat_redemption(connection: Connection, key: str) -> bytes | None:
+    """Return what a redemption stored for its repetition, or None if there is nothing any more.
+
+    A repetition returns the same. Returns only when enough replicas have the redemption
+    (`Durability`).
+    """
+    replicas = connection.durability.replicas
+    record: bytes | None = await connection.evaluate_durably(
+        source("repeat_redemption"), [key], replicas
+    )
+    return record
