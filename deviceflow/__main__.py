@@ -18,6 +18,7 @@ _COMMANDS = {
     "issuer": "issuer:issuer",
     "keys": "keys:keys",
     "login": "login:login",
+    "logout": "logout:logout",
     "reload": "reload:reload",
     "serve": "serve:serve",
     "top": "top:top",

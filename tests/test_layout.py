@@ -36,6 +36,8 @@ BY_FEATURE = {
     "cli/control.py": "process/test_change.py",  # with a server to speak to
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
+    "cli/logout.py": "cli/test_kept_login.py",  # ends what login has kept
+    "cli/login_ends.py": "cli/test_login.py",  # by the exit status of the command
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server

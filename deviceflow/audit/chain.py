@@ -11,6 +11,7 @@ is in docs/operations/audit.md.
 
 import hashlib
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ FIRST = 1
 
 _END = re.compile(rb',"hash":"([A-Za-z0-9_-]{43})"\}')
 _END_BYTES = len(',"hash":"') + 43 + len('"}')
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_PLACE = re.compile(r"(?:[^:]+:[0-9]{1,18})?")
 
 
 class ChainPlace(NamedTuple):
@@ -45,6 +48,18 @@ class ReadLine(NamedTuple):
     def place(self) -> ChainPlace:
         """The line's place."""
         return ChainPlace(self.line.chain, self.line.sequence)
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether a process can have written it: anybody can give any line a hash.
+
+        What is printed of a line must not pass for other lines, or command a terminal.
+        """
+        line = self.line
+        printed = (line.chain, line.process, line.host, line.follows, line.sink)
+        if not (all(map(str.isprintable, printed)) and _PLACE.fullmatch(line.follows)):
+            return False
+        return _TIME.fullmatch(line.time) is not None and _is_time(line.time)
 
 
 class Chain:
@@ -84,3 +99,11 @@ def read_line(text: bytes) -> ReadLine | None:
 
 def _hash(body: bytes) -> str:
     return base64url.encode(hashlib.sha256(body).digest())
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

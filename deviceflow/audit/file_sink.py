@@ -107,11 +107,8 @@ class FileSink:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            folder = self._path.parent
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o600)
-            _leave_to_owner(self._descriptor, folder)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = _open_or_make(self._path)
         return self._descriptor
 
     def _rotate(self) -> None:
@@ -150,11 +147,22 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _leave_to_owner(descriptor: int, folder: Path) -> None:
-    """Give a file that root makes, in a command, to the owner of the folder: the server's user."""
-    owner = folder.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
+def _open_or_make(path: Path) -> int:
+    """Open the file, or make it. May raise OSError.
+
+    Root gives a command. A file that it makes is given to the owner of the folder, the server's
+    user. Who is that user could put a link in the place of the file, to have another one written
+    to, or given away: so root follows none, and gives away only what it has made.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    owner = path.parent.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return os.open(path, flags, 0o600)
+    with suppress(FileExistsError):
+        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _write_all(descriptor: int, text: bytes) -> None:

@@ -71,5 +71,8 @@ def _read(lines: list[bytes]) -> Iterator[Members]:
         read = read_line(text.removesuffix(b"\n"))
         if read is None or read.line.event in _OWN:
             continue
-        members = msgspec.json.decode(text, type=Members)
+        try:
+            members = msgspec.json.decode(text, type=Members)
+        except msgspec.ValidationError:
+            continue  # a later version has a member of another kind
         yield {name: value for name, value in members.items() if name not in _CHAINED}

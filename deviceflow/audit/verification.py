@@ -22,6 +22,7 @@ START_RACE = timedelta(seconds=60)
 """Processes that start together may name a line of the file before, each as what it follows."""
 
 _BEGINNING = b'{"time":'
+_NO_LINE = "is no line of an audit"
 
 
 class Spot(NamedTuple):
@@ -100,6 +101,9 @@ class Verification:
             if read is None:
                 self._take_unreadable(spot, text)
                 continue
+            if not read.is_well_formed:
+                self._note(spot, _NO_LINE, is_break=True)
+                continue
             self.lines += 1
             if not read.is_sound:
                 self._note(spot, "was changed: its hash is another", is_break=True)
@@ -158,7 +162,7 @@ class Verification:
         if text.startswith(_BEGINNING):
             self._note(spot, "is half a line: its process died while it wrote", is_break=False)
         else:
-            self._note(spot, "is no line of an audit", is_break=True)
+            self._note(spot, _NO_LINE, is_break=True)
 
     def _joints(self, chain: ChainReading) -> Iterator[AuditProblem]:
         """Look at where the lines of a chain go on in another place."""

@@ -5,36 +5,26 @@ import os
 import platform
 import sys
 from collections.abc import Coroutine
-from typing import NoReturn
 
 import aiohttp
 import click
 import msgspec
 
 from deviceflow import __version__
+from deviceflow.cli.login_ends import DEFAULT_ISSUER, endings
 from deviceflow.device import (
-    AccessDenied,
     DeviceAuthorization,
     DeviceClient,
-    DeviceFlowError,
-    ExpiredToken,
-    ServerError,
+    DeviceLogin,
+    LoginRequired,
+    MalformedAnswerError,
     Tokens,
 )
 from deviceflow.device.answers import printable
-from deviceflow.device.errors import UnreachableError
 from deviceflow.device.screen import Screen
-from deviceflow.device.summary import summary
+from deviceflow.device.summary import lifetime, summary
 
-DEFAULT_ISSUER = "http://127.0.0.1:8628"
-ERROR, DENIED, EXPIRED, INTERRUPTED = 1, 3, 4, 130
 _USER_AGENT = f"deviceflow/{__version__} ({platform.system()})"
-_REFUSALS = {
-    "invalid_client": "check --client-id and the client's secret",
-    "unauthorized_client": "the server's operator must allow the device flow for this client",
-    "invalid_scope": "use another --scope",
-    "invalid_grant": "start again; the code was used or belongs to another client",
-}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +38,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool
     opens: bool
     waits: bool
+    keeps: bool = False
+    only_token: bool = False
 
 
-@click.command(epilog="Exit status: 0 tokens, 1 error, 2 usage, 3 denied, 4 expired, 130 Ctrl-C.")
+@click.command(
+    epilog="Exit status: 0 tokens, 1 error, 2 usage, 3 denied, 4 expired, 130 Ctrl-C. With "
+    "--token, 5: nobody is signed in, and there is no terminal to show a code."
+)
 @click.argument("issuer", default=DEFAULT_ISSUER)
 @click.option("--client-id", default="tv-app", show_default=True, help="The device's client id.")
 @click.option("--scope", multiple=True, help="Scopes, separated by spaces; may be repeated.")
@@ -61,6 +56,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
 @click.option("--no-wait", is_flag=True, help="Print the codes and exit, without polling.")
+@click.option("--keep", is_flag=True, help="Keep the tokens in a file that only you can read.")
+@click.option(
+    "--token",
+    "only_token",
+    is_flag=True,
+    help="Print a valid access token and nothing else. The kept login is used, and refreshed if "
+    "need be. Without one, sign in (on a terminal only) and keep the tokens.",
+)
 def login(
     issuer: str,
     client_id: str,
@@ -71,43 +74,42 @@ def login(
     as_json: bool,
     opens: bool,
     no_wait: bool,
+    keep: bool,
+    only_token: bool,
 ) -> None:
     """Sign in to ISSUER as a device does, and print the tokens.
 
     ISSUER is the address of any server with RFC 8628 and metadata (RFC 8414 or OpenID Connect)
     [default: http://127.0.0.1:8628]. The code and the progress go to standard error, the tokens
     to standard output.
+
+    Tokens are kept only with --keep or --token: in $XDG_STATE_HOME/deviceflow/logins, or
+    ~/.local/state/deviceflow/logins. Each issuer, client and scope has a file of its own.
     """
+    if only_token and (as_json or no_wait):
+        raise click.UsageError("--token prints a token alone: leave out --json and --no-wait.")
+    if keep and no_wait:
+        raise click.UsageError("--no-wait gets no tokens to --keep.")
     options = Options(
         issuer=issuer,
         client_id=client_id,
-        secret=_secret(client_secret_env),
+        secret=secret_of(client_secret_env),
         scope=" ".join(scope),
         qr=not no_qr,
         as_json=as_json,
         opens=opens,
         waits=not no_wait,
+        keeps=keep or only_token,
+        only_token=only_token,
     )
     if not client_id:
         raise click.UsageError("--client-id is empty.")
-    try:
+    with endings(issuer, client_id):
         asyncio.run(_until_interrupted(_login(options)))
-    except KeyboardInterrupt:
-        _end(INTERRUPTED, "stopped. The code expires by itself; nothing was saved.")
-    except AccessDenied as error:
-        _end(DENIED, f"the sign-in was denied{_detail(error)}. Nothing was connected.")
-    except ExpiredToken:
-        _end(EXPIRED, "the code expired before it was approved. Run the command again.")
-    except ServerError as error:
-        _end(ERROR, _refused(error, client_id))
-    except UnreachableError as error:
-        hint = " Start it with: deviceflow serve" if issuer == DEFAULT_ISSUER else ""
-        _end(ERROR, f"{error}{hint}")
-    except DeviceFlowError as error:
-        _end(ERROR, str(error))
 
 
-def _secret(variable: str | None) -> str | None:
+def secret_of(variable: str | None) -> str | None:
+    """Return the secret in an environment variable, None if none is named. May end the command."""
     if variable is None:
         return None
     secret = os.environ.get(variable)
@@ -139,14 +141,57 @@ async def _login(options: Options) -> None:
         ) as session,
         DeviceClient(options.issuer, options.client_id, options.secret, session=session) as client,
     ):
-        authorization = await client.authorize(options.scope, on_pause=_tell_pause)
-        if options.opens:
-            _open(authorization)
-        if not options.waits:
-            _print_codes(authorization, options)
+        if options.only_token:
+            _print_access_token(await _access_token(client, options))
             return
-        tokens = await _wait(client, authorization, qr=options.qr)
-    _print_tokens(tokens, as_json=options.as_json)
+        if (tokens := await _sign_in(client, options)) is not None:
+            try:
+                if options.keeps:
+                    await _keep(client, tokens, options)
+            finally:
+                _print_tokens(tokens, options)  # a disk that is full takes no approval away
+
+
+async def _access_token(client: DeviceClient, options: Options) -> str:
+    """Return the access token of the kept login, or of a new one if a person can see the code."""
+    login = DeviceLogin(client, options.scope)
+    try:
+        return await login.access_token()
+    except LoginRequired as error:
+        if not sys.stderr.isatty():
+            raise
+        click.echo(f"deviceflow login: {error}", err=True)
+    tokens = await _sign_in(client, options)
+    if tokens is None:  # pragma: no cover - it waits
+        raise LoginRequired("Nobody signed in.")
+    await _keep(client, tokens, options)
+    return tokens.access_token
+
+
+async def _sign_in(client: DeviceClient, options: Options) -> Tokens | None:
+    """Run the flow. Without waiting, print the codes, and return None."""
+    if options.keeps:
+        DeviceLogin(client, options.scope).file.prepare()
+    authorization = await client.authorize(options.scope, on_pause=_tell_pause)
+    if options.opens:
+        _open(authorization)
+    if not options.waits:
+        _print_codes(authorization, options)
+        return None
+    return await _wait(client, authorization, qr=options.qr)
+
+
+async def _keep(client: DeviceClient, tokens: Tokens, options: Options) -> None:
+    login = DeviceLogin(client, options.scope)
+    await login.keep(tokens)
+    click.echo(f"deviceflow login: the tokens are kept in {login.file.path}", err=True)
+    if tokens.refresh_token is None:
+        click.echo(
+            "deviceflow login: the server gave no refresh token, so this login ends with the "
+            f"access token (lifetime: {lifetime(tokens.expires_in)}). For a longer one, add "
+            "offline_access to --scope, if the server has that scope.",
+            err=True,
+        )
 
 
 def _tell_pause(pause: float) -> None:
@@ -198,24 +243,18 @@ def _print_codes(authorization: DeviceAuthorization, options: Options) -> None:
             click.echo(f"{name:25}  {printable(value)}")
 
 
-def _print_tokens(tokens: Tokens, *, as_json: bool) -> None:
-    if as_json:
+def _print_access_token(token: str) -> None:
+    # RFC 6749 A.12: visible ASCII. A line end would be a second line for the script that reads it.
+    if not token.isascii() or printable(token) != token:
+        raise MalformedAnswerError("The access token has characters that no token has.")
+    click.echo(token)
+
+
+def _print_tokens(tokens: Tokens, options: Options) -> None:
+    if options.as_json:
         click.echo(msgspec.json.encode(tokens.answer))
     else:
         click.echo("  Approved: this device is connected.\n", err=True)
         click.echo(summary(tokens))
-
-
-def _refused(error: ServerError, client_id: str) -> str:
-    advice = _REFUSALS.get(error.code, "see the server's log, or ask its operator")
-    reason = str(error).rstrip(".")
-    return f'the server refused the client "{client_id}": {reason}; {advice}.'
-
-
-def _detail(error: ServerError) -> str:
-    return f" ({error.description.rstrip('.')})" if error.description else ""
-
-
-def _end(status: int, message: str) -> NoReturn:
-    click.echo(f"deviceflow login: {' '.join(message.split())}", err=True)
-    sys.exit(status)
+        if not options.keeps:
+            click.echo("\n  The tokens are not kept. --keep keeps them.", err=True)

@@ -33,9 +33,12 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.device.summary import lifetime
 from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import RecordContended
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.links import Links, LinkTakenError
 from deviceflow.store.users import Account, Users
+
+_TRIES = 5
 
 _TOO_SHORT = f"the password needs at least {MIN_PASSWORD} characters"
 
@@ -156,10 +159,9 @@ def passwd(settings: Settings, username: str, password_stdin: bool, keep_devices
     """
 
     async def change(store: Users, access: UserAccess) -> None:
-        account = await existing_user(store, username)
-        password = _ask_password(stdin=password_stdin)
-        hashed = await store.hash(password)
-        await store.put(msgspec.structs.replace(account, password_hash=hashed))
+        await existing_user(store, username)
+        hashed = await store.hash(_ask_password(stdin=password_stdin))
+        account = await _change(store, username, password_hash=hashed)
         click.echo(f"changed the password of {account.username}")
         end = access.sign_out if keep_devices else access.end
         click.echo(await end(account), err=True)
@@ -313,8 +315,7 @@ def _prepared(username: str) -> str:
 
 def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
     async def change(store: Users, access: UserAccess) -> None:
-        account = await existing_user(store, username)
-        await store.put(msgspec.structs.replace(account, disabled=disabled))
+        account = await _change(store, username, disabled=disabled)
         done = "disabled" if disabled else "enabled"
         click.echo(f"{done} {account.username}")
         if disabled:
@@ -342,6 +343,19 @@ async def _refuse_existing(store: Users, username: str) -> None:
     if existing := await store.find_typed(username):
         found = existing.username
         fail(f"there is a user {found} already; `users passwd` changes the password")
+
+
+async def _change(store: Users, username: str, **changes: object) -> Account:
+    """Change a user as it is now, so that nothing is undone that others do at the same time.
+
+    Return it as it was. Typing a password takes time, in which another operator may have disabled
+    the user. May raise RecordContended: others are faster again and again.
+    """
+    for _ in range(_TRIES):
+        account = await existing_user(store, username)
+        if await store.change(account, msgspec.structs.replace(account, **changes)):
+            return account
+    raise RecordContended(f"{username} is being changed by others at the same time; try again")
 
 
 async def existing_user(store: Users, username: str) -> Account:

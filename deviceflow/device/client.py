@@ -16,12 +16,20 @@ from deviceflow.device.answers import (
     DeviceAuthorization,
     Reply,
     Tokens,
+    check_revocation,
     read_authorization,
+    read_refresh,
 )
 from deviceflow.device.client_auth import AuthMethod, Credentials
 from deviceflow.device.errors import DeviceFlowError, UnavailableError
 from deviceflow.device.events import Decided, Event
-from deviceflow.device.metadata import Metadata, check_endpoints, discover, well_known
+from deviceflow.device.metadata import (
+    Metadata,
+    check_endpoints,
+    check_revocation_endpoint,
+    discover,
+    well_known,
+)
 from deviceflow.device.polling import Time, poll
 from deviceflow.device.schedule import Schedule, before_asking_again
 from deviceflow.device.transport import fetch
@@ -63,8 +71,18 @@ class DeviceClient:
         self._session = session
         self._owns_session = session is None
         self._timeout_s = timeout_s
-        self._time = Time(clock=clock, sleep=sleep)
-        self._jitter = jitter
+        self.time = Time(clock=clock, sleep=sleep)
+        self.jitter = jitter
+
+    @property
+    def issuer(self) -> str:
+        """The address of the issuer."""
+        return self._server.issuer if isinstance(self._server, Metadata) else self._server
+
+    @property
+    def client_id(self) -> str:
+        """The id of the client."""
+        return self._credentials.client_id
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,7 +104,8 @@ class DeviceClient:
     async def metadata(self) -> Metadata:
         """Return the server's metadata. Fetch it on first use.
 
-        May raise DiscoveryError, InsecureAddressError, UnreachableError.
+        May raise DiscoveryError, InsecureAddressError, UnreachableError, UnavailableError (5xx or
+        429).
         """
         if not isinstance(self._server, Metadata):
             self._server = await discover(
@@ -111,21 +130,21 @@ class DeviceClient:
         scope), UnavailableError (5xx or 429, at the end of the patience), MalformedAnswerError,
         UnreachableError, and the errors of `metadata`.
         """
-        endpoint = check_endpoints(await self.metadata())
         form = {**(extra or {}), **({"scope": scope} if scope else {})}
-        deadline = self._time.clock() + patience_s
+        deadline = self.time.clock() + patience_s
         for failures in count(1):
             try:
+                endpoint = check_endpoints(await self.metadata())
                 return read_authorization(await self._post(endpoint, form))
             except UnavailableError as error:
-                pause = before_asking_again(failures, error.retry_after, self._jitter)
+                pause = before_asking_again(failures, error.retry_after, self.jitter)
                 # A mistake of the server does not pass by itself.
                 is_fault = error.status == INTERNAL_ERROR
-                if is_fault or self._time.clock() + pause > deadline:
+                if is_fault or self.time.clock() + pause > deadline:
                     raise
             if on_pause is not None:
                 on_pause(pause)
-            await self._time.sleep(pause)
+            await self.time.sleep(pause)
         raise DeviceFlowError("The server was never asked.")  # pragma: no cover
 
     async def poll_until_decided(
@@ -156,16 +175,39 @@ class DeviceClient:
         """Poll like `poll_until_decided`, and yield the events. The last event is Decided."""
         metadata = await self.metadata()
         max_wait = metadata.device_poll_max_wait if hold else 0
-        schedule = Schedule(authorization.interval, max(0, max_wait), self._jitter)
+        schedule = Schedule(authorization.interval, max(0, max_wait), self.jitter)
         form = {"grant_type": GRANT_TYPE, "device_code": authorization.device_code}
 
         async def send(wait: int) -> Reply:
             return await self._post(metadata.token_endpoint, form, wait=wait)
 
         lifetime = authorization.expires_in
-        async with aclosing(poll(send, schedule, expires_in=lifetime, time=self._time)) as events:
+        async with aclosing(poll(send, schedule, expires_in=lifetime, time=self.time)) as events:
             async for event in events:
                 yield event
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Get new tokens for a refresh token (RFC 6749 6). The request is sent once.
+
+        If the answer has a `refresh_token`, it replaces the one that was sent. Store it before the
+        new access token is used. May raise ServerError (`invalid_grant`: the login has ended),
+        UnavailableError (5xx or 429), UnreachableError, MalformedAnswerError, and the errors of
+        `metadata`. After the middle two, the same request may be sent again.
+        """
+        endpoint = (await self.metadata()).token_endpoint
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return read_refresh(await self._post(endpoint, form))
+
+    async def revoke(self, token: str, *, token_type_hint: str = "refresh_token") -> None:  # noqa: S107, a kind of token
+        """Revoke a token, and with a refresh token the whole login (RFC 7009 2.1).
+
+        A token that the server does not know counts as revoked. May raise DiscoveryError (the
+        server cannot revoke), ServerError, UnavailableError, UnreachableError, and the errors of
+        `metadata`.
+        """
+        endpoint = check_revocation_endpoint(await self.metadata())
+        form = {"token": token, "token_type_hint": token_type_hint}
+        check_revocation(await self._post(endpoint, form))
 
     async def _post(self, endpoint: str, form: Mapping[str, str], *, wait: int = 0) -> Reply:
         metadata = await self.metadata()

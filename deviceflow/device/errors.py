@@ -41,6 +41,14 @@ class MalformedAnswerError(DeviceFlowError):
     """The server's answer is not what RFC 6749 5 or RFC 8628 3.2 describe."""
 
 
+class LoginRequired(DeviceFlowError):  # noqa: N818 - a state of the device, not a fault
+    """No usable login is kept: there is none, or it has ended. A person must sign in again."""
+
+
+class TokenFileError(DeviceFlowError):
+    """The file with the tokens cannot be used: its mode, its owner, its content or the disk."""
+
+
 class ServerError(DeviceFlowError):
     """An OAuth error answer (RFC 6749 5.2): `code`, `description` and the HTTP `status`."""
 

@@ -6,8 +6,15 @@ import aiohttp
 import msgspec
 
 from deviceflow.device.address import split_url
-from deviceflow.device.answers import OK, printable, read_object
-from deviceflow.device.errors import DiscoveryError, InsecureAddressError
+from deviceflow.device.answers import (
+    INTERNAL_ERROR,
+    OK,
+    TOO_MANY_REQUESTS,
+    Reply,
+    printable,
+    read_object,
+)
+from deviceflow.device.errors import DiscoveryError, InsecureAddressError, UnavailableError
 from deviceflow.device.transport import fetch
 
 # RFC 8414 2: the default if token_endpoint_auth_methods_supported is absent.
@@ -17,6 +24,8 @@ _DEFAULT_AUTH_METHODS: Final = ("client_secret_basic",)
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """The metadata that a device needs (RFC 8414 2, RFC 8628 4).
 
+    `revocation_endpoint` is where a device signs out (RFC 7009), if the server offers that.
+
     `device_poll_max_wait` is an extension: the longest time in seconds for which the token
     endpoint holds a poll with `Prefer: wait=N` (RFC 7240 4.3).
     """
@@ -24,6 +33,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     token_endpoint: str
     device_authorization_endpoint: str | None = None
+    revocation_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = _DEFAULT_AUTH_METHODS
     device_poll_max_wait: int = 0
 
@@ -47,15 +57,21 @@ def well_known(issuer: str) -> tuple[str, str]:
 async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: float) -> Metadata:
     """Fetch and check the issuer's metadata.
 
-    May raise DiscoveryError, InsecureAddressError, UnreachableError.
+    May raise DiscoveryError, InsecureAddressError, UnreachableError, UnavailableError (5xx or 429:
+    that says nothing about the issuer).
     """
-    answers = []
+    answers: list[str] = []
+    unavailable: Reply | None = None
     for address in well_known(issuer):
         reply = await fetch(session, address, timeout_s=timeout_s)
         document = read_object(reply.body) if reply.status == OK else None
         if document is not None:
             return read_metadata(issuer, document)
-        answers.append("no JSON object" if reply.status == OK else f"HTTP {reply.status}")
+        if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+            unavailable = reply
+        answers.append("no JSON object" if reply.status == OK else str(reply))
+    if unavailable is not None:
+        raise UnavailableError(unavailable.status, unavailable.retry_after)
     raise DiscoveryError(
         f"{issuer} is not an OAuth server: it has neither /.well-known/oauth-authorization-server "
         f"({answers[0]}) nor /.well-known/openid-configuration ({answers[1]}). Check the issuer."
@@ -96,4 +112,19 @@ def check_endpoints(metadata: Metadata) -> str:
             "device_authorization_endpoint (RFC 8628 4). Ask its operator to turn it on."
         )
     split_url(endpoint, "device authorization endpoint")
+    return endpoint
+
+
+def check_revocation_endpoint(metadata: Metadata) -> str:
+    """Check and return the revocation endpoint.
+
+    May raise DiscoveryError (the server has none), InsecureAddressError.
+    """
+    endpoint = metadata.revocation_endpoint
+    if endpoint is None:
+        raise DiscoveryError(
+            f"{metadata.issuer} cannot revoke tokens: its metadata has no revocation_endpoint "
+            "(RFC 8414 2)."
+        )
+    split_url(endpoint, "revocation endpoint")
     return endpoint

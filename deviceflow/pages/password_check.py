@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from deviceflow.callers import has_hung_up
-from deviceflow.core.address import rate_key
+from deviceflow.core.address import rate_key, site_key
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.throttle import Throttle
@@ -31,7 +31,9 @@ class PasswordCheck:
         May raise SenderGone. Then the attempt stays: otherwise a stranger who never waits for an
         answer could send as many as the line is fast.
         """
-        sender = Sender(rate_key(visitor.address), partial(has_hung_up, visitor.request))
+        address = visitor.address
+        has_gone = partial(has_hung_up, visitor.request)
+        sender = Sender(rate_key(address), has_gone, site_key(address))
         try:
             account = await self.users.verify(username, password, sender)
         except HashingBusy:

@@ -24,7 +24,8 @@ class Seal:
 
     def holds(self, seal: str, cookie: str, *facts: str) -> bool:
         """Say whether `seal` was made for these facts and this cookie."""
-        sent = seal.encode()
+        # A cookie may have bytes that are not UTF-8. A seal has none of them.
+        sent = seal.encode("utf-8", "replace")
         return any(
             hmac.compare_digest(_seal(key, cookie, *facts).encode(), sent) for key in self.keys()
         )

@@ -4,9 +4,9 @@ A check takes a tenth of a second of a core and 64 MiB. So each worker makes few
 threads with a low priority, and the others wait:
 
 - Senders take turns. A stranger who sends a hundred passwords from one address has one turn in each
-  round, as everybody has.
+  round, as everybody has. All addresses of one network share one turn, and take it in turns.
 - A sender who has gone leaves no work behind.
-- No more than MOST_WAITING wait. Then the newest of the sender with the most is refused.
+- No more than MOST_WAITING wait. Then the newest of the network with the most is refused.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 HASHING_THREADS = 2
@@ -32,10 +33,14 @@ T = TypeVar("T")
 
 
 class Sender(NamedTuple):
-    """For whom a hash is made. `key`: what shares one turn. `has_gone`: nobody waits any more."""
+    """For whom a hash is made. `has_gone`: nobody waits any more.
+
+    `key`: what shares one turn. `network`: what shares one turn with other keys, if they do.
+    """
 
     key: str = ""
     has_gone: Callable[[], bool] = lambda: False
+    network: str | None = None
 
 
 ANYBODY = Sender()
@@ -60,6 +65,10 @@ class _Job(NamedTuple):
         return not self.done.done() and not self.sender.has_gone()
 
 
+_Lines = dict[str, deque[_Job]]
+"""What waits, by sender."""
+
+
 class HashingQueue:
     """Runs work for senders in a few threads. `pool`: where it runs; None makes one."""
 
@@ -68,13 +77,13 @@ class HashingQueue:
             HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
         )
         self._running = 0
-        # By sender, in the order of their turns.
-        self._lines: dict[str, deque[_Job]] = {}
+        # By network, and in each by sender, both in the order of their turns.
+        self._networks: dict[str, _Lines] = {}
 
     @property
     def waiting(self) -> int:
         """How many wait for a thread."""
-        return sum(map(len, self._lines.values()))
+        return sum(map(_waiting_in, self._networks.values()))
 
     async def run(self, sender: Sender, work: Callable[[], T]) -> T:
         """Run `work` in a thread when it is the sender's turn.
@@ -103,7 +112,7 @@ class HashingQueue:
         """Put a job at the end of its sender's line, if need be in the place of another one."""
         if self.waiting >= MOST_WAITING:
             self._drop_unwanted()
-        self._lines.setdefault(job.sender.key, deque()).append(job)
+        self._add(job)
         if self.waiting > MOST_WAITING:
             self._refuse_one()
 
@@ -119,34 +128,53 @@ class HashingQueue:
         if following is not None:
             self._begin(following)
 
+    def _add(self, job: _Job) -> None:
+        key, network = job.sender.key, job.sender.network
+        lines = self._networks.setdefault(key if network is None else network, {})
+        lines.setdefault(key, deque()).append(job)
+
     def _take(self) -> _Job | None:
         """Take the next job out of the line whose turn it is; that line is the last one then."""
-        while self._lines:
-            key = next(iter(self._lines))
-            line = self._lines.pop(key)
+        while self._networks:
+            network = next(iter(self._networks))
+            lines = self._networks.pop(network)
+            key = next(iter(lines))
+            line = lines.pop(key)
             job = line.popleft()
             if line:
-                self._lines[key] = line
+                lines[key] = line
+            if lines:
+                self._networks[network] = lines
             if job.is_wanted:
                 return job
             _fail(job, SenderGone())
         return None
 
     def _drop_unwanted(self) -> None:
-        lines, self._lines = self._lines, {}
-        for key, line in lines.items():
-            for job in line:
+        networks, self._networks = self._networks, {}
+        for lines in networks.values():
+            for job in chain.from_iterable(lines.values()):
                 if job.is_wanted:
-                    self._lines.setdefault(key, deque()).append(job)
+                    self._add(job)
                 else:
                     _fail(job, SenderGone())
 
     def _refuse_one(self) -> None:
-        """Refuse the newest job in the longest line."""
-        key = max(self._lines, key=lambda key: len(self._lines[key]))
-        _fail(self._lines[key].pop(), HashingBusy())
-        if not self._lines[key]:
-            del self._lines[key]
+        """Refuse the newest job in the longest line of the network with the most."""
+        # Of several, the last one: nobody is refused whose turn is next.
+        network, lines = max(
+            reversed(self._networks.items()), key=lambda each: _waiting_in(each[1])
+        )
+        key, line = max(reversed(lines.items()), key=lambda each: len(each[1]))
+        _fail(line.pop(), HashingBusy())
+        if not line:
+            del lines[key]
+        if not lines:
+            del self._networks[network]
+
+
+def _waiting_in(lines: _Lines) -> int:
+    return sum(map(len, lines.values()))
 
 
 def _fail(job: _Job, error: BaseException) -> None:

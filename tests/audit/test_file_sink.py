@@ -18,6 +18,7 @@ from deviceflow.audit.outlet import LinesNotWritten
 from tests.stage.waiting import until
 
 LARGE = 10_000_000
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -167,3 +168,37 @@ def test_the_last_line_is_found_for_the_next_chain(path: Path) -> None:
     path.write_bytes(b"")
     assert sink.last_place() == "7-8-9:1", "of the file that was rotated"
     sink.close()
+
+
+@pytest.fixture
+def folder_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of another user, seen by root."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return folder
+
+
+def test_what_root_makes_is_the_servers(folder_of_the_server: Path) -> None:
+    sink = FileSink(folder_of_the_server / "audit.jsonl", LARGE, 3)
+    for line in (b"{}\n", b"[]\n"):
+        sink.append(line)
+        sink.close()
+    made = folder_of_the_server / "audit.jsonl"
+    assert made.read_bytes() == b"{}\n[]\n"
+    assert made.stat().st_uid == folder_of_the_server.stat().st_uid
+
+
+def test_root_follows_no_link_of_the_servers_user(
+    folder_of_the_server: Path, tmp_path: Path
+) -> None:
+    """Neither written to nor given away."""
+    others = tmp_path / "shadow"
+    others.write_text("root")
+    (folder_of_the_server / "audit.jsonl").symlink_to(others)
+    with pytest.raises(OSError, match="symbolic"):
+        FileSink(folder_of_the_server / "audit.jsonl", LARGE, 3).append(b"{}\n")
+    assert others.read_text() == "root"
+    assert others.stat().st_uid == tmp_path.stat().st_uid

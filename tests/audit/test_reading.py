@@ -47,3 +47,13 @@ async def test_without_a_file_a_worker_tells_what_it_remembers(tmp_path: Path) -
     assert [event["sub"] for event in recent.events] == ["bob", "ada"]
     missing = AuditReader(path=tmp_path / "none", audit=audit_of("ada"))
     assert (await missing.newest(9)).events == []
+
+
+async def test_a_line_with_a_member_of_a_kind_that_nobody_knows_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    first, second = [*audit_of("ada", "bob").recent][1:]
+    path.write_bytes(first.replace(b'{"time"', b'{"later":[1.5],"time"') + second)
+    recent = await AuditReader(path=path, audit=audit_of()).newest(9)
+    assert [event["sub"] for event in recent.events] == ["bob"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from deviceflow.audit.chain import Chain
@@ -183,3 +184,27 @@ def test_lines_that_a_sink_has_lost() -> None:
     assert breaks == []
     assert remarks == [f"0:3 lines 3 to 4 {text}; a later line says that its sink lost them"]
     assert verify([*lines[:2], *lines[5:], lost])[0] == [f"0:3 lines 3 to 5 {text}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"time": "yesterday"},
+        {"time": "2026-99-27T00:00:00.000Z"},
+        {"time": "2026-11-27\n00:00:00.000Z"},
+        {"time": "2026-11-27T00:00:00"},
+        {"follows": "b:x"},
+        {"follows": "b"},
+        {"host": "tv1\nwhole: 7 lines"},
+        {"process": "\x1b[2J"},
+    ],
+)
+def test_a_line_that_no_process_writes_is_none_of_an_audit(line: dict[str, str]) -> None:
+    """Its hash is right: anybody can make one."""
+    facts = {"time": TIME, "event": SecurityEvent.CHAIN_STARTED} | line
+    forged = Chain("b").add(msgspec.convert(facts, AuditLine))
+    assert verify(whole(), [forged]) == (["1:1 is no line of an audit"], [])
+
+
+def test_the_name_of_a_chain_is_not_a_line_of_its_own() -> None:
+    assert verify([started(Chain("b\nwhole: 7 lines"))])[0] == ["0:1 is no line of an audit"]

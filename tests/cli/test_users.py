@@ -203,6 +203,26 @@ def test_passwd_changes_nothing_else(users: Users, stored: Stored) -> None:
     assert PasswordHasher().verify(account.password_hash, PASSWORD)
 
 
+def test_passwd_undoes_nothing_that_happens_while_it_is_typed(
+    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another operator disables the account meanwhile."""
+    assert users("add", "bob", "--password-stdin", given=PASSWORD).exit_code == 0
+
+    def slow(*_: object, **__: object) -> str:
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(users, "disable", "bob").result().exit_code == 0
+        return "another long password"
+
+    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.users.click.prompt", slow)
+    assert users("passwd", "bob").exit_code == 0
+    account = stored("bob")
+    assert account is not None
+    assert account.disabled
+    assert PasswordHasher().verify(account.password_hash, "another long password")
+
+
 def test_disable_and_enable(users: Users, stored: Stored) -> None:
     for command, disabled in (("disable", True), ("disable", True), ("enable", False)):
         assert users(command, "ada").stdout == f"{command}d ada\n"

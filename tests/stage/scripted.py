@@ -78,14 +78,16 @@ class Heard:
 class ScriptedServer:
     """`polls` are the token endpoint's answers in turn; after them it says authorization_pending.
 
-    `codes` is the device authorization endpoint's answer, `metadata` what is added to the document
-    (None takes a member out), `well_known` the paths that have it.
+    `codes` is the device authorization endpoint's answer, `revocation` that of the revocation
+    endpoint, `metadata` what is added to the document (None takes a member out), `well_known` the
+    paths that have it.
     """
 
     def __init__(self, time: FakeTime) -> None:
         self.time = time
         self.codes = Say(dict(CODES))
         self.polls: list[Say] = []
+        self.revocation = Say("")
         self.metadata: dict[str, object] = {}
         self.path = ""
         self.well_known: dict[str, Say | None] = {RFC8414: None, OIDC: None}
@@ -126,6 +128,8 @@ class ScriptedServer:
             return self.codes
         if request.path == "/token" and request.method == "POST":
             return self.polls.pop(0) if self.polls else Say(PENDING, status=400)
+        if request.path == "/revoke" and request.method == "POST":
+            return self.revocation
         return Say("nothing here", status=404)
 
 

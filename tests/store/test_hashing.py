@@ -60,14 +60,16 @@ def line(pool: ByHand) -> HashingQueue:
 class Person:
     """Somebody at an address who sends a password."""
 
-    def __init__(self, line: HashingQueue, name: str, address: str) -> None:
+    def __init__(self, line: HashingQueue, name: str, address: str, network: str | None) -> None:
         self.has_gone = False
-        sender = Sender(address, lambda: self.has_gone)
+        sender = Sender(address, lambda: self.has_gone, network)
         self.answer = asyncio.ensure_future(line.run(sender, lambda: name))
 
 
-async def come(line: HashingQueue, *people: tuple[str, str]) -> list[Person]:
-    found = [Person(line, name, address) for name, address in people]
+async def come(
+    line: HashingQueue, *people: tuple[str, str], network: str | None = None
+) -> list[Person]:
+    found = [Person(line, name, address, network) for name, address in people]
     await turns()
     return found
 
@@ -103,6 +105,39 @@ async def test_addresses_take_turns(line: HashingQueue, pool: ByHand) -> None:
         await pool.end_one()
     assert pool.began == ["a0", "a1", "a2", "b0", "c0", "a3", "b1", "a4", "a5"]
     await leave(*crowd, *others)
+
+
+async def test_addresses_of_one_network_share_a_turn(line: HashingQueue, pool: ByHand) -> None:
+    """A site has 65,536 networks of the size that an address counts as."""
+    crowd = await come(line, *((f"a{n}", f"a{n % 3}") for n in range(6)), network="site")
+    others = await come(line, ("b0", "b"), ("b1", "b"))
+    for _ in range(8):
+        await pool.end_one()
+    assert pool.began == ["a0", "a1", "a2", "b0", "a3", "b1", "a4", "a5"]
+    await leave(*crowd, *others)
+
+
+async def test_a_full_line_refuses_the_newest_of_the_network_with_the_most(
+    line: HashingQueue,
+) -> None:
+    """One from each address of a network: it is the network that has too many."""
+    honest = await come(line, ("r0", "x"), ("r1", "x"), ("h0", "home"), ("h1", "home"))
+    crowd = await come(line, *((f"a{n}", f"a{n}") for n in range(MOST_WAITING)), network="site")
+    assert [n for n, person in enumerate(crowd) if person.answer.done()] == [254, 255]
+    assert not any(person.answer.done() for person in honest)
+    for person in (*crowd, *honest):
+        person.answer.cancel()
+    await leave(*crowd, *honest)
+
+
+async def test_nobody_is_refused_whose_turn_is_next(line: HashingQueue) -> None:
+    crowd = await come(
+        line, *((f"x{n}", f"address-{n}") for n in range(MOST_WAITING + HASHING_THREADS + 1))
+    )
+    assert [n for n, person in enumerate(crowd) if person.answer.done()] == [len(crowd) - 1]
+    for person in crowd:
+        person.answer.cancel()
+    await leave(*crowd)
 
 
 async def test_beside_abandoned_attempts(line: HashingQueue, pool: ByHand) -> None:

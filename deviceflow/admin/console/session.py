@@ -90,4 +90,6 @@ class ConsoleSessions:
 
 
 def _is_among(sent: str, digests: Sequence[str]) -> bool:
-    return any(hmac.compare_digest(sent.encode(), digest.encode()) for digest in digests)
+    # A cookie may have bytes that are not UTF-8.
+    data = sent.encode("utf-8", "replace")
+    return any(hmac.compare_digest(data, digest.encode()) for digest in digests)

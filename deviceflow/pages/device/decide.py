@@ -85,7 +85,7 @@ class DecideStep:
                 return self._refuse(submission, "too_many", Reason.TOO_MANY)
         outcome = await self._change(submission, device_request, event)
         if counted is not None and outcome is not Outcome.CHANGED:
-            await counted.forgive()
+            await self._forgive(counted, submission)
         if outcome is Outcome.CLAIMED:
             return self.refusals.lead(submission.visitor, Reason.CLAIMED, submission.text)
         code, request = self.requests.show(device_request), submission.visitor.request
@@ -129,6 +129,16 @@ class DecideStep:
         counts = approval_counts(submission.sub, client.client_id, of_all, of_client)
         name = self.grants.log_id(grant.id)
         return await self.throttle.approval(counts, name, submission.visitor.address)
+
+    async def _forgive(self, counted: Try, submission: Submission) -> None:
+        """Take back the count of an approval that was none.
+
+        The same form may have come twice, and the device may have its tokens: then the approval of
+        the first is the one that was counted.
+        """
+        own = await self.requests.own(submission)
+        if own is None or own.grant.state not in {State.APPROVED, State.REDEEMED}:
+            await counted.forgive()
 
     async def _refusal(
         self, submission: Submission, device_request: DeviceRequest

@@ -1,8 +1,13 @@
 """The sessions of operators: who gets one, what ends it, and what is not one."""
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from deviceflow.admin.console.session import CONSOLE_COOKIE, CONSOLE_SESSION_S
+from deviceflow.admin.console.session import (
+    CONSOLE_COOKIE,
+    CONSOLE_SESSION_S,
+    ConsoleSessions,
+)
 from deviceflow.admin.tokens import AdminTokens
 from tests.stage.admin import NEXT_TOKEN, TOKEN
 from tests.stage.clock import Clock
@@ -60,3 +65,10 @@ async def test_a_cookie_that_was_changed(console: ConsoleBrowser) -> None:
         assert (await console.open("/console/clients")).status == 303
     console.cookie = good
     assert (await console.open("/console/clients")).status == 200
+
+
+def test_what_is_not_utf_8_is_the_seal_of_nothing() -> None:
+    """A byte that is not UTF-8 comes as half of a pair, which cannot be encoded."""
+    tokens = AdminTokens.of(TOKEN.encode())
+    sessions = ConsoleSessions(tokens=tokens, keys=lambda: (b"k" * 32,), clock=Clock(0))
+    assert not sessions.is_own_form(make_mocked_request("GET", "/console"), "\udcff")

@@ -1,11 +1,14 @@
 """What stands between a person and an approval, on each page and at the decision."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from deviceflow.config import Device, Phishing, Server, Settings
 from deviceflow.core.client import Client
-from deviceflow.core.grant import State
+from deviceflow.core.grant import Event, Outcome, State
+from deviceflow.store.grants import Grant
 from tests.stage.pages import Browser, OpenBrowser, Store, check_headers
 
 CODE, SHOWN = "WDJBMJHT", "WDJB-MJHT"
@@ -141,6 +144,24 @@ async def test_an_approval_that_changes_nothing_does_not_count(
     await ada.post("/device/confirm", data=fields)
     store.grants.now -= 481
     assert await approve(ada, store, "CCCCCCCC") is State.APPROVED
+
+
+async def test_a_form_that_comes_twice_takes_back_no_count(
+    open_browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has approved, and the device has its tokens, before the second one decides."""
+    ada = await signed_in(open_browser, settings_with(replace(TV, max_approvals_per_hour=1)))
+    decide, requests = store.grants.decide, store.grants.by_code
+
+    async def come_second(grant: Grant, event: Event, *facts: Any) -> Outcome:  # noqa: ANN401
+        assert await decide(grant, event, *facts) is Outcome.CHANGED
+        requests["BBBBBBBB"] = replace(requests["BBBBBBBB"], state=State.REDEEMED)
+        return await decide(grant, event, *facts)
+
+    with monkeypatch.context() as race:
+        race.setattr(store.grants, "decide", come_second)
+        assert await approve(ada, store, "BBBBBBBB") is State.REDEEMED
+    assert await approve(ada, store, "CCCCCCCC") is State.PENDING
 
 
 async def test_a_client_that_may_not_use_the_grant_any_more(
