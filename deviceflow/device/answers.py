@@ -18,6 +18,8 @@ OK = 200
 TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
 _PREVIEW_CHARS = 60
+# RFC 8259 8.1: a parser may ignore a byte order mark, and some servers send one.
+_BOM = b"\xef\xbb\xbf"
 
 _Answer = TypeVar("_Answer")
 
@@ -26,12 +28,19 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of an HTTP answer that matter here.
 
     `retry_after` is in seconds. `held`: it has `Preference-Applied: wait=...` (RFC 7240 3).
+    `redirect`: where it leads, without a path, which may have secrets in it; mostly empty.
     """
 
     status: int
     body: bytes = b""
     retry_after: float | None = None
     held: bool = False
+    redirect: str = ""
+
+    def __str__(self) -> str:
+        """Describe the status: "HTTP 404", or "HTTP 302, a redirect to https://example.com"."""
+        leads = f", a redirect to {self.redirect}" if self.redirect else ""
+        return f"HTTP {self.status}{leads}"
 
 
 class DeviceAuthorization(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +114,7 @@ def printable(text: str) -> str:
 def read_object(body: bytes) -> dict[str, object] | None:
     """Decode a JSON object, without members that are null. Return None if it is not an object."""
     try:
-        members = msgspec.json.decode(body, type=dict[str, object])
+        members = msgspec.json.decode(body.removeprefix(_BOM), type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return {name: value for name, value in members.items() if value is not None}
@@ -152,8 +161,7 @@ def read_poll(reply: Reply) -> PollAnswer:
         return NoAnswer(reason=f"HTTP {reply.status}", retry_after=reply.retry_after)
     if error is not None:
         raise error
-    members = _accepted(reply, answer, "token endpoint")
-    return _convert({**members, "answer": members}, Tokens, "token response")
+    return _tokens(_accepted(reply, answer, "token endpoint"))
 
 
 def read_refresh(reply: Reply) -> Tokens:
@@ -163,8 +171,7 @@ def read_refresh(reply: Reply) -> Tokens:
     MalformedAnswerError.
     """
     _check_refusal(reply)
-    members = _accepted(reply, read_object(reply.body), "token endpoint")
-    return _convert({**members, "answer": members}, Tokens, "token response")
+    return _tokens(_accepted(reply, read_object(reply.body), "token endpoint"))
 
 
 def check_revocation(reply: Reply) -> None:
@@ -175,6 +182,13 @@ def check_revocation(reply: Reply) -> None:
     _check_refusal(reply)
     if reply.status != OK:
         _accepted(reply, read_object(reply.body), "revocation endpoint")
+
+
+def _tokens(members: dict[str, object]) -> Tokens:
+    scope = members.get("scope")
+    if isinstance(scope, list):  # Twitch sends a list; RFC 6749 3.3 has them separated by spaces
+        scope = " ".join(map(str, scope))
+    return _convert({**members, "scope": scope, "answer": members}, Tokens, "token response")
 
 
 def _check_refusal(reply: Reply) -> None:
@@ -207,7 +221,7 @@ def _accepted(reply: Reply, answer: dict[str, object] | None, endpoint: str) -> 
     start = printable(reply.body[: 4 * _PREVIEW_CHARS].decode("utf-8", "replace"))[:_PREVIEW_CHARS]
     what = "without an OAuth error" if answer is not None else f"and no JSON object ({start!r})"
     raise MalformedAnswerError(
-        f"The server's {endpoint} answered HTTP {reply.status} {what}. Is the address right?"
+        f"The server's {endpoint} answered {reply} {what}. Is the address right?"
     )
 
 

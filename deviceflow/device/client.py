@@ -104,7 +104,8 @@ class DeviceClient:
     async def metadata(self) -> Metadata:
         """Return the server's metadata. Fetch it on first use.
 
-        May raise DiscoveryError, InsecureAddressError, UnreachableError.
+        May raise DiscoveryError, InsecureAddressError, UnreachableError, UnavailableError (5xx or
+        429).
         """
         if not isinstance(self._server, Metadata):
             self._server = await discover(
@@ -129,11 +130,11 @@ class DeviceClient:
         scope), UnavailableError (5xx or 429, at the end of the patience), MalformedAnswerError,
         UnreachableError, and the errors of `metadata`.
         """
-        endpoint = check_endpoints(await self.metadata())
         form = {**(extra or {}), **({"scope": scope} if scope else {})}
         deadline = self.time.clock() + patience_s
         for failures in count(1):
             try:
+                endpoint = check_endpoints(await self.metadata())
                 return read_authorization(await self._post(endpoint, form))
             except UnavailableError as error:
                 pause = before_asking_again(failures, error.retry_after, self.jitter)

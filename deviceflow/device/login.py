@@ -35,6 +35,9 @@ from deviceflow.device.token_file import KeptTokens, TokenFile
 MARGIN_S: Final = 60.0
 """How long before its end an access token is replaced, unless its whole life is short."""
 
+LONGEST_PAUSE_S: Final = 3600.0
+"""How long `Retry-After` is obeyed: a wrong one of years would end the login."""
+
 
 class DeviceLogin:
     """The login of a client with a scope, kept in a file.
@@ -134,8 +137,8 @@ class DeviceLogin:
         tokens = kept.tokens
         if tokens.access_token == refused:
             return False
-        if tokens.expires_in is None:
-            return True  # an API will say when it has ended
+        if tokens.expires_in is None or tokens.expires_in <= 0:
+            return True  # not said (some servers say it by 0): an API refuses it when it has ended
         left = self._left(kept, tokens.expires_in)
         return left > min(margin_s, tokens.expires_in / 2)
 
@@ -190,7 +193,7 @@ class DeviceLogin:
         self._failures += 1
         retry_after = error.retry_after if isinstance(error, UnavailableError) else None
         pause = before_asking_again(self._failures, retry_after, self._client.jitter)
-        self._not_before = self._client.time.clock() + pause
+        self._not_before = self._client.time.clock() + min(pause, LONGEST_PAUSE_S)
 
     def _write(self, tokens: Tokens) -> None:
         self.file.write(

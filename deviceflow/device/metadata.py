@@ -6,8 +6,15 @@ import aiohttp
 import msgspec
 
 from deviceflow.device.address import split_url
-from deviceflow.device.answers import OK, printable, read_object
-from deviceflow.device.errors import DiscoveryError, InsecureAddressError
+from deviceflow.device.answers import (
+    INTERNAL_ERROR,
+    OK,
+    TOO_MANY_REQUESTS,
+    Reply,
+    printable,
+    read_object,
+)
+from deviceflow.device.errors import DiscoveryError, InsecureAddressError, UnavailableError
 from deviceflow.device.transport import fetch
 
 # RFC 8414 2: the default if token_endpoint_auth_methods_supported is absent.
@@ -50,15 +57,21 @@ def well_known(issuer: str) -> tuple[str, str]:
 async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: float) -> Metadata:
     """Fetch and check the issuer's metadata.
 
-    May raise DiscoveryError, InsecureAddressError, UnreachableError.
+    May raise DiscoveryError, InsecureAddressError, UnreachableError, UnavailableError (5xx or 429:
+    that says nothing about the issuer).
     """
-    answers = []
+    answers: list[str] = []
+    unavailable: Reply | None = None
     for address in well_known(issuer):
         reply = await fetch(session, address, timeout_s=timeout_s)
         document = read_object(reply.body) if reply.status == OK else None
         if document is not None:
             return read_metadata(issuer, document)
-        answers.append("no JSON object" if reply.status == OK else f"HTTP {reply.status}")
+        if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+            unavailable = reply
+        answers.append("no JSON object" if reply.status == OK else str(reply))
+    if unavailable is not None:
+        raise UnavailableError(unavailable.status, unavailable.retry_after)
     raise DiscoveryError(
         f"{issuer} is not an OAuth server: it has neither /.well-known/oauth-authorization-server "
         f"({answers[0]}) nor /.well-known/openid-configuration ({answers[1]}). Check the issuer."

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from deviceflow.device.answers import Reply
+from deviceflow.device.answers import Reply, printable
 from deviceflow.device.causes import cause_of
 from deviceflow.device.errors import MalformedAnswerError, UnreachableError
 from deviceflow.device.proxies import proxy_for
 
 # The largest answers are metadata documents, of a few kilobytes.
 MAX_BODY_BYTES = 1 << 20
+_REDIRECTION = 3
 _HELD = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?\d', re.IGNORECASE)
 
 
@@ -47,6 +48,7 @@ async def fetch(
                 body=await _body(response),
                 retry_after=retry_after(response.headers),
                 held=_HELD.search(response.headers.get("Preference-Applied", "")) is not None,
+                redirect=_redirect(response),
             )
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         cause = cause_of(error, timeout_s, proxy)
@@ -69,6 +71,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - parsedate_to_datetime(headers.get("Date", ""))).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _redirect(response: aiohttp.ClientResponse) -> str:
+    """Describe where Location leads: an origin, or a few words."""
+    location = response.headers.get("Location", "")
+    if response.status // 100 != _REDIRECTION or not location:
+        return ""
+    try:
+        parts = urlsplit(location)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "no address"
+    if not host:
+        return "another path"
+    return printable(f"{parts.scheme or 'https'}://{host}{f':{port}' if port else ''}")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

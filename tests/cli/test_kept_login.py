@@ -1,6 +1,7 @@
 """`deviceflow login --keep`, `login --token` and `logout`, with a scripted server."""
 
 import asyncio
+import json
 import os
 import pty
 import sys
@@ -36,6 +37,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def files(state: Path) -> list[Path]:
     """The files with tokens."""
     return list(state.glob("*.json"))
+
+
+def end_tokens(state: Path) -> None:
+    """Make the kept tokens older than their lifetime."""
+    for file in files(state):
+        kept = json.loads(file.read_text())
+        file.write_text(json.dumps(kept | {"obtained_at": kept["obtained_at"] - 3600}))
 
 
 def no_folder(path: Path) -> None:
@@ -75,9 +83,9 @@ async def test_token_prints_the_kept_token_alone(server: ScriptedServer) -> None
     assert len(server.polled) == 1
 
 
-async def test_token_refreshes(server: ScriptedServer) -> None:
-    """A lifetime of 0 s has ended, however fast the test is."""
-    await signed_in(server, expires_in=0)
+async def test_token_refreshes(server: ScriptedServer, state: Path) -> None:
+    await signed_in(server)
+    end_tokens(state)
     server.polls = [Say(NEXT)]
     for _ in range(2):
         result = await run(server, "login", "--token")
@@ -95,8 +103,9 @@ async def test_token_needs_a_person_who_can_see_the_code(server: ScriptedServer)
     assert server.requests("/device_authorization") == []
 
 
-async def test_token_after_the_login_has_ended(server: ScriptedServer) -> None:
-    await signed_in(server, expires_in=0)
+async def test_token_after_the_login_has_ended(server: ScriptedServer, state: Path) -> None:
+    await signed_in(server)
+    end_tokens(state)
     server.polls = [error("invalid_grant", error_description="Revoked.")]
     result = await run(server, "login", "--token")
     assert (result.exit_code, result.stdout) == (5, "")

@@ -11,9 +11,11 @@ from deviceflow.device.answers import (
     StillPending,
     Tokens,
     TooFast,
+    check_revocation,
     printable,
     read_authorization,
     read_poll,
+    read_refresh,
 )
 from deviceflow.device.errors import DeviceFlowError, MalformedAnswerError
 from tests.stage.scripted import CODES, TOKENS
@@ -33,12 +35,12 @@ def reply(body: object, status: int = 200) -> Reply:
 
 @given(bodies, st.integers(100, 599))
 def test_nothing_but_our_own_errors_comes_of_any_answer(body: bytes, status: int) -> None:
-    for read in (read_authorization, read_poll):
+    for read in (read_authorization, read_poll, read_refresh, check_revocation):
         try:
             result: object = read(Reply(status=status, body=body))
         except DeviceFlowError as error:
             result = str(error)
-        assert result
+        assert result or read is check_revocation
 
 
 def test_numbers_may_be_strings_and_null_is_absent() -> None:
@@ -78,3 +80,13 @@ def test_the_servers_own_answer_member_is_no_special_case() -> None:
 
 def test_printable_takes_the_terminals_orders_out() -> None:
     assert printable("a\x1b]0;t\x07b\u202ec\nd") == "a ]0;t b c d"
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    marked = Reply(status=200, body=b"\xef\xbb\xbf" + json.dumps(TOKENS).encode())
+    assert isinstance(read_poll(marked), Tokens)
+
+
+def test_a_list_of_scopes_is_a_scope() -> None:
+    """Twitch does this."""
+    assert read_refresh(reply({**TOKENS, "scope": ["a", "b"]})).scope == "a b"

@@ -1,7 +1,9 @@
 """The client with a scripted server: its requests, their times, and its results."""
 
+import json
 from base64 import b64decode
 from itertools import pairwise
+from time import monotonic
 
 import aiohttp
 import pytest
@@ -229,6 +231,29 @@ async def test_malformed_answers_end_with_words(
     server.polls = [answer]
     with pytest.raises(MalformedAnswerError, match=words):
         await outcome(client)
+
+
+async def test_an_endless_slow_down_ends_with_the_code(
+    client: DeviceClient, server: ScriptedServer
+) -> None:
+    """Ten minutes: after 5 s, 10 s more, 15 s more and so on."""
+    server.polls = [error("slow_down") for _ in range(100)]
+    with pytest.raises(ExpiredToken):
+        await outcome(client)
+    assert len(server.polled) == 14
+    assert pauses(server) == [*range(10, 75, 5)]
+
+
+async def test_json_by_another_name_is_json(client: DeviceClient, server: ScriptedServer) -> None:
+    server.codes = Say(json.dumps(CODES), headers={"Content-Type": "text/html"})
+    server.polls = [Say(json.dumps(TOKENS), headers={"Content-Type": "text/html"})]
+    _, tokens = await outcome(client)
+    assert tokens.access_token == TOKENS["access_token"]
+
+
+def test_waits_go_by_a_clock_that_nobody_sets() -> None:
+    """The sleep of asyncio goes by time.monotonic, too."""
+    assert DeviceClient("https://example.com", "tv").time.clock is monotonic
 
 
 async def test_a_refused_client_gets_no_codes(client: DeviceClient, server: ScriptedServer) -> None:

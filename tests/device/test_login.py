@@ -19,7 +19,7 @@ from deviceflow.device import (
     UnreachableError,
 )
 from deviceflow.device.token_file import KeptTokens
-from tests.stage.scripted import CODES, TOKENS, FakeTime, Say, ScriptedServer, error
+from tests.stage.scripted import CODES, RFC8414, TOKENS, FakeTime, Say, ScriptedServer, error
 
 FIRST = Tokens(access_token="a1", token_type="Bearer", expires_in=3600, refresh_token="r1")
 
@@ -181,6 +181,28 @@ async def test_retry_after_is_waited_for(
     assert len(server.polled) == 2
 
 
+async def test_a_retry_after_of_years_is_waited_for_an_hour(
+    login: DeviceLogin, server: ScriptedServer, time: FakeTime, wall: Wall
+) -> None:
+    server.polls = [Say("", status=503, headers={"Retry-After": "9" * 400}), refreshed(2)]
+    passes(3600, time, wall)
+    with pytest.raises(UnavailableError):
+        await login.access_token()
+    passes(3600, time, wall)
+    assert await login.access_token() == "a2"
+
+
+async def test_a_server_without_its_metadata_ends_no_login(
+    login: DeviceLogin, server: ScriptedServer, time: FakeTime, wall: Wall
+) -> None:
+    server.well_known = {RFC8414: Say("<html>", status=502)}
+    passes(3550, time, wall)
+    assert await login.access_token() == "a1"
+    passes(50, time, wall)
+    with pytest.raises(UnavailableError):
+        await login.access_token()
+
+
 async def test_invalid_grant_needs_a_person(
     login: DeviceLogin, server: ScriptedServer, time: FakeTime, wall: Wall
 ) -> None:
@@ -277,10 +299,15 @@ async def test_a_token_that_an_api_refused_is_replaced(
     assert sent(server) == ["r1"]
 
 
+@pytest.mark.parametrize("expires_in", [None, 0])
 async def test_a_token_without_expiry_lasts_until_it_is_refused(
-    login: DeviceLogin, server: ScriptedServer, time: FakeTime, wall: Wall
+    login: DeviceLogin,
+    server: ScriptedServer,
+    time: FakeTime,
+    wall: Wall,
+    expires_in: int | None,
 ) -> None:
-    await login.keep(msgspec.structs.replace(FIRST, expires_in=None))
+    await login.keep(msgspec.structs.replace(FIRST, expires_in=expires_in))
     server.polls = [refreshed(2)]
     passes(1e9, time, wall)
     assert await login.access_token() == "a1"

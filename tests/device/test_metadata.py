@@ -6,10 +6,12 @@ from deviceflow.device import (
     DeviceClient,
     DiscoveryError,
     InsecureAddressError,
+    MalformedAnswerError,
+    UnavailableError,
     UnreachableError,
 )
 from deviceflow.device.metadata import well_known
-from tests.stage.scripted import OIDC, RFC8414, Say, ScriptedServer
+from tests.stage.scripted import OIDC, RFC8414, FakeTime, Say, ScriptedServer
 
 PATH = "/realms/home"
 
@@ -90,3 +92,45 @@ async def test_nobody_listens() -> None:
     async with DeviceClient("http://127.0.0.1:1", "tv") as client:
         with pytest.raises(UnreachableError, match=r"Cannot reach .*: connection refused"):
             await client.metadata()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("busy", [RFC8414, OIDC])
+async def test_a_server_in_trouble_is_still_an_oauth_server(
+    client: DeviceClient, server: ScriptedServer, busy: str, status: int
+) -> None:
+    server.well_known = {busy: Say("<html>", status=status, headers={"Retry-After": "7"})}
+    with pytest.raises(UnavailableError, match="in 7 s"):
+        await client.metadata()
+
+
+async def test_codes_wait_for_the_metadata(
+    client: DeviceClient, server: ScriptedServer, time: FakeTime
+) -> None:
+    server.well_known = {RFC8414: Say("", status=503, headers={"Retry-After": "7"})}
+
+    def serve_again(_: float) -> None:
+        server.well_known = {RFC8414: None}
+
+    began = time.now
+    assert (await client.authorize(on_pause=serve_again)).expires_in == 600
+    assert time.now - began == 7
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://user:s3cret@www.example.com:444/x?s3cret", "https://www.example.com:444 "),
+        ("/portal?s3cret", "another path "),
+        ("https://[", "no address "),
+    ],
+)
+async def test_a_redirect_says_where_it_leads(
+    client: DeviceClient, server: ScriptedServer, location: str, words: str
+) -> None:
+    """Not with its path and query, which may have secrets in them."""
+    server.codes = Say("", status=302, headers={"Location": location})
+    with pytest.raises(MalformedAnswerError, match="HTTP 302, a redirect to") as caught:
+        await client.authorize()
+    assert f"a redirect to {words}and no JSON object" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
