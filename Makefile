@@ -5,7 +5,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --cu
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
-.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format pictures clean
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ hooks: setup ## have git lint before each commit
 
 fuzz: setup ## hold the server against its OpenAPI document for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest --capture=no tests/oauth/openapi/test_schemathesis.py
+
+fuzz-readers: setup ## give all readers of strangers' bytes a million mutated inputs (INPUTS=10000000, SEED=1)
+	@$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) $(addprefix --seed=,$(SEED))
 
 histories: setup ## check what devices and people see under faults, in five minutes (SECONDS=1800, STORE=single)
 	@$(BIN)/python -m tests.histories --seconds $(or $(SECONDS),300) $(addprefix --store=,$(STORE))

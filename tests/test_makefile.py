@@ -34,6 +34,12 @@ def test_histories_for_half_an_hour() -> None:
     )
 
 
+def test_fuzzing_the_readers() -> None:
+    command = "python -m tests.fuzz --inputs"
+    assert f"{command} 1000000 \n" in planned("fuzz-readers")
+    assert f"{command} 10000000 --seed=7\n" in planned("fuzz-readers", "INPUTS=10000000", "SEED=7")
+
+
 def test_clean_removes_the_demo_and_no_data() -> None:
     words = planned("clean").split()
     assert ".demo" in words

@@ -112,7 +112,8 @@ class Reading:
                 kind,
                 strict=not isinstance(raw, StringValue),
             )
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            # A variable of the environment may hold bytes that are not UTF-8.
             value = UNSET
         extra = _extra(kind)
         if value is UNSET or ("rule" in extra and value is not None and not extra["rule"](value)):

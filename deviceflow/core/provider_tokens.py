@@ -107,6 +107,8 @@ def read_logout_token(claims: _Claims, *, issuer: str, client_id: str, now: floa
     subject = subject_of(claims) if "sub" in claims else ""
     if not isinstance(sid, str) or not (sid or subject):
         raise TokenError("sid", "neither sub nor sid")
+    if sid != session_of(claims):
+        raise TokenError("sid", "characters that cannot be printed")
     return LogoutToken(subject, sid, jti, MAX_AGE_S + 2 * SKEW_S, issuer)
 
 
@@ -118,6 +120,15 @@ def subject_of(claims: _Claims) -> str:
     if not subject.isprintable():
         raise TokenError("sub", "characters that cannot be printed")
     return subject
+
+
+def session_of(claims: _Claims) -> str:
+    """Return the `sid`, empty if the provider does not say or if it has no usable form.
+
+    JSON can hold half a surrogate pair, which the store could not look for.
+    """
+    sid = claims.get("sid")
+    return sid if isinstance(sid, str) and sid.isprintable() else ""
 
 
 def auth_time_of(claims: _Claims) -> int | None:

@@ -35,7 +35,9 @@ _FORMS = (
     "redis+cluster://HOST:PORT,HOST:PORT (rediss for TLS) or unix:///PATH"
 )
 _SCHEME = re.compile(r"(rediss?)(?:\+(sentinel|cluster))?|unix")
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\s:\[\]/?#@]+))(?::(?P<port>\d+))?")
+_HOST = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\s:\[\]/?#@]+))(?::(?P<port>[0-9]{1,5}))?"
+)
 _SWITCH = {"true": True, "false": False}
 
 

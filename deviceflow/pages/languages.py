@@ -122,7 +122,8 @@ class Languages:
         start = f"{self.issuer}/device"
         referrer = request.headers.get("Referer", start)
         try:
-            if origin_of(referrer) != origin_of(self.issuer):
+            # RFC 3986 2: an address is ASCII, and other bytes could not be sent back.
+            if not referrer.isascii() or origin_of(referrer) != origin_of(self.issuer):
                 referrer = start
         except ValueError:
             referrer = start

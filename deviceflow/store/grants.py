@@ -462,7 +462,7 @@ def _grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
     check_fields(stored, RecordKind.GRANT)
     try:
         return _grant_of_fields(grant_id, stored)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise RecordUnreadable(f"a grant cannot be read: {error!r}") from error
 
 

@@ -88,7 +88,7 @@ def keep_new_keys(folder: Path, installation: Installation) -> None:
         _write(folder, msgspec.structs.replace(content, keys=_keys(installation)))
     except FileNotFoundError:
         return
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         _warn(folder, error)
 
 
@@ -105,5 +105,5 @@ def read_kept(folder: Path, envelope: Envelope = NO_ENVELOPE) -> KeptKeys | None
         return KeptKeys(Installation(fields, envelope), file.clients)
     except EnvelopeError:
         raise
-    except (OSError, msgspec.DecodeError, RecordUnreadable):
+    except (OSError, ValueError, RecursionError, RecordUnreadable):
         return None

@@ -124,7 +124,7 @@ def keys_in_fields(fields: Mapping[bytes, bytes], envelope: Envelope) -> Install
             challenge=fields[b"challenge_key"],
         )
         return InstallationKeys(epoch=epoch, lasting=only.name, sets=(only,))
-    except (KeyError, IndexError, msgspec.DecodeError) as error:
+    except (KeyError, IndexError, ValueError, RecursionError) as error:
         raise RecordUnreadable(f"a key is missing or damaged: {type(error).__name__}") from error
 
 

@@ -15,6 +15,7 @@ from deviceflow.core.provider_tokens import (
     context_of,
     methods_of,
     read_logout_token,
+    session_of,
     subject_of,
 )
 from deviceflow.core.public_key import fault
@@ -98,14 +99,13 @@ class Provider:
             check_access_token_hash(claims, access_token, algorithm)
         except TokenError as error:
             raise UpstreamError(Cause.BAD_ID_TOKEN, str(error)) from error
-        sid = claims.get("sid")
         return UpstreamIdentity(
             whose=UpstreamSubject(metadata.issuer, subject_of(claims)),
             claims=await self._with_userinfo(claims, access_token, metadata),
             amr=methods_of(claims),
             acr=context_of(claims),
             auth_time=auth_time_of(claims),
-            sid=sid if isinstance(sid, str) else "",
+            sid=session_of(claims),
             id_token=id_token,
         )
 

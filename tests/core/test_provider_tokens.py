@@ -227,6 +227,7 @@ def test_a_good_logout_token_names_the_session() -> None:
         ("events", {}, "events"),
         ("events", {LOGOUT_EVENT: "yes"}, "events"),
         ("sid", ["08a5019c"], "sid"),
+        ("sid", "\ud800", "sid"),
         ("sub", 7, "sub"),
     ],
 )

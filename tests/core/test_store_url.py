@@ -59,6 +59,7 @@ def test_an_address_without_its_password(url: str, address: str) -> None:
         ("redis://", "a host that cannot be read"),
         ("redis://r:port", "a host that cannot be read"),
         ("redis://r:99999", "a host that cannot be read"),
+        ("redis://r:" + "1" * 5000, "a host that cannot be read"),
         ("redis://[::1", "a host that cannot be read"),
         ("redis://a,b", "2 hosts of one server"),
         ("redis://r/zero", "a database that is no number"),

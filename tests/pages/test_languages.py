@@ -1,5 +1,6 @@
 """In which language a page is, and how a person chooses another."""
 
+import asyncio
 import re
 
 import msgspec
@@ -166,6 +167,17 @@ async def test_a_choice_leads_to_this_server_only(
     headers = {"Referer": referrer} if referrer else {}
     answer = await browser.open("/language?to=pl", headers=headers)
     assert answer.headers["Location"] == page
+
+
+@pytest.mark.parametrize("page", [b"/device?a=\xff", b"/\xff", "/ä".encode()])
+async def test_a_referer_that_is_no_address(browser: Browser, page: bytes) -> None:
+    reader, writer = await asyncio.open_connection(browser.client.host, browser.client.port)
+    sent = b"Referer: http://127.0.0.1:8628" + page
+    writer.write(b"GET /language?to=pl HTTP/1.1\r\nHost: x\r\n" + sent + b"\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 303 ")
+    assert b"\r\nLocation: /device\r\n" in head
 
 
 async def test_a_choice_of_nothing_changes_nothing(browser: Browser) -> None:

@@ -44,10 +44,14 @@ def test_a_device_code_of_before_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"format": 2, "keys": {}, "clients": []}', '{"keys": {}, "clients": []}']
+    "data",
+    [
+        *(b"", b"{}", b'{"format": 2, "keys": {}, "clients": []}', b'{"keys": {}, "clients": []}'),
+        *(b'{"\xff": 1}', b'{"a":' * 5000),
+    ],
 )
-def test_a_file_that_is_no_good_counts_as_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / KEPT_KEYS_NAME).write_text(text, "utf-8")
+def test_a_file_that_is_no_good_counts_as_none(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / KEPT_KEYS_NAME).write_bytes(data)
     assert read_kept(tmp_path) is None
 
 

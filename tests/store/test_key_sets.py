@@ -42,6 +42,7 @@ def test_what_cannot_be_read() -> None:
         {name: value for name, value in plain.items() if name != b"name_key"},
         sealed | {b"epoch": bytes(32)},
         sealed | {b"keys": b"{}"},
+        sealed | {b"keys": b'{"a":' * 5000},
     ):
         with pytest.raises(RecordUnreadable) as raised:
             keys_in_fields(damaged, SEALING)

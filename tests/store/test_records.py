@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -370,6 +370,7 @@ def test_a_version_that_is_none(version: str) -> None:
         st.binary() | st.sampled_from([b"1", b"pending"]),
     )
 )
+@example(fields={b"state": b"approved", b"expires": b"1", b"at": b"1", b"approved": b"9" * 400})
 def test_a_grant_is_read_or_refused(fields: dict[bytes, bytes]) -> None:
     try:
         grant = _grant(1, fields)
