@@ -45,11 +45,11 @@ def process(client: DeviceClient, folder: Path, clock: Clock) -> DeviceLogin:
 async def login(client: DeviceClient, people: People, tmp_path: Path, clock: Clock) -> DeviceLogin:
     """Ada has approved it."""
     made = process(client, tmp_path, clock)
-    approvals: list[asyncio.Task[object]] = []
-    await made.sign_in(
-        lambda codes: approvals.append(asyncio.create_task(people.approve(codes.user_code)))
-    )
-    await asyncio.gather(*approvals)
+    codes = await client.authorize("openid offline_access")
+    # Before the first poll: `approve` returns when the worker has heard of the approval, which a
+    # redemption would overwrite.
+    await people.approve(codes.user_code)
+    await made.keep(await client.poll_until_decided(codes))
     return made
 
 
