@@ -60,9 +60,10 @@ main()
 """
 
 
-def run_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program where only what docs/decisions/0048 names is installed."""
-    hidden = " ".join(MODULES.get(name, name.replace("-", "_")) for name in SERVER_ONLY)
+def run_alone(*arguments: str, beside: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the program where only what docs/decisions/0048 names is installed, and `beside`."""
+    names = SERVER_ONLY.difference(beside)
+    hidden = " ".join(MODULES.get(name, name.replace("-", "_")) for name in names)
     return subprocess.run(
         [sys.executable, "-c", DEVICE_ALONE, hidden, *arguments],
         capture_output=True, text=True, check=False,
@@ -73,6 +74,13 @@ def test_the_devices_side_needs_four_packages() -> None:
     assert {"redis", "structlog", "joserfc", "argon2-cffi"} <= SERVER_ONLY
     ended = run_alone("login", "http://127.0.0.1:1")
     assert (ended.returncode, "connection refused" in ended.stderr) == (1, True)
+
+
+def test_the_conformance_suite_needs_two_more() -> None:
+    """Cryptography and rich, as docs/conform.md says: none of the others is imported."""
+    assert "rich" not in SERVER_ONLY
+    ended = run_alone("conform", "--list", beside=("cryptography",))
+    assert (ended.returncode, "RFC 8628 3.5" in ended.stdout) == (0, True)
 
 
 def test_the_help_lists_what_can_run() -> None:
