@@ -86,9 +86,10 @@ def commands_for_polls(
     The commands of a connection set-up are left out, and those of the catch-up, with which every
     worker reads the tail of the decision log once a second: one XRANGE, one HGET, one GET
     and one SET (a probe) in one round trip. A worker that starts looks twice before, at the
-    clients and at the backlog (XREVRANGE). Each of the `starts` of a worker reads the clients and
-    the signing keys, one HGETALL each. For the metrics, each worker counts the live grants when it
-    starts and every 15 catch-ups, with one HGETALL. Requests must have caused all other commands.
+    clients and at the backlog (XREVRANGE). Each of the `starts` of a worker reads the clients, what
+    was revoked and cancelled of them, and the signing keys: five HGETALL with the count of live
+    grants. For the metrics, each worker counts these again every 15 catch-ups, with one HGETALL.
+    Requests must have caused all other commands.
     """
     grown = {name: calls - before.get(name, 0) for name, calls in after.items()}
     catch_ups = grown.pop("xrange", 0) + 2 * grown.pop("xrevrange", 0)
@@ -96,7 +97,7 @@ def commands_for_polls(
         more = grown.get(name, 0) - catch_ups
         # A reading may fall into the middle of a worker's catch-up.
         grown[name] = 0 if abs(more) <= CAUGHT_HALFWAY else more
-    counts = 3 * starts + catch_ups // CATCH_UPS_PER_COUNT + CAUGHT_HALFWAY
+    counts = 5 * starts + catch_ups // CATCH_UPS_PER_COUNT + CAUGHT_HALFWAY
     grown["hgetall"] = max(0, grown.get("hgetall", 0) - counts)
     return {
         name: calls

@@ -46,7 +46,10 @@ class StdoutSink:
 
     def _write(self, lines: Sequence[bytes]) -> None:
         for chunk in _chunks(lines, select.PIPE_BUF):
-            os.write(self._descriptor, chunk)
+            rest = chunk
+            # A pipe takes all of it at once. A file on a disk that is nearly full takes a part.
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
 
 
 def _chunks(lines: Sequence[bytes], most_bytes: int) -> Iterator[bytes]:

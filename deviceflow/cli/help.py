@@ -38,10 +38,38 @@ class Program(Group):
         return sorted(self.places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command; None if there is none of that name."""
-        place = self.places.get(cmd_name)
+        """Import a command; None if there is none of that name, or a package that it needs."""
+        try:
+            return self._imported(cmd_name)
+        except ModuleNotFoundError as error:
+            if _is_ours(error):
+                raise
+            return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line. Say which package is missing, if one is."""
+        try:
+            self._imported(args[0])
+        except ModuleNotFoundError as error:
+            if _is_ours(error):
+                raise
+            ctx.fail(
+                f"`deviceflow {args[0]}` needs the package {error.name}, which is not installed "
+                "here. The server's packages come with: pip install deviceflow"
+            )
+        return super().resolve_command(ctx, args)
+
+    def _imported(self, name: str) -> click.Command | None:
+        place = self.places.get(name)
         if place is None:
             return None
         module, _, function = place.partition(":")
         command: click.Command = getattr(import_module(module), function)
         return command
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Return whether a module of this package is missing, which is a mistake and no choice."""
+    return (error.name or "").partition(".")[0] == "deviceflow"

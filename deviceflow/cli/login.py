@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     waits: bool
     keeps: bool = False
     only_token: bool = False
+    keyring: bool = False
 
 
 @click.command(
@@ -58,6 +59,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--no-wait", is_flag=True, help="Print the codes and exit, without polling.")
 @click.option("--keep", is_flag=True, help="Keep the tokens in a file that only you can read.")
 @click.option(
+    "--keyring",
+    is_flag=True,
+    help="Keep the tokens in the system's keyring (needs the package keyring).",
+)
+@click.option(
     "--token",
     "only_token",
     is_flag=True,
@@ -75,6 +81,7 @@ def login(
     opens: bool,
     no_wait: bool,
     keep: bool,
+    keyring: bool,
     only_token: bool,
 ) -> None:
     """Sign in to ISSUER as a device does, and print the tokens.
@@ -83,13 +90,13 @@ def login(
     [default: http://127.0.0.1:8628]. The code and the progress go to standard error, the tokens
     to standard output.
 
-    Tokens are kept only with --keep or --token: in $XDG_STATE_HOME/deviceflow/logins, or
+    Tokens are kept only with --keep, --keyring or --token: in $XDG_STATE_HOME/deviceflow/logins, or
     ~/.local/state/deviceflow/logins. Each issuer, client and scope has a file of its own.
     """
     if only_token and (as_json or no_wait):
         raise click.UsageError("--token prints a token alone: leave out --json and --no-wait.")
-    if keep and no_wait:
-        raise click.UsageError("--no-wait gets no tokens to --keep.")
+    if (keep or keyring) and no_wait:
+        raise click.UsageError("--no-wait gets no tokens that could be kept.")
     options = Options(
         issuer=issuer,
         client_id=client_id,
@@ -99,8 +106,9 @@ def login(
         as_json=as_json,
         opens=opens,
         waits=not no_wait,
-        keeps=keep or only_token,
+        keeps=keep or keyring or only_token,
         only_token=only_token,
+        keyring=keyring,
     )
     if not client_id:
         raise click.UsageError("--client-id is empty.")
@@ -171,7 +179,7 @@ async def _access_token(client: DeviceClient, options: Options) -> str:
 async def _sign_in(client: DeviceClient, options: Options) -> Tokens | None:
     """Run the flow. Without waiting, print the codes, and return None."""
     if options.keeps:
-        DeviceLogin(client, options.scope).file.prepare()
+        DeviceLogin(client, options.scope).file.prepare(in_keyring=options.keyring)
     authorization = await client.authorize(options.scope, on_pause=_tell_pause)
     if options.opens:
         _open(authorization)
@@ -182,9 +190,10 @@ async def _sign_in(client: DeviceClient, options: Options) -> Tokens | None:
 
 
 async def _keep(client: DeviceClient, tokens: Tokens, options: Options) -> None:
-    login = DeviceLogin(client, options.scope)
+    login = DeviceLogin(client, options.scope, in_keyring=options.keyring)
     await login.keep(tokens)
-    click.echo(f"deviceflow login: the tokens are kept in {login.file.path}", err=True)
+    place = f"the keyring, as {login.file.path.stem}" if options.keyring else login.file.path
+    click.echo(f"deviceflow login: the tokens are kept in {place}", err=True)
     if tokens.refresh_token is None:
         click.echo(
             "deviceflow login: the server gave no refresh token, so this login ends with the "

@@ -37,6 +37,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     redirect: str = ""
 
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status}, ...)"
+
     def __str__(self) -> str:
         """Describe the status: "HTTP 404", or "HTTP 302, a redirect to https://example.com"."""
         leads = f", a redirect to {self.redirect}" if self.redirect else ""

@@ -44,7 +44,9 @@ class DeviceLogin:
 
     `folder` is where the file is; by default a folder of the user (`token_file.default_folder`).
     An access token is refreshed `margin_s` seconds before its end, or at half of its life if that
-    is shorter. `wall_clock` gives seconds since 1970. May raise TokenFileError.
+    is shorter. `in_keyring`: `sign_in` and `keep` put the tokens into the system's keyring, and the
+    file says so (needs the package keyring). `wall_clock` gives seconds since 1970. May raise
+    TokenFileError.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class DeviceLogin:
         *,
         folder: Path | None = None,
         margin_s: float = MARGIN_S,
+        in_keyring: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.file = TokenFile.of(client.issuer, client.client_id, scope, folder)
         self._client = client
         self._scope = scope
         self._margin_s = margin_s
+        self._in_keyring = in_keyring
         self._wall_clock = wall_clock
         self._failures = 0
         self._not_before = 0.0
@@ -76,7 +80,7 @@ class DeviceLogin:
 
         May raise the errors of `DeviceClient.authorize` and `poll_until_decided`, TokenFileError.
         """
-        self.file.prepare()
+        self.file.prepare(in_keyring=self._in_keyring)
         authorization = await self._client.authorize(self._scope)
         on_codes(authorization)
         tokens = await self._client.poll_until_decided(authorization, on_event=on_event)
@@ -86,7 +90,7 @@ class DeviceLogin:
     async def keep(self, tokens: Tokens) -> None:
         """Keep the tokens of a new login in place of the old ones. May raise TokenFileError."""
         async with self.file.locked():
-            self._write(tokens)
+            self._write(tokens, in_keyring=self._in_keyring)
 
     async def access_token(self, *, refused: str | None = None) -> str:
         """Return an access token that is valid for a while. Refresh it if need be.
@@ -179,7 +183,7 @@ class DeviceLogin:
             refresh_token=tokens.refresh_token or refresh_token,
             scope=tokens.scope or kept.tokens.scope,  # RFC 6749 5.1: left out if it is the same
         )
-        self._write(tokens)
+        self._write(tokens, in_keyring=kept.in_keyring)
         return tokens
 
     def _check_pause(self) -> None:
@@ -195,7 +199,7 @@ class DeviceLogin:
         pause = before_asking_again(self._failures, retry_after, self._client.jitter)
         self._not_before = self._client.time.clock() + min(pause, LONGEST_PAUSE_S)
 
-    def _write(self, tokens: Tokens) -> None:
+    def _write(self, tokens: Tokens, *, in_keyring: bool) -> None:
         self.file.write(
             KeptTokens(
                 issuer=self._client.issuer,
@@ -204,6 +208,7 @@ class DeviceLogin:
                 obtained_at=self._wall_clock(),
                 # The whole answer has the tokens a second time.
                 tokens=msgspec.structs.replace(tokens, answer={}),
+                in_keyring=in_keyring,
             )
         )
 

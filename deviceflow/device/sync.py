@@ -138,9 +138,12 @@ class SyncDeviceLogin:
         *,
         folder: Path | None = None,
         margin_s: float = MARGIN_S,
+        in_keyring: bool = False,
     ) -> None:
         self._client = client
-        self._login = DeviceLogin(client.asynchronous, scope, folder=folder, margin_s=margin_s)
+        self._login = DeviceLogin(
+            client.asynchronous, scope, folder=folder, margin_s=margin_s, in_keyring=in_keyring
+        )
 
     @property
     def file(self) -> TokenFile:

@@ -5,6 +5,7 @@
 - It is replaced in one step (write, fsync, rename), so that it has either the old tokens or the new
   ones, whenever the power fails.
 - A lock beside it lets one process at a time refresh. It ends with the process that holds it.
+- The tokens may be in the system's keyring. Then the file only says so.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from deviceflow.device import keyring_entry
 from deviceflow.device.answers import Tokens
 from deviceflow.device.errors import TokenFileError
 
@@ -28,12 +30,14 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _LOCK_PAUSE_S: Final = 0.1
 _SUFFIX: Final = ".json"
 _NAME_CHARS: Final = 40
+_ELSEWHERE: Final = Tokens(access_token="", token_type="")
 
 
 class KeptTokens(msgspec.Struct, frozen=True, kw_only=True):
     """The content of the file. `scope` is the scope that was requested.
 
     `obtained_at`: when the tokens came, in seconds since 1970 by the clock of this machine.
+    `in_keyring`: the tokens are in the keyring, and those of the file are empty.
     """
 
     issuer: str
@@ -41,6 +45,7 @@ class KeptTokens(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     obtained_at: float
     tokens: Tokens
+    in_keyring: bool = False
 
     def __repr__(self) -> str:
         return f"KeptTokens(issuer={self.issuer!r}, client_id={self.client_id!r}, ...)"
@@ -82,6 +87,13 @@ class TokenFile:
 
     def read(self) -> KeptTokens | None:
         """Return the kept tokens, or None if there are none. May raise TokenFileError."""
+        kept = self._read_file()
+        if kept is None or not kept.in_keyring:
+            return kept
+        content = keyring_entry.read(self.path.stem)
+        return None if content is None else self._decoded(content)
+
+    def _read_file(self) -> KeptTokens | None:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -90,7 +102,9 @@ class TokenFile:
             raise _unusable(self.path, error) from error
         with open(descriptor, "rb") as file:  # noqa: PTH123, of a descriptor
             _check_owner_only(self.path, os.fstat(descriptor), _OTHERS, "chmod 600")
-            content = file.read()
+            return self._decoded(file.read())
+
+    def _decoded(self, content: bytes) -> KeptTokens:
         try:
             return msgspec.json.decode(content, type=KeptTokens)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -100,6 +114,10 @@ class TokenFile:
 
     def write(self, kept: KeptTokens) -> None:
         """Replace the file, and return when it is on the disk. May raise TokenFileError."""
+        if kept.in_keyring:
+            keyring_entry.write(self.path.stem, msgspec.json.encode(kept))
+            kept = msgspec.structs.replace(kept, tokens=_ELSEWHERE)
+        is_left = not kept.in_keyring and self._leads_to_keyring()
         new = self.path.with_suffix(".new")
         with _described(self.path):
             self._make_folder()
@@ -112,17 +130,33 @@ class TokenFile:
                 os.fsync(file.fileno())
             new.replace(self.path)
             self._sync_folder()
+        if is_left:
+            keyring_entry.remove(self.path.stem)
+
+    def _leads_to_keyring(self) -> bool:
+        try:
+            kept = self._read_file()
+        except TokenFileError:
+            return False  # it is replaced or removed, whatever it is
+        return kept is not None and kept.in_keyring
 
     def remove(self) -> None:
-        """Remove the file, if it is there. May raise TokenFileError."""
-        with _described(self.path):
-            self.path.unlink(missing_ok=True)
-
-    def prepare(self) -> None:
-        """Make the folder, so that a bad one shows before a person signs in.
+        """Remove the file, and its entry in the keyring, if there are any.
 
         May raise TokenFileError.
         """
+        if self._leads_to_keyring():
+            keyring_entry.remove(self.path.stem)
+        with _described(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def prepare(self, *, in_keyring: bool = False) -> None:
+        """Make the folder, so that a bad one shows before a person signs in; or a bad keyring.
+
+        May raise TokenFileError.
+        """
+        if in_keyring:
+            keyring_entry.read(self.path.stem)
         with _described(self.path):
             self._make_folder()
 

@@ -72,7 +72,9 @@ class EmbeddedValkey:
             )
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            # Root may make it in the folder of another user, who could put a link there.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            self._lock = os.open(self.data_dir / "lock", flags, 0o600)
         except OSError as error:
             raise StoreSetupError(
                 f"cannot write to the data directory {self.data_dir}: {error.strerror}. "

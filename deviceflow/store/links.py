@@ -15,6 +15,7 @@ import msgspec
 from deviceflow.core.upstream_person import UpstreamPerson, UpstreamSubject, account_names
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import RecordContended
 from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.users import Account, Users
 
@@ -78,7 +79,10 @@ class Links:
         raise NameTakenError
 
     async def link(self, whose: UpstreamSubject, account: Account) -> Account:
-        """Let a person sign in to `account`. May raise LinkTakenError."""
+        """Let a person sign in to `account`, as it was read. A repetition does the rest.
+
+        May raise LinkTakenError, and RecordContended: the account has changed since.
+        """
         record = await self._record(whose)
         if record and (owner := await self._account(_read(record))) is not None:
             if owner.sub != account.sub:
@@ -89,7 +93,8 @@ class Links:
         if not await self._change(whose, record, link):
             raise LinkTakenError(account.username)
         linked = msgspec.structs.replace(account, upstream=(*account.upstream, whose))
-        await self._users.put(linked)
+        if not await self._users.change(account, linked):
+            raise RecordContended(f"{account.username} was changed by others; try again")
         return linked
 
     async def _create(self, whose: UpstreamSubject, person: UpstreamPerson) -> Account | None:

@@ -24,6 +24,19 @@ async def test_whole_lines_are_written_at_once() -> None:
     writing.close()
 
 
+async def test_what_was_taken_in_part_is_written_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output may be a file, and its disk nearly full."""
+    written: list[bytes] = []
+
+    def take_a_part(_: int, data: bytes) -> int:
+        written.append(data[:7])
+        return len(written[-1])
+
+    monkeypatch.setattr(os, "write", take_a_part)
+    StdoutSink(-1).append(b"one line\nanother line\n")
+    assert b"".join(written) == b"one line\nanother line\n"
+
+
 async def test_a_reader_that_has_gone_is_said() -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -1,16 +1,21 @@
 """The help of every command, as a newcomer reads it in a terminal of 80 columns."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 
 import click
 import pytest
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 from deviceflow.__main__ import main
+from tests.stage.checkout import ROOT
 
 COLUMNS = 80
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -35,6 +40,56 @@ def test_a_device_does_not_wait_for_the_servers_modules() -> None:
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     assert b"deviceflow.cli.login" in modules
     assert [each for each in (b"store", b"oauth", b"pages", b"supervisor") if each in modules] == []
+
+
+SERVER_ONLY = {
+    Requirement(text).name
+    for text in PYPROJECT["project"]["dependencies"]
+    if Requirement(text).name not in {"aiohttp", "click", "msgspec", "segno"}
+}
+MODULES = {"argon2-cffi": "argon2", "precis-i18n": "precis_i18n"}
+
+DEVICE_ALONE = """
+import sys
+for name in sys.argv[1].split():
+    sys.modules[name] = None
+sys.argv[1:] = sys.argv[2:]
+import deviceflow.device, deviceflow.device.screen
+from deviceflow.__main__ import main
+main()
+"""
+
+
+def run_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program where only what docs/decisions/0048 names is installed."""
+    hidden = " ".join(MODULES.get(name, name.replace("-", "_")) for name in SERVER_ONLY)
+    return subprocess.run(
+        [sys.executable, "-c", DEVICE_ALONE, hidden, *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_devices_side_needs_four_packages() -> None:
+    assert {"redis", "structlog", "joserfc", "argon2-cffi"} <= SERVER_ONLY
+    ended = run_alone("login", "http://127.0.0.1:1")
+    assert (ended.returncode, "connection refused" in ended.stderr) == (1, True)
+
+
+def test_the_help_lists_what_can_run() -> None:
+    ended = run_alone("--help")
+    assert ended.returncode == 0
+    names = re.findall(r"^  ([a-z-]+)  ", ended.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert {"login", "logout"} <= set(names)
+    assert "serve" not in names
+
+
+def test_a_command_of_the_server_says_what_is_missing() -> None:
+    ended = run_alone("serve")
+    assert ended.returncode == 2
+    assert re.search(
+        r"`deviceflow serve` needs the package \w+, which is not installed", ended.stderr
+    )
+    assert "Traceback" not in ended.stderr
 
 
 def help_of(path: tuple[str, ...]) -> str:

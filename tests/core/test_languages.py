@@ -11,7 +11,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 subtags = st.text(LETTERS + "0123456789", min_size=1, max_size=8)
 tags = st.builds(
     lambda first, rest: "-".join([first, *rest]),
-    st.text(LETTERS, min_size=1, max_size=8),
+    st.text(LETTERS, min_size=2, max_size=8),  # one letter alone is no language (RFC 5646 2.1)
     st.lists(subtags, max_size=3),
 )
 weights = st.integers(1, 1000).map(lambda number: f"{number / 1000:.3f}")

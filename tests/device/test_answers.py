@@ -90,3 +90,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
 def test_a_list_of_scopes_is_a_scope() -> None:
     """Twitch does this."""
     assert read_refresh(reply({**TOKENS, "scope": ["a", "b"]})).scope == "a b"
+
+
+def test_the_body_of_a_reply_is_not_shown() -> None:
+    assert str(TOKENS["access_token"]) not in f"{reply(TOKENS)!r} {reply(TOKENS)}"

@@ -179,6 +179,14 @@ def test_ctrl_c_does_not_reach_the_store(data_dir: Path) -> None:
 # Where it may not be
 
 
+def test_the_lock_is_made_behind_no_link(data_dir: Path, tmp_path: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreSetupError, match="symbolic"):
+        EmbeddedValkey(data_dir).start()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_directory_that_cannot_be_is_an_error_of_one_line(data_dir: Path) -> None:
     data_dir.write_text("a file")
     for folder in (data_dir, data_dir / "below"):

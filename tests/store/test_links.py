@@ -9,6 +9,7 @@ import pytest
 from deviceflow.config import User
 from deviceflow.core.upstream_person import UpstreamPerson, UpstreamSubject
 from deviceflow.store import keyspace
+from deviceflow.store.errors import RecordContended
 from deviceflow.store.links import Links, LinkTakenError, NameTakenError
 from deviceflow.store.users import Account, Users
 from tests.stage.store import Store
@@ -167,6 +168,20 @@ async def test_an_operator_links_a_person(links: Links, users: Users) -> None:
     assert await links.link(ADA, await found(users, "ada")) == await found(users, "ada")
     both = await links.link(OTHER_ADA, await found(users, "ada"))
     assert both.upstream == (ADA, OTHER_ADA)
+
+
+async def test_a_link_undoes_nothing_that_has_happened_since(links: Links, users: Users) -> None:
+    """The account was disabled after the command has read it."""
+    account = await users.find("root")
+    assert account is not None
+    disabled = msgspec.structs.replace(account, disabled=True)
+    assert await users.change(account, disabled)
+    with pytest.raises(RecordContended):
+        await links.link(ADA, account)
+    now = await users.find("root")
+    assert now is not None
+    assert (now.disabled, now.upstream) == (True, ())
+    assert (await links.link(ADA, now)).disabled
 
 
 async def test_a_person_has_one_account(links: Links, users: Users) -> None:

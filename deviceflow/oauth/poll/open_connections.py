@@ -109,7 +109,9 @@ class OpenConnections:
         If the process had no descriptor left, it could open no file and reach no store for the
         connections that it has.
         """
-        if len(self._open) >= self._fewest and not self._may_enter(connection):
+        # Addresses are counted until the next tick finds few enough: each new one has to have one.
+        is_near = self._by_address is not None or len(self._open) >= self._fewest
+        if is_near and not self._may_enter(connection):
             return False
         connection.opened_at = self._now
         self._open[connection] = None

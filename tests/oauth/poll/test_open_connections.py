@@ -67,6 +67,21 @@ def gone(guests: list[Guest]) -> list[int]:
 # At the limit of the process
 
 
+def test_connections_that_come_while_others_leave_are_known_by_their_address() -> None:
+    """The limit was near, and the next tick has not found yet that it is not any more."""
+    connections = at_most(20, per_address=4)
+    guests = crowd(connections, *(Guest(quiet=1) for _ in range(5)))
+    assert gone(guests) == [0]
+    for guest in guests[1:3]:
+        connections.discard(cast("LaneConnection", guest))
+    late = crowd(connections, Guest(quiet=9), Guest(quiet=9))
+    crowd(connections, Guest(quiet=1))
+    assert gone(late) == [0]
+    for guest in (*guests[3:], late[1]):
+        connections.discard(cast("LaneConnection", guest))
+    assert len(connections) == 1
+
+
 def test_the_one_that_was_idle_for_longest_goes_first() -> None:
     connections = at_most(PLACES)
     guests = crowd(connections, Guest(quiet=1), Guest(quiet=5), Guest(quiet=2))
