@@ -15,7 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from deviceflow.admin.console.session import CONSOLE_COOKIE, ConsoleSessions
 from deviceflow.admin.host_check import is_own_host
 from deviceflow.admin.tokens import AdminTokens, AdminTokensError
-from deviceflow.callers import Callers
+from deviceflow.callers import Callers, media_type
 from deviceflow.config import Pages, Settings
 from deviceflow.core import base64url, recovery_code
 from deviceflow.core.account_marks import NO_MARKS
@@ -37,6 +37,7 @@ from deviceflow.pages.challenges import Challenges
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
+from deviceflow.pages.form import _is_utf_8
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.languages import read_languages
 from deviceflow.pages.seal import Seal
@@ -137,7 +138,8 @@ def read_headers(data: bytes) -> None:
     assert isinstance(_CSRF._is_same_origin(request), bool)
     assert isinstance(_AT_ISSUER._is_elsewhere(request), bool)
     is_own_host(request.host, ("console.example",))
-    (request.content_type + (request.charset or "")).lower()
+    media_type(request)
+    _is_utf_8(request)
     for name, value in _CORS.headers(request.headers.get("Origin")).items():
         f"{name}: {value}".encode()
     credentials = credentials_of(request)
