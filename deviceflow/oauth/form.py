@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from deviceflow.callers import media_type
 from deviceflow.core.client_methods import CREDENTIAL_PARAMETERS
 from deviceflow.core.errors import invalid_request
 from deviceflow.core.form import Form, FormError, parse_form
@@ -18,7 +19,7 @@ async def read_form(request: web.Request) -> Form:
     """
     if not CREDENTIAL_PARAMETERS.isdisjoint(request.query):
         raise invalid_request("Credentials do not belong into the address.")
-    if request.content_type != FORM:
+    if media_type(request) != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")
     # A charset is not looked at: this type has none (WHATWG URL 5.2; the IANA registration), and
     # Java libraries write ISO-8859-1 over ASCII bytes. `parse_form` judges the bytes themselves.

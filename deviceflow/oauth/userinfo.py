@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.callers import media_type
 from deviceflow.core import claims
 from deviceflow.core.claims import Claims, Subject
 from deviceflow.core.errors import invalid_request
@@ -27,7 +28,7 @@ class UserinfoEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the claims that the scope allows. May raise OAuthError, StoreUnavailable."""
         credentials = credentials_of(request)
-        if request.content_type == FORM and "access_token" in (await read_form(request)).fields:
+        if media_type(request) == FORM and "access_token" in (await read_form(request)).fields:
             raise invalid_request("A request carries one access token.")
         proof = self.tokens.proofs.requirements(request, credentials.token)
         active = await self.tokens.admit(request, credentials, [self.issuer], proof)

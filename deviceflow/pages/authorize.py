@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deviceflow.callers import media_type
 from deviceflow.core.errors import (
     OAuthError,
     invalid_request,
@@ -45,7 +46,7 @@ async def _error(request: web.Request) -> OAuthError:
     """Return the error of RFC 6749 4.1.2.1 for the request."""
     sent = request.rel_url.raw_query_string.encode()
     if request.method == "POST":
-        is_form = request.content_type == _FORM and "Content-Encoding" not in request.headers
+        is_form = media_type(request) == _FORM and "Content-Encoding" not in request.headers
         sent = await request.read() if is_form else b""
     try:
         parameters = parse_form(sent, _REPEATABLE).fields

@@ -25,6 +25,7 @@ SEED = 8628
 FOUND = {
     "a cookie that is not UTF-8": ("cookies", b"deviceflow-console=a.b.c.\xff"),
     "a Referer that is not UTF-8": ("headers", b"Referer: http://localhost:8628/device?a=\xff"),
+    "a Content-Type of 8 kB": ("headers", b'Content-Type: text/html; "' + b"=a" * 4000),
     "a session of a provider with half a surrogate pair": (
         "logout token",
         TARGETS["logout token"].examples[0].replace(b'"s"', b'"\\ud800"'),

@@ -13,6 +13,7 @@ from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.tokens import AdminTokens
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
+from deviceflow.callers import media_type
 from deviceflow.ops.thinned_log import ThinnedLog
 
 _CHALLENGE = 'Bearer realm="deviceflow admin"'
@@ -86,7 +87,7 @@ class BearerTokens:
 
 async def read_body(request: web.Request, model: type[Sent]) -> Sent:
     """Read a JSON body. May raise ApiError, which names the member that is wrong."""
-    if request.content_type != JSON or "Content-Encoding" in request.headers:
+    if media_type(request) != JSON or "Content-Encoding" in request.headers:
         raise ApiError("unsupported_media_type")
     try:
         return msgspec.json.decode(await request.read(), type=model)

@@ -12,6 +12,7 @@ from deviceflow.admin.console.session import ConsoleSessions
 from deviceflow.admin.console.templates import CONSOLE_HEADERS, ROOT, ConsoleTemplates
 from deviceflow.admin.host_check import is_own_host
 from deviceflow.admin.operators import OPERATOR
+from deviceflow.callers import media_type
 from deviceflow.store.errors import StoreUnavailable
 
 SIGN_IN = f"{ROOT}/sign-in"
@@ -105,7 +106,7 @@ async def read_console_form(request: web.Request) -> Mapping[str, str]:
     is_same = not origin or origin.partition("://")[2] == request.host
     if not is_same or site not in {"same-origin", "none"}:
         raise web.HTTPForbidden
-    if request.content_type != "application/x-www-form-urlencoded":
+    if media_type(request) != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest
     try:
         fields = await request.post()

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
+from deviceflow.callers import media_type
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients, secret_digest
 from deviceflow.core.errors import OAuthError
@@ -198,7 +199,7 @@ def _logged(client: Client) -> dict[str, str]:
 
 
 def _metadata(request: web.Request, body: bytes) -> RegistrationRequest:
-    if request.content_type != "application/json":
+    if media_type(request) != "application/json":
         raise invalid_metadata("The body has to be of type application/json.")
     try:
         return msgspec.json.decode(body, type=RegistrationRequest)

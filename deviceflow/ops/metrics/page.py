@@ -62,7 +62,11 @@ class MetricsPage(Collector):
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the page."""
         self._recorder.publish()
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        except (TypeError, ValueError):
+            # The library compares what the header calls a version, whatever it is.
+            encode, content_type = choose_encoder("")
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
     def now(self) -> Iterator[Family]:

@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from deviceflow.admin.console.session import CONSOLE_COOKIE, ConsoleSessions
+from deviceflow.admin.host_check import is_own_host
 from deviceflow.admin.tokens import AdminTokens, AdminTokensError
-from deviceflow.callers import Callers
+from deviceflow.callers import Callers, media_type
 from deviceflow.config import Pages, Settings
 from deviceflow.core import base64url, recovery_code
 from deviceflow.core.account_marks import NO_MARKS
 from deviceflow.core.client import Client, Clients
+from deviceflow.core.cross_origin import CrossOrigin
 from deviceflow.core.display_text import comparison_key, is_display_text, normal_form, repaired
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.languages import accepted, is_accepted, listed, lookup
@@ -29,16 +31,20 @@ from deviceflow.core.proof_of_work import is_answer
 from deviceflow.core.user_code import LETTERS, NUMERIC, UserCodeFormat, display, normalise
 from deviceflow.oauth.protected_resource import credentials_of
 from deviceflow.ops.request_id import given_id
+from deviceflow.pages.at_issuer import AtIssuer
 from deviceflow.pages.ceremonies import Ceremonies, CeremonyRefused
 from deviceflow.pages.challenges import Challenges
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.csrf import Csrf
+from deviceflow.pages.form import _is_utf_8
 from deviceflow.pages.known_browser import KnownBrowsers
 from deviceflow.pages.languages import read_languages
 from deviceflow.pages.seal import Seal
+from deviceflow.pages.sign_in.half_way import HalfWay
 from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.sign_in.upstream.detours import Detours
+from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
 from deviceflow.store.factors import Factors, FactorStore, Passkey
@@ -74,6 +80,9 @@ def keys() -> tuple[bytes, ...]:
 _DETOURS = Detours(keys=keys, issuer=ISSUER, cookie=_COOKIE, clock=_CLOCK)
 _KNOWN = KnownBrowsers(cookie=_COOKIE, keys=keys)
 _CONSOLE = ConsoleSessions(tokens=_TOKENS, keys=keys, clock=_CLOCK)
+_AT_ISSUER = AtIssuer(issuer=ISSUER, codes=_CODES)
+_CORS = CrossOrigin(("https://app.example",))
+_SEAL = Seal(keys=keys)
 _CSRF = Csrf(keys=keys, issuer=ISSUER)
 _VOUCHED = VouchedNames(header="X-User", callers=_CALLERS)
 
@@ -109,6 +118,8 @@ def read_cookies(data: bytes) -> None:
     assert _CONSOLE.operator(request) is None
     assert not _CONSOLE.is_own_form(request, "f" * 64)
     assert _LANGUAGES.of(request) in _LANGUAGES.offered.values()
+    visitor = cast("Visitor", SimpleNamespace(request=request, cookie=_VALUE))
+    assert _finished(_HALF_WAY.read(visitor)) is None
     _COOKIE.has_ended(request)
 
 
@@ -125,6 +136,12 @@ def read_headers(data: bytes) -> None:
     assert urlsplit(before).netloc == ""
     _LANGUAGES.of_browser(request)
     assert isinstance(_CSRF._is_same_origin(request), bool)
+    assert isinstance(_AT_ISSUER._is_elsewhere(request), bool)
+    is_own_host(request.host, ("console.example",))
+    media_type(request)
+    _is_utf_8(request)
+    for name, value in _CORS.headers(request.headers.get("Origin")).items():
+        f"{name}: {value}".encode()
     credentials = credentials_of(request)
     assert credentials.token
 
@@ -132,10 +149,10 @@ def read_headers(data: bytes) -> None:
 def read_sealed(data: bytes) -> None:
     """What comes back from a browser is refused unless it was made here."""
     sent = text(data)
-    printed = sent.encode("utf-8", "replace").decode()  # as the parser of a form or a query gives
-    assert not Seal(keys=keys).holds(printed, _VALUE, "fact")
+    printed = sent.encode("utf-8", "replace").decode()  # as the parser of a form gives it
+    assert not _SEAL.holds(sent, _VALUE, "fact")
     assert not _CSRF.is_token_of(_VALUE, printed)
-    assert _DETOURS.fault("sso", printed)
+    assert _DETOURS.fault("sso", sent)
     assert not is_answer("challenge", printed, 200)
     assert not proves(printed, base64url.encode(b"x" * 32))
     assert (_TOKENS.name_of(sent) is None) == (data != _TOKEN)
@@ -231,7 +248,7 @@ _CEREMONIES = Ceremonies(
     pages=Pages(),
     challenges=cast("Challenges", _CHALLENGES),
     store=cast("FactorStore", _STORE),
-    users=cast("Users", SimpleNamespace(find_subject=_account)),
+    users=cast("Users", SimpleNamespace(find_subject=_account, find=_account)),
     clock=_CLOCK,
 )
 _CREATED = _DEVICE.create(json.loads(_CEREMONIES.creation_options("c", _ACCOUNT, Factors())))
@@ -247,6 +264,7 @@ def _finished(coroutine: Any) -> Any:  # noqa: ANN401, what it returns
 
 
 _PASSKEY: Passkey = _finished(_CEREMONIES.register("c", _ACCOUNT, "key", _CREATED))
+_HALF_WAY = HalfWay(cookie=_COOKIE, seal=_SEAL, users=_CEREMONIES.users, clock=_CLOCK)
 
 
 def _factors() -> Factors:
@@ -292,6 +310,7 @@ _COOKIES = "; ".join(
         f"{_KNOWN.name}={'m' * 38}.{'n' * 38}",
         f"{_COOKIE.name}-typed=YWRh",
         f"{_COOKIE.name}-then=devices",
+        f"{_COOKIE.name}-second=YWRh.1700009999.{'0' * 32}.pwd",
         f"{_COOKIE.name}-detour={'s' * 8}~WDJB-MJHT",
         f"{_COOKIE.name}-language=de",
         f'{CONSOLE_COOKIE}={_TOKENS.names()[0]}.1700009999.r.{"0" * 64}; x="y"',
@@ -314,7 +333,8 @@ TARGETS = (
             ),
             (
                 b"Authorization: Bearer x\nAccept-Language: de-AT, fr;q=0.5\ntraceparent: "
-                b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\nHost: localhost:8628\n"
+                b'Content-Type: text/html; charset="utf-8"\nAccept: text/plain;version=1.0;q=0.5'
             ),
         ),
         (OAuthError,),

@@ -55,6 +55,11 @@ async def test_the_format_of_prometheus(recorder: Recorder) -> None:
     assert "# TYPE deviceflow_polls_total counter" in page
 
 
+async def test_a_version_that_is_no_number(recorder: Recorder) -> None:
+    content_type, _ = await fetch(recorder, "application/openmetrics-text; version=x")
+    assert content_type.startswith("text/plain; version=")
+
+
 async def test_the_format_of_openmetrics(recorder: Recorder) -> None:
     content_type, page = await fetch(recorder, "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
