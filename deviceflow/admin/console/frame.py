@@ -13,6 +13,7 @@ from deviceflow.admin.console.templates import CONSOLE_HEADERS, ROOT, ConsoleTem
 from deviceflow.admin.host_check import is_own_host
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.callers import media_type
+from deviceflow.core.form import FormError, parse_form
 from deviceflow.store.errors import StoreUnavailable
 
 SIGN_IN = f"{ROOT}/sign-in"
@@ -109,10 +110,9 @@ async def read_console_form(request: web.Request) -> Mapping[str, str]:
     if media_type(request) != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest
     try:
-        fields = await request.post()
-    except (ValueError, LookupError) as error:
+        return parse_form(await request.read()).fields
+    except FormError as error:
         raise web.HTTPBadRequest from error
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 def lead_to(address: str) -> web.Response:
