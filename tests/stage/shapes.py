@@ -282,7 +282,7 @@ class WithTls(Valkey):
         certificates = Certificates(self.folder)
         self._front = TlsFront(self.socket_path, certificates)
         self._running = ExitStack()
-        self.url = f"rediss://127.0.0.1:{self._front.port}/0?{certificates.options}"
+        self.url = f"rediss://127.0.0.1:{self._front.port}?{certificates.options}"
 
     def __enter__(self) -> Self:
         self._running.enter_context(self._front.open())
