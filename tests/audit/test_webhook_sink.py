@@ -3,37 +3,19 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from deviceflow.audit.outlet import LinesNotWritten
 from deviceflow.audit.webhook_sink import WebhookSink
 from deviceflow.core.webhook_signature import signature_headers
+from tests.stage.receiver import Receiver
 
 SECRET = "s" * 32
 NOW = 1_800_000_000
 
 
-class Receiver:
-    """A program that answers with `status`, and keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.requests.append((dict(request.headers), await request.read()))
-        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/{name}", receiver.take)
-    async with TestServer(app) as server:
-        receiver.url = str(server.make_url("/hook"))
+    async with Receiver().running() as receiver:
         yield receiver
 
 
@@ -41,7 +23,7 @@ async def test_the_body_is_the_bytes_of_the_lines_and_signed(receiver: Receiver)
     sink = WebhookSink(receiver.url, SECRET, lambda: NOW)
     async with sink.open():
         await sink.write([b'{"a":1}\n', b'{"b":2}\n'])
-    ((headers, body),) = receiver.requests
+    (headers,), (body,) = receiver.headers, receiver.bodies
     assert body == b'{"a":1}\n{"b":2}\n'
     assert headers["Content-Type"] == "application/x-ndjson"
     assert signature_headers(SECRET, NOW, body).items() <= headers.items()
@@ -64,7 +46,7 @@ async def test_an_answer_that_takes_nothing(
         with pytest.raises(LinesNotWritten, match=f"status {status}") as refusal:
             await sink.write([b"{}\n"])
     assert refusal.value.is_final is is_final
-    assert len(receiver.requests) == 1
+    assert len(receiver.bodies) == 1
 
 
 async def test_no_answer() -> None:

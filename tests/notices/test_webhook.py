@@ -6,38 +6,18 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from deviceflow.notices.notice import Notice, NoticeNotSent
 from deviceflow.notices.webhook import WebhookChannel
+from tests.stage.receiver import Receiver
 
 SECRET = "s" * 32
 NOW = 1_800_000_000
 
 
-class Receiver:
-    """A program that answers with `status`, and keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self.bodies: list[bytes] = []
-        self.headers: list[dict[str, str]] = []
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.bodies.append(await request.read())
-        self.headers.append(dict(request.headers))
-        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/{name}", receiver.take)
-    async with TestServer(app) as server:
-        receiver.url = str(server.make_url("/hook"))
+    async with Receiver().running() as receiver:
         yield receiver
 
 

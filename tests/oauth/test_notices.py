@@ -5,29 +5,18 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from deviceflow.config import Notices, Settings
 from tests.stage.mail import MailServer
 from tests.stage.oauth import People, Stage, Until
 from tests.stage.proving import tokens
-
-
-class Hook:
-    """A webhook that keeps what it was sent, and answers only when it may."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, object]] = []
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.bodies.append(msgspec.json.decode(await request.read()))
-        return web.Response()
+from tests.stage.receiver import Receiver
 
 
 @pytest.fixture
-async def hook() -> Hook:
-    return Hook()
+async def hook() -> AsyncIterator[Receiver]:
+    async with Receiver().running() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -38,35 +27,32 @@ async def mail() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 async def told(
-    stage: Stage, settings: Settings, hook: Hook, mail: MailServer
+    stage: Stage, settings: Settings, hook: Receiver, mail: MailServer
 ) -> AsyncIterator[Settings]:
     """The settings of a server with both channels."""
-    app = web.Application()
-    app.router.add_post("/hook", hook.take)
-    async with TestServer(app) as server:
-        notices = Notices(
-            webhook_url=str(server.make_url("/hook")),
-            webhook_secret="s" * 32,
-            smtp_url=mail.url,
-            mail_from="devices@example.com",
-        )
-        yield msgspec.structs.replace(settings, notices=notices)
-        for worker in stage.workers:
-            await worker.client.close()
+    notices = Notices(
+        webhook_url=hook.url,
+        webhook_secret="s" * 32,
+        smtp_url=mail.url,
+        mail_from="devices@example.com",
+    )
+    yield msgspec.structs.replace(settings, notices=notices)
+    for worker in stage.workers:
+        await worker.client.close()
 
 
 async def test_a_new_device_is_told_of(
     stage: Stage,
     told: Settings,
     people: People,
-    hook: Hook,
+    hook: Receiver,
     mail: MailServer,
     until: Until,
 ) -> None:
     worker = await stage.start_worker(told)
     body = await tokens(worker, people)
-    await until(lambda: bool(hook.bodies and mail.messages))
-    (notice,) = hook.bodies
+    await until(lambda: bool(hook.messages and mail.messages))
+    (notice,) = hook.messages
     assert (notice["sub"], notice["client_id"]) == ("sub-ada", "tv-app")
     (device,) = (await worker.parts.devices.of("sub-ada")).devices
     assert notice["grant_id"] == device.grant_id
@@ -77,23 +63,23 @@ async def test_a_new_device_is_told_of(
     assert found[1].startswith(told.issuer_url)
     refreshed = await worker.refresh(body["refresh_token"])
     assert refreshed.status == 200
-    assert len(hook.bodies) == 1, "a refresh is no new device"
+    assert len(hook.messages) == 1, "a refresh is no new device"
 
 
 async def test_a_repeated_redemption_is_no_new_device(
-    stage: Stage, told: Settings, people: People, hook: Hook, until: Until
+    stage: Stage, told: Settings, people: People, hook: Receiver, until: Until
 ) -> None:
     worker = await stage.start_worker(told)
     grant = await worker.authorize()
     await people.approve(grant.body["user_code"])
     for _ in range(3):
         assert (await worker.poll(grant.body["device_code"])).status == 200
-    await until(lambda: bool(hook.bodies))
+    await until(lambda: bool(hook.messages))
     other = await worker.authorize()
     await people.approve(other.body["user_code"])
     assert (await worker.poll(other.body["device_code"])).status == 200
-    await until(lambda: len(hook.bodies) == 2)
-    assert hook.bodies[0]["grant_id"] != hook.bodies[1]["grant_id"]
+    await until(lambda: len(hook.messages) == 2)
+    assert hook.messages[0]["grant_id"] != hook.messages[1]["grant_id"]
 
 
 async def test_without_settings_nobody_is_told(stage: Stage, people: People) -> None:
