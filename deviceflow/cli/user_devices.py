@@ -1,6 +1,7 @@
 """`deviceflow users devices`, `revoke` and `sign-out`: what a person is connected with."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 import click
@@ -100,12 +101,9 @@ def _with_access(
     settings: Settings, username: str, command: AccessCommand, *, changes: bool
 ) -> None:
     async def connected(connection: Connection) -> None:
-        store = Users(connection, settings.users)
-        try:
+        with closing(Users(connection, settings.users)) as store:
             account = await existing_user(store, username)
             await command(await UserAccess.open(settings, connection, store), account)
-        finally:
-            store.close()
 
     with_store(settings, connected, changes=changes)
 

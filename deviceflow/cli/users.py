@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import click
@@ -227,14 +227,12 @@ def link_user(settings: Settings, username: str, upstream: str, subject: str) ->
     whose = UpstreamSubject(issuers[upstream], subject)
 
     async def link(connection: Connection) -> None:
-        store = Users(connection, settings.users)
-        try:
+        with closing(Users(connection, settings.users)) as store:
             account = await existing_user(store, username)
-            await Links(connection, store).link(whose, account)
-        except LinkTakenError as error:
-            fail(f"this person has the account {error.username} already; remove that one first")
-        finally:
-            store.close()
+            try:
+                await Links(connection, store).link(whose, account)
+            except LinkTakenError as error:
+                fail(f"this person has the account {error.username} already; remove that one first")
         click.echo(f"linked {account.username}")
         await _record_change(settings, account.sub, f"linked to {upstream}")
 
@@ -272,14 +270,11 @@ def reset_factors(settings: Settings, username: str) -> None:
     """
 
     async def reset(connection: Connection) -> None:
-        store = Users(connection, settings.users)
-        try:
+        with closing(Users(connection, settings.users)) as store:
             account = await existing_user(store, username)
             removed = await remove_factors(connection, account.sub)
             access = await UserAccess.open(settings, connection, store)
             signed_out = await access.sign_out(account)
-        finally:
-            store.close()
         app = "an authenticator app" if removed.authenticator else "no authenticator app"
         click.echo(
             f"removed from {account.username}: passkeys: {len(removed.passkeys)}, {app},"
@@ -404,21 +399,15 @@ def _with_access(settings: Settings, command: ChangingCommand) -> None:
     """Run a command that also ends what a person is connected with."""
 
     async def connected(connection: Connection) -> None:
-        store = Users(connection, settings.users)
-        try:
+        with closing(Users(connection, settings.users)) as store:
             await command(store, await UserAccess.open(settings, connection, store))
-        finally:
-            store.close()
 
     with_store(settings, connected, changes=True)
 
 
 def _with_users(settings: Settings, command: UsersCommand, *, changes: bool) -> None:
     async def connected(connection: Connection) -> None:
-        store = Users(connection, settings.users)
-        try:
+        with closing(Users(connection, settings.users)) as store:
             await command(store)
-        finally:
-            store.close()
 
     with_store(settings, connected, changes=changes)
