@@ -17,6 +17,7 @@ from deviceflow.config.settings import (
     Pages,
     Redis,
     Registration,
+    Section,
     Server,
     Settings,
 )
@@ -182,19 +183,19 @@ def _registration_rules(registration: Registration) -> Iterator[Finding]:
 
 
 def _notices_rules(notices: Notices) -> Iterator[Finding]:
-    for pair in (("webhook_url", "webhook_secret"), ("smtp_url", "mail_from")):
-        missing = [name for name in pair if getattr(notices, name) is None]
-        if len(missing) == 1:
-            (given,) = {*pair} - {*missing}
-            yield missing[0], f"missing, with notices.{given}", "both of them, or none"
+    yield from _pair_rules("notices", notices, ("webhook_url", "webhook_secret"))
+    yield from _pair_rules("notices", notices, ("smtp_url", "mail_from"))
 
 
 def _audit_rules(audit: AuditSettings) -> Iterator[Finding]:
-    given = {"webhook_url": audit.webhook_url, "webhook_secret": audit.webhook_secret}
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) == 1:
-        (other,) = given.keys() - {*missing}
-        yield missing[0], f"missing, with audit.{other}", "both of them, or none"
+    yield from _pair_rules("audit", audit, ("webhook_url", "webhook_secret"))
+
+
+def _pair_rules(name: str, section: Section, pair: tuple[str, str]) -> Iterator[Finding]:
+    """Refuse one setting of `pair` without the other. `name`: of the section."""
+    for missing, given in (pair, pair[::-1]):
+        if getattr(section, missing) is None and getattr(section, given) is not None:
+            yield missing, f"missing, with {name}.{given}", "both of them, or none"
 
 
 def _upstream_rules(upstream: Upstream) -> Iterator[Finding]:
