@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -58,12 +59,7 @@ def _of_file(path: Path, count: int) -> list[Members]:
 
 def _events(lines: list[bytes], count: int) -> list[Members]:
     """Read lines, the newest first, without their places and the chains' own lines."""
-    found: list[Members] = []
-    for members in _read(lines):
-        if len(found) == count:
-            break
-        found.append(members)
-    return found
+    return list(islice(_read(lines), count))
 
 
 def _read(lines: list[bytes]) -> Iterator[Members]:

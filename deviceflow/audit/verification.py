@@ -50,7 +50,6 @@ class Segment:
     spot: Spot
     first: ReadLine
     last: ReadLine
-    last_spot: Spot
 
 
 @dataclass(kw_only=True)
@@ -136,13 +135,13 @@ class Verification:
         self._note_facts(chain, spot, read)
         segment = open_segments.get(chain.name)
         if segment is None or sequence != segment.last.line.sequence + 1:
-            segment = Segment(spot=spot, first=read, last=read, last_spot=spot)
+            segment = Segment(spot=spot, first=read, last=read)
             open_segments[chain.name] = segment
             chain.segments.append(segment)
             return
         if problem := _joint(segment.last, read):
             self._note(spot, problem, is_break=True)
-        segment.last, segment.last_spot = read, spot
+        segment.last = read
 
     def _note_facts(self, chain: ChainReading, spot: Spot, read: ReadLine) -> None:
         line = read.line
@@ -173,24 +172,28 @@ class Verification:
             missing += max(0, gap)
             if gap > 0:
                 is_said = missing <= max(chain.lost.values(), default=0)
-                yield AuditProblem(after.spot, _gap_text(before, after, is_said), not is_said)
+                yield AuditProblem(
+                    after.spot, _gap_text(before, after, is_said=is_said), is_break=not is_said
+                )
             elif gap < 0:
-                yield AuditProblem(after.spot, f"is a second line {after.first.place}", True)  # noqa: FBT003
+                yield AuditProblem(
+                    after.spot, f"is a second line {after.first.place}", is_break=True
+                )
             elif problem := _joint(before.last, after.first):
-                yield AuditProblem(after.spot, problem, True)  # noqa: FBT003
+                yield AuditProblem(after.spot, problem, is_break=True)
             if before.last.line.event == SecurityEvent.CHAIN_ENDED:
-                yield AuditProblem(after.spot, "comes after the end of its chain", True)  # noqa: FBT003
+                yield AuditProblem(after.spot, "comes after the end of its chain", is_break=True)
 
     def _beginning(self, chain: ChainReading) -> Iterator[AuditProblem]:
         segment = min(chain.segments, key=lambda each: each.first.line.sequence)
         first = segment.first.line
         if first.sequence == FIRST:
             if first.event != SecurityEvent.CHAIN_STARTED or first.previous:
-                yield AuditProblem(segment.spot, "is no beginning of a chain", True)  # noqa: FBT003
+                yield AuditProblem(segment.spot, "is no beginning of a chain", is_break=True)
             return
         is_oldest = segment.spot.file == self.files()[0]
         text = f"is line {first.sequence} of chain {chain.name}: those before are not here"
-        yield AuditProblem(segment.spot, text, not is_oldest)
+        yield AuditProblem(segment.spot, text, is_break=not is_oldest)
 
     def _followings(self) -> Iterator[AuditProblem]:
         """Look for the line that each chain found at the end of the file when it began."""
@@ -206,10 +209,10 @@ class Verification:
                 continue
             is_early = _time(read.line.time) < oldest + START_RACE
             text = f"follows line {number} of chain {name}, which is not here"
-            yield AuditProblem(spot, text, not is_early)
+            yield AuditProblem(spot, text, is_break=not is_early)
 
     def _note(self, spot: Spot, text: str, *, is_break: bool) -> None:
-        self._problems.append(AuditProblem(spot, text, is_break))
+        self._problems.append(AuditProblem(spot, text, is_break=is_break))
 
 
 def _joint(before: ReadLine, after: ReadLine) -> str:
@@ -221,7 +224,7 @@ def _joint(before: ReadLine, after: ReadLine) -> str:
     return ""
 
 
-def _gap_text(before: Segment, after: Segment, is_said: bool) -> str:  # noqa: FBT001, private
+def _gap_text(before: Segment, after: Segment, *, is_said: bool) -> str:
     first, last = before.last.line.sequence + 1, after.first.line.sequence - 1
     lines = f"line {first}" if first == last else f"lines {first} to {last}"
     text = f"{lines} of chain {after.first.line.chain} missing before it"
