@@ -181,7 +181,7 @@ class Verification:
                 )
             elif problem := _joint(before.last, after.first):
                 yield AuditProblem(after.spot, problem, is_break=True)
-            if before.last.line.event == SecurityEvent.CHAIN_ENDED:
+            if gap and before.last.line.event == SecurityEvent.CHAIN_ENDED:
                 yield AuditProblem(after.spot, "comes after the end of its chain", is_break=True)
 
     def _beginning(self, chain: ChainReading) -> Iterator[AuditProblem]:

@@ -119,6 +119,7 @@ def test_what_comes_after_the_end_of_a_chain() -> None:
     chain = Chain("a")
     lines = [started(chain), ended(chain), event(chain)]
     assert verify(lines)[0] == ["0:3 comes after the end of its chain"]
+    assert verify(lines[:2], lines[2:])[0] == ["1:1 comes after the end of its chain"]
 
 
 def test_a_chain_that_does_not_begin_as_one() -> None:
