@@ -64,7 +64,7 @@ class FileSink:
             size = os.fstat(descriptor).st_size
             is_cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
-                _write_all(descriptor, b"\n" + text if is_cut else text)
+                write_all(descriptor, b"\n" + text if is_cut else text)
             except OSError:
                 # The disk is full: half a line would spoil the next one.
                 with suppress(OSError):
@@ -165,7 +165,8 @@ def _open_or_make(path: Path) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def _write_all(descriptor: int, text: bytes) -> None:
+def write_all(descriptor: int, text: bytes) -> None:
+    """Write all of `text`. May raise OSError, and then a part of it may be written."""
     while text:
         text = text[os.write(descriptor, text) :]
 

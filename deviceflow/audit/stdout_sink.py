@@ -1,12 +1,12 @@
 """Lines on standard output, for a collector of container logs. The log is on standard error."""
 
 import asyncio
-import os
 import select
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from deviceflow.audit.file_sink import write_all
 from deviceflow.audit.outlet import LinesNotWritten
 
 STDOUT = 1
@@ -46,10 +46,8 @@ class StdoutSink:
 
     def _write(self, lines: Sequence[bytes]) -> None:
         for chunk in _chunks(lines, select.PIPE_BUF):
-            rest = chunk
             # A pipe takes all of it at once. A file on a disk that is nearly full takes a part.
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            write_all(self._descriptor, chunk)
 
 
 def _chunks(lines: Sequence[bytes], most_bytes: int) -> Iterator[bytes]:
