@@ -7,13 +7,7 @@ import click
 from deviceflow.audit.events import TRIED_NAME
 from deviceflow.audit.verification import AuditProblem, ChainReading, Verification
 from deviceflow.cli.help import Group
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    settings_from,
-)
+from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.pages.throttle import account_key
 from deviceflow.store.connection import Connection
@@ -65,9 +59,7 @@ def verify(files: tuple[Path, ...]) -> None:
 
 @audit.command(name="name")
 @click.argument("username")
-@config_option
-@redis_url_option
-@data_dir_option
+@store_options
 def show_name(
     username: str, config_file: Path | None, redis_url: str | None, data_dir: str | None
 ) -> None:
@@ -75,8 +67,7 @@ def show_name(
 
     Look for it as `tried_name`. After `deviceflow keys rotate --installation` it is another one.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    settings = settings_from(config_file, overrides)
+    settings = store_settings(config_file, redis_url, data_dir)
 
     async def show(connection: Connection) -> None:
         installation = await Installation.find(connection, open_envelope(settings.keys))

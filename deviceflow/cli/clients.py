@@ -18,13 +18,7 @@ from deviceflow.cli.client_fields import (
 )
 from deviceflow.cli.client_options import ClientCommand, client_options, unset_option
 from deviceflow.cli.help import Group
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    settings_from,
-)
+from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, secret_digest
@@ -39,9 +33,7 @@ SECRETS_KEPT = 2
 
 
 @click.group(cls=Group)
-@config_option
-@redis_url_option
-@data_dir_option
+@store_options
 @click.pass_context
 def clients(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
@@ -51,8 +43,7 @@ def clients(
     Clients are stored in addition to those in the file. Every worker knows of a change within a
     second, with no restart.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    context.obj = settings_from(config_file, overrides)
+    context.obj = store_settings(config_file, redis_url, data_dir)
 
 
 @clients.command(name="list")

@@ -6,13 +6,7 @@ import click
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.auditing import record_command
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    settings_from,
-)
+from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.store.connection import Connection
 from deviceflow.store.owner import move_to_issuer, noted_issuer
@@ -23,9 +17,7 @@ gives tokens of the new one. APIs need the new issuer. Passkeys go on if the hos
 
 
 @click.command()
-@config_option
-@redis_url_option
-@data_dir_option
+@store_options
 @click.option("--move", is_flag=True, help="Make it the store of the issuer of the settings.")
 def issuer(
     config_file: Path | None, redis_url: str | None, data_dir: str | None, *, move: bool
@@ -36,8 +28,7 @@ def issuer(
     devices. To give an installation another address, stop it on all hosts, change `issuer` in the
     settings, and move the store (--move).
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    settings = settings_from(config_file, overrides)
+    settings = store_settings(config_file, redis_url, data_dir)
     own = settings.issuer_url
 
     async def show(connection: Connection) -> None:

@@ -9,13 +9,7 @@ import click
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.auditing import record_command
 from deviceflow.cli.help import Group
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    settings_from,
-)
+from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients, algorithms_of
@@ -39,9 +33,7 @@ from deviceflow.store.signing_keys import SigningKeys
 
 
 @click.group(cls=Group)
-@config_option
-@redis_url_option
-@data_dir_option
+@store_options
 @click.pass_context
 def keys(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
@@ -50,8 +42,7 @@ def keys(
 
     A change reaches every worker within a second.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    context.obj = settings_from(config_file, overrides)
+    context.obj = store_settings(config_file, redis_url, data_dir)
 
 
 @keys.command(name="list")

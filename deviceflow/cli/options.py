@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -28,6 +28,13 @@ redis_url_option = click.option(
     " an embedded Valkey is used.",
 )
 
+OfStore = TypeVar("OfStore", bound=Callable[..., None])
+
+
+def store_options(command: OfStore) -> OfStore:
+    """Add the options that say where the settings and the store are: see `store_settings`."""
+    return config_option(redis_url_option(data_dir_option(command)))
+
 
 def print_problem(problem: str) -> None:
     """Print what is wrong, for a person."""
@@ -46,6 +53,13 @@ def settings_from(
         for problem in error.problems:
             report(problem)
         sys.exit(1)
+
+
+def store_settings(
+    config_file: Path | None, redis_url: str | None, data_dir: str | None
+) -> Settings:
+    """Load the settings of a command with `store_options`. Report problems and exit."""
+    return settings_from(config_file, {"redis.url": redis_url, "server.data_dir": data_dir})
 
 
 def refuse_undecodable(what: str, text: str) -> None:

@@ -3,22 +3,15 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from deviceflow import __version__
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.auditing import record_command
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    settings_from,
-)
+from deviceflow.cli.options import OfStore, fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
 from deviceflow.store import keyspace
@@ -33,18 +26,14 @@ MIN_PASSPHRASE = 12
 
 _SHOW_EVERY = 10_000
 
-F = TypeVar("F", bound=Callable[..., None])
 
-
-def _options(command: F) -> F:
+def _options(command: OfStore) -> OfStore:
     passphrase_file = click.option(
         "--passphrase-file",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
         help="File with the passphrase in its first line.  [default: ask for it]",
     )
-    for option in (passphrase_file, data_dir_option, redis_url_option, config_option):
-        command = option(command)
-    return command
+    return store_options(passphrase_file(command))
 
 
 @click.command(name="export")
@@ -62,8 +51,7 @@ def export(
     The server may run meanwhile. FILE has the clients, the people, the keys, all logins and the
     codes that wait. `deviceflow import` puts it into the same store or another one.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    settings = settings_from(config_file, overrides)
+    settings = store_settings(config_file, redis_url, data_dir)
     if file.exists():
         fail(f"{file} exists already; choose another name")
     passphrase = _passphrase(passphrase_file, confirm=True)
@@ -112,8 +100,7 @@ def import_(
     refresh token that was used after the export is known as the one before it: such a device has
     to connect again.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    settings = settings_from(config_file, overrides)
+    settings = store_settings(config_file, redis_url, data_dir)
     passphrase = _passphrase(passphrase_file, confirm=False)
     envelope = _envelope(settings)
     try:

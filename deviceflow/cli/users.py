@@ -13,14 +13,7 @@ import msgspec
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.auditing import record_command
 from deviceflow.cli.help import Group
-from deviceflow.cli.options import (
-    config_option,
-    data_dir_option,
-    fail,
-    redis_url_option,
-    refuse_undecodable,
-    settings_from,
-)
+from deviceflow.cli.options import fail, refuse_undecodable, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
 from deviceflow.config import Settings
@@ -58,9 +51,7 @@ username_argument = click.argument("username", callback=_decoded)
 
 
 @click.group(cls=Group)
-@config_option
-@redis_url_option
-@data_dir_option
+@store_options
 @click.pass_context
 def users(
     context: click.Context, config_file: Path | None, redis_url: str | None, data_dir: str | None
@@ -70,8 +61,7 @@ def users(
     These commands work while the server is running and while it is not. A user in the store takes
     precedence over a user of the same name in the configuration file.
     """
-    overrides: dict[str, object] = {"redis.url": redis_url, "server.data_dir": data_dir}
-    context.obj = settings_from(config_file, overrides)
+    context.obj = store_settings(config_file, redis_url, data_dir)
 
 
 @users.command(name="add")
