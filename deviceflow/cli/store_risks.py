@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from deviceflow.core.address import is_loopback
 from deviceflow.core.store_url import StoreUrl
 
 
@@ -14,12 +13,12 @@ def store_risks(redis_url: str | None) -> Iterator[str]:
     if redis_url is None:
         return
     url = StoreUrl.parse(redis_url)
-    if all(is_loopback(endpoint.host) for endpoint in url.endpoints):
+    if url.is_on_this_host:
         return
     if url.tls is None:
         yield (
-            f"redis.url: {url.address} is reached without TLS, so whoever can read on the way reads"
-            " keys and changes what is stored; use rediss:// (docs/operations/store.md)"
+            f"redis.url: {url.address} is reached without TLS, so anybody who can read on the way"
+            " reads keys and changes what is stored; use rediss:// (docs/operations/store.md)"
         )
     elif not url.tls.check_hostname:
         yield (
@@ -29,6 +28,6 @@ def store_risks(redis_url: str | None) -> Iterator[str]:
         )
     if not url.login.password and not (url.tls and url.tls.certfile):
         yield (
-            f"redis.url: no password, so whoever reaches {url.address} has all keys; give the"
-            " server a user of its own (config/redis.acl)"
+            f"redis.url: no password, so anybody who reaches {url.address} has all keys; give"
+            " the server a user of its own (config/redis.acl)"
         )

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from deviceflow.core.address import is_loopback
 from deviceflow.core.origin import host_in_url
 
 REDIS_PORT = 6379
@@ -98,6 +99,11 @@ class StoreUrl(msgspec.Struct, frozen=True, kw_only=True):
             return self.socket_path
         hosts = ",".join(map(str, self.endpoints))
         return f"{self.service} by {hosts}" if self.service else hosts
+
+    @property
+    def is_on_this_host(self) -> bool:
+        """Whether no network is in between: each endpoint is this host's, or there is a socket."""
+        return all(is_loopback(endpoint.host) for endpoint in self.endpoints)
 
     @classmethod
     def parse(cls, text: str) -> "StoreUrl":

@@ -50,6 +50,20 @@ def test_an_address_without_its_password(url: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("unix:///run/valkey.sock", True),
+        ("redis://localhost:6379", True),
+        ("redis+sentinel://[::1],127.0.0.1/primary", True),
+        ("redis+sentinel://127.0.0.1,10.0.0.6/primary", False),
+        ("rediss://redis.example.com", False),
+    ],
+)
+def test_a_store_on_this_host(url: str, *, expected: bool) -> None:
+    assert StoreUrl.parse(url).is_on_this_host is expected
+
+
+@pytest.mark.parametrize(
     ("url", "reason"),
     [
         ("", "not a URL"),
