@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from deviceflow.audit.events import TRIED_NAME
 from deviceflow.audit.verification import AuditProblem, ChainReading, Verification
 from deviceflow.cli.help import Group
 from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
-from deviceflow.pages.throttle import account_key
+from deviceflow.pages.sign_in.failures import tried_name
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
@@ -71,7 +70,7 @@ def show_name(
 
     async def show(connection: Connection) -> None:
         installation = await Installation.find(connection, open_envelope(settings.keys))
-        click.echo(installation.hidden_name(TRIED_NAME, account_key(username).encode()))
+        click.echo(tried_name(installation, username))
 
     with_store(settings, show, changes=False)
 

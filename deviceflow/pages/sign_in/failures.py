@@ -13,6 +13,11 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.users import Users
 
 
+def tried_name(installation: Installation, name: str) -> str:
+    """Return the hash by which the audit names `name`, if no account has it."""
+    return installation.hidden_name(TRIED_NAME, account_key(name).encode())
+
+
 @dataclass(frozen=True, kw_only=True)
 class SignInFailures:
     """Records failures."""
@@ -27,15 +32,12 @@ class SignInFailures:
         if account is not None:
             self.of(account.sub, way, reason)
             return
-        hashed = (
-            self.installation.hidden_name(TRIED_NAME, account_key(name).encode()) if name else ""
-        )
         self.audit.record(
             SecurityEvent.SIGN_IN_FAILED,
             outcome="failure",
             way=way,
             reason=reason,
-            tried_name=hashed,
+            tried_name=tried_name(self.installation, name) if name else "",
         )
 
     def of(self, sub: str, way: str, reason: str = "") -> None:
