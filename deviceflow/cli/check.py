@@ -13,10 +13,9 @@ from deviceflow.admin.tokens import AdminTokens, AdminTokensError
 from deviceflow.cli.host_risks import folder_risks
 from deviceflow.cli.store_access import with_store
 from deviceflow.cli.store_risks import store_risks
-from deviceflow.config import ConfigError, Settings, load
+from deviceflow.config import ConfigError, Phishing, Settings, load
 from deviceflow.core.address import is_loopback
-from deviceflow.core.assurance import SignInMinimum
-from deviceflow.core.proximity import FarAnswer
+from deviceflow.core.client import Client
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
@@ -217,23 +216,18 @@ def _upstreams(settings: Settings) -> Iterator[str]:
 def _sign_ins(settings: Settings) -> Iterator[str]:
     """List where more of a sign-in is wanted than anybody can offer."""
     ways = SignInWays.of(settings)
-    minima: list[tuple[str, SignInMinimum | None]] = [
-        ("phishing.sign_in", settings.phishing.sign_in)
-    ]
-    minima += [(f"clients[{i}].sign_in", each.sign_in) for i, each in enumerate(settings.clients)]
-    far: list[tuple[str, FarAnswer | None]] = [("phishing.if_far", settings.phishing.if_far)]
-    far += [(f"clients[{i}].if_far", each.if_far) for i, each in enumerate(settings.clients)]
-    for path, answer in far:
-        if answer == "step_up" and not ways.acr_values:
+    rules: list[tuple[str, Phishing | Client]] = [("phishing", settings.phishing)]
+    rules += [(f"clients[{i}]", client) for i, client in enumerate(settings.clients)]
+    for path, rule in rules:
+        if rule.if_far == "step_up" and not ways.acr_values:
             yield (
-                f'{path}: "step_up" needs a second factor, which people cannot add to their'
+                f'{path}.if_far: "step_up" needs a second factor, which people cannot add to their'
                 " accounts; set sign_in.totp or sign_in.passkeys"
             )
-    for path, minimum in minima:
-        lacks_passkeys = minimum == "phishing_resistant" and not ways.passkeys
-        if lacks_passkeys or (minimum == "second_factor" and not ways.acr_values):
+        lacks_passkeys = rule.sign_in == "phishing_resistant" and not ways.passkeys
+        if lacks_passkeys or (rule.sign_in == "second_factor" and not ways.acr_values):
             yield (
-                f'{path}: "{minimum}" is more than people can add to their'
+                f'{path}.sign_in: "{rule.sign_in}" is more than people can add to their'
                 " accounts; set sign_in.passkeys, and an issuer with a host name"
             )
 
@@ -272,13 +266,12 @@ def _envelope(settings: Settings) -> Iterator[str]:
             open_envelope(settings.keys)
         except EnvelopeError as error:
             yield f"{error}; with this, the server does not start"
-    if settings.redis.url and not settings.keys.has_envelope:
-        hosts = [endpoint.host for endpoint in StoreUrl.parse(settings.redis.url).endpoints]
-        if not all(map(is_loopback, hosts)):
-            yield (
-                "keys: the store is on another host and has all keys as they are; a copy of it is"
-                " enough to sign tokens; set keys.envelope_file (docs/operations/keys.md)"
-            )
+    url = settings.redis.url
+    if url and not settings.keys.has_envelope and not StoreUrl.parse(url).is_on_this_host:
+        yield (
+            "keys: the store is on another host and has all keys as they are; a copy of it is"
+            " enough to sign tokens; set keys.envelope_file (docs/operations/keys.md)"
+        )
 
 
 def _counted(number: int, noun: str) -> str:
