@@ -19,10 +19,11 @@ from tempfile import TemporaryDirectory
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 from pytest_asyncio import is_async_test
 
 from deviceflow.conformance.browser import find_chromium
+from tests.browser.looking import screen
 from tests.stage.pictures import write_picture
 from tests.stage.places import write_places
 from tests.stage.ports import free_port
@@ -230,6 +231,18 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
     yield chromium
     for context in chromium.contexts:
         await context.close()
+
+
+@module_loop()
+async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
+    """A page on a phone, in a network of its own."""
+    context = await browser.new_context(
+        viewport=screen(360),
+        reduced_motion="reduce",
+        extra_http_headers={"X-Forwarded-For": network},
+    )
+    yield await context.new_page()
+    await context.close()
 
 
 @pytest.fixture
