@@ -31,7 +31,6 @@ from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD
 
-CHROMIUM = find_chromium()
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -212,15 +211,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
-@module_loop(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    """Headless Chromium, started once for a file: that takes a second of a core."""
-    if CHROMIUM is None:
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium is. Tests that need it are skipped where it is not."""
+    path = find_chromium()
+    if path is None:
         pytest.skip(
             "no Chromium on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
         )
+    return path
+
+
+@module_loop(scope="module")
+async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
+    """Headless Chromium, started once for a file: that takes a second of a core."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
         await browser.close()
 
