@@ -52,7 +52,7 @@ class ClaimStep:
     ) -> web.Response:
         """Make the request this account's own, and lead to the page that shows it.
 
-        If that succeeds, `guess` was none. `is_typed`: whether the person has typed the code.
+        If that succeeds, `guess` is taken back. `is_typed`: whether the person has typed the code.
         """
         visitor, grant = submission.visitor, device_request.grant
         if grant.claimed_by == submission.sub:

@@ -15,7 +15,7 @@ class Origin(NamedTuple):
 
     `is_near`: whether it is in the person's own network; None if the addresses cannot tell.
     `other_country`: the person's country, if the device is in another one. `is_within`: whether it
-    is no further away than the client allows; None if nobody knows.
+    is no further away than the client allows; None if that is unknown.
     """
 
     address: str
