@@ -1,6 +1,6 @@
 """What is posted to a program of the operator's, and what comes back."""
 
-import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -56,12 +56,8 @@ async def test_no_answer_has_no_address_in_its_text() -> None:
 
 
 async def test_an_answer_that_takes_too_long_is_none() -> None:
-    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as nobody_accepts:
+        port = nobody_accepts.getsockname()[1]
         webhook = webhook_at(f"http://127.0.0.1:{port}/", timeout_s=0.01)
         async with webhook.open():
             with pytest.raises(WebhookSilent, match="TimeoutError"):

@@ -82,7 +82,7 @@ class Chain:
 
 
 def read_line(text: bytes) -> ReadLine | None:
-    """Read a line without its newline; None if no audit has written it.
+    """Read a line without its newline; None if it is not a line of an audit.
 
     Members that a later version adds are covered by the hash, and otherwise ignored.
     """
