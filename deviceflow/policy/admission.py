@@ -42,6 +42,7 @@ from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.store.load import StoreLoad
 from deviceflow.store.starts import (
     REFILL_S,
+    START_LIMITS,
     Start,
     StartLimit,
     StartLimits,
@@ -104,8 +105,6 @@ class _Refused(NamedTuple):
     room_at: float
     next_turn: float
 
-
-_ORDER: tuple[StartLimit, ...] = ("client", "network", "address", "live")
 
 _Key = tuple[StartLimit, str, str]
 """A limit, a client id, and a network or an empty text."""
@@ -172,7 +171,7 @@ class StartAdmission:
 
     def _check(self, attempt: Attempt) -> None:
         now = self._clock()
-        for limit in _ORDER:
+        for limit in START_LIMITS:
             key = _key(limit, attempt.start)
             refused = self._refused.get(key)
             if refused is None:
