@@ -61,7 +61,6 @@ class WaitingPoll(NamedTuple):
     code: DeviceCode
     wait: int
     close: bool
-    client_id: bytes
 
 
 class IncompletePoll(NamedTuple):
@@ -195,8 +194,7 @@ class Lane:
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            wait = min(shape.wait, self._held.max_wait)
-            return WaitingPoll(code, wait, shape.close, shape.client_id)
+            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
         self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
             self._counts_by_client[answer][shape.client_id] += 1
