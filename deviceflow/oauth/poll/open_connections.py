@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from deviceflow.core.address import rate_key
+from deviceflow.core.address import peer_address, rate_key
 
 if TYPE_CHECKING:
     from deviceflow.oauth.poll.connection import LaneConnection
@@ -257,5 +257,4 @@ def _address_of(connection: "LaneConnection") -> str:
 
 def _peer_of(connection: "LaneConnection") -> str:
     """Return the address of the other end, as text; empty on a Unix socket."""
-    peer = connection.transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""
+    return peer_address(connection.transport.get_extra_info("peername"))

@@ -17,6 +17,7 @@ from deviceflow.core.address import (
     client_address,
     forwarded_for,
     is_trusted,
+    peer_address,
     rate_key,
 )
 
@@ -48,7 +49,7 @@ class PollShares:
 
         `peername`: what the transport says of the other end.
         """
-        peer = str(peername[0]) if isinstance(peername, tuple) else ""
+        peer = peer_address(peername)
         if is_trusted(peer, self._proxies):
             peer = client_address(peer, self._entries(request), self._proxies)
         return self.of(peer, client_id.decode())
