@@ -1,4 +1,4 @@
-"""Which devices may start a grant now: limits in layers, from the most general to the most special.
+"""Which devices may start a grant now: limits in layers, the most general first.
 
 | limit | counted by | setting | of a client |
 |---|---|---|---|
@@ -59,7 +59,7 @@ LONGEST_MEMORY_S = 5.0
 LATEST_TURN_S = 60.0
 
 PRESSED_PAUSE_S = 15
-"""While the store is pressed, a device is told to come again after so long, up to twice of it."""
+"""While the store is pressed, a device must wait this time, up to twice as long."""
 
 HOLD_BACK_S = 1.0
 MOST_HELD_BACK = 1000

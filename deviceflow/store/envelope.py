@@ -26,7 +26,7 @@ class EnvelopeError(RecordUnreadable):
 
 
 class _Key:
-    """An envelope key. Its id is computed from it, so nobody has to name keys."""
+    """An envelope key. Its id is computed from it, so keys need no names."""
 
     def __init__(self, secret: bytes) -> None:
         self.id = _derived(secret, b"df-envelope-id")[: _ID_END - len(_MAGIC)]

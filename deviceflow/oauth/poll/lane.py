@@ -96,7 +96,7 @@ class Lane:
     `base` is what stands before the endpoint's path. `headers` is added to every answer. With
     `reads_no_origin`, a request with the header Origin goes to the ordinary handler, because its
     answer has other headers. A poll is counted when it is answered, a held one at its end.
-    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `enabled_by_default`: whether a client that does not say so itself may use the grant.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ from deviceflow.core.address import (
 )
 
 NO_SHARE = ""
-"""The share of polls of which nobody knows where they come from. It has no limit."""
+"""The share of polls whose origin is not known. It has no limit."""
 
 
 class PollShares:
