@@ -205,7 +205,7 @@ def _answered(reply: Reply) -> dict[str, object] | None:
 
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
     code = (answer or {}).get("error")
-    # An empty code names no error: whoever reads the answer says what is wrong with it.
+    # An empty code names no error: the caller says what is wrong with the answer.
     if answer is None or not isinstance(code, str) or not printable(code):
         return None
     description = str(answer.get("error_description", ""))

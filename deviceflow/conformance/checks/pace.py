@@ -40,7 +40,7 @@ async def first_poll(site: Site) -> str:
     return "it is authorization_pending at once"
 
 
-@check("8628-3.2-b", Level.MUST, "RFC 8628 3.2", "Who keeps the interval is never slowed down")
+@check("8628-3.2-b", Level.MUST, "RFC 8628 3.2", "A device in time is never slowed down")
 async def obedient(site: Site) -> str:
     grant = await site.start()
     answers = [await site.poll(grant) for _ in range(4)]
