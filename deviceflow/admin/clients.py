@@ -1,4 +1,4 @@
-"""What operators end of a whole client, in the API and in the console."""
+"""How operators end the grants of a client, in the API and in the console."""
 
 from dataclasses import dataclass
 

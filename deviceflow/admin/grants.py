@@ -137,9 +137,8 @@ class GrantDesk:
     def _check(self, grant: Grant, subject: Subject, scope: str) -> None:
         """Check what the script does not check, or what it need not be asked. May raise Refused."""
         client = self.clients.find(grant.client_id)
-        if client is None or not client.enabled:
-            raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
-        if not client.uses_device_grant(by_default=self.enabled_by_default):
+        by_default = self.enabled_by_default
+        if not (client and client.enabled and client.uses_device_grant(by_default=by_default)):
             raise Refused(DecisionRefusal.CLIENT_DISABLED, grant)
         if self.clock() >= grant.expires_at:
             raise Refused(DecisionRefusal.EXPIRED, grant)

@@ -24,7 +24,7 @@ _TAG_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Challenges:
-    """Makes and uses challenges. `keys`: as those of `Csrf`. `kind`: of the mark of a used one."""
+    """Makes and uses challenges. `keys`: as those of `Csrf`. `kind`: names what uses them."""
 
     keys: Callable[[], Sequence[bytes]]
     replay: Replay

@@ -18,9 +18,9 @@ _PERSON = b"deviceflow-csrf"
 class Csrf:
     """Two checks that do not depend on each other: a token bound to the cookie, and the origin.
 
-    `keys` gives 16 to 64 secret bytes each, the same in all workers: the first one makes tokens,
-    those of all of them are good. They change when an operator changes them, and when the store has
-    lost its data. `issuer`: only forms of its origin count.
+    `keys` returns keys of 16 to 64 secret bytes, the same in all workers. The first one makes
+    tokens, and a token of any of them is good. They change when an operator changes them, and when
+    the store has lost its data. `issuer`: only forms of its origin count.
     """
 
     keys: Callable[[], Sequence[bytes]]

@@ -28,8 +28,8 @@ class PasswordCheck:
         """Return the account with that password; only then the attempt is taken back.
 
         May raise HashingBusy: too many wait, and as nothing was checked, the attempt is taken back.
-        May raise SenderGone. Then the attempt stays: otherwise a stranger who never waits for an
-        answer could send as many as the line is fast.
+        May raise SenderGone. Then the attempt stays: otherwise nothing would limit a stranger who
+        never waits for an answer.
         """
         address = visitor.address
         has_gone = partial(has_hung_up, visitor.request)

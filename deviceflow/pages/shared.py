@@ -30,6 +30,7 @@ class SharedParts:
     visitors: Visitors
     codes: Codes
     throttle: Throttle
+    password_check: PasswordCheck
     seal: Seal
     pauses: Pauses
     known_browsers: KnownBrowsers
@@ -38,7 +39,7 @@ class SharedParts:
 
 
 def shared_parts(parts: Parts) -> SharedParts:
-    """Make them, once for a worker."""
+    """Make what the rooms share, once for a worker."""
     settings = parts.settings
     cookie = SessionCookie(https=is_https(settings), issuer=settings.issuer_url)
     vouched = VouchedNames(header=settings.sign_in.trusted_header, callers=parts.callers)
@@ -53,24 +54,26 @@ def shared_parts(parts: Parts) -> SharedParts:
     )
     codes = Codes(settings.device.user_code, parts.clients)
     lifetime = CodeLifetime(settings.device.lifetime_s, parts.clients)
+    throttle = Throttle(
+        limits=parts.limits,
+        lifetime=lifetime,
+        wave=GuessWave(
+            parts.grants.wrong_codes,
+            settings.device.wave_wrong_codes,
+            parts.clock,
+            parts.recorder,
+        ),
+        recorder=parts.recorder,
+        refusals=ThinnedLog(("(others)", ""), parts.clock),
+        audit=parts.audit,
+    )
     seal = Seal(keys=parts.installation.challenge_keys)
     return SharedParts(
         cookie=cookie,
         visitors=visitors,
         codes=codes,
-        throttle=Throttle(
-            limits=parts.limits,
-            lifetime=lifetime,
-            wave=GuessWave(
-                parts.grants.wrong_codes,
-                settings.device.wave_wrong_codes,
-                parts.clock,
-                parts.recorder,
-            ),
-            recorder=parts.recorder,
-            refusals=ThinnedLog(("(others)", ""), parts.clock),
-            audit=parts.audit,
-        ),
+        throttle=throttle,
+        password_check=PasswordCheck(users=parts.users, throttle=throttle, recorder=parts.recorder),
         seal=seal,
         pauses=Pauses(seal=seal, codes=codes, lifetime=lifetime, clock=parts.clock),
         known_browsers=KnownBrowsers(cookie=cookie, keys=parts.installation.challenge_keys),
@@ -86,8 +89,3 @@ def shared_parts(parts: Parts) -> SharedParts:
             clock=parts.clock,
         ),
     )
-
-
-def password_check(parts: Parts, shared: SharedParts) -> PasswordCheck:
-    """Wire the check of a password that somebody typed."""
-    return PasswordCheck(users=parts.users, throttle=shared.throttle, recorder=parts.recorder)

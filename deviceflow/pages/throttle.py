@@ -79,7 +79,7 @@ class Throttle:
             raise
 
     async def approval(self, counts: tuple[Count, ...], grant: str, address: str) -> Try:
-        """Count an approval, once for each `grant`, the name of which no other has."""
+        """Count an approval, once for each grant. `grant`: a name that no other grant has."""
         try:
             return await count_try(self.limits, counts, grant)
         except TooManyTries as refusal:

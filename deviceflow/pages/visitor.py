@@ -27,7 +27,8 @@ class Person:
     def subject(self) -> Subject:
         """Say who the person is, for the tokens of a device that the person approves.
 
-        With the account's mark of now: what ends all devices meanwhile ends this one, too.
+        It has the account's mark of now. If the person disconnects all devices before this one has
+        its tokens, this one gets none.
         """
         return Subject(
             sub=self.account.sub,

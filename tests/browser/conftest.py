@@ -19,10 +19,11 @@ from tempfile import TemporaryDirectory
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 from pytest_asyncio import is_async_test
 
 from deviceflow.conformance.browser import find_chromium
+from tests.browser.looking import screen
 from tests.stage.pictures import write_picture
 from tests.stage.places import write_places
 from tests.stage.ports import free_port
@@ -30,7 +31,6 @@ from tests.stage.program import Notes, Program
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD
 
-CHROMIUM = find_chromium()
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -211,15 +211,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
-@module_loop(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    """Headless Chromium, started once for a file: that takes a second of a core."""
-    if CHROMIUM is None:
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium is. Tests that need it are skipped where it is not."""
+    path = find_chromium()
+    if path is None:
         pytest.skip(
             "no Chromium on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
         )
+    return path
+
+
+@module_loop(scope="module")
+async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
+    """Headless Chromium, started once for a file: that takes a second of a core."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
         await browser.close()
 
@@ -230,6 +237,18 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
     yield chromium
     for context in chromium.contexts:
         await context.close()
+
+
+@module_loop()
+async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
+    """A page on a phone, in a network of its own."""
+    context = await browser.new_context(
+        viewport=screen(360),
+        reduced_motion="reduce",
+        extra_http_headers={"X-Forwarded-For": network},
+    )
+    yield await context.new_page()
+    await context.close()
 
 
 @pytest.fixture

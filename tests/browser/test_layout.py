@@ -1,24 +1,10 @@
 """The question and the demo at each width. What is true of each page: `test_stations.py`."""
 
-from collections.abc import AsyncIterator
+from playwright.async_api import Page, expect
 
-from playwright.async_api import Browser, Page, expect
-
-from tests.browser.conftest import module_loop
 from tests.browser.looking import WIDTHS, screen, too_wide
 from tests.browser.stations import question
 from tests.stage.program import Program
-
-
-@module_loop()
-async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
-    context = await browser.new_context(
-        viewport=screen(360),
-        reduced_motion="reduce",
-        extra_http_headers={"X-Forwarded-For": network},
-    )
-    yield await context.new_page()
-    await context.close()
 
 
 async def test_the_demo_does_not_scroll_sideways(demo: str, page: Page) -> None:
@@ -31,7 +17,7 @@ async def test_the_demo_does_not_scroll_sideways(demo: str, page: Page) -> None:
         assert wide == [], f"{width} px"
 
 
-async def test_the_question_fits_on_one_screen_of_ascreen(shared_site: Program, page: Page) -> None:
+async def test_the_question_fits_on_one_screen_of_a_phone(shared_site: Program, page: Page) -> None:
     """Three scopes and a device elsewhere, at 360x740: who is signed in, and both buttons."""
     await page.set_viewport_size({"width": 360, "height": 740})
     await question(page, shared_site)

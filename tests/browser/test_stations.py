@@ -1,15 +1,13 @@
 """Every page of people in every state: it fits, axe-core finds nothing, it is an address.
 
-So is it in other languages. The way to a page is walked once, and then it is looked at.
+The same is true of it in other languages. The test walks to a page once, and then looks at it.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
-from tests.browser.conftest import module_loop
 from tests.browser.languages import languages_for, open_in
 from tests.browser.looking import (
     SCHEMES,
@@ -18,7 +16,6 @@ from tests.browser.looking import (
     lost_on_the_way,
     out_of_room,
     out_of_room_anywhere,
-    screen,
     too_wide,
 )
 from tests.browser.stations import STATIONS
@@ -32,17 +29,6 @@ SHORT_LIVED = {"pause-sign-in"}
 
 IN_THE_DOCS = {"question-abroad": "question", "devices": "devices"}
 """The pages of which the documentation has pictures, in light and in dark."""
-
-
-@module_loop()
-async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
-    context = await browser.new_context(
-        viewport=screen(360),
-        reduced_motion="reduce",
-        extra_http_headers={"X-Forwarded-For": network},
-    )
-    yield await context.new_page()
-    await context.close()
 
 
 @pytest.mark.parametrize("station", STATIONS)

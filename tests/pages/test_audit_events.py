@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from deviceflow.config import Settings
 from tests.stage.pages import TV, Browser, OpenBrowser, Store
@@ -117,10 +118,7 @@ async def test_a_limit_that_refuses(ada: Browser, store: Store) -> None:
 async def test_a_sign_in_that_is_not_enough(
     open_browser: OpenBrowser, store: Store, settings: Settings
 ) -> None:
-    strict = TV.__class__(client_id="tv-app", name="TV", scopes=TV.scopes, sign_in="second_factor")
-    browser = await open_browser(
-        Settings(issuer=settings.issuer, pages=settings.pages, clients=(strict,))
-    )
+    browser = await open_browser(replace(settings, clients=(replace(TV, sign_in="second_factor"),)))
     await browser.sign_in("ada")
     store.grants.add(CODE)
     await browser.enter(SHOWN)

@@ -1,19 +1,15 @@
 """The newest security events."""
 
-import re
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from deviceflow.admin.api.messages import AuditEvents
-from deviceflow.admin.api.problems import ApiError
-from deviceflow.admin.api.requests import api_response
+from deviceflow.admin.api.requests import api_response, read_limit
 from deviceflow.audit.reading import AuditReader
 
 MOST_EVENTS = 200
 USUAL_EVENTS = 50
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +24,6 @@ class AuditEndpoint:
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the newest events."""
-        text = request.query.get("limit", str(USUAL_EVENTS))
-        if not _NUMBER.fullmatch(text) or int(text) > MOST_EVENTS:
-            raise ApiError("invalid_request", f"`limit` is a number from 1 to {MOST_EVENTS}.")
-        recent = await self.reader.newest(int(text))
+        limit = read_limit(request, usual=USUAL_EVENTS, most=MOST_EVENTS)
+        recent = await self.reader.newest(limit)
         return api_response(AuditEvents(events=recent.events, source=recent.source))

@@ -1,6 +1,5 @@
 """Clients: listed and shown, as this host knows them."""
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,15 +12,13 @@ from deviceflow.admin.api.messages import (
     RevokedClient,
 )
 from deviceflow.admin.api.problems import ApiError
-from deviceflow.admin.api.requests import api_response
+from deviceflow.admin.api.requests import api_response, read_limit
 from deviceflow.admin.clients import ClientDesk
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.core.client import Client, Clients
 
 MOST_ON_A_PAGE = 500
 USUAL_ON_A_PAGE = 100
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +39,8 @@ class ClientEndpoints:
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer with a page of clients, by client_id."""
-        page = client_page(self.clients, _limit(request), request.query.get("after", ""))
+        limit = read_limit(request, usual=USUAL_ON_A_PAGE, most=MOST_ON_A_PAGE)
+        page = client_page(self.clients, limit, request.query.get("after", ""))
         return api_response(page)
 
     async def show(self, request: web.Request) -> web.Response:
@@ -98,10 +96,3 @@ def client_response(client: Client) -> ClientResponse:
         dpop=client.dpop,
         introspect=client.introspect,
     )
-
-
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(USUAL_ON_A_PAGE))
-    if not _NUMBER.fullmatch(text) or int(text) > MOST_ON_A_PAGE:
-        raise ApiError("invalid_request", f"`limit` is a number from 1 to {MOST_ON_A_PAGE}.")
-    return int(text)

@@ -1,5 +1,6 @@
 """Requests of the API: who sends them, and what is in them."""
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from deviceflow.ops.thinned_log import ThinnedLog
 
 _CHALLENGE = 'Bearer realm="deviceflow admin"'
 JSON = "application/json"
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 Sent = TypeVar("Sent", bound=msgspec.Struct)
 
@@ -83,6 +86,17 @@ class BearerTokens:
         if line is not None:
             (address,), times = line
             log.warning("admin.refused", address=address, reason="unknown token", times=times)
+
+
+def read_limit(request: web.Request, *, usual: int, most: int) -> int:
+    """Read how many entries the answer may have, `usual` if the query does not say.
+
+    `most`: up to 999. May raise ApiError.
+    """
+    text = request.query.get("limit", str(usual))
+    if not _NUMBER.fullmatch(text) or int(text) > most:
+        raise ApiError("invalid_request", f"`limit` is a number from 1 to {most}.")
+    return int(text)
 
 
 async def read_body(request: web.Request, model: type[Sent]) -> Sent:

@@ -18,7 +18,7 @@ from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.users import Users
 
 DISCONNECT = "disconnect"
-"""The value of the field `devices` for a person who disconnects them, too."""
+"""The value of the field `devices`, if the person wants to disconnect them, too."""
 
 CHANGE_PATH = "/account/security/password"
 

@@ -14,7 +14,7 @@ from deviceflow.pages.account.recovery import NewCodes, RecoveryPage
 from deviceflow.pages.account.security import SecurityPage
 from deviceflow.pages.account.sessions import SessionsPage
 from deviceflow.pages.account.sign_out import SignOutPage
-from deviceflow.pages.shared import SharedParts, password_check
+from deviceflow.pages.shared import SharedParts
 from deviceflow.pages.way_back import WayBack
 from deviceflow.parts import Parts
 
@@ -74,7 +74,7 @@ def security_routes(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
     password = ChangePasswordPage(
         owners=owners,
         users=parts.users,
-        check=password_check(parts, shared),
+        check=shared.password_check,
         access=parts.person_access,
         cookie=shared.cookie,
         throttle=shared.throttle,

@@ -1,6 +1,6 @@
 """What stands between a person and an approval, by the rules of the client.
 
-Looked at on every page of a request, and once more at the decision, which is what counts: a form
+Every page of a request looks at it, and so does the decision. The last look is what counts: a form
 can be kept, a person can move to another network, and a setting can change.
 """
 

@@ -8,8 +8,6 @@ from aiohttp import web
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.core.grant import Outcome, State
-from deviceflow.ops.metrics import table
-from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.device.approval_check import ApprovalCheck
 from deviceflow.pages.device.far import FarStep
 from deviceflow.pages.device.refusals import Reason, Refusals
@@ -33,7 +31,6 @@ class ClaimStep:
     audit: Audit
     check: ApprovalCheck
     far: FarStep
-    recorder: Recorder
 
     async def look_up(self, submission: Submission) -> web.Response:
         """Claim the request that the code belongs to, or lead back to the form."""
@@ -46,7 +43,7 @@ class ClaimStep:
         device_request = await self.requests.find(text)
         if device_request is None:
             self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
-            return self._refuse(submission, Reason.UNUSABLE)
+            return self.refusals.refuse(submission, Reason.UNUSABLE)
         is_typed = not submission.is_filled_in
         return await self.claim(submission, device_request, guess, is_typed=is_typed)
 
@@ -55,7 +52,7 @@ class ClaimStep:
     ) -> web.Response:
         """Make the request this account's own, and lead to the page that shows it.
 
-        If that succeeds, `guess` was none. `is_typed`: whether the person has typed the code.
+        If that succeeds, `guess` is taken back. `is_typed`: whether the person has typed the code.
         """
         visitor, grant = submission.visitor, device_request.grant
         if grant.claimed_by == submission.sub:
@@ -64,9 +61,7 @@ class ClaimStep:
         if reason is not None:
             if reason is Reason.MUST_TYPE:
                 await guess.once(_typing(grant))
-            if reason is Reason.OUTSIDE:
-                self._note_outside(submission)
-            return self._refuse(submission, reason)
+            return self.refusals.refuse(submission, reason)
         code = self.requests.show(device_request)
         match await self._claim_outcome(grant, submission.sub):
             case Outcome.CHANGED:
@@ -77,7 +72,7 @@ class ClaimStep:
             case Outcome.REFUSED if grant.claimed_by == submission.sub:
                 return see_other(visitor.request, "/device/done", code)
             case Outcome.REFUSED:
-                return self._refuse(submission, Reason.CANCELLED)
+                return self.refusals.refuse(submission, Reason.CANCELLED)
             case Outcome.CLAIMED:
                 name = self.grants.log_id(grant.id)
                 log.warning("grant.claimed_by_another", grant=name, client_id=grant.client_id)
@@ -88,9 +83,9 @@ class ClaimStep:
                     client_id=grant.client_id,
                     sub=submission.sub,
                 )
-                return self._refuse(submission, Reason.CLAIMED)
+                return self.refusals.refuse(submission, Reason.CLAIMED)
             case _:
-                return self._refuse(submission, Reason.UNUSABLE)
+                return self.refusals.refuse(submission, Reason.UNUSABLE)
 
     async def _lead_on(self, submission: Submission, device_request: DeviceRequest) -> web.Response:
         """Lead to the question, or deny a device that is too far away to ask about it."""
@@ -106,12 +101,6 @@ class ClaimStep:
         if grant.claimed_by not in {None, sub}:
             return Outcome.CLAIMED
         return await self.grants.claim(grant, sub)
-
-    def _note_outside(self, submission: Submission) -> None:
-        self.recorder.count(table.APPROVALS_REFUSED, "network")
-        self.audit.record(
-            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason="network"
-        )
 
     def _reason(
         self, device_request: DeviceRequest, address: str, *, is_typed: bool
@@ -132,9 +121,6 @@ class ClaimStep:
         if rules.must_type and not is_typed and grant.claimed_by is None:
             return Reason.MUST_TYPE
         return None if rules.may_approve(address) else Reason.OUTSIDE
-
-    def _refuse(self, submission: Submission, reason: Reason) -> web.Response:
-        return self.refusals.lead(submission.visitor, reason, submission.text)
 
 
 def _typing(grant: Grant) -> str:

@@ -57,13 +57,13 @@ class DecideStep:
             return await self._decide(submission, own, event, pressed or event)
         text = submission.text
         if not self.requests.codes.read(text):
-            return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
+            return self.refusals.refuse(submission, Reason.EXPIRED)
         # Not known to be this account's: then it is a guess, and counts as one.
         guess = await self.throttle.code(submission.sub, submission.visitor.address)
         device_request = await self.requests.find(text)
         if device_request is None:
             self.audit.record(SecurityEvent.CODE_WRONG, outcome="failure", sub=submission.sub)
-            return self.refusals.lead(submission.visitor, Reason.EXPIRED, text)
+            return self.refusals.refuse(submission, Reason.EXPIRED)
         # A form with a decision may come from anywhere: its code was not typed at the code page.
         return await self.claim.claim(submission, device_request, guess, is_typed=False)
 
@@ -82,12 +82,12 @@ class DecideStep:
             try:
                 counted = await self._count(submission, device_request)
             except TooManyTries:
-                return self._refuse(submission, "too_many", Reason.TOO_MANY)
+                return self.refusals.refuse(submission, Reason.TOO_MANY)
         outcome = await self._change(submission, device_request, event)
         if counted is not None and outcome is not Outcome.CHANGED:
             await self._forgive(counted, submission)
         if outcome is Outcome.CLAIMED:
-            return self.refusals.lead(submission.visitor, Reason.CLAIMED, submission.text)
+            return self.refusals.refuse(submission, Reason.CLAIMED)
         code, request = self.requests.show(device_request), submission.visitor.request
         return see_other(request, "/device/done", code, pressed=pressed)
 
@@ -131,10 +131,10 @@ class DecideStep:
         return await self.throttle.approval(counts, name, submission.visitor.address)
 
     async def _forgive(self, counted: Try, submission: Submission) -> None:
-        """Take back the count of an approval that was none.
+        """Take back the count of an approval that changed nothing.
 
-        The same form may have come twice, and the device may have its tokens: then the approval of
-        the first is the one that was counted.
+        The same form may have come twice, and the device may have its tokens. Then the count stays:
+        it is that of the first form.
         """
         own = await self.requests.own(submission)
         if own is None or own.grant.state not in {State.APPROVED, State.REDEEMED}:
@@ -146,13 +146,13 @@ class DecideStep:
         """Lead to the page that says why this form approves nothing; None if it may."""
         client, visitor = device_request.enabled_client, submission.visitor
         if client is None:
-            return self.refusals.lead(visitor, Reason.UNAVAILABLE, submission.text)
+            return self.refusals.refuse(submission, Reason.UNAVAILABLE)
         code = self.requests.show(device_request)
         # Here, and not only on the page: a form can be kept, and a setting can change.
         grant = device_request.grant
         found = await self.check.look(visitor, submission.person, grant, client)
         if found.is_outside:
-            return self._refuse(submission, "network", Reason.OUTSIDE)
+            return self.refusals.refuse(submission, Reason.OUTSIDE)
         if found.far == "refuse" and grant.state is State.PENDING:
             return await self.far.carry_out(submission, device_request)
         if found.lacks is not None:
@@ -167,14 +167,6 @@ class DecideStep:
         if not notice:
             return None
         return see_other(visitor.request, "/device/confirm", code, notice=notice)
-
-    def _refuse(self, submission: Submission, rule: str, reason: Reason) -> web.Response:
-        """Count that a rule refuses an approval, and lead to the page that says so."""
-        self.recorder.count(table.APPROVALS_REFUSED, rule)
-        self.audit.record(
-            SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason=rule
-        )
-        return self.refusals.lead(submission.visitor, reason, submission.text)
 
 
 def _narrowed(choice: Choice, device_request: DeviceRequest) -> str | None:

@@ -55,4 +55,4 @@ class FarStep:
             client_id=grant.client_id,
             address=grant.address,
         )
-        return self.refusals.lead(visitor, Reason.FAR, submission.text)
+        return self.refusals.refuse(submission, Reason.FAR)

@@ -15,7 +15,7 @@ class Origin(NamedTuple):
 
     `is_near`: whether it is in the person's own network; None if the addresses cannot tell.
     `other_country`: the person's country, if the device is in another one. `is_within`: whether it
-    is no further away than the client allows; None if nobody knows.
+    is no further away than the client allows; None if that is unknown.
     """
 
     address: str
@@ -36,18 +36,21 @@ class Origins:
         self, address: str, visitor_address: str, distance: Distance = "address"
     ) -> Origin:
         """Say where `address` is, for the person at `visitor_address`."""
+        device, person = Whereabouts(address), Whereabouts(visitor_address)
+        proxies = [ip_network(network) for network in self.server.proxies]
+        is_near = is_within("address", device, person, proxies)
         place = await self._find(address)
+        if is_near is not False:
+            # Then each distance has the same answer, and the person's country adds nothing.
+            return Origin(address, is_near, place, is_within=is_near)
         own = await self._find(visitor_address) if place else None
         device = Whereabouts(address, place.country_code if place else "")
         person = Whereabouts(visitor_address, own.country_code if own else "")
-        proxies = [ip_network(network) for network in self.server.proxies]
-        is_near = is_within("address", device, person, proxies)
-        is_abroad = is_near is False and bool(own) and device.country != person.country
         return Origin(
             address,
             is_near,
             place,
-            own.country if own and is_abroad else "",
+            own.country if own and device.country != person.country else "",
             is_within(distance, device, person, proxies),
         )
 

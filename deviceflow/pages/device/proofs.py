@@ -4,7 +4,6 @@ A challenge is stateless, for one session and account, and lasts for minutes. A 
 uses it up in the store, so each answer is good for one code.
 """
 
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,19 +37,20 @@ class Proofs:
         challenge, answer = fields.get(CHALLENGE_FIELD, ""), fields.get(ANSWER_FIELD, "")
         if not (self.bits and challenge and answer):
             return False
-        is_right = self._is_right(visitor, person, challenge, answer)
-        is_good = is_right and await self.challenges.use(base64url.decode(challenge))
+        is_good = await self._use(visitor, person, challenge, answer)
         self.recorder.count(table.PROOFS, "accepted" if is_good else "refused")
         return is_good
 
-    def _is_right(self, visitor: Visitor, person: Person, challenge: str, answer: str) -> bool:
+    async def _use(self, visitor: Visitor, person: Person, challenge: str, answer: str) -> bool:
         """Check what costs nothing first: only a right answer is noted in the store."""
         try:
             made = base64url.decode(challenge)
-        except (ValueError, Base64Error):
+        except ValueError:
             return False
-        return is_answer(challenge, answer, self.bits) and self.challenges.is_good(
-            made, visitor.cookie, self._purpose(person)
+        return (
+            is_answer(challenge, answer, self.bits)
+            and self.challenges.is_good(made, visitor.cookie, self._purpose(person))
+            and await self.challenges.use(made)
         )
 
     def _purpose(self, person: Person) -> str:

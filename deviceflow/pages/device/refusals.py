@@ -12,7 +12,12 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.journal import Audit
+from deviceflow.ops.metrics import table
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
+from deviceflow.pages.device.submission import Submission
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
@@ -37,6 +42,9 @@ class Reason(StrEnum):
 TO_TYPE_AGAIN = frozenset({Reason.UNUSABLE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.MUST_TYPE})
 """The reasons for which the form is shown again."""
 
+_RULES = {Reason.OUTSIDE: "network", Reason.TOO_MANY: "too_many"}
+"""The reasons that are rules about approvals, by their names in metrics and in the audit."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -52,6 +60,8 @@ class Refusals:
 
     seal: Seal
     codes: Codes
+    recorder: Recorder
+    audit: Audit
 
     def lead(self, visitor: Visitor, reason: Reason, text: str) -> web.Response:
         """Continue at the form if a code has to be typed again, else at the last page."""
@@ -59,6 +69,16 @@ class Refusals:
         typed = self.codes.repeat(text)
         seal = self.seal.make(visitor.cookie, reason, typed)
         return see_other(visitor.request, path, typed=typed, because=reason, seal=seal)
+
+    def refuse(self, submission: Submission, reason: Reason) -> web.Response:
+        """Lead to the page that says why. Count and record it, if a rule refuses an approval."""
+        rule = _RULES.get(reason)
+        if rule is not None:
+            self.recorder.count(table.APPROVALS_REFUSED, rule)
+            self.audit.record(
+                SecurityEvent.APPROVAL_REFUSED, outcome="failure", sub=submission.sub, reason=rule
+            )
+        return self.lead(submission.visitor, reason, submission.text)
 
     def unreadable(self, visitor: Visitor, text: str) -> web.Response:
         """Lead back to the form with a text that can be no code, and say what is wrong with it."""

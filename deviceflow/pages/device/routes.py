@@ -36,7 +36,7 @@ def device_routes(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         grants=grants,
         enabled_by_default=parts.settings.device.enabled_by_default,
     )
-    refusals = Refusals(seal=shared.seal, codes=codes)
+    refusals = Refusals(seal=shared.seal, codes=codes, recorder=parts.recorder, audit=parts.audit)
     origins = Origins(server=parts.settings.server, places=parts.places)
     check = ApprovalCheck(settings=parts.settings, origins=origins, clock=parts.clock)
     far = FarStep(
@@ -53,7 +53,6 @@ def device_routes(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         refusals=refusals,
         check=check,
         far=far,
-        recorder=parts.recorder,
         audit=parts.audit,
     )
     decide = DecideStep(

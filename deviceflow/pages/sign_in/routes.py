@@ -7,7 +7,7 @@ from aiohttp import web
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.ops.thinned_log import ThinnedLog
-from deviceflow.pages.shared import SharedParts, password_check
+from deviceflow.pages.shared import SharedParts
 from deviceflow.pages.sign_in.arrival import Arrival
 from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.sign_in.half_way import HalfWay
@@ -51,7 +51,7 @@ def sign_in_routes(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         pauses=shared.pauses,
         typed_name=typed_name,
         known_browsers=known_browsers,
-        check=password_check(parts, shared),
+        check=shared.password_check,
         recorder=parts.recorder,
         providers=parts.providers,
         has_form=parts.settings.sign_in.password,

@@ -55,8 +55,10 @@ class VouchedStep:
         if account is None or account.disabled:
             self.recorder.count(table.SIGN_INS, "failed")
             log.info("sign_in.vouched_refused", named=bool(name), address=visitor.address)
-            reason = "no such account" if account is None else "the account is disabled"
-            await self.failures.of_name(name, way="proxy", reason=reason)
+            if account is None:
+                await self.failures.of_name(name, "proxy", "no such account")
+            else:
+                self.failures.of(account.sub, "proxy", "the account is disabled")
             return onward.detour(request, "/login", notice="vouched")
         return await self.arrival.first(visitor, account, onward, amr=())
 

@@ -4,9 +4,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
 from deviceflow.core.client import Clients
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.device.refusals import TO_TYPE_AGAIN, Reason, Refusal, Refusals
 from deviceflow.pages.render import setup
@@ -14,7 +16,10 @@ from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
 
 REFUSALS = Refusals(
-    seal=Seal(keys=lambda: (b"k" * 32,)), codes=Codes(UserCodeFormat(), Clients(()))
+    seal=Seal(keys=lambda: (b"k" * 32,)),
+    codes=Codes(UserCodeFormat(), Clients(())),
+    recorder=Recorder.alone(),
+    audit=Audit(recorder=Recorder.alone()),
 )
 
 
