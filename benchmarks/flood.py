@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import aiohttp
 import uvloop
-from argon2 import PasswordHasher
 
 from benchmarks.grants import Person
 from benchmarks.load import Load, LoadResult, Shot
@@ -27,7 +26,7 @@ from benchmarks.processes import BenchmarkError, here_on, memory_bytes
 from benchmarks.results import Result
 from benchmarks.run import Run
 from benchmarks.servers import NO_LIMITS, Competitor, Place, deviceflow
-from benchmarks.signing_in import PASSWORD
+from benchmarks.signing_in import BEHIND_PROXY, accounts
 from benchmarks.signing_in import Person as Visitor
 from benchmarks.stores import Store, store
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -189,12 +188,6 @@ class Scene(NamedTuple):
 def _flooded(run: Run, scene: Scene) -> dict[str, float]:
     """Flood one server with a store of its own; return the figures."""
     folder = scene.folder
-    hashed = PasswordHasher().hash(PASSWORD)
-    people = "".join(
-        f'[[users]]\nusername = "person-{number}"\npassword_hash = "{hashed}"\n'
-        for number in range(PEOPLE)
-    )
-    proxies = {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1"}
     with ExitStack() as stack:
         opened = stack.enter_context(store(folder, run.cores.generator))
         server = stack.enter_context(
@@ -203,9 +196,9 @@ def _flooded(run: Run, scene: Scene) -> dict[str, float]:
                 opened.url,
                 name=scene.name,
                 log_level="info",
-                variables=proxies,
+                variables=BEHIND_PROXY,
                 limits=scene.limits,
-                more=people,
+                more=accounts(PEOPLE),
             )
         )
         opened.client.config_set("maxmemory", opened.used_memory() + scene.room_mb * 2**20)
@@ -213,14 +206,14 @@ def _flooded(run: Run, scene: Scene) -> dict[str, float]:
         stack.enter_context(here_on(run.cores.generator))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             fired, record = runner.run(_flood(opened, server, load, run.turns.seconds))
-        log = folder / f"{server.port}.log"
+        log = (folder / f"{server.port}.log").read_bytes()
         return record.figures() | {
             "flood: requests/s": fired.rate,
             "flood: refused": fired.refused,
             "store, MB": opened.used_memory() / 1e6,
             "server, MB": memory_bytes(server.pids[0]) / 1e6,
-            "log lines": len(log.read_bytes().splitlines()),
-            "log lines, warnings": log.read_bytes().count(b'"warning"'),
+            "log lines": len(log.splitlines()),
+            "log lines, warnings": log.count(b'"warning"'),
         }
 
 

@@ -33,6 +33,9 @@ CALM, WAVE = "polls alone", "polls beside 200 sign-ins"
 PEOPLE = 200
 DEVICES = 200
 PASSWORD = "correct horse battery"
+BEHIND_PROXY = {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1"}
+"""The variable of a server that believes the addresses in `X-Forwarded-For`."""
+
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -113,19 +116,22 @@ def _name(number: int) -> str:
     return f"person-{number}"
 
 
+def accounts(count: int) -> str:
+    """Return the settings of so many people. All have PASSWORD."""
+    hashed = PasswordHasher().hash(PASSWORD)
+    return "".join(
+        f'[[users]]\nusername = "{_name(number)}"\npassword_hash = "{hashed}"\n'
+        for number in range(count)
+    )
+
+
 def run(run: Run) -> Result:
     """Measure polls alone and beside sign-ins, in turns."""
-    hashed = PasswordHasher().hash(PASSWORD)
-    people = "".join(
-        f'[[users]]\nusername = "{_name(number)}"\npassword_hash = "{hashed}"\n'
-        for number in range(PEOPLE)
-    )
-    proxies = {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1"}
     with ExitStack() as stack:
         opened = stack.enter_context(store(run.folder, run.cores.generator))
         place = Place(run.folder, run.cores.server)
         server = stack.enter_context(
-            deviceflow(place, opened.url, name=CALM, variables=proxies, more=people)
+            deviceflow(place, opened.url, name=CALM, variables=BEHIND_PROXY, more=accounts(PEOPLE))
         )
         codes = issue_many(opened.url, DEVICES, 1, lambda _: None)
         stack.enter_context(here_on(run.cores.generator))

@@ -52,7 +52,7 @@ async def prepare(settings: Settings, redis_url: str, envelope: Envelope = NO_EN
         if await note_issuer(connection, settings.issuer_url):
             if not is_trial(settings.issuer_url):
                 log.info("store.owned", issuer=settings.issuer_url)
-            installation = await Installation.open(connection, envelope)
+            await installation.take_changes(connection)
         _warn_if_unsealed(installation)
         clients = Clients(settings.clients)
         stored_clients = StoredClients(connection)

@@ -5,8 +5,8 @@ in `previous`. `hash` is the last member of a line: SHA-256, in base64url, of al
 `,"hash":`. So the first line that is not as it was written can be named, whatever the order of the
 files, and a reader needs no canonical form of JSON.
 
-The chain has no key. What it shows against somebody who may write the file, and what it does not,
-is in docs/operations/audit.md.
+The chain has no key. docs/operations/audit.md says what it shows if an attacker can write to the
+file, and what it does not show.
 """
 
 import hashlib

@@ -150,9 +150,10 @@ def _is_at(descriptor: int, path: Path) -> bool:
 def _open_or_make(path: Path) -> int:
     """Open the file, or make it. May raise OSError.
 
-    Root gives a command. A file that it makes is given to the owner of the folder, the server's
-    user. That user could put a link in the place of the file, to have another file written to, or
-    given away: so root follows no link, and gives away only what it has made.
+    A command may run as root. A file that it makes is given to the owner of the folder, the
+    server's user. An attacker with the rights of that user could put a link in the place of the
+    file, so that root writes to another file, or gives it away. So root follows no link, and gives
+    away only what it has made.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     owner = path.parent.stat()

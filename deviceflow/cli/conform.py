@@ -1,7 +1,6 @@
 """`deviceflow conform`: hold any RFC 8628 server against the standards."""
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import click
 import msgspec
 
 from deviceflow import conformance
+from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
 from deviceflow.conformance.browser import InBrowser, find_chromium, read_recipe
 from deviceflow.conformance.check import Check, Result
@@ -140,8 +140,8 @@ def conform(
         raise click.UsageError("Give --issuer and --client-id.")
     if guess_at not in (None, issuer):
         raise click.UsageError(f"--guess-at is not {issuer}.")
-    secret = client_secret or _secret(client_secret_env)
-    other_secret = _secret(other_client_secret_env)
+    secret = client_secret or secret_of(client_secret_env)
+    other_secret = secret_of(other_client_secret_env)
     options = ConformOptions(
         issuer=issuer,
         client=Credentials(client_id=client_id, client_secret=secret),
@@ -252,12 +252,3 @@ async def _judge_all(
             return await run(site, chosen, on_result)
     finally:
         await options.decisions.close()
-
-
-def _secret(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    secret = os.environ.get(variable)
-    if not secret:
-        raise click.UsageError(f"The variable {variable} is not set.")
-    return secret

@@ -122,7 +122,7 @@ def secret_of(variable: str | None) -> str | None:
         return None
     secret = os.environ.get(variable)
     if not secret:
-        raise click.UsageError(f"--client-secret-env: the variable {variable} is not set.")
+        raise click.UsageError(f"The variable {variable} is not set.")
     return secret
 
 
@@ -152,12 +152,16 @@ async def _login(options: Options) -> None:
         if options.only_token:
             _print_access_token(await _access_token(client, options))
             return
-        if (tokens := await _sign_in(client, options)) is not None:
-            try:
-                if options.keeps:
-                    await _keep(client, tokens, options)
-            finally:
-                _print_tokens(tokens, options)  # a disk that is full takes no approval away
+        authorization = await _authorize(client, options)
+        if not options.waits:
+            _print_codes(authorization, options)
+            return
+        tokens = await _wait(client, authorization, qr=options.qr)
+        try:
+            if options.keeps:
+                await _keep(client, tokens, options)
+        finally:
+            _print_tokens(tokens, options)  # a disk that is full takes no approval away
 
 
 async def _access_token(client: DeviceClient, options: Options) -> str:
@@ -169,24 +173,19 @@ async def _access_token(client: DeviceClient, options: Options) -> str:
         if not sys.stderr.isatty():
             raise
         click.echo(f"deviceflow login: {error}", err=True)
-    tokens = await _sign_in(client, options)
-    if tokens is None:  # pragma: no cover - it waits
-        raise LoginRequired("Nobody signed in.")
+    tokens = await _wait(client, await _authorize(client, options), qr=options.qr)
     await _keep(client, tokens, options)
     return tokens.access_token
 
 
-async def _sign_in(client: DeviceClient, options: Options) -> Tokens | None:
-    """Run the flow. Without waiting, print the codes, and return None."""
+async def _authorize(client: DeviceClient, options: Options) -> DeviceAuthorization:
+    """Request codes, once it is clear that the tokens can be kept."""
     if options.keeps:
         DeviceLogin(client, options.scope).file.prepare(in_keyring=options.keyring)
     authorization = await client.authorize(options.scope, on_pause=_tell_pause)
     if options.opens:
         _open(authorization)
-    if not options.waits:
-        _print_codes(authorization, options)
-        return None
-    return await _wait(client, authorization, qr=options.qr)
+    return authorization
 
 
 async def _keep(client: DeviceClient, tokens: Tokens, options: Options) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -40,12 +41,10 @@ def logout(
     secret = secret_of(client_secret_env)
     try:
         scopes = _kept_scopes(issuer, client_id, " ".join(scope) if scope else None)
-        for each in scopes:
-            if local:
-                TokenFile.of(issuer, client_id, each).remove()
-                _tell("removed the tokens from this machine; the server was not asked.")
-            else:
-                asyncio.run(_logout(issuer, client_id, secret, each))
+        if local:
+            _remove(issuer, client_id, scopes)
+        elif scopes:
+            asyncio.run(_logout(DeviceClient(issuer, client_id, secret), scopes))
     except DeviceFlowError as error:
         _tell(f"{error}")
         sys.exit(ERROR)
@@ -61,12 +60,22 @@ def _kept_scopes(issuer: str, client_id: str, scope: str | None) -> list[str]:
     return [] if TokenFile.of(issuer, client_id, scope).read() is None else [scope]
 
 
-async def _logout(issuer: str, client_id: str, secret: str | None, scope: str) -> None:
-    async with DeviceClient(issuer, client_id, secret) as client:
-        if await DeviceLogin(client, scope).logout():
-            _tell("signed out: the tokens are revoked and removed.")
-        else:
-            _tell("the tokens are removed. This server cannot revoke them; they end by themselves.")
+def _remove(issuer: str, client_id: str, scopes: Sequence[str]) -> None:
+    for scope in scopes:
+        TokenFile.of(issuer, client_id, scope).remove()
+        _tell("removed the tokens from this machine; the server was not asked.")
+
+
+async def _logout(client: DeviceClient, scopes: Sequence[str]) -> None:
+    async with client:
+        for scope in scopes:
+            if await DeviceLogin(client, scope).logout():
+                _tell("signed out: the tokens are revoked and removed.")
+            else:
+                _tell(
+                    "the tokens are removed. This server cannot revoke them; they end by "
+                    "themselves."
+                )
 
 
 def _tell(message: str) -> None:

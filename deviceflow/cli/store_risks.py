@@ -17,8 +17,8 @@ def store_risks(redis_url: str | None) -> Iterator[str]:
         return
     if url.tls is None:
         yield (
-            f"redis.url: {url.address} is reached without TLS, so anybody who can read on the way"
-            " reads keys and changes what is stored; use rediss:// (docs/operations/store.md)"
+            f"redis.url: {url.address} is reached without TLS, so anybody on the network in between"
+            " can read keys and change what is stored; use rediss:// (docs/operations/store.md)"
         )
     elif not url.tls.check_hostname:
         yield (
@@ -28,6 +28,6 @@ def store_risks(redis_url: str | None) -> Iterator[str]:
         )
     if not url.login.password and not (url.tls and url.tls.certfile):
         yield (
-            f"redis.url: no password, so anybody who reaches {url.address} has all keys; give"
-            " the server a user of its own (config/redis.acl)"
+            f"redis.url: no password, so anybody who reaches {url.address} has all keys; give the"
+            " server a user of its own (config/redis.acl)"
         )

@@ -42,7 +42,7 @@ class Decisions(Protocol):
 
     @property
     def can_guess(self) -> bool:
-        """Say it."""
+        """Whether wrong codes can be tried, each with an answer."""
 
     async def decide(self, grant: ToDecide) -> None:
         """Come back when it is done. May raise Undecided."""

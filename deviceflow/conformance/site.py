@@ -147,7 +147,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes part: the client, a second one, and whoever decides. `scope`: what is asked.
+    """The client, a second one, and the way to a decision. `scope`: what is requested.
 
     `may_guess`: whether wrong user codes may be typed, after which a server may lock the person.
     """

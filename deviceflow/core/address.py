@@ -26,7 +26,7 @@ IPV6_PREFIX = 64
 IPV6_SITE_PREFIX = 48
 """The network of a site (RFC 6177): its owner can use another /64 for every request."""
 
-NETWORK_BITS = {4: 24, 6: 48}
+NETWORK_BITS = {4: 24, 6: IPV6_SITE_PREFIX}
 """What counts as one network, by the version of IP: an office, a household, a small provider."""
 
 SHARED: tuple[Network, ...] = tuple(
@@ -107,6 +107,11 @@ def client_address(peer: str, entries: Sequence[str], trusted: Sequence[Network]
             break
         nearest = further
     return str(nearest)
+
+
+def peer_address(peername: object) -> str:
+    """Return the address in what a transport says of the other end; empty on a Unix socket."""
+    return str(peername[0]) if isinstance(peername, tuple) else ""
 
 
 def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:

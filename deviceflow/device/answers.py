@@ -40,6 +40,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Reply(status={self.status}, ...)"
 
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether the server cannot serve now: 429 or 5xx."""
+        return self.status == TOO_MANY_REQUESTS or self.status >= INTERNAL_ERROR
+
     def __str__(self) -> str:
         """Describe the status: "HTTP 404", or "HTTP 302, a redirect to https://example.com"."""
         leads = f", a redirect to {self.redirect}" if self.redirect else ""
@@ -128,13 +133,7 @@ def read_authorization(reply: Reply) -> DeviceAuthorization:
 
     May raise ServerError (RFC 6749 5.2), UnavailableError (5xx, 429), MalformedAnswerError.
     """
-    answer = read_object(reply.body)
-    error = _error(answer, reply.status)
-    if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
-        raise UnavailableError(reply.status, reply.retry_after)
-    if error is not None:
-        raise error
-    members = _accepted(reply, answer, "device authorization endpoint")
+    members = _accepted(reply, _answered(reply), "device authorization endpoint")
     # Google's server is older than the RFC and sends "url".
     members.setdefault("verification_uri", members.get("verification_url"))
     authorization = _convert(members, DeviceAuthorization, "device authorization response")
@@ -160,7 +159,7 @@ def read_poll(reply: Reply) -> PollAnswer:
             return TooFast(interval=_interval(answer), retry_after=reply.retry_after)
         if isinstance(error, AccessDenied | ExpiredToken):
             return error
-    if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+    if reply.is_unavailable:
         return NoAnswer(reason=f"HTTP {reply.status}", retry_after=reply.retry_after)
     if error is not None:
         raise error
@@ -173,8 +172,7 @@ def read_refresh(reply: Reply) -> Tokens:
     May raise UnavailableError (5xx, 429), ServerError (`invalid_grant`: the login has ended),
     MalformedAnswerError.
     """
-    _check_refusal(reply)
-    return _tokens(_accepted(reply, read_object(reply.body), "token endpoint"))
+    return _tokens(_accepted(reply, _answered(reply), "token endpoint"))
 
 
 def check_revocation(reply: Reply) -> None:
@@ -182,9 +180,9 @@ def check_revocation(reply: Reply) -> None:
 
     May raise UnavailableError (5xx, 429), ServerError, MalformedAnswerError.
     """
-    _check_refusal(reply)
+    answer = _answered(reply)
     if reply.status != OK:
-        _accepted(reply, read_object(reply.body), "revocation endpoint")
+        _accepted(reply, answer, "revocation endpoint")
 
 
 def _tokens(members: dict[str, object]) -> Tokens:
@@ -194,17 +192,20 @@ def _tokens(members: dict[str, object]) -> Tokens:
     return _convert({**members, "scope": scope, "answer": members}, Tokens, "token response")
 
 
-def _check_refusal(reply: Reply) -> None:
-    if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+def _answered(reply: Reply) -> dict[str, object] | None:
+    """Return the object of an answer that refuses nothing, None if it has no object."""
+    if reply.is_unavailable:
         raise UnavailableError(reply.status, reply.retry_after)
-    error = _error(read_object(reply.body), reply.status)
+    answer = read_object(reply.body)
+    error = _error(answer, reply.status)
     if error is not None:
         raise error
+    return answer
 
 
 def _error(answer: dict[str, object] | None, status: int) -> ServerError | None:
     code = (answer or {}).get("error")
-    # An empty code names no error: whoever reads the answer says what is wrong with it.
+    # An empty code names no error: the caller says what is wrong with the answer.
     if answer is None or not isinstance(code, str) or not printable(code):
         return None
     description = str(answer.get("error_description", ""))

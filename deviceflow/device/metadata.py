@@ -6,14 +6,7 @@ import aiohttp
 import msgspec
 
 from deviceflow.device.address import split_url
-from deviceflow.device.answers import (
-    INTERNAL_ERROR,
-    OK,
-    TOO_MANY_REQUESTS,
-    Reply,
-    printable,
-    read_object,
-)
+from deviceflow.device.answers import OK, Reply, printable, read_object
 from deviceflow.device.errors import DiscoveryError, InsecureAddressError, UnavailableError
 from deviceflow.device.transport import fetch
 
@@ -67,7 +60,7 @@ async def discover(session: aiohttp.ClientSession, issuer: str, *, timeout_s: fl
         document = read_object(reply.body) if reply.status == OK else None
         if document is not None:
             return read_metadata(issuer, document)
-        if reply.status == TOO_MANY_REQUESTS or reply.status >= INTERNAL_ERROR:
+        if reply.is_unavailable:
             unavailable = reply
         answers.append("no JSON object" if reply.status == OK else str(reply))
     if unavailable is not None:

@@ -182,7 +182,7 @@ class TokenFile:
         folder = self.path.parent
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        # Who can write there could put another file in this one's place.
+        # A user who can write there could put another file in the place of this one.
         _check_owner_only(folder, folder.stat(), _OTHERS_WRITE, "chmod 700")
 
     def _sync_folder(self) -> None:

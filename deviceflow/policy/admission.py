@@ -1,4 +1,4 @@
-"""Which devices may start a grant now: limits in layers, from the most general to the most special.
+"""Which devices may start a grant now: limits in layers, the most general first.
 
 | limit | counted by | setting | of a client |
 |---|---|---|---|
@@ -42,6 +42,7 @@ from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.store.load import StoreLoad
 from deviceflow.store.starts import (
     REFILL_S,
+    START_LIMITS,
     Start,
     StartLimit,
     StartLimits,
@@ -58,7 +59,7 @@ LONGEST_MEMORY_S = 5.0
 LATEST_TURN_S = 60.0
 
 PRESSED_PAUSE_S = 15
-"""While the store is pressed, a device is told to come again after so long, up to twice of it."""
+"""While the store is pressed, a device must wait this time, up to twice as long."""
 
 HOLD_BACK_S = 1.0
 MOST_HELD_BACK = 1000
@@ -104,8 +105,6 @@ class _Refused(NamedTuple):
     room_at: float
     next_turn: float
 
-
-_ORDER: tuple[StartLimit, ...] = ("client", "network", "address", "live")
 
 _Key = tuple[StartLimit, str, str]
 """A limit, a client id, and a network or an empty text."""
@@ -172,7 +171,7 @@ class StartAdmission:
 
     def _check(self, attempt: Attempt) -> None:
         now = self._clock()
-        for limit in _ORDER:
+        for limit in START_LIMITS:
             key = _key(limit, attempt.start)
             refused = self._refused.get(key)
             if refused is None:

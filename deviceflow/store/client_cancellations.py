@@ -1,4 +1,4 @@
-"""All waiting grants of a client are cancelled at once, however many they are.
+"""The cancellation of all waiting grants of a client, at once and however many they are.
 
 No index says which grants of a client wait. But each grant id begins with a number from one
 counter, so one mark for each client is enough: the number up to which all its grants are

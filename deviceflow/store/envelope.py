@@ -9,18 +9,14 @@ There may be several envelope keys: the first one seals, all of them open. So al
 next key before the secrets are sealed by it.
 """
 
-import secrets
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from deviceflow.store.errors import RecordUnreadable
+from deviceflow.store.secret_box import decrypt, encrypt
 
 _MAGIC = b"dfe1"
 _ID_END = len(_MAGIC) + 6
-_NONCE_BYTES = 12
 
 REMEDY = "set keys.envelope_file, keys.envelope_keys or keys.envelope_command to the source of it"
 
@@ -30,11 +26,11 @@ class EnvelopeError(RecordUnreadable):
 
 
 class _Key:
-    """An envelope key. Its id is computed from it, so nobody has to name keys."""
+    """An envelope key. Its id is computed from it, so keys need no names."""
 
     def __init__(self, secret: bytes) -> None:
         self.id = _derived(secret, b"df-envelope-id")[: _ID_END - len(_MAGIC)]
-        self.cipher = AESGCM(_derived(secret, b"df-envelope-key"))
+        self.encryption = _derived(secret, b"df-envelope-key")
 
 
 class Envelope:
@@ -65,25 +61,22 @@ class Envelope:
 
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """Seal a secret. It can be opened for the same purpose only."""
-        key, nonce = self._keys[0], secrets.token_bytes(_NONCE_BYTES)
-        return (
-            _MAGIC + key.id + nonce + key.cipher.encrypt(nonce, secret, _context(purpose, key.id))
-        )
+        key = self._keys[0]
+        return _MAGIC + key.id + encrypt(key.encryption, secret, _context(purpose, key.id))
 
     def open(self, purpose: str, sealed: bytes) -> bytes:
         """Return the secret. May raise EnvelopeError."""
-        key_id = sealed[len(_MAGIC) : _ID_END]
-        nonce, text = sealed[_ID_END : _ID_END + _NONCE_BYTES], sealed[_ID_END + _NONCE_BYTES :]
+        key_id, encrypted = sealed[len(_MAGIC) : _ID_END], sealed[_ID_END:]
         key = next((key for key in self._keys if key.id == key_id), None)
         if key is None:
             own = ", ".join(key.id.hex() for key in self._keys)
             has = f"this host has {own}" if own else f"this host has none; {REMEDY}"
             raise EnvelopeError(f"sealed by the envelope key {key_id.hex()}, and {has}")
-        try:
-            return key.cipher.decrypt(nonce, text, _context(purpose, key_id))
-        except (InvalidTag, ValueError) as error:
+        secret = decrypt(key.encryption, encrypted, _context(purpose, key_id))
+        if secret is None:
             reason = f"sealed by the envelope key {key_id.hex()}, and damaged or sealed for others"
-            raise EnvelopeError(reason) from error
+            raise EnvelopeError(reason)
+        return secret
 
 
 NO_ENVELOPE = Envelope()
@@ -94,8 +87,8 @@ def is_sealed(value: bytes) -> bool:
     return value.startswith(_MAGIC)
 
 
-def _context(purpose: str, key_id: bytes) -> bytes:
-    return f"{purpose} {key_id.hex()}".encode()
+def _context(purpose: str, key_id: bytes) -> str:
+    return f"{purpose} {key_id.hex()}"
 
 
 def _derived(secret: bytes, person: bytes) -> bytes:

@@ -201,7 +201,7 @@ class Grants:
         return self._mirror.is_cancelled(client_id.encode(), grant_id)
 
     def _as_cancelled(self, grant: Grant) -> Grant:
-        """Return a grant as cancelled, if it was so with all of its client, and could be then."""
+        """Return the grant, as cancelled if all of its client were and its state allows that."""
         if grant.state in CANCELLABLE and self.is_cancelled(grant.client_id, grant.id):
             return msgspec.structs.replace(grant, state=State.CANCELLED)
         return grant
@@ -402,7 +402,7 @@ class Grants:
         )
 
     async def _was_cancelled(self, grant: Grant) -> bool:
-        """Return whether a grant was cancelled with all of its client, and is not over otherwise.
+        """Return whether a grant was cancelled with all of its client, and has not ended before.
 
         The mark is in another hash slot than the grant: no script sees both. So the grant is read
         again, and only where there is a mark.

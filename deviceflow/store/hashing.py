@@ -1,10 +1,10 @@
-"""Hashes of passwords: who is next, and for whom it is too late.
+"""The queue for hashing passwords: whose turn is next, and which work is dropped.
 
 A check takes a tenth of a second of a core and 64 MiB. So each worker makes few at a time, in
 threads with a low priority, and the others wait:
 
 - Senders take turns. A stranger who sends a hundred passwords from one address has one turn in each
-  round, as everybody has. All addresses of one network share one turn, and take it in turns.
+  round, as every sender has. All addresses of one network share one turn, and take it in turns.
 - A sender who has gone leaves no work behind.
 - No more than MOST_WAITING wait. Then the newest of the network with the most is refused.
 """
@@ -33,9 +33,10 @@ T = TypeVar("T")
 
 
 class Sender(NamedTuple):
-    """For whom a hash is made. `has_gone`: nobody waits any more.
+    """The sender for which a hash is made. `has_gone`: whether it has left without its answer.
 
-    `key`: what shares one turn. `network`: what shares one turn with other keys, if they do.
+    `key`: senders with the same key share one turn. `network`: keys of the same network share one
+    turn; None for a key that shares with no other.
     """
 
     key: str = ""
@@ -161,7 +162,7 @@ class HashingQueue:
 
     def _refuse_one(self) -> None:
         """Refuse the newest job in the longest line of the network with the most."""
-        # Of several, the last one: nobody is refused whose turn is next.
+        # Of several, the last one: a sender whose turn is next is not refused.
         network, lines = max(
             reversed(self._networks.items()), key=lambda each: _waiting_in(each[1])
         )

@@ -51,9 +51,7 @@ class Mirror:
     def adopt_cancellations(self, cancelled_below: Mapping[bytes, int]) -> None:
         """Take the marks as they are in the store, and call the listeners if that is news."""
         if cancelled_below != self.cancelled_below:
-            # The same dictionary: polls look into it.
-            self.cancelled_below.clear()
-            self.cancelled_below.update(cancelled_below)
+            self.cancelled_below = dict(cancelled_below)
             for listener in self._on_cancellation:
                 listener()
 

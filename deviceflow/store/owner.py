@@ -40,7 +40,7 @@ def issuer_in(fields: Mapping[bytes, bytes]) -> str:
 
 
 async def note_issuer(connection: Connection, issuer: str) -> bool:
-    """Note whose store it is; return whether that is news.
+    """Note the issuer of the store; return whether it was another one, or none, before.
 
     The secrets are there. May raise ForeignStoreError, StoreUnavailable.
     """
@@ -55,7 +55,7 @@ async def note_issuer(connection: Connection, issuer: str) -> bool:
 
 
 async def move_to_issuer(connection: Connection, issuer: str) -> str:
-    """Make it the store of another issuer; return whose it was, '' for nobody's.
+    """Make it the store of another issuer; return the issuer before, '' for none.
 
     May raise StoreSetupError (a server is running), StoreUnavailable.
     """

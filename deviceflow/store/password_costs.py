@@ -1,9 +1,10 @@
-"""What checking a password costs, also for a name that nobody has.
+"""The cost of checking a password, which unknown names must have too.
 
 The time of an answer must not tell which names exist. Accounts may have hashes with several
-parameters: of an earlier version, of another program, of the settings file. So a name that nobody
-has gets parameters that some accounts have, as often as they have them, and always the same. A rare
-cost is then no sign of an account, and a second look at a name shows nothing new.
+parameters: of an earlier version, of another program, of the settings file. So an unknown name is
+checked with the parameters of some account. Each set of parameters is as frequent among unknown
+names as among accounts, and one name always has the same. So a rare cost is no sign of an account,
+and a second look at a name shows nothing new.
 """
 
 import secrets
@@ -80,7 +81,7 @@ class PasswordCosts:
         self._until = float("-inf")
 
     async def decoy(self, username: str, hasher: PasswordHasher) -> str:
-        """Make a hash for a name that nobody has. `hasher`: makes the hashes of new accounts."""
+        """Make a hash for an unknown name. `hasher`: makes the hashes of new accounts."""
         now = self._steady()
         if now >= self._until:
             self._known = await self._count()

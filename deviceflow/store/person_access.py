@@ -1,8 +1,8 @@
 """What a person has access with, ended all at once: browsers that are signed in, and devices.
 
 The account's mark comes first: one write, after which every worker refuses all of it (`users`).
-What the lists know of is then ended by itself, so that nothing is listed that has no access, and a
-host of an older version, which knows no marks, refuses it too.
+What is on the lists is then ended one by one. So nothing is listed that has no access, and a host
+of an older version, which knows no marks, refuses it too.
 """
 
 from dataclasses import dataclass
@@ -58,6 +58,6 @@ class PersonAccess:
         return await self.end_listed(account.sub)
 
     async def end_listed(self, sub: str) -> EndedAccess:
-        """End what the lists know of: all that is left of a person who is no user any more."""
+        """End what is on the lists: all that is left of a person whose account is gone."""
         devices = await self.devices.disconnect_all(sub)
         return EndedAccess(devices, await self.sessions.end_all(sub))

@@ -17,21 +17,21 @@ from deviceflow.store.factors import FactorStore
 from deviceflow.store.installation import Installation
 
 LEAD_S = 5
-"""From when on new keys serve. Workers hear of them at once, or within a second from the store;
-the rest is for hosts whose clocks differ, by a second at most."""
+"""New keys serve after this time. Workers hear of them at once, or within a second from the
+store; the rest is for hosts whose clocks differ, by a second at most."""
 
 OVERLAP_S = 86_400
-"""How long the old keys serve, if nobody says otherwise: no grant lives longer."""
+"""How long the old keys serve by default: no grant lives longer."""
 
 
 class RotationUnderWayError(Exception):
-    """The keys before have not begun to serve. The text is a line for the operator."""
+    """The keys of the last rotation do not serve yet. The text is a line for the operator."""
 
 
 async def rotate_keys(
     connection: Connection, installation: Installation, overlap_s: int, clock: Clock
 ) -> int:
-    """Store new keys, and announce them; return from when on they serve, in s.
+    """Store new keys, and announce them; return the time at which they begin to serve, in s.
 
     The secrets that old keys have encrypted are encrypted again before those keys are left out. May
     raise StoreUnavailable, RecordContended and RotationUnderWayError.

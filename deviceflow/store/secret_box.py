@@ -1,8 +1,8 @@
 """Secrets that cannot be hashed, because they are needed again: encrypted by AES-256-GCM.
 
-The key is the installation's, which is in the same store. So this protects a secret in a copy of
-some records, in a log of commands and on a screen. It protects it from a thief of the whole store
-where an envelope key seals the installation's keys (docs/security.md).
+A key of the installation is in the same store. So it protects a secret in a copy of some records,
+in a log of commands and on a screen. It protects it from a thief of the whole store where an
+envelope key, which is kept elsewhere, seals the installation's keys (docs/security.md).
 """
 
 import secrets

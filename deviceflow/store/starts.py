@@ -10,7 +10,7 @@ Everything about a client is in one hash slot. Starts that wait at the same time
 
 from asyncio import gather
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
@@ -30,7 +30,8 @@ MOST_IN_A_SCRIPT = 64
 
 StartLimit = Literal["client", "network", "address", "live"]
 
-_LIMITS: tuple[StartLimit, ...] = ("client", "network", "address", "live")
+START_LIMITS: tuple[StartLimit, ...] = get_args(StartLimit)
+"""In the order in which they are judged. The fields of `StartLimits` have the same order."""
 
 
 class StartLimits(NamedTuple):
@@ -130,6 +131,6 @@ class Starts:
             [(places[start.network], places[start.address]) for start in starts],
         )
         return [
-            StartRefusal(_LIMITS[limit - 1], wait_us / 1_000_000) if limit else None
+            StartRefusal(START_LIMITS[limit - 1], wait_us / 1_000_000) if limit else None
             for limit, wait_us in verdicts
         ]

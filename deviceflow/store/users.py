@@ -49,7 +49,7 @@ NO_PASSWORD = ""
 """The hash of a user who cannot sign in with a password: no password has it."""
 
 _TRIES = 5
-"""How often a person is looked for whom other requests add at the same time."""
+"""How often the server looks for a person whom other requests add at the same time."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,10 +21,7 @@ NEXT = {**TOKENS, "access_token": "a2", "refresh_token": "r2"}
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
     async with serve(FakeTime()) as scripted:
-        scripted.metadata = {
-            "device_poll_max_wait": 30,  # held polls start at once
-            "revocation_endpoint": f"{scripted.issuer}/revoke",
-        }
+        scripted.hold_and_revoke()
         yield scripted
 
 

@@ -22,10 +22,7 @@ from tests.stage.scripted import CODES, TOKENS, FakeTime, Say, ScriptedServer, e
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
     async with serve(FakeTime()) as scripted:
-        scripted.metadata = {
-            "device_poll_max_wait": 30,  # held polls start at once
-            "revocation_endpoint": f"{scripted.issuer}/revoke",
-        }
+        scripted.hold_and_revoke()
         yield scripted
 
 

@@ -25,7 +25,6 @@ came, and the device ignored it, as if the network had lost it. `status`: of HTT
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -104,7 +103,6 @@ class History:
     ) -> None:
         self.operations: list[Operation] = []
         self.changed: set[str] = set()
-        self.counts: Counter[tuple[str, str]] = Counter()
         self._file = file
         self._clock = clock
         self._began = clock()
@@ -141,8 +139,6 @@ class History:
         grant = grant_of(operation)
         if grant:
             self.changed.add(grant)
-        told = operation.answer or operation.outcome
-        self.counts[operation.name, told] += 1
         self._write(
             _Line(
                 type="complete",

@@ -17,6 +17,9 @@ LIFETIME_S = 60
 SERVED_S = 0.05
 """A request is judged in the middle of its time."""
 
+Steps = list[tuple[float, str, str, bool]]
+"""The pause before each step, what is done, by which account, and whether its answer is lost."""
+
 steps = st.lists(
     st.tuples(
         st.floats(0.11, 20),
@@ -65,8 +68,8 @@ class Model:
             self.told.append(poll(at, "" if lost else answer))
 
 
-@given(steps)
-def test_a_right_server_breaks_no_rule(steps: list[tuple[float, str, str, bool]]) -> None:
+def told_by(steps: Steps) -> list[Operation]:
+    """The history of a right server."""
     model, at = Model(), 0.2
     for pause, what, account, lost in steps:
         at += pause
@@ -74,23 +77,20 @@ def test_a_right_server_breaks_no_rule(steps: list[tuple[float, str, str, bool]]
             model.poll(at, lost=lost)
         else:
             model.decide(at, Event(what), account, lost=lost)
-    assert check(model.told) == []
+    return model.told
 
 
 @given(steps)
-def test_operations_that_have_not_ended_break_none(
-    steps: list[tuple[float, str, str, bool]],
-) -> None:
+def test_a_right_server_breaks_no_rule(steps: Steps) -> None:
+    assert check(told_by(steps)) == []
+
+
+@given(steps)
+def test_operations_that_have_not_ended_break_none(steps: Steps) -> None:
     """A history may be checked at any time."""
-    model, at = Model(), 0.2
-    for pause, what, account, lost in steps:
-        at += pause
-        if what == "poll":
-            model.poll(at, lost=lost)
-        else:
-            model.decide(at, Event(what), account, lost=lost)
-    for number, each in enumerate(model.told[1:], 1):
+    told = told_by(steps)
+    for number, each in enumerate(told[1:], 1):
         completed, outcome, result = each.completed, each.outcome, each.result
         each.completed, each.outcome, each.result = None, MAYBE, {}
-        assert check(model.told[: number + 1]) == []
+        assert check(told[: number + 1]) == []
         each.completed, each.outcome, each.result = completed, outcome, result

@@ -1,6 +1,5 @@
 """What processes of a run send to the servers, and how they note that an answer did not come."""
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from deviceflow.core import base64url
 from tests.histories.history import History, Operation, Outcome
 from tests.stage.admin import TOKEN
 
@@ -112,8 +112,7 @@ class Wire:
 
 def claims_of(access_token: str) -> dict[str, Any]:
     """Return the claims of a JWT, unverified."""
-    part = access_token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    claims: dict[str, Any] = json.loads(base64url.decode(access_token.split(".")[1]))
     return claims
 
 

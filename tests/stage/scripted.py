@@ -94,6 +94,13 @@ class ScriptedServer:
         self.heard: list[Heard] = []
         self.issuer = ""
 
+    def hold_and_revoke(self) -> None:
+        """Offer to hold polls, so that they start at once, and to revoke tokens."""
+        self.metadata = {
+            "device_poll_max_wait": 30,
+            "revocation_endpoint": f"{self.issuer}/revoke",
+        }
+
     def requests(self, path: str) -> list[Heard]:
         return [heard for heard in self.heard if heard.path == path]
 

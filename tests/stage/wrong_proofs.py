@@ -2,7 +2,6 @@
 
 import json
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,6 +79,6 @@ class ProofReader:
 
 
 def _members(part: str) -> dict[str, Any]:
-    found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    found = json.loads(base64url.decode(part))
     assert isinstance(found, dict)
     return found

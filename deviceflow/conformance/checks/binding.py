@@ -74,7 +74,7 @@ async def wider_scope(site: Site) -> str:
     usual = _scopes_of(await site.tokens(scope=scopes[0]), scopes[0])
     more = {*scopes} - usual
     if not more:
-        raise Unjudged(f"the server grants {' '.join(sorted(usual))} to whoever asks {scopes[0]}")
+        raise Unjudged(f"the server grants {' '.join(sorted(usual))} to a request for {scopes[0]}")
     grant = await site.approved(scope=scopes[0])
     answer = await site.poll(grant, scope=" ".join(scopes))
     if not answer.has_tokens:

@@ -53,7 +53,7 @@ async def _bound_refresh_token(site: Site) -> tuple[Holder, str]:
 async def _require_refused(site: Site, answer: SiteAnswer, what: str) -> None:
     """Require that a proof is not taken. `what` is wrong with it."""
     if answer.has_tokens and not _is_bound(answer):
-        await _bound(site)  # is any proof heeded?
+        await _bound(site)  # not applicable if the server ignores all proofs
     require(not answer.has_tokens, f"a proof {what} is taken")
     if answer.error in ("authorization_pending", "slow_down"):
         raise Unjudged(f"a poll of an approved grant is answered {answer.summary}")

@@ -78,7 +78,7 @@ async def userinfo_without_token(site: Site) -> str:
     return "401 with a challenge"
 
 
-@check("6750-3-b", Level.SHOULD, "RFC 6750 3.1", "Who has shown no token is told of no error")
+@check("6750-3-b", Level.SHOULD, "RFC 6750 3.1", "Without a token there is no error code")
 async def no_error_without_token(site: Site) -> str:
     answer = await site.send("GET", _endpoint(site, "userinfo_endpoint"))
     challenge = answer.headers.get("WWW-Authenticate", "")

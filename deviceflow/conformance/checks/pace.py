@@ -23,6 +23,16 @@ async def _hurry(site: Site, grant: Started, count: int = _FAST_POLLS) -> list[S
     return answers
 
 
+async def _slowed_down(site: Site) -> Started:
+    """Start a grant, and poll it too fast until the server slows it down."""
+    grant = await site.start()
+    await site.poll(grant, at_once=True)
+    hurried = await site.poll(grant, at_once=True)
+    if hurried.error != "slow_down":
+        raise Unjudged(f"the server did not slow down: {hurried.summary}")
+    return grant
+
+
 @check("8628-3.5-f", Level.SHOULD, "RFC 8628 3.5", "The first poll is free")
 async def first_poll(site: Site) -> str:
     answer = await site.poll(await site.start(), at_once=True)
@@ -30,7 +40,7 @@ async def first_poll(site: Site) -> str:
     return "it is authorization_pending at once"
 
 
-@check("8628-3.2-b", Level.MUST, "RFC 8628 3.2", "Who keeps the interval is never slowed down")
+@check("8628-3.2-b", Level.MUST, "RFC 8628 3.2", "A device in time is never slowed down")
 async def obedient(site: Site) -> str:
     grant = await site.start()
     answers = [await site.poll(grant) for _ in range(4)]
@@ -63,11 +73,7 @@ async def too_fast_by_connections(site: Site) -> str:
 
 @check("8628-3.5-h", Level.MUST, "RFC 8628 3.5", "After slow_down, five seconds more are enough")
 async def converges(site: Site) -> str:
-    grant = await site.start()
-    await site.poll(grant, at_once=True)
-    hurried = await site.poll(grant, at_once=True)
-    if hurried.error != "slow_down":
-        raise Unjudged(f"the server did not slow down: {hurried.summary}")
+    grant = await _slowed_down(site)
     slowed = grant.interval
     for _ in range(2):
         answer = await site.poll(grant)
@@ -80,11 +86,7 @@ async def converges(site: Site) -> str:
 
 @check("8628-3.5-o", Level.PRUDENT, "RFC 8628 3.5", "A missed slow_down does no lasting harm")
 async def converges_after_loss(site: Site) -> str:
-    grant = await site.start()
-    await site.poll(grant, at_once=True)
-    heard = await site.poll(grant, at_once=True)
-    if heard.error != "slow_down":
-        raise Unjudged(f"the server did not slow down: {heard.summary}")
+    grant = await _slowed_down(site)
     known = grant.interval
     await site.poll(grant, at_once=True)  # its answer is lost on the way
     for count in range(_LOST_POLLS):

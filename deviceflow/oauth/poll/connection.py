@@ -186,7 +186,7 @@ class LaneConnection(asyncio.Protocol):
         self._held, self._kept = poll, data
         held = self._door.held
         peer = self.transport.get_extra_info("peername")
-        share = held.shares.of_request(peer, data, poll.client_id)
+        share = held.shares.of_request(peer, data, poll.code.client_id)
         if not held.hold(self.transport, poll.code, poll.wait, self._finish, share):
             self._held, self._kept = None, b""
             self._send(self._door.answer(PollAnswer.AUTHORIZATION_PENDING, close=poll.close))

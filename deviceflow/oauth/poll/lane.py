@@ -61,7 +61,6 @@ class WaitingPoll(NamedTuple):
     code: DeviceCode
     wait: int
     close: bool
-    client_id: bytes
 
 
 class IncompletePoll(NamedTuple):
@@ -97,7 +96,7 @@ class Lane:
     `base` is what stands before the endpoint's path. `headers` is added to every answer. With
     `reads_no_origin`, a request with the header Origin goes to the ordinary handler, because its
     answer has other headers. A poll is counted when it is answered, a held one at its end.
-    `enabled_by_default`: whether clients may use the grant that do not say so themselves.
+    `enabled_by_default`: whether a client that does not say so itself may use the grant.
     """
 
     def __init__(
@@ -195,8 +194,7 @@ class Lane:
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            wait = min(shape.wait, self._held.max_wait)
-            return WaitingPoll(code, wait, shape.close, shape.client_id)
+            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
         self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
             self._counts_by_client[answer][shape.client_id] += 1

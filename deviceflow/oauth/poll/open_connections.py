@@ -9,7 +9,7 @@ Three rules keep a worker reachable while a stranger opens connections:
   an older one of the same address. Proxies that are trusted, and this host, are exempt: they
   speak for many clients.
 
-None of these costs a request anything. A connection has the count `quiet` already, which every
+No request becomes slower by these rules. A connection has the count `quiet` already, which every
 request sets to 0 and every sweep of the door counts up. To find the idle ones, all connections are
 looked at, which takes some milliseconds. So one look finds several that may go. Addresses are
 counted only while there are enough connections for a limit: to ask for one takes a system call.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from deviceflow.core.address import rate_key
+from deviceflow.core.address import peer_address, rate_key
 
 if TYPE_CHECKING:
     from deviceflow.oauth.poll.connection import LaneConnection
@@ -47,7 +47,7 @@ ENOUGH = 0.95
 LOG_EVERY_S = 60.0
 
 Rank = tuple[int, float]
-"""The lowest goes first: the kind of a connection, then how long it has been so."""
+"""The lowest goes first: the kind of a connection, then how long it has been of that kind."""
 
 log = structlog.get_logger()
 
@@ -138,13 +138,13 @@ class OpenConnections:
         for connection in self._older_first_among_new(silent_s):
             if connection.quiet == NOTHING_SENT:
                 self.close(connection, CloseCause.SILENT)
-        # At the limit, one that leaves is no end of it yet.
+        # One free place at the limit is not the end of it yet.
         if (self._refused or self._made_room) and len(self._open) < self.limits.all * ENOUGH:
             log.warning("connections.taken_again", refused=self._refused, made_room=self._made_room)
             self._refused = self._made_room = 0
 
     def close(self, connection: "LaneConnection", cause: CloseCause) -> None:
-        """Close a connection, with what it has not been sent yet, and forget it."""
+        """Close a connection and forget it; what has not been sent yet is dropped."""
         self.closed[cause] += 1
         connection.transport.abort()
         self.discard(connection)
@@ -204,7 +204,7 @@ class OpenConnections:
         return True
 
     def _is_room_made(self) -> bool:
-        """Close a connection for a new one. Log the first time of a time without room."""
+        """Close a connection for a new one. Log it when the room has just run out."""
         if not (self._refused or self._made_room):
             remedy = "raise LimitNOFILE (ulimit -n), or start more workers"
             log.error("connections.too_many", limit=self.limits.all, remedy=remedy)
@@ -257,5 +257,4 @@ def _address_of(connection: "LaneConnection") -> str:
 
 def _peer_of(connection: "LaneConnection") -> str:
     """Return the address of the other end, as text; empty on a Unix socket."""
-    peer = connection.transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""
+    return peer_address(connection.transport.get_extra_info("peername"))

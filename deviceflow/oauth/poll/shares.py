@@ -17,11 +17,12 @@ from deviceflow.core.address import (
     client_address,
     forwarded_for,
     is_trusted,
+    peer_address,
     rate_key,
 )
 
 NO_SHARE = ""
-"""The share of polls of which nobody knows where they come from. It has no limit."""
+"""The share of polls whose origin is not known. It has no limit."""
 
 
 class PollShares:
@@ -48,7 +49,7 @@ class PollShares:
 
         `peername`: what the transport says of the other end.
         """
-        peer = str(peername[0]) if isinstance(peername, tuple) else ""
+        peer = peer_address(peername)
         if is_trusted(peer, self._proxies):
             peer = client_address(peer, self._entries(request), self._proxies)
         return self.of(peer, client_id.decode())

@@ -63,7 +63,6 @@ class PollJudge:
     ) -> None:
         self._codes = codes
         self._mirror = mirror
-        self._cancelled_below = mirror.cancelled_below
         self._pace = pace
         self._clock = clock
         self._steady = steady
@@ -79,8 +78,7 @@ class PollJudge:
         if state is not PENDING:
             # The pace never delays a decided grant.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
-        # Nearly always empty: operators seldom cancel all grants of a client.
-        if self._cancelled_below and self._mirror.is_cancelled(client_id, code.grant_id):
+        if self._mirror.is_cancelled(client_id, code.grant_id):
             return Verdict(ACCESS_DENIED, code)
         return self.keep_pace(code)
 

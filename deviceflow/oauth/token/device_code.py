@@ -47,7 +47,7 @@ log = structlog.get_logger()
 class DeviceCodeGrant:
     """The grant type that answers polls, and gives an approved grant its tokens.
 
-    `enabled_by_default`: whether clients may use it that do not say so themselves.
+    `enabled_by_default`: whether a client that does not say so itself may use it.
     """
 
     name = DEVICE_CODE_GRANT

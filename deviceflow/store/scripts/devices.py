@@ -1,4 +1,4 @@
-"""Of the devices of people."""
+"""The scripts about the devices of people."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

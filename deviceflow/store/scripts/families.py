@@ -1,4 +1,4 @@
-"""Of families of refresh tokens."""
+"""The script about families of refresh tokens."""
 
 from typing import NamedTuple
 

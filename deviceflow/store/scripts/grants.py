@@ -1,4 +1,4 @@
-"""Of grants: made, changed by an event, redeemed once more."""
+"""The scripts about grants: made, changed by an event, redeemed once more."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Of what an installation has: its settings, clients, accounts and signing keys."""
+"""The scripts about what an installation has: its keys, clients, accounts and signing keys."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, cast

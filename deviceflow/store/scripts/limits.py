@@ -1,4 +1,4 @@
-"""Of marks that are taken once, tries that are counted, and starts of grants."""
+"""The scripts about marks that are taken once, tries that are counted, and starts of grants."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Of the export: whole keys."""
+"""The script of the export, which reads whole keys."""
 
 from typing import Any, NamedTuple
 

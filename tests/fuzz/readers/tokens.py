@@ -48,7 +48,7 @@ from deviceflow.signing import (
 )
 from deviceflow.upstream.errors import UpstreamError
 from deviceflow.upstream.metadata import read_metadata
-from tests.fuzz.readers.wire import NOW
+from tests.fuzz.readers.wire import NOW, text
 from tests.fuzz.target import Target
 
 ISSUER = "https://id.example.com"
@@ -124,10 +124,6 @@ LOGOUT = {
 }
 _PROOF_HEADER = _json({"typ": "dpop+jwt", "alg": "Ed25519", "jwk": JWK})
 _HEADER = _json({"alg": "Ed25519", "typ": ACCESS_TOKEN_TYPE, "kid": "k1"})
-
-
-def text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def read_jwt(data: bytes) -> None:
