@@ -69,9 +69,9 @@ class DeviceAuthorizationEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with the codes. May raise OAuthError, StoreUnavailable."""
         _, parameters, client, names = await self.authentication.read(request)
-        must_type = self._admit(request, client).must_type
-        lifetime = client.lifetime_s or self.settings.device.lifetime_s
         address = self.callers.address(request)
+        must_type = self._admit(request, client, address).must_type
+        lifetime = client.lifetime_s or self.settings.device.lifetime_s
         # Before anything that costs: a flood is refused from memory.
         async with self._refused_starts(client):
             attempt = self.admission.attempt(client, address, lifetime)
@@ -141,13 +141,13 @@ class DeviceAuthorizationEndpoint:
             client_id=client.client_id,
         )
 
-    def _admit(self, request: web.Request, client: Client) -> ClientRules:
-        """Return the client's rules, if it may start a grant from where it is."""
+    def _admit(self, request: web.Request, client: Client, address: str) -> ClientRules:
+        """Return the client's rules, if it may start a grant from `address`."""
         rules = rules_of(client, self.settings)
         if not rules.uses_device_grant:
             self._note(request, client, "may not use the device authorization grant")
             raise no_device_grant()
-        if not rules.may_start(self.callers.address(request)):
+        if not rules.may_start(address):
             self._note(request, client, "is not in one of its start_networks")
             raise unauthorized_client(OTHER_NETWORK)
         return rules
