@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,9 +54,8 @@ from deviceflow.store.starts import Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import UpstreamSessions
 from deviceflow.store.users import Users
+from deviceflow.tasks import end
 from deviceflow.upstream.providers import Providers
-
-CANCEL_AGAIN_S = 0.5
 
 
 class Secrets(NamedTuple):
@@ -146,8 +144,7 @@ class Parts:
         await self.feed.look_first()
         running = [asyncio.create_task(self.feed.run()), asyncio.create_task(self.load.run())]
         yield
-        for task in running:
-            await _end(task)
+        await end(*running)
         self.users.close()
         await self.providers.close()
         self.places.close()
@@ -274,15 +271,6 @@ def open_parts(
         upstream_answers=UpstreamAnswers(connection, installation),
         upstream_sessions=UpstreamSessions(connection, installation, session_lifetime_s, clock),
     )
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task, also if redis-py swallows a cancellation (gh-86296, before Python 3.12)."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def _longest_lifetime(settings: Settings, clients: Clients) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 from unittest import mock
 
@@ -27,6 +27,7 @@ from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.feed import CATCH_UP_S
 from deviceflow.store.sealing import seal_all
 from deviceflow.store.signing_keys import SigningKeys
+from deviceflow.tasks import end
 from tests.stage.clock import Clock
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import in_time, subscribed, until
@@ -268,9 +269,7 @@ async def test_one_changed_client_is_read_alone(make_parts: MakeParts) -> None:
         await stored.remove("one")
         await until(lambda: not parts.clients.find("one"))
         everything.assert_not_called()
-        feeding.cancel()
-        with suppress(asyncio.CancelledError):
-            await feeding
+        await end(feeding)
     changes = [line for line in logs if line["event"] == "clients.reloaded"]
     assert [
         line.get(kind) for line, kind in zip(changes, ("added", "disabled", "removed"), strict=True)
@@ -339,9 +338,7 @@ async def test_many_registrations_at_a_time_are_read_one_by_one(make_parts: Make
             lambda: all(each.clients.find(one.client_id) for each in workers for one in clients)
         )
         everything.assert_not_called()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
     assert len(read) <= 2 * 2 * len(clients), "each at each worker, and again for a late message"
 
 

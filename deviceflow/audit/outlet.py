@@ -11,6 +11,7 @@ import structlog
 
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.tasks import end
 
 WAITING_LINES = 20_000
 """How many lines wait in a process for a sink. More are lost to it. It is about 10 MB."""
@@ -91,8 +92,7 @@ class Outlet:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(AUDIT_SEND_ON_S):
                         await self._drained.wait()
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
+                await end(sending)
                 self._lose(len(self._lines))
                 if self._lost:
                     log.warning("audit.lost", sink=self.sink.name, lines=self._lost)

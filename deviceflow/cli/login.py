@@ -23,6 +23,7 @@ from deviceflow.device import (
 from deviceflow.device.answers import printable
 from deviceflow.device.screen import Screen
 from deviceflow.device.summary import lifetime, summary
+from deviceflow.tasks import end
 
 _USER_AGENT = f"deviceflow/{__version__} ({platform.system()})"
 
@@ -127,19 +128,12 @@ def secret_of(variable: str | None) -> str | None:
 
 
 async def _until_interrupted(login: Coroutine[None, None, None]) -> None:
-    """Run `login`, and end it at Ctrl-C.
-
-    Before Python 3.12 `asyncio.wait_for`, which opens connections, may swallow a cancellation
-    (gh-86296), so one is not enough.
-    """
+    """Run `login`, and end it at Ctrl-C. One cancellation is not enough: see `tasks.py`."""
     task = asyncio.create_task(login)
     try:
         await asyncio.wait([task])
     finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=0.1)
-    await task
+        await end(task)
 
 
 async def _login(options: Options) -> None:

@@ -13,6 +13,7 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.tasks import end
 
 WAITING_NOTICES = 1000
 """How many notices wait in a worker for a channel. More are dropped."""
@@ -73,9 +74,7 @@ class Outbox:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SEND_ON_S):
                     await self._queue.join()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             while not self._queue.empty():
                 self._queue.get_nowait()
                 self._drop()

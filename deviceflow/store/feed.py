@@ -37,6 +37,7 @@ from deviceflow.store.mirror import Mirror
 from deviceflow.store.records import RecordKind, check_fields
 from deviceflow.store.shapes import Command
 from deviceflow.store.subscriber import Subscriber
+from deviceflow.tasks import run_together
 
 CATCH_UP_S = 0.9
 """The pause between two looks at the log. With the look itself, it is a second at most."""
@@ -138,17 +139,7 @@ class Feed:
 
     async def run(self) -> None:
         """Feed the worker until cancelled."""
-        loops = (self._catch_up_regularly(), *(each.run() for each in self._subscribers))
-        tasks = {asyncio.create_task(loop) for loop in loops}
-        try:
-            await asyncio.wait(tasks)
-        finally:
-            # redis-py writes through `asyncio.wait_for`, which before Python 3.12 may swallow a
-            # cancellation (gh-86296): once is not enough.
-            while tasks:
-                for task in tasks:
-                    task.cancel()
-                _, tasks = await asyncio.wait(tasks, timeout=0.1)
+        await run_together(self._catch_up_regularly(), *(each.run() for each in self._subscribers))
 
     async def catch_up(self) -> None:
         """Read what has changed since the last look. May raise StoreUnavailable."""

@@ -11,12 +11,12 @@ second, however many polls it holds, and none while it holds no new ones.
 import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import push
 from deviceflow.store.connection import Connection
+from deviceflow.tasks import end
 
 PAUSE_S = 0.05
 """How long announcements are collected, in s. A person needs far longer to approve."""
@@ -88,9 +88,7 @@ class Holds:
         """Send nothing more."""
         self._closed = True
         if self._sending is not None:
-            self._sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sending
+            await end(self._sending)
 
     def _start(self) -> None:
         if not self._closed:

@@ -17,6 +17,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.announcements import push
 from deviceflow.store.connection import Connection
 from deviceflow.store.subscriber import Subscriber
+from deviceflow.tasks import run_together
 
 TELL_EVERY_S = 0.25
 """How often a host tells of its polls, in s. For so long another host may know nothing of them."""
@@ -50,9 +51,7 @@ class PaceSharing:
 
     async def run(self) -> None:
         """Tell and listen until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._subscriber.run())
-            tasks.create_task(self._tell_regularly())
+        await run_together(self._subscriber.run(), self._tell_regularly())
 
     async def tell(self) -> None:
         """Tell the other hosts what is new, or that this host is there."""

@@ -23,6 +23,7 @@ from deviceflow.store.pace_sharing import PaceSharing
 from deviceflow.supervisor.prctl import name_process
 from deviceflow.supervisor.signals import HANDLED
 from deviceflow.supervisor.workers import Workers, run_child
+from deviceflow.tasks import end
 from deviceflow.worker import WorkerContext
 
 PROCESS_NAME = "deviceflow-pace"
@@ -104,8 +105,5 @@ async def _share(context: WorkerContext, line: socket.socket) -> None:
     line.setblocking(False)  # noqa: FBT003, the socket's own signature
     ending = asyncio.create_task(asyncio.get_running_loop().sock_recv(line, 1))
     await asyncio.wait((sharing, ending), return_when=asyncio.FIRST_COMPLETED)
-    if sharing.done():
-        sharing.result()
-    sharing.cancel()
-    await asyncio.wait([sharing])
+    await end(sharing)
     await connection.close()

@@ -16,10 +16,10 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from deviceflow.store.sessions import Session, Sessions
+from deviceflow.tasks import end
 from tests.histories.devices import BRIEF, LIFETIMES_S, LiveGrant
 from tests.histories.history import Operation, Outcome
 from tests.histories.wire import Reply, Wire, acknowledge
-from tests.stage.waiting import end
 
 PERSONS = tuple(f"person-{number}" for number in range(4))
 """People who decide through the API. Operators disable some of them."""

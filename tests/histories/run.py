@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
+from deviceflow.tasks import end
 from tests.histories import faults
 from tests.histories.checker import Violation, check
 from tests.histories.devices import LIFETIMES_S, Device
@@ -21,7 +22,6 @@ from tests.histories.operators import Operators
 from tests.histories.people import People
 from tests.histories.site import LOOPBACK, Site, open_site
 from tests.histories.wire import Wire
-from tests.stage.waiting import end
 
 LOOK_S = 5.0
 WIND_DOWN_S = 4 * max(LIFETIMES_S.values())

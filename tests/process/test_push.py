@@ -18,10 +18,11 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import new_subject
+from deviceflow.tasks import end
 from tests.stage.process import MakeProgram
 from tests.stage.program import Notes, Program
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import end, until
+from tests.stage.waiting import until
 from tests.stage.wire import poll_once
 
 APPROVALS = 500

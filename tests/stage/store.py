@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from deviceflow.core.claims import Subject
@@ -23,6 +23,7 @@ from deviceflow.store.redemptions import RedeemedTokens, Redemptions, TokenConte
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.shapes import Value
 from deviceflow.store.slots import Slots
+from deviceflow.tasks import end
 from tests.stage.clock import Clock
 
 LIFETIME_S = 600
@@ -164,9 +165,7 @@ class Store:
             yield
             assert not feeding.done(), "the feed has ended"
         finally:
-            feeding.cancel()
-            with suppress(asyncio.CancelledError):
-                await feeding
+            await end(feeding)
 
 
 async def log(store: Store, entries: Iterable[tuple[Value, ...]]) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from unittest import mock
 
 from deviceflow.core.grant import State
@@ -44,17 +44,6 @@ async def in_time(awaitable: Awaitable[T], within_s: float) -> T:
     finally:
         task.cancel()
     return await task
-
-
-async def end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended.
-
-    redis-py writes through `asyncio.wait_for`, which before Python 3.12 may swallow a
-    cancellation (gh-86296): once is not enough.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.1)
 
 
 async def turns_until(condition: Callable[[], object]) -> None:

@@ -12,11 +12,12 @@ from deviceflow.core.grant import State
 from deviceflow.store.announcements import Decision, push
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.feed import PAGE
+from deviceflow.tasks import end
 from tests.stage.clock import Clock
 from tests.stage.shapes import not_on
 from tests.stage.store import LIFETIME_S, Store, log
 from tests.stage.valkey import Valkey, open_connection
-from tests.stage.waiting import end, next_catch_up, subscribed, until
+from tests.stage.waiting import next_catch_up, subscribed, until
 
 MakeStore = Callable[[], Awaitable[Store]]
 

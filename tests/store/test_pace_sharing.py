@@ -13,6 +13,7 @@ from deviceflow.core.pace_gossip import PaceGossip
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.pace_sharing import GONE_AFTER_S, PaceSharing
+from deviceflow.tasks import end
 from tests.stage.store import Store
 from tests.stage.waiting import until
 
@@ -44,8 +45,7 @@ class Host:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await end(task)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from aiohttp import web
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.metric import Metric
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.tasks import end
 
 Gauge = tuple[Metric, Callable[[], float]]
 """A gauge, and what measures it."""
@@ -44,9 +44,7 @@ class Sampler:
         """Measure while the application runs."""
         sampling = asyncio.create_task(self.run())
         yield
-        sampling.cancel()
-        with suppress(asyncio.CancelledError):
-            await sampling
+        await end(sampling)
 
     async def run(self) -> None:
         """Measure until cancelled."""

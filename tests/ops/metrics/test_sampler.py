@@ -8,8 +8,9 @@ from pathlib import Path
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.sampler import Sampler, count_fds
+from deviceflow.tasks import end
 from tests.stage.metrics import numbers
-from tests.stage.waiting import end, until
+from tests.stage.waiting import until
 
 
 async def forty_two() -> int | None:
