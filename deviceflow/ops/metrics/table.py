@@ -5,6 +5,7 @@ and the alerts together.
 """
 
 from deviceflow.core.grant import Outcome, PollAnswer
+from deviceflow.core.holding import HoldEnd
 from deviceflow.ops.metrics.metric import (
     MICRO,
     OTHER,
@@ -82,7 +83,14 @@ POLLS = counter(
     path=("lane", "ordinary"),
 )
 HELD_POLLS = gauge(
-    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait)."
+    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait, device.hold_s)."
+)
+HOLDS = counter(
+    "deviceflow_holds_total",
+    "Holds of polls that have ended, by who wanted them and by what ended them. gone: the device"
+    " hung up; newer_poll: it polled anew, without waiting for the answer.",
+    wanted_by=("device", "server"),
+    end=tuple(HoldEnd),
 )
 HELD_POLLS_LIMIT = gauge(
     "deviceflow_held_polls_limit",
