@@ -5,8 +5,12 @@ The rules:
   cap. With N = 0 it is not held. What the operator wants does not count then.
 - A device that does not ask is held for the client's `hold_s`, or else the server's, up to the
   same cap. It sees a slow answer, and no header that it does not know.
-- A pause between polls counts from the poll, not from its answer. So a device that was held may
-  poll again at once, as soon as the interval has passed since it asked.
+- The interval counts from a poll to the next one (`core/pace.py`), however long the first was held.
+  So a device that counts from its request may poll again as soon as it has its answer.
+- A hold that nobody asked for is shorter than the interval, or a whole number of intervals. Some
+  libraries poll on a fixed beat: a tick that falls into a hold is made up for right after it, and
+  the next one comes by the beat. With a hold of 7 s and an interval of 5 s, those two polls would
+  be 3 s apart: too fast, if the first is not held. After 5 or 10 s, the beat is right again.
 """
 
 from enum import StrEnum
@@ -15,7 +19,10 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 MAX_HOLD_S = 25
-"""The longest hold that nobody asked for, in s. Common gateways wait 29 or 30 s for an answer."""
+"""The longest hold that nobody asked for, in s. Common gateways wait 30 s for an answer."""
+
+SAFE_HOLD_S = 3
+"""The longest hold for which every common client waits, in s (docs/holding.md)."""
 
 HoldSeconds = Annotated[int, Meta(ge=0, le=MAX_HOLD_S)]
 """How long a poll is held whose device did not ask; 0 for not at all."""
@@ -31,6 +38,12 @@ class Hold(NamedTuple):
     def preference(self) -> int:
         """The seconds for `Preference-Applied` (RFC 7240 3); 0 for no such header."""
         return self.seconds if self.is_asked else 0
+
+    def for_interval(self, interval: int) -> "Hold":
+        """Return the hold for a grant with this interval, in s."""
+        if self.is_asked or self.seconds <= interval:
+            return self
+        return Hold(self.seconds - self.seconds % interval, is_asked=False)
 
 
 NO_HOLD = Hold(0, is_asked=False)

@@ -17,10 +17,11 @@ slow answer and nothing else. Three things differ:
 The newest poll. The server cannot see that a device has left a connection: a relay may go silent
 without a FIN. So a newer poll of a grant ends an older hold of it, and the tokens go to the
 connection on which the device listens now. The older poll is answered as at the end of its time.
-In one worker every newer poll does this, held or not. Between workers only a poll that asked and is
-held does: it is announced on the push channel, so a plain poll costs no message. The announcements of all workers
-have one order, in which every worker hears them. A hold ends when another worker's announcement
-of the same grant comes after its own, so of several workers exactly one keeps its hold.
+In one worker every newer poll does this, held or not. Between workers only a held poll does that
+had asked: it is announced on the push channel, so a plain poll costs no message. The announcements
+of all workers have one order, in which every worker hears them. A hold ends when another worker's
+announcement of the same grant comes after its own, so of several workers exactly one keeps its
+hold.
 
 The hand-over. The lane holds polls too, but it makes no tokens. When a poll that it holds is
 approved, the connection does two things: it leaves the hold here, under its transport
@@ -144,9 +145,9 @@ class HeldPolls:
         held.share, held.is_asked = share, hold.is_asked
         self._by_share[share] += 1
         # The timer may fire a little before the clock says so: its reason is noted, not looked up.
-        held.ends_with_grant = lifetime <= hold.seconds
-        seconds = min(hold.seconds, lifetime)
-        held.timer = asyncio.get_running_loop().call_later(seconds, held.time_is_up)
+        seconds = hold.for_interval(code.interval).seconds
+        held.ends_with_grant = lifetime <= seconds
+        held.timer = asyncio.get_running_loop().call_later(min(seconds, lifetime), held.time_is_up)
         self._held[transport] = self.by_grant[code.grant_id] = held
         held.announcement = self._announce(code.grant_id) if hold.is_asked else NOT_ANNOUNCED
         self._mirror.watch(code.grant_id, held.decided)
