@@ -129,9 +129,9 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
 
     `devices`: in the run at its end. `pending`: of these, with an undecided grant. `connections`:
     open at its end. `polls`: the answers by PollOutcome. The percentiles are of the polls without a
-    hold that were answered in this second; None without any. `approval_to_tokens_p50_ms`, `_max_ms`:
-    of the tokens that arrived in this second. `late_ms`: the longest delay with which the generator
-    itself sent a request. `cpu_s`: CPU time that the generator used.
+    hold that were answered in this second; None without any. The latencies from an approval to the
+    tokens are those of tokens that arrived in this second. `late_ms`: the longest delay with which
+    the generator itself sent a request. `cpu_s`: CPU time that the generator used.
     `server_cpu_s`, `server_memory_bytes`: of the server, where the run can see its processes.
     """
 
