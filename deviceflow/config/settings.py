@@ -37,6 +37,7 @@ from deviceflow.config.values import (
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
     ApprovalsPerHour,
+    Audience,
     Client,
     ClientNetwork,
     DisplayName,
@@ -308,6 +309,18 @@ class AuditSettings(Section, frozen=True, kw_only=True):
     webhook_secret: WebhookSecret | None = None
 
 
+class SecurityEvents(Section, frozen=True, kw_only=True):
+    """Security event tokens (RFC 8417) for a service that ends access elsewhere (RFC 8935).
+
+    `url`: where they are pushed. `audience`: who gets them, as their `aud`. `bearer_token`: how the
+    receiver knows this server, beside the signature of each token.
+    """
+
+    url: WebhookUrl | None = None
+    audience: Audience | None = None
+    bearer_token: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -358,6 +371,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
     audit: AuditSettings = AuditSettings()
+    security_events: SecurityEvents = SecurityEvents()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -188,7 +188,7 @@ AUDIT_EVENTS = counter(
 AUDIT_LINES = counter(
     "deviceflow_audit_lines_total",
     "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
-    sink=("file", "stdout", "webhook"),
+    sink=("file", "stdout", "webhook", "security_events"),
     outcome=("written", "lost"),
 )
 RESPONSES = counter(
