@@ -70,7 +70,7 @@ def polling(parts: Parts) -> Polling:
         shares=PollShares(server.proxies, server.forwarded_header),
     )
     held.on_refusal = partial(parts.recorder.count, table.REFUSALS)
-    held.on_end = partial(parts.recorder.count, table.HOLDS)
+    held.on_end = partial(parts.recorder.count, table.HOLD_ENDS)
     parts.holds.on_other(held.end_older_elsewhere)
     cross_origin = CrossOrigin(parts.settings.server.cors_origins)
     lane = Lane(

@@ -85,7 +85,7 @@ POLLS = counter(
 HELD_POLLS = gauge(
     "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait, device.hold_s)."
 )
-HOLDS = counter(
+HOLD_ENDS = counter(
     "deviceflow_holds_total",
     "Holds of polls that have ended, by who wanted them and by what ended them. gone: the device"
     " hung up; newer_poll: it polled anew, without waiting for the answer.",
