@@ -157,6 +157,7 @@ REFUSALS = counter(
     "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
+        "sign-in.network",
         "sign-in.account",
         "sign-in.account-address",
         "sign-in.known",
@@ -165,6 +166,7 @@ REFUSALS = counter(
         "second-factor.known",
         "second-factor.browser",
         "code.address",
+        "code.network",
         "code.account",
         "approval.account",
         "approval.client",
