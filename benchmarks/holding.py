@@ -1,0 +1,316 @@
+"""`holding`: what it costs and gains to hold the polls of devices that do not ask for it.
+
+Four servers, each with a store of its own and another `device.hold_s`, have as many devices each
+(`ordinary.py`), all in the same seconds: so every ratio is between servers that had the same
+noise. First the devices poll for some time, and the servers' CPU time, polls and memory are read
+at its two ends. The CPU time that the idle server takes is subtracted. Then some of the grants are
+approved, at random times. The latency is from the decision in the store to the tokens at the
+device.
+
+The four ways: connections kept or one for each poll, directly or behind nginx with TLS. nginx runs
+the file that is shipped (config/proxies/nginx.conf), with one host.
+"""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+import uvloop
+
+from benchmarks import plots
+from benchmarks.devices import allow_files
+from benchmarks.grants import Person
+from benchmarks.measure import percentile
+from benchmarks.ordinary import INTERVAL_S, PENDING, TOKENS, Front, OrdinaryFleet
+from benchmarks.polls import seal
+from benchmarks.processes import (
+    BenchmarkError,
+    cpu_seconds,
+    free_port,
+    memory_bytes,
+    running,
+    wait_for_port,
+)
+from benchmarks.progress import Steps
+from benchmarks.results import Result
+from benchmarks.run import Run
+from benchmarks.servers import Competitor, Place, deviceflow, nginx_path
+from benchmarks.stores import Store, store
+from benchmarks.tables import number, show
+from tests.stage.proxies import PROXIES, Places, make_certificate
+
+HOLDS_S = (0, 5, 10, 20)
+DEVICES = 2_000
+APPROVALS = 120
+SECONDS = 50
+IDLE_S = 15
+APPROVE_S = 40
+WARM_S = max(HOLDS_S) + INTERVAL_S + 1
+LAST_TOKENS_S = INTERVAL_S + 2
+
+
+class Way(NamedTuple):
+    """How devices reach the server."""
+
+    name: str
+    keeps: bool
+    tls: bool
+
+
+WAYS = (
+    Way("kept", keeps=True, tls=False),
+    Way("reconnecting", keeps=False, tls=False),
+    Way("kept, nginx with TLS", keeps=True, tls=True),
+    Way("reconnecting, nginx with TLS", keeps=False, tls=True),
+)
+
+
+class Site(NamedTuple):
+    """A server with its own hold, its store, and where devices connect to.
+
+    `codes`: device codes of pending grants that are only sealed. `proxies`: processes of nginx.
+    """
+
+    hold_s: int
+    server: Competitor
+    store: Store
+    codes: list[str]
+    front: Front
+    proxies: tuple[int, ...]
+
+
+class Reading(NamedTuple):
+    """What a site had used at one moment: CPU time in s, and the polls answered by then."""
+
+    server_s: float
+    proxy_s: float
+    polls: int
+
+
+class Row(NamedTuple):
+    """The figures of one hold. CPU in us for a device and minute, memory in bytes for a device."""
+
+    hold_s: int
+    polls: float
+    server_us: float
+    proxy_us: float
+    memory: float
+    p50_ms: float
+    p95_ms: float
+    mean_ms: float
+
+
+class Measured:
+    """One site while it is measured."""
+
+    def __init__(self, site: Site, person: Person) -> None:
+        self.site = site
+        self.fleet = OrdinaryFleet(site.front)
+        self._person = person
+        self._devices = len(site.codes)
+        self._idle = self._before = self._after = Reading(0, 0, 0)
+        self._memory = self._memory_idle = 0
+        self._user_codes: dict[str, str] = {}
+        self._latencies: list[float] = []
+
+    async def idle(self) -> None:
+        """Measure what the server and the proxy take without devices."""
+        before = self._read()
+        self._memory_idle = memory_bytes(self.site.server.pids[0])
+        await asyncio.sleep(IDLE_S)
+        after = self._read()
+        self._idle = Reading(
+            (after.server_s - before.server_s) / IDLE_S,
+            (after.proxy_s - before.proxy_s) / IDLE_S,
+            0,
+        )
+
+    async def start(self, approvals: int) -> None:
+        """Start the devices; `approvals` of them have grants that can be approved."""
+        for _ in range(approvals):
+            issued = await self._person.issue(INTERVAL_S)
+            self._user_codes[issued.device_code] = issued.user_code
+        codes = [*self._user_codes, *self.site.codes[approvals:]]
+        self.fleet.start(codes, self.site.hold_s + INTERVAL_S)
+
+    def begin(self) -> None:
+        """Begin the measurement of polls."""
+        self._before = self._read()
+
+    def finish(self) -> None:
+        """End the measurement of polls."""
+        self._after = self._read()
+        self._memory = memory_bytes(self.site.server.pids[0])
+
+    async def approve_all(self, seconds: float) -> None:
+        """Approve every grant that can be, at a random time within `seconds`."""
+        await asyncio.gather(
+            *(
+                self._approve(*codes, random.uniform(0, seconds))
+                for codes in self._user_codes.items()
+            )
+        )
+
+    def row(self, seconds: float) -> Row:
+        """Return the figures. May raise BenchmarkError: if a device was served wrongly."""
+        if wrong := {*self.fleet.outcomes} - {PENDING, TOKENS}:
+            raise BenchmarkError(f"hold {self.site.hold_s} s: devices got {sorted(wrong)}")
+        if len(self._latencies) < len(self._user_codes):
+            raise BenchmarkError(f"hold {self.site.hold_s} s: some devices got no tokens")
+        minutes = self._devices * seconds / 60
+        server_s = self._after.server_s - self._before.server_s - self._idle.server_s * seconds
+        proxy_s = self._after.proxy_s - self._before.proxy_s - self._idle.proxy_s * seconds
+        return Row(
+            self.site.hold_s,
+            (self._after.polls - self._before.polls) / minutes,
+            server_s / minutes * 1e6,
+            proxy_s / minutes * 1e6,
+            (self._memory - self._memory_idle) / self._devices,
+            percentile(self._latencies, 0.5),
+            percentile(self._latencies, 0.95),
+            mean(self._latencies),
+        )
+
+    async def _approve(self, device_code: str, user_code: str, delay: float) -> None:
+        await asyncio.sleep(delay)
+        grant = await self._person.claim(user_code)
+        committed = await self._person.approve(grant)
+        async with asyncio.timeout(LAST_TOKENS_S + self.site.hold_s):
+            while device_code not in self.fleet.granted_at:  # noqa: ASYNC110, of another task
+                await asyncio.sleep(0.05)
+        self._latencies.append((self.fleet.granted_at[device_code] - committed) * 1000)
+
+    def _read(self) -> Reading:
+        return Reading(
+            cpu_seconds(self.site.server.pids),
+            cpu_seconds(self.site.proxies),
+            self.fleet.outcomes.total(),
+        )
+
+
+async def measure(sites: Sequence[Site], seconds: int, approvals: int, steps: Steps) -> list[Row]:
+    """Measure all sites in the same seconds. May raise BenchmarkError."""
+    async with AsyncExitStack() as stack:
+        measured = []
+        for site in sites:
+            person = await Person.open(site.store.url, stack)
+            measured.append(Measured(site, person))
+            stack.push_async_callback(measured[-1].fleet.end)
+        steps.now("idle")
+        await asyncio.gather(*(each.idle() for each in measured))
+        for each in measured:
+            await each.start(approvals)
+        steps.now("devices start")
+        await asyncio.sleep(WARM_S)
+        for each in measured:
+            each.begin()
+        for _ in range(seconds):
+            steps.now(f"{sum(each.fleet.outcomes.total() for each in measured):,} polls")
+            await asyncio.sleep(1)
+            steps.done()
+        for each in measured:
+            each.finish()
+        steps.now("people approve")
+        await asyncio.gather(*(each.approve_all(APPROVE_S) for each in measured))
+        return [each.row(seconds) for each in measured]
+
+
+def run(
+    run: Run, ways: Sequence[str], devices: int = DEVICES, approvals: int = APPROVALS
+) -> Result:
+    """Measure the ways with these names. May raise BenchmarkError."""
+    # A device behind nginx takes a file here and two at nginx.
+    allow_files(2 * devices * len(HOLDS_S))
+    figures: dict[str, float] = {}
+    panels: list[tuple[str, list[Row]]] = []
+    seconds = round(run.turns.seconds)
+    for way in (way for way in WAYS if way.name in ways):
+        with (
+            run.screen.steps(way.name, seconds) as steps,
+            _sites(run, way, devices) as sites,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            rows = runner.run(measure(sites, seconds, approvals, steps))
+        show(run.screen.console, f"{devices:,} devices, {way.name}", HEAD, [*map(_shown, rows)])
+        panels.append((way.name, rows))
+        for row in rows:
+            named = f"{way.name}, hold {row.hold_s}"
+            figures |= {f"{named}: {name}": value for name, value in row._asdict().items()}
+            figures[f"{named}: p50 / hold 0 p50"] = row.p50_ms / rows[0].p50_ms
+    parameters: dict[str, float | int | str] = {
+        "devices": devices,
+        "approvals": approvals,
+        "interval_s": INTERVAL_S,
+    }
+    result = run.collect("holding", [], figures, parameters)
+    run.keep(result)
+    plots.holding(run.results / "holding.svg", panels)
+    return result
+
+
+HEAD = (
+    "hold, s", "polls a minute", "server CPU, us", "nginx CPU, us", "memory, bytes",
+    "p50, ms", "p95, ms", "mean, ms",
+)  # fmt: skip
+
+
+def _shown(row: Row) -> tuple[str, ...]:
+    return (str(row.hold_s), *(number(value) for value in row[1:]))
+
+
+@contextmanager
+def _sites(run: Run, way: Way, devices: int) -> Iterator[list[Site]]:
+    """Run a server for each hold as long as the block lasts."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_site(run, way, hold_s, devices)) for hold_s in HOLDS_S]
+
+
+@contextmanager
+def _site(run: Run, way: Way, hold_s: int, devices: int) -> Iterator[Site]:
+    folder = run.folder / f"{WAYS.index(way)}-{hold_s}"
+    folder.mkdir()
+    variables = {
+        "DEVICEFLOW_DEVICE_HOLD_S": str(hold_s),
+        "DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1/32",
+    }
+    with ExitStack() as stack:
+        opened = stack.enter_context(store(folder, run.cores.generator))
+        place = Place(folder, run.cores.server)
+        server = stack.enter_context(deviceflow(place, opened.url, variables=variables))
+        codes = seal(opened.installation().codes, devices, interval=INTERVAL_S)
+        front = Front(server.port, None, way.keeps)
+        proxies: tuple[int, ...] = ()
+        if way.tls:
+            pid, port = stack.enter_context(_nginx(folder, server.port))
+            front, proxies = Front(port, _trusting_all(), way.keeps), (pid,)
+        yield Site(hold_s, server, opened, codes, front, proxies)
+
+
+@contextmanager
+def _nginx(folder: Path, host_port: int) -> Iterator[tuple[int, int]]:
+    """Run the nginx that is shipped in front of one host; yield its process and its port."""
+    places = Places(folder, free_port(), free_port(), (host_port, free_port()))
+    make_certificate(folder)
+    (proxy,) = (proxy for proxy in PROXIES if proxy.name == "nginx")
+    file = proxy.write(places, affinity=False)
+    lines = file.read_text(encoding="utf-8").replace("127.0.0.11:", "127.0.0.1:").splitlines()
+    text = "\n".join(line for line in lines if "server 127.0.0.12:" not in line)
+    # All devices have one address here.
+    file.write_text(text.replace("limit_conn connections", "# limit_conn"), encoding="utf-8")
+    settled = f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;"
+    command = [nginx_path() or "nginx", "-c", str(file), "-g", settled]
+    log = folder / "proxy.log"
+    with running(command, log) as process:
+        wait_for_port(process, places.port, log)
+        yield process.pid, places.port
+
+
+def _trusting_all() -> ssl.SSLContext:
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return tls
