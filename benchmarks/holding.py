@@ -2,18 +2,23 @@
 
 Four servers, each with a store of its own and another `device.hold_s`, have as many devices each
 (`ordinary.py`), all in the same seconds: so every ratio is between servers that had the same
-noise. First the devices poll for some time, and the servers' CPU time, polls and memory are read
-at its two ends. The CPU time that the idle server takes is subtracted. Then some of the grants are
+noise. First the devices poll for some time, and the servers' CPU time and polls are read at its
+two ends. The CPU time that the idle server takes is subtracted. Then some of the grants are
 approved, at random times. The latency is from the decision in the store to the tokens at the
 device.
 
 The four ways: connections kept or one for each poll, directly or behind nginx with TLS. nginx runs
 the file that is shipped (config/proxies/nginx.conf), with one host.
+
+The memory of a device is the difference between twice as many devices and so many, on kept
+connections, divided by their number: so what the first devices make the process allocate once is
+left out.
 """
 
 import asyncio
 import random
 import ssl
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
@@ -50,6 +55,7 @@ APPROVALS = 120
 SECONDS = 50
 IDLE_S = 15
 APPROVE_S = 40
+MEMORY_S = 8
 WARM_S = max(HOLDS_S) + INTERVAL_S + 1
 LAST_TOKENS_S = INTERVAL_S + 2
 
@@ -93,13 +99,12 @@ class Reading(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The figures of one hold. CPU in us for a device and minute, memory in bytes for a device."""
+    """The figures of one hold. `polls` and the CPU time, in us, are for a device and minute."""
 
     hold_s: int
     polls: float
     server_us: float
     proxy_us: float
-    memory: float
     p50_ms: float
     p95_ms: float
     mean_ms: float
@@ -114,14 +119,12 @@ class Measured:
         self._person = person
         self._devices = len(site.codes)
         self._idle = self._before = self._after = Reading(0, 0, 0)
-        self._memory = self._memory_idle = 0
         self._user_codes: dict[str, str] = {}
         self._latencies: list[float] = []
 
     async def idle(self) -> None:
         """Measure what the server and the proxy take without devices."""
         before = self._read()
-        self._memory_idle = memory_bytes(self.site.server.pids[0])
         await asyncio.sleep(IDLE_S)
         after = self._read()
         self._idle = Reading(
@@ -145,7 +148,6 @@ class Measured:
     def finish(self) -> None:
         """End the measurement of polls."""
         self._after = self._read()
-        self._memory = memory_bytes(self.site.server.pids[0])
 
     async def approve_all(self, seconds: float) -> None:
         """Approve every grant that can be, at a random time within `seconds`."""
@@ -170,7 +172,6 @@ class Measured:
             (self._after.polls - self._before.polls) / minutes,
             server_s / minutes * 1e6,
             proxy_s / minutes * 1e6,
-            (self._memory - self._memory_idle) / self._devices,
             percentile(self._latencies, 0.5),
             percentile(self._latencies, 0.95),
             mean(self._latencies),
@@ -242,6 +243,11 @@ def run(
             named = f"{way.name}, hold {row.hold_s}"
             figures |= {f"{named}: {name}": value for name, value in row._asdict().items()}
             figures[f"{named}: p50 / hold 0 p50"] = row.p50_ms / rows[0].p50_ms
+    for hold_s in (0, max(HOLDS_S)):
+        with run.screen.steps(f"memory, hold {hold_s} s", 2) as steps:
+            figures[f"memory, hold {hold_s}: bytes"] = _memory(run, hold_s, devices, steps)
+    values = [(name, number(figures[name])) for name in figures if name.startswith("memory")]
+    show(run.screen.console, "Memory of a device in the server", ("", "value"), values)
     parameters: dict[str, float | int | str] = {
         "devices": devices,
         "approvals": approvals,
@@ -254,13 +260,35 @@ def run(
 
 
 HEAD = (
-    "hold, s", "polls a minute", "server CPU, us", "nginx CPU, us", "memory, bytes",
-    "p50, ms", "p95, ms", "mean, ms",
+    "hold, s", "polls a minute", "server CPU, us", "nginx CPU, us", "p50, ms", "p95, ms",
+    "mean, ms",
 )  # fmt: skip
 
 
 def _shown(row: Row) -> tuple[str, ...]:
     return (str(row.hold_s), *(number(value) for value in row[1:]))
+
+
+def _memory(run: Run, hold_s: int, devices: int, steps: Steps) -> float:
+    """Return the memory of one device with a kept connection, in bytes."""
+    with (
+        _site(run, WAYS[0], hold_s, 2 * devices) as site,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_grown(site, steps)) / devices
+
+
+async def _grown(site: Site, steps: Steps) -> int:
+    fleet = OrdinaryFleet(site.front)
+    used = []
+    half = len(site.codes) // 2
+    for codes in (site.codes[:half], site.codes[half:]):
+        fleet.start(codes, MEMORY_S / 2)
+        await asyncio.sleep(MEMORY_S)
+        used.append(memory_bytes(site.server.pids[0]))
+        steps.done()
+    await fleet.end()
+    return used[1] - used[0]
 
 
 @contextmanager
@@ -272,8 +300,7 @@ def _sites(run: Run, way: Way, devices: int) -> Iterator[list[Site]]:
 
 @contextmanager
 def _site(run: Run, way: Way, hold_s: int, devices: int) -> Iterator[Site]:
-    folder = run.folder / f"{WAYS.index(way)}-{hold_s}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=run.folder))
     variables = {
         "DEVICEFLOW_DEVICE_HOLD_S": str(hold_s),
         "DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1/32",

@@ -146,11 +146,11 @@ def percentiles(
 
 
 def holding(path: Path, panels: Sequence[tuple[str, Sequence["Row"]]]) -> None:
-    """Draw a row of pictures for each way: latency, polls, CPU and memory by the hold in s."""
-    with drawing(path, len(panels), 4, (10, 1.7 * len(panels))) as axes:
+    """Draw a row of pictures for each way: latency, polls and CPU time by the hold in s."""
+    with drawing(path, len(panels), 3, (9, 1.7 * len(panels))) as axes:
         for place, (name, rows) in enumerate(panels):
             holds = [str(row.hold_s) for row in rows]
-            latency, polls, cpu, memory = axes[4 * place : 4 * place + 4]
+            latency, polls, cpu = axes[3 * place : 3 * place + 3]
             latency.bar(holds, [row.p95_ms / 1000 for row in rows], color=OURS_LIGHT, label="p95")
             latency.bar(holds, [row.p50_ms / 1000 for row in rows], color=OURS, label="p50")
             polls.bar(holds, [row.polls for row in rows], color=OURS)
@@ -158,19 +158,17 @@ def holding(path: Path, panels: Sequence[tuple[str, Sequence["Row"]]]) -> None:
             proxy = [row.proxy_us / 1000 for row in rows]
             cpu.bar(holds, server, color=OURS, label="server")
             cpu.bar(holds, proxy, bottom=server, color=THEIRS_LIGHT, label="nginx")
-            memory.bar(holds, [row.memory / 1000 for row in rows], color=OURS)
             latency.set_ylabel(name.replace(", ", ",\n"), fontsize=8)
-            for axis in (latency, polls, cpu, memory):
+            for axis in (latency, polls, cpu):
                 axis.grid(visible=False, axis="x")
                 axis.grid(visible=True, axis="y")
             if place == 0:
                 latency.set_title("approval to tokens, s")
                 polls.set_title("polls a minute")
                 cpu.set_title("CPU a minute, ms")
-                memory.set_title("memory, KB")
                 latency.legend(fontsize=7)
                 cpu.legend(fontsize=7)
-        for axis in axes[-4:]:
+        for axis in axes[-3:]:
             axis.set_xlabel("hold, s")
 
 

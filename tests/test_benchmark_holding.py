@@ -52,7 +52,7 @@ async def test_devices_poll_until_they_have_tokens(*, keeps: bool, connections: 
 
 
 def test_the_picture(tmp_path: Path) -> None:
-    rows = [Row(hold_s, 12.0, 150.0, 0.0, 1_500.0, 2_500.0, 4_800.0, 2_500.0) for hold_s in HOLDS_S]
+    rows = [Row(hold_s, 12.0, 150.0, 0.0, 2_500.0, 4_800.0, 2_500.0) for hold_s in HOLDS_S]
     plots.holding(tmp_path / "holding.svg", [("kept", rows), ("reconnecting", rows)])
     root = ET.parse(tmp_path / "holding.svg").getroot()  # noqa: S314, our own picture
     assert root.tag.endswith("svg")
