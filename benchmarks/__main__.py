@@ -21,6 +21,7 @@ from benchmarks import (
     faults,
     flood,
     holding,
+    holding_sites,
     hosts,
     issue,
     memory,
@@ -214,8 +215,8 @@ def hosts_command(results: Path, devices: int, *, haproxy: bool) -> None:
     "--way",
     "ways",
     multiple=True,
-    default=[way.name for way in holding.WAYS],
-    type=click.Choice([way.name for way in holding.WAYS]),
+    default=[way.name for way in holding_sites.WAYS],
+    type=click.Choice([way.name for way in holding_sites.WAYS]),
     help="Measure only this way. May be repeated.",
 )
 @click.option(

@@ -10,6 +10,11 @@ device.
 The four ways: connections kept or one for each poll, directly or behind nginx with TLS. nginx runs
 the file that is shipped (config/proxies/nginx.conf), with one host.
 
+What one poll costs is measured apart, where there are enough of them: two servers have as many
+devices, each with a poll a second. One holds each poll for that second; at the other one, the
+devices wait. The figures of the fleet above are of servers that mostly sleep, so their CPU time
+is small beside that of an idle server, and noisy.
+
 The memory of a device is the difference between twice as many devices and so many, on kept
 connections, divided by their number: so what the first devices make the process allocate once is
 left out.
@@ -17,11 +22,8 @@ left out.
 
 import asyncio
 import random
-import ssl
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from statistics import mean
 from typing import NamedTuple
 
@@ -30,64 +32,29 @@ import uvloop
 from benchmarks import plots
 from benchmarks.devices import allow_files
 from benchmarks.grants import Person
+from benchmarks.holding_sites import HOLDS_S, WAYS, Site, site_of, sites_of
 from benchmarks.measure import percentile
-from benchmarks.ordinary import INTERVAL_S, PENDING, TOKENS, Front, OrdinaryFleet
-from benchmarks.polls import seal
+from benchmarks.ordinary import INTERVAL_S, PENDING, TOKENS, OrdinaryFleet
 from benchmarks.processes import (
     BenchmarkError,
     cpu_seconds,
-    free_port,
     memory_bytes,
-    running,
-    wait_for_port,
 )
 from benchmarks.progress import Steps
 from benchmarks.results import Result
 from benchmarks.run import Run
-from benchmarks.servers import Competitor, Place, deviceflow, nginx_path
-from benchmarks.stores import Store, store
 from benchmarks.tables import number, show
-from tests.stage.proxies import PROXIES, Places, make_certificate
 
-HOLDS_S = (0, 5, 10, 20)
-DEVICES = 2_000
+DEVICES = 1_000
 APPROVALS = 120
 SECONDS = 50
 IDLE_S = 15
 APPROVE_S = 40
 MEMORY_S = 8
+COST_WARM_S, COST_S = 4, 15
+APART = ("cost", "memory")
 WARM_S = max(HOLDS_S) + INTERVAL_S + 1
 LAST_TOKENS_S = INTERVAL_S + 2
-
-
-class Way(NamedTuple):
-    """How devices reach the server."""
-
-    name: str
-    keeps: bool
-    tls: bool
-
-
-WAYS = (
-    Way("kept", keeps=True, tls=False),
-    Way("reconnecting", keeps=False, tls=False),
-    Way("kept, nginx with TLS", keeps=True, tls=True),
-    Way("reconnecting, nginx with TLS", keeps=False, tls=True),
-)
-
-
-class Site(NamedTuple):
-    """A server with its own hold, its store, and where devices connect to.
-
-    `codes`: device codes of pending grants that are only sealed. `proxies`: processes of nginx.
-    """
-
-    hold_s: int
-    server: Competitor
-    store: Store
-    codes: list[str]
-    front: Front
-    proxies: tuple[int, ...]
 
 
 class Reading(NamedTuple):
@@ -113,9 +80,9 @@ class Row(NamedTuple):
 class Measured:
     """One site while it is measured."""
 
-    def __init__(self, site: Site, person: Person) -> None:
+    def __init__(self, site: Site, person: Person, pause_s: float = INTERVAL_S) -> None:
         self.site = site
-        self.fleet = OrdinaryFleet(site.front)
+        self.fleet = OrdinaryFleet(site.front, pause_s)
         self._person = person
         self._devices = len(site.codes)
         self._idle = self._before = self._after = Reading(0, 0, 0)
@@ -165,7 +132,7 @@ class Measured:
         if len(self._latencies) < len(self._user_codes):
             raise BenchmarkError(f"hold {self.site.hold_s} s: some devices got no tokens")
         minutes = self._devices * seconds / 60
-        server_s = self._after.server_s - self._before.server_s - self._idle.server_s * seconds
+        server_s = self._server_s(seconds)
         proxy_s = self._after.proxy_s - self._before.proxy_s - self._idle.proxy_s * seconds
         return Row(
             self.site.hold_s,
@@ -176,6 +143,13 @@ class Measured:
             percentile(self._latencies, 0.95),
             mean(self._latencies),
         )
+
+    def us_per_poll(self, seconds: float) -> float:
+        """Return the server's CPU time for each poll, in us."""
+        return self._server_s(seconds) / (self._after.polls - self._before.polls) * 1e6
+
+    def _server_s(self, seconds: float) -> float:
+        return self._after.server_s - self._before.server_s - self._idle.server_s * seconds
 
     async def _approve(self, device_code: str, user_code: str, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -233,7 +207,7 @@ def run(
     for way in (way for way in WAYS if way.name in ways):
         with (
             run.screen.steps(way.name, seconds) as steps,
-            _sites(run, way, devices) as sites,
+            sites_of(run, way, devices) as sites,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             rows = runner.run(measure(sites, seconds, approvals, steps))
@@ -243,11 +217,13 @@ def run(
             named = f"{way.name}, hold {row.hold_s}"
             figures |= {f"{named}: {name}": value for name, value in row._asdict().items()}
             figures[f"{named}: p50 / hold 0 p50"] = row.p50_ms / rows[0].p50_ms
+    with run.screen.steps("cost of a poll", COST_S) as steps:
+        figures |= _costs(run, devices, steps)
     for hold_s in (0, max(HOLDS_S)):
         with run.screen.steps(f"memory, hold {hold_s} s", 2) as steps:
             figures[f"memory, hold {hold_s}: bytes"] = _memory(run, hold_s, devices, steps)
-    values = [(name, number(figures[name])) for name in figures if name.startswith("memory")]
-    show(run.screen.console, "Memory of a device in the server", ("", "value"), values)
+    values = [(name, number(figures[name])) for name in figures if name.startswith(APART)]
+    show(run.screen.console, "Measured apart", ("", "value"), values)
     parameters: dict[str, float | int | str] = {
         "devices": devices,
         "approvals": approvals,
@@ -269,10 +245,46 @@ def _shown(row: Row) -> tuple[str, ...]:
     return (str(row.hold_s), *(number(value) for value in row[1:]))
 
 
+def _costs(run: Run, devices: int, steps: Steps) -> dict[str, float]:
+    """Return the server's CPU time for a plain poll and for a held one, in us."""
+    with (
+        site_of(run, WAYS[0], 0, devices, interval=1) as plain,
+        site_of(run, WAYS[0], 1, devices, interval=1) as held,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        plain_us, held_us = runner.run(_polled_each_second((plain, held), steps))
+    return {
+        "cost of a plain poll: us": plain_us,
+        "cost of a held poll: us": held_us,
+        "cost of a held poll / a plain poll": held_us / plain_us,
+    }
+
+
+async def _polled_each_second(sites: Sequence[Site], steps: Steps) -> list[float]:
+    async with AsyncExitStack() as stack:
+        measured = []
+        for site in sites:
+            person = await Person.open(site.store.url, stack)
+            measured.append(Measured(site, person, pause_s=1 - site.hold_s))
+            stack.push_async_callback(measured[-1].fleet.end)
+        await asyncio.gather(*(each.idle() for each in measured))
+        for each in measured:
+            each.fleet.start(each.site.codes, 1)
+        await asyncio.sleep(COST_WARM_S)
+        for each in measured:
+            each.begin()
+        for _ in range(COST_S):
+            await asyncio.sleep(1)
+            steps.done()
+        for each in measured:
+            each.finish()
+        return [each.us_per_poll(COST_S) for each in measured]
+
+
 def _memory(run: Run, hold_s: int, devices: int, steps: Steps) -> float:
     """Return the memory of one device with a kept connection, in bytes."""
     with (
-        _site(run, WAYS[0], hold_s, 2 * devices) as site,
+        site_of(run, WAYS[0], hold_s, 2 * devices) as site,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         return runner.run(_grown(site, steps)) / devices
@@ -289,55 +301,3 @@ async def _grown(site: Site, steps: Steps) -> int:
         steps.done()
     await fleet.end()
     return used[1] - used[0]
-
-
-@contextmanager
-def _sites(run: Run, way: Way, devices: int) -> Iterator[list[Site]]:
-    """Run a server for each hold as long as the block lasts."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(_site(run, way, hold_s, devices)) for hold_s in HOLDS_S]
-
-
-@contextmanager
-def _site(run: Run, way: Way, hold_s: int, devices: int) -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(dir=run.folder))
-    variables = {
-        "DEVICEFLOW_DEVICE_HOLD_S": str(hold_s),
-        "DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1/32",
-    }
-    with ExitStack() as stack:
-        opened = stack.enter_context(store(folder, run.cores.generator))
-        place = Place(folder, run.cores.server)
-        server = stack.enter_context(deviceflow(place, opened.url, variables=variables))
-        codes = seal(opened.installation().codes, devices, interval=INTERVAL_S)
-        front = Front(server.port, None, way.keeps)
-        proxies: tuple[int, ...] = ()
-        if way.tls:
-            pid, port = stack.enter_context(_nginx(folder, server.port))
-            front, proxies = Front(port, _trusting_all(), way.keeps), (pid,)
-        yield Site(hold_s, server, opened, codes, front, proxies)
-
-
-@contextmanager
-def _nginx(folder: Path, host_port: int) -> Iterator[tuple[int, int]]:
-    """Run the nginx that is shipped in front of one host; yield its process and its port."""
-    places = Places(folder, free_port(), free_port(), (host_port, free_port()))
-    make_certificate(folder)
-    (proxy,) = (proxy for proxy in PROXIES if proxy.name == "nginx")
-    file = proxy.write(places, affinity=False)
-    lines = file.read_text(encoding="utf-8").replace("127.0.0.11:", "127.0.0.1:").splitlines()
-    text = "\n".join(line for line in lines if "server 127.0.0.12:" not in line)
-    # All devices have one address here.
-    file.write_text(text.replace("limit_conn connections", "# limit_conn"), encoding="utf-8")
-    settled = f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;"
-    command = [nginx_path() or "nginx", "-c", str(file), "-g", settled]
-    log = folder / "proxy.log"
-    with running(command, log) as process:
-        wait_for_port(process, places.port, log)
-        yield process.pid, places.port
-
-
-def _trusting_all() -> ssl.SSLContext:
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    return tls

@@ -58,14 +58,15 @@ class _Connection(asyncio.Protocol):
 class OrdinaryFleet:
     """Devices that poll one server until they have tokens.
 
-    `outcomes`: the number of answers of each kind. `granted_at`: by device code, the time
-    (time.monotonic) at which it had its tokens.
+    `pause_s`: from an answer to the next poll. `outcomes`: the number of answers of each kind.
+    `granted_at`: by device code, the time (time.monotonic) at which it had its tokens.
     """
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, pause_s: float = INTERVAL_S) -> None:
         self.outcomes: Counter[str] = Counter()
         self.granted_at: dict[str, float] = {}
         self._front = front
+        self._pause_s = pause_s
         self._start = poll_start(front.port, close=not front.keeps)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -87,7 +88,7 @@ class OrdinaryFleet:
         try:
             while code not in self.granted_at:
                 await asyncio.sleep(delay)
-                delay = INTERVAL_S
+                delay = self._pause_s
                 if connection is None:
                     connection = await self._connect()
                 try:

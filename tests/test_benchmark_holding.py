@@ -2,13 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from unittest import mock
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks import plots
-from benchmarks.holding import HOLDS_S, Row
+from benchmarks.holding import Row
+from benchmarks.holding_sites import HOLDS_S
 from benchmarks.ordinary import LOST, PENDING, TOKENS, Front, OrdinaryFleet
 
 CODES = ("A" * 43, "B" * 43)
@@ -41,10 +41,9 @@ class Server:
 async def test_devices_poll_until_they_have_tokens(*, keeps: bool, connections: int) -> None:
     served = Server()
     async with await asyncio.start_server(served.serve, "127.0.0.1", 0) as server:
-        fleet = OrdinaryFleet(Front(server.sockets[0].getsockname()[1], None, keeps))
-        with mock.patch("benchmarks.ordinary.INTERVAL_S", 0):
-            fleet.start(CODES, 0)
-            await asyncio.gather(*fleet._tasks)
+        fleet = OrdinaryFleet(Front(server.sockets[0].getsockname()[1], None, keeps), pause_s=0)
+        fleet.start(CODES, 0)
+        await asyncio.gather(*fleet._tasks)
         await fleet.end()
     assert fleet.outcomes == {PENDING: 2, LOST: 2, TOKENS: 2}
     assert fleet.granted_at.keys() == {*CODES}
