@@ -73,6 +73,7 @@ BY_FEATURE = {
     "device/lettering.py": "device/test_screen.py",  # a part of the screen
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
+    "fleet/measures.py": "fleet/test_objectives.py",  # by what is wanted of them
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
     "oauth/protected_resource.py": "oauth/test_userinfo.py",  # and by the gateway's tests
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document

@@ -4,6 +4,8 @@ Times named `_s` are in seconds from the start of the run, those named `_ms` in 
 Latencies count from the planned time of a request, not from when it was sent.
 """
 
+import operator
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -45,6 +47,18 @@ class Operation(StrEnum):
     """A refresh of tokens."""
     CONNECT = "connect"
     """A new connection, with TLS if there is any."""
+
+
+Bound = Literal["below", "at most", "exactly", "at least", "above"]
+"""How a figure is compared with the wanted one."""
+
+_HOLDS: dict[Bound, Callable[[float, float], bool]] = {
+    "below": operator.lt,
+    "at most": operator.le,
+    "exactly": operator.eq,
+    "at least": operator.ge,
+    "above": operator.gt,
+}
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +129,9 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
 
     `devices`: in the run at its end. `pending`: of these, with an undecided grant. `connections`:
     open at its end. `polls`: the answers by PollOutcome. The percentiles are of the polls without a
-    hold that were answered in this second; None without any. `late_ms`: the longest delay with
-    which the generator itself sent a request. `cpu_s`: CPU time that the generator used.
+    hold that were answered in this second; None without any. The latencies from an approval to the
+    tokens are those of tokens that arrived in this second. `late_ms`: the longest delay with which
+    the generator itself sent a request. `cpu_s`: CPU time that the generator used.
     `server_cpu_s`, `server_memory_bytes`: of the server, where the run can see its processes.
     """
 
@@ -134,7 +149,10 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
     wrong: dict[str, int] = {}
     poll_p50_ms: float | None = None
     poll_p99_ms: float | None = None
+    poll_p999_ms: float | None = None
     poll_max_ms: float | None = None
+    approval_to_tokens_p50_ms: float | None = None
+    approval_to_tokens_max_ms: float | None = None
     late_ms: float = 0.0
     cpu_s: float = 0.0
     server_cpu_s: float | None = None
@@ -171,27 +189,21 @@ class WrongOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
     """What was wanted of a figure, and what was measured. `measured`: None if nothing was.
 
-    `name` is for machines ("wrong_outcomes", "poll_p99_ms"), `title` for people. An objective that
-    could not be measured is not met.
+    `name` is for machines ("wrong_outcomes", "poll_p99_ms"), `title` for people. `wanted` and
+    `measured` are in `unit`. An objective that could not be measured is not met.
     """
 
     name: str
     title: str
     wanted: float
-    bound: Literal["at most", "at least"]
+    bound: Bound
     measured: float | None
     unit: str = ""
 
     @property
     def is_met(self) -> bool:
         """Whether the figure is as it was wanted."""
-        if self.measured is None:
-            return False
-        return (
-            self.measured <= self.wanted
-            if self.bound == "at most"
-            else self.measured >= self.wanted
-        )
+        return self.measured is not None and _HOLDS[self.bound](self.measured, self.wanted)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,6 +75,12 @@ def test_another_format_is_refused() -> None:
 @pytest.mark.parametrize(
     ("bound", "measured", "is_met"),
     [
+        ("below", 9.9, True),
+        ("below", 10.0, False),
+        ("exactly", 10.0, True),
+        ("exactly", 9.9, False),
+        ("above", 10.1, True),
+        ("above", 10.0, False),
         ("at most", 10.0, True),
         ("at most", 10.1, False),
         ("at least", 10.0, True),
