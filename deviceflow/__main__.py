@@ -14,6 +14,7 @@ _COMMANDS = {
     "conform-compare": "conform_compare:conform_compare",
     "demo": "demo:demo",
     "export": "transfer:export",
+    "fleet": "fleet:fleet",
     "import": "transfer:import_",
     "issuer": "issuer:issuer",
     "keys": "keys:keys",

@@ -14,7 +14,7 @@ import msgspec
 from deviceflow import conformance
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
-from deviceflow.conformance.browser import InBrowser, find_chromium, read_recipe
+from deviceflow.conformance.browser import InBrowser, Recipe, find_chromium, read_recipe
 from deviceflow.conformance.check import Check, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.decisions import AskPerson, Decisions, NoDecisions, RunCommand
@@ -186,15 +186,22 @@ def _decisions(how: str, recipe: str | None, values: Sequence[str]) -> Decisions
         return NoDecisions()
     if how == "ask":
         return AskPerson()
-    try:
-        if how != "browser":
-            return RunCommand(how)
+    if how == "browser":
         if recipe is None:
             raise click.UsageError("--approve browser needs --recipe.")
-        known = RECIPES / f"{recipe}.toml"
-        own = dict(value.partition("=")[::2] for value in values)
-        path = known if known.is_file() else Path(recipe)
-        return InBrowser(read_recipe(path, own), find_chromium())
+        return InBrowser(recipe_of(recipe, values), find_chromium())
+    try:
+        return RunCommand(how)
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def recipe_of(name: str, values: Sequence[str]) -> Recipe:
+    """Read a recipe: one that comes along, or a file. `values` as NAME=VALUE replace its own."""
+    known = RECIPES / f"{name}.toml"
+    own = dict(value.partition("=")[::2] for value in values)
+    try:
+        return read_recipe(known if known.is_file() else Path(name), own)
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
 

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from deviceflow.fleet.result import Scenario
+
 STARTS_PER_S = 500.0
 """How fast a steady fleet begins, unless it is told otherwise: starts should not be what it tests.
 """
@@ -19,12 +21,13 @@ POWER_CUT_S = 1.0
 """Within which time all devices begin when the power comes back."""
 
 _EVENING = NormalDist(mu=0.5, sigma=0.16)
+_SMALLEST = 1e-9
 _HALF_LIFE = 0.15
 """Of the rush of a launch day, as a part of the run."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A pattern. `moment(rank, devices, seconds)`: when a device begins, in s.
+    """A pattern. `moment(rank, scenario)`: when a device begins, in s.
 
     `comes_again`: whether a device that is done begins again, so that the fleet keeps its size.
     """
@@ -32,25 +35,29 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     help: str
     comes_again: bool
-    moment: Callable[[float, int, float], float]
+    moment: Callable[[float, Scenario], float]
 
 
-def _steady(rank: float, devices: int, seconds: float) -> float:
-    return rank * min(devices / STARTS_PER_S, seconds / 2)
+def _steady(rank: float, scenario: Scenario) -> float:
+    ramp_s = scenario.ramp_s
+    if ramp_s is None:
+        ramp_s = min(scenario.devices / STARTS_PER_S, scenario.seconds / 2)
+    return rank * min(ramp_s, scenario.seconds)
 
 
-def _evening(rank: float, _devices: int, seconds: float) -> float:
-    return min(1.0, max(0.0, _EVENING.inv_cdf(min(max(rank, 1e-9), 1 - 1e-9)))) * seconds
+def _evening(rank: float, scenario: Scenario) -> float:
+    place = _EVENING.inv_cdf(min(max(rank, _SMALLEST), 1 - _SMALLEST))
+    return min(1.0, max(0.0, place)) * scenario.seconds
 
 
-def _power_cut(rank: float, _devices: int, seconds: float) -> float:
-    return rank * min(POWER_CUT_S, seconds)
+def _power_cut(rank: float, scenario: Scenario) -> float:
+    return rank * min(POWER_CUT_S, scenario.seconds)
 
 
-def _launch_day(rank: float, _devices: int, seconds: float) -> float:
+def _launch_day(rank: float, scenario: Scenario) -> float:
     """Let half of those who are left come in each half-life, cut off at the end of the run."""
     within = 1 - 0.5 ** (1 / _HALF_LIFE)
-    return -math.log2(1 - rank * within) * _HALF_LIFE * seconds
+    return -math.log2(1 - rank * within) * _HALF_LIFE * scenario.seconds
 
 
 ARRIVALS: Final = {
@@ -85,15 +92,13 @@ ARRIVALS: Final = {
 """All patterns by name."""
 
 
-def moments(
-    arrival: Arrival, devices: int, seconds: float, chance: random.Random, share: slice
-) -> list[float]:
+def moments(scenario: Scenario, chance: random.Random, share: slice) -> list[float]:
     """Return when the devices of a share begin, in s from the start of the run.
 
     Devices are spread evenly over the ranks, with a random part, so that two processes do not
-    begin in step. `share`: of all `devices`, these.
+    begin in step. `share`: of all devices, these.
     """
+    devices, moment = scenario.devices, ARRIVALS[scenario.arrival].moment
     return [
-        arrival.moment((number + chance.random()) / devices, devices, seconds)
-        for number in range(devices)[share]
+        moment((number + chance.random()) / devices, scenario) for number in range(devices)[share]
     ]

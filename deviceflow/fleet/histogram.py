@@ -4,7 +4,7 @@ Buckets grow with the value, as in HdrHistogram. They are counted in a dictionar
 a run is small, and those of several processes are added up (docs/decisions/0054).
 """
 
-from collections.abc import Mapping
+import msgspec
 
 from deviceflow.fleet.result import Latency
 
@@ -18,15 +18,12 @@ _US = 1e6
 _MS = 1e3
 
 
-class Histogram:
+class Histogram(msgspec.Struct):
     """The latencies of one operation. `counts`: of each bucket; `total_s`: their sum."""
 
-    __slots__ = ("counts", "longest_s", "total_s")
-
-    def __init__(self) -> None:
-        self.counts: dict[int, int] = {}
-        self.total_s = 0.0
-        self.longest_s = 0.0
+    counts: dict[int, int] = {}
+    total_s: float = 0.0
+    longest_s: float = 0.0
 
     def record(self, seconds: float) -> None:
         """Count a latency. A negative one counts as 0: clocks may be read in any order."""
@@ -38,12 +35,17 @@ class Histogram:
         self.total_s += seconds
         self.longest_s = max(self.longest_s, seconds)
 
-    def add(self, counts: Mapping[int, int], total_s: float, longest_s: float) -> None:
-        """Add the latencies of another histogram."""
-        for bucket, count in counts.items():
+    def add(self, other: "Histogram") -> None:
+        """Add the latencies of another one."""
+        for bucket, count in other.counts.items():
             self.counts[bucket] = self.counts.get(bucket, 0) + count
-        self.total_s += total_s
-        self.longest_s = max(self.longest_s, longest_s)
+        self.total_s += other.total_s
+        self.longest_s = max(self.longest_s, other.longest_s)
+
+    @property
+    def longest_ms(self) -> float | None:
+        """The longest latency in ms, None without any."""
+        return self.longest_s * _MS if self.counts else None
 
     def percentile_ms(self, fraction: float) -> float | None:
         """Return the upper bound of the bucket with this part of all latencies below it, in ms."""

@@ -59,4 +59,3 @@ class Requests:
         target = (address.path or "/") + (f"?{address.query}" if address.query else "")
         lines = (f"POST {target} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items()))
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
-

@@ -97,4 +97,4 @@ def style_of(number: int, fractions: Mapping[str, float]) -> Style:
     for name, upper in zip(fractions, accumulate(fractions.values()), strict=True):
         if place < upper:
             return STYLES[name]
-    return STYLES[next(reversed(fractions))]
+    return STYLES[list(fractions)[-1]]

@@ -75,13 +75,15 @@ class Grant(msgspec.Struct, kw_only=True):
 
     `expires_at`: counted from when the request for codes was sent, so it is the earliest moment.
     `received_at`: when the codes came. `choice`: what the person has asked for, from then on when
-    the request was on its way; `decided_at`: when it was acknowledged.
+    the request was on its way; `decided_at`: when it was acknowledged. `is_over`: the device
+    polls no more.
     """
 
     received_at: float
     expires_at: float
     choice: Choice | None = None
     decided_at: float | None = None
+    is_over: bool = False
 
     def has_expired(self, now: float) -> bool:
         """Whether the server may say that it has expired."""
