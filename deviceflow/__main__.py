@@ -15,6 +15,7 @@ _COMMANDS = {
     "demo": "demo:demo",
     "export": "transfer:export",
     "fleet": "fleet:fleet",
+    "fleet-compare": "fleet_compare:fleet_compare",
     "import": "transfer:import_",
     "issuer": "issuer:issuer",
     "keys": "keys:keys",

@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import msgspec
 
 from deviceflow.cli.conform import recipe_of
 from deviceflow.cli.login import secret_of
+from deviceflow.cli.options import fail
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.site import Endpoints
 from deviceflow.device.answers import DEFAULT_INTERVAL_S
@@ -28,11 +30,10 @@ from deviceflow.fleet.loop import run_loop
 from deviceflow.fleet.objectives import Wanted, default_objectives, judge, read_objective
 from deviceflow.fleet.people import NOBODY
 from deviceflow.fleet.plan import Plan, needs_of
-from deviceflow.fleet.progress import watching
+from deviceflow.fleet.report.page import as_page
 from deviceflow.fleet.result import FleetResult, People, Scenario, as_json
 from deviceflow.fleet.run import run_fleet
 from deviceflow.fleet.styles import STYLES, read_weights
-from deviceflow.fleet.summary import lines_of
 from deviceflow.fleet.ways import AnyWay, ByAdminApi, ByBrowser, ByCommand, Way
 from deviceflow.ops.version import version
 
@@ -182,6 +183,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option("--source", "sources", multiple=True, help="Address to connect from; may be repeated")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON to a file.")
+@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write an HTML page.")
 @click.option("--name", default="", help="What reports call the server, with its version.")
 @click.option("--device-authorization-endpoint", help="For a server without metadata.")
 @click.option("--token-endpoint", help="For a server without metadata.")
@@ -212,6 +214,7 @@ def fleet(
     processes: int | None,
     sources: tuple[str, ...],
     json_file: Path | None,
+    html_file: Path | None,
     name: str,
     device_authorization_endpoint: str | None,
     token_endpoint: str | None,
@@ -221,6 +224,8 @@ def fleet(
     Each device is a client of its own, over real connections. The server may be any server of
     RFC 8628; ask its operator before. Ctrl-C ends the run, with the result so far.
     """
+    if find_spec("rich") is None:
+        fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
     wanted = _objectives(want)
@@ -237,9 +242,7 @@ def fleet(
         target=target,
         device_authorization_endpoint=device_authorization_endpoint,
         token_endpoint=token_endpoint,
-        credentials=Credentials(
-            client_id=client_id, client_secret=secret_of(client_secret_env)
-        ),
+        credentials=Credentials(client_id=client_id, client_secret=secret_of(client_secret_env)),
         scope=" ".join(scope),
         scenario=Scenario(
             devices=devices,
@@ -259,10 +262,11 @@ def fleet(
     )
     result = msgspec.structs.replace(_run(options), server=name)
     result = msgspec.structs.replace(result, objectives=judge(wanted, result))
-    for line in lines_of(result):
-        click.echo(line)
+    _show(result)
     if json_file:
         json_file.write_bytes(as_json(result))
+    if html_file:
+        html_file.write_text(as_page(result), encoding="utf-8")
     if not result.is_passed:
         raise SystemExit(MISSED)
 
@@ -281,9 +285,7 @@ def _weights(words: Sequence[str]) -> dict[str, float]:
         raise click.UsageError(f"--style: {error}") from error
 
 
-def _way(
-    how: str, admin: str, token_env: str, recipe: str | None, values: Sequence[str]
-) -> AnyWay:
+def _way(how: str, admin: str, token_env: str, recipe: str | None, values: Sequence[str]) -> AnyWay:
     if how == NOBODY:
         return Way()
     if how == "admin":
@@ -304,6 +306,14 @@ def _opened(way: AnyWay) -> AnyWay:
     return way
 
 
+def _show(result: FleetResult) -> None:
+    from rich.console import Console  # noqa: PLC0415, an extra
+
+    from deviceflow.fleet.report.terminal import show  # noqa: PLC0415, an extra
+
+    show(Console(), result)
+
+
 def _run(options: FleetOptions) -> FleetResult:
     try:
         return run_loop(_until_stopped(options))
@@ -322,6 +332,8 @@ async def _until_stopped(options: FleetOptions) -> FleetResult:
             options.target, options.device_authorization_endpoint, options.token_endpoint
         ),
     )
+    from deviceflow.fleet.progress import watching  # noqa: PLC0415, an extra
+
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def ask_to_stop() -> None:

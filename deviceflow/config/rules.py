@@ -18,6 +18,7 @@ from deviceflow.config.settings import (
     Redis,
     Registration,
     Section,
+    SecurityEvents,
     Server,
     Settings,
 )
@@ -191,6 +192,12 @@ def _audit_rules(audit: AuditSettings) -> Iterator[Finding]:
     yield from _pair_rules("audit", audit, ("webhook_url", "webhook_secret"))
 
 
+def _security_events_rules(events: SecurityEvents) -> Iterator[Finding]:
+    yield from _pair_rules("security_events", events, ("url", "audience"))
+    if events.bearer_token is not None and events.url is None:
+        yield "url", "missing, with security_events.bearer_token", "where the tokens are pushed"
+
+
 def _pair_rules(name: str, section: Section, pair: tuple[str, str]) -> Iterator[Finding]:
     """Refuse one setting of `pair` without the other. `name`: of the section."""
     for missing, given in (pair, pair[::-1]):
@@ -322,6 +329,7 @@ RULES: Rules = {
     Registration: _registration_rules,
     Notices: _notices_rules,
     AuditSettings: _audit_rules,
+    SecurityEvents: _security_events_rules,
     Upstream: _upstream_rules,
     Settings: _settings_rules,
 }

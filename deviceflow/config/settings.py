@@ -37,6 +37,7 @@ from deviceflow.config.values import (
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
     ApprovalsPerHour,
+    Audience,
     Client,
     ClientNetwork,
     DisplayName,
@@ -158,6 +159,7 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `load_interval_s`: the longest interval because of load; 0 if it does not follow the load.
     `enabled_by_default`: whether clients may use the grant that do not say so themselves.
     `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
@@ -166,6 +168,7 @@ class Device(Section, frozen=True, kw_only=True):
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
     max_interval_s: Interval = 60
+    load_interval_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
     max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
     redemption_grace_s: Annotated[int, Meta(ge=0, le=600)] = 60
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
@@ -175,6 +178,11 @@ class Device(Section, frozen=True, kw_only=True):
     verification_uri_complete: bool = True
     wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
     wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
+
+    @property
+    def longest_for_load_s(self) -> int:
+        """The longest interval that a device is asked for because of load, in s."""
+        return min(self.load_interval_s, self.max_interval_s)
 
 
 class Phishing(Section, frozen=True, kw_only=True):
@@ -308,6 +316,18 @@ class AuditSettings(Section, frozen=True, kw_only=True):
     webhook_secret: WebhookSecret | None = None
 
 
+class SecurityEvents(Section, frozen=True, kw_only=True):
+    """Security event tokens (RFC 8417) for a service that ends access elsewhere (RFC 8935).
+
+    `url`: where they are pushed. `audience`: who gets them, as their `aud`. `bearer_token`: how the
+    receiver knows this server, beside the signature of each token.
+    """
+
+    url: WebhookUrl | None = None
+    audience: Audience | None = None
+    bearer_token: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -358,6 +378,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
     audit: AuditSettings = AuditSettings()
+    security_events: SecurityEvents = SecurityEvents()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -4,13 +4,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
 
 from deviceflow.fleet.result import PollOutcome, Second
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 LINE_EVERY_S = 5
 MOST_CAUSES = 5
@@ -80,13 +79,11 @@ class Sums:
 def watching(seconds: float) -> Iterator[Callable[[Second], None]]:
     """Show a run of so many seconds on standard error; the block gets what to call each second."""
     sums = Sums()
-    if not sys.stderr.isatty() or find_spec("rich") is None:
+    console = Console(stderr=True)
+    if not console.is_terminal:
         yield lambda second: _print_line(sums, second)
         return
-    from rich.console import Console  # noqa: PLC0415, an extra
-    from rich.live import Live  # noqa: PLC0415, an extra
-
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(second: Second) -> None:
             sums.add(second)
@@ -101,9 +98,7 @@ def _print_line(sums: Sums, second: Second) -> None:
         print(sums.line(), file=sys.stderr, flush=True)  # noqa: T201, progress
 
 
-def _table(sums: Sums, seconds: float) -> "Table":
-    from rich.table import Table  # noqa: PLC0415, an extra
-
+def _table(sums: Sums, seconds: float) -> Table:
     title = f"{sums.last.at_s + 1:.0f} of {seconds:.0f} s"
     table = Table(title, "last second", "so far", box=None, pad_edge=False)
     for column in table.columns[1:]:

@@ -173,6 +173,7 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         admission=StartAdmission(
             parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
         ),
+        intervals=parts.intervals,
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,

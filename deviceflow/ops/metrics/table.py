@@ -88,6 +88,16 @@ HELD_POLLS_LIMIT = gauge(
     "deviceflow_held_polls_limit",
     "The most polls that the workers hold (device.max_held for each worker).",
 )
+LOAD_INTERVAL = gauge(
+    "deviceflow_load_interval_seconds",
+    "The interval that the worker asks devices for on average: device.interval_s without load.",
+    "worker",
+    scale=MICRO,
+)
+LOAD_SLOW_DOWNS = counter(
+    "deviceflow_load_slow_downs_total",
+    "Polls in time that got slow_down because the worker is busy.",
+)
 REDEMPTIONS = counter(
     "deviceflow_redemptions_total",
     "Device codes that were exchanged for tokens; repeated: the same tokens were given again.",
@@ -106,7 +116,7 @@ CLIENT_TOKENS = client_counter(
     "deviceflow_client_tokens_total", "Answers with tokens, refreshes included, by client."
 )
 CLIENT_SLOW_DOWNS = client_counter(
-    "deviceflow_client_slow_downs_total", "Polls that came too fast, by client."
+    "deviceflow_client_slow_downs_total", "Polls that got slow_down, by client."
 )
 CLIENT_INVALID_GRANTS = client_counter(
     "deviceflow_client_invalid_grants_total",
@@ -188,7 +198,7 @@ AUDIT_EVENTS = counter(
 AUDIT_LINES = counter(
     "deviceflow_audit_lines_total",
     "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
-    sink=("file", "stdout", "webhook"),
+    sink=("file", "stdout", "webhook", "security_events"),
     outcome=("written", "lost"),
 )
 RESPONSES = counter(
@@ -301,6 +311,11 @@ HEARTBEAT_AGE = gauge(
 )
 WORKER_CPU = worker_counter(
     "deviceflow_worker_cpu_seconds_total", "CPU time of the worker.", scale=MICRO
+)
+WORKER_BUSY = worker_counter(
+    "deviceflow_worker_busy_seconds_total",
+    "Time in which the worker's event loop ran or waited for a core.",
+    scale=MICRO,
 )
 LOOP_LAG = histogram(
     "deviceflow_event_loop_lag_seconds",
