@@ -44,7 +44,7 @@ _UNITS_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SHARE = click.FloatRange(0, 1)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration in s: 90, 90s, 5m, 1h."""
 
     name = "duration"
@@ -77,7 +77,8 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(
-    epilog="Exit status: 0 all objectives met, 1 one missed, 2 usage, 3 the server is not reached."
+    "fleet",
+    epilog="Exit status: 0 all objectives met, 1 one missed, 2 usage, 3 the server is not reached.",
 )
 @click.option("--target", required=True, help="The server's address, as its metadata names it.")
 @click.option("--client-id", required=True, help="A client that may use the device flow.")
@@ -173,7 +174,8 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option("--seed", default=1, show_default=True, help="The same seed draws the same fleet.")
 @click.option(
-    "--want",
+    "--objective",
+    "objectives",
     multiple=True,
     metavar="OBJECTIVE",
     help="What has to hold, such as 'poll p99 < 50 ms'; may be repeated.",
@@ -187,7 +189,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--name", default="", help="What reports call the server, with its version.")
 @click.option("--device-authorization-endpoint", help="For a server without metadata.")
 @click.option("--token-endpoint", help="For a server without metadata.")
-def fleet(
+def load_test(
     target: str,
     client_id: str,
     client_secret_env: str | None,
@@ -210,7 +212,7 @@ def fleet(
     refresh: float,
     token_clock: float,
     seed: int,
-    want: tuple[str, ...],
+    objectives: tuple[str, ...],
     processes: int | None,
     sources: tuple[str, ...],
     json_file: Path | None,
@@ -228,7 +230,7 @@ def fleet(
         fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
-    wanted = _objectives(want)
+    wanted = _objectives(objectives)
     way = _way(approve_by, admin, admin_token_env, recipe, values)
     people = People(
         by=way.name,
@@ -275,7 +277,7 @@ def _objectives(texts: Sequence[str]) -> list[Wanted]:
     try:
         return [read_objective(text) for text in texts] or default_objectives()
     except ValueError as error:
-        raise click.UsageError(f"--want: {error}") from error
+        raise click.UsageError(f"--objective: {error}") from error
 
 
 def _weights(words: Sequence[str]) -> dict[str, float]:

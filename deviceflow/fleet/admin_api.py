@@ -44,9 +44,10 @@ class AdminApi:
         await self._post(f"/grants/{found.get('id')}/{grant.choice}", body)
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections. Another decision opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def _post(self, path: str, body: dict[str, str]) -> dict[str, Any]:
         session = self._session = self._session or self._open()

@@ -1,12 +1,14 @@
 """A process of a run: `python -m deviceflow.fleet.process`.
 
-The first line of its input is its order. It writes a line for each tick. When its input ends, it
-ends the run, so it does not outlive the process that has started it.
+The first line of its input is its order. It says that it is ready, and the second line is the time
+at which the run begins. Then it writes a line for each tick. When its input ends, it ends the run,
+so it does not outlive the process that has started it.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import msgspec
@@ -20,6 +22,7 @@ from deviceflow.tasks import end
 
 LONGEST_LINE_BYTES = 1 << 24
 STOP_S = 20.0
+_READY = b"ready\n"
 
 
 class ProcessEndedError(DeviceFlowError):
@@ -27,10 +30,10 @@ class ProcessEndedError(DeviceFlowError):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a process has to do."""
+    """What a process has to do: the share `number` of a plan."""
 
     plan: Plan
-    share: Share
+    number: int
 
 
 class FleetProcess:
@@ -50,9 +53,19 @@ class FleetProcess:
             # Ctrl-C must only reach the process that shows the run. That one ends the others.
             start_new_session=True,
         )
-        if process.stdin is not None:
-            process.stdin.write(msgspec.json.encode(order) + b"\n")
-        return cls(process)
+        started = cls(process)
+        started._write(msgspec.json.encode(order))
+        return started
+
+    async def ready(self) -> None:
+        """Wait until it is ready. May raise ProcessEndedError."""
+        stdout = self._process.stdout
+        if stdout is None or await stdout.readline() != _READY:
+            raise ProcessEndedError("A process of the run does not start.")
+
+    def begin(self, began: float) -> None:
+        """Let the run begin at a time (time.monotonic)."""
+        self._write(msgspec.json.encode(began))
 
     async def read(self, on_tick: Callable[[Tick], None]) -> None:
         """Read its ticks until it ends. May raise ProcessEndedError."""
@@ -67,6 +80,10 @@ class FleetProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
+    def _write(self, line: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(line + b"\n")
+
     async def close(self) -> None:
         """See to it that it has ended."""
         self.stop()
@@ -79,37 +96,46 @@ class FleetProcess:
 
 
 async def run_processes(
-    plan: Plan, began: float, on_tick: Callable[[Tick], None], stop: asyncio.Event
+    plan: Plan,
+    on_begin: Callable[[float], None],
+    on_tick: Callable[[Tick], None],
+    stop: asyncio.Event,
 ) -> None:
-    """Run the shares of a plan, each in a process. May raise ProcessEndedError."""
+    """Run the shares of a plan, each in a process. May raise ProcessEndedError.
+
+    `on_begin` is called with the time (time.monotonic) at which all of them begin.
+    """
     processes: list[FleetProcess] = []
-    reading: list[asyncio.Task[None]] = []
-    stopping = asyncio.create_task(stop.wait())
     try:
         for number in range(plan.processes):
-            share = Share(number=number, of=plan.processes, began=began)
-            processes.append(await FleetProcess.start(Order(plan, share)))
-            reading.append(asyncio.create_task(processes[-1].read(on_tick)))
-        left: set[asyncio.Task[None]] = set(reading)
-        while left:
-            done, _ = await asyncio.wait({*left, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            left -= done
-            if stopping in done:
-                break
-            for task in done:
-                task.result()
+            processes.append(await FleetProcess.start(Order(plan, number)))  # noqa: PERF401, closed
+        await asyncio.gather(*(process.ready() for process in processes))
+        began = time.monotonic()
+        on_begin(began)
         for process in processes:
-            process.stop()
-        async with asyncio.timeout(STOP_S):
-            await asyncio.gather(*left)
-    except TimeoutError:
-        raise ProcessEndedError("A process of the run does not end.") from None
+            process.begin(began)
+        await _read_all(processes, on_tick, stop)
     finally:
-        await end(stopping)
         for process in processes:
             await process.close()
-        for task in reading:
-            task.cancel()
+
+
+async def _read_all(
+    processes: Sequence[FleetProcess], on_tick: Callable[[Tick], None], stop: asyncio.Event
+) -> None:
+    """Read the ticks of all until they end, also if they are stopped."""
+
+    async def stop_all() -> None:
+        await stop.wait()
+        for process in processes:
+            process.stop()
+
+    stopping = asyncio.create_task(stop_all())
+    reading = [asyncio.create_task(process.read(on_tick)) for process in processes]
+    try:
+        await asyncio.gather(*reading)
+    finally:
+        await end(stopping, *reading)
 
 
 async def _main() -> None:
@@ -117,6 +143,10 @@ async def _main() -> None:
     reader = asyncio.StreamReader(limit=LONGEST_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     order = msgspec.json.decode(await reader.readline(), type=Order)
+    sys.stdout.buffer.write(_READY)
+    sys.stdout.buffer.flush()
+    began = msgspec.json.decode(await reader.readline() or b"0", type=float)
+    share = Share(number=order.number, of=order.plan.processes, began=began)
     stop = asyncio.Event()
 
     async def wait_for_end() -> None:
@@ -125,7 +155,7 @@ async def _main() -> None:
 
     waiting = asyncio.create_task(wait_for_end())
     try:
-        await run_share(order.plan, order.share, _write, stop)
+        await run_share(order.plan, share, _write, stop)
     finally:
         await end(waiting)
 

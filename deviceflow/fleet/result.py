@@ -84,8 +84,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     `styles`: the fraction of devices with each polling style. `arrival`: the name of the pattern.
     `ramp_s`: within which time a steady fleet begins; None: as fast as the pattern has it.
-    `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: devices that
-    hold tokens and refresh them. `token_clock`: how many times faster than real time their clock
+    `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: how many
+    devices stay once they have tokens, and refresh them. `token_clock`: how many times faster than real time their clock
     runs.
     """
 

@@ -11,9 +11,6 @@ from deviceflow.fleet.record import Probe, Record, result_of
 from deviceflow.fleet.result import FleetResult, Second
 from deviceflow.fleet.share import Share, run_share
 
-START_S = 2.0
-"""How long processes have to start, before the run begins."""
-
 
 async def run_fleet(
     plan: Plan,
@@ -30,12 +27,13 @@ async def run_fleet(
     """
     stop = stop or asyncio.Event()
     record = Record(plan.processes, watch, probe)
-    began = time.monotonic() + (START_S if plan.processes > 1 else 0.0)
+    times = [time.monotonic()]
     began_at = datetime.now(UTC)
     if plan.processes == 1:
-        await run_share(plan, Share(number=0, of=1, began=began), record.add, stop)
+        share = Share(number=0, of=1, began=times[0])
+        await run_share(plan, share, record.add, stop)
     else:
-        await run_processes(plan, began, record.add, stop)
+        await run_processes(plan, times.append, record.add, stop)
     record.end()
-    seconds = max(0.0, min(time.monotonic() - began, plan.scenario.seconds))
+    seconds = min(time.monotonic() - times[-1], plan.scenario.seconds)
     return result_of(plan, record, began_at, seconds)
