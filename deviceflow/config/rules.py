@@ -146,6 +146,12 @@ def _device_rules(device: Device) -> Iterator[Finding]:
             f"got {device.interval_s}",
             f"at most device.max_interval_s, which is {device.max_interval_s}",
         )
+    if device.hold_s > device.max_wait_s:
+        yield (
+            "hold_s",
+            f"got {device.hold_s}",
+            f"at most device.max_wait_s, which is {device.max_wait_s}",
+        )
 
 
 def _pages_rules(pages: Pages) -> Iterator[Finding]:
@@ -243,14 +249,19 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
     yield from _resources_rules(settings)
     yield from _client_resources_rules(settings)
     yield from _places_rules(settings)
-    longest = settings.device.max_interval_s
+    yield from _client_times_rules(settings)
+
+
+def _client_times_rules(settings: Settings) -> Iterator[Finding]:
+    device = settings.device
     for i, client in enumerate(settings.clients):
-        if client.interval_s is not None and client.interval_s > longest:
-            yield (
-                f"clients[{i}].interval_s",
-                f"got {client.interval_s}",
-                f"at most device.max_interval_s, which is {longest}",
-            )
+        for name, value, cap_name, cap in (
+            ("interval_s", client.interval_s, "max_interval_s", device.max_interval_s),
+            ("hold_s", client.hold_s, "max_wait_s", device.max_wait_s),
+        ):
+            if value is not None and value > cap:
+                right = f"at most device.{cap_name}, which is {cap}"
+                yield f"clients[{i}].{name}", f"got {value}", right
 
 
 def _places_rules(settings: Settings) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ from deviceflow.core.client import (
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
+from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.proof_of_work import MOST_BITS
 from deviceflow.core.proximity import Distance, FarAnswer
@@ -159,6 +160,7 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `max_wait_s`: the cap of held polls; `hold_s`: the hold of devices that do not ask for one.
     `load_interval_s`: the longest interval because of load; 0 if it does not follow the load.
     `enabled_by_default`: whether clients may use the grant that do not say so themselves.
     `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
@@ -170,6 +172,7 @@ class Device(Section, frozen=True, kw_only=True):
     max_interval_s: Interval = 60
     load_interval_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
     max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    hold_s: HoldSeconds = 0
     redemption_grace_s: Annotated[int, Meta(ge=0, le=600)] = 60
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576

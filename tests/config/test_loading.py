@@ -477,6 +477,10 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
             "device.interval_s: got 0; expected a whole number from 1 to 3600",
         ),
         (
+            "[device]\nmax_wait_s = 5\nhold_s = 6",
+            "device.hold_s: got 6; expected at most device.max_wait_s, which is 5",
+        ),
+        (
             "[device]\ninterval_s = 61",
             "device.interval_s: got 61; expected at most device.max_interval_s, which is 60",
         ),

@@ -5,6 +5,7 @@ and the alerts together.
 """
 
 from deviceflow.core.grant import Outcome, PollAnswer
+from deviceflow.core.holding import HoldEnd
 from deviceflow.ops.metrics.metric import (
     MICRO,
     OTHER,
@@ -82,7 +83,14 @@ POLLS = counter(
     path=("lane", "ordinary"),
 )
 HELD_POLLS = gauge(
-    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait)."
+    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait, device.hold_s)."
+)
+HOLD_ENDS = counter(
+    "deviceflow_holds_total",
+    "Holds of polls that have ended, by who wanted them and by what ended them. gone: the device"
+    " hung up; newer_poll: it polled anew, without waiting for the answer.",
+    wanted_by=("device", "server"),
+    end=tuple(HoldEnd),
 )
 HELD_POLLS_LIMIT = gauge(
     "deviceflow_held_polls_limit",
@@ -149,6 +157,7 @@ REFUSALS = counter(
     "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
+        "sign-in.network",
         "sign-in.account",
         "sign-in.account-address",
         "sign-in.known",
@@ -157,6 +166,7 @@ REFUSALS = counter(
         "second-factor.known",
         "second-factor.browser",
         "code.address",
+        "code.network",
         "code.account",
         "approval.account",
         "approval.client",
