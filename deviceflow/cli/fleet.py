@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from deviceflow.cli.conform import recipe_of
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
+from deviceflow.cli.recipes import recipe_of
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.site import Endpoints
 from deviceflow.device.answers import DEFAULT_INTERVAL_S

@@ -39,7 +39,6 @@ class Operation(StrEnum):
     """A poll that asked for no hold, and was not answered with tokens."""
     HELD_POLL = "held_poll"
     """A poll with `Prefer: wait=N`, not answered with tokens: up to N s are the hold."""
-
     REDEMPTION = "redemption"
     """A poll that was answered with tokens. Of a held one, up to N s are the hold."""
     DECISION = "decision"
@@ -85,8 +84,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `styles`: the fraction of devices with each polling style. `arrival`: the name of the pattern.
     `ramp_s`: within which time a steady fleet begins; None: as fast as the pattern has it.
     `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: how many
-    devices stay once they have tokens, and refresh them. `token_clock`: how many times faster than real time their clock
-    runs.
+    devices stay once they have tokens, and refresh them. `token_clock`: how many times faster than
+    real time the tokens age.
     """
 
     devices: int
