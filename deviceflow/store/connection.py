@@ -230,10 +230,11 @@ class Connection:
             each = (self.evaluate(call.script, call.keys, *call.args) for call in calls)
             found = await asyncio.gather(*each, return_exceptions=True)
             return [_as_unavailable(answer) for answer in found]
-        answers = await self.attempt(*(call.command("EVALSHA") for call in calls))
+        run = self._trips.run
+        answers = await self._bounded(run, [call.command("EVALSHA") for call in calls])
         unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
-            again = await self.attempt(*(calls[n].command("EVAL") for n in unknown))
+            again = await self._bounded(run, [calls[n].command("EVAL") for n in unknown])
             for n, answer in zip(unknown, again, strict=True):
                 answers[n] = answer
         return [_as_unavailable(answer) for answer in answers]

@@ -53,7 +53,7 @@ class NewGrants:
     async def _store_all(
         self, grants: Sequence[scripts.NewGrant]
     ) -> Sequence[bool | StoreUnavailable]:
-        return await scripts.create_grants(self._connection.aside, grants)
+        return await scripts.create_grant(self._connection.aside, *grants)
 
 
 def grant_key(installation: Installation, grant_id: int) -> str:

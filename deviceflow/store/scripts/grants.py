@@ -25,9 +25,7 @@ class NewGrant(NamedTuple):
     kept_ms: int
 
 
-async def create_grants(
-    connection: Connection, grants: Sequence[NewGrant]
-) -> list[bool | StoreUnavailable]:
+async def create_grant(connection: Connection, *grants: NewGrant) -> list[bool | StoreUnavailable]:
     """Make pending grants; return for each whether both of its keys are its own now.
 
     A failure is among the answers. A repetition finds the same marks and fields, and returns True.
