@@ -35,6 +35,7 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.admission import StartAdmission, StorePressed, TooManyStarts
+from deviceflow.policy.interval_control import IntervalControl
 from deviceflow.policy.phishing import ClientRules, rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
@@ -55,6 +56,7 @@ class DeviceAuthorizationEndpoint:
     resources: Resources
     grants: Grants
     admission: StartAdmission
+    intervals: IntervalControl
     callers: Callers
     clock: Clock
     recorder: Recorder
@@ -78,7 +80,7 @@ class DeviceAuthorizationEndpoint:
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
         form = client.user_code or self.settings.device.user_code
-        interval = client.interval_s or self.settings.device.interval_s
+        interval = self.intervals.of_start(client.interval_s or self.settings.device.interval_s)
         grant_request = GrantRequest(
             client_id=client.client_id,
             scope=" ".join(scopes),

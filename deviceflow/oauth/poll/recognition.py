@@ -74,15 +74,15 @@ _GRANT_TYPES = frozenset(
 class RequestHead(NamedTuple):
     """What the lines before a body say.
 
-    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all. `has_origin`:
-    whether a page may have sent it (RFC 6454 7).
+    `wait` (s): how long the request asks to be held (RFC 7240 4.3); None if it does not ask.
+    `has_origin`: whether a page may have sent it (RFC 6454 7).
     """
 
     line: bytes
     content_length: int
     close: bool
     is_poll: bool
-    wait: int
+    wait: int | None
     has_origin: bool
 
 
@@ -142,7 +142,7 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         content_length=int(length),
         close=connection == b"close",
         is_poll=is_poll,
-        wait=int(wait[1]) if wait else 0,
+        wait=int(wait[1]) if wait else None,
         has_origin=b"origin" in headers,
     )
 
