@@ -57,11 +57,13 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Proxy(Section, frozen=True, kw_only=True):
     """nginx in front: CPU time of a request by how its connection came, in us.
 
-    `plain_us`: kept, without TLS. `connection_bytes`: memory of an idle TLS connection.
-    `*_bytes` of handshakes: over the network.
+    `plain_us`, `connecting_us`: without TLS, over a kept connection and over a new one. `kept_us`,
+    `resumed_us`, `full_us`: with TLS. `connection_bytes`: memory of an idle TLS connection.
+    `resumed_bytes`, `full_bytes`: of a handshake, over the network.
     """
 
     plain_us: Figure
+    connecting_us: Figure
     kept_us: Figure
     resumed_us: Figure
     full_us: Figure

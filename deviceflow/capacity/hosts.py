@@ -39,7 +39,6 @@ def server_part(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, needed: int
     load = max(loads, key=lambda each: work.request_work(fleet, each, costs))
     at = costs.operations
     workers = hosts * fleet.host_cores
-    polls = load.polls * work.poll_us(fleet, costs) + load.held_polls * at.held_poll.server_us
     cores = Cores(
         polls=(load.polls * work.poll_us(fleet, costs) + load.held_polls * at.held_poll.server_us)
         * work.US,

@@ -75,7 +75,8 @@ def sentences(found: Plan) -> Iterator[str]:
 def hosts_words(server: Server) -> str:
     """Describe the hosts."""
     away = server.hosts - server.needed
-    carry = f": {server.needed:,} carry the peak when {away} {'is' if away == 1 else 'are'} away"
+    carry = "carries" if server.needed == 1 else "carry"
+    carry = f": {server.needed:,} {carry} the peak when {away} {'is' if away == 1 else 'are'} away"
     cores, files = server.cores_per_host, amount(server.files)
     return (
         f"{counted(server.hosts, 'host')} with {counted(cores, 'core')}{carry if away else ''}."

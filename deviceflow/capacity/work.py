@@ -72,10 +72,11 @@ def proxy_cores(fleet: Fleet, load: Load, costs: Costs) -> tuple[float, float]:
         return 0.0, 0.0
     proxy = costs.proxy
     whole = proxy.full_us if fleet.tls == "full" else proxy.resumed_us
-    handshakes = load.connections * max(0.0, whole - proxy.kept_us)
+    connecting = max(0.0, proxy.connecting_us - proxy.plain_us)
+    without_tls = load.requests * proxy.plain_us + load.connections * connecting
     records = load.requests * max(0.0, proxy.kept_us - proxy.plain_us)
-    tls = (handshakes + records) * US
-    return tls + load.requests * proxy.plain_us * US, tls
+    handshakes = load.connections * max(0.0, whole - proxy.kept_us - connecting)
+    return (without_tls + records + handshakes) * US, (records + handshakes) * US
 
 
 def store_us(load: Load, costs: Costs, workers: int) -> float:
