@@ -11,7 +11,7 @@ from deviceflow.capacity.load import APPROVAL_SIGMA, mean_wait, peak, power_cut
 
 def test_the_mean_wait_is_that_of_people_who_were_drawn() -> None:
     fleet = Fleet(devices=1, approval_s=90, abandoned=0.3)
-    chance = random.Random(8628)
+    chance = random.Random(8628)  # noqa: S311, no secret
     waits = [
         600.0 if chance.random() < 0.3 else min(600.0, 90 * exp(chance.gauss(0, APPROVAL_SIGMA)))
         for _ in range(20_000)
