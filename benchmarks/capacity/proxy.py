@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
+from tempfile import mkdtemp
 from typing import NamedTuple
 
 from cryptography import x509
@@ -172,8 +173,7 @@ def nginx(folder: Path, target: int, core: int | None) -> Iterator[ProxyCosts]:
     program = nginx_path()
     if program is None:
         raise BenchmarkError("nginx is not installed: apt-get install nginx-light")
-    here = folder / f"nginx-{target}"
-    here.mkdir()
+    here = Path(mkdtemp(prefix="nginx-", dir=folder))
     write_certificate(here)
     plain, secure = free_port(), free_port()
     config = here / "nginx.conf"
