@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 Tls = Literal["full", "resumed", "none"]
-Proxies = Literal["shared", "own"]
+ProxyPlace = Literal["shared", "own"]
 
 
 class CapacityError(Exception):
@@ -111,7 +111,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int, Meta(ge=0, le=100, description="Hosts that may be away while the rest carries all.")
     ] = 1
     proxies: Annotated[
-        Proxies, Meta(description="Where nginx runs: on the same hosts, or on hosts of its own.")
+        ProxyPlace, Meta(description="Where nginx runs: on the same hosts, or on hosts of its own.")
     ] = "shared"
     store_gb: Annotated[
         float, Meta(ge=0.05, le=1_000, description="What one server of the store may hold, in GB.")
