@@ -23,6 +23,7 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    paths,
     polling,
     powercut,
     push,
@@ -162,6 +163,15 @@ def approvals_command(rounds: int, seconds: int, results: Path) -> None:
     """Measure approvals per second through the API of operators."""
     with open_run(rounds, seconds, results) as run:
         approvals.run(run)
+
+
+@main.command("paths")
+@with_turns
+@click.option("--grants", default=paths.GRANTS, show_default=True, type=click.IntRange(10, 10_000))
+def paths_command(rounds: int, seconds: int, results: Path, grants: int) -> None:
+    """Measure what each kind of request costs. A turn has GRANTS of each (not --seconds)."""
+    with open_run(rounds, seconds, results) as run:
+        paths.run(run, grants)
 
 
 @main.command("memory")
