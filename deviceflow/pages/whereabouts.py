@@ -14,7 +14,7 @@ async def find_place(places: Places, address: str) -> Place | None:
     return await asyncio.to_thread(places.find, address, language().tag)
 
 
-async def near(places: Places, address: str) -> str:
+async def about_where(places: Places, address: str) -> str:
     """Say about where `address` is; an empty text if that is not known."""
     place = await find_place(places, address)
     return words.near(place.city, place.country) if place else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deviceflow.pages.texts import read_language, speaking
-from deviceflow.pages.whereabouts import near
+from deviceflow.pages.whereabouts import about_where
 from deviceflow.places import Places, open_places
 from tests.stage.places import write_places
 
@@ -23,8 +23,8 @@ from tests.stage.places import write_places
 async def test_about_where_an_address_is(tmp_path: Path, address: str, text: str) -> None:
     opened = open_places(write_places(tmp_path / "places.mmdb"))
     with closing(opened) as places, speaking(read_language("de")):
-        assert await near(places, address) == text
+        assert await about_where(places, address) == text
 
 
 async def test_without_a_file_nothing_is_said() -> None:
-    assert await near(Places(), "203.0.113.7") == ""
+    assert await about_where(Places(), "203.0.113.7") == ""

@@ -15,7 +15,7 @@ from deviceflow.core.display_text import is_display_text, normal_form
 from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import DeviceFacts, device_facts
 from deviceflow.pages.texts import ngettext
-from deviceflow.pages.whereabouts import near
+from deviceflow.pages.whereabouts import about_where
 from deviceflow.places import Places
 from deviceflow.store.devices import ConnectedDevice, Devices
 from deviceflow.store.person_access import PersonAccess
@@ -154,8 +154,8 @@ class DevicesPage:
     async def _facts_with_places(self, device: ConnectedDevice) -> DeviceFacts:
         facts = self._facts(device)
         return facts._replace(
-            near=await near(self.places, facts.address),
-            approved_near=await near(self.places, facts.approved_from),
+            near=await about_where(self.places, facts.address),
+            approved_near=await about_where(self.places, facts.approved_from),
         )
 
 
