@@ -23,7 +23,9 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    paths,
     polling,
+    powercut,
     push,
     replacing,
     report,
@@ -38,6 +40,7 @@ from benchmarks.progress import Screen
 from benchmarks.results import FOLDER
 from benchmarks.rounds import Turns
 from benchmarks.run import Run
+from benchmarks.simulation.power_cut import Habits
 from benchmarks.tables import show
 from deviceflow.config import GrantLimits
 
@@ -160,6 +163,15 @@ def approvals_command(rounds: int, seconds: int, results: Path) -> None:
     """Measure approvals per second through the API of operators."""
     with open_run(rounds, seconds, results) as run:
         approvals.run(run)
+
+
+@main.command("paths")
+@with_turns
+@click.option("--grants", default=paths.GRANTS, show_default=True, type=click.IntRange(10, 10_000))
+def paths_command(rounds: int, seconds: int, results: Path, grants: int) -> None:
+    """Measure what each kind of request costs. A turn has GRANTS of each (not --seconds)."""
+    with open_run(rounds, seconds, results) as run:
+        paths.run(run, grants)
 
 
 @main.command("memory")
@@ -289,6 +301,38 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
     """Let one address flood a server with new grants, while devices and people use it."""
     with open_run(1, seconds, results) as run:
         flood.run(run, room_mb, starts)
+
+
+@main.command("powercut")
+@with_results
+@click.option(
+    "--devices",
+    default=powercut.DEVICES,
+    show_default=True,
+    type=click.IntRange(100, 10_000_000),
+    help="Devices that come back.",
+)
+@click.option(
+    "--cores",
+    default=powercut.CORES,
+    show_default=True,
+    type=click.FloatRange(0.01, 1_000),
+    help="Cores of the workers, all together.",
+)
+@click.option(
+    "--back-s",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1, 3_600),
+    help="The time in which all devices come back, in s.",
+)
+@click.option("--seconds", default=powercut.SECONDS, show_default=True, type=click.IntRange(10))
+def powercut_command(results: Path, devices: int, cores: float, back_s: int, seconds: int) -> None:
+    """Simulate a fleet after a power cut, with a fixed interval and one that follows the load."""
+    habits = Habits(back_within_s=float(back_s))
+    powercut.run(
+        screen_console(), results, devices=devices, cores=cores, habits=habits, seconds=seconds
+    )
 
 
 @main.command("report")

@@ -23,7 +23,7 @@ from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.account.notice_sending import sending_notices
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.demo import Demo
-from deviceflow.pages.languages import answer_in_language
+from deviceflow.pages.languages import answering_in_language
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts, Secrets, open_parts
@@ -82,7 +82,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
         middlewares=[
             request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
             noting_requests(parts.callers),
-            answer_in_language,
+            answering_in_language(MACHINE_PATHS),
             answer_errors,
             cross_origin.middleware(),
         ],

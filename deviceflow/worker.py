@@ -185,7 +185,7 @@ async def tracing(settings: Settings) -> AsyncIterator[None]:
 async def auditing(apps: Apps) -> AsyncIterator[None]:
     """Send what is recorded to the sinks of the settings meanwhile."""
     parts = apps.parts
-    sinks = open_sinks(parts.settings, parts.clock)
+    sinks = open_sinks(parts.settings, parts.clock, parts.signer.sign)
     async with parts.audit.open(sinks.outlets(parts.recorder), sinks.last_place()):
         yield
 

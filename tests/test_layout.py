@@ -15,6 +15,7 @@ STILL = {
     "core/clock.py",  # a type
     "device/errors.py",  # exceptions
     "device/events.py",  # records
+    "fleet/report/style.py",  # a style sheet
     "notices/notice.py",  # a record and an exception
     "store/errors.py",  # exceptions
     "supervisor/errors.py",  # an exception
@@ -73,6 +74,11 @@ BY_FEATURE = {
     "device/lettering.py": "device/test_screen.py",  # a part of the screen
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
+    "cli/fleet_compare.py": "fleet/report/test_comparison.py",
+    "fleet/report/explanations.py": "fleet/report/test_page.py",
+    "fleet/report/html.py": "fleet/report/test_page.py",
+    "fleet/report/panels.py": "fleet/report/test_page.py",
+    "fleet/report/story.py": "fleet/report/test_page.py",
     "fleet/measures.py": "fleet/test_objectives.py",  # by what is wanted of them
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
     "oauth/protected_resource.py": "oauth/test_userinfo.py",  # and by the gateway's tests

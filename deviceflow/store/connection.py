@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import (
@@ -29,6 +29,7 @@ from deviceflow.core.store_url import StoreUrl
 from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.shapes import Command, ConnectionLimits, Shape, Value, opened
+from deviceflow.store.trips import Run, Trips
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
@@ -69,6 +70,10 @@ _REFUSAL_CODES = {
     ReadOnlyError: READONLY,
 }
 
+_UNWATCHED: nullcontext[None] = nullcontext()
+
+Answers = TypeVar("Answers")
+
 _UNREACHABLE = (RedisConnectionError, RedisTimeoutError, ClusterError, RedisClusterException)
 
 
@@ -82,6 +87,19 @@ class Durability(NamedTuple):
     def wait_s(self) -> float:
         """How much longer a command may take because of it."""
         return self.timeout_ms / 1000 if self.replicas else 0.0
+
+
+class ScriptCall(NamedTuple):
+    """A script to run, with its keys, which are in one hash slot, and its arguments."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[Value]
+
+    def command(self, name: Literal["EVAL", "EVALSHA"]) -> Command:
+        """Return the command that runs the script: by its text, or by the name of its text."""
+        script = self.script if name == "EVAL" else _sha1(self.script)
+        return (name, script, len(self.keys), *self.keys, *self.args)
 
 
 class Connection:
@@ -110,6 +128,7 @@ class Connection:
         self.refused_channels: set[str] = set()
         self.drops = 0
         self.watch: StoreWatch | None = None
+        self._trips = Trips(self._run_alone)
         self._free = asyncio.Semaphore(most)
         self._most_aside = most_aside
         self._main = self
@@ -165,17 +184,11 @@ class Connection:
         It is no transaction: other clients' commands may run in between. May raise
         StoreUnavailable; then each of the commands may have run.
         """
-        async with self._bounded():
-            answers = await self.shape.run(commands)
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
-            return answers
+        return await self._bounded(self._run_all, self._share, commands)
 
     async def attempt(self, *commands: Command) -> list[Any]:
         """Do the same, but return the errors with which the store answers among the answers."""
-        async with self._bounded():
-            return await self.shape.run(commands)
+        return await self._bounded(self._share, commands)
 
     async def batch_durably(self, *commands: Command) -> list[Any]:
         """Send commands; return only when enough replicas have what they wrote.
@@ -185,8 +198,11 @@ class Connection:
         """
         if not self.durability.replicas:
             return await self.batch(*commands)
-        # WAIT is about the writes of its own connection, so it is sent together with them.
-        *answers, replicas = await self.batch(*commands, ("WAIT", *self.durability))
+        # WAIT is about the writes of its own connection, so it is sent together with them. It
+        # takes time, in which nobody else's answers may have to wait: so the trip is not shared.
+        *answers, replicas = await self._bounded(
+            self._run_all, self._run_alone, (*commands, ("WAIT", *self.durability))
+        )
         if self._main.watch:
             self._main.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
         if replicas < self.durability.replicas:
@@ -204,6 +220,35 @@ class Connection:
         """
         return await self._run_script(self.batch_durably, script, keys, args)
 
+    async def evaluate_each(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        """Run scripts that have nothing to do with each other, for the functions of `scripts` only.
+
+        They share round trips if their hash slots allow it. What fails is a StoreUnavailable among
+        the answers: the others may have run.
+        """
+        if not self.shape.is_one_server:
+            each = (self.evaluate(call.script, call.keys, *call.args) for call in calls)
+            found = await asyncio.gather(*each, return_exceptions=True)
+            return [_as_unavailable(answer) for answer in found]
+        run = self._trips.run
+        answers = await self._bounded(run, [call.command("EVALSHA") for call in calls])
+        unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:
+            again = await self._bounded(run, [calls[n].command("EVAL") for n in unknown])
+            for n, answer in zip(unknown, again, strict=True):
+                answers[n] = answer
+        return [_as_unavailable(answer) for answer in answers]
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the block as a wait for the store (`longest_wait_s`)."""
+        place = object()
+        self._waiting[place] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._waiting[place]
+
     async def keys(self, pattern: str) -> AsyncIterator[str]:
         """Yield the keys that match, some of them twice. May raise StoreUnavailable."""
         with translated():
@@ -212,18 +257,15 @@ class Connection:
 
     async def subscribers(self, channel: str) -> int:
         """Return how many listen to a channel. May raise StoreUnavailable."""
-        async with self._bounded():
-            return await self.shape.subscribers(channel)
+        return await self._bounded(self.shape.subscribers, channel)
 
     async def everywhere(self, *command: Value) -> dict[str, Any]:
         """Run a command at every primary; return the answers, by address."""
-        async with self._bounded():
-            return await self.shape.everywhere(*command)
+        return await self._bounded(self.shape.everywhere, *command)
 
     async def publish(self, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel, in one order for all of them."""
-        async with self._bounded():
-            await self.shape.publish(channel, *messages)
+        await self._bounded(self.shape.publish, channel, *messages)
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
@@ -239,25 +281,41 @@ class Connection:
         keys: Sequence[str],
         args: Sequence[Value],
     ) -> Any:  # noqa: ANN401
-        operands = (len(keys), *keys, *args)
+        call = ScriptCall(script, keys, args)
         try:
-            (answer,) = await run(("EVALSHA", _sha1(script), *operands))
+            (answer,) = await run(call.command("EVALSHA"))
         except StoreUnavailable as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
             # EVAL leaves the script where the key is: no other node needs it.
-            (answer,) = await run(("EVAL", script, *operands))
+            (answer,) = await run(call.command("EVAL"))
         return answer
 
-    @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
+    async def _share(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands, together with those of others if they may be in the same trip."""
+        if self.shape.is_one_server:
+            return await self._trips.run(commands)
+        return await self._run_alone(commands)
+
+    async def _run_alone(self, commands: Sequence[Command]) -> list[Any]:
+        return await self.shape.run(commands)
+
+    async def _run_all(self, run: Run, commands: Sequence[Command]) -> list[Any]:
+        answers = await run(commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def _bounded(self, work: Callable[..., Awaitable[Answers]], *args: Any) -> Answers:  # noqa: ANN401
+        """Do something at the store: in time, in turn, and measured. May raise StoreUnavailable."""
+        watch = self._main.watch
         try:
-            watch = self._main.watch
-            with watch.command() if watch else nullcontext(), translated():
+            with watch.command() if watch else _UNWATCHED, translated():
                 async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
                     await self._take_turn()
                     try:
-                        yield
+                        return await work(*args)
                     finally:
                         self._free.release()
         except StoreUnavailable as error:
@@ -269,12 +327,8 @@ class Connection:
         if not self._free.locked():
             await self._free.acquire()
             return
-        place = object()
-        self._waiting[place] = time.monotonic()
-        try:
+        with self.waiting():
             await self._free.acquire()
-        finally:
-            del self._waiting[place]
 
 
 @lru_cache
@@ -295,6 +349,17 @@ def refusal_of(error: object) -> str | None:
         if refused := _REFUSED.match(str(error)):
             return refused[1]
     return None
+
+
+def _as_unavailable(answer: Any) -> Any:  # noqa: ANN401
+    """Return an answer; if it is an error, as StoreUnavailable. May raise other errors."""
+    try:
+        if isinstance(answer, Exception):
+            with translated():
+                raise answer
+    except StoreUnavailable as error:
+        return error
+    return answer
 
 
 @contextmanager

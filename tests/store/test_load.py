@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from unittest import mock
 
 import pytest
@@ -123,7 +124,7 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
         store = Store(connection, await Installation.open(connection), clock)
         load = StoreLoad(connection=connection, full_at=0.8, steady=clock)
         grant = await store.grant()
-        async with connection.aside._bounded():
+        async with taken(connection.aside):
             start = asyncio.create_task(
                 store.grants.issue(store.request(), UserCodeFormat(), 600, 5)
             )
@@ -139,3 +140,16 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
         assert connection.aside.longest_wait_s == 0
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def taken(connection: Connection) -> AsyncIterator[None]:
+    """Keep a place among the commands that may be on their way."""
+    over = asyncio.Event()
+    keeping = asyncio.create_task(connection._bounded(over.wait))
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        over.set()
+        await keeping

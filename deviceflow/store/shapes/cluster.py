@@ -53,6 +53,8 @@ _BROKEN = (RedisConnectionError, RedisTimeoutError, OSError)
 class ClusterShape:
     """Commands go to the node that serves the hash slot of their keys."""
 
+    is_one_server = False
+
     def __init__(self, client: RedisCluster, options: dict[str, Any], retries: int) -> None:
         self.client = client
         self._options = options

@@ -37,7 +37,12 @@ class ConnectionLimits(NamedTuple):
 
 
 class Shape(Protocol):
-    """Every method may raise what redis-py raises, and OSError."""
+    """Every method may raise what redis-py raises, and OSError.
+
+    `is_one_server`: any commands may be in one round trip, whatever their keys are.
+    """
+
+    is_one_server: bool
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over one connection, in one round trip; return their answers.
