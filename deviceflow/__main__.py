@@ -14,6 +14,7 @@ _COMMANDS = {
     "conform-compare": "conform_compare:conform_compare",
     "demo": "demo:demo",
     "export": "transfer:export",
+    "fleet": "fleet:load_test",
     "fleet-compare": "fleet_compare:fleet_compare",
     "import": "transfer:import_",
     "issuer": "issuer:issuer",

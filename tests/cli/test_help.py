@@ -94,6 +94,12 @@ def test_the_conformance_suite_needs_two_more() -> None:
     assert (ended.returncode, "RFC 8628 3.5" in ended.stdout) == (0, True)
 
 
+def test_the_fleet_needs_one_more() -> None:
+    """Rich, as docs/fleet.md says: it reads objectives, and looks for the server."""
+    ended = run_alone("fleet", "--target", "http://127.0.0.1:1", "--client-id", "tv")
+    assert (ended.returncode, "connection refused" in ended.stderr) == (3, True)
+
+
 def test_the_help_lists_what_can_run() -> None:
     ended = run_alone("--help")
     assert ended.returncode == 0

@@ -40,7 +40,7 @@ def sentences(result: FleetResult) -> Iterator[str]:
     if scenario.refreshers:
         clock_words = f", on a clock that is {number(scenario.token_clock)} times as fast"
         yield (
-            f"{counted(scenario.refreshers, 'device')} more hold tokens and refresh them"
+            f"{counted(scenario.refreshers, 'device')} stay with their tokens and refresh them"
             f"{clock_words if scenario.token_clock != 1 else ''}."
         )
     for fault in result.faults:
