@@ -8,6 +8,7 @@ from deviceflow.audit.outlet import Outlet, Sink
 from deviceflow.audit.security_event_sink import PUSH_TIMEOUT_S, SecurityEventSink, SignEvent
 from deviceflow.audit.security_event_token import TOLD_EVENTS
 from deviceflow.audit.stdout_sink import StdoutSink
+from deviceflow.audit.webhook_sink import WebhookSink
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock
 from deviceflow.ops.metrics.recorder import Recorder
@@ -73,10 +74,6 @@ def open_sinks(settings: Settings, clock: Clock, sign: SignEvent | None = None) 
     if "stdout" in audit.sinks:
         sinks.append(StdoutSink())
     if audit.webhook_url and audit.webhook_secret:
-        # Commands open sinks, too. Without a webhook they need no client of HTTP, which takes them
-        # a quarter of a second to import.
-        from deviceflow.audit.webhook_sink import WebhookSink  # noqa: PLC0415, as above
-
         sinks.append(WebhookSink(audit.webhook_url, audit.webhook_secret, clock))
     told = _security_event_sink(settings, sign) if sign else None
     return AuditSinks(sinks=tuple(sinks), file=file, security_events=told)

@@ -39,7 +39,7 @@ ALL = list(commands(main))
     [
         ("login", [b"store", b"oauth", b"pages", b"supervisor.server"]),
         ("reload", [b"store", b"oauth", b"pages", b"supervisor.server"]),
-        ("keys", [b"oauth", b"pages", b"supervisor.server", b"webhook", b"parts"]),
+        ("keys", [b"oauth", b"pages", b"supervisor.server", b"parts"]),
     ],
 )
 def test_a_command_does_not_wait_for_the_servers_modules(
