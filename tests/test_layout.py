@@ -155,6 +155,7 @@ BY_FEATURE = {
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
+    "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach
     "supervisor/premises.py": "process/test_restart.py",  # in processes
     "supervisor/server.py": "process/test_restart.py",  # in processes
     "supervisor/shared_memory.py": "process/test_change.py",  # by the pace that is kept
