@@ -297,7 +297,8 @@ def test_a_fault_under_a_small_fleet(folder: Path) -> None:
 
 def some_tokens(signature: str, jti: str = "a jti") -> Tokens:
     claims = json.dumps({"sub": "ada", "scope": SCOPE, "jti": jti}).encode()
-    return Tokens(f"head.{urlsafe_b64encode(claims).decode().rstrip('=')}.{signature}", "refresh")
+    payload = urlsafe_b64encode(claims).decode().rstrip("=")
+    return Tokens(f"head-{signature}.{payload}.{signature}", "refresh")
 
 
 def a_decided_grant(record: Record) -> LiveGrant:
