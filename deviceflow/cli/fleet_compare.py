@@ -17,7 +17,7 @@ from deviceflow.fleet.result import FleetResult, read_result
 def fleet_compare(results: tuple[Path, ...], html_file: Path | None) -> None:
     """Put the JSON results of `deviceflow fleet` side by side, with ratios to the first one."""
     if find_spec("rich") is None:
-        fail("`deviceflow fleet-compare` needs rich: pip install 'deviceflow[conform]'.")
+        fail("`deviceflow fleet-compare` needs rich: pip install 'deviceflow[fleet]'.")
     if len(results) == 1:
         raise click.UsageError("Give two results or more.")
     runs = _named(results)

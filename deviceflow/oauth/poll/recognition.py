@@ -21,6 +21,7 @@ inside another (request smuggling), so a doubt is always decided against the lan
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -63,6 +64,8 @@ _ONCE = frozenset(
     }
 )  # fmt: skip
 
+_REMEMBERED_LENGTH = 1024
+
 _GRANT_TYPES = frozenset(
     f"grant_type={DEVICE_CODE_GRANT}".replace(":", colon).encode() for colon in (":", "%3A", "%3a")
 )
@@ -95,6 +98,16 @@ def read_head(block: bytes) -> RequestHead | None:
 
     Return None for anything unusual, in particular for whatever changes where the request ends.
     """
+    # The devices of a kind send the same head, byte for byte. A long one is of a browser.
+    return _known_head(block) if len(block) <= _REMEMBERED_LENGTH else _read_head(block)
+
+
+@lru_cache(maxsize=1024)
+def _known_head(block: bytes) -> RequestHead | None:
+    return _read_head(block)
+
+
+def _read_head(block: bytes) -> RequestHead | None:
     line, *lines = block.split(b"\r\n")
     if len(lines) > MAX_LANE_HEADERS or _LINE.fullmatch(line) is None:
         return None
