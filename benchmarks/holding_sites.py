@@ -26,8 +26,9 @@ class Way(NamedTuple):
     tls: bool
 
 
+KEPT = Way("kept", keeps=True, tls=False)
 WAYS = (
-    Way("kept", keeps=True, tls=False),
+    KEPT,
     Way("reconnecting", keeps=False, tls=False),
     Way("kept, nginx with TLS", keeps=True, tls=True),
     Way("reconnecting, nginx with TLS", keeps=False, tls=True),

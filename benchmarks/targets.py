@@ -69,6 +69,10 @@ TARGETS = (
         "Approval to tokens at a held poll, p99, 10,000 held : bare publish to as many, p99",
         "push", "10000: p99 / bare publish, last consumer p99", 5, at_most=True,
     ),
+    Target(
+        "Approval to tokens, ordinary client of 5 s, p50, hold 10 s : hold 0",
+        "holding", "kept, hold 10: p50 / hold 0 p50", 0.2, at_most=True,
+    ),
 )  # fmt: skip
 
 
