@@ -46,11 +46,15 @@ class _Connection(asyncio.Protocol):
         """Give up the answer."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError())
+            return self._answer
 
     def poll(self, request: bytes) -> asyncio.Future[bytes]:
         """Send a poll, and return its future answer."""
         self._received = b""
         self._answer = asyncio.get_running_loop().create_future()
+        if self.transport.is_closing():
+            self._answer.set_exception(ConnectionResetError())
+            return self._answer
         self.transport.write(request)
         return self._answer
 
@@ -89,14 +93,14 @@ class OrdinaryFleet:
             while code not in self.granted_at:
                 await asyncio.sleep(delay)
                 delay = self._pause_s
-                if connection is None:
-                    connection = await self._connect()
                 try:
+                    connection = connection or await self._connect()
                     answer = await connection.poll(self._start + code.encode())
                     self._note(code, answer)
                 except OSError:
                     self.outcomes[LOST] += 1
-                    connection.transport.abort()
+                    if connection is not None:
+                        connection.transport.abort()
                     connection = None
                     continue
                 if not self._front.keeps:

@@ -202,9 +202,6 @@ def _is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-_LONGEST = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535")
-
-
 def _parse(entry: str) -> Address | None:
     """Read `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`, `fe80::1%eth0`."""
     return _read(entry) if len(entry) <= _REMEMBERED_LENGTH else _read_anew(entry)
@@ -212,12 +209,6 @@ def _parse(entry: str) -> Address | None:
 
 def _read_anew(entry: str) -> Address | None:
     text = entry.strip().partition("%")[0]
-    return _read(text) if len(text) <= _LONGEST else None
-
-
-@lru_cache(maxsize=4096)
-def _read(text: str) -> Address | None:
-    """Read an address as `_parse` does. Callers often ask several times about the same one."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
