@@ -46,7 +46,6 @@ class _Connection(asyncio.Protocol):
         """Give up the answer."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError())
-            return self._answer
 
     def poll(self, request: bytes) -> asyncio.Future[bytes]:
         """Send a poll, and return its future answer."""
