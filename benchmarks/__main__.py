@@ -35,6 +35,7 @@ from benchmarks import (
     tracing,
 )
 from benchmarks.faults.kinds import FAULTS
+from benchmarks.fleet.command import fleet_command
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -388,6 +389,9 @@ def _quick() -> list[Callable[[Run], object]]:
         lambda run: memory.run(run, QUICK_COUNTS),
         lambda run: coldstart.run(run, 1_000),
     ]
+
+
+main.add_command(fleet_command)
 
 
 if __name__ == "__main__":
