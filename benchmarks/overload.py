@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -65,14 +66,16 @@ class Overload(NamedTuple):
         return self.crowded_at_s + self.seconds
 
 
-def run(run: Run, plan: Overload) -> dict[str, FleetResult]:
+def run(run: Run, plan: Overload) -> None:
     """Let the fleet meet both servers, show a table, and draw `overload.svg`."""
-    results = {FIXED: _meet(run, plan, 0), FOLLOWS: _meet(run, plan, LONGEST_S)}
+    courses = {
+        FIXED: _meet(run, plan, 0).series,
+        FOLLOWS: _meet(run, plan, LONGEST_S).series,
+    }
     title = f"{plan.devices:,} devices, and {plan.neighbours} neighbours on the worker's core"
-    rows = [row(name, result.series, plan) for name, result in results.items()]
+    rows = [row(name, course, plan) for name, course in courses.items()]
     show(run.screen.console, title, HEAD, rows)
-    draw(run, results, plan, title)
-    return results
+    draw(run.results / "overload.svg", courses, plan, title)
 
 
 def _meet(run: Run, plan: Overload, longest_s: int) -> FleetResult:
@@ -122,11 +125,11 @@ def fleet_command(server: Competitor, plan: Overload, found: str) -> list[str]:
     return [sys.executable, "-m", "deviceflow", "fleet", *words]
 
 
-def row(name: str, series: Sequence[Second], plan: Overload) -> tuple[str, ...]:
+def row(name: str, course: Sequence[Second], plan: Overload) -> tuple[str, ...]:
     """Return the row of a table."""
-    calm = [each for each in series if plan.ramp_s + 2 <= each.at_s < plan.crowded_at_s - 1]
-    busy = [each for each in series if plan.crowded_at_s + SETTLED_S <= each.at_s]
-    errors = sum(sum(each.errors.values()) for each in series if each.at_s >= plan.crowded_at_s)
+    calm = [each for each in course if plan.ramp_s + 2 <= each.at_s < plan.crowded_at_s - 1]
+    busy = [each for each in course if plan.crowded_at_s + SETTLED_S <= each.at_s]
+    errors = sum(failed(each) for each in course if each.at_s >= plan.crowded_at_s)
     return (
         name,
         number(median(answered(each) for each in calm)),
@@ -143,21 +146,27 @@ def answered(second: Second) -> float:
     return sum(count for outcome, count in second.polls.items() if outcome is not PollOutcome.ERROR)
 
 
+def failed(second: Second) -> float:
+    """Return how many requests got none: they timed out, or found no connection."""
+    return sum(second.errors.values())
+
+
 def p99_ms(second: Second) -> float:
     """Return the 99th percentile of the polls, 0 without any."""
     return second.poll_p99_ms or 0.0
 
 
-def draw(run: Run, results: dict[str, FleetResult], plan: Overload, title: str) -> None:
-    """Draw latencies and polls over time."""
-    with drawing(run.results / "overload.svg", 1, 2, (9, 2.8)) as axes:
+def draw(path: Path, courses: dict[str, list[Second]], plan: Overload, title: str) -> None:
+    """Draw latencies, answers and failures over time."""
+    with drawing(path, 1, 3, (9, 2.6)) as axes:
         for axis, words, read in (
             (axes[0], "p99 of polls, ms", p99_ms),
             (axes[1], "polls answered in a second", answered),
+            (axes[2], "requests without an answer", failed),
         ):
-            for name, result in results.items():
-                times = [second.at_s for second in result.series]
-                values = [read(second) for second in result.series]
+            for name, course in courses.items():
+                times = [second.at_s for second in course]
+                values = [read(second) for second in course]
                 axis.plot(times, values, color=COLOURS[name], linewidth=1.2, label=name)
             axis.axvline(plan.crowded_at_s, color=INK, linewidth=0.8, linestyle=":")
             axis.set_title(words)
