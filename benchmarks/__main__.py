@@ -17,6 +17,7 @@ from benchmarks import (
     approvals,
     balancer,
     before,
+    capacity,
     coldstart,
     faults,
     flood,
@@ -35,6 +36,7 @@ from benchmarks import (
     tracing,
 )
 from benchmarks.faults.kinds import FAULTS
+from benchmarks.fleet.command import fleet_command
 from benchmarks.machine import cores
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -199,6 +201,21 @@ def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) ->
     """Kill the only worker while a fleet polls."""
     with open_run(rounds, seconds, results) as run:
         coldstart.run(run, devices)
+
+
+@main.command("capacity")
+@with_turns
+@click.option("--write-costs", is_flag=True, help="Make them the costs of this package, too.")
+@click.option("--write-docs", is_flag=True, help="Only rewrite the tables of docs/capacity.md.")
+def capacity_command(
+    rounds: int, seconds: int, results: Path, *, write_costs: bool, write_docs: bool
+) -> None:
+    """Measure what the capacity model needs, and hold the model against a small fleet."""
+    if not write_docs:
+        with open_run(rounds, seconds, results) as run:
+            capacity.run(run, writes_costs=write_costs)
+    if write_docs or write_costs:
+        capacity.write_page()
 
 
 @main.command("hosts")
@@ -402,6 +419,9 @@ def _quick() -> list[Callable[[Run], object]]:
         lambda run: memory.run(run, QUICK_COUNTS),
         lambda run: coldstart.run(run, 1_000),
     ]
+
+
+main.add_command(fleet_command)
 
 
 if __name__ == "__main__":

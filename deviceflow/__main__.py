@@ -7,6 +7,7 @@ from deviceflow.ops.version import version
 
 _COMMANDS = {
     "audit": "audit:audit",
+    "capacity": "capacity:capacity",
     "check": "check:check",
     "clients": "clients:clients",
     "config": "config:config",

@@ -7,10 +7,9 @@ from aiohttp import web
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
 from deviceflow.admin.tokens import AdminTokens
-from deviceflow.audit.request_context import noting_requests
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
-from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
+from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server, noting_requests
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.poll.verdict import is_answer_of_lane

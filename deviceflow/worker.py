@@ -32,7 +32,7 @@ from deviceflow.ops.status_board import Phase, StatusBoard, StatusCell
 from deviceflow.orders import Order, Report, WorkerLine, listening
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
-from deviceflow.start import connect
+from deviceflow.store.opening import connect
 
 ACCEPT_BACKLOG = 4096
 RESERVED_DESCRIPTORS = 256

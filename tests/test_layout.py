@@ -34,6 +34,10 @@ BY_FEATURE = {
     "admin/routes.py": "admin/api/test_document.py",  # wires; each route is in the document
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
+    "capacity/fleet.py": "capacity/test_plan.py",  # by what it refuses, and cli/test_capacity.py
+    "capacity/hosts.py": "capacity/test_plan.py",  # by the hosts of a plan
+    "capacity/parts.py": "capacity/test_plan.py",  # by the totals of a plan
+    "capacity/store.py": "capacity/test_plan.py",  # by the store of a plan
     "cli/control.py": "process/test_change.py",  # with a server to speak to
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
@@ -151,6 +155,7 @@ BY_FEATURE = {
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
+    "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach
     "supervisor/premises.py": "process/test_restart.py",  # in processes
     "supervisor/server.py": "process/test_restart.py",  # in processes
     "supervisor/shared_memory.py": "process/test_change.py",  # by the pace that is kept

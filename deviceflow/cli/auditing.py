@@ -13,8 +13,8 @@ from deviceflow.config import Settings
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import Signer
-from deviceflow.start import open_installation
 from deviceflow.store.connection import Connection
+from deviceflow.store.opening import open_installation
 
 
 async def record_command(settings: Settings, event: SecurityEvent, **facts: Unpack[Facts]) -> None:

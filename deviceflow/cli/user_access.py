@@ -7,7 +7,6 @@ from typing import Self, Unpack
 from deviceflow.audit.events import Facts, SecurityEvent
 from deviceflow.cli.auditing import record_ended_access
 from deviceflow.config import Settings
-from deviceflow.start import open_installation
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
@@ -15,6 +14,7 @@ from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.opening import open_installation
 from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots

@@ -58,9 +58,10 @@ def check_files(needs: Needs, processes: int, limit: int) -> None:
     if needed <= limit:
         return
     enough = processes_for(needs, limit)
+    where = f"each of {processes} processes" if processes > 1 else "one process"
     raise LimitError(
-        f"{needed:,} open files are needed in each of {processes} processes, and {limit:,} are "
-        f"allowed. Run `ulimit -Hn {needed}` as root before, or give --processes {enough}."
+        f"{needed:,} open files are needed in {where}, and {limit:,} are allowed. Run "
+        f"`ulimit -Hn {needed}` as root before, or use {enough} processes (--processes)."
     )
 
 

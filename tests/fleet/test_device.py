@@ -193,6 +193,17 @@ def test_a_decision_has_to_be_known_to_the_next_poll(people: Any) -> None:  # no
     assert stand.wrong() == {WrongKind.DECISION_UNKNOWN: 1}
 
 
+def test_a_decision_may_be_known_later_where_faults_are_brought_about() -> None:
+    stand = Stand(people=APPROVING, known_within_s=30.0)
+    stand.server.instead = lambda form: (
+        error("authorization_pending") if "device_code" in form else ...
+    )
+    stand.run_until(36)
+    assert stand.wrong() == {}
+    stand.run_until(50)
+    assert stand.wrong() == {WrongKind.DECISION_UNKNOWN: 1}
+
+
 @pytest.mark.parametrize(
     ("people", "reply", "kind"),
     [
