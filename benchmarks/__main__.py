@@ -33,7 +33,7 @@ from benchmarks import (
 )
 from benchmarks.faults.kinds import FAULTS
 from benchmarks.machine import cores
-from benchmarks.peers import roster
+from benchmarks.peers import page, roster
 from benchmarks.peers import run as peers
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
@@ -309,6 +309,7 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
     help="Pending grants of each server.",
 )
 @click.option("--get", is_flag=True, help="Only get what the peers need.")
+@click.option("--write-docs", is_flag=True, help="Only rewrite docs/peers.md from the JSON.")
 def peers_command(
     rounds: int,
     seconds: int,
@@ -318,6 +319,7 @@ def peers_command(
     pending: int,
     *,
     get: bool,
+    write_docs: bool,
 ) -> None:
     """Measure other makers' servers beside this one: all, or those with these NAMEs.
 
@@ -326,10 +328,12 @@ def peers_command(
     folder = programs or roster.programs_folder()
     with open_run(rounds, seconds, results) as run:
         chosen = roster.choose(names)
-        if get:
+        if write_docs:
+            page.write_docs(results, roster.PEERS.values())
+        elif get:
             roster.get_all(chosen, folder, run.screen.console)
-            return
-        peers.run(run, chosen, folder, pending)
+        else:
+            peers.run(run, chosen, folder, pending)
 
 
 @main.command("report")

@@ -42,6 +42,10 @@ class Store:
         """The process id."""
         return int(self.client.info("server")["process_id"])
 
+    def written(self) -> int:
+        """Return the size of the append-only file in bytes, or 0 without one."""
+        return int(self.client.info("persistence").get("aof_current_size", 0))
+
     def used_memory(self) -> int:
         """Return the bytes that Valkey has allocated."""
         return int(self.client.info("memory")["used_memory"])

@@ -107,7 +107,8 @@ def words(fired: LoadResult) -> str:
         "others": fired.other,
     }
     total = max(1, fired.requests)
-    return ", ".join(f"{count / total:.0%} {kind}" for kind, count in kinds.items() if count)
+    found = [f"{count / total:.0%} {kind}" for kind, count in kinds.items() if count]
+    return ", ".join(found) or "no answer in time"
 
 
 def probe(service: Service, code: str) -> list[str]:

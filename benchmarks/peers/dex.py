@@ -1,6 +1,6 @@
 """Dex, on PostgreSQL and on SQLite. No registry has it: the program has to be there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,16 +52,18 @@ def _serve(site: Site, name: str, *, on_postgres: bool) -> Iterator[Service]:
     port = free_port()
     with ExitStack() as stack:
         pids: tuple[int, ...] = ()
+        written: Callable[[], int] | None = None
         storage = SQLITE.substitute(file=site.folder / "dex.db")
         if on_postgres:
             database = stack.enter_context(postgres(site))
-            pids = (database.pid,)
+            pids, written = (database.pid,), database.written
             storage = POSTGRESQL.substitute(port=database.port, user=USER)
         config = site.folder / "dex.yaml"
         config.write_text(CONFIG.substitute(port=port, storage=storage))
         server = Competitor(name, port, (), store_pids=pids)
         command: list[str | Path] = [tool("dex"), "serve", config]
-        yield stack.enter_context(launched(server, ENDPOINTS, command, site))
+        service = stack.enter_context(launched(server, ENDPOINTS, command, site))
+        yield service._replace(written=written)
 
 
 def _nothing(_: Path) -> None:

@@ -24,7 +24,10 @@ PEER = Peer(
         "authorization server, with Django's own models and administration pages."
     ),
     store="PostgreSQL, default durability",
-    per_poll="Reads the client and the device grant through Django's models. It judges no pace.",
+    per_poll=(
+        "Reads the row of the device grant. It writes nothing: its source has slow_down as open "
+        "work."
+    ),
     settings=(
         f"Django 5.2.19, oauthlib 3.3.1, gunicorn 27.0.1 with one process and {THREADS} threads, "
         "connections to the database kept (CONN_MAX_AGE)"

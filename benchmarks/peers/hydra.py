@@ -37,7 +37,7 @@ CLIENT = {
 CONFIG = Template("""\
 dsn: $dsn
 log:
-  level: error
+  level: fatal
 serve:
   public:
     host: 127.0.0.1
@@ -78,7 +78,7 @@ def _serve(site: Site) -> Iterator[Service]:
             if is_new:
                 _register(service)
                 (site.folder / "migrated").touch()
-            yield service
+            yield service._replace(written=database.written)
 
 
 def _register(service: Service) -> None:
@@ -113,7 +113,10 @@ PEER = Peer(
     ),
     store="PostgreSQL, default durability",
     per_poll="Reads the client and the device code's session. It does not judge the pace.",
-    settings="`serve all --dev` (plain HTTP), log level error, because it logs each refused poll",
+    settings=(
+        "`serve all --dev` (plain HTTP), log level fatal, because it logs each refused poll as "
+        "an error"
+    ),
     tools=("hydra", *TOOLS),
     ready=lambda _: True,
     get=_nothing,

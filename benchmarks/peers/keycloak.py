@@ -65,7 +65,7 @@ def _serve(site: Site) -> Iterator[Service]:
         ]
         server = Competitor(NAME, port, (), store_pids=(database.pid,))
         with launched(server, ENDPOINTS, command, site, HEAP) as service:
-            yield service
+            yield service._replace(written=database.written)
 
 
 def _options(database: Database) -> list[str]:

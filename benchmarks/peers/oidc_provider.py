@@ -42,7 +42,7 @@ def _serve(site: Site) -> Iterator[Service]:
         command: list[str | Path] = [_node(site.programs), script, str(port), socket, keys]
         server = Competitor(NAME, port, (), store_pids=(opened.pid,))
         with launched(server, ENDPOINTS, command, site, {"NODE_ENV": "production"}) as service:
-            yield service
+            yield service._replace(written=opened.written)
 
 
 PEER = Peer(

@@ -8,7 +8,9 @@ from rich.console import Console
 from benchmarks import targets
 from benchmarks.measure import Spread, spread
 from benchmarks.peers.peer import Peer
-from benchmarks.results import Result, Section
+from benchmarks.processes import BenchmarkError
+from benchmarks.report import machine_words, put_block
+from benchmarks.results import Result, Section, read
 from benchmarks.tables import Row, markdown, number, show, span
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "peers.md"
@@ -27,6 +29,8 @@ STANDING_HEAD = (
     "pending",
     "memory then, MiB",
     "its store then, MiB",
+    "bytes written per start",
+    "per poll",
 )
 SEEN_HEAD = ("server", "polls, sampled", "one grant, four polls at once", "after a restart")
 
@@ -101,6 +105,8 @@ def standing(result: Result) -> tuple[Row, list[Row]]:
         "pending grants",
         "memory with pending grants, MiB",
         "memory of its store with pending grants, MiB",
+        "bytes its store writes per start",
+        "bytes its store writes per poll",
     )
     names = [OURS, *measured(result)]
     return STANDING_HEAD, [(name, *(cell(name, what) for what in wanted)) for name in names]
@@ -126,9 +132,28 @@ def show_all(console: Console, result: Result) -> None:
     show(console, "Targets", targets.HEAD, targets.rows({"peers": result}))
 
 
+def write_docs(folder: Path, peers: Iterable[Peer], docs: Path = DOCS) -> None:
+    """Write the figures of `folder` and what `peers` are into `docs`. May raise BenchmarkError."""
+    result = read("peers", folder)
+    if result is None:
+        raise BenchmarkError("there are no results yet: run `python -m benchmarks peers`")
+    put_block(f"{block(result)}\n\n{described(peers)}", docs)
+
+
+def described(peers: Iterable[Peer]) -> str:
+    """Say of each peer what it is, and how it was set up."""
+    parts = ["## The servers"]
+    for peer in peers:
+        parts.append(f"**{peer.title}**, version {peer.version}, {peer.licence}. {peer.made_for}")
+        parts.append(
+            f"- Store: {peer.store}.\n- A poll: {peer.per_poll}\n- Settings: {peer.settings}."
+        )
+    return "\n\n".join(parts)
+
+
 def block(result: Result) -> str:
     """Return the figures as Markdown."""
-    parts = [markdown(targets.HEAD, targets.rows({"peers": result}))]
+    parts = [machine_words(result), markdown(targets.HEAD, targets.rows({"peers": result}))]
     for kind, title in SHORT_HEADS.items():
         parts += [f"### {title}", markdown(*table(result, kind))]
     parts += ["### Start and memory", markdown(*standing(result))]

@@ -65,12 +65,14 @@ class Service(NamedTuple):
     """A peer that runs, or is about to.
 
     `log`: its file, for a message when it does not start. `started`: by time.monotonic.
+    `written`: reads how many bytes its store has written to its log until now.
     """
 
     server: Competitor
     endpoints: Endpoints
     log: Path
     started: float
+    written: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class Database(NamedTuple):
     port: int
     pid: int
 
+    def written(self) -> int:
+        """Return how many bytes of write-ahead log there are until now."""
+        return int(query(self, "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
     @property
     def url(self) -> str:
         """The address, as libpq and most drivers read it."""

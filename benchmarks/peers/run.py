@@ -51,12 +51,16 @@ OUR_ENDPOINTS = Endpoints(
 
 
 class Standing(NamedTuple):
-    """What is seen of one server outside of the turns. Times in s, memory in bytes."""
+    """What is seen of one server outside of the turns. Times in s, memory in bytes.
+
+    `per_start`: bytes that the store writes for a grant, or None if it is not known.
+    """
 
     first_s: float
     empty: int
     full: int
     store_full: int
+    per_start: float | None
     codes: Codes
 
 
@@ -96,7 +100,7 @@ class Peers:
         self.seen[f"{OURS}: one grant polled at once"] = in_short(
             probe(self._ours.service, standing.codes.sample)
         )
-        self.seen[f"{OURS}: polls"] = words(self._ours.sample(self._load, SAMPLE_S))
+        self._sample(OURS, self._ours)
 
     @contextmanager
     def _start(self, peer: Peer, site: Site) -> Iterator[tuple[Service, float]]:
@@ -113,11 +117,13 @@ class Peers:
             f"{name}: memory with pending grants, MiB": standing.full / MIB,
             f"{name}: memory of its store with pending grants, MiB": standing.store_full / MIB,
         }
+        if standing.per_start is not None:
+            self.figures[f"{name}: bytes its store writes per start"] = standing.per_start
 
     def _turns(self, peer: Peer, service: Service, codes: Codes) -> None:
         polls, seconds = Polls(service, codes), self._run.turns.seconds
         self._load.fire(service.server.port, polls.shots(0, close=False)(0), peer.warm_up_s)
-        self.seen[f"{peer.name}: polls"] = words(polls.sample(self._load, SAMPLE_S))
+        self._sample(peer.name, polls)
         sides = ((OURS, self._ours), (peer.name, polls))
         for key, close in ((KEPT, False), (NEW, True)):
             self._take(
@@ -129,6 +135,16 @@ class Peers:
                 ],
             )
         self._take(peer, STARTS, [_starts(name, side.service) for name, side in sides])
+
+    def _sample(self, name: str, polls: Polls) -> None:
+        """See how polls are answered, and what the store writes for them."""
+        written = polls.service.written
+        before = written() if written else 0
+        fired = polls.sample(self._load, SAMPLE_S)
+        self.seen[f"{name}: polls"] = words(fired)
+        if written and fired.requests:
+            per_poll = (written() - before) / fired.requests
+            self.figures[f"{name}: bytes its store writes per poll"] = per_poll
 
     def _take(self, peer: Peer, key: str, entries: Sequence[Entry]) -> None:
         title, unit = TITLES[key]
@@ -153,13 +169,17 @@ def stand(run: Run, service: Service, first_s: float, folder: Path, pending: int
     pids, store_pids = service.server.pids, service.server.store_pids
     empty = sum(map(memory_bytes, pids))
     title = f"{service.server.name}: {pending:,} grants"
+    written = service.written or (lambda: 0)
+    before = written()
     with run.screen.steps(title, pending) as steps, here_on(run.cores.generator):
         codes = asyncio.run(start_many(service, pending, steps.done))
+    per_start = (written() - before) / len(codes)
     return Standing(
         first_s,
         empty,
         sum(map(memory_bytes, pids)),
         sum(map(memory_bytes, store_pids)),
+        per_start if service.written else None,
         write_codes(codes, folder / "codes"),
     )
 
@@ -214,7 +234,7 @@ def _open(run: Run, stack: ExitStack, programs: Path, pending: int) -> Peers:
     started = time.monotonic()
     server = stack.enter_context(deviceflow(place, opened.url, name=OURS))
     server = server._replace(store_pids=(opened.pid,))
-    service = Service(server, OUR_ENDPOINTS, folder / f"{server.port}.log", started)
+    service = Service(server, OUR_ENDPOINTS, folder / f"{server.port}.log", started, opened.written)
     standing = stand(run, service, wait_for_answer(service), folder, pending)
     with run.screen.steps(f"sealing {OUR_PENDING:,} device codes", OUR_PENDING) as steps:
         sealed = seal(opened.installation().codes, OUR_PENDING, done=steps.done)

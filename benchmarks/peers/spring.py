@@ -46,7 +46,7 @@ def _serve(site: Site) -> Iterator[Service]:
         ]
         server = Competitor(NAME, port, (), store_pids=(database.pid,))
         with launched(server, ENDPOINTS, command, site) as service:
-            yield service
+            yield service._replace(written=database.written)
 
 
 PEER = Peer(

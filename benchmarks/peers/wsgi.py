@@ -55,7 +55,7 @@ class Application(NamedTuple):
             ]
             server = Competitor(self.name, port, (), store_pids=(database.pid,))
             with launched(server, self.endpoints, command, site, environment) as service:
-                yield service
+                yield service._replace(written=database.written)
 
     def _venv(self, programs: Path) -> Path:
         return programs / self.name / "venv"
