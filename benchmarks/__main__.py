@@ -17,13 +17,16 @@ from benchmarks import (
     approvals,
     balancer,
     before,
+    capacity,
     coldstart,
     faults,
     flood,
     hosts,
     issue,
     memory,
+    paths,
     polling,
+    powercut,
     push,
     replacing,
     report,
@@ -32,6 +35,7 @@ from benchmarks import (
     tracing,
 )
 from benchmarks.faults.kinds import FAULTS
+from benchmarks.fleet.command import fleet_command
 from benchmarks.machine import cores
 from benchmarks.peers import page, roster
 from benchmarks.peers import run as peers
@@ -40,6 +44,7 @@ from benchmarks.progress import Screen
 from benchmarks.results import FOLDER
 from benchmarks.rounds import Turns
 from benchmarks.run import Run
+from benchmarks.simulation.power_cut import Habits
 from benchmarks.tables import show
 from deviceflow.config import GrantLimits
 
@@ -164,6 +169,15 @@ def approvals_command(rounds: int, seconds: int, results: Path) -> None:
         approvals.run(run)
 
 
+@main.command("paths")
+@with_turns
+@click.option("--grants", default=paths.GRANTS, show_default=True, type=click.IntRange(10, 10_000))
+def paths_command(rounds: int, seconds: int, results: Path, grants: int) -> None:
+    """Measure what each kind of request costs. A turn has GRANTS of each (not --seconds)."""
+    with open_run(rounds, seconds, results) as run:
+        paths.run(run, grants)
+
+
 @main.command("memory")
 @with_turns
 @click.option(
@@ -188,6 +202,21 @@ def coldstart_command(rounds: int, seconds: int, results: Path, devices: int) ->
     """Kill the only worker while a fleet polls."""
     with open_run(rounds, seconds, results) as run:
         coldstart.run(run, devices)
+
+
+@main.command("capacity")
+@with_turns
+@click.option("--write-costs", is_flag=True, help="Make them the costs of this package, too.")
+@click.option("--write-docs", is_flag=True, help="Only rewrite the tables of docs/capacity.md.")
+def capacity_command(
+    rounds: int, seconds: int, results: Path, *, write_costs: bool, write_docs: bool
+) -> None:
+    """Measure what the capacity model needs, and hold the model against a small fleet."""
+    if not write_docs:
+        with open_run(rounds, seconds, results) as run:
+            capacity.run(run, writes_costs=write_costs)
+    if write_docs or write_costs:
+        capacity.write_page()
 
 
 @main.command("hosts")
@@ -336,6 +365,38 @@ def peers_command(
             peers.run(run, chosen, folder, pending)
 
 
+@main.command("powercut")
+@with_results
+@click.option(
+    "--devices",
+    default=powercut.DEVICES,
+    show_default=True,
+    type=click.IntRange(100, 10_000_000),
+    help="Devices that come back.",
+)
+@click.option(
+    "--cores",
+    default=powercut.CORES,
+    show_default=True,
+    type=click.FloatRange(0.01, 1_000),
+    help="Cores of the workers, all together.",
+)
+@click.option(
+    "--back-s",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1, 3_600),
+    help="The time in which all devices come back, in s.",
+)
+@click.option("--seconds", default=powercut.SECONDS, show_default=True, type=click.IntRange(10))
+def powercut_command(results: Path, devices: int, cores: float, back_s: int, seconds: int) -> None:
+    """Simulate a fleet after a power cut, with a fixed interval and one that follows the load."""
+    habits = Habits(back_within_s=float(back_s))
+    powercut.run(
+        screen_console(), results, devices=devices, cores=cores, habits=habits, seconds=seconds
+    )
+
+
 @main.command("report")
 @with_turns
 @click.option("--quick", is_flag=True, help="A few minutes: fewer and shorter turns.")
@@ -373,6 +434,9 @@ def _quick() -> list[Callable[[Run], object]]:
         lambda run: memory.run(run, QUICK_COUNTS),
         lambda run: coldstart.run(run, 1_000),
     ]
+
+
+main.add_command(fleet_command)
 
 
 if __name__ == "__main__":

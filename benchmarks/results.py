@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.machine import Machine
 from benchmarks.measure import Spread, ratios, spread
+from deviceflow.fleet.result import Machine
 
 FOLDER = Path(__file__).parent / "results"
 

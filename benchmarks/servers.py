@@ -119,7 +119,7 @@ def deviceflow(
         )
         # Another checkout may not know limits, and a benchmark is a flood from one address.
         + (limits if source is None else "")
-        + (_api(place.folder) if has_api else "")
+        + (admin_api(place.folder) if has_api else "")
         + more
     )
     command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
@@ -129,7 +129,7 @@ def deviceflow(
         yield Competitor(name, port, (pid,), admin_port)
 
 
-def _api(folder: Path) -> str:
+def admin_api(folder: Path) -> str:
     """Write the token's file, and return the settings that turn the API on."""
     path = folder / "admin-tokens"
     path.write_text(ADMIN_TOKEN)

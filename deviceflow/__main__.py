@@ -7,6 +7,7 @@ from deviceflow.ops.version import version
 
 _COMMANDS = {
     "audit": "audit:audit",
+    "capacity": "capacity:capacity",
     "check": "check:check",
     "clients": "clients:clients",
     "config": "config:config",
@@ -14,6 +15,8 @@ _COMMANDS = {
     "conform-compare": "conform_compare:conform_compare",
     "demo": "demo:demo",
     "export": "transfer:export",
+    "fleet": "fleet:load_test",
+    "fleet-compare": "fleet_compare:fleet_compare",
     "import": "transfer:import_",
     "issuer": "issuer:issuer",
     "keys": "keys:keys",

@@ -7,10 +7,9 @@ from aiohttp import web
 from deviceflow.admin.fleet_watch import FleetWatch
 from deviceflow.admin.routes import MAX_BODY_BYTES, AdminParts, add_admin
 from deviceflow.admin.tokens import AdminTokens
-from deviceflow.audit.request_context import noting_requests
 from deviceflow.config import Settings
 from deviceflow.core.clock import Clock, SteadyClock
-from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server
+from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server, noting_requests
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.poll.verdict import is_answer_of_lane
@@ -24,7 +23,7 @@ from deviceflow.ops.status_board import StatusBoard
 from deviceflow.pages.account.notice_sending import sending_notices
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.demo import Demo
-from deviceflow.pages.languages import answer_in_language
+from deviceflow.pages.languages import answering_in_language
 from deviceflow.pages.render import setup
 from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts, Secrets, open_parts
@@ -83,7 +82,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
         middlewares=[
             request_ids(parts.callers.is_by_proxy, is_answer_of_lane),
             noting_requests(parts.callers),
-            answer_in_language,
+            answering_in_language(MACHINE_PATHS),
             answer_errors,
             cross_origin.middleware(),
         ],

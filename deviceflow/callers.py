@@ -70,7 +70,7 @@ class Callers:
 
     def is_by_proxy(self, request: web.Request) -> bool:
         """Return whether a trusted proxy sends `request`, so that its headers may be believed."""
-        return is_trusted(request.remote or "", self._proxies)
+        return bool(self._proxies) and is_trusted(request.remote or "", self._proxies)
 
     def _warn(self, request: web.Request) -> None:
         now = self._clock()

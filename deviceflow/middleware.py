@@ -1,11 +1,14 @@
 """The common part of all answers: uncaught errors, and the Server header."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from deviceflow.audit.request_context import request_from
+from deviceflow.callers import Callers
 from deviceflow.oauth.answers import SERVER, exception_response
 from deviceflow.oauth.cors import Cors
 from deviceflow.oauth.poll.oversize import AnswerOversize, OversizeHead, answer_machine
@@ -21,6 +24,17 @@ RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 async def name_server(_: web.Request, response: web.StreamResponse) -> None:
     """Set the Server header, without a version."""
     response.headers["Server"] = SERVER
+
+
+def noting_requests(callers: Callers) -> Middleware:
+    """Return the middleware that notes the request that runs, for the audit."""
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with request_from(partial(callers.address, request)):
+            return await handler(request)
+
+    return note
 
 
 @web.middleware

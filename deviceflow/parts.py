@@ -14,15 +14,18 @@ from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock, SteadyClock
+from deviceflow.core.load_interval import IntervalBounds
 from deviceflow.core.pace import PaceTable
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import SigningKey
 from deviceflow.notices.outbox import Outboxes
+from deviceflow.ops.busy import busy_s
 from deviceflow.ops.health import REACHABLE
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
 from deviceflow.places import Places, open_places
+from deviceflow.policy.interval_control import IntervalControl
 from deviceflow.reload import Reload, open_signing_keys
 from deviceflow.signing import Signer
 from deviceflow.store.access_tokens import AccessTokens
@@ -110,6 +113,7 @@ class Parts:
     places: Places
     resources: Resources
     pace: PaceTable
+    intervals: IntervalControl
     recorder: Recorder
     audit: Audit
     pushes: PushWatch
@@ -142,7 +146,8 @@ class Parts:
         # Read clients and keys as they are now, before the first request is answered: a worker
         # that replaces another one received those of the server's start.
         await self.feed.look_first()
-        running = [asyncio.create_task(self.feed.run()), asyncio.create_task(self.load.run())]
+        runs = (self.feed.run(), self.load.run(), self.intervals.run())
+        running = [asyncio.create_task(each) for each in runs]
         yield
         await end(*running)
         self.users.close()
@@ -200,6 +205,7 @@ def open_parts(
         installation=installation,
         clock=clock,
     )
+    pace = PaceTable(pace_memory, settings.device.max_interval_s)
     load = StoreLoad(
         connection=connection, full_at=settings.limits.store_memory_percent / 100, steady=steady
     )
@@ -262,7 +268,14 @@ def open_parts(
         ),
         places=open_places(settings.pages.geoip_file),
         resources=Resources(settings.issuer_url, settings.resources),
-        pace=PaceTable(pace_memory, settings.device.max_interval_s),
+        pace=pace,
+        intervals=IntervalControl(
+            bounds=IntervalBounds(settings.device.interval_s, settings.device.longest_for_load_s),
+            pace=pace,
+            recorder=recorder,
+            busy=busy_s,
+            steady=steady,
+        ),
         recorder=recorder,
         audit=Audit(recorder=recorder, clock=clock, steady=steady),
         pushes=pushes,

@@ -98,8 +98,11 @@ def _place(record: object, language: str) -> Place | None:
 
 
 def _name(entry: dict[str, Any], language: str) -> str:
+    """Return the name in `language`, in a variety of it ("pt-BR" for "pt"), or in English."""
     names = _fields(entry.get("names"))
-    name = names.get(language) or names.get("en")
+    primary = language.partition("-")[0]
+    varieties = (name for tag, name in names.items() if tag.partition("-")[0] == primary)
+    name = names.get(language) or next(varieties, None) or names.get("en")
     return name if isinstance(name, str) else ""
 
 

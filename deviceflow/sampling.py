@@ -47,6 +47,7 @@ def sampler(parts: Parts, polls: Polling, connections: Connections) -> Sampler:
     def on_tick() -> None:
         parts.pushes.give_up_lost()
         connections.count_closed(parts.recorder)
+        parts.intervals.count_slowed()
 
     return Sampler(
         recorder=parts.recorder,
@@ -58,6 +59,7 @@ def sampler(parts: Parts, polls: Polling, connections: Connections) -> Sampler:
             (table.CONNECTIONS, connections.__len__),
             (table.CONNECTIONS_LIMIT, connections.limit),
             (table.SIGN_INS_WAITING, lambda: parts.users.hashing.waiting),
+            (table.LOAD_INTERVAL, lambda: parts.intervals.now.seconds),
             (table.STORE_IN_USE, lambda: watch.in_flight if watch else 0),
             (table.STORE_POOL, lambda: parts.settings.redis.max_connections),
             (table.STORE_REACHABLE, lambda: bool(feed.reachable)),

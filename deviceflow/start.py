@@ -12,27 +12,13 @@ from deviceflow.parts import Secrets
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
 from deviceflow.store.clients import StoredClients
-from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope
-from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
+from deviceflow.store.opening import connect
 from deviceflow.store.owner import note_issuer
 from deviceflow.store.survey import survey
 
 log = structlog.get_logger()
-
-
-def connect(settings: Settings, redis_url: str) -> Connection:
-    """Open a connection to the store, with the configured durability."""
-    redis = settings.redis
-    replicas = redis.replicas if redis.durability == "replicated" else 0
-    durability = Durability(replicas, redis.replica_timeout_ms)
-    return Connection.open(redis_url, durability, redis.max_connections)
-
-
-async def open_installation(settings: Settings, connection: Connection) -> Installation:
-    """Read the secrets for a command, or make them. May raise StoreUnavailable."""
-    return await Installation.open(connection, open_envelope(settings.keys))
 
 
 async def prepare(settings: Settings, redis_url: str, envelope: Envelope = NO_ENVELOPE) -> Secrets:

@@ -1,6 +1,6 @@
-"""A program of the operator's that gets signed POSTs. The rooms decide what a status means."""
+"""A program of the operator's that gets POSTs. The rooms decide what a status means."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -9,6 +9,9 @@ import aiohttp
 from deviceflow.core.clock import Clock
 from deviceflow.core.webhook_signature import signature_headers
 
+ProofHeaders = Callable[[bytes], Mapping[str, str]]
+"""Returns the headers by which the receiver of a body knows that this server sent it."""
+
 
 class WebhookSilent(Exception):  # noqa: N818, it states a condition, not a mistake
     """A webhook gave no answer. The text says why, and has neither the address nor a secret."""
@@ -16,11 +19,10 @@ class WebhookSilent(Exception):  # noqa: N818, it states a condition, not a mist
 
 @dataclass(kw_only=True)
 class Webhook:
-    """Posts to `url`, signed with `secret`. Open it before. A post takes at most `timeout_s`."""
+    """Posts to `url` with the headers of `proof`. Open it first. A post takes up to `timeout_s`."""
 
     url: str
-    secret: str
-    clock: Clock
+    proof: ProofHeaders
     timeout_s: float
 
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
@@ -36,10 +38,7 @@ class Webhook:
         """Post `body`, and return the status of the answer. May raise WebhookSilent."""
         if self._session is None:
             raise WebhookSilent("the webhook is not open")
-        headers = {
-            "Content-Type": content_type,
-            **signature_headers(self.secret, int(self.clock()), body),
-        }
+        headers = {"Content-Type": content_type, **self.proof(body)}
         try:
             # A redirect could lead the body to another receiver.
             async with self._session.post(
@@ -48,3 +47,14 @@ class Webhook:
                 return response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise WebhookSilent(type(error).__name__) from error
+
+
+def signature(secret: str, clock: Clock) -> ProofHeaders:
+    """Prove by a signature with a shared secret (`core/webhook_signature.py`)."""
+    return lambda body: signature_headers(secret, int(clock()), body)
+
+
+def bearer(token: str | None) -> ProofHeaders:
+    """Prove by a bearer token (RFC 6750). Without one, the receiver goes by the body alone."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return lambda _: headers

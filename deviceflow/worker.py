@@ -32,7 +32,7 @@ from deviceflow.ops.status_board import Phase, StatusBoard, StatusCell
 from deviceflow.orders import Order, Report, WorkerLine, listening
 from deviceflow.pages.demo import Demo
 from deviceflow.parts import Secrets
-from deviceflow.start import connect
+from deviceflow.store.opening import connect
 
 ACCEPT_BACKLOG = 4096
 RESERVED_DESCRIPTORS = 256
@@ -185,7 +185,7 @@ async def tracing(settings: Settings) -> AsyncIterator[None]:
 async def auditing(apps: Apps) -> AsyncIterator[None]:
     """Send what is recorded to the sinks of the settings meanwhile."""
     parts = apps.parts
-    sinks = open_sinks(parts.settings, parts.clock)
+    sinks = open_sinks(parts.settings, parts.clock, parts.signer.sign)
     async with parts.audit.open(sinks.outlets(parts.recorder), sinks.last_place()):
         yield
 

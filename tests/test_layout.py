@@ -15,6 +15,7 @@ STILL = {
     "core/clock.py",  # a type
     "device/errors.py",  # exceptions
     "device/events.py",  # records
+    "fleet/report/style.py",  # a style sheet
     "notices/notice.py",  # a record and an exception
     "store/errors.py",  # exceptions
     "supervisor/errors.py",  # an exception
@@ -33,6 +34,10 @@ BY_FEATURE = {
     "admin/routes.py": "admin/api/test_document.py",  # wires; each route is in the document
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
+    "capacity/fleet.py": "capacity/test_plan.py",  # by what it refuses, and cli/test_capacity.py
+    "capacity/hosts.py": "capacity/test_plan.py",  # by the hosts of a plan
+    "capacity/parts.py": "capacity/test_plan.py",  # by the totals of a plan
+    "capacity/store.py": "capacity/test_plan.py",  # by the store of a plan
     "cli/control.py": "process/test_change.py",  # with a server to speak to
     "cli/reload.py": "process/test_change.py",  # with a server to speak to
     "cli/upgrade.py": "process/test_change.py",  # with a server to speak to
@@ -41,6 +46,7 @@ BY_FEATURE = {
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
+    "cli/recipes.py": "cli/test_conform.py",  # by the recipes that come along
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect
     "conformance/checks/binding.py": "conformance/test_checks.py",
@@ -73,6 +79,26 @@ BY_FEATURE = {
     "device/lettering.py": "device/test_screen.py",  # a part of the screen
     "device/qr.py": "device/test_screen.py",  # a part of the screen
     "device/summary.py": "device/test_screen.py",  # a part of the screen
+    "cli/fleet_compare.py": "fleet/report/test_comparison.py",
+    "fleet/report/explanations.py": "fleet/report/test_page.py",
+    "fleet/report/html.py": "fleet/report/test_page.py",
+    "fleet/report/panels.py": "fleet/report/test_page.py",
+    "fleet/report/story.py": "fleet/report/test_page.py",
+    "fleet/measures.py": "fleet/test_objectives.py",  # by what is wanted of them
+    "fleet/loop.py": "fleet/test_run.py",  # by the runs on it
+    "fleet/machine.py": "fleet/test_run.py",  # by the results that have it
+    "fleet/plan.py": "fleet/test_run.py",
+    "fleet/polling.py": "fleet/test_device.py",  # by what a device does
+    "fleet/process.py": "fleet/test_run.py",  # by a run in several
+    "fleet/record.py": "fleet/test_run.py",  # by the results of runs
+    "fleet/refreshing.py": "fleet/test_device.py",  # by what a device does
+    "fleet/requests.py": "fleet/test_device.py",  # by what a device sends
+    "fleet/share.py": "fleet/test_run.py",
+    "fleet/starting.py": "fleet/test_device.py",  # by what a device does
+    "fleet/tally.py": "fleet/test_device.py",  # by what is counted
+    "fleet/verdict.py": "fleet/test_device.py",  # by the answers that are wrong
+    "fleet/ways.py": "cli/test_fleet.py",  # by the options that choose one
+    "fleet/world.py": "fleet/test_device.py",  # by what devices do in it
     "middleware.py": "oauth/test_requests.py",  # by the answers, for people in pages/test_errors.py
     "oauth/protected_resource.py": "oauth/test_userinfo.py",  # and by the gateway's tests
     "oauth/routes.py": "oauth/openapi/test_document.py",  # wires; each route is in the document
@@ -129,6 +155,7 @@ BY_FEATURE = {
     "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
+    "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach
     "supervisor/premises.py": "process/test_restart.py",  # in processes
     "supervisor/server.py": "process/test_restart.py",  # in processes
     "supervisor/shared_memory.py": "process/test_change.py",  # by the pace that is kept

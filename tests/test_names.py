@@ -9,7 +9,7 @@ import deviceflow
 
 PACKAGE = Path(deviceflow.__file__).parent
 # Libraries of their own, which share their field's words with the server.
-APART = {"device", "conformance", "fleet"}
+APART = {"capacity", "device", "conformance", "fleet"}
 EXEMPT = {"log"}
 
 

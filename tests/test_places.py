@@ -45,6 +45,16 @@ def test_a_name_in_another_language(places: Places) -> None:
     assert places.find("203.0.113.7", "de") == Place("Berlin", "Germany (de)", "DE")
 
 
+def test_a_name_in_a_variety_of_the_language(tmp_path: Path) -> None:
+    """As GeoIP2 has them, "pt-BR" and "zh-CN", for pages in "pt" and "zh-Hans"."""
+    names = {"en": "Brazil", "pt-BR": "Brasil", "zh-CN": "巴西"}
+    record = {"country": {"iso_code": "BR", "names": names}}
+    path = write_places(tmp_path / "places.mmdb", places={"203.0.113.0/24": record})
+    with closing(open_places(path)) as places:
+        found = [places.find("203.0.113.7", tag) for tag in ("pt", "zh-Hans", "de")]
+    assert [place and place.country for place in found] == ["Brasil", "巴西", "Brazil"]
+
+
 def test_without_a_file_nothing_is_known() -> None:
     places = open_places(None)
     assert not places.are_known

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deviceflow.core.webhook_signature import signature_headers
-from deviceflow.webhook import Webhook, WebhookSilent
+from deviceflow.webhook import Webhook, WebhookSilent, bearer, signature
 from tests.stage.receiver import Receiver
 from tests.stage.waiting import PATIENCE_S
 
@@ -21,7 +21,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def webhook_at(url: str, timeout_s: float = PATIENCE_S) -> Webhook:
-    return Webhook(url=url, secret=SECRET, clock=lambda: NOW, timeout_s=timeout_s)
+    return Webhook(url=url, proof=signature(SECRET, lambda: NOW), timeout_s=timeout_s)
 
 
 async def test_the_body_is_posted_as_it_is_and_signed(receiver: Receiver) -> None:
@@ -32,6 +32,16 @@ async def test_the_body_is_posted_as_it_is_and_signed(receiver: Receiver) -> Non
     (headers,) = receiver.headers
     assert headers["Content-Type"] == "text/plain"
     assert signature_headers(SECRET, NOW, b'{"a":1}').items() <= headers.items()
+
+
+async def test_a_receiver_may_know_this_server_by_a_token(receiver: Receiver) -> None:
+    for token in ("t" * 32, None):
+        webhook = Webhook(url=receiver.url, proof=bearer(token), timeout_s=PATIENCE_S)
+        async with webhook.open():
+            await webhook.post(b"{}", "application/json")
+    with_token, without = receiver.headers
+    assert with_token["Authorization"] == f"Bearer {'t' * 32}"
+    assert "Authorization" not in without
 
 
 @pytest.mark.parametrize("status", [302, 307, 404, 503])

@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 from benchmarks.faults.stages import CLUSTER, EMBEDDED, PAIR, SENTINEL, SENTINEL_ALL, Stage
 from benchmarks.processes import BenchmarkError
 from deviceflow.store import keyspace
+from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
 from deviceflow.supervisor.control import ask
 from tests.stage.failing_over import move_slots, nodes, primary_with, switch, switch_shard
 
 REPLICA_AWAY_S = 5.0
+STORE_AWAY_S = 5.0
+PUSH_AWAY_S = 10.0
+CUT_EVERY_S = 0.05
 MOVED_SLOTS = 200
 
 
@@ -59,6 +63,39 @@ async def stop_worker(stage: Stage) -> None:
 async def kill_store(stage: Stage) -> None:
     """Kill the embedded store. The supervisor starts it again."""
     os.kill(EmbeddedValkey(stage.data_dir).pid(), signal.SIGKILL)
+
+
+async def stop_store(stage: Stage) -> None:
+    """Stop the embedded store for some time: connections stay, and nothing is answered."""
+    pid = EmbeddedValkey(stage.data_dir).pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(STORE_AWAY_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def cut_push(stage: Stage) -> None:
+    """Cut the connections that hear push messages, again and again for some time."""
+    connection = Connection.open(stage.store_url)
+    try:
+        for _ in range(int(PUSH_AWAY_S / CUT_EVERY_S)):
+            await connection.command("CLIENT", "KILL", "TYPE", "pubsub")
+            await asyncio.sleep(CUT_EVERY_S)
+    finally:
+        await connection.close()
+
+
+async def restart_all(stage: Stage) -> None:
+    """End the server and the embedded store in order, and start them again."""
+    await asyncio.to_thread(stage.stop)
+    await asyncio.to_thread(stage.start)
+
+
+async def kill_all(stage: Stage) -> None:
+    """Kill the server and the embedded store at the same moment, and start them again."""
+    await asyncio.to_thread(stage.kill)
+    await asyncio.to_thread(stage.start)
 
 
 async def kill_primary(stage: Stage) -> None:
@@ -126,6 +163,10 @@ FAULTS = (
     Fault("worker-killed", "a worker is killed", EMBEDDED, kill_worker),
     Fault("worker-stopped", "a worker stands still", EMBEDDED, stop_worker),
     Fault("store-killed", "the embedded store is killed", EMBEDDED, kill_store),
+    Fault("store-stopped", f"the store stands still for {STORE_AWAY_S:g} s", EMBEDDED, stop_store),
+    Fault("push-cut", f"no push messages for {PUSH_AWAY_S:g} s", EMBEDDED, cut_push),
+    Fault("restart-all", "everything is restarted", EMBEDDED, restart_all),
+    Fault("kill-all", "everything is killed and started again", EMBEDDED, kill_all),
     Fault("sentinel", "Sentinel: the primary is killed", SENTINEL, kill_primary),
     Fault("switch", "Sentinel: a switch, `replicas` = 2 of 2", SENTINEL_ALL, switch_primary),
     Fault(

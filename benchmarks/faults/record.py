@@ -32,12 +32,12 @@ class Tokens(NamedTuple):
     def named(self) -> dict[str, str]:
         """What the history says of them.
 
-        All claims count as the token: each answer is signed anew, and two ES256 signatures of the
-        same claims differ.
+        All claims count as the token: each answer is signed anew. Two ES256 signatures of the same
+        claims differ, and a new key may have come in between.
         """
         claims = claims_of(self.access_token)
         return {
-            "jti": digest(self.access_token.rpartition(".")[0]),
+            "jti": digest(self.access_token.split(".")[1]),
             "refresh": digest(self.refresh_token),
             "sub": str(claims["sub"]),
             "scope": str(claims["scope"]),

@@ -4,16 +4,19 @@ The stores are those of the tests (`tests/stage/`): real Valkeys on this machine
 """
 
 import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.faults.people import COUNT, name_of
 from benchmarks.polls import CLIENT_ID, LIFETIME_S, SCOPE
-from benchmarks.processes import BenchmarkError, free_port, running, wait_for_port
+from benchmarks.processes import BenchmarkError, family, free_port, running, wait_for_port
 from benchmarks.servers import PASSWORD_HASH
 from deviceflow.config import Server
 from deviceflow.store.embedded import EmbeddedValkey
@@ -37,12 +40,13 @@ workers = $workers
 $redis
 [log]
 level = "warning"
+$more
 [[clients]]
 client_id = "$client_id"
 name = "Living-room TV"
 scopes = [$scopes]
 lifetime_s = $lifetime_s
-interval_s = 1
+interval_s = $interval_s
 """)
 
 REPLICATED_REDIS = Template("""\
@@ -99,14 +103,52 @@ REPLICAS = {SENTINEL_ALL: 2}
 """How many replicas must have a decision, where it is not one."""
 
 
-@dataclass(frozen=True)
+class Settings(NamedTuple):
+    """What differs between stages. `more`: sections of the configuration file."""
+
+    workers: int = WORKERS
+    interval_s: int = 1
+    more: str = ""
+
+
+USUAL = Settings()
+
+
+@dataclass
 class Stage:
-    """A running server. `pid`: of its supervisor. `store`: None if it is the embedded one."""
+    """A server. `store`: None if it is the embedded one."""
 
     config: Path
     port: int
-    pid: int
+    admin_port: int
     store: Any
+    _process: subprocess.Popen[bytes] | None = None
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Start the server, and wait until it listens. May raise BenchmarkError."""
+        log = self.config.parent / "server.log"
+        command = [*COMMAND, "serve", "--config", str(self.config)]
+        self._process = self._running.enter_context(running(command, log))
+        wait_for_port(self._process, self.port, log)
+
+    def stop(self) -> None:
+        """End the server in order, and with it the embedded store."""
+        self._running.close()
+
+    def kill(self) -> None:
+        """Kill all processes of the server at the same time, and the embedded store."""
+        for pid in family(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._running.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the supervisor. May raise BenchmarkError."""
+        if self._process is None:
+            raise BenchmarkError("the server was not started")
+        return self._process.pid
 
     @property
     def data_dir(self) -> Path:
@@ -133,28 +175,31 @@ class Stage:
 
 
 @contextmanager
-def open_stage(folder: Path, kind: str) -> Iterator[Stage]:
+def open_stage(folder: Path, kind: str, settings: Settings = USUAL) -> Iterator[Stage]:
     """Run a store of this kind, and a server on it, as long as the block lasts."""
     folder.mkdir()
     with STORES[kind]() if kind in STORES else nullcontext() as store:
-        port = free_port()
-        config, log = folder / "deviceflow.toml", folder / "server.log"
+        stage = Stage(folder / "deviceflow.toml", free_port(), free_port(), store)
         redis = ""
         if store:
             replicas = REPLICAS.get(kind, 1)
             redis = REPLICATED_REDIS.substitute(url=store.url, replicas=replicas)
-        config.write_text(_settings(port, redis), encoding="utf-8")
-        with running([*COMMAND, "serve", "--config", str(config)], log) as process:
-            wait_for_port(process, port, log)
-            yield Stage(config, port, process.pid, store)
+        stage.config.write_text(_text(stage, redis, settings), encoding="utf-8")
+        try:
+            stage.start()
+            yield stage
+        finally:
+            stage.stop()
 
 
-def _settings(port: int, redis: str) -> str:
+def _text(stage: Stage, redis: str, settings: Settings) -> str:
     text = CONFIG.substitute(
-        port=port,
-        admin_port=free_port(),
-        workers=WORKERS,
+        port=stage.port,
+        admin_port=stage.admin_port,
+        workers=settings.workers,
         redis=redis,
+        more=settings.more,
+        interval_s=settings.interval_s,
         client_id=CLIENT_ID,
         scopes=", ".join(f'"{scope}"' for scope in SCOPE.split()),
         lifetime_s=LIFETIME_S,

@@ -121,7 +121,7 @@ class Audit:
         text = self._chain.add(line)
         self.recent.append(text)
         for outlet in self._outlets:
-            outlet.put(text)
+            outlet.put(line.event, text)
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self.clock(), UTC)

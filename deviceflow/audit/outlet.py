@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -57,10 +57,15 @@ class Sink(Protocol):
 
 @dataclass(kw_only=True)
 class Outlet:
-    """What waits for one sink."""
+    """What waits for one sink.
+
+    `events`: those whose lines the sink gets, None for all. `batch_lines`: how many at a time.
+    """
 
     sink: Sink
     recorder: Recorder
+    events: Collection[str] | None = None
+    batch_lines: int = BATCH_LINES
     sleep: Pausing = asyncio.sleep
 
     _lines: deque[bytes] = field(default_factory=deque, init=False)
@@ -69,8 +74,10 @@ class Outlet:
     _drained: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _is_failing: bool = field(default=False, init=False)
 
-    def put(self, line: bytes) -> None:
-        """Take a line; lose it if too many wait."""
+    def put(self, event: str, line: bytes) -> None:
+        """Take the line of an event; lose it if too many wait."""
+        if self.events is not None and event not in self.events:
+            return
         if len(self._lines) >= WAITING_LINES:
             self._lose(1)
         else:
@@ -103,9 +110,10 @@ class Outlet:
                 self._drained.set()
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self.sleep(GATHER_S)
+            if len(self._lines) < self.batch_lines:
+                await self.sleep(GATHER_S)
             # They stay in the queue until they are written: nothing is lost if this ends.
-            batch = [self._lines[i] for i in range(min(BATCH_LINES, len(self._lines)))]
+            batch = [self._lines[i] for i in range(min(self.batch_lines, len(self._lines)))]
             await self._send(batch)
             for _ in batch:
                 self._lines.popleft()

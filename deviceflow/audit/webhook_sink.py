@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from deviceflow.audit.outlet import LinesNotWritten
 from deviceflow.core.clock import Clock
-from deviceflow.webhook import Webhook, WebhookSilent
+from deviceflow.webhook import Webhook, WebhookSilent, signature
 
 POST_TIMEOUT_S = 10.0
 AUDIT_CONTENT_TYPE = "application/x-ndjson"
@@ -30,7 +30,7 @@ class WebhookSink:
     name = "webhook"
 
     def __init__(self, url: str, secret: str, clock: Clock) -> None:
-        self._webhook = Webhook(url=url, secret=secret, clock=clock, timeout_s=POST_TIMEOUT_S)
+        self._webhook = Webhook(url=url, proof=signature(secret, clock), timeout_s=POST_TIMEOUT_S)
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Keep connections until the block ends."""

@@ -16,6 +16,7 @@ from deviceflow.cli.store_risks import store_risks
 from deviceflow.config import ConfigError, Phishing, Settings, load
 from deviceflow.core.address import is_loopback
 from deviceflow.core.client import Client
+from deviceflow.core.holding import SAFE_HOLD_S
 from deviceflow.core.resources import Resources
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
@@ -91,6 +92,7 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _reach(settings)
     yield from store_risks(settings.redis.url)
     yield from _grants(settings)
+    yield from _holds(settings)
     yield from _resources(settings)
     yield from _proofs(settings)
     yield from _upstreams(settings)
@@ -156,6 +158,18 @@ def _grants(settings: Settings) -> Iterator[str]:
             yield (
                 f"{path}: {code.bits:.1f} bits are easier to guess than the examples of RFC 8628"
                 " 6.1 (29.9 and 34.5); make length greater"
+            )
+
+
+def _holds(settings: Settings) -> Iterator[str]:
+    """List the holds for which some common client does not wait."""
+    holds = [("device.hold_s", settings.device.hold_s)]
+    holds += [(f"clients[{i}].hold_s", each.hold_s or 0) for i, each in enumerate(settings.clients)]
+    for path, hold_s in holds:
+        if hold_s > SAFE_HOLD_S:
+            yield (
+                f"{path}: {hold_s} s is longer than some common libraries wait for an answer;"
+                f" {SAFE_HOLD_S} is safe for all of them (docs/holding.md)"
             )
 
 

@@ -31,6 +31,7 @@ USAGE = {
     "max_approvals_per_hour": "--max-approvals-per-hour NUMBER",
     "lifetime_s": "--lifetime SECONDS",
     "interval_s": "--interval SECONDS",
+    "hold_s": "--hold SECONDS",
     "max_sign_in_age_s": "--max-sign-in-age SECONDS",
     "starts": "--starts NUMBER",
     "starts_per_network": "--starts-per-network NUMBER",
@@ -52,6 +53,7 @@ UNSET = (
     "refresh-token",
     "lifetime",
     "interval",
+    "hold",
     "user-code",
     "max-sign-in-age",
     "sign-in",
@@ -121,6 +123,8 @@ HELP = {
     "Grants": {
         "lifetime_s": "How long a code can be used. Default: the setting device.lifetime_s.",
         "interval_s": "Time between two polls. Default: the setting device.interval_s.",
+        "hold_s": "How long a pending poll is held that does not ask for it. Default: the setting"
+        " device.hold_s.",
         "device": "Whether the client may use the device authorization grant at all. Default: the"
         " setting device.enabled_by_default.",
         "start_networks": "A network that its devices may ask for codes from. Repeat the option for"

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from deviceflow import conformance
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
-from deviceflow.conformance.browser import InBrowser, find_chromium, read_recipe
+from deviceflow.cli.recipes import RECIPES, recipe_of
+from deviceflow.conformance.browser import InBrowser, find_chromium
 from deviceflow.conformance.check import Check, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.decisions import AskPerson, Decisions, NoDecisions, RunCommand
@@ -29,7 +29,6 @@ from deviceflow.device.client_auth import Credentials
 from deviceflow.device.errors import DeviceFlowError
 from deviceflow.ops.version import version
 
-RECIPES = Path(conformance.__file__).parent / "recipes"
 NOT_PASSED, ERROR = 1, 3
 
 
@@ -186,15 +185,12 @@ def _decisions(how: str, recipe: str | None, values: Sequence[str]) -> Decisions
         return NoDecisions()
     if how == "ask":
         return AskPerson()
-    try:
-        if how != "browser":
-            return RunCommand(how)
+    if how == "browser":
         if recipe is None:
             raise click.UsageError("--approve browser needs --recipe.")
-        known = RECIPES / f"{recipe}.toml"
-        own = dict(value.partition("=")[::2] for value in values)
-        path = known if known.is_file() else Path(recipe)
-        return InBrowser(read_recipe(path, own), find_chromium())
+        return InBrowser(recipe_of(recipe, values), find_chromium())
+    try:
+        return RunCommand(how)
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
 

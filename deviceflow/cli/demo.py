@@ -13,7 +13,8 @@ from deviceflow.config import Log, Settings, User
 from deviceflow.core.client import Client
 from deviceflow.ops import logging
 from deviceflow.pages.demo import Demo
-from deviceflow.supervisor import StartError, Supervisor
+from deviceflow.supervisor.errors import StartError
+from deviceflow.supervisor.server import Supervisor
 
 CLIENT = Client(
     client_id="demo-tv",

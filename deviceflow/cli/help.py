@@ -1,5 +1,8 @@
 """Groups of commands: their help, and when a command is imported."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
@@ -66,8 +69,21 @@ class Program(Group):
         if place is None:
             return None
         module, _, function = place.partition(":")
-        command: click.Command = getattr(import_module(module), function)
+        with _garbage_uncollected():
+            command: click.Command = getattr(import_module(module), function)
         return command
+
+
+@contextmanager
+def _garbage_uncollected() -> Iterator[None]:
+    """Collect no garbage during an import: modules stay, and the search takes a sixth of it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _is_ours(error: ModuleNotFoundError) -> bool:

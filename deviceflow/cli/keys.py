@@ -16,12 +16,12 @@ from deviceflow.core.client import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key
-from deviceflow.start import open_installation
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import REMEDY
 from deviceflow.store.envelope_source import open_envelope
 from deviceflow.store.installation import Installation
+from deviceflow.store.opening import open_installation
 from deviceflow.store.rotation import (
     OVERLAP_S,
     RotationUnderWayError,

@@ -20,7 +20,8 @@ from deviceflow.cli.options import (
 from deviceflow.config import Settings, load
 from deviceflow.config.reading import StringValue
 from deviceflow.ops import logging
-from deviceflow.supervisor import StartError, Supervisor, TrialError
+from deviceflow.supervisor.errors import StartError, TrialError
+from deviceflow.supervisor.server import Supervisor
 
 log = structlog.get_logger()
 

@@ -16,7 +16,6 @@ import structlog
 from deviceflow.cli.options import fail
 from deviceflow.config import Settings
 from deviceflow.core.store_url import StoreUrl
-from deviceflow.start import connect
 from deviceflow.store.causes import cause_of, unusable
 from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
@@ -26,6 +25,7 @@ from deviceflow.store.errors import (
     StoreSetupError,
     StoreUnavailable,
 )
+from deviceflow.store.opening import connect
 
 StoreCommand = Callable[[Connection], Awaitable[None]]
 

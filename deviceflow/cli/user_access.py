@@ -1,13 +1,12 @@
-"""What a person has access with, for the commands: devices, and browsers that are signed in.
-
-Each method says in a line what it has ended.
-"""
+"""What a person has access with, for the commands: devices, and browsers that are signed in."""
 
 import time
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from typing import Self, Unpack
 
+from deviceflow.audit.events import Facts, SecurityEvent
+from deviceflow.cli.auditing import record_ended_access
 from deviceflow.config import Settings
-from deviceflow.start import open_installation
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
@@ -15,15 +14,22 @@ from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
 from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.opening import open_installation
 from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Account, Users
 
 
-class UserAccess(NamedTuple):
-    """The doors to devices and sessions, as a worker has them."""
+@dataclass(frozen=True, kw_only=True)
+class UserAccess:
+    """The doors to devices and sessions, as a worker has them.
 
+    The methods that end something say in a line what it was.
+    """
+
+    settings: Settings
+    connection: Connection
     devices: Devices
     access: PersonAccess
 
@@ -40,7 +46,8 @@ class UserAccess(NamedTuple):
         await revocations.read()
         devices = Devices(connection, installation, index, grants, families, revocations, clock)
         sessions = Sessions(connection, installation, settings.pages.session_lifetime_s)
-        return cls(devices, PersonAccess(users=users, sessions=sessions, devices=devices))
+        access = PersonAccess(users=users, sessions=sessions, devices=devices)
+        return cls(settings=settings, connection=connection, devices=devices, access=access)
 
     async def end(self, account: Account) -> str:
         """End all of it, also what is on no list."""
@@ -53,6 +60,10 @@ class UserAccess(NamedTuple):
     async def sign_out(self, account: Account) -> str:
         """End the sessions."""
         return f"signed out {_number(await self.access.sign_out(account), 'browser')}"
+
+    async def record(self, event: SecurityEvent, **facts: Unpack[Facts]) -> None:
+        """Record what ended. May raise StoreUnavailable."""
+        await record_ended_access(self.settings, self.connection, event, **facts)
 
 
 def _line(ended: EndedAccess) -> str:

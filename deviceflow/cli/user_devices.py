@@ -8,7 +8,6 @@ import click
 import msgspec
 
 from deviceflow.audit.events import SecurityEvent
-from deviceflow.cli.auditing import record_command
 from deviceflow.cli.options import fail
 from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
@@ -70,13 +69,11 @@ def revoke(settings: Settings, username: str, grant_id: str | None, every: bool)
         if grant_id is None:
             ended = await access.access.disconnect_all(account)
             click.echo(f"disconnected {ended} of {account.username}")
-            await record_command(
-                settings, SecurityEvent.DEVICE_DISCONNECTED, sub=account.sub, number=ended
-            )
+            await access.record(SecurityEvent.DEVICE_DISCONNECTED, sub=account.sub, number=ended)
         elif await access.devices.disconnect(account.sub, grant_id):
             click.echo(f"disconnected {grant_id}")
-            await record_command(
-                settings, SecurityEvent.DEVICE_DISCONNECTED, sub=account.sub, grant_id=grant_id
+            await access.record(
+                SecurityEvent.DEVICE_DISCONNECTED, sub=account.sub, grant_id=grant_id
             )
         else:
             fail(f"{account.username} has no device {grant_id}; `users devices` lists them")
@@ -92,7 +89,7 @@ def sign_out_user(settings: Settings, username: str) -> None:
 
     async def sign_out(access: UserAccess, account: Account) -> None:
         click.echo(f"{account.username}: {await access.sign_out(account)}")
-        await record_command(settings, SecurityEvent.SESSION_ENDED, sub=account.sub)
+        await access.record(SecurityEvent.SESSION_ENDED, sub=account.sub)
 
     _with_access(settings, username, sign_out, changes=True)
 

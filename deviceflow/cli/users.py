@@ -155,7 +155,7 @@ def passwd(settings: Settings, username: str, password_stdin: bool, keep_devices
         click.echo(f"changed the password of {account.username}")
         end = access.sign_out if keep_devices else access.end
         click.echo(await end(account), err=True)
-        await record_command(settings, SecurityEvent.PASSWORD_CHANGED, sub=account.sub)
+        await access.record(SecurityEvent.PASSWORD_CHANGED, sub=account.sub)
 
     _with_access(settings, change)
 
@@ -190,7 +190,7 @@ def remove_user(settings: Settings, username: str) -> None:
                 click.echo(await access.end_listed(sub), err=True)
             click.echo(_AGAIN if in_file else _what_ended(settings), err=True)
             # A record that cannot be read has no subject.
-            await record_command(settings, SecurityEvent.ACCOUNT_REMOVED, sub=sub or "")
+            await access.record(SecurityEvent.ACCOUNT_REMOVED, sub=sub or "")
         else:
             fail(f"{name} is in the file only; remove it there, or `users disable` it")
 
@@ -224,7 +224,10 @@ def link_user(settings: Settings, username: str, upstream: str, subject: str) ->
             except LinkTakenError as error:
                 fail(f"this person has the account {error.username} already; remove that one first")
         click.echo(f"linked {account.username}")
-        await _record_change(settings, account.sub, f"linked to {upstream}")
+        reason = f"linked to {upstream}"
+        await record_command(
+            settings, SecurityEvent.ACCOUNT_CHANGED, sub=account.sub, reason=reason
+        )
 
     with_store(settings, link, changes=True)
 
@@ -271,7 +274,7 @@ def reset_factors(settings: Settings, username: str) -> None:
             f" recovery codes: {len(removed.recovery)}"
         )
         click.echo(signed_out, err=True)
-        await record_command(settings, SecurityEvent.FACTOR_REMOVED, sub=account.sub, subject="all")
+        await access.record(SecurityEvent.FACTOR_REMOVED, sub=account.sub, subject="all")
 
     with_store(settings, reset, changes=True)
 
@@ -305,7 +308,7 @@ def _set_disabled(settings: Settings, username: str, *, disabled: bool) -> None:
         click.echo(f"{done} {account.username}")
         if disabled:
             click.echo(await access.end(account), err=True)
-        await _record_change(settings, account.sub, done)
+        await access.record(SecurityEvent.ACCOUNT_CHANGED, sub=account.sub, reason=done)
 
     _with_access(settings, change)
 
@@ -317,10 +320,6 @@ def _what_ended(settings: Settings) -> str:
         "server is asked. An API that verifies JWTs by itself accepts them until\n"
         f"they expire: for at most {longest}."
     )
-
-
-async def _record_change(settings: Settings, sub: str, reason: str) -> None:
-    await record_command(settings, SecurityEvent.ACCOUNT_CHANGED, sub=sub, reason=reason)
 
 
 async def _refuse_existing(store: Users, username: str) -> None:

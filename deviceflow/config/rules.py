@@ -18,6 +18,7 @@ from deviceflow.config.settings import (
     Redis,
     Registration,
     Section,
+    SecurityEvents,
     Server,
     Settings,
 )
@@ -145,6 +146,12 @@ def _device_rules(device: Device) -> Iterator[Finding]:
             f"got {device.interval_s}",
             f"at most device.max_interval_s, which is {device.max_interval_s}",
         )
+    if device.hold_s > device.max_wait_s:
+        yield (
+            "hold_s",
+            f"got {device.hold_s}",
+            f"at most device.max_wait_s, which is {device.max_wait_s}",
+        )
 
 
 def _pages_rules(pages: Pages) -> Iterator[Finding]:
@@ -189,6 +196,12 @@ def _notices_rules(notices: Notices) -> Iterator[Finding]:
 
 def _audit_rules(audit: AuditSettings) -> Iterator[Finding]:
     yield from _pair_rules("audit", audit, ("webhook_url", "webhook_secret"))
+
+
+def _security_events_rules(events: SecurityEvents) -> Iterator[Finding]:
+    yield from _pair_rules("security_events", events, ("url", "audience"))
+    if events.bearer_token is not None and events.url is None:
+        yield "url", "missing, with security_events.bearer_token", "where the tokens are pushed"
 
 
 def _pair_rules(name: str, section: Section, pair: tuple[str, str]) -> Iterator[Finding]:
@@ -236,14 +249,19 @@ def _settings_rules(settings: Settings) -> Iterator[Finding]:
     yield from _resources_rules(settings)
     yield from _client_resources_rules(settings)
     yield from _places_rules(settings)
-    longest = settings.device.max_interval_s
+    yield from _client_times_rules(settings)
+
+
+def _client_times_rules(settings: Settings) -> Iterator[Finding]:
+    device = settings.device
     for i, client in enumerate(settings.clients):
-        if client.interval_s is not None and client.interval_s > longest:
-            yield (
-                f"clients[{i}].interval_s",
-                f"got {client.interval_s}",
-                f"at most device.max_interval_s, which is {longest}",
-            )
+        for name, value, cap_name, cap in (
+            ("interval_s", client.interval_s, "max_interval_s", device.max_interval_s),
+            ("hold_s", client.hold_s, "max_wait_s", device.max_wait_s),
+        ):
+            if value is not None and value > cap:
+                right = f"at most device.{cap_name}, which is {cap}"
+                yield f"clients[{i}].{name}", f"got {value}", right
 
 
 def _places_rules(settings: Settings) -> Iterator[Finding]:
@@ -322,6 +340,7 @@ RULES: Rules = {
     Registration: _registration_rules,
     Notices: _notices_rules,
     AuditSettings: _audit_rules,
+    SecurityEvents: _security_events_rules,
     Upstream: _upstream_rules,
     Settings: _settings_rules,
 }

@@ -37,6 +37,7 @@ from deviceflow.config.values import (
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client import (
     ApprovalsPerHour,
+    Audience,
     Client,
     ClientNetwork,
     DisplayName,
@@ -50,6 +51,7 @@ from deviceflow.core.client import (
     WebPage,
 )
 from deviceflow.core.client_methods import ClientMethod
+from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.proof_of_work import MOST_BITS
 from deviceflow.core.proximity import Distance, FarAnswer
@@ -158,6 +160,8 @@ class Device(Section, frozen=True, kw_only=True):
     """The lifetime, polling and user codes of grants (RFC 8628 3.2, 3.5).
 
     `verification_uri`: what devices show, in place of the issuer's page for a code.
+    `max_wait_s`: the cap of held polls; `hold_s`: the hold of devices that do not ask for one.
+    `load_interval_s`: the longest interval because of load; 0 if it does not follow the load.
     `enabled_by_default`: whether clients may use the grant that do not say so themselves.
     `verification_uri_complete`: whether a link may contain the code (RFC 8628 3.3.1).
     """
@@ -166,7 +170,9 @@ class Device(Section, frozen=True, kw_only=True):
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
     max_interval_s: Interval = 60
+    load_interval_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
     max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    hold_s: HoldSeconds = 0
     redemption_grace_s: Annotated[int, Meta(ge=0, le=600)] = 60
     max_held: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
     pace_slots: Annotated[int, Meta(ge=1_024, le=268_435_456)] = 1_048_576
@@ -175,6 +181,11 @@ class Device(Section, frozen=True, kw_only=True):
     verification_uri_complete: bool = True
     wave_wrong_codes: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
     wave_proof_bits: Annotated[int, Meta(ge=0, le=MOST_BITS)] = 0
+
+    @property
+    def longest_for_load_s(self) -> int:
+        """The longest interval that a device is asked for because of load, in s."""
+        return min(self.load_interval_s, self.max_interval_s)
 
 
 class Phishing(Section, frozen=True, kw_only=True):
@@ -308,6 +319,18 @@ class AuditSettings(Section, frozen=True, kw_only=True):
     webhook_secret: WebhookSecret | None = None
 
 
+class SecurityEvents(Section, frozen=True, kw_only=True):
+    """Security event tokens (RFC 8417) for a service that ends access elsewhere (RFC 8935).
+
+    `url`: where they are pushed. `audience`: who gets them, as their `aud`. `bearer_token`: how the
+    receiver knows this server, beside the signature of each token.
+    """
+
+    url: WebhookUrl | None = None
+    audience: Audience | None = None
+    bearer_token: WebhookSecret | None = None
+
+
 class Admin(Section, frozen=True, kw_only=True):
     """The API and the console of operators, on the admin port. Without a file, both are off.
 
@@ -358,6 +381,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tracing: Tracing = Tracing()
     admin: Admin = Admin()
     audit: AuditSettings = AuditSettings()
+    security_events: SecurityEvents = SecurityEvents()
     scopes: Mapping[ScopeToken, Words] = msgspec.field(default_factory=DEFAULT_SCOPES.copy)
     resources: tuple[ProtectedResource, ...] = ()
     clients: tuple[Client, ...] = ()

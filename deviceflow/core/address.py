@@ -26,6 +26,9 @@ IPV6_PREFIX = 64
 IPV6_SITE_PREFIX = 48
 """The network of a site (RFC 6177): its owner can use another /64 for every request."""
 
+_REMEMBERED_LENGTH = 64
+"""Longer entries are none of an address as it is written, and are not kept in memory."""
+
 NETWORK_BITS = {4: 24, 6: IPV6_SITE_PREFIX}
 """What counts as one network, by the version of IP: an office, a household, a small provider."""
 
@@ -96,6 +99,8 @@ def client_address(peer: str, entries: Sequence[str], trusted: Sequence[Network]
     The result is the rightmost address that is not a proxy's. The client may have written all
     entries to the left of it, so they prove nothing. A malformed entry ends the search.
     """
+    if not entries:
+        return _written(peer)
     nearest = _parse(peer)
     if nearest is None:
         return peer
@@ -107,6 +112,12 @@ def client_address(peer: str, entries: Sequence[str], trusted: Sequence[Network]
             break
         nearest = further
     return str(nearest)
+
+
+@lru_cache(maxsize=4096)
+def _written(peer: str) -> str:
+    """Return an address as it is written everywhere; other text as it is."""
+    return str(_parse(peer) or peer)
 
 
 def peer_address(peername: object) -> str:
@@ -125,7 +136,7 @@ def rate_key(address: str) -> str:
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
-    return address if parsed is None else str(parsed)
+    return _written(address)
 
 
 def network_key(address: str) -> str:
@@ -193,6 +204,10 @@ def _is_within(address: Address, networks: Sequence[Network]) -> bool:
 
 def _parse(entry: str) -> Address | None:
     """Read `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`, `fe80::1%eth0`."""
+    return _read(entry) if len(entry) <= _REMEMBERED_LENGTH else _read_anew(entry)
+
+
+def _read_anew(entry: str) -> Address | None:
     text = entry.strip().partition("%")[0]
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -205,3 +220,6 @@ def _parse(entry: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped  # a dual-stack socket writes ::ffff:192.0.2.1
     return address
+
+
+_read = lru_cache(maxsize=4096)(_read_anew)

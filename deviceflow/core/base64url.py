@@ -1,19 +1,21 @@
 """base64url without padding (RFC 7515 section 2), and SHA-256 digests in that encoding."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from hashlib import sha256
 
 DIGEST_PATTERN = "[A-Za-z0-9_-]{43}"
 """256 bits in base64url: a thumbprint (RFC 7638), an S256 challenge (RFC 7636), a token."""
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _ENCODED = re.compile(r"[A-Za-z0-9_-]*")
 _DIGEST = re.compile(DIGEST_PATTERN)
 
 
 def encode(data: bytes) -> str:
     """Encode `data` without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_URLSAFE, b"=").decode()
 
 
 def decode(text: str) -> bytes:

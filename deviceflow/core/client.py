@@ -19,6 +19,7 @@ from deviceflow.core.client_methods import (
     ClientMethod,
 )
 from deviceflow.core.display_text import comparison_key, is_display_text, repaired
+from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
@@ -134,6 +135,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `optional_scopes`: those of them that the person may leave out (RFC 6749 3.3).
     `secret_sha256`: hexadecimal digests; two of them while a secret is being changed.
     `lifetime_s`, `interval_s`, `user_code`: those of its grants, in place of the server's.
+    `hold_s`: how long its polls are held that do not ask (`core/holding.py`).
     `refresh_token`: always, never, or (None) only with the scope `offline_access`.
     `device`: whether it may use the device authorization grant. `start_networks`: where its devices
     may start from, `approval_networks`: where people may approve from; anywhere without any.
@@ -167,6 +169,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret_sha256: tuple[SecretDigest, ...] = ()
     lifetime_s: Lifetime | None = None
     interval_s: Interval | None = None
+    hold_s: HoldSeconds | None = None
     user_code: UserCodeFormat | None = None
     refresh_token: bool | None = None
     enabled: bool = True

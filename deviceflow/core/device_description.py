@@ -6,12 +6,16 @@ name says nothing to a person, so it is left out: better nothing than "okhttp".
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 DESCRIPTION_BYTES = 64
 """The most that is stored. With more, each grant would need a third more memory."""
 
 _READ = 512
+_REMEMBERED = 1024
+"""How many headers are remembered: a fleet sends few different ones, and reading one is slow."""
+
 _PRODUCT_BYTES = 36
 _SEPARATOR = "; "
 
@@ -124,7 +128,12 @@ class DeviceDescription(NamedTuple):
 
 def describe(user_agent: str) -> DeviceDescription:
     """Read a User-Agent of any length and content."""
-    text = " ".join(user_agent[:_READ].split())
+    return _described(user_agent[:_READ])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _described(user_agent: str) -> DeviceDescription:
+    text = " ".join(user_agent.split())
     device = _first(_DEVICES, text)
     system = device or _first(_SYSTEMS, text)
     if text.startswith(("Mozilla/", "Opera/")):

@@ -60,6 +60,8 @@ def parse_form(body: bytes, repeatable: Container[str] = ()) -> Form:
 def decode_component(raw: bytes) -> str:
     """Decode a name or a value of a form. May raise FormError."""
     try:
+        if b"%" not in raw and b"+" not in raw:
+            return raw.decode()
         return unquote_to_bytes(raw.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
         raise FormError("The body is not UTF-8.") from None

@@ -78,7 +78,9 @@ class ActiveTokenResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
 class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     """RFC 8414 2 and OpenID Connect Discovery 3: the members that this server has.
 
-    `device_poll_max_wait` is an extension: the most seconds for which a poll may ask to be held.
+    Two are extensions. `device_poll_max_wait`: the most seconds for which a poll may ask to be
+    held; `device_poll_hold`: those for which it may be held without asking, unless its client has
+    a value of its own.
     """
 
     issuer: str
@@ -108,6 +110,7 @@ class ServerMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
     acr_values_supported: list[str] | None = None
     ui_locales_supported: list[str] | None = None
     device_poll_max_wait: int = 0
+    device_poll_hold: int = 0
 
 
 class RegistrationRequest(msgspec.Struct, kw_only=True):

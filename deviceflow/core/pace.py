@@ -11,6 +11,8 @@ The rules:
     force becomes the device's own interval plus 5 s. An obeying device waits exactly that long
     after this answer.
 - The pace never delays a decided grant, because its polls are not checked.
+- While the worker is busy, a poll in time may get `slow_down`, too (`load_interval.py`). Then the
+  interval in force grows by 5 s, as the device's own does.
 
 Why the two cases? Answers can get lost, so the server's interval may be longer than the one
 that the device knows. If the server added 5 s to its own interval, it would stay ahead of the
@@ -27,8 +29,7 @@ another grant. The new grant then starts with its own first interval.
 
 from typing import NamedTuple
 
-SLOW_DOWN_S = 5
-"""RFC 8628 3.5: the interval MUST be increased by 5 seconds."""
+from deviceflow.core.load_interval import SLOW_DOWN_S, Demand
 
 MAX_INTERVAL_S = (1 << 10) - 1
 """The longest interval that an entry can hold, in s. A longer interval counts as this."""
@@ -114,7 +115,8 @@ def unpack(entry: int) -> Entry:
 class PaceTable:
     """The entries of all live grants, in memory that the workers of a host share.
 
-    `memory`: a writable buffer of 8 bytes per slot, zeroed at first.
+    `memory`: a writable buffer of 8 bytes per slot, zeroed at first. `slowed_for_load`: how many
+    polls in time got slow_down from this worker.
 
     There is no lock. An entry is read and written as an aligned machine word, so a worker never
     sees half of it. If two workers judge two polls of a grant at the same instant, both may read
@@ -125,7 +127,19 @@ class PaceTable:
         self._entries = memory.cast("B").cast("Q")
         self._size = len(self._entries)
         self._max_interval = max_interval
+        self.slowed_for_load = 0
+        self._demand = Demand()
         self._earliest = [_earliest(interval) for interval in range(MAX_INTERVAL_S + 1)]
+        # By interval: the age of the last poll, in ms, from which on a poll is surely in time.
+        self._surely_in_time = self._earliest
+
+    def ask_for(self, demand: Demand) -> None:
+        """Have pending grants poll less often from now on, as `demand` says."""
+        if demand == self._demand:
+            return
+        self._demand = demand
+        # A poll that comes as seldom as the load asks for costs no more than without any load.
+        self._surely_in_time = [max(each, demand.interval_ms) for each in self._earliest]
 
     def judge(self, grant_id: int, slot: int, now_ms: int, interval: int) -> int:
         """Judge a poll. Return 0 if it is in time, else the interval (s) now in force."""
@@ -137,8 +151,25 @@ class PaceTable:
         # case of a clock reading from the past (a negative time) to `judge`.
         if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:
             elapsed = now_ms - (entry & _CLOCK)
-            if elapsed >= self._earliest[entry >> _CLOCK_BITS & _INTERVAL]:
+            if elapsed >= self._surely_in_time[entry >> _CLOCK_BITS & _INTERVAL]:
                 self._entries[index] = entry & ~_CLOCK | now_ms
                 return 0
-        self._entries[index], slow_down = judge(entry, mark, now_ms, interval, self._max_interval)
+        judged = judge(entry, mark, now_ms, interval, self._max_interval)
+        if not judged.slow_down and self._demand.interval_ms:
+            judged = self._slow_for_load(judged, unpack(entry), grant_id, now_ms)
+        self._entries[index], slow_down = judged
         return slow_down
+
+    def _slow_for_load(
+        self, judged: Judgement, before: Entry, grant_id: int, now_ms: int
+    ) -> Judgement:
+        """Return the judgement of a poll in time while the worker is busy."""
+        mark = fingerprint(grant_id)
+        is_first = before.fingerprint != mark
+        if is_first or before.age_ms(now_ms) >= self._demand.interval_ms:
+            return judged
+        if not self._demand.slows(before.interval, grant_id):
+            return judged
+        self.slowed_for_load += 1
+        longer = before.interval + SLOW_DOWN_S
+        return Judgement(pack(mark, longer, now_ms), longer)

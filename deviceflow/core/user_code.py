@@ -10,6 +10,7 @@ like it.
 import math
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -116,10 +117,16 @@ def display(code: str, group: int) -> str:
     """Format a code for people: `WDJBMJHT` becomes `WDJB-MJHT` in groups of about four."""
     if group <= 0 or not code:
         return code
-    count = min(range(1, len(code) + 1), key=lambda n: _unevenness(len(code), n, group))
-    size, longer = divmod(len(code), count)
+    return "-".join([code[start:end] for start, end in _groups(len(code), group)])
+
+
+@lru_cache(maxsize=256)
+def _groups(length: int, group: int) -> tuple[tuple[int, int], ...]:
+    """Return where each group of a code begins and ends."""
+    count = min(range(1, length + 1), key=lambda n: _unevenness(length, n, group))
+    size, longer = divmod(length, count)
     ends = [i * size + min(i, longer) for i in range(count + 1)]
-    return "-".join(code[start:end] for start, end in pairwise(ends))
+    return tuple(pairwise(ends))
 
 
 def _unevenness(length: int, count: int, group: int) -> tuple[bool, bool, float, int]:

@@ -43,16 +43,21 @@ async def fetch(
             allow_redirects=False,
             proxy=proxy,
         ) as response:
-            return Reply(
-                status=response.status,
-                body=await _body(response),
-                retry_after=retry_after(response.headers),
-                held=_HELD.search(response.headers.get("Preference-Applied", "")) is not None,
-                redirect=_redirect(response),
-            )
+            return reply_of(response.status, response.headers, await _body(response))
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         cause = cause_of(error, timeout_s, proxy)
         raise UnreachableError(origin(url), cause.reason, cause.advice) from error
+
+
+def reply_of(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    """Keep the parts of an answer that matter here. `headers`: in any case."""
+    return Reply(
+        status=status,
+        body=body,
+        retry_after=retry_after(headers),
+        held=_HELD.search(headers.get("Preference-Applied", "")) is not None,
+        redirect=_redirect(status, headers),
+    )
 
 
 def origin(url: str) -> str:
@@ -73,10 +78,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _redirect(response: aiohttp.ClientResponse) -> str:
+def _redirect(status: int, headers: Mapping[str, str]) -> str:
     """Describe where Location leads: an origin, or a few words."""
-    location = response.headers.get("Location", "")
-    if response.status // 100 != _REDIRECTION or not location:
+    location = headers.get("Location", "")
+    if status // 100 != _REDIRECTION or not location:
         return ""
     try:
         parts = urlsplit(location)

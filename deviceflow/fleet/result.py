@@ -36,9 +36,11 @@ class Operation(StrEnum):
     START = "start"
     """A device authorization request."""
     POLL = "poll"
-    """A poll that asked for no hold and got an answer about its grant."""
+    """A poll that asked for no hold, and was not answered with tokens."""
     HELD_POLL = "held_poll"
-    """A poll with `Prefer: wait=N`: up to N s are the hold."""
+    """A poll with `Prefer: wait=N`, not answered with tokens: up to N s are the hold."""
+    REDEMPTION = "redemption"
+    """A poll that was answered with tokens. Of a held one, up to N s are the hold."""
     DECISION = "decision"
     """A request (or a command) with which a person decides."""
     APPROVAL_TO_TOKENS = "approval_to_tokens"
@@ -76,13 +78,20 @@ class People(msgspec.Struct, frozen=True, kw_only=True):
     sigma: float
 
 
+KNOWN_WITHIN_S = 2.0
+"""The `known_within_s` of a run without faults."""
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What the run was asked to do.
 
     `styles`: the fraction of devices with each polling style. `arrival`: the name of the pattern.
-    `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: devices that
-    hold tokens and refresh them. `token_clock`: how many times faster than real time their clock
-    runs.
+    `ramp_s`: within which time a steady fleet begins; None: as fast as the pattern has it.
+    `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: how many
+    devices stay once they have tokens, and refresh them. `token_clock`: how many times faster than
+    real time the tokens age. `known_within_s`: a poll that is sent so long after an acknowledged
+    decision has to learn it. A server that cannot read its store may say for a while that a grant
+    is pending, so this is longer in a run in which faults are brought about.
     """
 
     devices: int
@@ -94,6 +103,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: int = 0
     refreshers: int = 0
     token_clock: float = 1.0
+    ramp_s: float | None = None
+    known_within_s: float = KNOWN_WITHIN_S
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from deviceflow.core.clock import Clock
 from deviceflow.notices.notice import Notice, NoticeNotSent
-from deviceflow.webhook import Webhook, WebhookSilent
+from deviceflow.webhook import Webhook, WebhookSilent, signature
 
 WEBHOOK_TIMEOUT_S = 5.0
 
@@ -22,7 +22,9 @@ class WebhookChannel:
     name = "webhook"
 
     def __init__(self, url: str, secret: str, clock: Clock) -> None:
-        self._webhook = Webhook(url=url, secret=secret, clock=clock, timeout_s=WEBHOOK_TIMEOUT_S)
+        self._webhook = Webhook(
+            url=url, proof=signature(secret, clock), timeout_s=WEBHOOK_TIMEOUT_S
+        )
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Keep connections until the block ends."""

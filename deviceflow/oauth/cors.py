@@ -65,7 +65,7 @@ class Cors:
         return self.rule.preflight(origin, missed.allowed_methods - {"HEAD"})
 
     def _covers(self, path: str) -> bool:
-        if path in {name + self.base for name in METADATA_PATHS}:
+        if path.endswith(self.base) and path.removesuffix(self.base) in METADATA_PATHS:
             return True
         below = path.removeprefix(self.base)
         if self.base and below == path:

@@ -1,7 +1,5 @@
 """POST /oauth2/device_authorization (RFC 8628 section 3.1 and 3.2)."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -37,6 +35,7 @@ from deviceflow.oauth.dpop_proofs import DPoPProofs
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.admission import StartAdmission, StorePressed, TooManyStarts
+from deviceflow.policy.interval_control import IntervalControl
 from deviceflow.policy.phishing import ClientRules, rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
@@ -57,6 +56,7 @@ class DeviceAuthorizationEndpoint:
     resources: Resources
     grants: Grants
     admission: StartAdmission
+    intervals: IntervalControl
     callers: Callers
     clock: Clock
     recorder: Recorder
@@ -73,12 +73,14 @@ class DeviceAuthorizationEndpoint:
         must_type = self._admit(request, client, address).must_type
         lifetime = client.lifetime_s or self.settings.device.lifetime_s
         # Before anything that costs: a flood is refused from memory.
-        async with self._refused_starts(client):
+        try:
             attempt = self.admission.attempt(client, address, lifetime)
+        except (TooManyStarts, StorePressed) as reason:
+            raise await self._refusal(reason, client) from None
         scopes, resources = self._entitlement(parameters.get("scope"), names, client)
 
         form = client.user_code or self.settings.device.user_code
-        interval = client.interval_s or self.settings.device.interval_s
+        interval = self.intervals.of_start(client.interval_s or self.settings.device.interval_s)
         grant_request = GrantRequest(
             client_id=client.client_id,
             scope=" ".join(scopes),
@@ -89,8 +91,10 @@ class DeviceAuthorizationEndpoint:
             dpop_jkt=self._key(request, parameters, client),
             resources=" ".join(resources),
         )
-        async with self._refused_starts(client):
+        try:
             await self.admission.admit(attempt)
+        except TooManyStarts as reason:
+            raise await self._refusal(reason, client) from None
         issued = await self.grants.issue(grant_request, form, lifetime, interval)
         self.recorder.count(table.GRANTS_ISSUED)
         self.recorder.count_client(table.CLIENT_GRANTS, client.client_id)
@@ -118,20 +122,15 @@ class DeviceAuthorizationEndpoint:
             )
         )
 
-    @asynccontextmanager
-    async def _refused_starts(self, client: Client) -> AsyncIterator[None]:
-        """Turn the refusal of a limit into the error that the device receives."""
-        try:
-            yield
-        except TooManyStarts as refusal:
-            await self.admission.hold_back()
-            self._record_limit(f"start.{refusal.limit}", client)
-            by_address = refusal.limit in {"network", "address"}
-            raise too_many_starts(refusal.wait_s, by_address=by_address) from None
-        except StorePressed as pressed:
-            await self.admission.hold_back()
+    async def _refusal(self, reason: TooManyStarts | StorePressed, client: Client) -> OAuthError:
+        """Return the error that the device receives for the refusal of a limit, some time later."""
+        await self.admission.hold_back()
+        if isinstance(reason, StorePressed):
             self._record_limit("start.store", client)
-            raise temporarily_unavailable(pressed.wait_s) from None
+            return temporarily_unavailable(reason.wait_s)
+        self._record_limit(f"start.{reason.limit}", client)
+        by_address = reason.limit in {"network", "address"}
+        return too_many_starts(reason.wait_s, by_address=by_address)
 
     def _record_limit(self, limit: str, client: Client) -> None:
         self.audit.record(

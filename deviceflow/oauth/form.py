@@ -17,7 +17,7 @@ async def read_form(request: web.Request) -> Form:
 
     May raise OAuthError: if the body is not an uncompressed form in UTF-8.
     """
-    if not CREDENTIAL_PARAMETERS.isdisjoint(request.query):
+    if request.rel_url.raw_query_string and not CREDENTIAL_PARAMETERS.isdisjoint(request.query):
         raise invalid_request("Credentials do not belong into the address.")
     if media_type(request) != FORM:
         raise invalid_request(f"The body has to be of type {FORM}.")

@@ -91,6 +91,7 @@ def server_metadata(settings: Settings, offers: Iterable[Offer]) -> ServerMetada
         claims_supported=["sub", "auth_time", "amr", "acr", "name", "preferred_username", "email"],
         ui_locales_supported=list(settings.pages.languages),
         device_poll_max_wait=settings.device.max_wait_s,
+        device_poll_hold=settings.device.hold_s,
     )
 
 

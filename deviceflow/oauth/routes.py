@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from deviceflow.core.cross_origin import CrossOrigin
+from deviceflow.core.holding import HoldRule
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.clients.failures import FailureThrottle
 from deviceflow.oauth.clients.proof import ClientProof
@@ -65,10 +66,11 @@ def polling(parts: Parts) -> Polling:
         parts.clock,
         parts.holds.announce,
         max_held=device.max_held,
-        max_wait=device.max_wait_s,
+        rule=HoldRule(device.max_wait_s, device.hold_s),
         shares=PollShares(server.proxies, server.forwarded_header),
     )
     held.on_refusal = partial(parts.recorder.count, table.REFUSALS)
+    held.on_end = partial(parts.recorder.count, table.HOLD_ENDS)
     parts.holds.on_other(held.end_older_elsewhere)
     cross_origin = CrossOrigin(parts.settings.server.cors_origins)
     lane = Lane(
@@ -173,6 +175,7 @@ def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEn
         admission=StartAdmission(
             parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
         ),
+        intervals=parts.intervals,
         callers=parts.callers,
         clock=parts.clock,
         recorder=parts.recorder,

@@ -38,8 +38,11 @@ def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
         request_id = given_id(request) if is_trusted(request) else ""
         request_id = request_id or secrets.token_hex(8)
         _began_ns.set(time.time_ns())
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             response = await handler(request)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
         if not is_lanes(response):
             response.headers[HEADER] = request_id
         return response

@@ -78,7 +78,7 @@ class PageError(Exception):
 
 async def error_page(request: web.Request, exc: Exception) -> web.Response:
     """Answer with the page for `exc`; an unexpected one is logged and becomes a 500."""
-    # A request that aiohttp refuses by itself has not come through `answer_in_language`.
+    # A request that aiohttp refuses by itself has not come through `answering_in_language`.
     speak_to(request)
     error = _explain(exc)
     if error.status == web.HTTPInternalServerError.status_code:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from deviceflow.config import Settings
 from deviceflow.core.languages import accepted, is_accepted, listed, lookup
@@ -179,10 +179,20 @@ def speak_to(request: web.Request) -> None:
     speak(request.app[LANGUAGES].of(request))
 
 
-@web.middleware
-async def answer_in_language(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer in the language for the request. It comes before what answers errors with pages."""
-    speak_to(request)
-    response = await handler(request)
-    request.app[LANGUAGES].remember(request, response)
-    return response
+def answering_in_language(machine_paths: tuple[str, ...] = ()) -> Middleware:
+    """Return what answers people in the language for the request.
+
+    It comes before what answers errors with pages. `machine_paths`: where machines call, which get
+    no texts of a catalogue.
+    """
+
+    @web.middleware
+    async def answer_in_language(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if any(part in request.path for part in machine_paths):
+            return await handler(request)
+        speak_to(request)
+        response = await handler(request)
+        request.app[LANGUAGES].remember(request, response)
+        return response
+
+    return answer_in_language

@@ -7,6 +7,7 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | rule | counted by | limit | window | longest delay |
 |---|---|---:|---:|---:|
 | sign-in.address | address | 300 | 1800 s | |
+| sign-in.network | network | 3000 | 1800 s | |
 | sign-in.account | account | 150 | 86400 s | 300 s |
 | sign-in.account-address | account and address | 20 | 86400 s | 900 s |
 | sign-in.known | account | 150 | 86400 s | 300 s |
@@ -15,6 +16,7 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | second-factor.known | account | 60 | 86400 s | 900 s |
 | second-factor.browser | browser | 20 | 86400 s | 900 s |
 | code.address | address | 200 | a code's lifetime | |
+| code.network | network | 1000 | a code's lifetime | |
 | code.account | account | 8 | a code's lifetime | |
 | approval.account | account | as set | 3600 s | |
 | approval.client | client and account | as set | 3600 s | |
@@ -23,14 +25,15 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 | client.failure | client and address | 30 | 60 s | |
 
 - **sign-in** counts wrong passwords; a right one is taken back. A browser that has signed in to
-  this account before is counted by the last two rules, and all others by the first three. So a
+  this account before is counted by the last two rules, and all others by the first four. So a
   stranger who guesses delays other strangers, and no owner in a known browser. One address
   alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
-  Answers of an upstream provider count by the address alone, until one has signed a person in.
+  Answers of an upstream provider count by address and network alone, until one has signed a
+  person in.
 - **second-factor** counts wrong one-time codes, after a right password. All together allow fewer
   than 333 codes of a person in a day. Three of a million are right at a time, so a thief of the
   password hits one on less than one day in 1,000. A known browser is again counted by itself. The
-  address of a stranger counts under `sign-in.address`, too.
+  address and the network of a stranger count under `sign-in`, too.
 - **code** counts codes that lead to no request that this account may see, and codes that a link
   has filled in until they are typed, where they have to be. Malformed codes are no guesses, as
   nothing is looked up for them. The length of codes allows for five addresses at
@@ -46,13 +49,17 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
   there has one failure in place of 30. A right secret is no failure, so it is never refused for
   what was tried on other clients.
 
-An address is an IPv4 address or the /64 of an IPv6 address.
+An address is an IPv4 address or the /64 of an IPv6 address. A network is a /48 of IPv6: whoever
+has one has 65,536 addresses. Its limits are wide, since a provider may serve many homes from it.
 """
 
 from typing import Literal, NamedTuple
 
-from deviceflow.core.address import rate_key
+from deviceflow.core.address import rate_key, site_key
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
+
+ADDRESSES_IN_A_NETWORK = 5
+"""How many addresses at their limit one /48 may have: what the length of codes allows for."""
 
 PEOPLE_PER_ADDRESS = 25
 """How many people's guesses at codes one address may make: a household, a shop, an office."""
@@ -66,6 +73,7 @@ HOUR_S = 3_600
 
 Key = Literal[
     "address",
+    "network",
     "account",
     "account and address",
     "browser",
@@ -95,6 +103,7 @@ class Count(NamedTuple):
 
 
 SIGN_IN_ADDRESS = Rule("sign-in.address", "address", 300, 1800)
+SIGN_IN_NETWORK = Rule("sign-in.network", "network", 3_000, 1800)
 SIGN_IN_ACCOUNT = Rule("sign-in.account", "account", 150, DAY_S, 300)
 SIGN_IN_ACCOUNT_ADDRESS = Rule("sign-in.account-address", "account and address", 20, DAY_S, 900)
 SIGN_IN_KNOWN = Rule("sign-in.known", "account", 150, DAY_S, 300)
@@ -110,6 +119,12 @@ def code_address(lifetime_s: int) -> Rule:
     """Return the rule for the codes that people of one address may try."""
     limit = GUESSES_PER_LIFETIME * PEOPLE_PER_ADDRESS
     return Rule("code.address", "address", limit, lifetime_s)
+
+
+def code_network(lifetime_s: int) -> Rule:
+    """Return the rule for the codes that people of one /48 of IPv6 may try."""
+    limit = code_address(lifetime_s).limit * ADDRESSES_IN_A_NETWORK
+    return Rule("code.network", "network", limit, lifetime_s)
 
 
 def code_account(lifetime_s: int) -> Rule:
@@ -157,27 +172,23 @@ def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Co
     """
     if browser is not None:
         return (Count(SIGN_IN_KNOWN, username), Count(SIGN_IN_BROWSER, browser))
-    near = rate_key(address)
     return (
-        Count(SIGN_IN_ADDRESS, near),
+        *upstream_counts(address),
         Count(SIGN_IN_ACCOUNT, username),
-        Count(SIGN_IN_ACCOUNT_ADDRESS, f"{near} {username}"),
+        Count(SIGN_IN_ACCOUNT_ADDRESS, f"{rate_key(address)} {username}"),
     )
 
 
 def upstream_counts(address: str) -> tuple[Count, ...]:
     """List what an answer of an upstream provider counts under: nobody is named in it yet."""
-    return (Count(SIGN_IN_ADDRESS, rate_key(address)),)
+    return _place_counts(address, SIGN_IN_ADDRESS, SIGN_IN_NETWORK)
 
 
 def second_factor_counts(username: str, address: str, browser: str | None) -> tuple[Count, ...]:
     """List what a one-time code counts under; the arguments are those of `sign_in_counts`."""
     if browser is not None:
         return (Count(SECOND_FACTOR_KNOWN, username), Count(SECOND_FACTOR_BROWSER, browser))
-    return (
-        Count(SIGN_IN_ADDRESS, rate_key(address)),
-        Count(SECOND_FACTOR_ACCOUNT, username),
-    )
+    return (*upstream_counts(address), Count(SECOND_FACTOR_ACCOUNT, username))
 
 
 def client_failure_counts(client_id: str, near: str) -> tuple[Count, ...]:
@@ -189,8 +200,12 @@ def code_counts(
     sub: str, address: str, lifetime_s: int, *, in_wave: bool = False
 ) -> tuple[Count, ...]:
     """List what a code counts under; `lifetime_s`: the longest of codes that are handed out."""
-    counts = (
-        Count(code_address(lifetime_s), rate_key(address)),
-        Count(code_account(lifetime_s), sub),
-    )
+    place = _place_counts(address, code_address(lifetime_s), code_network(lifetime_s))
+    counts = (*place, Count(code_account(lifetime_s), sub))
     return (*counts, Count(code_wave(lifetime_s), sub)) if in_wave else counts
+
+
+def _place_counts(address: str, of_address: Rule, of_network: Rule) -> tuple[Count, ...]:
+    network = site_key(address)
+    near = Count(of_address, rate_key(address))
+    return (near,) if network is None else (Count(of_network, network), near)

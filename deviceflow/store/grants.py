@@ -28,12 +28,12 @@ from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
 from deviceflow.store.families import Family, family_fields
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.new_grants import NewGrants, grant_key, grant_name, user_code_keys
 from deviceflow.store.records import RecordKind, check_fields, read_record, write_record
 from deviceflow.store.shapes import Value
 from deviceflow.store.shared_trips import SharedTrips
 from deviceflow.store.slots import Slots
 
-KEPT_AFTER_EXPIRY_MS = 60_000
 COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
 LOG_ID_LENGTH = 10
@@ -128,6 +128,7 @@ class Grants:
         self._devices = devices
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
+        self._new = NewGrants(connection, installation)
         self._log = DecisionLog(connection, clock)
         self._announcements = SharedTrips(self._push)
 
@@ -135,13 +136,19 @@ class Grants:
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
+        with self._connection.aside.waiting():
+            return await self._issue(request, form, lifetime, interval)
+
+    async def _issue(
+        self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
+    ) -> GrantCodes:
         expires_at = request.requested_at + lifetime
         slot, pressure = await self._slots.take(lifetime)
         length = codes.length_for(form, *pressure)
         for _ in range(COLLISION_TRIES):
             grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
             user_code = codes.generate(form, length, secrets.randbelow)
-            if await self._store(grant_id, user_code, request, expires_at):
+            if await self._new.store(grant_id, user_code, _request_fields(request), expires_at):
                 device_code = self._installation.new_device_code(
                     grant_id, expires_at, interval, request.client_id
                 )
@@ -182,7 +189,7 @@ class Grants:
         return await self.get(_NO_GRANT if grant_id is None else grant_id)
 
     async def _id_of(self, user_code: str) -> int | None:
-        keys = self._user_code_keys(user_code)
+        keys = user_code_keys(self._installation, user_code)
         # All at once: the time must not tell with which keys a code was made.
         found = await gather(*(self._connection.command("GET", key) for key in keys))
         grant_id = next((each for each in found if each is not None), None)
@@ -332,36 +339,11 @@ class Grants:
 
     def family_name(self, grant_id: int) -> str:
         """Return the name that a grant shares with its family of refresh tokens."""
-        return self._installation.name(b"grant", grant_id.to_bytes(8))
+        return grant_name(self._installation, grant_id)
 
     def log_id(self, grant_id: int) -> str:
         """Return the name of a grant in the log. It leads to neither its codes nor its keys."""
         return self._installation.name(b"log", grant_id.to_bytes(8))[:LOG_ID_LENGTH]
-
-    async def _store(
-        self, grant_id: int, user_code: str, request: GrantRequest, expires_at: int
-    ) -> bool:
-        """Store a grant; return False if its user code or its id is another grant's.
-
-        The two keys are in two hash slots, so this takes two steps. The user code comes first:
-        a code that is taken then costs no grant. Until the second step the code leads to a
-        grant that does not exist, and `find` returns None. If the second step never comes, no
-        device has the codes; the first key ends by its TTL.
-        """
-        until_ms = expires_at * 1000 + KEPT_AFTER_EXPIRY_MS
-        connection = self._connection.aside
-        index, *others = self._user_code_keys(user_code)
-        mark = f"{grant_id:x}"
-        taken = [await connection.command("EXISTS", other) for other in others]
-        if any(taken) or not await scripts.take(connection, index, mark, "PXAT", until_ms):
-            return False
-        return await scripts.create_grant(
-            connection,
-            self._key(grant_id),
-            _request_fields(request),
-            expires_at=expires_at,
-            kept_ms=KEPT_AFTER_EXPIRY_MS,
-        )
 
     async def _list_device(
         self, grant: Grant, sub: str, scope: str | None, approved_from: str
@@ -429,12 +411,7 @@ class Grants:
         return [None] * len(decisions)
 
     def _key(self, grant_id: int) -> str:
-        return keyspace.grant(self.family_name(grant_id))
-
-    def _user_code_keys(self, user_code: str) -> list[str]:
-        """List the keys under which a code may be: the first one is for new grants."""
-        names = self._installation.hidden_names(b"user code", user_code.encode())
-        return [keyspace.user_code(name) for name in names]
+        return grant_key(self._installation, grant_id)
 
 
 # One field for each value, all short: a hash whose values have at most 64 bytes is stored

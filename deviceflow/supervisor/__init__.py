@@ -3,8 +3,3 @@
 Contract: the supervisor has no event loop and no threads. A forked child has only the thread that
 forked, so a lock that another thread held would stay locked in the child.
 """
-
-from deviceflow.supervisor.errors import StartError, TrialError
-from deviceflow.supervisor.server import Supervisor
-
-__all__ = ["StartError", "Supervisor", "TrialError"]

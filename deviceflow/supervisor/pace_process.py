@@ -18,7 +18,7 @@ import structlog
 import uvloop
 
 from deviceflow.core.pace_gossip import PaceGossip
-from deviceflow.start import connect
+from deviceflow.store.opening import connect
 from deviceflow.store.pace_sharing import PaceSharing
 from deviceflow.supervisor.prctl import name_process
 from deviceflow.supervisor.signals import HANDLED

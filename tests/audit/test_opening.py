@@ -1,10 +1,13 @@
 """The sinks that the settings name."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deviceflow.audit.opening import audit_file, open_sinks
-from deviceflow.config import AuditSettings, Server, Settings
+from deviceflow.audit.security_event_token import TOLD_EVENTS
+from deviceflow.config import AuditSettings, SecurityEvents, Server, Settings
 from deviceflow.ops.metrics.recorder import Recorder
 
 
@@ -20,6 +23,25 @@ def test_each_setting_has_its_sink() -> None:
         sinks=("file", "stdout"), webhook_url="https://x.example", webhook_secret="s" * 32
     )
     assert names(webhook) == ["file", "stdout", "webhook"]
+
+
+def sign(_claims: Mapping[str, Any], _token_type: str) -> str:
+    return "token"
+
+
+def test_with_keys_a_receiver_is_told_of_security_events() -> None:
+    settings = Settings(
+        audit=AuditSettings(sinks=()),
+        security_events=SecurityEvents(
+            url="https://x.example/events", audience="https://x.example"
+        ),
+    )
+    (outlet,) = open_sinks(settings, time.time, sign).outlets(Recorder.alone())
+    assert outlet.sink.name == "security_events"
+    assert outlet.events == TOLD_EVENTS
+    assert not open_sinks(settings, time.time).outlets(Recorder.alone())
+    without = Settings(audit=settings.audit)
+    assert not open_sinks(without, time.time, sign).outlets(Recorder.alone())
 
 
 def test_where_the_file_is() -> None:

@@ -3,8 +3,9 @@
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from deviceflow.audit.request_context import current_address, noting_requests
+from deviceflow.audit.request_context import current_address
 from deviceflow.callers import Callers
+from deviceflow.middleware import noting_requests
 
 
 async def show(_: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deviceflow.cli.conform import RECIPES
+from deviceflow.cli.recipes import RECIPES
 from deviceflow.conformance.browser import InBrowser, read_recipe
 from deviceflow.conformance.decisions import Choice, ToDecide, Undecided
 from deviceflow.conformance.discovery import find_endpoints

@@ -1,11 +1,21 @@
 """What commands record: who did it, as a chain of its own, in the file of this host."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+from deviceflow.audit.events import SecurityEvent
+from deviceflow.audit.security_event_token import ACCOUNT_DISABLED
 from deviceflow.audit.system_user import system_user
+from deviceflow.cli.auditing import record_ended_access
+from deviceflow.config import SecurityEvents, Server, Settings
+from deviceflow.signing import Signer
+from deviceflow.start import prepare
+from deviceflow.store.connection import Connection
 from tests.stage.commands import Clients
+from tests.stage.receiver import Receiver
+from tests.stage.valkey import Valkey
 
 Line = dict[str, Any]
 
@@ -56,3 +66,21 @@ def test_a_host_without_the_servers_folder_says_so(clients: Clients, tmp_path: P
     assert result.exit_code == 0
     assert "this change is not in the audit file" in result.stderr
     assert not (tmp_path / "deviceflow-data").exists()
+
+
+async def test_what_ends_access_is_told_to_the_receiver_of_security_events(
+    valkey: Valkey, connection: Connection, tmp_path: Path
+) -> None:
+    """Signed with the keys of the store."""
+    async with Receiver(status=202).running() as receiver:
+        events = SecurityEvents(url=receiver.url, audience="https://gateway.example.com")
+        server = Server(data_dir=str(tmp_path))
+        settings = Settings(server=server, security_events=events)
+        secrets = await prepare(settings, valkey.url)
+        await record_ended_access(
+            settings, connection, SecurityEvent.ACCOUNT_CHANGED, sub="ada", reason="disabled"
+        )
+    (token,) = receiver.bodies
+    claims = Signer(secrets.signing_keys, "ES256", time.time).verify(token.decode()).claims
+    assert claims["events"][ACCOUNT_DISABLED]["initiating_entity"] == "admin"
+    assert '"account.changed"' in (tmp_path / "audit.jsonl").read_text(encoding="utf-8")

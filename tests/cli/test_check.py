@@ -188,6 +188,11 @@ def test_texts_of_the_operator_are_read(tmp_path: Path) -> None:
             Settings(clients=(CLIENT,), device=Device(lifetime_s=59)),
             "device.lifetime_s: 59 s is too short",
         ),
+        (Settings(clients=(CLIENT,), device=Device(hold_s=4)), "device.hold_s: 4 s is longer than"),
+        (
+            Settings(clients=(Client(client_id="a", name="A", hold_s=10),)),
+            "clients[0].hold_s: 10 s is longer than",
+        ),
         (
             Settings(clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC))),
             "device.user_code: 26.6 bits",
@@ -272,6 +277,7 @@ def test_what_is_warned_about(settings: Settings, expected: str) -> None:
             issuer="https://a.example",
         ),
         Settings(clients=(CLIENT,), tokens=Tokens(access_token_lifetime_s=3600)),
+        Settings(clients=(CLIENT,), device=Device(hold_s=3)),
         Settings(
             clients=(CLIENT,), device=Device(user_code=UserCodeFormat(alphabet=NUMERIC, length=9))
         ),

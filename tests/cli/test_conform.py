@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
-from deviceflow.cli.conform import RECIPES
+from deviceflow.cli.recipes import RECIPES
 from deviceflow.conformance.browser import read_recipe
 from deviceflow.conformance.checks import CATALOGUE
 

@@ -34,12 +34,23 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], 
 ALL = list(commands(main))
 
 
-def test_a_device_does_not_wait_for_the_servers_modules() -> None:
-    script = "import sys, deviceflow.__main__ as d; d.main.get_command(None, 'login')\n"
-    script += "print([m for m in sys.modules if m.startswith('deviceflow.')])"
-    modules = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
-    assert b"deviceflow.cli.login" in modules
-    assert [each for each in (b"store", b"oauth", b"pages", b"supervisor") if each in modules] == []
+@pytest.mark.parametrize(
+    ("command", "needless"),
+    [
+        ("login", [b"store", b"oauth", b"pages", b"supervisor.server"]),
+        ("reload", [b"store", b"oauth", b"pages", b"supervisor.server"]),
+        ("keys", [b"oauth", b"pages", b"supervisor.server", b"parts"]),
+    ],
+)
+def test_a_command_does_not_wait_for_the_servers_modules(
+    command: str, needless: list[bytes]
+) -> None:
+    script = f"import sys, deviceflow.__main__ as d; d.main.get_command(None, {command!r})\n"
+    script += "print(*[m for m in sys.modules if m.startswith('deviceflow.')])"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    modules = output.split()
+    assert f"deviceflow.cli.{command}".encode() in modules
+    assert [each for each in needless if b"deviceflow." + each in modules] == []
 
 
 SERVER_ONLY = {
@@ -81,6 +92,12 @@ def test_the_conformance_suite_needs_two_more() -> None:
     assert "rich" not in SERVER_ONLY
     ended = run_alone("conform", "--list", beside=("cryptography",))
     assert (ended.returncode, "RFC 8628 3.5" in ended.stdout) == (0, True)
+
+
+def test_the_fleet_needs_one_more() -> None:
+    """Rich, as docs/fleet.md says: it reads objectives, and looks for the server."""
+    ended = run_alone("fleet", "--target", "http://127.0.0.1:1", "--client-id", "tv")
+    assert (ended.returncode, "connection refused" in ended.stderr) == (3, True)
 
 
 def test_the_help_lists_what_can_run() -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from deviceflow.__main__ import main
 from deviceflow.config import Settings
 from deviceflow.config.loading import cores
-from deviceflow.supervisor import StartError
+from deviceflow.supervisor.errors import StartError
 
 Serve = Callable[..., Result]
 

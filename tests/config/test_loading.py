@@ -160,6 +160,9 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "audit.file": "/var/log/audit.jsonl",
         "audit.webhook_url": "https://siem.example/x",
         "audit.webhook_secret": "s" * 32,
+        "security_events.url": "https://gateway.example/x",
+        "security_events.audience": "https://gateway.example",
+        "security_events.bearer_token": "t" * 32,
         "notices.webhook_url": "https://hooks.example/x",
         "notices.webhook_secret": "s" * 32,
         "notices.smtp_url": "smtp://mail.example",
@@ -174,12 +177,20 @@ def test_every_setting_can_come_from_the_environment_and_the_command_line(path: 
         "sign_in.trusted_header": "server.trusted_proxies",
         "audit.webhook_url": "audit.webhook_secret",
         "audit.webhook_secret": "audit.webhook_url",
+        "security_events.url": "security_events.audience",
+        "security_events.audience": "security_events.url",
+        "security_events.bearer_token": "security_events.url",
         "notices.webhook_url": "notices.webhook_secret",
         "notices.webhook_secret": "notices.webhook_url",
         "notices.smtp_url": "notices.mail_from",
         "notices.mail_from": "notices.smtp_url",
     }
-    beside = {needs[path]: samples[needs[path]]} if path in needs else {}
+    beside: dict[str, object] = {}
+    need = path
+    while (need := needs.get(need, path)) != path:
+        beside[need] = samples[need]
+        if needs.get(need) in beside:
+            break
     text = _as_variable(samples.get(path, value))
     environ = {variable_for(name): _as_variable(value) for name, value in beside.items()}
     by_environment = load(None, environ=environ | {variable_for(path): text})
@@ -464,6 +475,10 @@ def test_all_problems_are_reported_at_once_and_name_the_file(tmp_path: Path) -> 
         (
             "[device]\ninterval_s = 0",
             "device.interval_s: got 0; expected a whole number from 1 to 3600",
+        ),
+        (
+            "[device]\nmax_wait_s = 5\nhold_s = 6",
+            "device.hold_s: got 6; expected at most device.max_wait_s, which is 5",
         ),
         (
             "[device]\ninterval_s = 61",

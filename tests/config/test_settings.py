@@ -435,6 +435,7 @@ def test_one_secret_needs_no_list(tmp_path: Path) -> None:
             "interval_s = 61",
             "clients[0].interval_s: got 61; expected at most device.max_interval_s, which is 60",
         ),
+        ("hold_s = 26", "clients[0].hold_s: got 26; expected a whole number from 0 to 25"),
         ("user_code = { length = 4 }", "clients[0].user_code.length: got 4; expected"),
         ("user_code = 4", "clients[0].user_code: got 4; expected a table"),
         ("refresh_token = 4", "clients[0].refresh_token: got 4; expected true or false"),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core.device_code import NONCE_BITS
-from deviceflow.core.pace import MAX_INTERVAL_S, SLOW_DOWN_S, PaceTable, fingerprint, judge
+from deviceflow.core.load_interval import SLOW_DOWN_S, Demand, IntervalBounds, LoadInterval
+from deviceflow.core.pace import MAX_INTERVAL_S, PaceTable, fingerprint, judge
 
 NOW_MS = 1_800_000_000_000
 CAP = 60
@@ -159,3 +160,71 @@ def test_workers_share_the_pace(tmp_path: Path) -> None:
     assert first.judge(77 << NONCE_BITS, 77, NOW_MS, 5) == 0
     assert second.judge(77 << NONCE_BITS, 77, NOW_MS + 1000, 5) == 10
     assert first.judge(77 << NONCE_BITS, 77, NOW_MS + 11_000, 5) == 0
+
+
+# Under load
+
+
+def asked(seconds: float, longest: int = 60) -> Demand:
+    return Demand.of(LoadInterval(seconds), IntervalBounds(5, longest))
+
+
+loads = st.lists(st.floats(5, 60), min_size=1, max_size=40)
+
+
+@given(intervals, st.integers(0, (1 << NONCE_BITS) - 1), loads, st.floats(0, 0.05))
+def test_a_device_that_adds_five_seconds_is_slowed_only_by_load(
+    interval: int, nonce: int, load: list[float], jitter: float
+) -> None:
+    """8628-3.2-b: the interval that it was told, and 5 s for each slow_down, is never too short."""
+    table, now, told = PaceTable(memoryview(bytearray(8)), CAP), NOW_MS, interval
+    for seconds in load:
+        table.ask_for(asked(seconds))
+        slowed = table.slowed_for_load
+        slow_down = table.judge(nonce, 0, now, interval)
+        assert bool(slow_down) == table.slowed_for_load - slowed
+        if slow_down:
+            told += SLOW_DOWN_S
+            assert slow_down == told, "the server knows the device's own interval"
+        now += round(told * 1000 * (1 - jitter))
+    assert told <= max(interval, CAP)
+
+
+def test_the_first_poll_is_free_under_load_too() -> None:
+    table = PaceTable(memoryview(bytearray(8)), CAP)
+    table.ask_for(asked(20))
+    assert [table.judge(1, 0, NOW_MS + after, 5) for after in (0, 5000, 15_000)] == [0, 10, 15]
+
+
+def test_a_device_that_polls_seldom_is_not_slowed() -> None:
+    """A poll that is held for 30 s costs less than several that are not."""
+    table = PaceTable(memoryview(bytearray(8)), CAP)
+    table.ask_for(asked(20))
+    assert [table.judge(1, 0, NOW_MS + after, 5) for after in (0, 30_000, 60_000)] == [0, 0, 0]
+
+
+def test_after_the_load_nobody_is_slowed_further() -> None:
+    table = PaceTable(memoryview(bytearray(8)), CAP)
+    table.ask_for(asked(20))
+    assert [table.judge(1, 0, NOW_MS + after, 5) for after in (0, 5000)] == [0, 10]
+    table.ask_for(asked(5))
+    assert table.judge(1, 0, NOW_MS + 15_000, 5) == 0
+    assert table.judge(1, 0, NOW_MS + 20_000, 5) == 10, "5 s are too fast since it was told 10"
+
+
+def test_a_device_that_is_too_fast_is_told_so_under_load() -> None:
+    table = PaceTable(memoryview(bytearray(8)), CAP)
+    table.ask_for(asked(20))
+    assert [table.judge(1, 0, NOW_MS + after, 5) for after in (0, 100, 200)] == [0, 10, 15]
+    assert table.slowed_for_load == 0
+
+
+def test_each_grant_has_its_own_share_of_the_load() -> None:
+    """On the way from 5 to 10 s, a fifth of the grants is slowed at 6 s."""
+    table = PaceTable(memoryview(bytearray(8 * 1000)), CAP)
+    table.ask_for(asked(6))
+    grants = [(slot << NONCE_BITS | slot * 7919 << 8 & 0xFFFFFF, slot) for slot in range(1000)]
+    for now in (NOW_MS, NOW_MS + 5000):
+        for grant_id, slot in grants:
+            table.judge(grant_id, slot, now, 5)
+    assert 150 < table.slowed_for_load < 250

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deviceflow.core.pace import SLOW_DOWN_S, judge
+from deviceflow.core.load_interval import SLOW_DOWN_S
+from deviceflow.core.pace import judge
 
 CAP = 60
 MARK = 1

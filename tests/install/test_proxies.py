@@ -18,6 +18,7 @@ import pytest
 
 from deviceflow.config import Device as DeviceSettings
 from deviceflow.config import Server
+from deviceflow.core.holding import MAX_HOLD_S
 from tests.install.conftest import HOSTS, Site
 from tests.stage.hosts import Host, SilentHost
 from tests.stage.program import Notes, Program
@@ -70,6 +71,7 @@ def test_the_times_fit_the_settings(proxy: Proxy) -> None:
     read = [int(found) for found in re.findall(READ_TIMEOUT, proxy.text)]
     assert read
     assert min(read) > DeviceSettings().max_wait_s
+    assert min(read) > MAX_HOLD_S
     assert min(int(found) for found in re.findall(KEPT, proxy.text)) < Server().keepalive_s
 
 

@@ -12,7 +12,8 @@ from deviceflow.app import build
 from deviceflow.config import Registration, Settings, User
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.pages.demo import Demo
-from deviceflow.start import connect, prepare
+from deviceflow.start import prepare
+from deviceflow.store.opening import connect
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.oauth import People, Stage, Worker

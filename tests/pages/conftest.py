@@ -16,7 +16,7 @@ from deviceflow.config import Pages, Server, Settings
 from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.pages.demo import Demo
 from deviceflow.pages.errors import error_page
-from deviceflow.pages.languages import answer_in_language
+from deviceflow.pages.languages import answering_in_language
 from deviceflow.pages.render import setup
 from tests.stage.pages import TV, Browser, MakeApp, OpenBrowser, Store, add_to
 
@@ -42,7 +42,7 @@ def make_app(store: Store) -> MakeApp:
     """The pages as the server wires them, with a demo where a test has one."""
 
     def make(settings: Settings, demo: Demo | None = None) -> web.Application:
-        app = web.Application(middlewares=[answer_in_language, _errors_are_pages])
+        app = web.Application(middlewares=[answering_in_language(), _errors_are_pages])
         setup(app, settings)
         add_to(app, store, settings, demo)
         app.router.add_get("/broken", _broken)

@@ -16,6 +16,7 @@ from deviceflow.core.user_code import (
 )
 from deviceflow.policy import rules
 from deviceflow.policy.rules import (
+    ADDRESSES_IN_A_NETWORK,
     CODES_IN_A_WAVE,
     Rule,
     approval_account,
@@ -24,14 +25,17 @@ from deviceflow.policy.rules import (
     code_account,
     code_address,
     code_counts,
+    code_network,
     code_wave,
+    second_factor_counts,
     sign_in_counts,
+    upstream_counts,
 )
 from deviceflow.store.grants import GUESSES_PER_LIFETIME
 
 LIFETIME_S = 1234
 AS_SET = 7
-ADDRESSES = 5
+ADDRESSES = ADDRESSES_IN_A_NETWORK
 """How many addresses at their limit the length of every code allows for."""
 
 SECURITY = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
@@ -41,6 +45,7 @@ ALL = [
     code_account(LIFETIME_S),
     code_wave(LIFETIME_S),
     code_address(LIFETIME_S),
+    code_network(LIFETIME_S),
     approval_account(AS_SET),
     approval_client(AS_SET),
 ]
@@ -72,6 +77,24 @@ def test_the_most_general_rule_is_asked_first() -> None:
     assert names == ["sign-in.address", "sign-in.account", "sign-in.account-address"]
     names = [count.rule.name for count in code_counts("sub", "203.0.113.7", 600)]
     assert names == ["code.address", "code.account"]
+
+
+def test_the_addresses_of_one_network_have_a_limit_together() -> None:
+    """Of IPv6 alone: whoever has a /48 has 65,536 networks that count as an address."""
+    here, there = "2001:db8:1:1::1", "2001:db8:1:2::1"
+    for count_of in (
+        lambda address: sign_in_counts("ada", address, None),
+        lambda address: second_factor_counts("ada", address, None),
+        lambda address: code_counts("sub", address, 600),
+        upstream_counts,
+    ):
+        one, other = count_of(here), count_of(there)
+        assert one[0].rule.counted_by == "network"
+        assert one[0] == other[0] != count_of("2001:db8:2:1::1")[0]
+        assert one[1].rule.counted_by == "address"
+        assert one[1] != other[1]
+    known = sign_in_counts("ada", here, "mark")
+    assert all(count.rule.counted_by in {"account", "browser"} for count in known)
 
 
 def test_approvals_count_only_where_there_is_a_limit() -> None:
@@ -109,9 +132,9 @@ def test_a_known_browser_shares_no_count_with_strangers() -> None:
     assert strangers & owners == set()
 
 
-def test_an_ipv6_address_counts_as_its_network() -> None:
-    [address, *_] = code_counts("sub", "2001:db8:0:7::1", 600)
-    assert address.key == "2001:db8:0:7::/64"
+def test_an_ipv6_address_counts_as_its_networks() -> None:
+    network, address, *_ = code_counts("sub", "2001:db8:0:7::1", 600)
+    assert (network.key, address.key) == ("2001:db8::/48", "2001:db8:0:7::/64")
 
 
 def wrong_codes_per_day(addresses: int, lifetime_s: int = Device().lifetime_s) -> float:
@@ -174,6 +197,6 @@ def test_the_figures_in_the_documentation() -> None:
     limits = {
         "one account": code_account(600).limit,
         "one address (IPv4, or a /64 of IPv6)": code_address(600).limit,
-        "five addresses": ADDRESSES * code_address(600).limit,
+        "five addresses, or a /48 of IPv6": code_network(600).limit,
     }
     assert told == {who: [limit, limit * rules.DAY_S // 600] for who, limit in limits.items()}

@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 
 from deviceflow.audit.verification import Verification
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
-from tests.stage.program import COMMAND, Notes, Program, environment
+from tests.stage.program import COMMAND, TRUSTS_NOBODY, Notes, Program, environment
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD, Browser, Device
 
@@ -156,7 +156,7 @@ def command(folder: Path) -> Command:
             text=True,
             timeout=PATIENCE_S,
             cwd=folder,
-            env=environment() | (variables or {}),
+            env=environment() | TRUSTS_NOBODY | (variables or {}),
         )
 
     return run

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.crc import key_slot
 
+from deviceflow.store.connection import Connection, ScriptCall
+from deviceflow.store.shapes import Command
+
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
+KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "SPUBLISH", "WAIT"}) | frozenset(
     {
         "ACL",
         "CLIENT",
@@ -62,25 +63,35 @@ def slots_of(*commands: Sequence[Any]) -> set[int]:
 
 @contextmanager
 def mixed_slots() -> Iterator[list[list[bytes]]]:
-    """Collect the keys of every command and pipeline that touches more than one slot."""
+    """Collect the keys of every call that touches more than one slot.
+
+    What several callers send at the same moment may be in any slots.
+    """
     mixed: list[list[bytes]] = []
-    run, execute = Redis.execute_command, Pipeline.execute
+    share, alone, each = Connection._share, Connection.batch_durably, Connection.evaluate_each
 
     def look(*commands: Sequence[Any]) -> None:
         if len(slots_of(*commands)) > 1:
             mixed.append([key for command in commands for key in keys_of(command)])
 
-    async def watched_run(self: Redis, *args: Any, **options: Any) -> Any:  # noqa: ANN401, redis-py's
-        look(args)
-        return await run(self, *args, **options)  # type: ignore[no-untyped-call]
+    async def watched_share(self: Connection, commands: Sequence[Command]) -> list[Any]:
+        look(*commands)
+        return await share(self, commands)
 
-    async def watched_execute(self: Pipeline, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401
-        look(*(command for command, _ in self.command_stack))
-        return await execute(self, *args, **options)
+    async def watched_alone(self: Connection, *commands: Command) -> list[Any]:
+        if self.durability.replicas:
+            look(*commands)
+        return await alone(self, *commands)
+
+    async def watched_each(self: Connection, calls: Sequence[ScriptCall]) -> list[Any]:
+        for call in calls:
+            look(call.command("EVALSHA"))
+        return await each(self, calls)
 
     with (
-        mock.patch.object(Redis, "execute_command", watched_run),
-        mock.patch.object(Pipeline, "execute", watched_execute),
+        mock.patch.object(Connection, "_share", watched_share),
+        mock.patch.object(Connection, "batch_durably", watched_alone),
+        mock.patch.object(Connection, "evaluate_each", watched_each),
     ):
         yield mixed
 

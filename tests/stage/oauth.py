@@ -27,11 +27,12 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.parts import Parts
-from deviceflow.start import connect, prepare
+from deviceflow.start import prepare
 from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.grants import Grant, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.opening import connect
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users

@@ -25,10 +25,11 @@ from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol
 from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.door import Door
 from deviceflow.oauth.poll.lane import LaneAnswer, LaneResult, WaitingPoll
-from deviceflow.start import connect, prepare
+from deviceflow.start import prepare
 from deviceflow.store.feed import Feed
 from deviceflow.store.grants import Grant, GrantRequest, Grants
 from deviceflow.store.mirror import Mirror
+from deviceflow.store.opening import connect
 from deviceflow.worker import open_runner, serving
 from tests.stage.oauth import Stage
 from tests.stage.valkey import open_connection

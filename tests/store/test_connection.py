@@ -102,7 +102,8 @@ async def test_a_full_server_refuses_and_recovers(own: Store) -> None:
 @not_on("cluster", why="one node of it is busy, and the next command goes to another one")
 async def test_a_server_that_is_busy_is_unavailable(own: Store) -> None:
     await own.connection.command("CONFIG", "SET", "busy-reply-threshold", "1")
-    stuck = asyncio.create_task(own.connection.command("EVAL", "while true do end", 0))
+    another = Connection(own.connection.shape)
+    stuck = asyncio.create_task(another.command("EVAL", "while true do end", 0))
     with pytest.raises(StoreUnavailable):
         await ask_until_refused(own.connection)
     await own.connection.command("SCRIPT", "KILL")

@@ -89,6 +89,7 @@ def client_response(client: Client) -> ClientResponse:
         scopes=client.scopes,
         lifetime_s=client.lifetime_s,
         interval_s=client.interval_s,
+        hold_s=client.hold_s,
         audience=client.audience,
         resources=client.resources,
         token_format=client.token_format,

@@ -121,6 +121,7 @@ class ClientResponse(ApiMessage, kw_only=True):
     scopes: tuple[str, ...]
     lifetime_s: int | None = None
     interval_s: int | None = None
+    hold_s: int | None = None
     audience: str | None = None
     resources: tuple[str, ...] = ()
     token_format: str | None = None

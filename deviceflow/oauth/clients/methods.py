@@ -124,17 +124,12 @@ class ClientAuthenticator(NamedTuple):
 
 def read_credentials(evidence: ClientEvidence) -> ClientCredentials:
     """Read what a request shows of its client. May raise OAuthError, UnreadableCredentials."""
-    used = [name for name in AUTHENTICATORS if _is_used(name, evidence)]
+    used = [name for name, parameter in _BY_PARAMETER if evidence.parameters.get(parameter)]
+    if evidence.authorization:
+        used += _IN_HEADER
     if len(used) > 1:
         raise invalid_request("A client authenticates in one way only.")
     return AUTHENTICATORS[used[0] if used else PUBLIC].read(evidence)
-
-
-def _is_used(name: AuthMethod, evidence: ClientEvidence) -> bool:
-    if AUTHENTICATORS[name].is_in_header:
-        return bool(evidence.authorization)
-    parameter = CLIENT_METHODS[name].parameter
-    return parameter is not None and bool(evidence.parameters.get(parameter))
 
 
 def _read_basic(evidence: ClientEvidence) -> SharedSecret:
@@ -261,3 +256,10 @@ AUTHENTICATORS: Mapping[AuthMethod, ClientAuthenticator] = {
     "private_key_jwt": ClientAuthenticator(_read_assertion, _prove_assertion),
     "tls_client_auth": ClientAuthenticator(_read_client_id, _prove_certificate),
 }
+
+_IN_HEADER = [name for name, method in AUTHENTICATORS.items() if method.is_in_header]
+_BY_PARAMETER = [
+    (name, parameter)
+    for name, method in AUTHENTICATORS.items()
+    if not method.is_in_header and (parameter := CLIENT_METHODS[name].parameter) is not None
+]

@@ -187,7 +187,7 @@ class LaneConnection(asyncio.Protocol):
         held = self._door.held
         peer = self.transport.get_extra_info("peername")
         share = held.shares.of_request(peer, data, poll.code.client_id)
-        if not held.hold(self.transport, poll.code, poll.wait, self._finish, share):
+        if not held.hold(self.transport, poll.code, poll.hold, self._finish, share):
             self._held, self._kept = None, b""
             self._send(self._door.answer(PollAnswer.AUTHORIZATION_PENDING, close=poll.close))
 
@@ -201,11 +201,11 @@ class LaneConnection(asyncio.Protocol):
         if poll is None or self.transport.is_closing():
             return
         if answer is None:
-            self._door.held.hand_over(self.transport, poll.wait)
+            self._door.held.hand_over(self.transport, poll.hold)
             self._give(data)
         else:
             close = poll.close or self._door.is_retiring
-            self._send(self._door.answer(answer, close=close, held_for=poll.wait))
+            self._send(self._door.answer(answer, close=close, hold=poll.hold))
         ahead, self._sent_ahead = self._sent_ahead, ()
         for segment in ahead:
             if not self.transport.is_closing():

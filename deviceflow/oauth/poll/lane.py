@@ -21,6 +21,7 @@ from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
+from deviceflow.core.holding import NO_HOLD, Hold
 from deviceflow.oauth.answers import SERVER
 from deviceflow.oauth.poll.held import HeldPolls, preference_applied
 from deviceflow.oauth.poll.recognition import (
@@ -41,11 +42,11 @@ _NAME_LENGTH = len(DEVICE_CODE)
 
 
 class PollShape(NamedTuple):
-    """All that a poll says beside its device code; `wait` in s."""
+    """All that a poll says beside its device code, and the hold that it gets while pending."""
 
     client_id: bytes
     close: bool
-    wait: int
+    hold: Hold
 
 
 class LaneAnswer(NamedTuple):
@@ -56,10 +57,10 @@ class LaneAnswer(NamedTuple):
 
 
 class WaitingPoll(NamedTuple):
-    """A pending poll that asks to be held, for `wait` s at most."""
+    """A pending poll that is to be held."""
 
     code: DeviceCode
-    wait: int
+    hold: Hold
     close: bool
 
 
@@ -142,19 +143,18 @@ class Lane:
         return self._read(data, start)
 
     def answer(
-        self, answer: PollAnswer, interval: int = 0, *, close: bool, held_for: int = 0
+        self, answer: PollAnswer, interval: int = 0, *, close: bool, hold: Hold = NO_HOLD
     ) -> LaneAnswer:
-        """Answer a poll that was to be held; `held_for` (s) if it was (RFC 7240 3)."""
+        """Answer a poll that was to be held; `hold` if it was."""
         self._counts[answer] += 1
-        return self._build(answer, interval, close=close, held_for=held_for)
+        return self._build(answer, interval, close=close, hold=hold)
 
     def _build(
-        self, answer: PollAnswer, interval: int = 0, *, close: bool, held_for: int = 0
+        self, answer: PollAnswer, interval: int = 0, *, close: bool, hold: Hold = NO_HOLD
     ) -> LaneAnswer:
         """Build the answer in bytes."""
         response = answer_poll(Verdict(answer, interval=interval))
-        if held_for:
-            response.headers.update(preference_applied(held_for))
+        response.headers.update(preference_applied(hold))
         return LaneAnswer(_wire(response, self._clock(), self._headers, close=close), close)
 
     def _read(self, data: bytes, code_at: int) -> LaneResult:
@@ -172,7 +172,8 @@ class Lane:
         form = read_poll(data[body_at:])
         if form is None or form.client_id not in self._served:
             return None
-        shape = PollShape(form.client_id, head.close, head.wait)
+        hold = self._held.rule.of(head.wait, self._served[form.client_id])
+        shape = PollShape(form.client_id, head.close, hold)
         # A code in a header would be cut out, and later read, there instead of in the body.
         if code_at > body_at:
             self._remember(data, code_at, form, shape)
@@ -193,8 +194,8 @@ class Lane:
         answer, code, interval = verdict
         if answer is None:
             return None
-        if answer is AUTHORIZATION_PENDING and shape.wait and code is not None:
-            return WaitingPoll(code, min(shape.wait, self._held.max_wait), shape.close)
+        if answer is AUTHORIZATION_PENDING and shape.hold.seconds and code is not None:
+            return WaitingPoll(code, shape.hold, shape.close)
         self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
             self._counts_by_client[answer][shape.client_id] += 1
@@ -213,14 +214,20 @@ class Lane:
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""
-        self._served = {each.client_id.encode() for each in self._clients if self._is_served(each)}
+        # Each with its own `hold_s`.
+        self._served = {
+            each.client_id.encode(): each.hold_s for each in self._clients if self._is_served(each)
+        }
         self._shapes.clear()
 
     def _note_client(self, before: Client | None, after: Client | None) -> None:
         if after is not None and self._is_served(after):
-            self._served.add(after.client_id.encode())
+            self._served[after.client_id.encode()] = after.hold_s
+            # A shape has the hold of its client.
+            if before is not None and before.hold_s != after.hold_s:
+                self._shapes.clear()
         elif before is not None and before.client_id.encode() in self._served:
-            self._served.remove(before.client_id.encode())
+            del self._served[before.client_id.encode()]
             self._shapes.clear()
 
     def _is_served(self, client: Client) -> bool:

@@ -21,6 +21,7 @@ inside another (request smuggling), so a doubt is always decided against the lan
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -63,6 +64,8 @@ _ONCE = frozenset(
     }
 )  # fmt: skip
 
+_REMEMBERED_LENGTH = 1024
+
 _GRANT_TYPES = frozenset(
     f"grant_type={DEVICE_CODE_GRANT}".replace(":", colon).encode() for colon in (":", "%3A", "%3a")
 )
@@ -71,15 +74,15 @@ _GRANT_TYPES = frozenset(
 class RequestHead(NamedTuple):
     """What the lines before a body say.
 
-    `wait` (s): how long the request may be held (RFC 7240 4.3), 0 for not at all. `has_origin`:
-    whether a page may have sent it (RFC 6454 7).
+    `wait` (s): how long the request asks to be held (RFC 7240 4.3); None if it does not ask.
+    `has_origin`: whether a page may have sent it (RFC 6454 7).
     """
 
     line: bytes
     content_length: int
     close: bool
     is_poll: bool
-    wait: int
+    wait: int | None
     has_origin: bool
 
 
@@ -95,6 +98,16 @@ def read_head(block: bytes) -> RequestHead | None:
 
     Return None for anything unusual, in particular for whatever changes where the request ends.
     """
+    # The devices of a kind send the same head, byte for byte. A long one is of a browser.
+    return _known_head(block) if len(block) <= _REMEMBERED_LENGTH else _read_head(block)
+
+
+@lru_cache(maxsize=1024)
+def _known_head(block: bytes) -> RequestHead | None:
+    return _read_head(block)
+
+
+def _read_head(block: bytes) -> RequestHead | None:
     line, *lines = block.split(b"\r\n")
     if len(lines) > MAX_LANE_HEADERS or _LINE.fullmatch(line) is None:
         return None
@@ -129,7 +142,7 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         content_length=int(length),
         close=connection == b"close",
         is_poll=is_poll,
-        wait=int(wait[1]) if wait else 0,
+        wait=int(wait[1]) if wait else None,
         has_origin=b"origin" in headers,
     )
 

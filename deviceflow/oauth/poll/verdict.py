@@ -30,7 +30,7 @@ from deviceflow.store.mirror import Mirror
 
 DESCRIPTIONS = {
     PollAnswer.AUTHORIZATION_PENDING: "Nobody has decided yet. Keep polling.",
-    PollAnswer.SLOW_DOWN: "Too fast. Wait for the interval between polls.",
+    PollAnswer.SLOW_DOWN: "Poll less often. Wait for the interval between polls.",
     PollAnswer.ACCESS_DENIED: "The request was denied.",
     PollAnswer.EXPIRED_TOKEN: "The device code has expired. Start again.",
     PollAnswer.INVALID_GRANT: "The device code is not valid for this client.",

@@ -21,6 +21,7 @@ from deviceflow.core.errors import (
     no_device_grant,
 )
 from deviceflow.core.grant import POLL_ANSWERS, Outcome, PollAnswer, State
+from deviceflow.core.holding import Hold
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.resources import GrantedScope
 from deviceflow.notices.notice import Notice
@@ -75,7 +76,7 @@ class DeviceCodeGrant:
         if device_code is None:
             raise invalid_request("The parameter device_code is missing.")
         # The token endpoint's end of the hand-over that `poll/held.py` describes.
-        held_for = self.held.collect(request.http.transport)
+        held = self.held.collect(request.http.transport)
         if not request.client.uses_device_grant(by_default=self.enabled_by_default):
             raise no_device_grant()
         verdict = self.judge.judge(device_code.encode(), request.client.client_id.encode())
@@ -86,20 +87,21 @@ class DeviceCodeGrant:
         if verdict.answer is None:
             response = await self._ask_store(code, request)
             if response is not None:
-                return _waited(response, held_for)
-            if held_for:
+                return _waited(response, held)
+            if held.seconds:
                 # The lane has judged its pace already, when the poll came.
-                return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held_for)
+                return _waited(answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING)), held)
             verdict = self.judge.keep_pace(code)
-        wait = min(requested_wait(request.http.headers.getall("Prefer", ())), self.held.max_wait)
-        if wait and verdict.answer is PollAnswer.AUTHORIZATION_PENDING:
-            return await self._hold(request, code, wait)
+        requested = requested_wait(request.http.headers.getall("Prefer", ()))
+        hold = self.held.rule.of(requested, request.client.hold_s)
+        if hold.seconds and verdict.answer is PollAnswer.AUTHORIZATION_PENDING:
+            return await self._hold(request, code, hold)
         return answer_poll(verdict)
 
-    async def _hold(self, request: TokenRequest, code: DeviceCode, wait: int) -> web.Response:
+    async def _hold(self, request: TokenRequest, code: DeviceCode, hold: Hold) -> web.Response:
         address = self.callers.address(request.http)
         share = self.held.shares.of(address, request.client.client_id)
-        held = self.held.held_answer(request.http.transport, code, wait, share)
+        held = self.held.held_answer(request.http.transport, code, hold, share)
         if held is None:
             return answer_poll(Verdict(PollAnswer.AUTHORIZATION_PENDING))
         answer = await held
@@ -107,7 +109,7 @@ class DeviceCodeGrant:
         if answer is None and self._is_unchanged(request):
             response = await self._ask_store(code, request)
         return _waited(
-            response or answer_poll(Verdict(answer or PollAnswer.AUTHORIZATION_PENDING)), wait
+            response or answer_poll(Verdict(answer or PollAnswer.AUTHORIZATION_PENDING)), hold
         )
 
     def _is_unchanged(self, request: TokenRequest) -> bool:
@@ -282,8 +284,7 @@ def _check_binding(grant: Grant, request: TokenRequest) -> None:
         raise invalid_grant("A DPoP proof of the key that the code is bound to is missing.")
 
 
-def _waited(response: web.Response, wait: int) -> web.Response:
-    """Add `Preference-Applied` to the response, if the poll was held."""
-    if wait:
-        response.headers.update(preference_applied(wait))
+def _waited(response: web.Response, hold: Hold) -> web.Response:
+    """Add `Preference-Applied` to the response, if the poll was held and had asked for it."""
+    response.headers.update(preference_applied(hold))
     return response

@@ -54,6 +54,11 @@ class Recorder:
         """Add to a counter; `labels` in the order of the table, `by` in the unit of its name."""
         self._row[self._slot(metric, labels)] += round(by / metric.scale)
 
+    def total(self, metric: Metric) -> float:
+        """Return what this worker's row has counted of a counter, with all labels together."""
+        start = LAYOUT.starts[metric.name]
+        return sum(self._row[start : start + metric.words]) * metric.scale
+
     def set(self, metric: Metric, value: float) -> None:
         """Set a gauge, which is never negative, in the unit of its name."""
         self._row[self._slot(metric, ())] = max(0, round(value / metric.scale))

@@ -5,6 +5,7 @@ and the alerts together.
 """
 
 from deviceflow.core.grant import Outcome, PollAnswer
+from deviceflow.core.holding import HoldEnd
 from deviceflow.ops.metrics.metric import (
     MICRO,
     OTHER,
@@ -82,11 +83,28 @@ POLLS = counter(
     path=("lane", "ordinary"),
 )
 HELD_POLLS = gauge(
-    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait)."
+    "deviceflow_held_polls", "Polls that are held until the decision (Prefer: wait, device.hold_s)."
+)
+HOLD_ENDS = counter(
+    "deviceflow_holds_total",
+    "Holds of polls that have ended, by who wanted them and by what ended them. gone: the device"
+    " hung up; newer_poll: it polled anew, without waiting for the answer.",
+    wanted_by=("device", "server"),
+    end=tuple(HoldEnd),
 )
 HELD_POLLS_LIMIT = gauge(
     "deviceflow_held_polls_limit",
     "The most polls that the workers hold (device.max_held for each worker).",
+)
+LOAD_INTERVAL = gauge(
+    "deviceflow_load_interval_seconds",
+    "The interval that the worker asks devices for on average: device.interval_s without load.",
+    "worker",
+    scale=MICRO,
+)
+LOAD_SLOW_DOWNS = counter(
+    "deviceflow_load_slow_downs_total",
+    "Polls in time that got slow_down because the worker is busy.",
 )
 REDEMPTIONS = counter(
     "deviceflow_redemptions_total",
@@ -106,7 +124,7 @@ CLIENT_TOKENS = client_counter(
     "deviceflow_client_tokens_total", "Answers with tokens, refreshes included, by client."
 )
 CLIENT_SLOW_DOWNS = client_counter(
-    "deviceflow_client_slow_downs_total", "Polls that came too fast, by client."
+    "deviceflow_client_slow_downs_total", "Polls that got slow_down, by client."
 )
 CLIENT_INVALID_GRANTS = client_counter(
     "deviceflow_client_invalid_grants_total",
@@ -139,6 +157,7 @@ REFUSALS = counter(
     "Tries that a limit refused, by limit (policy/rules.py, policy/admission.py).",
     limit=(
         "sign-in.address",
+        "sign-in.network",
         "sign-in.account",
         "sign-in.account-address",
         "sign-in.known",
@@ -147,6 +166,7 @@ REFUSALS = counter(
         "second-factor.known",
         "second-factor.browser",
         "code.address",
+        "code.network",
         "code.account",
         "approval.account",
         "approval.client",
@@ -188,7 +208,7 @@ AUDIT_EVENTS = counter(
 AUDIT_LINES = counter(
     "deviceflow_audit_lines_total",
     "Lines of the audit by sink. lost: the sink did not take them, and too many waited.",
-    sink=("file", "stdout", "webhook"),
+    sink=("file", "stdout", "webhook", "security_events"),
     outcome=("written", "lost"),
 )
 RESPONSES = counter(
@@ -301,6 +321,11 @@ HEARTBEAT_AGE = gauge(
 )
 WORKER_CPU = worker_counter(
     "deviceflow_worker_cpu_seconds_total", "CPU time of the worker.", scale=MICRO
+)
+WORKER_BUSY = worker_counter(
+    "deviceflow_worker_busy_seconds_total",
+    "Time in which the worker's event loop ran or waited for a core.",
+    scale=MICRO,
 )
 LOOP_LAG = histogram(
     "deviceflow_event_loop_lag_seconds",

@@ -15,6 +15,8 @@ from deviceflow.core.display_text import is_display_text, normal_form
 from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import DeviceFacts, device_facts
 from deviceflow.pages.texts import ngettext
+from deviceflow.pages.whereabouts import about_where
+from deviceflow.places import Places
 from deviceflow.store.devices import ConnectedDevice, Devices
 from deviceflow.store.person_access import PersonAccess
 
@@ -45,6 +47,7 @@ class DevicesPage:
     devices: Devices
     access: PersonAccess
     clients: Clients
+    places: Places
     clock: Clock
     audit: Audit
 
@@ -75,7 +78,8 @@ class DevicesPage:
         device = await self.devices.get(visit.sub, request.query.get("device", ""))
         if device is None:
             return self.door.lead(visit.visitor, "/account", Said.GONE)
-        context = {"device": self._facts(device), "name_characters": DEVICE_NAME_CHARACTERS}
+        facts = await self._facts_with_places(device)
+        context = {"device": facts, "name_characters": DEVICE_NAME_CHARACTERS}
         return self._show(visit, "account/device.html", context)
 
     async def rename(self, request: web.Request) -> web.Response:
@@ -107,7 +111,8 @@ class DevicesPage:
                 )
                 return self._show(visit, "account/disconnect_all.html", {"question": question})
         elif (device := await self.devices.get(visit.sub, grant_id)) is not None:
-            return self._show(visit, "account/disconnect.html", {"device": self._facts(device)})
+            facts = await self._facts_with_places(device)
+            return self._show(visit, "account/disconnect.html", {"device": facts})
         return self.door.lead(visit.visitor, "/account", Said.GONE)
 
     async def disconnect(self, request: web.Request) -> web.Response:
@@ -145,6 +150,13 @@ class DevicesPage:
 
     def _facts(self, device: ConnectedDevice) -> DeviceFacts:
         return device_facts(device, self.clients, self.settings.scopes, int(self.clock()))
+
+    async def _facts_with_places(self, device: ConnectedDevice) -> DeviceFacts:
+        facts = self._facts(device)
+        return facts._replace(
+            near=await about_where(self.places, facts.address),
+            approved_near=await about_where(self.places, facts.approved_from),
+        )
 
 
 def _number(text: str) -> int:

@@ -30,7 +30,8 @@ class Moment(NamedTuple):
 class DeviceFacts(NamedTuple):
     """The facts about a device, in words. `title`: what it is called. `subtitle`: what else it is.
 
-    `grant_id` names it in addresses. `own_name`: as the person has typed it.
+    `grant_id` names it in addresses. `own_name`: as the person has typed it. `near` and
+    `approved_near`: about where the addresses are, empty on a list of devices.
     """
 
     grant_id: str
@@ -44,7 +45,9 @@ class DeviceFacts(NamedTuple):
     scopes: list[str]
     approved: Moment | None
     approved_from: str
+    approved_near: str
     address: str
+    near: str
     used: Moment | None
     ends: str
     ends_iso: str
@@ -72,7 +75,9 @@ def device_facts(
         scopes=words.scopes_in_words(entry.scope, meanings),
         approved=Moment.of(entry.approved_at, now),
         approved_from=entry.approved_from,
+        approved_near="",
         address=entry.address,
+        near="",
         used=None if device.is_waiting else Moment.of(device.used_at, now),
         ends=words.on(device.ends_at),
         ends_iso=words.iso(device.ends_at),

@@ -30,6 +30,7 @@ def account_routes(parts: Parts, shared: SharedParts) -> list[web.RouteDef]:
         devices=parts.devices,
         access=parts.person_access,
         clients=parts.clients,
+        places=parts.places,
         clock=parts.clock,
         audit=parts.audit,
     )

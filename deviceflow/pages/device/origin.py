@@ -1,12 +1,12 @@
 """Where a device is, beside where the person is (RFC 8628 5.4)."""
 
-import asyncio
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import NamedTuple
 
 from deviceflow.config import Server
 from deviceflow.core.proximity import Distance, Whereabouts, is_within
+from deviceflow.pages.whereabouts import find_place
 from deviceflow.places import Place, Places
 
 
@@ -39,11 +39,11 @@ class Origins:
         device, person = Whereabouts(address), Whereabouts(visitor_address)
         proxies = [ip_network(network) for network in self.server.proxies]
         is_near = is_within("address", device, person, proxies)
-        place = await self._find(address)
+        place = await find_place(self.places, address)
         if is_near is not False:
             # Then each distance has the same answer, and the person's country adds nothing.
             return Origin(address, is_near, place, is_within=is_near)
-        own = await self._find(visitor_address) if place else None
+        own = await find_place(self.places, visitor_address) if place else None
         device = Whereabouts(address, place.country_code if place else "")
         person = Whereabouts(visitor_address, own.country_code if own else "")
         return Origin(
@@ -53,8 +53,3 @@ class Origins:
             own.country if own and device.country != person.country else "",
             is_within(distance, device, person, proxies),
         )
-
-    async def _find(self, address: str) -> Place | None:
-        if not self.places.are_known:
-            return None
-        return await asyncio.to_thread(self.places.find, address)

@@ -17,6 +17,7 @@ from deviceflow.store.scripts.families import Rotation, RotationKeys, Use, rotat
 from deviceflow.store.scripts.grants import (
     NO_APPROVAL,
     ApprovalWrites,
+    NewGrant,
     RedemptionWrites,
     SlotCounts,
     Transition,
@@ -51,6 +52,7 @@ __all__ = [
     "DeviceState",
     "KeyRead",
     "NameMending",
+    "NewGrant",
     "RedemptionWrites",
     "Rotation",
     "RotationKeys",

@@ -4,22 +4,50 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.connection import Connection
+from deviceflow.store.connection import Connection, ScriptCall
+from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.scripts.lua import source
 from deviceflow.store.scripts.values import flat
 from deviceflow.store.shapes import Value
 
 
-async def create_grant(
-    connection: Connection, key: str, fields: Mapping[str, Value], *, expires_at: int, kept_ms: int
-) -> bool:
-    """Make a pending grant that ends at `expires_at` (s); return whether it is there.
+class NewGrant(NamedTuple):
+    """A grant to be made. `mark`: what its user code leads to. `expires_at` in s.
 
-    Its key is kept for `kept_ms` longer. False: another grant has this key. A repetition finds
-    the same fields and returns True.
+    Its keys are kept for `kept_ms` longer. `code_key` is in another hash slot than `key`.
     """
-    arguments = (expires_at, kept_ms, *flat(fields))
-    return bool(await connection.evaluate(source("create_grant"), [key], *arguments))
+
+    key: str
+    code_key: str
+    mark: str
+    fields: Mapping[str, Value]
+    expires_at: int
+    kept_ms: int
+
+
+async def create_grant(connection: Connection, *grants: NewGrant) -> list[bool | StoreUnavailable]:
+    """Make pending grants; return for each whether both of its keys are its own now.
+
+    A failure is among the answers. A repetition finds the same marks and fields, and returns True.
+    """
+    calls: list[ScriptCall] = []
+    for grant in grants:
+        until_ms = grant.expires_at * 1000 + grant.kept_ms
+        fields = flat(grant.fields)
+        calls += (
+            ScriptCall(source("take"), (grant.code_key,), (grant.mark, "PXAT", until_ms)),
+            ScriptCall(
+                source("create_grant"), (grant.key,), (grant.expires_at, grant.kept_ms, *fields)
+            ),
+        )
+    answers = await connection.evaluate_each(calls)
+    return [_both(*pair) for pair in zip(answers[::2], answers[1::2], strict=True)]
+
+
+def _both(taken: int | StoreUnavailable, made: int | StoreUnavailable) -> bool | StoreUnavailable:
+    if isinstance(taken, StoreUnavailable):
+        return taken
+    return made if isinstance(made, StoreUnavailable) else bool(taken and made)
 
 
 class SlotCounts(NamedTuple):

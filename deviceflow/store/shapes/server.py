@@ -1,9 +1,12 @@
 """One server that takes the writes: by its address, or by its name at the Sentinels."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio import (
     Connection,
     ConnectionPool,
@@ -13,9 +16,11 @@ from redis.asyncio import (
     UnixDomainSocketConnection,
 )
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.store.shapes.shape import (
@@ -23,6 +28,7 @@ from deviceflow.store.shapes.shape import (
     SUBSCRIPTIONS,
     Command,
     ConnectionLimits,
+    RunTrip,
     Value,
     connection_options,
     sentinel_options,
@@ -37,28 +43,41 @@ class ServerShape:
     two installations in two databases do not hear each other.
     """
 
-    def __init__(self, client: Redis, sentinels: Sentinel | None = None, *, db: int = 0) -> None:
+    is_one_server = True
+
+    def __init__(
+        self,
+        client: Redis,
+        sentinels: Sentinel | None = None,
+        *,
+        db: int = 0,
+        trip_s: float | None = None,
+    ) -> None:
         self.client = client
         self._sentinels = sentinels
         self._db = db
+        self._trip_s = trip_s
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over one connection, in one round trip; return their answers."""
-        if len(commands) == 1:
-            return [await self._one(commands[0])]
-        async with self.client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            return list(await pipe.execute(raise_on_error=False))
+        pool = self.client.connection_pool
+        connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            answers: list[Any] = await connection.retry.call_with_retry(
+                lambda: self._send(connection, commands), lambda _: connection.disconnect()
+            )
+            return answers
+        finally:
+            await pool.release(connection)
 
     async def everywhere(self, *command: Value) -> dict[str, Any]:
         """Run a command at the server."""
         return {"": await self.client.execute_command(*command)}  # type: ignore[no-untyped-call]
 
-    async def publish(self, channel: str, *messages: str | bytes) -> None:
+    async def publish(self, run: RunTrip, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel."""
         channel = self._own(channel)
-        for answer in await self.run([("PUBLISH", channel, message) for message in messages]):
+        for answer in await run([("PUBLISH", channel, message) for message in messages]):
             if isinstance(answer, Exception):
                 raise answer
 
@@ -96,11 +115,39 @@ class ServerShape:
     def _own(self, channel: str) -> str:
         return f"{channel}:{self._db}" if self._db else channel
 
-    async def _one(self, command: Command) -> Any:  # noqa: ANN401, whatever Redis says
+    async def _send(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+        """Send commands, all in one write, and read their answers, all within one time limit.
+
+        redis-py's own way (a Pipeline) has a time limit for each of the answers, which costs more
+        than reading it. A command that cannot be sent is none: its answer is the reason.
+        """
+        answers: list[Any] = []
+        packed: list[bytes] = []
+        for command in commands:
+            try:
+                packed.append(pack_command(tuple(command)))  # type: ignore[arg-type]
+                answers.append(None)
+            except (TypeError, UnicodeError) as error:
+                answers.append(error)
         try:
-            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self._trip_s):
+                await connection.send_packed_command(packed)
+                for place, command in enumerate(commands):
+                    if answers[place] is None:
+                        answers[place] = await self._answer(connection, str(command[0]))
+        except TimeoutError:
+            raise RedisTimeoutError("the server has not answered in time") from None
+        return answers
+
+    async def _answer(self, connection: AbstractConnection, name: str) -> Any:  # noqa: ANN401
+        """Read an answer as redis-py gives it; an error that the server answers is one, too."""
+        try:
+            # The time limit is that of the whole trip.
+            answer = await connection.read_response(timeout=math.inf)
         except ResponseError as error:
             return error
+        callback = self.client.response_callbacks.get(name)
+        return answer if callback is None else callback(answer)
 
 
 def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
@@ -121,7 +168,7 @@ def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
         **address,
         **connection_options(url, limits),
     )
-    return ServerShape(Redis.from_pool(pool), db=url.db)
+    return ServerShape(Redis.from_pool(pool), db=url.db, trip_s=limits.command_s)
 
 
 def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
@@ -139,7 +186,7 @@ def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
         **connection_options(url, limits),
         **tls,
     )
-    return ServerShape(client, sentinels, db=url.db)
+    return ServerShape(client, sentinels, db=url.db, trip_s=limits.command_s)
 
 
 def _retry(limits: ConnectionLimits) -> Retry:

@@ -24,6 +24,7 @@ from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.device_description import DESCRIPTION_BYTES, DeviceDescription, describe
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.form import FormError, parse_form
+from deviceflow.core.holding import HoldRule
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.pace import PaceTable
 from deviceflow.oauth.clients.methods import (
@@ -87,7 +88,7 @@ def _lane() -> Lane:
         CODES, Mirror(), PaceTable(memoryview(bytearray(8 * 64)), 60), lambda: NOW, lambda: 0.0
     )
     clients = Clients([Client(client_id="tv-app", name="TV")])
-    held = HeldPolls(Mirror(), lambda: NOW, lambda _: 0, max_held=0, max_wait=30)
+    held = HeldPolls(Mirror(), lambda: NOW, lambda _: 0, max_held=0, rule=HoldRule(30))
     return Lane(judge, clients, lambda: NOW, held)
 
 
@@ -112,7 +113,8 @@ def read_lane(data: bytes) -> None:
     opened = CODES.open(fields["device_code"].encode(), b"tv-app")
     if isinstance(taken, WaitingPoll):
         assert taken.code == opened
-        assert taken.wait == min(30, requested_wait(message.headers.getall("Prefer")))
+        requested = requested_wait(message.headers.getall("Prefer"))
+        assert taken.hold == HoldRule(30).of(requested, None)
     else:
         assert (b'"invalid_grant"' in taken.data) == (opened is None)
 
@@ -158,7 +160,8 @@ def read_code(data: bytes) -> None:
 
 
 def read_prefer(data: bytes) -> None:
-    assert 0 <= requested_wait(text(data).split("\n")) <= 99_999
+    requested = requested_wait(text(data).split("\n"))
+    assert requested is None or 0 <= requested <= 99_999
 
 
 def read_authorization(data: bytes) -> None:

@@ -537,14 +537,20 @@ def cors_origins() -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def pair(stage: Stage, cors_origins: tuple[str, ...]) -> AsyncIterator[Pair]:
+def hold_s() -> int:
+    """The setting `device.hold_s`."""
+    return 0
+
+
+@pytest.fixture
+async def pair(stage: Stage, cors_origins: tuple[str, ...], hold_s: int) -> AsyncIterator[Pair]:
     stage.settings = msgspec.structs.replace(
         stage.settings,
         clients=(*stage.settings.clients, *ODD_CLIENTS),
         server=msgspec.structs.replace(stage.settings.server, cors_origins=cors_origins),
     )
     # There is no room for held polls, so all are answered at once.
-    device = {"max_held": 0}
+    device = {"max_held": 0, "hold_s": hold_s}
     async with (
         serve(stage, lane=True, device=device) as with_lane,
         serve(stage, lane=False, device=device) as without,
@@ -552,7 +558,9 @@ async def pair(stage: Stage, cors_origins: tuple[str, ...]) -> AsyncIterator[Pai
         yield Pair(with_lane, without, stage, Mint(stage))
 
 
-@pytest.mark.parametrize("cors_origins", [("*",), (), ("https://tv.example.com",)], ids=str)
+@pytest.mark.parametrize(
+    ("cors_origins", "hold_s"), [(("*",), 0), ((), 10), (("https://tv.example.com",), 0)], ids=str
+)
 async def test_one_oddity(pair: Pair, clock: Clock) -> None:
     differing = []
     for request in one_oddity():

@@ -5,20 +5,20 @@ handler for a client that has to authenticate.
 """
 
 import asyncio
-from base64 import b64encode
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import mock
-from urllib.parse import quote_plus
 
 import msgspec
 import pytest
 
 from deviceflow.core.grant import Event, State
+from deviceflow.core.holding import Hold
 from deviceflow.oauth.poll.held import requested_wait
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
+from tests.oauth.poll.ways import PENDING, PREFER, WAYS, Way, assert_waited, decide, held
 from tests.stage.oauth import Stage
 from tests.stage.proving import claims_of
 from tests.stage.served import (
@@ -26,37 +26,11 @@ from tests.stage.served import (
     Issued,
     Mint,
     Peer,
-    Reply,
     Served,
     issue,
-    poll,
     serve,
 )
 from tests.stage.waiting import in_time, turns_until, until
-
-PENDING = "authorization_pending"
-PREFER = b"Prefer: wait=%d"
-SECRET = "%:+ é&="
-BASIC = b64encode(f"console:{quote_plus(SECRET)}".encode())
-
-
-class Way(NamedTuple):
-    """Who holds the poll."""
-
-    lane: bool
-    client_id: str = "tv-app"
-
-    def poll(self, code: bytes, *headers: bytes) -> bytes:
-        if self.client_id == "console":
-            headers = (*headers, b"Authorization: Basic " + BASIC)
-        return poll(code, *headers, client_id=self.client_id.encode())
-
-
-WAYS = {
-    "lane": Way(lane=True),
-    "lane off": Way(lane=False),
-    "confidential": Way(lane=True, client_id="console"),
-}
 
 
 @pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
@@ -80,23 +54,6 @@ async def issued(stage: Stage, way: Way) -> Issued:
 def code(stage: Stage, way: Way) -> bytes:
     """Of a grant that nobody will decide."""
     return Mint(stage).code(client_id=way.client_id)
-
-
-async def held(served: Served, count: int = 1) -> None:
-    await turns_until(lambda: len(served.apps.polls.held) == count)
-
-
-async def decide(stage: Stage, issued: Issued, event: Event) -> None:
-    people = stage.people
-    await people.grants.claim(issued.grant, "sub-ada")
-    subject = None if event is Event.CANCEL else await people.subject("ada")
-    await people.grants.decide(issued.grant, event, subject)
-
-
-def assert_waited(answer: Reply, seconds: int | None) -> None:
-    """RFC 7240 3: the preference that was applied is named, and no other."""
-    expected = None if seconds is None else f"wait={seconds}"
-    assert answer.header("Preference-Applied") == expected
 
 
 # The decision
@@ -264,7 +221,7 @@ async def test_a_decision_that_came_before_it_was_held(
     await served.knows(issued.grant_id, State.DENIED)
     opened = stage.people.grants._installation.codes.open(issued.code, _client_id(issued))
     assert opened is not None
-    future = served.apps.polls.held.held_answer(object(), opened, 20)
+    future = served.apps.polls.held.held_answer(object(), opened, Hold(20, is_asked=True))
     assert future is not None
     assert future.result() == "access_denied"
     assert len(served.apps.polls.held) == 0
@@ -481,7 +438,7 @@ async def test_ways_to_ask(stage: Stage, way: Way, served: Served, peer: Peer) -
 
 
 def test_asked_wait_of_no_header() -> None:
-    assert requested_wait(()) == 0
+    assert requested_wait(()) is None
 
 
 # Connections

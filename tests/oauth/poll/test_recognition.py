@@ -23,7 +23,7 @@ FIELDS = (
 
 
 def test_a_head() -> None:
-    plain = RequestHead(LINE, 5, close=False, is_poll=True, wait=0, has_origin=False)
+    plain = RequestHead(LINE, 5, close=False, is_poll=True, wait=None, has_origin=False)
     assert read_head(head_of(*FIELDS)) == plain
     closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20", b"origin:")
     assert read_head(closing) == plain._replace(close=True, wait=20, has_origin=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deviceflow.core.device_code import DeviceCode
+from deviceflow.core.holding import Hold, HoldRule
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.shares import NO_SHARE, PollShares
 from deviceflow.store.mirror import Mirror
@@ -17,6 +18,7 @@ from tests.stage.waiting import turns_until
 
 PROXIES = ("10.0.0.0/8", "2001:db8:ffff::/48")
 PROXY, DEVICE = ("10.0.0.1", 443), ("203.0.113.7", 50000)
+ASKED = Hold(30, is_asked=True)
 
 
 def request(*headers: bytes) -> bytes:
@@ -64,7 +66,7 @@ class Places:
     """Held polls of grants that nobody decides."""
 
     def __init__(self, most: int) -> None:
-        self.polls = HeldPolls(Mirror(), lambda: 0.0, lambda _: 1, max_held=most, max_wait=30)
+        self.polls = HeldPolls(Mirror(), lambda: 0.0, lambda _: 1, max_held=most, rule=HoldRule(30))
         self.refused: list[str] = []
         self.polls.on_refusal = self.refused.append
         self.numbers = count(1)
@@ -77,7 +79,7 @@ class Places:
     def _hold_one(self, share: str) -> bool:
         transport = object()
         code = DeviceCode(next(self.numbers), 600, 5, 0)
-        is_held = self.polls.hold(transport, code, 30, lambda _: None, share)
+        is_held = self.polls.hold(transport, code, ASKED, lambda _: None, share)
         if is_held:
             self.transports.setdefault(share, []).append(transport)
         return is_held

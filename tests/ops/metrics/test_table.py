@@ -85,6 +85,7 @@ def test_the_number_of_series_is_bounded() -> None:
 
 def test_every_limit_has_its_label() -> None:
     made = [rules.code_address(1), rules.code_account(1), rules.code_wave(1)]
+    made += [rules.code_network(1)]
     made += [rules.approval_account(1), rules.approval_client(1)]
     constant = [rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)]
     names = {rule.name for rule in (*made, *constant)}

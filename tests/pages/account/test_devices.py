@@ -1,10 +1,15 @@
 """The devices of an account are seen, named and disconnected by their person alone."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from deviceflow.config import Pages, Settings
 from deviceflow.pages.account.devices import ALL, DEVICE_NAME_CHARACTERS
 from deviceflow.store.devices import DEVICES_ON_A_PAGE
-from tests.stage.pages import POLICY, Browser, Store, check_headers
+from tests.stage.pages import POLICY, Browser, OpenBrowser, Store, check_headers
+from tests.stage.places import write_places
 
 SCRIPTED = f"{POLICY}; script-src 'self'"
 
@@ -39,6 +44,20 @@ async def test_a_device_is_shown_with_what_is_known(ada: Browser, store: Store) 
         "See your name & picture",
     ):
         assert fact in ada.text
+
+
+async def test_a_device_is_shown_with_about_where_it_was(
+    open_browser: OpenBrowser, store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    pages = Pages(geoip_file=write_places(tmp_path / "places.mmdb"))
+    ada = await open_browser(msgspec.structs.replace(settings, pages=pages))
+    await ada.sign_in()
+    device = store.devices.add()
+    await ada.open(f"/account/device?device={device.grant_id}")
+    assert "from 198.51.100.4 · near Paris, France" in ada.text
+    assert "Asked from near Berlin, Germany 203.0.113.7" in ada.text
+    await ada.open(f"/account/disconnect?device={device.grant_id}")
+    assert "near Berlin, Germany 203.0.113.7" in ada.text
 
 
 async def test_a_device_that_has_no_tokens_yet(ada: Browser, store: Store) -> None:

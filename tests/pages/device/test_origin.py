@@ -8,6 +8,7 @@ import pytest
 
 from deviceflow.config import Pages, Server, Settings
 from deviceflow.pages.device.origin import Origin, Origins
+from deviceflow.pages.texts import read_language, speaking
 from deviceflow.places import Place, Places, open_places
 from tests.stage.pages import OpenBrowser, Store
 from tests.stage.places import write_places
@@ -73,6 +74,15 @@ async def test_another_country(tmp_path: Path, visitor: str, other_country: str)
     with closing(open_places(write_places(tmp_path / "places.mmdb"))) as places:
         found = await Origins(server=Server(), places=places).compare("203.0.113.7", visitor)
     assert (found.place, found.other_country) == (BERLIN, other_country)
+
+
+async def test_names_are_in_the_language_of_the_page(tmp_path: Path) -> None:
+    with closing(open_places(write_places(tmp_path / "places.mmdb"))) as places:
+        origins = Origins(server=Server(), places=places)
+        with speaking(read_language("de")):
+            found = await origins.compare("203.0.113.7", "198.51.100.1")
+    assert found.place is not None
+    assert (found.place.country, found.other_country) == ("Germany (de)", "France (de)")
 
 
 @pytest.mark.parametrize(

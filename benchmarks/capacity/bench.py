@@ -1,0 +1,203 @@
+"""The rounds: costs, the small fleet, nginx; the verdicts, and the file of costs."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+from statistics import median
+from typing import NamedTuple
+
+import uvloop
+
+from benchmarks.capacity.document import COSTS, costs_text, operation_tables
+from benchmarks.capacity.journey import Counts, Journey, Measured
+from benchmarks.capacity.meter import Meter, Usage
+from benchmarks.capacity.pace import gossip_costs
+from benchmarks.capacity.page import RATIO
+from benchmarks.capacity.proxy import nginx
+from benchmarks.capacity.small_fleet import LOGINS, SmallFleet, predicted
+from benchmarks.capacity.stored import key_bytes, record_bytes
+from benchmarks.devices import allow_files
+from benchmarks.grants import Person, issue_many
+from benchmarks.polls import poll_start
+from benchmarks.processes import here_on
+from benchmarks.progress import Steps
+from benchmarks.results import Result, Series, make_section
+from benchmarks.run import Run
+from benchmarks.servers import Competitor, Place, deviceflow
+from benchmarks.signing_in import accounts
+from benchmarks.stores import Store, store
+from benchmarks.tables import Row, number, show
+
+DEVICES = 3_000
+"""Devices that poll once a second in the small fleet."""
+
+GRANTS = 20_000
+"""Pending grants by which the memory is checked."""
+
+PEOPLE = 12
+STEPS = 7
+WITHIN = 0.2
+
+HEAD = ("model : measured", "wanted", "median (rounds)", "reached")
+CPU_PER_POLL, CPU = "CPU per poll", "CPU of a small fleet that does everything"
+COMMANDS, MEMORY = "store commands of the same fleet", "store memory per pending grant"
+VERDICTS = (CPU_PER_POLL, CPU, COMMANDS)
+
+
+class Round(NamedTuple):
+    """The costs of one round, and the ratios of what they predict to what was measured."""
+
+    found: dict[str, Measured]
+    idle: Usage
+    proxy: dict[str, float]
+    ratios: dict[str, float]
+
+    def tables(self) -> dict[str, dict[str, float]]:
+        """Return the costs as tables of costs.toml."""
+        workers = {
+            "decision_us": self.found["decision"].usage.server_us,
+            "idle_us": self.idle.server_us,
+            "idle_store_us": self.idle.store_us,
+            "idle_store_commands": self.idle.commands,
+        }
+        gossip = gossip_costs()
+        heard = gossip.pop("heard")
+        return operation_tables(self.found) | {
+            "proxy": self.proxy,
+            "workers": workers | gossip,
+            "memory": {"heard": heard},
+        }
+
+
+class Bench:
+    """A server with one worker, its store, and the rounds."""
+
+    def __init__(self, run: Run, opened: Store, server: Competitor) -> None:
+        self._run, self._store, self._server = run, opened, server
+        self._meter = Meter(server.pids, opened)
+        self._codes: list[str] = []
+
+    def memory(self) -> tuple[dict[str, float], float]:
+        """Return the bytes of keys, and by how much a pending grant makes the store grow."""
+        before = self._store.used_memory()
+        with self._run.screen.steps(f"making {GRANTS:,} grants", GRANTS) as steps:
+            self._codes = issue_many(self._store.url, GRANTS, 1, steps.done)
+        return key_bytes(self._store), (self._store.used_memory() - before) / GRANTS
+
+    def round(self, turn: int) -> Round:
+        """Measure one round. May raise BenchmarkError."""
+        with (
+            self._run.screen.steps(f"round {turn + 1} of {self._run.turns.rounds}", STEPS) as steps,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            measured = runner.run(self._workers(steps))
+            steps.now("nginx")
+            return measured._replace(proxy=self._proxy())
+
+    async def _workers(self, steps: Steps) -> Round:
+        """Measure the operations, and the small fleet."""
+
+        def now(words: str) -> None:
+            steps.now(words)
+            steps.done()
+
+        async with AsyncExitStack() as stack:
+            person = await Person.open(self._store.url, stack)
+            journey = Journey(self._server.port, self._meter, person, Counts(people=PEOPLE))
+            await journey.run(now)
+            polling, fleet = (
+                SmallFleet(self._server.port, self._meter, person, journey.browsers)
+                for _ in range(2)
+            )
+            now("devices that only poll")
+            polls = await polling.run(self._codes[:DEVICES], logins=0)
+            now("a small fleet")
+            used = await fleet.run(self._codes[:DEVICES])
+            for browser in journey.browsers:
+                browser.close()
+        found, idle = journey.found, journey.idle
+        own = polls.server_us - idle.server_us * polls.seconds
+        wanted = predicted(fleet.counts, found, idle, used.seconds)
+        ratios = {
+            CPU_PER_POLL: found["poll"].usage.server_us / (own / polling.counts["poll"]),
+            CPU: wanted.server_us / used.server_us,
+            COMMANDS: wanted.commands / used.commands,
+        }
+        return Round(found, idle, {}, ratios)
+
+    def _proxy(self) -> dict[str, float]:
+        """Measure nginx in front of the server."""
+        start = poll_start(self._server.port)
+        polls = [start + code.encode() for code in self._codes[-1_000:]]
+        with nginx(self._run.folder, self._server.port, self._run.cores.server) as costs:
+            costs.run(polls)
+        return costs.figures
+
+
+def run(run: Run, *, writes_costs: bool = False) -> Result:
+    """Measure the costs, hold the model against a small fleet, and write capacity-costs.toml.
+
+    `writes_costs`: also into the package, as its own costs.
+    """
+    allow_files(DEVICES)
+    with ExitStack() as stack:
+        opened = stack.enter_context(store(run.folder, run.cores.generator))
+        place = Place(run.folder, run.cores.server)
+        server = stack.enter_context(
+            deviceflow(place, opened.url, log_level="info", more=accounts(PEOPLE))
+        )
+        bench = Bench(run, opened, server)
+        pending, grown = bench.memory()
+        stack.enter_context(here_on(run.cores.generator))
+        rounds = [bench.round(turn) for turn in range(run.turns.rounds)]
+        kept = key_bytes(opened) | asyncio.run(record_bytes(opened))
+    memory = {
+        "grant": pending["grant"],
+        "user_code": pending["user_code"],
+        # Most of the grants that are left have been approved and redeemed: `approved` says so.
+        "approved_grant": kept["approved_grant"],
+        "family": kept["family"],
+        "session": kept["session"],
+        "account": kept["account"],
+        "opaque_token": kept["opaque_token"],
+    }
+    result = _result(run, rounds, (pending["grant"] + pending["user_code"]) / grown)
+    text = costs_text(_lowest(rounds), memory, result)
+    (run.results / "capacity-costs.toml").write_text(text, encoding="utf-8")
+    if writes_costs:
+        COSTS.write_text(text, encoding="utf-8")
+    return result
+
+
+def _lowest(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
+    """Return the tables of costs with the lowest figure of all rounds."""
+    tables = [each.tables() for each in rounds]
+    return {
+        name: {key: min(table[name][key] for table in tables) for key in rows}
+        for name, rows in tables[0].items()
+    }
+
+
+def _result(run: Run, rounds: Sequence[Round], memory: float) -> Result:
+    """Print the verdicts and keep the figures."""
+    ratios = {name: [each.ratios[name] for each in rounds] for name in VERDICTS}
+    ratios[MEMORY] = [memory]
+    rows = [verdict(name, values) for name, values in ratios.items()]
+    show(run.screen.console, "The model against measurements", HEAD, rows)
+    figures = {f"{RATIO}{name}": median(values) for name, values in ratios.items()}
+    for table, costs in _lowest(rounds).items():
+        figures |= {f"{table}.{key}": value for key, value in costs.items()}
+    series = [Series(name, values) for name, values in ratios.items()]
+    section = make_section("model", "The model against measurements", "ratio", series, [])
+    parameters: dict[str, float | int | str] = {"devices": DEVICES, "logins": LOGINS}
+    result = run.collect("capacity", [section], figures, parameters)
+    run.keep(result)
+    return result
+
+
+def verdict(name: str, values: Sequence[float]) -> Row:
+    """Return the row of a verdict: whether the median of the ratios is within WITHIN of 1."""
+    middle = median(values)
+    spread = f"{number(middle)} ({number(min(values))} to {number(max(values))})"
+    reached = "yes" if abs(middle - 1) <= WITHIN else "no"
+    return name, f"{1 - WITHIN:g} to {1 + WITHIN:g}", spread, reached

@@ -1,0 +1,197 @@
+"""The operations of a login, one kind at a time: what each costs a worker and the store."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.capacity.meter import Meter, Usage
+from benchmarks.capacity.people import Browser
+from benchmarks.capacity.wire import Answer, refresh_request, send_all, send_apart
+from benchmarks.grants import Person
+from benchmarks.polls import authorization_request, poll_start
+from benchmarks.processes import BenchmarkError
+
+IDLE_S = 4.0
+HEARD_S = 1.5
+"""After a decision: by then, the worker has heard of it."""
+
+HELD_S = 1
+AT_A_TIME = 8
+WARM_UP = 200
+FEW = 8
+"""Connections for starts: a server under pressure would refuse some of many."""
+
+
+class Counts(NamedTuple):
+    """How many of each to measure."""
+
+    grants: int = 800
+    polls: int = 10_000
+    apart: int = 1_500
+    held: int = 400
+    approvals: int = 60
+    people: int = 12
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What one operation of a kind uses, beside what an idle server does, and its bytes."""
+
+    usage: Usage
+    network_bytes: float
+
+
+class Journey:
+    """Measures one kind of operation after the other.
+
+    `found`: by kind. `idle`: what the server and the store do in a second without a request.
+    `browsers`: of people who have signed in.
+    """
+
+    def __init__(self, port: int, meter: Meter, person: Person, counts: Counts) -> None:
+        self._port, self._meter, self._person, self._counts = port, meter, person, counts
+        self.idle = Usage(0, 0, 0, 0, 0, 0)
+        self.found: dict[str, Measured] = {}
+        self.browsers: list[Browser] = []
+
+    async def run(self, now: Callable[[str], None]) -> None:
+        """Measure all. `now` shows what is being measured. May raise BenchmarkError."""
+        counts = self._counts
+        await self._warm_up()
+        now("idle")
+        before = self._meter.read()
+        await asyncio.sleep(IDLE_S)
+        used = self._meter.since(before)
+        self.idle = used.times(1 / used.seconds)
+        now("starts")
+        grants = await self._starts()
+        now("polls")
+        codes = [grant["device_code"] for grant in grants]
+        await self._polls(codes)
+        now("people")
+        await self._people([grant["user_code"] for grant in grants[: counts.approvals]])
+        now("decisions, redemptions, refreshes")
+        await self._tokens(grants[counts.approvals :])
+
+    async def _warm_up(self) -> None:
+        """Do everything once, so that nothing is done for the first time later."""
+        requests = [authorization_request(self._port)] * WARM_UP
+        grants = [grant_of(each) for each in await send_all(self._port, requests, FEW)]
+        await self._approve([grant["user_code"] for grant in grants])
+        tokens = await self._redeem([grant["device_code"] for grant in grants])
+        await send_all(self._port, [refresh_request(self._port, each) for each in tokens])
+
+    async def _measure(self, name: str, many: int, doing: Awaitable[int]) -> None:
+        """Measure `many` operations, which return their bytes, and note the mean of one."""
+        before = self._meter.read()
+        size = await doing
+        used = self._meter.since(before)
+        mean = used.minus(self.idle.times(used.seconds)).times(1 / many)
+        self.found[name] = Measured(mean, size / many)
+
+    async def _send(
+        self, name: str, requests: Sequence[bytes], sending: Awaitable[list[Answer]]
+    ) -> list[Answer]:
+        """Measure a request of this kind, and return the answers."""
+        answers: list[Answer] = []
+
+        async def send() -> int:
+            answers.extend(await sending)
+            return sum(answer.size for answer in answers)
+
+        await self._measure(name, len(requests), send())
+        return answers
+
+    async def _starts(self) -> list[dict[str, str]]:
+        requests = [authorization_request(self._port)] * self._counts.grants
+        answers = await self._send("start", requests, send_all(self._port, requests, FEW))
+        return [grant_of(answer) for answer in answers]
+
+    async def _polls(self, codes: list[str]) -> None:
+        counts, port = self._counts, self._port
+        kept = [poll_start(port) + codes[i % len(codes)].encode() for i in range(counts.polls)]
+        _check_pending(await self._send("poll", kept, send_all(port, kept)))
+        close = poll_start(port, close=True)
+        apart = [close + codes[i % len(codes)].encode() for i in range(counts.apart)]
+        _check_pending(await self._send("poll_connecting", apart, send_apart(port, apart)))
+        # Slower than the interval now, so that each poll is held and not too fast.
+        await asyncio.sleep(2)
+        start = poll_start(port, wait=HELD_S)
+        held = [start + code.encode() for code in codes[: counts.held]]
+        _check_pending(await self._send("held_poll", held, send_all(port, held, len(held))))
+
+    async def _people(self, user_codes: list[str]) -> None:
+        self.browsers = [Browser(self._port) for _ in range(self._counts.people)]
+        await self._measure("password", len(self.browsers), self._sign_in())
+        await self._measure("approval", len(user_codes), self._on_pages(user_codes))
+
+    async def _sign_in(self) -> int:
+        for number, browser in enumerate(self.browsers):
+            await browser.sign_in(f"person-{number}")
+        return sum(browser.size for browser in self.browsers)
+
+    async def _on_pages(self, user_codes: list[str]) -> int:
+        before = sum(browser.size for browser in self.browsers)
+        for number, code in enumerate(user_codes):
+            await self.browsers[number % len(self.browsers)].approve(code)
+        return sum(browser.size for browser in self.browsers) - before
+
+    async def _tokens(self, grants: list[dict[str, str]]) -> None:
+        many, port = len(grants), self._port
+        await self._measure(
+            "decision", many, self._approve([grant["user_code"] for grant in grants])
+        )
+        start = poll_start(port)
+        requests = [start + grant["device_code"].encode() for grant in grants]
+        answers = await self._send("redemption", requests, send_all(port, requests))
+        tokens = [token_of(answer) for answer in answers]
+        requests = [refresh_request(port, token) for token in tokens]
+        for answer in await self._send("refresh", requests, send_all(port, requests)):
+            token_of(answer)
+
+    async def _approve(self, user_codes: list[str]) -> int:
+        """Approve in the store, some at a time; return 0, for no device has sent anything."""
+        left = iter(user_codes)
+
+        async def work() -> None:
+            for code in left:
+                # People see it in groups; the store has it without.
+                await self._person.approve(await self._person.claim(code.replace("-", "")))
+
+        await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
+        await asyncio.sleep(HEARD_S)
+        return 0
+
+    async def _redeem(self, codes: list[str]) -> list[str]:
+        start = poll_start(self._port)
+        answers = await send_all(self._port, [start + code.encode() for code in codes])
+        return [token_of(answer) for answer in answers]
+
+
+def grant_of(answer: Answer) -> dict[str, str]:
+    """Return the codes of a started grant. May raise BenchmarkError."""
+    body: dict[str, str] = json.loads(answer.body)
+    if "device_code" not in body:
+        raise BenchmarkError(f"a start was refused: {body.get('error')}; is the machine too busy?")
+    return body
+
+
+def token_of(answer: Answer) -> str:
+    """Return the refresh token of an answer. May raise BenchmarkError."""
+    body: dict[str, str] = json.loads(answer.body)
+    if "refresh_token" not in body:
+        raise BenchmarkError(f"a device got no refresh token: {body.get('error')}")
+    return body["refresh_token"]
+
+
+def is_pending(answer: Answer) -> bool:
+    """Return whether a poll was answered as that of a pending grant."""
+    return b"authorization_pending" in answer.body or b"slow_down" in answer.body
+
+
+def _check_pending(answers: Sequence[Answer]) -> None:
+    for answer in answers:
+        if not is_pending(answer):
+            raise BenchmarkError(f"a poll was answered: {answer.body.decode()}")

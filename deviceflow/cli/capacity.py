@@ -1,0 +1,127 @@
+"""`deviceflow capacity`: what hosts, proxies and store a fleet needs."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import inspect
+
+from deviceflow.capacity.costs import Costs, read
+from deviceflow.capacity.fleet import CapacityError, Fleet
+from deviceflow.capacity.parts import Plan
+from deviceflow.capacity.plan import plan
+from deviceflow.capacity.words import (
+    Row,
+    details,
+    markdown,
+    record,
+    sentences,
+    setting_lines,
+    size_table,
+)
+from deviceflow.cli.options import fail
+
+
+class Number(click.FloatRange):
+    """A number in a range; also 2e6 and 2_000_000."""
+
+    name = "number"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401, click's: a text, or the default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+def fleet_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each field of `Fleet`."""
+    found = inspect.type_info(Fleet)
+    assert isinstance(found, inspect.StructType)  # noqa: S101, what Fleet is
+    for field in reversed(found.fields):
+        command = _option(field)(command)
+    return command
+
+
+def _option(field: inspect.Field) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    kind, words = field.type, ""
+    if isinstance(kind, inspect.Metadata):
+        words = str((kind.extra_json_schema or {}).get("description", ""))
+        kind = kind.type
+    name = "--" + field.name.replace("_", "-")
+    more: dict[str, Any] = {"help": words, "required": field.required}
+    if not field.required:
+        more |= {"default": field.default, "show_default": True}
+    if isinstance(kind, inspect.LiteralType):
+        more["type"] = click.Choice(sorted(map(str, kind.values)))
+    elif isinstance(kind, inspect.IntType):
+        more["type"] = click.IntRange(kind.ge, kind.le)
+    elif isinstance(kind, inspect.FloatType):
+        more["type"] = Number(kind.ge, kind.le)
+    elif isinstance(kind, inspect.BoolType):
+        name = f"{name}/--no-{name[2:]}"
+    return click.option(name, field.name, **more)
+
+
+@click.command()
+@fleet_options
+@click.option(
+    "--costs",
+    "costs_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML or JSON with costs that you have measured, or a part of them.",
+)
+@click.option("--table", "is_table", is_flag=True, help="Only a table, for 10^4 to 10^8 devices.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+def capacity(costs_file: Path | None, *, is_table: bool, is_json: bool, **fields: object) -> None:
+    """Say what hosts, proxies, store and network a fleet needs.
+
+    It computes that from measured costs: docs/capacity.md says how, and what it does not know.
+    """
+    try:
+        costs = read(costs_file)
+        fleet = msgspec.convert(fields, Fleet)
+        if is_table:
+            fleet.check()
+            click.echo(markdown(size_table(fleet, costs)))
+            return
+        found = plan(fleet, costs)
+    except CapacityError as error:
+        fail(str(error))
+    if is_json:
+        click.echo(json.dumps(record(found, costs), indent=1))
+    else:
+        _print(found, costs)
+
+
+def _print(found: Plan, costs: Costs) -> None:
+    for line in sentences(found):
+        click.echo(line)
+    for title, rows in details(found):
+        click.echo()
+        click.echo(title)
+        _print_table(rows)
+    if found.settings:
+        click.echo("\nSettings that need more than their default")
+        for line in setting_lines(found):
+            click.echo(f"  {line}")
+    for warning in found.warnings:
+        click.echo(f"\nWarning: {warning}")
+    click.echo(f"\nCosts measured on {costs.measured_on}: {costs.machine}.")
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        click.echo("  " + "  ".join([first.ljust(widths[0]), *cells]))

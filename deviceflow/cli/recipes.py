@@ -1,0 +1,24 @@
+"""Recipes by which a browser decides: those that come along, and files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from deviceflow import conformance
+from deviceflow.conformance.browser import Recipe, read_recipe
+
+RECIPES = Path(conformance.__file__).parent / "recipes"
+
+
+def recipe_of(name: str, values: Sequence[str]) -> Recipe:
+    """Read a recipe: one that comes along, or a file. `values` as NAME=VALUE replace its own.
+
+    May raise UsageError.
+    """
+    known = RECIPES / f"{name}.toml"
+    own = dict(value.partition("=")[::2] for value in values)
+    try:
+        return read_recipe(known if known.is_file() else Path(name), own)
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from error

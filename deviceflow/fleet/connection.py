@@ -1,0 +1,217 @@
+"""A device's connection to the server: plain or TLS, kept or made anew, with one request at a time.
+
+It is lean, because there are tens of thousands in a process (docs/decisions/0054 has the figures).
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from itertools import cycle
+from typing import NamedTuple
+from urllib.parse import SplitResult
+
+from deviceflow.device.causes import cause_of
+from deviceflow.device.errors import UnreachableError
+from deviceflow.device.transport import origin
+from deviceflow.fleet.http import AnswerReader, HttpAnswer, MalformedHttpError
+from deviceflow.fleet.result import Operation
+from deviceflow.fleet.tally import Tally
+from deviceflow.fleet.verdict import WrongKind
+from deviceflow.fleet.world import Listener, Time
+from deviceflow.tasks import end
+
+CONNECT_S = 10.0
+CLOSED = "closed before the answer"
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Address(NamedTuple):
+    """Where an endpoint is: `host` is a number, `name` the one that TLS checks.
+
+    Two endpoints of one server have the same object, and share a connection.
+    """
+
+    host: str
+    port: int
+    name: str
+    tls: ssl.SSLContext | None
+
+
+async def resolve(url: SplitResult) -> Address:
+    """Look up an endpoint, once for all devices. May raise UnreachableError."""
+    name, port = url.hostname or "", url.port or _PORTS[url.scheme]
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UnreachableError(origin(url.geturl()), f"the name {name} is not known") from error
+    tls = ssl.create_default_context() if url.scheme == "https" else None
+    return Address(str(found[0][4][0]), port, name, tls)
+
+
+def _cause(error: Exception) -> str:
+    """Name the cause of a failure: the same words for all connections, without their ports."""
+    number = getattr(error, "errno", None)
+    if not isinstance(error, ssl.SSLError | TimeoutError) and isinstance(number, int):
+        return os.strerror(number).lower()
+    return cause_of(error, CONNECT_S, None).reason
+
+
+class Network:
+    """What the connections of a process share.
+
+    `sources`: the addresses that connections come from, in turn; none: the system chooses.
+    """
+
+    def __init__(
+        self, time: Time, tally: Tally, start: Address, token: Address, sources: Sequence[str] = ()
+    ) -> None:
+        self.time, self.tally = time, tally
+        self.reader = AnswerReader()
+        self._addresses = (start, token)
+        self._sources = cycle([(source, 0) for source in sources] or [None])
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def address(self, *, to_token: bool) -> Address:
+        """Return where an endpoint is."""
+        return self._addresses[to_token]
+
+    def connect(self, connection: "Connection", address: Address) -> None:
+        """Begin to connect."""
+        task = asyncio.get_running_loop().create_task(self._connect(connection, address))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def close(self) -> None:
+        """End the attempts to connect."""
+        await end(*self._connecting)
+
+    async def _connect(self, connection: "Connection", address: Address) -> None:
+        began = self.time.now()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection,
+                    address.host,
+                    address.port,
+                    ssl=address.tls,
+                    server_hostname=address.name if address.tls else None,
+                    local_addr=next(self._sources),
+                )
+        except (OSError, TimeoutError) as error:
+            connection.not_connected(_cause(error))
+        else:
+            self.tally.latency(Operation.CONNECT, self.time.now() - began)
+
+
+class Connection(asyncio.Protocol):
+    """The line of a device."""
+
+    __slots__ = (
+        *("_address", "_buffer", "_closes", "_is_connecting", "_listener", "_network", "_request"),
+        "_transport",
+    )
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._address: Address | None = None
+        self._transport: asyncio.Transport | None = None
+        self._listener: Listener | None = None
+        self._request = self._buffer = b""
+        self._closes = self._is_connecting = False
+
+    def send(self, request: bytes, listener: Listener, *, to_token: bool, closes: bool) -> None:
+        """Send a request, over a new connection if there is none to this endpoint."""
+        self._request, self._listener, self._closes = request, listener, closes
+        address = self._network.address(to_token=to_token)
+        if self._transport is not None and address is self._address:
+            self._transport.write(request)
+            return
+        self._drop()
+        self._address = address
+        if not self._is_connecting:
+            self._is_connecting = True
+            self._network.connect(self, address)
+
+    def hang_up(self) -> None:
+        """Close the connection; no answer is heard from now on."""
+        self._listener = None
+        self._drop()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the request that waits for the connection."""
+        self._is_connecting = False
+        self._transport = transport  # type: ignore[assignment]
+        self._network.tally.connections += 1
+        if self._listener is None:
+            self._drop()
+        else:
+            self._transport.write(self._request)  # type: ignore[union-attr]
+
+    def not_connected(self, cause: str) -> None:
+        """Report that there is no connection."""
+        self._is_connecting = False
+        self._fail(cause)
+
+    def data_received(self, data: bytes) -> None:
+        """Read an answer, which may come in pieces."""
+        if self._listener is None:
+            self._unasked()
+            return
+        self._read(self._buffer + data if self._buffer else data, at_end=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report a request without an answer. Between two requests, the server may close."""
+        if self._transport is None:
+            return
+        self._transport = None
+        self._network.tally.connections -= 1
+        if self._listener is None:
+            return
+        if self._buffer:
+            self._read(self._buffer, at_end=True)
+        if self._listener is not None:
+            self._fail(_cause(exc) if exc else CLOSED)
+
+    def _read(self, data: bytes, *, at_end: bool) -> None:
+        try:
+            answer = self._network.reader.read(data, at_end=at_end)
+        except MalformedHttpError as error:
+            self._drop()
+            self._fail(f"malformed HTTP: {error}")
+            return
+        if answer is None:
+            self._buffer = data
+        else:
+            self._answered(answer, len(data))
+
+    def _answered(self, answer: HttpAnswer, received: int) -> None:
+        listener, self._listener, self._buffer = self._listener, None, b""
+        if received > answer.size:
+            self._unasked()
+        elif answer.closes or self._closes:
+            self._drop()
+        if listener is not None:
+            listener.answered(answer.reply)
+
+    def _fail(self, cause: str) -> None:
+        listener, self._listener, self._buffer = self._listener, None, b""
+        if listener is not None:
+            listener.failed(cause)
+
+    def _unasked(self) -> None:
+        """Count bytes that answer no request, and trust the connection no more."""
+        now = self._network.time.now()
+        self._network.tally.wrong(WrongKind.UNASKED, "bytes after an answer", now)
+        self._drop()
+
+    def _drop(self) -> None:
+        self._buffer = b""
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            self._network.tally.connections -= 1
+            transport.abort()

@@ -1,0 +1,51 @@
+"""The people of a run at work: each decision is a task, and as many run at once as is allowed."""
+
+import asyncio
+
+from deviceflow.conformance.decisions import Decisions, ToDecide, Undecided
+from deviceflow.fleet.world import Deciding, Time
+from deviceflow.tasks import end
+
+PRESS_AGAIN_S = 2.0
+"""After which time a person tries again, if the server could not take the decision."""
+
+
+class NotNow(Undecided):
+    """The server cannot take a decision now: the same one may be sent again."""
+
+
+class Crowd:
+    """Decides with `decisions`, `at_once` at the same time."""
+
+    def __init__(self, decisions: Decisions, time: Time, at_once: int) -> None:
+        self._decisions, self._time = decisions, time
+        self._free = asyncio.Semaphore(at_once)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def decide(self, what: ToDecide, deciding: Deciding) -> None:
+        """Begin to decide."""
+        task = asyncio.get_running_loop().create_task(self._decide(what, deciding))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End all that is under way."""
+        await end(*self._tasks)
+        await self._decisions.close()
+
+    async def _decide(self, what: ToDecide, deciding: Deciding) -> None:
+        began = self._time.now()
+        while deciding.is_wanted:
+            try:
+                async with self._free:
+                    await self._decisions.decide(what)
+            except NotNow as error:
+                deciding.refused(str(error))
+                await asyncio.sleep(PRESS_AGAIN_S)
+            except Undecided as error:
+                # What comes after the colon is of a program, and may have a code in it.
+                deciding.refused(str(error).partition(":")[0])
+                return
+            else:
+                deciding.acknowledged(self._time.now() - began)
+                return

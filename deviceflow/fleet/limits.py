@@ -1,0 +1,99 @@
+"""What this machine allows: open files of a process, and ports of an address."""
+
+import resource
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import NamedTuple
+
+SPARE_FILES = 200
+"""Files of a process beside its connections to the server."""
+
+CLOSED_S = 60
+"""How long the port of a closed connection is not used again (TIME_WAIT)."""
+
+USABLE = 0.9
+"""Which part of an address's ports is counted on: others use ports, too."""
+
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_RANGE = (32_768, 60_999)
+_FIRST_SOURCE = IPv4Address("127.0.0.2")
+_MOST_SOURCES = 250
+
+
+class LimitError(Exception):
+    """The machine does not allow what a run needs. The text says what to do."""
+
+
+class Needs(NamedTuple):
+    """What a run needs: open files in all processes together, and ports."""
+
+    files: int
+    ports: int
+
+
+def ports_needed(kept: int, closed_per_s: float) -> int:
+    """Return the ports of connections that are kept, and of those that were closed lately."""
+    return kept + int(closed_per_s * CLOSED_S)
+
+
+def raise_file_limit() -> int:
+    """Raise the limit on open files as far as this user may, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return soft
+    return hard if hard != resource.RLIM_INFINITY else 1 << 30
+
+
+def processes_for(needs: Needs, limit: int) -> int:
+    """Return how many processes it takes, with so many open files in each."""
+    return max(1, -(-needs.files // max(1, limit - SPARE_FILES)))
+
+
+def check_files(needs: Needs, processes: int, limit: int) -> None:
+    """Check that the processes may open enough files. May raise LimitError."""
+    needed = -(-needs.files // processes) + SPARE_FILES
+    if needed <= limit:
+        return
+    enough = processes_for(needs, limit)
+    where = f"each of {processes} processes" if processes > 1 else "one process"
+    raise LimitError(
+        f"{needed:,} open files are needed in {where}, and {limit:,} are allowed. Run "
+        f"`ulimit -Hn {needed}` as root before, or use {enough} processes (--processes)."
+    )
+
+
+def ports_of_address() -> int:
+    """Return how many connections may come from one address to one port of a server."""
+    try:
+        low, high = (int(word) for word in _RANGE.read_text().split())
+    except (OSError, ValueError):
+        low, high = _USUAL_RANGE
+    return int((high - low + 1) * USABLE)
+
+
+def sources_for(needs: Needs, *, is_loopback: bool, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses that connections come from, none if the system may choose.
+
+    On loopback, every address of 127.0.0.0/8 is this machine's. May raise LimitError.
+    """
+    enough = -(-needs.ports // ports_of_address())
+    if given or enough <= 1:
+        if len(given or ("one",)) < enough:
+            raise LimitError(_few_ports(needs, len(given)))
+        return given
+    if not is_loopback or enough > _MOST_SOURCES:
+        raise LimitError(_few_ports(needs, 1))
+    return tuple(str(_FIRST_SOURCE + number) for number in range(enough))
+
+
+def _few_ports(needs: Needs, addresses: int) -> str:
+    enough = -(-needs.ports // ports_of_address())
+    return (
+        f"{needs.ports:,} ports are needed, and {addresses} of this machine's addresses has or "
+        f"have {addresses * ports_of_address():,}. Give --source ADDRESS for each of {enough} "
+        "addresses, allow more ports (sysctl net.ipv4.ip_local_port_range), or let fewer devices "
+        "make a connection for each poll."
+    )

@@ -1,0 +1,86 @@
+"""`deviceflow fleet`: its options, and how it ends without a server."""
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from deviceflow.__main__ import main
+from deviceflow.cli import fleet as command
+from deviceflow.cli.fleet import FleetOptions
+from deviceflow.fleet.result import FleetResult
+from deviceflow.fleet.ways import ByAdminApi
+from tests.stage.fleet import RESULT
+
+TARGET = ("--target", "http://127.0.0.1:1", "--client-id", "tv")
+
+
+def fleet(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(main, ["fleet", *arguments], env={"COLUMNS": "200", **variables})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--style", "polite=1"), "no style is called polite"),
+        (("--approve", "0.9", "--deny", "0.2"), "more than 1 together"),
+        (("--for", "soon"), "'soon' is no duration: write 90, 90s, 5m or 1h"),
+        (("--for", "0s"), "no duration"),
+        (("--approve-by", "browser"), "needs --recipe"),
+        (("--approve-by", "browser", "--recipe", "/nowhere.toml"), "/nowhere.toml"),
+        (("--approve-by", "open {nothing}"), "unknown braces"),
+        (("--approve-by", "admin"), "The variable DEVICEFLOW_ADMIN_TOKEN is not set"),
+        (("--objective", "poll p99"), "--objective: 'poll p99' is no objective"),
+        (("--client-secret-env", "NOT_SET"), "The variable NOT_SET is not set"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], complaint: str) -> None:
+    done = fleet(*TARGET, *arguments)
+    assert done.exit_code == 2
+    assert complaint in done.stderr
+
+
+def test_a_token_is_not_sent_over_an_open_network() -> None:
+    arguments = ("--approve-by", "admin", "--admin", "http://admin.example")
+    done = fleet(*TARGET, *arguments, DEVICEFLOW_ADMIN_TOKEN="x")
+    assert done.exit_code == 2
+    assert "not encrypted" in done.stderr
+
+
+def test_no_server() -> None:
+    done = fleet(*TARGET)
+    assert done.exit_code == 3
+    assert "Cannot reach http://127.0.0.1:1" in done.stderr
+
+
+def test_more_devices_than_open_files() -> None:
+    endpoints = (
+        *("--device-authorization-endpoint", "http://127.0.0.1:1/start"),
+        *("--token-endpoint", "http://127.0.0.1:1/token"),
+    )
+    done = fleet(*TARGET, *endpoints, "--devices", "1000000", "--processes", "1")
+    assert done.exit_code == 1
+    assert "1,000,200 open files are needed" in done.stderr
+
+
+def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[FleetOptions] = []
+
+    def run(options: FleetOptions) -> FleetResult:
+        seen.append(options)
+        return msgspec.structs.replace(RESULT, wrong={}, errors={})
+
+    monkeypatch.setattr(command, "_run", run)
+    done = fleet(
+        *(*TARGET, "--devices", "40", "--for", "2m", "--ramp", "30s", "--refresh", "0.25"),
+        *("--approve", "0.7", "--deny", "0.1", "--approve-by", "admin"),
+        *("--objective", "wrong outcomes = 0", "--objective", "polls > 1"),
+        DEVICEFLOW_ADMIN_TOKEN="secret",
+    )
+    assert done.exit_code == 0, done.output
+    (options,) = seen
+    scenario = options.scenario
+    assert (scenario.seconds, scenario.ramp_s, scenario.refreshers) == (120.0, 30.0, 10)
+    assert (scenario.people.by, scenario.people.walk_away) == ("admin", 0.2)
+    assert options.way == ByAdminApi(base="http://127.0.0.1:8629", token="secret")
+    assert "secret" not in repr(options)
+    assert fleet(*TARGET, "--objective", "polls < 1").exit_code == 1
