@@ -27,7 +27,13 @@ from deviceflow.fleet.limits import (
     sources_for,
 )
 from deviceflow.fleet.loop import run_loop
-from deviceflow.fleet.objectives import Wanted, default_objectives, judge, read_objective
+from deviceflow.fleet.objectives import (
+    Wanted,
+    default_objectives,
+    judge,
+    read_objective,
+    read_objectives,
+)
 from deviceflow.fleet.people import NOBODY
 from deviceflow.fleet.plan import Plan, needs_of
 from deviceflow.fleet.report.page import as_page
@@ -181,6 +187,12 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="What has to hold, such as 'poll p99 < 50 ms'; may be repeated.",
 )
 @click.option(
+    "--objectives",
+    "objectives_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with objectives, one a line.",
+)
+@click.option(
     "--processes", type=click.IntRange(1, 256), help="Of the fleet.  [default: as files allow]"
 )
 @click.option("--source", "sources", multiple=True, help="Address to connect from; may be repeated")
@@ -213,6 +225,7 @@ def load_test(
     token_clock: float,
     seed: int,
     objectives: tuple[str, ...],
+    objectives_file: Path | None,
     processes: int | None,
     sources: tuple[str, ...],
     json_file: Path | None,
@@ -230,7 +243,7 @@ def load_test(
         fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
-    wanted = _objectives(objectives)
+    wanted = _objectives(objectives, objectives_file)
     way = _way(approve_by, admin, admin_token_env, recipe, values)
     people = People(
         by=way.name,
@@ -273,11 +286,16 @@ def load_test(
         raise SystemExit(MISSED)
 
 
-def _objectives(texts: Sequence[str]) -> list[Wanted]:
+def _objectives(texts: Sequence[str], file: Path | None) -> list[Wanted]:
+    source = "--objective"
     try:
-        return [read_objective(text) for text in texts] or default_objectives()
-    except ValueError as error:
-        raise click.UsageError(f"--objective: {error}") from error
+        wanted = [read_objective(text) for text in texts]
+        if file is not None:
+            source = str(file)
+            wanted += read_objectives(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise click.UsageError(f"{source}: {error}") from error
+    return wanted or default_objectives()
 
 
 def _weights(words: Sequence[str]) -> dict[str, float]:
