@@ -7,11 +7,11 @@ from rich.console import Console
 
 from benchmarks import targets
 from benchmarks.load import LoadResult
-from benchmarks.machine import Machine
 from benchmarks.peers import devices, page, picture, roster
 from benchmarks.peers.peer import Endpoints, Peer, find_tool
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result, Section, Series, make_section, write
+from deviceflow.fleet.result import Machine
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = (REPOSITORY / "docs/peers.md").read_text(encoding="utf-8")
@@ -48,7 +48,9 @@ def result() -> Result:
         benchmark="peers",
         measured_on="2026-01-01",
         took_s=1.0,
-        machine=Machine("a processor", 2, 8.0, "Linux", {"python": "3.11.7"}),
+        machine=Machine(
+            cpu="a processor", cores=2, memory_gb=8.0, system="Linux", versions={"python": "3.11.7"}
+        ),
         parameters={"rounds": 2, "seconds": 1, "load": "wrk", "cores": "not pinned"},
         sections=told,
         figures={"keycloak: first answer, s": 18.2} | page.bests(peers, told),
