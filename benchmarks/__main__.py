@@ -24,6 +24,7 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    overload,
     paths,
     polling,
     powercut,
@@ -363,6 +364,35 @@ def peers_command(
             roster.get_all(chosen, folder, run.screen.console)
         else:
             peers.run(run, chosen, folder, pending)
+
+
+@main.command("overload")
+@with_results
+@click.option(
+    "--devices",
+    default=overload.DEVICES,
+    show_default=True,
+    type=click.IntRange(100, 1_000_000),
+    help="Devices that poll every 5 s.",
+)
+@click.option(
+    "--neighbours",
+    default=overload.NEIGHBOURS,
+    show_default=True,
+    type=click.IntRange(0, 50),
+    help="Programs that compete for the worker's core.",
+)
+@click.option(
+    "--seconds",
+    default=overload.SECONDS,
+    show_default=True,
+    type=click.IntRange(40, 3_600),
+    help="How long they do.",
+)
+def overload_command(results: Path, devices: int, neighbours: int, seconds: int) -> None:
+    """Overload a worker under a fleet, with a fixed interval and one that follows the load."""
+    with open_run(1, seconds, results) as run:
+        overload.run(run, overload.Overload(devices, neighbours, seconds))
 
 
 @main.command("powercut")

@@ -94,6 +94,11 @@ class Peers:
                 service, standing.codes.sample
             )
 
+    def forget(self, peer: Peer) -> None:
+        """Drop what was measured of a peer until it was given up."""
+        own = f"{peer.name} "
+        self.sections = [one for one in self.sections if not one.key.startswith(own)]
+
     def note_ours(self, standing: Standing) -> None:
         """Keep what was seen of deviceflow."""
         self._note(OURS, standing)
@@ -150,6 +155,8 @@ class Peers:
         title, unit = TITLES[key]
         run = self._run
         series = take_turns(f"{peer.title}: {title}", entries, run.turns, self._load, run.screen)
+        if not all(all(one.values) for one in series):
+            raise BenchmarkError("no answer in a whole turn; --seconds gives a turn more time")
         self.sections += [
             make_section(
                 f"{peer.name} {key}", f"{peer.title}: {title}", unit, series, [(OURS, peer.name)]
@@ -206,6 +213,7 @@ def run(run: Run, peers: Sequence[Peer], programs: Path, pending: int = PENDING)
                 bench.measure(peer)
             except BenchmarkError as error:
                 run.screen.console.print(f"{peer.title}: given up: {error}", style="bold")
+                bench.forget(peer)
                 notes.append(f"{peer.name}: given up: {str(error).partition(chr(10))[0]}")
             else:
                 measured.append(peer)
