@@ -24,6 +24,7 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    overload,
     paths,
     polling,
     powercut,
@@ -318,6 +319,35 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
     """Let one address flood a server with new grants, while devices and people use it."""
     with open_run(1, seconds, results) as run:
         flood.run(run, room_mb, starts)
+
+
+@main.command("overload")
+@with_results
+@click.option(
+    "--devices",
+    default=overload.DEVICES,
+    show_default=True,
+    type=click.IntRange(100, 1_000_000),
+    help="Devices that poll every 5 s.",
+)
+@click.option(
+    "--neighbours",
+    default=overload.NEIGHBOURS,
+    show_default=True,
+    type=click.IntRange(0, 50),
+    help="Programs that compete for the worker's core.",
+)
+@click.option(
+    "--seconds",
+    default=overload.SECONDS,
+    show_default=True,
+    type=click.IntRange(40, 3_600),
+    help="How long they do.",
+)
+def overload_command(results: Path, devices: int, neighbours: int, seconds: int) -> None:
+    """Overload a worker under a fleet, with a fixed interval and one that follows the load."""
+    with open_run(1, seconds, results) as run:
+        overload.run(run, overload.Overload(devices, neighbours, seconds))
 
 
 @main.command("powercut")

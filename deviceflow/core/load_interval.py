@@ -107,11 +107,13 @@ class Demand(NamedTuple):
         asks = interval.seconds > bounds.shortest
         return cls(int(interval.seconds * 1000) if asks else 0, bounds.longest)
 
+    def is_met_by(self, interval: int) -> bool:
+        """Return whether no grant with this interval in force, s, is slowed."""
+        return interval * 1000 >= self.interval_ms or interval + SLOW_DOWN_S > self.longest
+
     def slows(self, interval: int, grant_id: int) -> bool:
         """Return whether a grant with this interval in force, s, should poll less often."""
         # These are bits of the random nonce that the fingerprint of the pace table does not use.
         share = (grant_id >> _SHARE_AT) % _SHARES
         lead_ms = share * SLOW_DOWN_S * 1000 // _SHARES
-        return (
-            interval * 1000 + lead_ms < self.interval_ms and interval + SLOW_DOWN_S <= self.longest
-        )
+        return not self.is_met_by(interval) and interval * 1000 + lead_ms < self.interval_ms

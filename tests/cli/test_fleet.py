@@ -1,5 +1,7 @@
 """`deviceflow fleet`: its options, and how it ends without a server."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -84,3 +86,17 @@ def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.Mo
     assert options.way == ByAdminApi(base="http://127.0.0.1:8629", token="secret")
     assert "secret" not in repr(options)
     assert fleet(*TARGET, "--objective", "polls < 1").exit_code == 1
+
+
+def test_objectives_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_run", lambda _: RESULT)
+    file = tmp_path / "objectives"
+    file.write_text("# in the evening\npolls >= 100\npoll p99 < 1 ms\n", encoding="utf-8")
+    done = fleet(*TARGET, "--objective", "tokens > 1", "--objectives", str(file))
+    assert (done.exit_code, "1 of 3 objectives not reached: poll p99." in done.stdout) == (1, True)
+    file.write_text("polls >= 100\npoll p99\n", encoding="utf-8")
+    done = fleet(*TARGET, "--objectives", str(file))
+    assert (done.exit_code, f"{file}: line 2: 'poll p99' is no objective" in done.stderr) == (
+        2,
+        True,
+    )
