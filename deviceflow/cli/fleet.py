@@ -21,9 +21,7 @@ from deviceflow.device.errors import DeviceFlowError
 from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.limits import (
     LimitError,
-    check_files,
-    processes_for,
-    raise_file_limit,
+    processes_of_run,
     sources_for,
 )
 from deviceflow.fleet.loop import run_loop
@@ -369,9 +367,6 @@ async def _until_stopped(options: FleetOptions) -> FleetResult:
 def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
     """Look at what this machine allows. May raise LimitError."""
     needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
-    limit = raise_file_limit()
-    processes = options.processes or processes_for(needs, limit)
-    check_files(needs, processes, limit)
     return Plan(
         scenario=options.scenario,
         endpoints=endpoints,
@@ -379,6 +374,6 @@ def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
         scope=options.scope,
         way=options.way,
         version=version(),
-        processes=processes,
+        processes=processes_of_run(needs, options.processes),
         sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
     )

@@ -168,5 +168,7 @@ class VirtualDevice:
             return
         tally = self._world.tally
         tally.late_s = max(tally.late_s, now - self._planned)
+        # A timer has a precision of 1 ms. A request that it sends early is not answered sooner.
+        self._planned = min(self._planned, now)
         self._sent, self._outgoing = now, outgoing
         self._line.send(outgoing.data, self, to_token=outgoing.to_token, closes=self._closes)

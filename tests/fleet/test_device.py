@@ -228,6 +228,15 @@ def test_waiting_beyond_the_expiry_is_wrong() -> None:
     assert stand.wrong() == {WrongKind.EXPIRED_NEVER: 1}
 
 
+def test_a_slow_start_may_have_begun_the_lifetime_late() -> None:
+    stand = Stand()
+    stand.server.answer_s = 9.0
+    stand.run_until(LIFETIME_S + 11)
+    assert stand.wrong() == {}
+    stand.run_until(LIFETIME_S + 40)
+    assert WrongKind.EXPIRED_NEVER in stand.wrong()
+
+
 def test_codes_are_given_once() -> None:
     stand = Stand(people=DENYING, arrival="steady")
     stand.server.instead = lambda form: ... if "device_code" in form else codes(1)
