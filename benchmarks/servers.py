@@ -64,12 +64,16 @@ ADMIN_TOKEN = "0123456789abcdef" * 4
 
 
 class Competitor(NamedTuple):
-    """A running server. `pids`: the processes that the benchmark has started for it."""
+    """A running server. `pids`: the processes that the benchmark has started for it.
+
+    `store_pids`: those of a store that is its own, whose CPU time counts apart.
+    """
 
     name: str
     port: int
     pids: tuple[int, ...]
     admin_port: int = 0
+    store_pids: tuple[int, ...] = ()
 
 
 class Place(NamedTuple):

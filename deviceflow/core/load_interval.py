@@ -6,8 +6,9 @@ the shortest that the settings allow, every grant has its own interval. The rule
 - It grows while the worker is busy for BUSY of its time or more. It grows by 5 s in the time of
   one interval. The devices cannot follow faster: a device hears of it at its next poll, and adds
   5 s then.
-- It grows only where polls are a part of the load: where there would be MIN_POLLS_PER_S or more
-  at the shortest interval. Other work does not get less if devices poll less.
+- It grows only where polls in time are a part of the load: where there would be MIN_POLLS_PER_S or
+  more at the shortest interval. Other work, floods of other polls included, does not get less if
+  devices poll less.
 - It shrinks, by 1 s in SHRINK_S, while the worker is busy for RELAXED of its time or less, or has
   few polls. In between, it stays.
 - A new grant has an interval that is drawn from the load interval up to SPREAD times that. Devices
@@ -60,7 +61,10 @@ class IntervalBounds(NamedTuple):
 
 
 class MeasuredLoad(NamedTuple):
-    """What a worker did in the last `elapsed_s` s. `busy`: a part of that time, 0 to 1."""
+    """What a worker did in the last `elapsed_s` s. `busy`: a part of that time, 0 to 1.
+
+    `polls_per_s`: polls of pending grants in time.
+    """
 
     busy: float
     polls_per_s: float
