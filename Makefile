@@ -66,8 +66,8 @@ interop-tools: setup
 	@tests/interop/install
 
 pictures: setup ## take the pictures of README and docs again (needs Chromium)
-	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py) \
-		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live'
+	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py fleet_report.py) \
+		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live or page_of_a_run'
 
 bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
 	@$(BIN)/python -m benchmarks report

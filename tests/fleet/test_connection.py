@@ -123,6 +123,17 @@ async def test_a_server_that_closes_without_an_answer() -> None:
         assert isinstance(await sender.send(), Reply)
 
 
+async def test_a_connection_that_has_broken_and_has_not_said_so_yet() -> None:
+    """In uvloop, its transport raises RuntimeError at a write until `connection_lost` is called."""
+    async with opened() as (server, sender):
+        assert isinstance(await sender.send(), Reply)
+        transport = sender.connection._transport
+        assert transport is not None
+        transport.abort()
+        assert isinstance(await sender.send(), Reply)
+        assert (server.connections, sender.tally.connections) == (2, 1)
+
+
 async def test_bytes_that_are_no_http() -> None:
     async with opened() as (server, sender):
         server.say = [b"220 smtp.example ready\r\n\r\n"]
