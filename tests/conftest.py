@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -71,8 +72,16 @@ SLOW = ("process", "install", "interop", "browser", "histories")
 """Folders whose files take minutes. They come first, so that none of them is left for the end."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the slow files begin first (`--no-loadscope-reorder` keeps this order)."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the slow files begin first (`--no-loadscope-reorder` keeps this order).
+
+    With a store of another shape, only the tests that use such a store run: the others have
+    nothing to do with its shape.
+    """
+    if "DEVICEFLOW_STORE" in os.environ:
+        found = len(items)
+        items[:] = [item for item in items if uses_store_of_this_run(item)]
+        config.stash[LEFT_OUT] = found - len(items)
     tests = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
@@ -80,6 +89,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW.index(folder) if folder in SLOW else len(SLOW)
 
     items.sort(key=rank)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+"""How many tests were left out, because the shape of the store is nothing to them."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a process of the run say how many tests were left out: each finds the same ones."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401, of pytest-xdist, which has no types
+    """Hear it."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print how many tests were left out, and why."""
+    if left_out := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"{left_out} tests were left out: they use no store of the shape of this run"
+        )
+
+
+def uses_store_of_this_run(item: pytest.Item) -> bool:
+    """Whether a test has a store of the shape that DEVICEFLOW_STORE names, by its fixtures."""
+    return not {"valkey", "start_store"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,17 @@ from deviceflow.device.errors import DeviceFlowError
 from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.limits import (
     LimitError,
-    check_files,
-    processes_for,
-    raise_file_limit,
+    processes_of_run,
     sources_for,
 )
 from deviceflow.fleet.loop import run_loop
-from deviceflow.fleet.objectives import Wanted, default_objectives, judge, read_objective
+from deviceflow.fleet.objectives import (
+    Wanted,
+    default_objectives,
+    judge,
+    read_objective,
+    read_objectives,
+)
 from deviceflow.fleet.people import NOBODY
 from deviceflow.fleet.plan import Plan, needs_of
 from deviceflow.fleet.report.page import as_page
@@ -116,6 +120,14 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="For how many seconds held polls ask.",
 )
 @click.option(
+    "--timeout",
+    "timeout_s",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long devices wait for an answer, beside a hold.",
+)
+@click.option(
     "--approve-by",
     default=NOBODY,
     show_default=True,
@@ -181,6 +193,12 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="What has to hold, such as 'poll p99 < 50 ms'; may be repeated.",
 )
 @click.option(
+    "--objectives",
+    "objectives_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with objectives, one a line.",
+)
+@click.option(
     "--processes", type=click.IntRange(1, 256), help="Of the fleet.  [default: as files allow]"
 )
 @click.option("--source", "sources", multiple=True, help="Address to connect from; may be repeated")
@@ -200,6 +218,7 @@ def load_test(
     seconds: float,
     styles: tuple[str, ...],
     hold_s: int,
+    timeout_s: float,
     approve_by: str,
     admin: str,
     admin_token_env: str,
@@ -213,6 +232,7 @@ def load_test(
     token_clock: float,
     seed: int,
     objectives: tuple[str, ...],
+    objectives_file: Path | None,
     processes: int | None,
     sources: tuple[str, ...],
     json_file: Path | None,
@@ -230,7 +250,7 @@ def load_test(
         fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
-    wanted = _objectives(objectives)
+    wanted = _objectives(objectives, objectives_file)
     way = _way(approve_by, admin, admin_token_env, recipe, values)
     people = People(
         by=way.name,
@@ -257,6 +277,7 @@ def load_test(
             refreshers=round(devices * refresh),
             token_clock=token_clock,
             ramp_s=ramp,
+            timeout_s=timeout_s,
         ),
         way=way,
         processes=processes,
@@ -273,11 +294,16 @@ def load_test(
         raise SystemExit(MISSED)
 
 
-def _objectives(texts: Sequence[str]) -> list[Wanted]:
+def _objectives(texts: Sequence[str], file: Path | None) -> list[Wanted]:
+    source = "--objective"
     try:
-        return [read_objective(text) for text in texts] or default_objectives()
-    except ValueError as error:
-        raise click.UsageError(f"--objective: {error}") from error
+        wanted = [read_objective(text) for text in texts]
+        if file is not None:
+            source = str(file)
+            wanted += read_objectives(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise click.UsageError(f"{source}: {error}") from error
+    return wanted or default_objectives()
 
 
 def _weights(words: Sequence[str]) -> dict[str, float]:
@@ -351,9 +377,6 @@ async def _until_stopped(options: FleetOptions) -> FleetResult:
 def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
     """Look at what this machine allows. May raise LimitError."""
     needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
-    limit = raise_file_limit()
-    processes = options.processes or processes_for(needs, limit)
-    check_files(needs, processes, limit)
     return Plan(
         scenario=options.scenario,
         endpoints=endpoints,
@@ -361,6 +384,6 @@ def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
         scope=options.scope,
         way=options.way,
         version=version(),
-        processes=processes,
+        processes=processes_of_run(needs, options.processes),
         sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
     )

@@ -58,10 +58,22 @@ def check_files(needs: Needs, processes: int, limit: int) -> None:
     if needed <= limit:
         return
     enough = processes_for(needs, limit)
+    where = f"each of {processes} processes" if processes > 1 else "one process"
     raise LimitError(
-        f"{needed:,} open files are needed in each of {processes} processes, and {limit:,} are "
-        f"allowed. Run `ulimit -Hn {needed}` as root before, or give --processes {enough}."
+        f"{needed:,} open files are needed in {where}, and {limit:,} are allowed. Run "
+        f"`ulimit -Hn {needed}` as root before, or use {enough} processes (--processes)."
     )
+
+
+def processes_of_run(needs: Needs, given: int | None) -> int:
+    """Return how many processes a run has: those that are given, or what open files need.
+
+    Raises the limit on open files. May raise LimitError.
+    """
+    limit = raise_file_limit()
+    processes = given or processes_for(needs, limit)
+    check_files(needs, processes, limit)
+    return processes
 
 
 def ports_of_address() -> int:

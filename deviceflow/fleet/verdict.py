@@ -28,9 +28,6 @@ from deviceflow.device.errors import (
 )
 from deviceflow.fleet.result import PollOutcome
 
-KNOWN_WITHIN_S = 2.0
-"""A poll that is sent so long after an acknowledged decision has to learn it."""
-
 CLOCK_S = 2.0
 """What the lifetime of a code may be off by, between the two clocks."""
 
@@ -74,24 +71,26 @@ class Grant(msgspec.Struct, kw_only=True):
     """What is true of a grant. Times by the clock of the run.
 
     `expires_at`: counted from when the request for codes was sent, so it is the earliest moment.
-    `received_at`: when the codes came. `choice`: what the person has asked for, from then on when
-    the request was on its way; `decided_at`: when it was acknowledged. `is_over`: the device
+    `expired_by`: counted from when the codes came, so it is the latest. `choice`: what the person
+    has asked for, from then on when the request was on its way; `decided_at`: when it was
+    acknowledged. Every poll that is sent after `known_at` has to learn it. `is_over`: the device
     polls no more.
     """
 
-    received_at: float
     expires_at: float
+    expired_by: float
     choice: Choice | None = None
     decided_at: float | None = None
+    known_at: float | None = None
     is_over: bool = False
 
     def has_expired(self, now: float) -> bool:
         """Whether the server may say that it has expired."""
         return now >= self.expires_at - CLOCK_S
 
-    def must_have_expired(self, sent: float, round_trip: float) -> bool:
+    def must_have_expired(self, sent: float) -> bool:
         """Whether the server must say so to a poll that was sent then."""
-        return sent > self.expires_at + round_trip + CLOCK_S
+        return sent > self.expired_by + CLOCK_S
 
 
 class Poll(NamedTuple):
@@ -159,12 +158,11 @@ def describe(error: DeviceFlowError, reply: Reply) -> str:
 
 
 def _waiting(grant: Grant, poll: Poll, outcome: PollOutcome) -> Verdict:
-    decided_at = grant.decided_at
-    if grant.must_have_expired(poll.sent, poll.answered - poll.sent):
+    if grant.must_have_expired(poll.sent):
         return Verdict(PollOutcome.WRONG, WrongKind.EXPIRED_NEVER, outcome, ends=True)
     # A slow_down tells nothing of the state, and the next poll will.
     is_pending = outcome is PollOutcome.PENDING
-    if is_pending and decided_at is not None and poll.sent > decided_at + KNOWN_WITHIN_S:
+    if is_pending and grant.known_at is not None and poll.sent > grant.known_at:
         return Verdict(PollOutcome.WRONG, WrongKind.DECISION_UNKNOWN, grant.choice or "")
     return Verdict(outcome)
 

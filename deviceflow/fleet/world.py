@@ -109,7 +109,7 @@ class World:
                 grant.choice = intention.choice
                 self._decider.decide(what, deciding)
 
-        self.time.at(grant.received_at + intention.after_s, decide)
+        self.time.at(self.time.now() + intention.after_s, decide)
 
     def ended(self, grant: Grant) -> None:
         """Note that a device polls no more."""
@@ -137,6 +137,7 @@ class Deciding(msgspec.Struct, frozen=True):
         """Note that the server has the decision. `took_s`: since the person wanted it."""
         world, grant = self.world, self.grant
         grant.decided_at = world.time.now()
+        grant.known_at = grant.decided_at + world.scenario.known_within_s
         world.tally.events["approvals" if grant.choice == "approve" else "denials"] += 1
         world.tally.latency(Operation.DECISION, took_s)
 

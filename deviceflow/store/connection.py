@@ -5,8 +5,9 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cached_property, lru_cache
+from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from redis.asyncio.client import PubSub
@@ -28,8 +29,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.shapes import Command, ConnectionLimits, Shape, Value, opened
-from deviceflow.store.trips import Run, Trips
+from deviceflow.store.shapes import (
+    Command,
+    ConnectionLimits,
+    RunTrip,
+    Shape,
+    Value,
+    opened,
+)
+from deviceflow.store.trips import Trips
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
@@ -70,8 +78,6 @@ _REFUSAL_CODES = {
     ReadOnlyError: READONLY,
 }
 
-_UNWATCHED: nullcontext[None] = nullcontext()
-
 Answers = TypeVar("Answers")
 
 _UNREACHABLE = (RedisConnectionError, RedisTimeoutError, ClusterError, RedisClusterException)
@@ -105,13 +111,17 @@ class ScriptCall(NamedTuple):
 class Connection:
     """One worker's connections to the store. Close it with `close()`.
 
-    `deadline_s`: how long a command may take with all its repetitions. `most`: how many may be on
-    their way; in a burst, the others wait. `refused_channels`: where the last push message was
-    refused, so that only the first refusal is logged. `drops`: how often the connections were
-    given up. `watch`: what measures the commands, in a worker.
+    To one server, commands of the same moment share round trips (`trips`); to a Cluster, and where
+    replicas must confirm, each call has a connection of its own.
 
-    `aside`: the same for commands that must not hold up others. Beside `most`, `most_aside` of them
-    may be on their way, and wait for one another only.
+    `deadline_s`: how long a command may take with all its repetitions. `most`: how many calls with
+    a connection of their own may be on their way; in a burst, the others wait.
+    `refused_channels`: where the last push message was refused, so that only the first refusal is
+    logged. `drops`: how often the connections were given up. `watch`: what measures the commands,
+    in a worker.
+
+    `aside`: the same for commands that must not hold up others. They have trips of their own, and
+    beside `most`, `most_aside` of them may be on their way.
     """
 
     def __init__(
@@ -128,7 +138,7 @@ class Connection:
         self.refused_channels: set[str] = set()
         self.drops = 0
         self.watch: StoreWatch | None = None
-        self._trips = Trips(self._run_alone)
+        self._trips = Trips(self._run, self._within_s)
         self._free = asyncio.Semaphore(most)
         self._most_aside = most_aside
         self._main = self
@@ -184,11 +194,11 @@ class Connection:
         It is no transaction: other clients' commands may run in between. May raise
         StoreUnavailable; then each of the commands may have run.
         """
-        return await self._bounded(self._run_all, self._share, commands)
+        return await self._watched(self._run_all, self._share, commands)
 
     async def attempt(self, *commands: Command) -> list[Any]:
         """Do the same, but return the errors with which the store answers among the answers."""
-        return await self._bounded(self._share, commands)
+        return await self._watched(self._share, commands)
 
     async def batch_durably(self, *commands: Command) -> list[Any]:
         """Send commands; return only when enough replicas have what they wrote.
@@ -200,8 +210,8 @@ class Connection:
             return await self.batch(*commands)
         # WAIT is about the writes of its own connection, so it is sent together with them. It
         # takes time, in which nobody else's answers may have to wait: so the trip is not shared.
-        *answers, replicas = await self._bounded(
-            self._run_all, self._run_alone, (*commands, ("WAIT", *self.durability))
+        *answers, replicas = await self._watched(
+            self._run_all, self._alone, (*commands, ("WAIT", *self.durability))
         )
         if self._main.watch:
             self._main.watch.note_replicas(are_enough=replicas >= self.durability.replicas)
@@ -231,10 +241,10 @@ class Connection:
             found = await asyncio.gather(*each, return_exceptions=True)
             return [_as_unavailable(answer) for answer in found]
         run = self._trips.run
-        answers = await self._bounded(run, [call.command("EVALSHA") for call in calls])
+        answers = await self._watched(run, [call.command("EVALSHA") for call in calls])
         unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
-            again = await self._bounded(run, [calls[n].command("EVAL") for n in unknown])
+            again = await self._watched(run, [calls[n].command("EVAL") for n in unknown])
             for n, answer in zip(unknown, again, strict=True):
                 answers[n] = answer
         return [_as_unavailable(answer) for answer in answers]
@@ -257,15 +267,15 @@ class Connection:
 
     async def subscribers(self, channel: str) -> int:
         """Return how many listen to a channel. May raise StoreUnavailable."""
-        return await self._bounded(self.shape.subscribers, channel)
+        return await self._watched(self._in_turn, self.shape.subscribers, channel)
 
     async def everywhere(self, *command: Value) -> dict[str, Any]:
         """Run a command at every primary; return the answers, by address."""
-        return await self._bounded(self.shape.everywhere, *command)
+        return await self._watched(self._in_turn, self.shape.everywhere, *command)
 
     async def publish(self, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel, in one order for all of them."""
-        await self._bounded(self.shape.publish, channel, *messages)
+        await self._watched(self.shape.publish, self._share, channel, *messages)
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
@@ -295,33 +305,42 @@ class Connection:
         """Send commands, together with those of others if they may be in the same trip."""
         if self.shape.is_one_server:
             return await self._trips.run(commands)
-        return await self._run_alone(commands)
+        return await self._alone(commands)
 
-    async def _run_alone(self, commands: Sequence[Command]) -> list[Any]:
+    async def _alone(self, commands: Sequence[Command]) -> list[Any]:
+        return await self._in_turn(self._run, commands)
+
+    async def _run(self, commands: Sequence[Command]) -> list[Any]:
         return await self.shape.run(commands)
 
-    async def _run_all(self, run: Run, commands: Sequence[Command]) -> list[Any]:
+    async def _run_all(self, run: RunTrip, commands: Sequence[Command]) -> list[Any]:
         answers = await run(commands)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
 
-    async def _bounded(self, work: Callable[..., Awaitable[Answers]], *args: Any) -> Answers:  # noqa: ANN401
-        """Do something at the store: in time, in turn, and measured. May raise StoreUnavailable."""
-        watch = self._main.watch
+    async def _watched(self, work: Callable[..., Awaitable[Answers]], *args: Any) -> Answers:  # noqa: ANN401
+        """Do something at the store, and measure it. May raise StoreUnavailable."""
         try:
-            with watch.command() if watch else _UNWATCHED, translated():
-                async with asyncio.timeout(self.deadline_s + self.durability.wait_s):
-                    await self._take_turn()
-                    try:
-                        return await work(*args)
-                    finally:
-                        self._free.release()
+            with _Watched(self._main.watch):
+                return await work(*args)
         except StoreUnavailable as error:
             if str(error) == READONLY:
                 await self.drop()
             raise
+
+    async def _in_turn(self, work: Callable[..., Awaitable[Answers]], *args: Any) -> Answers:  # noqa: ANN401
+        """Do something at the store over a connection of its own, in time and in turn."""
+        async with asyncio.timeout(self._within_s()):
+            await self._take_turn()
+            try:
+                return await work(*args)
+            finally:
+                self._free.release()
+
+    def _within_s(self) -> float:
+        return self.deadline_s + self.durability.wait_s
 
     async def _take_turn(self) -> None:
         if not self._free.locked():
@@ -353,13 +372,36 @@ def refusal_of(error: object) -> str | None:
 
 def _as_unavailable(answer: Any) -> Any:  # noqa: ANN401
     """Return an answer; if it is an error, as StoreUnavailable. May raise other errors."""
-    try:
-        if isinstance(answer, Exception):
-            with translated():
-                raise answer
-    except StoreUnavailable as error:
-        return error
-    return answer
+    if not isinstance(answer, Exception) or isinstance(answer, StoreUnavailable):
+        return answer
+    failure = _unavailable(answer)
+    if failure is None:
+        raise answer
+    return failure
+
+
+class _Watched:
+    """Measures what is done at the store, and translates its failures.
+
+    A class with its two methods costs a command less than a generator.
+    """
+
+    __slots__ = ("_began", "_watch")
+
+    def __init__(self, watch: StoreWatch | None) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        self._began = self._watch.begin() if self._watch else 0.0
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        failure = None if error is None else _unavailable(error)
+        if self._watch:
+            self._watch.end(self._began, failure or error)
+        if failure is not None:
+            raise failure from error
 
 
 @contextmanager
@@ -367,11 +409,17 @@ def translated() -> Iterator[None]:
     """Turn what redis-py raises when the store is out of reach into StoreUnavailable."""
     try:
         yield
-    except (*_UNREACHABLE, *_REFUSALS, OSError) as error:
-        raise StoreUnavailable(refusal_of(error) or type(error).__name__) from error
-    except ResponseError as error:
-        if (refusal := refusal_of(error)) is not None:
-            raise StoreUnavailable(refusal) from error
+    except Exception as error:
+        if (failure := _unavailable(error)) is not None:
+            raise failure from error
         raise
-    except RedisError as error:
-        raise StoreUnavailable(type(error).__name__) from error
+
+
+def _unavailable(error: BaseException) -> StoreUnavailable | None:
+    """Return what a failure means if it is one of the store; None for any other."""
+    if isinstance(error, (*_UNREACHABLE, *_REFUSALS, OSError)):
+        return StoreUnavailable(refusal_of(error) or type(error).__name__)
+    if isinstance(error, ResponseError):
+        refusal = refusal_of(error)
+        return None if refusal is None else StoreUnavailable(refusal)
+    return StoreUnavailable(type(error).__name__) if isinstance(error, RedisError) else None

@@ -215,8 +215,8 @@ class Installation:
 
     def _masked(self, name: str, tag: str) -> str:
         mask = blake2b(tag.encode(), digest_size=12, key=self.keys.lasting, person=b"grant id mask")
-        pairs = zip(base64url.decode(name), mask.digest(), strict=True)
-        return base64url.encode(bytes(byte ^ other for byte, other in pairs))
+        masked = int.from_bytes(base64url.decode(name)) ^ int.from_bytes(mask.digest())
+        return base64url.encode(masked.to_bytes(mask.digest_size))
 
     @property
     def _current(self) -> KeySet:

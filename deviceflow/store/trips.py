@@ -8,11 +8,11 @@ gather for the next. A caller that is alone waits for nothing. docs/decisions/00
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
-from deviceflow.store.shapes import Command
+from deviceflow.store.shapes import Command, RunTrip
 
 LINES = 2
 """How many trips of a connection may be on their way. A large answer holds up one of them only."""
@@ -20,34 +20,43 @@ LINES = 2
 MOST_COMMANDS = 256
 """Cap on the commands of a trip, unless one caller has more: a trip must not hold up the store."""
 
-Run = Callable[[Sequence[Command]], Awaitable[list[Any]]]
-"""Makes one round trip; the answers may be errors."""
-
 
 class _Caller(NamedTuple):
+    """`ends_at`: until when it waits, as the loop has the time."""
+
     commands: Sequence[Command]
     answers: asyncio.Future[list[Any]]
+    ends_at: float
 
 
 class Trips:
     """Sends the commands of many callers with few calls of `run`.
 
-    A trip that fails, fails for all callers in it, and for no other.
+    A trip that fails, fails for all callers in it, and for no other. `within_s`: how long a caller
+    waits at most, and how long a trip may take with all its repetitions.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunTrip, within_s: Callable[[], float]) -> None:
         self._run = run
+        self._within_s = within_s
         self._waiting: deque[_Caller] = deque()
+        # Those that wait, and those under way, the oldest first. One timer is for all of them:
+        # a time limit for each would cost a command as much as sending it.
+        self._unanswered: deque[_Caller] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._busy = 0
         self._lines: set[asyncio.Task[None]] = set()
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in the next round trip; return their answers, or raise what `run` raises.
 
-        A caller that is cancelled waits no longer. Its commands may have been sent.
+        May raise TimeoutError. A caller that is cancelled waits no longer. Its commands may have
+        been sent.
         """
-        caller = _Caller(commands, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        caller = _Caller(commands, loop.create_future(), loop.time() + self._within_s())
         self._waiting.append(caller)
+        self._watch_the_time(loop, caller)
         if self._busy < LINES:
             self._busy += 1
             line = asyncio.create_task(self._travel())
@@ -66,13 +75,33 @@ class Trips:
 
     async def _make_trip(self, callers: Sequence[_Caller]) -> None:
         try:
-            answers = await self._run([each for caller in callers for each in caller.commands])
+            async with asyncio.timeout(self._within_s()):
+                answers = await self._run([each for caller in callers for each in caller.commands])
         except BaseException as error:
             _fail(callers, error)
             if not isinstance(error, Exception):
                 raise
         else:
             _deliver(callers, answers)
+
+    def _watch_the_time(self, loop: asyncio.AbstractEventLoop, caller: _Caller) -> None:
+        while self._unanswered and self._unanswered[0].answers.done():
+            self._unanswered.popleft()
+        self._unanswered.append(caller)
+        if self._timer is None:
+            self._timer = loop.call_at(caller.ends_at, self._give_up)
+
+    def _give_up(self) -> None:
+        """End the wait of those whose time is over."""
+        loop, self._timer = asyncio.get_running_loop(), None
+        while self._unanswered:
+            caller = self._unanswered[0]
+            if not caller.answers.done():
+                if caller.ends_at > loop.time():
+                    self._timer = loop.call_at(caller.ends_at, self._give_up)
+                    return
+                caller.answers.set_exception(TimeoutError())
+            self._unanswered.popleft()
 
     def _next(self) -> list[_Caller]:
         """Take the callers of the next trip. One that has given up meanwhile sends nothing."""

@@ -25,7 +25,7 @@ def test_processes_are_as_many_as_the_files_allow() -> None:
 
 
 def test_too_few_files_are_said_with_the_remedy() -> None:
-    with pytest.raises(LimitError, match=r"20,200 open files .* 1,024 .*ulimit -Hn 20200.*--proc"):
+    with pytest.raises(LimitError, match=r"20,200 open files .* 1,024 .*ulimit -Hn 20200.*25 proc"):
         check_files(Needs(files=20_000, ports=0), 1, limit=1024)
     check_files(Needs(files=1024 - SPARE_FILES, ports=0), 1, limit=1024)
 

@@ -14,7 +14,7 @@ from deviceflow.store.connection import Connection, ScriptCall
 from deviceflow.store.shapes import Command
 
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "WAIT"}) | frozenset(
+KEYLESS = frozenset({"PING", "PUBLISH", "PUBSUB", "SCRIPT", "SPUBLISH", "WAIT"}) | frozenset(
     {
         "ACL",
         "CLIENT",

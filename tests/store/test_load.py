@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,6 +15,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.load import LONGEST_WAIT_S, SLOW_S, LoadState, StoreLoad
+from deviceflow.store.shapes import Command
 from tests.stage.clock import Clock
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
@@ -118,7 +120,7 @@ async def test_without_the_limit_a_full_store_stops_nothing(
 
 
 async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Clock) -> None:
-    """With all connections for starts taken, a decision takes its own."""
+    """While every trip for starts is held up, a decision makes its own."""
     connection = Connection.open(valkey.url, most=4)
     try:
         store = Store(connection, await Installation.open(connection), clock)
@@ -144,12 +146,16 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
 
 @asynccontextmanager
 async def taken(connection: Connection) -> AsyncIterator[None]:
-    """Keep a place among the commands that may be on their way."""
+    """Hold up every trip of a connection."""
     over = asyncio.Event()
-    keeping = asyncio.create_task(connection._bounded(over.wait))
-    await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        over.set()
-        await keeping
+    run = connection._run
+
+    async def held_up(commands: Sequence[Command]) -> list[Any]:
+        await over.wait()
+        return await run(commands)
+
+    with mock.patch.object(connection._trips, "_run", held_up):
+        try:
+            yield
+        finally:
+            over.set()

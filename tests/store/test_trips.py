@@ -17,7 +17,8 @@ class Server:
     def __init__(self) -> None:
         self.sent: list[list[Any]] = []
         self._ends: list[asyncio.Future[None]] = []
-        self.trips = Trips(self._run)
+        self.within_s = 60.0
+        self.trips = Trips(self._run, lambda: self.within_s)
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         self.sent.append([command[1] for command in commands])
@@ -136,3 +137,23 @@ async def test_a_caller_that_gives_up_before_a_trip_sends_nothing() -> None:
     for trip in range(1, LINES + 1):
         server.end(trip)
     await asyncio.gather(*calls, stays)
+
+
+async def test_nobody_waits_longer_than_allowed() -> None:
+    """Neither behind a trip that hangs nor in it; and the lines are free again."""
+    server = Server()
+    server.within_s = 0.01
+    calls = []
+    for number in range(LINES):
+        calls.append(server.call(number))
+        await server.begin(number + 1)
+    calls.append(server.call(9))
+    for call in calls:
+        with pytest.raises(TimeoutError):
+            await call
+    server.within_s = 60.0
+    again = server.call(10)
+    await server.begin(LINES + 1)
+    server.end(LINES)
+    assert await again == [10]
+    assert server.sent[-1] == [10]

@@ -15,9 +15,9 @@ from deviceflow.fleet.report.words import number
 
 HEIGHT = 190
 _WIDE, _HIGH = 1000, 1000
-_NEAR = 0.3
-"""Names of faults that are nearer to each other than this part of the width get rows of their own.
-"""
+_LETTER = 0.025
+"""The room that a letter of a fault's name takes, as a part of the width on a telephone."""
+
 _ROW_PX = 15
 _TURN = 0.45
 """From this part of the width on, the name of a fault is to the left of its line: there is room."""
@@ -167,15 +167,21 @@ def _marks(plane: Plane, marks: Sequence[Mark], rows: Sequence[int]) -> Iterator
 def _rows(plane: Plane, marks: Sequence[Mark]) -> list[int]:
     """Return the row of each mark's name, from the bottom: none is on top of another."""
     rows: list[int] = []
-    for place, mark in enumerate(marks):
-        at = plane.across.place(mark.at)
-        near = {
-            rows[other]
-            for other in range(place)
-            if abs(plane.across.place(marks[other].at) - at) < _NEAR
+    spans = [_span(plane.across.place(mark.at), mark.name) for mark in marks]
+    for place, (begin, end) in enumerate(spans):
+        taken = {
+            row
+            for row, span in zip(rows, spans[:place], strict=True)
+            if begin < span[1] and span[0] < end
         }
-        rows.append(next(row for row in range(len(marks)) if row not in near))
+        rows.append(next(row for row in range(len(marks)) if row not in taken))
     return rows
+
+
+def _span(place: float, name: str) -> tuple[float, float]:
+    """Return from where to where a name is, as parts of the width."""
+    wide = len(name) * _LETTER
+    return (place - wide, place) if place > _TURN else (place, place + wide)
 
 
 def _percent(part: float) -> str:

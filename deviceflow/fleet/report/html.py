@@ -16,7 +16,7 @@ class Cell(NamedTuple):
     more: tuple[str, ...] = ()
 
 
-_FIGURE = re.compile(r"[0-9:][0-9,.:e+-]*( (us|ms|s|min|%|MB))?")
+_FIGURE = re.compile(r"[0-9:][0-9,.:e+-]*( (us|ms|s|min|h|%|MB))?")
 
 
 def document(title: str, body: str) -> str:

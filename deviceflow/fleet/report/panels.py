@@ -1,5 +1,6 @@
 """The charts of a run: each with a legend, the same figures as a table, and words for both."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
@@ -24,7 +25,9 @@ MOST_POINTS = 300
 MOST_ROWS = 60
 
 OUTCOME_COLOURS = {outcome: place for place, outcome in enumerate(PollOutcome)}
-_ERROR_COLOURS, _WRONG_COLOURS = (5, 1, 4, 3), (6, 3, 0, 2)
+_TROUBLES = (("errors", (5, 1, 3, 4), "other errors"), ("wrong", (6, 0, 2), "other kinds"))
+"""Fields of a second, the colours of their causes, and what the rarest are called together."""
+
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 Group = Callable[[Timeline, Figure], Values]
@@ -173,7 +176,7 @@ def by_percentile(result: FleetResult) -> Panel:
 
 def latency_table(result: FleetResult) -> Table:
     """Return the latencies of each operation as a table."""
-    head = ("operation", "requests", "mean", "p50", "p90", "p99", "p99.9", "maximum")
+    head = ("operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max")
     figures = attrgetter("mean_ms", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
     rows = [
         (operation_words(operation), number(each.count), *map(milliseconds, figures(each)))
@@ -201,16 +204,29 @@ def _outcomes(seconds: Sequence[Second]) -> list[Column]:
 
 
 def _troubles(seconds: Sequence[Second]) -> list[Column]:
-    """Return a column for each cause of errors, and for each kind of wrong outcome."""
+    """Return a column for each frequent cause of errors and kind of wrong outcome.
+
+    As many have a column as there are colours, and the rest have one together.
+    """
     columns = []
-    for field, colours in (("errors", _ERROR_COLOURS), ("wrong", _WRONG_COLOURS)):
-        causes = dict.fromkeys(cause for second in seconds for cause in getattr(second, field))
+    for field, colours, others in _TROUBLES:
+        counts: Counter[str] = Counter()
+        for second in seconds:
+            counts.update(getattr(second, field))
+        listed = [cause for cause, _ in counts.most_common()]
+        alone = len(colours) if len(listed) <= len(colours) else len(colours) - 1
         columns += [
-            Column(cause, _count_of(field, cause), colours[place % len(colours)])
-            for place, cause in enumerate(causes)
+            Column(cause, _count_of(field, cause), colour)
+            for cause, colour in zip(listed[:alone], colours, strict=False)
         ]
+        if rest := listed[alone:]:
+            columns.append(Column(others, _count_of(field, *rest), colours[-1]))
     return columns
 
 
-def _count_of(field: str, key: str) -> Figure:
-    return lambda second: float(getattr(second, field).get(key, 0))
+def _count_of(field: str, *keys: str) -> Figure:
+    def count(second: Second) -> float:
+        counts: dict[str, int] = getattr(second, field)
+        return float(sum(counts.get(key, 0) for key in keys))
+
+    return count

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from deviceflow.fleet.report.words import clock, counted, duration, number
 from deviceflow.fleet.result import FleetResult, Objective, People
 
-_ARRIVALS = {
+ARRIVAL_WORDS = {
     "steady": "begin one after the other, and begin again when they are done",
     "evening": "begin over the whole run, most of them in its middle",
     "power-cut": "begin within a second, as after a power cut",
     "launch-day": "begin in a rush that fades away, as on the day of a launch",
 }
-_STYLES = {
+STYLE_WORDS = {
     "obedient": "poll at the interval over a kept connection",
     "jittery": "poll up to a fifth later than they may",
     "hasty": "poll too fast, and slow down when they are told to",
@@ -30,7 +30,7 @@ _PEOPLE = {
 def sentences(result: FleetResult) -> Iterator[str]:
     """Yield the sentences."""
     scenario = result.scenario
-    arrival = _ARRIVALS.get(scenario.arrival, f"begin by the pattern {scenario.arrival}")
+    arrival = ARRIVAL_WORDS.get(scenario.arrival, f"begin by the pattern {scenario.arrival}")
     yield (
         f"{counted(scenario.devices, 'device')} {arrival}. "
         f"The run takes {duration(scenario.seconds)}."
@@ -43,6 +43,7 @@ def sentences(result: FleetResult) -> Iterator[str]:
             f"{counted(scenario.refreshers, 'device')} stay with their tokens and refresh them"
             f"{clock_words if scenario.token_clock != 1 else ''}."
         )
+    yield f"A device has to know a decision {duration(scenario.known_within_s)} after it was made."
     for fault in result.faults:
         until = f", until {clock(fault.until_s)}" if fault.until_s is not None else ""
         yield f"At {clock(fault.at_s)}{until}: {fault.title}."
@@ -79,7 +80,7 @@ def _with_unit(value: float, unit: str) -> str:
 
 def _styles(styles: dict[str, float]) -> str:
     parts = [
-        f"{_per_cent(fraction)} {_STYLES.get(name, f'poll in the style {name}')}"
+        f"{_per_cent(fraction)} {STYLE_WORDS.get(name, f'poll in the style {name}')}"
         for name, fraction in styles.items()
     ]
     if len(parts) == 1:

@@ -4,7 +4,13 @@ NOTHING = "\N{EN DASH}"
 """Where there is no figure."""
 
 _THREE_DIGITS = 100
-_UNITS = ((60.0, "min", 60.0), (1.0, "s", 1.0), (1e-3, "ms", 1e-3), (0.0, "us", 1e-6))
+_UNITS = (
+    (7200.0, "h", 3600.0),
+    (120.0, "min", 60.0),
+    (1.0, "s", 1.0),
+    (1e-3, "ms", 1e-3),
+    (0.0, "us", 1e-6),
+)
 """From which duration on a unit is used, its name, and its length in s."""
 
 

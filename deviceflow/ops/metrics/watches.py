@@ -1,8 +1,6 @@
 """What the store's rooms report of themselves: the time of commands, failures, push messages."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 
@@ -34,19 +32,17 @@ class StoreWatch:
         self._lacks_replicas = 0
         self._refused = 0
 
-    @contextmanager
-    def command(self) -> Iterator[None]:
-        """Measure a command. A failure is an exception, with its reason as the text."""
-        began = time.perf_counter()
+    def begin(self) -> float:
+        """Begin to measure a command; return what `end` has to know."""
         self._in_flight += 1
-        try:
-            yield
-        except Exception as error:
+        return time.perf_counter()
+
+    def end(self, began: float, error: BaseException | None = None) -> None:
+        """Note that a command has ended. A failure is an Exception, with its reason as the text."""
+        self._in_flight -= 1
+        self._recorder.observe(table.STORE_COMMANDS, time.perf_counter() - began)
+        if isinstance(error, Exception):
             self._note_failure(error)
-            raise
-        finally:
-            self._in_flight -= 1
-            self._recorder.observe(table.STORE_COMMANDS, time.perf_counter() - began)
 
     @property
     def in_flight(self) -> int:

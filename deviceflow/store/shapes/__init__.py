@@ -9,9 +9,9 @@ from collections.abc import Callable
 from deviceflow.core.store_url import ShapeName, StoreUrl
 from deviceflow.store.shapes.cluster import ClusterShape
 from deviceflow.store.shapes.server import at_server, behind_sentinels
-from deviceflow.store.shapes.shape import Command, ConnectionLimits, Shape, Value
+from deviceflow.store.shapes.shape import Command, ConnectionLimits, RunTrip, Shape, Value
 
-__all__ = ["Command", "ConnectionLimits", "Shape", "Value", "opened"]
+__all__ = ["Command", "ConnectionLimits", "RunTrip", "Shape", "Value", "opened"]
 
 _OPENERS: dict[ShapeName, Callable[[StoreUrl, ConnectionLimits], Shape]] = {
     "server": at_server,

@@ -33,6 +33,7 @@ from deviceflow.store.shapes.shape import (
     SUBSCRIPTIONS,
     Command,
     ConnectionLimits,
+    RunTrip,
     Value,
     connection_options,
     tls_options,
@@ -103,7 +104,7 @@ class ClusterShape:
             node.name: await node.execute_command(*command) for node in self.client.get_primaries()
         }
 
-    async def publish(self, channel: str, *messages: str | bytes) -> None:
+    async def publish(self, run: RunTrip, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel.
 
         They go to the node that serves the channel's slot, and the subscribers listen there: so
@@ -111,7 +112,7 @@ class ClusterShape:
         """
         await self.client.initialize()
         name = "SPUBLISH" if self._is_sharded else "PUBLISH"
-        for answer in await self.run([(name, channel, message) for message in messages]):
+        for answer in await run([(name, channel, message) for message in messages]):
             if isinstance(answer, Exception):
                 raise answer
 

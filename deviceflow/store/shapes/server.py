@@ -28,6 +28,7 @@ from deviceflow.store.shapes.shape import (
     SUBSCRIPTIONS,
     Command,
     ConnectionLimits,
+    RunTrip,
     Value,
     connection_options,
     sentinel_options,
@@ -73,10 +74,10 @@ class ServerShape:
         """Run a command at the server."""
         return {"": await self.client.execute_command(*command)}  # type: ignore[no-untyped-call]
 
-    async def publish(self, channel: str, *messages: str | bytes) -> None:
+    async def publish(self, run: RunTrip, channel: str, *messages: str | bytes) -> None:
         """Send messages to all subscribers of a channel."""
         channel = self._own(channel)
-        for answer in await self.run([("PUBLISH", channel, message) for message in messages]):
+        for answer in await run([("PUBLISH", channel, message) for message in messages]):
             if isinstance(answer, Exception):
                 raise answer
 

@@ -1,6 +1,6 @@
 """What every shape can do, and the options of its connections."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -14,6 +14,9 @@ Value = str | bytes | int
 """What a command can consist of."""
 
 Command = Sequence[Value]
+
+RunTrip = Callable[[Sequence[Command]], Awaitable[list[Any]]]
+"""Sends commands in one round trip; the answers may be errors."""
 
 CLIENT_NAME = "deviceflow"
 
@@ -54,8 +57,11 @@ class Shape(Protocol):
     async def everywhere(self, *command: Value) -> dict[str, Any]:
         """Run a command at every primary; return its answers, by address ("" for the only one)."""
 
-    async def publish(self, channel: str, *messages: str | bytes) -> None:
-        """Send messages to all subscribers of a channel. All of them get them in one order."""
+    async def publish(self, run: RunTrip, channel: str, *messages: str | bytes) -> None:
+        """Send messages to all subscribers of a channel. All of them get them in one order.
+
+        `run`: what sends the commands.
+        """
 
     def subscription(self, channel: str) -> AbstractAsyncContextManager[PubSub]:
         """Subscribe to a channel, over a connection of its own."""

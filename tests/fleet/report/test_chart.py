@@ -59,10 +59,12 @@ def test_a_fault_is_a_line_with_its_name() -> None:
 
 
 def test_names_of_faults_that_are_near_are_not_on_top_of_each_other() -> None:
-    marks = [Mark(1.0, "one"), Mark(1.5, "two"), Mark(3.5, "three")]
+    marks = [Mark(1.0, "a worker is killed"), Mark(1.2, "b"), Mark(1.8, "c"), Mark(3.9, "d")]
     texts = [each for each in read(lines(PLANE, [], marks, "")).iter("text") if each.get("dx")]
-    one, two, three = (float(each.get("y", "")) for each in texts)
-    assert one == three > two
+    first, above, before_it, far = (float(each.get("y", "")) for each in texts)
+    assert above < first, "it would begin in the name of the first"
+    assert before_it < first, "it ends there, to the left of its line"
+    assert far == first
 
 
 def test_the_marks_of_the_axes_and_the_text_for_those_who_do_not_see() -> None:

@@ -7,10 +7,15 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.objectives import judge, read_objective
+from deviceflow.fleet.report import story
 from deviceflow.fleet.report.explanations import EXPLANATIONS, UNEXPLAINED
 from deviceflow.fleet.report.page import as_page
+from deviceflow.fleet.report.panels import panels
 from deviceflow.fleet.result import FleetResult, Objective
+from deviceflow.fleet.styles import STYLES
+from deviceflow.fleet.verdict import WrongKind
 from tests.stage.fleet import HOSTILE, RESULT
 
 VOID = {"meta"}
@@ -130,8 +135,14 @@ def test_a_wrong_outcome_is_explained() -> None:
     assert UNEXPLAINED in read(as_page(unknown)).text["p"]
 
 
+def test_everything_that_can_be_in_a_result_has_words() -> None:
+    assert [*EXPLANATIONS] == [*WrongKind]
+    assert story.ARRIVAL_WORDS.keys() == ARRIVALS.keys()
+    assert story.STYLE_WORDS.keys() == STYLES.keys()
+
+
 def test_the_scenario_is_told_in_words() -> None:
-    words = " ".join(read(as_page(RESULT)).text["p"])
+    words = " ".join(read(as_page(RESULT)).text["p"]).replace("\N{NO-BREAK SPACE}", " ")
     for sentence in (
         "20 devices begin one after the other, and begin again when they are done.",
         "75 % poll at the interval over a kept connection; 25 % poll too fast and ignore slow_down",
@@ -139,3 +150,18 @@ def test_the_scenario_is_told_in_words() -> None:
         "At 0:04: a worker is killed.",
     ):
         assert sentence in words
+
+
+@pytest.mark.parametrize(("causes", "columns"), [(4, "abcd"), (6, "abc")])
+def test_rare_errors_are_drawn_together(causes: int, columns: str) -> None:
+    errors = {name: 10 - place for place, name in enumerate("abcdef"[:causes])}
+    seconds = [msgspec.structs.replace(RESULT.series[0], errors=errors)]
+    panel = next(
+        panel
+        for panel in panels(msgspec.structs.replace(RESULT, series=seconds))
+        if panel.title.startswith("Errors")
+    )
+    head, (row,) = panel.table
+    names = [*columns, *(["other errors"] if causes > len(columns) else [])]
+    assert head == ["from", *names]
+    assert sum(int(figure) for figure in row[1:]) == sum(errors.values())

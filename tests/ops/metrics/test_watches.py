@@ -24,14 +24,14 @@ def recorder() -> Recorder:
 
 
 def fail(watch: StoreWatch, reason: str) -> None:
-    with pytest.raises(StoreUnavailable), watch.command():
-        raise StoreUnavailable(reason)
+    watch.end(watch.begin(), StoreUnavailable(reason))
 
 
 def test_a_command_is_timed_whether_it_succeeds_or_not(recorder: Recorder) -> None:
     watch = StoreWatch(recorder)
-    with watch.command():
-        assert watch.in_flight == 1
+    began = watch.begin()
+    assert watch.in_flight == 1
+    watch.end(began)
     fail(watch, "OOM")
     assert watch.in_flight == 0
     page = numbers(recorder)

@@ -1,15 +1,23 @@
-"""Faults at planned times of a fleet's run, on a stage that only takes notes."""
+"""The fleet as a benchmark: faults at planned times, on a stage that only takes notes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import fleet
+from benchmarks.__main__ import main
+from benchmarks.faults import SETTLE_S
 from benchmarks.faults.kinds import FAULTS, Fault
 from benchmarks.faults.stages import EMBEDDED, SENTINEL, Stage
 from benchmarks.fleet.faulting import Faulting, PlannedFault, read_fault, store_for
+from benchmarks.fleet.use import Use
 from benchmarks.processes import BenchmarkError
+from deviceflow.fleet.result import FleetResult, read_result
+from tests.stage.fleet import RESULT
 
 STAGE = cast("Stage", object())
 """No fault of these tests looks at it."""
@@ -108,3 +116,55 @@ async def test_the_end_of_a_run_ends_a_fault() -> None:
     await faulting.close()
     assert is_put_right == [True]
     assert [each.name for each in faulting.happened] == ["store-stopped"]
+
+
+def test_the_time_of_processes_that_have_ended_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart, the time begins at 0; while there is nothing, there is no memory either."""
+    times = iter([3.0, 5.0, 0.0, 0.5])
+    monkeypatch.setattr("benchmarks.fleet.use.cpu_seconds", lambda _: next(times))
+    monkeypatch.setattr("benchmarks.fleet.use.memory_bytes", lambda _: 1_000)
+    use = Use(lambda: 1)
+    assert [use.read().cpu_s for _ in range(4)] == [3, 5, 5, 5.5]
+
+    def gone(_: int) -> int:
+        raise BenchmarkError("no such process")
+
+    monkeypatch.setattr("benchmarks.fleet.use.memory_bytes", gone)
+    monkeypatch.setattr("benchmarks.fleet.use.cpu_seconds", lambda _: 0.0)
+    assert use.read().memory_bytes == 0
+
+
+def test_the_command_writes_the_result_and_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[fleet.Load] = []
+
+    def run(_: Path, load: fleet.Load, __: fleet.Watch) -> FleetResult:
+        loads.append(load)
+        return RESULT
+
+    monkeypatch.setattr(fleet, "run", run)
+    options = "--devices 20 --seconds 10 --style obedient=3 --style buggy --fault restart-all@4"
+    results = ["--results", str(tmp_path), "--name", "try"]
+    done = CliRunner().invoke(main, ["fleet", *options.split(), *results])
+    assert done.exit_code == 0, done.output
+    assert read_result((tmp_path / "try.json").read_bytes()) == RESULT
+    assert "a worker is killed" in (tmp_path / "try.html").read_text(encoding="utf-8")
+    (load,) = loads
+    assert load.scenario.styles == {"obedient": 0.75, "buggy": 0.25}
+    assert load.scenario.known_within_s == SETTLE_S
+    assert load.faults == (read_fault("restart-all@4"),)
+    assert [str(wanted) for wanted in load.wanted] == ["wrong outcomes = 0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--fault", "flood@3"], "there is no fault 'flood'"),
+        (["--objective", "polls"], "write MEASURE SIGN VALUE"),
+        (["--style", "rude"], "no style is called rude"),
+    ],
+)
+def test_the_command_refuses_wrong_options(options: list[str], reason: str) -> None:
+    done = CliRunner().invoke(main, ["fleet", *options])
+    assert (done.exit_code, reason in done.output) == (2, True)
