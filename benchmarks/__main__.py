@@ -331,6 +331,8 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
 def outage_command(results: Path, devices: tuple[float, ...], cohorts: int) -> None:
     """Simulate the hosts or the store being away for five minutes, under 10^6 to 10^8 devices."""
     outage.run(screen_console(), results, sizes=devices, cohorts=cohorts)
+
+
 @main.command("peers")
 @with_turns
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
