@@ -12,10 +12,10 @@ from benchmarks.capacity.pace import gossip_costs
 from benchmarks.capacity.page import page_as_of_now
 from benchmarks.capacity.proxy import handshake_bytes, write_certificate
 from benchmarks.capacity.small_fleet import predicted
-from benchmarks.machine import Machine
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 from deviceflow.capacity.costs import read
+from deviceflow.fleet.result import Machine
 
 IDLE = Usage(1, 4_000, 1_000, 6, 300, 0)
 START = Measured(Usage(0.001, 500, 100, 8, 480, 400), 860)
@@ -43,7 +43,7 @@ def test_the_file_of_costs_is_read_again(tmp_path: Path) -> None:
         "proxy": {"kept_us": 30.0, "full_bytes": proxy.full_bytes},
         "memory": {"heard": 145.0},
     }
-    machine = Machine("a processor", 2, 8.0, "Linux", {})
+    machine = Machine(cpu="a processor", cores=2, memory_gb=8.0, system="Linux", versions={})
     result = Result("capacity", "2026-01-01", 1.0, machine, {}, [], {})
     path = tmp_path / "costs.toml"
     path.write_text(costs_text(tables, {"grant": 291.4}, result), encoding="utf-8")
