@@ -69,6 +69,18 @@ TARGETS = (
         "Approval to tokens at a held poll, p99, 10,000 held : bare publish to as many, p99",
         "push", "10000: p99 / bare publish, last consumer p99", 5, at_most=True,
     ),
+    Target(
+        "Polls/s of a core, connections kept : the best peer with a durable store",
+        "peers", "polls/s kept: ours / best durable peer", 12,
+    ),
+    Target(
+        "CPU per poll of the best peer with a durable store : ours",
+        "peers", "CPU per poll kept: best durable peer / ours", 10,
+    ),
+    Target(
+        "Starts/s of a core : the best peer with a durable store",
+        "peers", "starts/s: ours / best durable peer", 1.5,
+    ),
 )  # fmt: skip
 
 

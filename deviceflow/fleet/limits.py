@@ -65,6 +65,17 @@ def check_files(needs: Needs, processes: int, limit: int) -> None:
     )
 
 
+def processes_of_run(needs: Needs, given: int | None) -> int:
+    """Return how many processes a run has: those that are given, or what open files need.
+
+    Raises the limit on open files. May raise LimitError.
+    """
+    limit = raise_file_limit()
+    processes = given or processes_for(needs, limit)
+    check_files(needs, processes, limit)
+    return processes
+
+
 def ports_of_address() -> int:
     """Return how many connections may come from one address to one port of a server."""
     try:
