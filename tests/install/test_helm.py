@@ -1,8 +1,11 @@
-"""config/helm: linted by Helm itself, and held to the manifests of config/kubernetes.
+"""config/helm: linted and rendered by Helm, and held to the manifests of config/kubernetes.
 
-`tests/interop/install` builds Helm. No cluster runs here.
+To build Helm takes minutes, so what it has rendered is kept in `helm/rendered.json`, with a sum
+over the files of the chart: `make helm` writes it anew after a change. No cluster runs here.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,39 +21,86 @@ from tests.install.test_kubernetes import FOLDER, RESOURCES, VERSIONS
 from tests.stage.checkout import ROOT
 
 CHART = ROOT / "config" / "helm"
-BUILT = Path(__file__).parent / "helm" / "helm"
+HERE = Path(__file__).parent / "helm"
+RENDERED = HERE / "rendered.json"
+BUILT = HERE / "helm"
 HELM = str(BUILT) if BUILT.is_file() else shutil.which("helm")
 
-ABSENT = "Helm is not here; tests/interop/install builds it"
+EVERYTHING = {
+    "ingress": {"enabled": True},
+    "imagePullSecrets": [{"name": "registry"}],
+    "env": [{"name": "DEVICEFLOW_ADMIN_TOKEN_FILE", "value": "/run/admin/tokens"}],
+    "volumes": [{"name": "admin", "secret": {"secretName": "deviceflow-admin"}}],
+    "volumeMounts": [{"name": "admin", "mountPath": "/run/admin", "readOnly": True}],
+    "podAnnotations": {"example.com/team": "identity"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "networkPolicy": {"egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}]},
+    "autoscaler": {
+        "metrics": [
+            {
+                "type": "Pods",
+                "pods": {
+                    "metric": {"name": "deviceflow_held_polls"},
+                    "target": {"type": "AverageValue", "averageValue": "12000"},
+                },
+            }
+        ]
+    },
+}
 
-pytestmark = pytest.mark.skipif(HELM is None and "CI" not in os.environ, reason=ABSENT)
+Objects = dict[str, dict[str, Any]]
+
+TEMPLATE = ("template", "deviceflow", str(CHART), "--kube-version", VERSIONS[-1])
+
+with_helm = pytest.mark.skipif(HELM is None, reason="Helm is not here; `make helm` builds it")
 
 
 def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    assert HELM is not None, ABSENT
+    assert HELM is not None
     command = [HELM, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
-def helm(*arguments: str) -> str:
-    done = run_helm(*arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def chart_sum() -> str:
+    """Return a sum over the files of the chart."""
+    files = sorted(path for path in CHART.rglob("*") if path.is_file())
+    named = b"".join(
+        f"{path.relative_to(CHART)}\n".encode() + path.read_bytes() + b"\0" for path in files
+    )
+    return hashlib.sha256(named).hexdigest()
 
 
-def rendered(*options: str) -> dict[str, dict[str, Any]]:
-    """Return the objects of the chart by their kinds."""
-    text = helm("template", "deviceflow", str(CHART), *options)
-    return {each["kind"]: each for each in yaml.safe_load_all(text) if each}
+def render(tmp_path: Path, values: dict[str, Any]) -> Objects:
+    """Have Helm render the chart. Return the objects by their kinds."""
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    done = run_helm(*TEMPLATE, "--values", str(file))
+    assert done.returncode == 0, done.stderr
+    return {each["kind"]: each for each in yaml.safe_load_all(done.stdout) if each}
 
 
-def test_helm_has_no_complaint() -> None:
-    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+def rendered(values: str) -> Objects:
+    kept: Objects = json.loads(RENDERED.read_text(encoding="utf-8"))[values]
+    return kept
+
+
+def test_what_is_kept_is_of_this_chart(tmp_path: Path) -> None:
+    if "HELM_RENDER" in os.environ:
+        kept = {
+            "chart": chart_sum(),
+            "default": render(tmp_path, {}),
+            "everything": render(tmp_path, EVERYTHING),
+        }
+        RENDERED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    assert json.loads(RENDERED.read_text(encoding="utf-8"))["chart"] == chart_sum(), (
+        "the chart has changed: run `make helm`"
+    )
 
 
 def test_the_objects_are_those_of_the_manifests() -> None:
     """But for what names the release, and the sum over the settings."""
-    objects = rendered()
+    objects = rendered("default")
     assert tomllib.loads(objects.pop("ConfigMap")["data"]["deviceflow.toml"]) == tomllib.loads(
         (FOLDER / "deviceflow.toml").read_text(encoding="utf-8")
     )
@@ -66,44 +116,40 @@ def _plain(spec: object) -> object:
         return [_plain(each) for each in spec]
     if not isinstance(spec, dict):
         return spec
-    dropped = {"app.kubernetes.io/instance", "checksum/settings", "image"}
-    return {key: _plain(value) for key, value in spec.items() if key not in dropped}
+    own = {"app.kubernetes.io/instance", "checksum/settings", "image"}
+    return {key: _plain(value) for key, value in spec.items() if key not in own}
 
 
-def test_the_schemas_of_kubernetes_hold_with_everything_on(tmp_path: Path) -> None:
-    values = {
-        "ingress": {"enabled": True},
-        "imagePullSecrets": [{"name": "registry"}],
-        "env": [{"name": "DEVICEFLOW_ADMIN_TOKEN_FILE", "value": "/run/admin/tokens"}],
-        "volumes": [{"name": "admin", "secret": {"secretName": "deviceflow-admin"}}],
-        "volumeMounts": [{"name": "admin", "mountPath": "/run/admin", "readOnly": True}],
-        "podAnnotations": {"example.com/team": "identity"},
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
-        "networkPolicy": {"egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}]},
-    }
-    file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    objects = rendered("--values", str(file), "--namespace", "tv")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_schemas_of_kubernetes_hold_with_everything_on(version: str) -> None:
+    objects = rendered("everything")
     assert "Ingress" in objects
     for each in objects.values():
-        for version in VERSIONS:
-            validate(each, version, strict=True)
+        validate(each, version, strict=True)
     (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["env"][-1]["name"] == "DEVICEFLOW_ADMIN_TOKEN_FILE"
     assert container["volumeMounts"][-1]["name"] == "admin"
+    assert len(objects["HorizontalPodAutoscaler"]["spec"]["metrics"]) == 2
 
 
-def test_new_settings_replace_the_pods() -> None:
-    def pods(*options: str) -> dict[str, str]:
-        template = rendered(*options)["Deployment"]["spec"]["template"]
-        return dict(template["metadata"]["annotations"])
+@with_helm
+def test_helm_has_no_complaint(tmp_path: Path) -> None:
+    done = run_helm("lint", "--strict", str(CHART))
+    assert "0 chart(s) failed" in done.stdout, done.stdout + done.stderr
+    assert render(tmp_path, {}) == rendered("default")
+    assert render(tmp_path, EVERYTHING) == rendered("everything")
 
-    assert pods() == pods() != pods("--set", "settings=issuer = 'https://other.example'")
+
+@with_helm
+def test_new_settings_replace_the_pods(tmp_path: Path) -> None:
+    other = render(tmp_path, {"settings": "issuer = 'https://other.example'"})
+    template = other["Deployment"]["spec"]["template"]
+    assert template != rendered("default")["Deployment"]["spec"]["template"]
 
 
+@with_helm
 @pytest.mark.parametrize("wrong", ["workers=0", "images.tag=1", "image.pullPolicy=Sometimes"])
 def test_a_wrong_value_is_refused(wrong: str) -> None:
-    done = run_helm("template", "deviceflow", str(CHART), "--set", wrong)
+    done = run_helm(*TEMPLATE, "--set", wrong)
     assert done.returncode != 0
     assert "values don't meet the specifications of the schema" in done.stderr
