@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._request, self._listener, self._closes = request, listener, closes
         address = self._network.address(to_token=to_token)
         transport = self._transport
-        # One that has broken says so before `connection_lost` is called, and takes no bytes.
+        # One that has broken takes no bytes, and says so before `connection_lost` is called.
         if transport is not None and address is self._address and not transport.is_closing():
             transport.write(request)
             return
@@ -155,8 +155,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._request)  # type: ignore[union-attr]
 
     def not_connected(self, cause: str) -> None:
-        """Report that there is no connection."""
+        """Report that there is no connection.
+
+        The time may have been over just after `connection_made`. The event loop has then closed
+        that transport, without a `connection_lost`.
+        """
         self._is_connecting = False
+        self._drop()
         self._fail(cause)
 
     def data_received(self, data: bytes) -> None:

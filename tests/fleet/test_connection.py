@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -124,7 +125,6 @@ async def test_a_server_that_closes_without_an_answer() -> None:
 
 
 async def test_a_connection_that_has_broken_and_has_not_said_so_yet() -> None:
-    """In uvloop, its transport raises RuntimeError at a write until `connection_lost` is called."""
     async with opened() as (server, sender):
         assert isinstance(await sender.send(), Reply)
         transport = sender.connection._transport
@@ -132,6 +132,21 @@ async def test_a_connection_that_has_broken_and_has_not_said_so_yet() -> None:
         transport.abort()
         assert isinstance(await sender.send(), Reply)
         assert (server.connections, sender.tally.connections) == (2, 1)
+
+
+async def test_a_connection_that_came_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transport that the loop has closed, in its own attempt to connect, is not written to."""
+    late = mock.create_autospec(asyncio.Transport, instance=True)
+    late.is_closing.return_value = False
+    async with opened() as (server, sender):
+        with monkeypatch.context() as patch:
+            patch.setattr(Network, "connect", lambda *_: None)
+            sender.connection.send(REQUEST, sender, to_token=True, closes=False)
+        sender.connection.connection_made(late)
+        sender.connection.not_connected("no answer within 10 s")
+        assert isinstance(await sender.send(), Reply)
+        late.write.assert_called_once_with(REQUEST)
+        assert (server.connections, sender.tally.connections) == (1, 1)
 
 
 async def test_bytes_that_are_no_http() -> None:
