@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._request, self._listener, self._closes = request, listener, closes
         address = self._network.address(to_token=to_token)
         transport = self._transport
-        # One that has broken takes no bytes, and says so before `connection_lost` is called.
+        # One that has broken says so before `connection_lost` is called, and takes no bytes.
         if transport is not None and address is self._address and not transport.is_closing():
             transport.write(request)
             return
@@ -155,10 +155,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._request)  # type: ignore[union-attr]
 
     def not_connected(self, cause: str) -> None:
-        """Report that there is no connection.
+        """Report that there is no connection, or that it was closed as soon as it was made.
 
-        The time may have been over just after `connection_made`. The event loop has then closed
-        that transport, without a `connection_lost`.
+        The second happens at a time-out, and uvloop then calls `connection_made` alone.
         """
         self._is_connecting = False
         self._drop()
