@@ -36,8 +36,10 @@ test: setup ## run the tests
 	@$(BIN)/pytest
 
 shapes: setup ## run the tests of the store with a store of every other shape: ACL user, TLS, Sentinel, Cluster
-	@set -e; for shape in acl tls sentinel cluster; do echo "-- $$shape"; \
-		DEVICEFLOW_STORE=$$shape HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet $(SHAPED_TESTS); done
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target $(addprefix shape-,acl tls sentinel cluster)
+
+shape-%:
+	@echo "-- $*"; DEVICEFLOW_STORE=$* HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet --numprocesses=0 -p no:cacheprovider $(SHAPED_TESTS)
 
 check: lint ## lint, types, import contracts and tests
 	@$(BIN)/pytest
@@ -64,8 +66,8 @@ interop-tools: setup
 	@tests/interop/install
 
 pictures: setup ## take the pictures of README and docs again (needs Chromium)
-	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py) \
-		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live'
+	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py fleet_report.py) \
+		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live or page_of_a_run'
 
 bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
 	@$(BIN)/python -m benchmarks report

@@ -24,6 +24,7 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    outage,
     overload,
     paths,
     polling,
@@ -321,6 +322,15 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
     """Let one address flood a server with new grants, while devices and people use it."""
     with open_run(1, seconds, results) as run:
         flood.run(run, room_mb, starts)
+
+
+@main.command("outage")
+@with_results
+@click.option("--devices", multiple=True, default=outage.SIZES, type=click.FloatRange(1_000, 1e9))
+@click.option("--cohorts", default=outage.COHORTS, show_default=True, type=click.IntRange(100))
+def outage_command(results: Path, devices: tuple[float, ...], cohorts: int) -> None:
+    """Simulate the hosts or the store being away for five minutes, under 10^6 to 10^8 devices."""
+    outage.run(screen_console(), results, sizes=devices, cohorts=cohorts)
 
 
 @main.command("peers")

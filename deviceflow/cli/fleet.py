@@ -120,6 +120,14 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="For how many seconds held polls ask.",
 )
 @click.option(
+    "--timeout",
+    "timeout_s",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long devices wait for an answer, beside a hold.",
+)
+@click.option(
     "--approve-by",
     default=NOBODY,
     show_default=True,
@@ -210,6 +218,7 @@ def load_test(
     seconds: float,
     styles: tuple[str, ...],
     hold_s: int,
+    timeout_s: float,
     approve_by: str,
     admin: str,
     admin_token_env: str,
@@ -268,6 +277,7 @@ def load_test(
             refreshers=round(devices * refresh),
             token_clock=token_clock,
             ramp_s=ramp,
+            timeout_s=timeout_s,
         ),
         way=way,
         processes=processes,
