@@ -73,6 +73,18 @@ TARGETS = (
         "Approval to tokens, ordinary client of 5 s, p50, hold 10 s : hold 0",
         "holding", "kept, hold 10: p50 / hold 0 p50", 0.2, at_most=True,
     ),
+    Target(
+        "Polls/s of a core, connections kept : the best peer with a durable store",
+        "peers", "polls/s kept: ours / best durable peer", 12,
+    ),
+    Target(
+        "CPU per poll of the best peer with a durable store : ours",
+        "peers", "CPU per poll kept: best durable peer / ours", 10,
+    ),
+    Target(
+        "Starts/s of a core : the best peer with a durable store",
+        "peers", "starts/s: ours / best durable peer", 1.5,
+    ),
 )  # fmt: skip
 
 

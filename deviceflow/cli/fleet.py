@@ -21,9 +21,7 @@ from deviceflow.device.errors import DeviceFlowError
 from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.limits import (
     LimitError,
-    check_files,
-    processes_for,
-    raise_file_limit,
+    processes_of_run,
     sources_for,
 )
 from deviceflow.fleet.loop import run_loop
@@ -122,6 +120,14 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="For how many seconds held polls ask.",
 )
 @click.option(
+    "--timeout",
+    "timeout_s",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long devices wait for an answer, beside a hold.",
+)
+@click.option(
     "--approve-by",
     default=NOBODY,
     show_default=True,
@@ -212,6 +218,7 @@ def load_test(
     seconds: float,
     styles: tuple[str, ...],
     hold_s: int,
+    timeout_s: float,
     approve_by: str,
     admin: str,
     admin_token_env: str,
@@ -270,6 +277,7 @@ def load_test(
             refreshers=round(devices * refresh),
             token_clock=token_clock,
             ramp_s=ramp,
+            timeout_s=timeout_s,
         ),
         way=way,
         processes=processes,
@@ -369,9 +377,6 @@ async def _until_stopped(options: FleetOptions) -> FleetResult:
 def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
     """Look at what this machine allows. May raise LimitError."""
     needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
-    limit = raise_file_limit()
-    processes = options.processes or processes_for(needs, limit)
-    check_files(needs, processes, limit)
     return Plan(
         scenario=options.scenario,
         endpoints=endpoints,
@@ -379,6 +384,6 @@ def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
         scope=options.scope,
         way=options.way,
         version=version(),
-        processes=processes,
+        processes=processes_of_run(needs, options.processes),
         sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
     )

@@ -9,8 +9,11 @@ from click.testing import CliRunner, Result
 from deviceflow.__main__ import main
 from deviceflow.cli import fleet as command
 from deviceflow.cli.fleet import FleetOptions
+from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.result import FleetResult
+from deviceflow.fleet.styles import STYLES
 from deviceflow.fleet.ways import ByAdminApi
+from tests.stage.checkout import ROOT
 from tests.stage.fleet import RESULT
 
 TARGET = ("--target", "http://127.0.0.1:1", "--client-id", "tv")
@@ -62,6 +65,12 @@ def test_more_devices_than_open_files() -> None:
     done = fleet(*TARGET, *endpoints, "--devices", "1000000", "--processes", "1")
     assert done.exit_code == 1
     assert "1,000,200 open files are needed" in done.stderr
+
+
+def test_the_documentation_names_what_can_be_chosen() -> None:
+    text = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    missing = [name for name in (*STYLES, *ARRIVALS) if f"| `{name}` |" not in text]
+    assert missing == []
 
 
 def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

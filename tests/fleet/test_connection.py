@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -123,6 +123,17 @@ async def test_a_server_that_closes_without_an_answer() -> None:
         assert isinstance(await sender.send(), Reply)
 
 
+async def test_a_connection_that_has_broken_and_has_not_said_so_yet() -> None:
+    """In uvloop, its transport raises RuntimeError at a write until `connection_lost` is called."""
+    async with opened() as (server, sender):
+        assert isinstance(await sender.send(), Reply)
+        transport = sender.connection._transport
+        assert transport is not None
+        transport.abort()
+        assert isinstance(await sender.send(), Reply)
+        assert (server.connections, sender.tally.connections) == (2, 1)
+
+
 async def test_bytes_that_are_no_http() -> None:
     async with opened() as (server, sender):
         server.say = [b"220 smtp.example ready\r\n\r\n"]
@@ -135,6 +146,25 @@ async def test_an_answer_too_many() -> None:
         assert isinstance(await sender.send(), Reply)
         assert sender.wrong() == {WrongKind.UNASKED: 1}
         server.say = [OK]
+        assert isinstance(await sender.send(), Reply)
+        assert server.connections == 2
+
+
+async def test_a_connection_that_comes_with_its_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a loop sees the connection and the end of the time in one turn."""
+
+    async def connect_late(*arguments: Any, **options: Any) -> None:  # noqa: ANN401, asyncio's
+        transport, _ = await made(*arguments, **options)
+        transport.close()
+        raise TimeoutError
+
+    async with opened() as (server, sender):
+        loop = asyncio.get_running_loop()
+        made = loop.create_connection
+        monkeypatch.setattr(loop, "create_connection", connect_late)
+        assert await sender.send() == "no answer within 10 s"
+        assert sender.tally.connections == 0
+        monkeypatch.setattr(loop, "create_connection", made)
         assert isinstance(await sender.send(), Reply)
         assert server.connections == 2
 
