@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from deviceflow import __main__ as program
+from deviceflow.pages import texts
 
 LONGEST_START = 1 << 20
 STREAMS = (0, 1, 2)
@@ -89,11 +90,18 @@ def become(start: dict[str, Any]) -> None:
     program.main()
 
 
+def read_texts() -> None:
+    """Read the shipped texts, which a process keeps as it keeps its modules."""
+    for tag in getattr(texts, "shipped_languages", list)():
+        texts.read_language(tag)
+
+
 def main() -> None:
-    """Import the commands, and serve."""
+    """Import the commands, read the texts, and serve."""
     context = click.Context(program.main)
     for name in program.main.list_commands(context):
         program.main.get_command(context, name)
+    read_texts()
     gc.collect()
     gc.freeze()
     starts = socket.socket(fileno=os.dup(0))
