@@ -399,10 +399,19 @@ def peers_command(
     type=click.IntRange(40, 3_600),
     help="How long they do.",
 )
-def overload_command(results: Path, devices: int, neighbours: int, seconds: int) -> None:
+@click.option(
+    "--starts-per-s",
+    default=overload.STARTS_PER_S,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How fast the devices begin, before that.",
+)
+def overload_command(
+    results: Path, devices: int, neighbours: int, seconds: int, starts_per_s: int
+) -> None:
     """Overload a worker under a fleet, with a fixed interval and one that follows the load."""
     with open_run(1, seconds, results) as run:
-        overload.run(run, overload.Overload(devices, neighbours, seconds))
+        overload.run(run, overload.Overload(devices, neighbours, seconds, starts_per_s))
 
 
 @main.command("powercut")
