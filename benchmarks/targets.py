@@ -69,6 +69,12 @@ TARGETS = (
         "Approval to tokens at a held poll, p99, 10,000 held : bare publish to as many, p99",
         "push", "10000: p99 / bare publish, last consumer p99", 5, at_most=True,
     ),
+    Target(
+        "CPU of a plain aiohttp handler with the same round trips : a start",
+        "paths", "start: plain aiohttp / deviceflow", 0.9,
+    ),
+    Target("The same : a redemption", "paths", "redemption: plain aiohttp / deviceflow", 0.9),
+    Target("The same : a refresh", "paths", "refresh: plain aiohttp / deviceflow", 0.9),
 )  # fmt: skip
 
 
