@@ -24,6 +24,8 @@ from benchmarks import (
     hosts,
     issue,
     memory,
+    outage,
+    overload,
     paths,
     polling,
     powercut,
@@ -37,6 +39,8 @@ from benchmarks import (
 from benchmarks.faults.kinds import FAULTS
 from benchmarks.fleet.command import fleet_command
 from benchmarks.machine import cores
+from benchmarks.peers import page, roster
+from benchmarks.peers import run as peers
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Screen
 from benchmarks.results import FOLDER
@@ -318,6 +322,96 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
     """Let one address flood a server with new grants, while devices and people use it."""
     with open_run(1, seconds, results) as run:
         flood.run(run, room_mb, starts)
+
+
+@main.command("outage")
+@with_results
+@click.option("--devices", multiple=True, default=outage.SIZES, type=click.FloatRange(1_000, 1e9))
+@click.option("--cohorts", default=outage.COHORTS, show_default=True, type=click.IntRange(100))
+def outage_command(results: Path, devices: tuple[float, ...], cohorts: int) -> None:
+    """Simulate the hosts or the store being away for five minutes, under 10^6 to 10^8 devices."""
+    outage.run(screen_console(), results, sizes=devices, cohorts=cohorts)
+
+
+@main.command("peers")
+@with_turns
+@click.argument("names", nargs=-1, metavar="[NAME ...]")
+@click.option(
+    "--programs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what is got.  [default: ~/.cache/deviceflow-peers]",
+)
+@click.option(
+    "--pending",
+    default=peers.PENDING,
+    show_default=True,
+    type=click.IntRange(100, 100_000),
+    help="Pending grants of each server.",
+)
+@click.option("--get", is_flag=True, help="Only get what the peers need.")
+@click.option("--write-docs", is_flag=True, help="Only rewrite docs/peers.md from the JSON.")
+def peers_command(
+    rounds: int,
+    seconds: int,
+    results: Path,
+    names: tuple[str, ...],
+    programs: Path | None,
+    pending: int,
+    *,
+    get: bool,
+    write_docs: bool,
+) -> None:
+    """Measure other makers' servers beside this one: all, or those with these NAMEs.
+
+    A peer whose tools are missing is left out, with the reason.
+    """
+    folder = programs or roster.programs_folder()
+    with open_run(rounds, seconds, results) as run:
+        chosen = roster.choose(names)
+        if write_docs:
+            page.write_docs(results, roster.PEERS.values())
+        elif get:
+            roster.get_all(chosen, folder, run.screen.console)
+        else:
+            peers.run(run, chosen, folder, pending)
+
+
+@main.command("overload")
+@with_results
+@click.option(
+    "--devices",
+    default=overload.DEVICES,
+    show_default=True,
+    type=click.IntRange(100, 1_000_000),
+    help="Devices that poll every 5 s.",
+)
+@click.option(
+    "--neighbours",
+    default=overload.NEIGHBOURS,
+    show_default=True,
+    type=click.IntRange(0, 50),
+    help="Programs that compete for the worker's core.",
+)
+@click.option(
+    "--seconds",
+    default=overload.SECONDS,
+    show_default=True,
+    type=click.IntRange(40, 3_600),
+    help="How long they do.",
+)
+@click.option(
+    "--starts-per-s",
+    default=overload.STARTS_PER_S,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How fast the devices begin, before that.",
+)
+def overload_command(
+    results: Path, devices: int, neighbours: int, seconds: int, starts_per_s: int
+) -> None:
+    """Overload a worker under a fleet, with a fixed interval and one that follows the load."""
+    with open_run(1, seconds, results) as run:
+        overload.run(run, overload.Overload(devices, neighbours, seconds, starts_per_s))
 
 
 @main.command("powercut")

@@ -21,13 +21,13 @@ import uvloop
 from benchmarks import plots
 from benchmarks.devices import allow_files
 from benchmarks.grants import issue_many
-from benchmarks.machine import core_count
 from benchmarks.polls import poll_start
 from benchmarks.processes import BenchmarkError, family, here_on
 from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.stores import Store, commands_for_polls, store
+from deviceflow.fleet.machine import core_count
 from deviceflow.supervisor.pace_process import PROCESS_NAME
 
 DEVICES = 5_000

@@ -1,18 +1,17 @@
 """Devices with held polls: raw sockets, each with one poll (RFC 7240, `Prefer: wait=N`)."""
 
 import asyncio
-import resource
 import time
 from typing import NamedTuple
 
 from benchmarks.grants import Person
 from benchmarks.polls import poll_start
 from benchmarks.processes import BenchmarkError
+from deviceflow.fleet.limits import LimitError, Needs, check_files, raise_file_limit
 
 WAIT_S = 600
 OPENED_AT_A_TIME = 200
 ANSWER_TIMEOUT_S = 10.0
-SPARE_FILES = 200
 
 
 class Answer(NamedTuple):
@@ -123,9 +122,7 @@ class Fleet:
 
 def allow_files(count: int) -> None:
     """Increase the limit on open files, if it is too low. May raise BenchmarkError."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count + SPARE_FILES
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise BenchmarkError(f"{needed} open files are needed, {hard} allowed: raise `ulimit -Hn`")
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        check_files(Needs(files=count, ports=0), 1, raise_file_limit())
+    except LimitError as error:
+        raise BenchmarkError(str(error)) from error

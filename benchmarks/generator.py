@@ -23,9 +23,10 @@ ANSWERS = (b"authorization_pending", b"slow_down")
 class Load:
     """The state that all connections share: the next requests and the counted answers."""
 
-    def __init__(self, before: bytes, codes: bytes, first: int) -> None:
+    def __init__(self, before: bytes, codes: bytes, first: int, length: int = CODE_LENGTH) -> None:
         self._before = before
-        count = len(codes) // CODE_LENGTH
+        self._length = length
+        count = len(codes) // length
         numbers = islice(cycle(range(count)), first % count, None) if count else None
         self._codes, self._numbers = codes, numbers
         self.closes = b"Connection: close" in before
@@ -37,8 +38,8 @@ class Load:
         """Return the next request."""
         if self._numbers is None:
             return self._before
-        at = next(self._numbers) * CODE_LENGTH
-        return self._before + self._codes[at : at + CODE_LENGTH]
+        at = next(self._numbers) * self._length
+        return self._before + self._codes[at : at + self._length]
 
     def note(self, answer: bytes, seconds: float) -> None:
         """Count an answer."""
@@ -138,10 +139,10 @@ async def run(port: int, connections: int, seconds: float, load: Load) -> dict[s
 
 
 def main(arguments: list[str]) -> None:
-    """Run with the arguments PORT CONNECTIONS SECONDS BEFORE-FILE CODES-FILE FIRST."""
-    port, connections, seconds, before, codes_file, first = arguments
+    """Run with the arguments PORT CONNECTIONS SECONDS BEFORE-FILE CODES-FILE FIRST LENGTH."""
+    port, connections, seconds, before, codes_file, first, length = arguments
     codes = Path(codes_file).read_bytes() if codes_file != "-" else b""
-    load = Load(Path(before).read_bytes(), codes, int(first))
+    load = Load(Path(before).read_bytes(), codes, int(first), int(length))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(run(int(port), int(connections), float(seconds), load))
     print(json.dumps(figures))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.polls import CODE_LENGTH
 from benchmarks.processes import BenchmarkError, pinned
 
 CONNECTIONS = 64
@@ -18,11 +19,15 @@ SLACK = 0.001
 
 
 class Shot(NamedTuple):
-    """The requests to send: `before`, then a code of the file `codes`, from number `first` on."""
+    """The requests to send: `before`, then a code of the file `codes`, from number `first` on.
+
+    `length`: of a code in the file, in bytes.
+    """
 
     before: bytes
     codes: Path | None = None
     first: int = 0
+    length: int = CODE_LENGTH
 
 
 class LoadResult(msgspec.Struct, frozen=True):
@@ -60,7 +65,8 @@ class Load(NamedTuple):
         """
         before = self.folder / f"before-{port}"
         before.write_bytes(shot.before)
-        arguments = [str(before), str(shot.codes or "-"), str(shot.first)]
+        codes = str(shot.codes or "-")
+        arguments = [str(before), codes, str(shot.first), str(shot.length)]
         if shutil.which("wrk"):
             more = [str(self.threads), *(("sample",) if sample else ())]
             command = self._wrk(port, seconds, [*arguments, *more])

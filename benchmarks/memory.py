@@ -9,13 +9,13 @@ figure is the growth of what Valkey has allocated.
 from benchmarks import plots
 from benchmarks.grants import issue_many
 from benchmarks.load import CONNECTIONS, Load, Shot
-from benchmarks.machine import core_count
 from benchmarks.polls import CODE_LENGTH, poll_start, seal, write_codes
 from benchmarks.processes import memory_bytes
 from benchmarks.results import Result
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.stores import Store, store
+from deviceflow.fleet.machine import core_count
 from deviceflow.store import keyspace
 
 COUNTS = (100_000, 1_000_000)

@@ -1,8 +1,8 @@
 -- wrk: one request after another, each with the next device code of a file.
--- Arguments after "--": the file with all bytes before the code, the file of codes (43 characters
--- each; "-" if all requests are the same), the number of the first code, the number of threads,
--- and "sample" to count the kinds of answers (which costs wrk time, so measured runs do not).
-local LENGTH = 43
+-- Arguments after "--": the file with all bytes before the code, the file of codes ("-" if all
+-- requests are the same), the number of the first code, the length of a code, the number of
+-- threads, and "sample" to count the kinds of answers (which costs wrk time, so measured runs do
+-- not).
 local threads = {}
 
 function setup(thread)
@@ -20,12 +20,13 @@ end
 function init(args)
   before = read(args[1])
   codes = args[2] ~= "-" and read(args[2]) or ""
-  count = #codes / LENGTH
+  length = tonumber(args[4])
+  count = #codes / length
   -- Threads begin as far from one another as can be.
-  local apart = math.floor(count / tonumber(args[4]))
+  local apart = math.floor(count / tonumber(args[5]))
   at = count > 0 and (tonumber(args[3]) + number * apart) % count or 0
   pending, slow_down, other = 0, 0, 0
-  if args[5] == "sample" then
+  if args[6] == "sample" then
     function response(_, _, body)
       if body:find("authorization_pending", 1, true) then
         pending = pending + 1
@@ -42,7 +43,7 @@ function request()
   if count == 0 then
     return before
   end
-  local code = codes:sub(at * LENGTH + 1, (at + 1) * LENGTH)
+  local code = codes:sub(at * length + 1, (at + 1) * length)
   at = (at + 1) % count
   return before .. code
 end

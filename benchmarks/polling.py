@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from benchmarks import plots
 from benchmarks.load import CONNECTIONS, Load, Shot
-from benchmarks.machine import core_count
 from benchmarks.polls import poll_start, seal, write_codes
 from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.rounds import Entry, take_turns
@@ -29,6 +28,7 @@ from benchmarks.servers import (
     plain,
 )
 from benchmarks.stores import Store, commands_for_polls, store
+from deviceflow.fleet.machine import core_count
 
 PENDING = 100_000
 FEW, MANY = 1_000, 1_000_000

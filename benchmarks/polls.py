@@ -6,7 +6,7 @@ sealed here with the installation's key, and not requested from the server.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ CLIENT_ID = "tv-app"
 SCOPE = "openid profile offline_access"
 USER_AGENT = "ExampleTV/4.2 (Linux; armv8; de-DE) app/1.9"
 CODE_LENGTH = 43
+CLOSE = "Connection: close"
 LIFETIME_S = 86_400
 REPORT_EVERY = 10_000
 
@@ -26,18 +27,20 @@ _NONCES = 1 << NONCE_BITS
 def poll_start(port: int, *, close: bool = False, wait: int = 0) -> bytes:
     """Make a poll without its device code, which comes last."""
     body = f"grant_type={quote(DEVICE_CODE_GRANT, safe='')}&client_id={CLIENT_ID}&device_code="
-    return _request(port, "/oauth2/token", body, CODE_LENGTH, close=close, wait=wait)
+    extra = (*((f"Prefer: wait={wait}",) if wait else ()), *((CLOSE,) if close else ()))
+    return form_request(port, "/oauth2/token", body, CODE_LENGTH, extra)
 
 
 def authorization_request(port: int) -> bytes:
     """Make a device authorization request."""
     body = f"client_id={CLIENT_ID}&scope={quote(SCOPE)}"
-    return _request(port, "/oauth2/device_authorization", body, 0)
+    return form_request(port, "/oauth2/device_authorization", body)
 
 
-def _request(
-    port: int, path: str, body: str, more: int, *, close: bool = False, wait: int = 0
+def form_request(
+    port: int, path: str, body: str, more: int = 0, extra: Sequence[str] = ()
 ) -> bytes:
+    """Make a request that sends a form. `more`: bytes to come; `extra`: lines of the header."""
     lines = [
         f"POST {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
@@ -45,8 +48,7 @@ def _request(
         "Accept: application/json",
         "Content-Type: application/x-www-form-urlencoded",
         f"Content-Length: {len(body) + more}",
-        *((f"Prefer: wait={wait}",) if wait else ()),
-        *(("Connection: close",) if close else ()),
+        *extra,
     ]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 

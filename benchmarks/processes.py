@@ -128,6 +128,8 @@ def memory_bytes(pid: int) -> int:
         try:
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError as error:
+            if process != pid and not Path(f"/proc/{process}").exists():
+                continue  # it has ended since
             raise BenchmarkError("/proc/*/smaps_rollup cannot be read: Linux only") from error
         total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_OWN))
     return total

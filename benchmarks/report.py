@@ -33,8 +33,13 @@ def write_summary(folder: Path) -> Path:
 def write_docs(folder: Path, docs: Path = DOCS) -> None:
     """Write the figures of `folder` between the two marks in `docs`. May raise BenchmarkError."""
     results = read_all(folder)
+    put_block(f"{summary(results)}\n\n{figures(results)}", docs)
+
+
+def put_block(figures: str, docs: Path) -> None:
+    """Write `figures` between the two marks in `docs`. May raise BenchmarkError."""
     text = docs.read_text(encoding="utf-8")
-    block = f"{START}\n\n{summary(results)}\n\n{figures(results)}\n\n{END}"
+    block = f"{START}\n\n{figures}\n\n{END}"
     pattern = re.compile(re.escape(START) + ".*?" + re.escape(END), re.DOTALL)
     changed, count = pattern.subn(lambda _: block, text)
     if count != 1:
@@ -47,7 +52,7 @@ def summary(results: Mapping[str, Result]) -> str:
     if not results:
         raise BenchmarkError("there are no results yet: run `python -m benchmarks report`")
     table = markdown(targets.HEAD, targets.rows(results))
-    return f"{_machine(next(iter(results.values())))}\n\n{table}"
+    return f"{machine_words(next(iter(results.values())))}\n\n{table}"
 
 
 def figures(results: Mapping[str, Result]) -> str:
@@ -75,7 +80,8 @@ def _spaced(parts: list[str]) -> str:
     return re.sub(r"(?m)^(- .*)\n\n(?=- )", r"\1\n", text)
 
 
-def _machine(result: Result) -> str:
+def machine_words(result: Result) -> str:
+    """Describe what the result was measured on."""
     machine, parameters = result.machine, result.parameters
     versions = ", ".join(f"{name} {text}" for name, text in machine.versions.items())
     return (

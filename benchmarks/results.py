@@ -6,20 +6,24 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.machine import Machine
 from benchmarks.measure import Spread, ratios, spread
+from deviceflow.fleet.result import Machine
 
 FOLDER = Path(__file__).parent / "results"
 
 
 class Series(msgspec.Struct, frozen=True):
-    """A competitor's figures, one per round. `server_us`: CPU time of the server per request."""
+    """A competitor's figures, one per round.
+
+    `server_us`, `store_us`: CPU time per request, of the server and of a store that is its own.
+    """
 
     competitor: str
     values: list[float]
     server_us: list[float] = []
     generator_busy: list[float] = []
     requests: list[int] = []
+    store_us: list[float] = []
 
     @property
     def spread(self) -> Spread:

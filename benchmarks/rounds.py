@@ -28,10 +28,11 @@ class Entry(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """The results of one turn, and the server's CPU time per answer in us."""
+    """The results of one turn, and the CPU time per answer of the server and its store in us."""
 
     fired: LoadResult
     server_us: float
+    store_us: float = 0.0
 
 
 def take_turns(
@@ -60,10 +61,12 @@ def order(entries: Sequence[Entry], number: int) -> list[Entry]:
 
 
 def _turn(entry: Entry, number: int, seconds: float, load: Load) -> Turn:
-    before = cpu_seconds(entry.server.pids)
+    groups = (entry.server.pids, entry.server.store_pids)
+    before = [cpu_seconds(pids) for pids in groups]
     fired = load.fire(entry.server.port, entry.shot(number), seconds)
-    used = cpu_seconds(entry.server.pids) - before
-    return Turn(fired, used / max(1, fired.requests) * 1e6)
+    used = [cpu_seconds(pids) - spent for pids, spent in zip(groups, before, strict=True)]
+    server_us, store_us = (spent / max(1, fired.requests) * 1e6 for spent in used)
+    return Turn(fired, server_us, store_us)
 
 
 def _series(name: str, rows: Sequence[Turn]) -> Series:
@@ -73,4 +76,5 @@ def _series(name: str, rows: Sequence[Turn]) -> Series:
         [row.server_us for row in rows],
         [row.fired.busy for row in rows],
         [row.fired.requests for row in rows],
+        [row.store_us for row in rows] if any(row.store_us for row in rows) else [],
     )

@@ -30,6 +30,7 @@ url = "$redis_url"
 [device]
 max_wait_s = 600
 max_held = 100000
+$pace
 [log]
 level = "$log_level"
 [[clients]]
@@ -63,12 +64,16 @@ ADMIN_TOKEN = "0123456789abcdef" * 4
 
 
 class Competitor(NamedTuple):
-    """A running server. `pids`: the processes that the benchmark has started for it."""
+    """A running server. `pids`: the processes that the benchmark has started for it.
+
+    `store_pids`: those of a store that is its own, whose CPU time counts apart.
+    """
 
     name: str
     port: int
     pids: tuple[int, ...]
     admin_port: int = 0
+    store_pids: tuple[int, ...] = ()
 
 
 class Place(NamedTuple):
@@ -114,6 +119,8 @@ def deviceflow(
             scopes=", ".join(f'"{scope}"' for scope in SCOPE.split()),
             lifetime_s=LIFETIME_S,
             password_hash=PASSWORD_HASH,
+            # Another checkout may not know it. A benchmark polls as fast as it can, which is load.
+            pace="load_interval_s = 0" if source is None else "",
         )
         # Another checkout may not know limits, and a benchmark is a flood from one address.
         + (limits if source is None else "")

@@ -37,6 +37,15 @@ class Store:
         stats: dict[str, Any] = self.client.info("commandstats")
         return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return int(self.client.info("server")["process_id"])
+
+    def written(self) -> int:
+        """Return the size of the append-only file in bytes, or 0 without one."""
+        return int(self.client.info("persistence").get("aof_current_size", 0))
+
     def used_memory(self) -> int:
         """Return the bytes that Valkey has allocated."""
         return int(self.client.info("memory")["used_memory"])
@@ -47,17 +56,20 @@ class Store:
 
 
 @contextmanager
-def store(folder: Path, core: int | None = None) -> Iterator[Store]:
-    """Run a Valkey, pinned to `core`, as long as the block lasts."""
+def store(folder: Path, core: int | None = None, *, is_durable: bool = False) -> Iterator[Store]:
+    """Run a Valkey, pinned to `core`, as long as the block lasts.
+
+    `is_durable`: it syncs an append-only file before it answers, as the embedded one does.
+    """
     path = folder / "valkey.sock"
-    server = ValkeyServer(
-        port=0, data_dir=folder, unix_socket_path=path, config={"loglevel": "warning"}
-    )
+    config = {"loglevel": "warning"}
+    config |= {"appendonly": "yes", "appendfsync": "always"} if is_durable else {}
+    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=path, config=config)
     server.start()
     opened = Store(path)
     try:
         if core is not None:
-            os.sched_setaffinity(int(opened.client.info("server")["process_id"]), {core})
+            os.sched_setaffinity(opened.pid, {core})
         yield opened
     finally:
         opened.client.close()

@@ -75,6 +75,18 @@ TARGETS = (
     ),
     Target("The same : a redemption", "paths", "redemption: plain aiohttp / deviceflow", 0.9),
     Target("The same : a refresh", "paths", "refresh: plain aiohttp / deviceflow", 0.9),
+    Target(
+        "Polls/s of a core, connections kept : the best peer with a durable store",
+        "peers", "polls/s kept: ours / best durable peer", 12,
+    ),
+    Target(
+        "CPU per poll of the best peer with a durable store : ours",
+        "peers", "CPU per poll kept: best durable peer / ours", 10,
+    ),
+    Target(
+        "Starts/s of a core : the best peer with a durable store",
+        "peers", "starts/s: ours / best durable peer", 1.5,
+    ),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from benchmarks.generator import Load as OwnLoad
 from benchmarks.generator import run as generate
 from benchmarks.grants import issue_many
 from benchmarks.load import Load, Shot
-from benchmarks.machine import Cores, Machine
+from benchmarks.machine import Cores
 from benchmarks.measure import percentile, ratios, spread
 from benchmarks.paths.sender import Lines
 from benchmarks.paths.table import tables
@@ -38,6 +38,7 @@ from benchmarks.stores import commands_for_polls, store
 from benchmarks.tables import markdown, number, section_rows, span
 from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.grant import PollAnswer
+from deviceflow.fleet.result import Machine
 from deviceflow.oauth.poll.verdict import Verdict, answer_poll
 
 UNPINNED = Cores(None, None)
@@ -59,7 +60,9 @@ def a_result(benchmark: str = "polling") -> Result:
         benchmark=benchmark,
         measured_on="2026-01-01",
         took_s=1.0,
-        machine=Machine("a processor", 2, 8.0, "Linux", {"python": "3.11.7"}),
+        machine=Machine(
+            cpu="a processor", cores=2, memory_gb=8.0, system="Linux", versions={"python": "3.11.7"}
+        ),
         parameters={"rounds": 2, "seconds": 1, "load": "wrk", "cores": "not pinned"},
         sections=[told],
         figures={"keepalive_1: lane / plain aiohttp": 5.5},

@@ -57,6 +57,9 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
         yield name, markdown(size_table(fleet, costs))
     for command, name in _EXAMPLE.findall(text):
         yield name, f"```text\n{_printed(command)}\n```"
+    outage = FOLDER / "outage.md"
+    if outage.exists():
+        yield "outage", outage.read_text(encoding="utf-8").strip()
     result = read("capacity", FOLDER)
     if result is not None:
         yield "verdicts", _verdicts(result)

@@ -20,7 +20,7 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.servers import ADMIN_TOKEN, NO_LIMITS, admin_api
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.device.client_auth import Credentials
-from deviceflow.fleet.limits import processes_for, raise_file_limit, sources_for
+from deviceflow.fleet.limits import processes_of_run, raise_file_limit, sources_for
 from deviceflow.fleet.loop import run_loop
 from deviceflow.fleet.objectives import Wanted, judge
 from deviceflow.fleet.plan import Plan, needs_of
@@ -114,6 +114,6 @@ async def _plan(stage: Stage, load: Load) -> Plan:
         scope=SCOPE,
         way=ByAdminApi(base=f"http://127.0.0.1:{stage.admin_port}", token=ADMIN_TOKEN),
         version=version(),
-        processes=load.processes or processes_for(needs, raise_file_limit()),
+        processes=processes_of_run(needs, load.processes),
         sources=sources_for(needs, is_loopback=True, given=()),
     )

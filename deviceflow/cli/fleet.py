@@ -1,8 +1,7 @@
 """`deviceflow fleet`: load-test any server of the device flow with a fleet of virtual devices."""
 
-import asyncio
+import os
 import re
-import signal
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,34 +9,27 @@ from pathlib import Path
 import click
 import msgspec
 
+from deviceflow.cli.fleet_run import FleetOptions, run_until_stopped
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
 from deviceflow.cli.recipes import recipe_of
-from deviceflow.conformance.discovery import find_endpoints
-from deviceflow.conformance.site import Endpoints
-from deviceflow.device.answers import DEFAULT_INTERVAL_S
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.errors import DeviceFlowError
 from deviceflow.fleet.arrivals import ARRIVALS
-from deviceflow.fleet.limits import (
-    LimitError,
-    check_files,
-    processes_for,
-    raise_file_limit,
-    sources_for,
+from deviceflow.fleet.objectives import (
+    Wanted,
+    default_objectives,
+    judge,
+    read_objective,
+    read_objectives,
 )
-from deviceflow.fleet.loop import run_loop
-from deviceflow.fleet.objectives import Wanted, default_objectives, judge, read_objective
 from deviceflow.fleet.people import NOBODY
-from deviceflow.fleet.plan import Plan, needs_of
 from deviceflow.fleet.report.page import as_page
 from deviceflow.fleet.result import FleetResult, People, Scenario, as_json
-from deviceflow.fleet.run import run_fleet
 from deviceflow.fleet.styles import STYLES, read_weights
 from deviceflow.fleet.ways import AnyWay, ByAdminApi, ByBrowser, ByCommand, Way
-from deviceflow.ops.version import version
 
-MISSED, ERROR = 1, 3
+MISSED = 1
 ADMIN_TOKEN = "DEVICEFLOW_ADMIN_TOKEN"  # noqa: S105, a variable's name
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", re.ASCII)
 _UNITS_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -60,20 +52,6 @@ class Duration(click.ParamType[float]):
         if not 0 < seconds < float("inf"):
             self.fail(f"{value!r} is no duration: write 90, 90s, 5m or 1h", param, ctx)
         return seconds
-
-
-class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of the command line that a plan is made of."""
-
-    target: str
-    device_authorization_endpoint: str | None
-    token_endpoint: str | None
-    credentials: Credentials
-    scope: str
-    scenario: Scenario
-    way: AnyWay
-    processes: int | None
-    sources: tuple[str, ...]
 
 
 @click.command(
@@ -114,6 +92,14 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     show_default=True,
     type=click.IntRange(1, 600),
     help="For how many seconds held polls ask.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long devices wait for an answer, beside a hold.",
 )
 @click.option(
     "--approve-by",
@@ -181,6 +167,12 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     help="What has to hold, such as 'poll p99 < 50 ms'; may be repeated.",
 )
 @click.option(
+    "--objectives",
+    "objectives_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with objectives, one a line.",
+)
+@click.option(
     "--processes", type=click.IntRange(1, 256), help="Of the fleet.  [default: as files allow]"
 )
 @click.option("--source", "sources", multiple=True, help="Address to connect from; may be repeated")
@@ -200,6 +192,7 @@ def load_test(
     seconds: float,
     styles: tuple[str, ...],
     hold_s: int,
+    timeout_s: float,
     approve_by: str,
     admin: str,
     admin_token_env: str,
@@ -213,6 +206,7 @@ def load_test(
     token_clock: float,
     seed: int,
     objectives: tuple[str, ...],
+    objectives_file: Path | None,
     processes: int | None,
     sources: tuple[str, ...],
     json_file: Path | None,
@@ -230,7 +224,8 @@ def load_test(
         fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
-    wanted = _objectives(objectives)
+    _check_folders(json_file, html_file)
+    wanted = _objectives(objectives, objectives_file)
     way = _way(approve_by, admin, admin_token_env, recipe, values)
     people = People(
         by=way.name,
@@ -257,12 +252,13 @@ def load_test(
             refreshers=round(devices * refresh),
             token_clock=token_clock,
             ramp_s=ramp,
+            timeout_s=timeout_s,
         ),
         way=way,
         processes=processes,
         sources=sources,
     )
-    result = msgspec.structs.replace(_run(options), server=name)
+    result = msgspec.structs.replace(run_until_stopped(options), server=name)
     result = msgspec.structs.replace(result, objectives=judge(wanted, result))
     _show(result)
     if json_file:
@@ -273,11 +269,23 @@ def load_test(
         raise SystemExit(MISSED)
 
 
-def _objectives(texts: Sequence[str]) -> list[Wanted]:
+def _objectives(texts: Sequence[str], file: Path | None) -> list[Wanted]:
+    source = "--objective"
     try:
-        return [read_objective(text) for text in texts] or default_objectives()
-    except ValueError as error:
-        raise click.UsageError(f"--objective: {error}") from error
+        wanted = [read_objective(text) for text in texts]
+        if file is not None:
+            source = str(file)
+            wanted += read_objectives(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise click.UsageError(f"{source}: {error}") from error
+    return wanted or default_objectives()
+
+
+def _check_folders(*files: Path | None) -> None:
+    """Check that results can be written, before there are any. May raise UsageError."""
+    for file in files:
+        if file is not None and not os.access(file.parent, os.W_OK):
+            raise click.UsageError(f"{file}: there is no folder {file.parent} to write to.")
 
 
 def _weights(words: Sequence[str]) -> dict[str, float]:
@@ -314,53 +322,3 @@ def _show(result: FleetResult) -> None:
     from deviceflow.fleet.report.terminal import show  # noqa: PLC0415, an extra
 
     show(Console(), result)
-
-
-def _run(options: FleetOptions) -> FleetResult:
-    try:
-        return run_loop(_until_stopped(options))
-    except LimitError as error:
-        raise click.ClickException(str(error)) from error
-    except DeviceFlowError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(ERROR) from error
-
-
-async def _until_stopped(options: FleetOptions) -> FleetResult:
-    """Run, and end the run at the first Ctrl-C. A second one ends the program."""
-    plan = _plan(
-        options,
-        await find_endpoints(
-            options.target, options.device_authorization_endpoint, options.token_endpoint
-        ),
-    )
-    from deviceflow.fleet.progress import watching  # noqa: PLC0415, an extra
-
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-    def ask_to_stop() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    loop.add_signal_handler(signal.SIGINT, ask_to_stop)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    with watching(plan.scenario.seconds) as watch:
-        return await run_fleet(plan, watch, stop=stop)
-
-
-def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
-    """Look at what this machine allows. May raise LimitError."""
-    needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
-    limit = raise_file_limit()
-    processes = options.processes or processes_for(needs, limit)
-    check_files(needs, processes, limit)
-    return Plan(
-        scenario=options.scenario,
-        endpoints=endpoints,
-        credentials=options.credentials,
-        scope=options.scope,
-        way=options.way,
-        version=version(),
-        processes=processes,
-        sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
-    )

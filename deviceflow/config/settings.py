@@ -170,7 +170,7 @@ class Device(Section, frozen=True, kw_only=True):
     lifetime_s: Lifetime = 600
     interval_s: Interval = 5
     max_interval_s: Interval = 60
-    load_interval_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    load_interval_s: Annotated[int, Meta(ge=0, le=3_600)] = 30
     max_wait_s: Annotated[int, Meta(ge=0, le=600)] = 30
     hold_s: HoldSeconds = 0
     redemption_grace_s: Annotated[int, Meta(ge=0, le=600)] = 60

@@ -138,8 +138,12 @@ class PaceTable:
         if demand == self._demand:
             return
         self._demand = demand
-        # A poll that comes as seldom as the load asks for costs no more than without any load.
-        self._surely_in_time = [max(each, demand.interval_ms) for each in self._earliest]
+        # A poll that comes as seldom as the load asks for costs no more than without any load, nor
+        # does one whose interval is long enough.
+        self._surely_in_time = [
+            each if demand.is_met_by(interval) else max(each, demand.interval_ms)
+            for interval, each in enumerate(self._earliest)
+        ]
 
     def judge(self, grant_id: int, slot: int, now_ms: int, interval: int) -> int:
         """Judge a poll. Return 0 if it is in time, else the interval (s) now in force."""
@@ -151,7 +155,10 @@ class PaceTable:
         # case of a clock reading from the past (a negative time) to `judge`.
         if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:
             elapsed = now_ms - (entry & _CLOCK)
-            if elapsed >= self._surely_in_time[entry >> _CLOCK_BITS & _INTERVAL]:
+            in_force = entry >> _CLOCK_BITS & _INTERVAL
+            if elapsed >= self._surely_in_time[in_force] or (
+                elapsed >= self._earliest[in_force] and not self._demand.slows(in_force, grant_id)
+            ):
                 self._entries[index] = entry & ~_CLOCK | now_ms
                 return 0
         judged = judge(entry, mark, now_ms, interval, self._max_interval)

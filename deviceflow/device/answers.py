@@ -116,6 +116,8 @@ PollAnswer = Tokens | AccessDenied | ExpiredToken | StillPending | TooFast | NoA
 
 def printable(text: str) -> str:
     """Remove what a terminal would interpret from a text: controls, escapes, bidi marks."""
+    if text.isprintable():
+        return text.strip()
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from deviceflow.fleet.result import Scenario
 
-STARTS_PER_S = 500.0
+STARTS_PER_S = 200.0
 """How fast a steady fleet begins, unless it is told otherwise: starts should not be what it tests.
 """
 

@@ -126,8 +126,10 @@ class Connection(asyncio.Protocol):
         """Send a request, over a new connection if there is none to this endpoint."""
         self._request, self._listener, self._closes = request, listener, closes
         address = self._network.address(to_token=to_token)
-        if self._transport is not None and address is self._address:
-            self._transport.write(request)
+        transport = self._transport
+        # One that has broken says so before `connection_lost` is called, and takes no bytes.
+        if transport is not None and address is self._address and not transport.is_closing():
+            transport.write(request)
             return
         self._drop()
         self._address = address
@@ -153,8 +155,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._request)  # type: ignore[union-attr]
 
     def not_connected(self, cause: str) -> None:
-        """Report that there is no connection."""
+        """Report that there is no connection, or that it was closed as soon as it was made.
+
+        The second happens at a time-out, and uvloop then calls `connection_made` alone.
+        """
         self._is_connecting = False
+        self._drop()
         self._fail(cause)
 
     def data_received(self, data: bytes) -> None:

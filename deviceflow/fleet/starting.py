@@ -56,7 +56,8 @@ class Starting:
         world.tally.expires_in_s = codes.expires_in
         if not world.is_new(codes.device_code):
             world.tally.wrong(WrongKind.CODE_TWICE, "a device code", now)
-        grant = Grant(received_at=now, expires_at=times.sent + codes.expires_in)
+        expires_in = codes.expires_in
+        grant = Grant(expires_at=times.sent + expires_in, expired_by=now + expires_in)
         world.show(codes, grant)
         polling = Polling(world, self._style, codes, grant)
         return Step(polling, now + polling.before_first())

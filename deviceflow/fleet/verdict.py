@@ -71,13 +71,14 @@ class Grant(msgspec.Struct, kw_only=True):
     """What is true of a grant. Times by the clock of the run.
 
     `expires_at`: counted from when the request for codes was sent, so it is the earliest moment.
-    `received_at`: when the codes came. `choice`: what the person has asked for, from then on when
-    the request was on its way; `decided_at`: when it was acknowledged. Every poll that is sent
-    after `known_at` has to learn it. `is_over`: the device polls no more.
+    `expired_by`: counted from when the codes came, so it is the latest. `choice`: what the person
+    has asked for, from then on when the request was on its way; `decided_at`: when it was
+    acknowledged. Every poll that is sent after `known_at` has to learn it. `is_over`: the device
+    polls no more.
     """
 
-    received_at: float
     expires_at: float
+    expired_by: float
     choice: Choice | None = None
     decided_at: float | None = None
     known_at: float | None = None
@@ -87,9 +88,9 @@ class Grant(msgspec.Struct, kw_only=True):
         """Whether the server may say that it has expired."""
         return now >= self.expires_at - CLOCK_S
 
-    def must_have_expired(self, sent: float, round_trip: float) -> bool:
+    def must_have_expired(self, sent: float) -> bool:
         """Whether the server must say so to a poll that was sent then."""
-        return sent > self.expires_at + round_trip + CLOCK_S
+        return sent > self.expired_by + CLOCK_S
 
 
 class Poll(NamedTuple):
@@ -157,7 +158,7 @@ def describe(error: DeviceFlowError, reply: Reply) -> str:
 
 
 def _waiting(grant: Grant, poll: Poll, outcome: PollOutcome) -> Verdict:
-    if grant.must_have_expired(poll.sent, poll.answered - poll.sent):
+    if grant.must_have_expired(poll.sent):
         return Verdict(PollOutcome.WRONG, WrongKind.EXPIRED_NEVER, outcome, ends=True)
     # A slow_down tells nothing of the state, and the next poll will.
     is_pending = outcome is PollOutcome.PENDING

@@ -109,7 +109,7 @@ class World:
                 grant.choice = intention.choice
                 self._decider.decide(what, deciding)
 
-        self.time.at(grant.received_at + intention.after_s, decide)
+        self.time.at(self.time.now() + intention.after_s, decide)
 
     def ended(self, grant: Grant) -> None:
         """Note that a device polls no more."""

@@ -1,15 +1,21 @@
 """A device's connection: kept, closed, cut and broken, on real sockets."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import pytest
 
 from deviceflow.device.answers import Reply
-from deviceflow.fleet.connection import CLOSED, Address, Connection, Network
+from deviceflow.fleet.connection import CLOSED, Connection, Network, resolve
 from deviceflow.fleet.share import LoopTime
 from deviceflow.fleet.tally import Tally
 from deviceflow.fleet.verdict import WrongKind
+from tests.stage.tls import Certificates
 from tests.stage.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -71,11 +77,12 @@ class ServerSide(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[tuple[Server, Sender]]:
+async def opened(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Server, Sender]]:
     server = Server()
     loop = asyncio.get_running_loop()
-    running = await loop.create_server(lambda: ServerSide(server), "127.0.0.1", 0)
-    address = Address("127.0.0.1", running.sockets[0].getsockname()[1], "", None)
+    running = await loop.create_server(lambda: ServerSide(server), "127.0.0.1", 0, ssl=tls)
+    port = running.sockets[0].getsockname()[1]
+    address = await resolve(urlsplit(f"{'https' if tls else 'http'}://127.0.0.1:{port}/token"))
     tally = Tally()
     network = Network(LoopTime(0.0), tally, address, address)
     connection = Connection(network)
@@ -116,6 +123,17 @@ async def test_a_server_that_closes_without_an_answer() -> None:
         assert isinstance(await sender.send(), Reply)
 
 
+async def test_a_connection_that_has_broken_and_has_not_said_so_yet() -> None:
+    """In uvloop, its transport raises RuntimeError at a write until `connection_lost` is called."""
+    async with opened() as (server, sender):
+        assert isinstance(await sender.send(), Reply)
+        transport = sender.connection._transport
+        assert transport is not None
+        transport.abort()
+        assert isinstance(await sender.send(), Reply)
+        assert (server.connections, sender.tally.connections) == (2, 1)
+
+
 async def test_bytes_that_are_no_http() -> None:
     async with opened() as (server, sender):
         server.say = [b"220 smtp.example ready\r\n\r\n"]
@@ -132,9 +150,42 @@ async def test_an_answer_too_many() -> None:
         assert server.connections == 2
 
 
+async def test_a_connection_that_comes_with_its_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a loop sees the connection and the end of the time in one turn."""
+
+    async def connect_late(*arguments: Any, **options: Any) -> None:  # noqa: ANN401, asyncio's
+        transport, _ = await made(*arguments, **options)
+        transport.close()
+        raise TimeoutError
+
+    async with opened() as (server, sender):
+        loop = asyncio.get_running_loop()
+        made = loop.create_connection
+        monkeypatch.setattr(loop, "create_connection", connect_late)
+        assert await sender.send() == "no answer within 10 s"
+        assert sender.tally.connections == 0
+        monkeypatch.setattr(loop, "create_connection", made)
+        assert isinstance(await sender.send(), Reply)
+        assert server.connections == 2
+
+
 async def test_nothing_is_heard_after_hanging_up() -> None:
     async with opened() as (server, sender):
         sender.connection.send(REQUEST, sender, to_token=True, closes=False)
         sender.connection.hang_up()
         assert isinstance(await sender.send(), Reply)
         assert server.connections <= 2
+
+
+async def test_tls_checks_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Certificates(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificates.server)
+    async with opened(tls) as (_, sender):
+        assert "certificate" in str(await sender.send())
+        assert sender.tally.connections == 0
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
+    async with opened(tls) as (server, sender):
+        for _ in range(2):
+            assert await sender.send() == Reply(status=200, body=b"ok")
+        assert server.connections == 1

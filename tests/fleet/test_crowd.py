@@ -41,7 +41,7 @@ class Scripted:
 
 
 def deciding() -> Deciding:
-    grant = Grant(received_at=0.0, expires_at=600.0, choice="approve")
+    grant = Grant(expires_at=600.0, expired_by=600.0, choice="approve")
     return Deciding(Stand(people=APPROVING).world, grant)
 
 

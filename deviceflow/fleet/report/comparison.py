@@ -68,7 +68,7 @@ def differences(results: Sequence[FleetResult]) -> list[str]:
 def as_table(runs: Mapping[str, FleetResult]) -> Table:
     """Return the figures of runs with their names as a table."""
     first, *others = runs
-    head = ["", first, *(word for name in others for word in (name, "ratio"))]
+    head = ["figure", first, *(word for name in others for word in (name, "ratio"))]
     rows = []
     for each in compare(list(runs.values())):
         figure, *figures = each.words

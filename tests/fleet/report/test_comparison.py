@@ -32,7 +32,7 @@ def invoke(tmp_path: Path, *results: FleetResult, options: tuple[str, ...] = ())
 
 def test_figures_have_ratios_to_the_first_run() -> None:
     head, rows = as_table({"a": RESULT, "b": OTHER})
-    assert head == ["", "a", "b", "ratio"]
+    assert head == ["figure", "a", "b", "ratio"]
     figures = {row[0]: row[1:] for row in rows}
     assert figures["poll p99"] == ["21 ms", "42 ms", "2 x"]
     assert figures["wrong outcomes"] == ["3", "0", "0 x"]
