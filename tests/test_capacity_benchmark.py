@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.capacity.bench import verdict
-from benchmarks.capacity.document import OPERATIONS, costs_text, operation_tables
+from benchmarks.capacity.document import LOAD, OPERATIONS, costs_text, operation_tables
 from benchmarks.capacity.journey import Measured
 from benchmarks.capacity.meter import Usage
 from benchmarks.capacity.pace import gossip_costs
@@ -44,11 +44,11 @@ def test_the_file_of_costs_is_read_again(tmp_path: Path) -> None:
         "memory": {"heard": 145.0},
     }
     machine = Machine(cpu="a processor", cores=2, memory_gb=8.0, system="Linux", versions={})
-    result = Result("capacity", "2026-01-01", 1.0, machine, {}, [], {})
+    result = Result("capacity", "2026-01-01", 1.0, machine, {LOAD: 3}, [], {})
     path = tmp_path / "costs.toml"
     path.write_text(costs_text(tables, {"grant": 291.4}, result), encoding="utf-8")
     costs = read(path)
-    assert costs.machine == "a processor, 2 cores, 8 GB, Linux"
+    assert costs.machine == "a processor, 2 cores, 8 GB, Linux, with a load average of 3"
     assert costs.operations.poll.server_us == 14
     assert costs.operations.poll.store_commands == 0
     assert costs.operations.start.store_commands == 8

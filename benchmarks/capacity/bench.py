@@ -1,6 +1,7 @@
 """The rounds: costs, the small fleet, nginx; the verdicts, and the file of costs."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from statistics import median
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.capacity.document import COSTS, costs_text, operation_tables
+from benchmarks.capacity.document import COSTS, LOAD, costs_text, operation_tables
 from benchmarks.capacity.journey import Counts, Journey, Measured
 from benchmarks.capacity.meter import Meter, Usage
 from benchmarks.capacity.pace import gossip_costs
@@ -212,7 +213,11 @@ def _result(run: Run, rounds: Sequence[Round], memory: float) -> Result:
         figures |= {f"{table}.{key}": value for key, value in costs.items()}
     series = [Series(name, values) for name, values in ratios.items()]
     section = make_section("model", "The model against measurements", "ratio", series, [])
-    parameters: dict[str, float | int | str] = {"devices": DEVICES, "logins": LOGINS}
+    parameters: dict[str, float | int | str] = {
+        "devices": DEVICES,
+        "logins": LOGINS,
+        LOAD: round(os.getloadavg()[0]),
+    }
     result = run.collect("capacity", [section], figures, parameters)
     run.keep(result)
     return result

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from benchmarks.capacity.document import LOAD
 from benchmarks.measure import spread
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import FOLDER, Result, read
@@ -86,6 +87,7 @@ def _verdicts(result: Result) -> str:
         if name.startswith(RATIO)
     ]
     where = f"Measured on {result.measured_on}: {machine.cpu}, {machine.cores} cores"
+    where += f", with a load average of {result.parameters[LOAD]}"
     return f"{where}.\n\n{table_of(('model : measured', 'median', 'rounds'), rows)}"
 
 
