@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
@@ -40,6 +41,7 @@ from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.grant import PollAnswer
 from deviceflow.fleet.result import Machine
 from deviceflow.oauth.poll.verdict import Verdict, answer_poll
+from tests.stage.waiting import turns_until
 
 UNPINNED = Cores(None, None)
 
@@ -386,16 +388,21 @@ def test_a_path_is_shown_beside_the_plain_handler() -> None:
 
 async def test_every_request_has_its_answer() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await reader.readuntil(b"\r\n\r\n"):
-            body = request.split()[1]
-            head = b"HTTP/1.1 303 See Other\r\nLocation: /done\r\nContent-Length: %d" % len(body)
-            writer.write(head + b"\r\n\r\n" + body)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                body = request.split()[1]
+                head = b"HTTP/1.1 303 See Other\r\nLocation: /done\r\nContent-Length: %d"
+                writer.write(head % len(body) + b"\r\n\r\n" + body)
+        writer.close()
+        left.append(1)
 
+    left: list[int] = []
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     requests = [b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(20)]
     async with Lines.open(port, 3) as lines:
         answers = await lines.send_all(requests)
+    await turns_until(lambda: len(left) == 3)
     server.close()
     assert [each.body for each in answers] == [b"/%d" % number for number in range(20)]
     assert {(each.status, each.header("location")) for each in answers} == {(303, "/done")}
