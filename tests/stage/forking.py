@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from deviceflow import __main__ as program
-from deviceflow.pages import texts
+from deviceflow.config import Settings
 
 LONGEST_START = 1 << 20
 STREAMS = (0, 1, 2)
@@ -90,18 +90,21 @@ def become(start: dict[str, Any]) -> None:
     program.main()
 
 
-def read_texts() -> None:
-    """Read the shipped texts, which a process keeps as it keeps its modules."""
-    for tag in getattr(texts, "shipped_languages", list)():
-        texts.read_language(tag)
+def read_pages() -> None:
+    """Read the shipped pages: a process keeps their texts and code as it keeps its modules."""
+    try:
+        from deviceflow.pages.files import page_faults  # noqa: PLC0415, an older version has none
+    except ImportError:
+        return
+    page_faults(Settings())
 
 
 def main() -> None:
-    """Import the commands, read the texts, and serve."""
+    """Import the commands, read the pages, and serve."""
     context = click.Context(program.main)
     for name in program.main.list_commands(context):
         program.main.get_command(context, name)
-    read_texts()
+    read_pages()
     gc.collect()
     gc.freeze()
     starts = socket.socket(fileno=os.dup(0))
