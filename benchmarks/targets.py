@@ -76,6 +76,10 @@ TARGETS = (
     Target("The same : a redemption", "paths", "redemption: plain aiohttp / deviceflow", 0.9),
     Target("The same : a refresh", "paths", "refresh: plain aiohttp / deviceflow", 0.9),
     Target(
+        "Approval to tokens, ordinary client of 5 s, p50, hold 10 s : hold 0",
+        "holding", "kept, hold 10: p50 / hold 0 p50", 0.2, at_most=True,
+    ),
+    Target(
         "Polls/s of a core, connections kept : the best peer with a durable store",
         "peers", "polls/s kept: ours / best durable peer", 12,
     ),
