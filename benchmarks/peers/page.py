@@ -15,6 +15,7 @@ from benchmarks.tables import Row, markdown, number, show, span
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "peers.md"
 OURS = "deviceflow"
+PROGRAMS = ("PostgreSQL", "Java")
 SHORT_HEADS = {
     "kept": "Polls, connections kept",
     "new": "Polls, a connection each",
@@ -153,7 +154,9 @@ def described(peers: Iterable[Peer]) -> str:
 
 def block(result: Result) -> str:
     """Return the figures as Markdown."""
-    parts = [machine_words(result), markdown(targets.HEAD, targets.rows({"peers": result}))]
+    programs = (f"{name} {result.parameters.get(name, 'not there')}" for name in PROGRAMS)
+    words = f"{machine_words(result)} {', '.join(programs)}."
+    parts = [words, markdown(targets.HEAD, targets.rows({"peers": result}))]
     for kind, title in SHORT_HEADS.items():
         parts += [f"### {title}", markdown(*table(result, kind))]
     parts += ["### Start and memory", markdown(*standing(result))]
