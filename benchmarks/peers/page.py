@@ -38,11 +38,8 @@ SEEN_HEAD = ("server", "polls, sampled", "one grant, four polls at once", "after
 
 def measured(result: Result) -> list[str]:
     """Return the names of the peers that were measured, in order."""
-    return [
-        section.key.removesuffix(" kept")
-        for section in result.sections
-        if section.key.endswith(" kept")
-    ]
+    # A key is "PEER KIND" or "PEER KIND cpu".
+    return list(dict.fromkeys(section.key.partition(" ")[0] for section in result.sections))
 
 
 def bests(peers: Iterable[Peer], sections: Sequence[Section]) -> dict[str, float]:
@@ -56,11 +53,12 @@ def bests(peers: Iterable[Peer], sections: Sequence[Section]) -> dict[str, float
         "starts/s: ours / best durable peer": "{} starts",
         "CPU per start: best durable peer / ours": "{} starts cpu",
     }
-    return {
-        figure: min(_ratio(by_key[key.format(name)]).median for name in names)
-        for figure, key in wanted.items()
-        if names
-    }
+    best = {}
+    for figure, key in wanted.items():
+        found = [by_key[key.format(name)] for name in names if key.format(name) in by_key]
+        if found:
+            best[figure] = min(_ratio(section).median for section in found)
+    return best
 
 
 def _ratio(section: Section) -> Spread:
@@ -69,8 +67,10 @@ def _ratio(section: Section) -> Spread:
 
 def table(result: Result, kind: str) -> tuple[Row, list[Row]]:
     """Return the head and the rows of one kind of request: ours first, then the peers."""
-    names = measured(result)
     by_key = {section.key: section for section in result.sections}
+    names = [name for name in measured(result) if f"{name} {kind}" in by_key]
+    if not names:
+        return HEAD, []
     ours = [by_key[f"{name} {kind}"].of(OURS) for name in names]
     rate = spread([value for series in ours for value in series.values])
     cpu = spread([value for series in ours for value in series.server_us])
