@@ -155,13 +155,17 @@ def described(peers: Iterable[Peer]) -> str:
 def block(result: Result) -> str:
     """Return the figures as Markdown."""
     programs = (f"{name} {result.parameters.get(name, 'not there')}" for name in PROGRAMS)
-    words = f"{machine_words(result)} {', '.join(programs)}."
+    load = result.parameters.get("load average", "unknown")
+    words = f"{machine_words(result)} {', '.join(programs)}. Load average at the start: {load}."
     parts = [words, markdown(targets.HEAD, targets.rows({"peers": result}))]
     for kind, title in SHORT_HEADS.items():
         parts += [f"### {title}", markdown(*table(result, kind))]
     parts += ["### Start and memory", markdown(*standing(result))]
     parts += ["### Answers, noticed in passing", markdown(*seen(result))]
-    parts += [f"- {note}" for note in result.notes if "not measured:" in note or "given up" in note]
+    left_out = [
+        f"- {note}" for note in result.notes if "not measured:" in note or "given up" in note
+    ]
+    parts += ["\n".join(left_out)] if left_out else []
     return "\n\n".join(parts)
 
 
