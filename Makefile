@@ -5,7 +5,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --cu
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py) tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
-.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format pictures clean
+.PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format helm pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,10 @@ test: setup ## run the tests
 	@$(BIN)/pytest
 
 shapes: setup ## run the tests of the store with a store of every other shape: ACL user, TLS, Sentinel, Cluster
-	@set -e; for shape in acl tls sentinel cluster; do echo "-- $$shape"; \
-		DEVICEFLOW_STORE=$$shape HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet $(SHAPED_TESTS); done
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target $(addprefix shape-,acl tls sentinel cluster)
+
+shape-%:
+	@echo "-- $*"; DEVICEFLOW_STORE=$* HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet --numprocesses=0 -p no:cacheprovider $(SHAPED_TESTS)
 
 check: lint ## lint, types, import contracts and tests
 	@$(BIN)/pytest
@@ -63,9 +65,13 @@ interop: interop-tools ## run other people's client libraries against the server
 interop-tools: setup
 	@tests/interop/install
 
+helm: setup ## build Helm (minutes; needs Go), lint the chart, and render it anew for the tests
+	@cd tests/install/helm && go build -trimpath -o helm helm.sh/helm/v3/cmd/helm
+	@HELM_RENDER=1 $(BIN)/pytest --quiet -n0 tests/install/test_helm.py
+
 pictures: setup ## take the pictures of README and docs again (needs Chromium)
-	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py) \
-		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live'
+	@DOCS_PICTURES=docs/pictures $(BIN)/pytest $(addprefix tests/browser/test_,demo.py stations.py languages.py console.py fleet_report.py) \
+		-k 'newcomer_approves or question-abroad or [devices] or arabic or figures_are_live or page_of_a_run'
 
 bench: setup bench-tools ## measure everything beside the alternatives, in about ten minutes
 	@$(BIN)/python -m benchmarks report

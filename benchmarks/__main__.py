@@ -21,9 +21,12 @@ from benchmarks import (
     coldstart,
     faults,
     flood,
+    holding,
+    holding_sites,
     hosts,
     issue,
     memory,
+    outage,
     overload,
     paths,
     polling,
@@ -239,6 +242,36 @@ def hosts_command(results: Path, devices: int, *, haproxy: bool) -> None:
         balancer.run(run, devices)
 
 
+@main.command("holding")
+@with_results
+@click.option(
+    "--way",
+    "ways",
+    multiple=True,
+    default=[way.name for way in holding_sites.WAYS],
+    type=click.Choice([way.name for way in holding_sites.WAYS]),
+    help="Measure only this way. May be repeated.",
+)
+@click.option(
+    "--devices",
+    default=holding.DEVICES,
+    show_default=True,
+    type=click.IntRange(holding.APPROVALS, 5_000),
+    help="Devices of each of the four servers.",
+)
+@click.option(
+    "--seconds",
+    default=holding.SECONDS,
+    show_default=True,
+    type=click.IntRange(5, 600),
+    help="For how long polls are measured.",
+)
+def holding_command(results: Path, ways: tuple[str, ...], devices: int, seconds: int) -> None:
+    """Measure what holding costs and gains for devices that do not ask for it."""
+    with open_run(1, seconds, results) as run:
+        holding.run(run, ways, devices)
+
+
 @main.command("replacing")
 @with_turns
 @click.option("--command", default="reload", type=click.Choice(["reload", "upgrade"]))
@@ -323,6 +356,15 @@ def flood_command(results: Path, seconds: int, room_mb: int, starts: int) -> Non
         flood.run(run, room_mb, starts)
 
 
+@main.command("outage")
+@with_results
+@click.option("--devices", multiple=True, default=outage.SIZES, type=click.FloatRange(1_000, 1e9))
+@click.option("--cohorts", default=outage.COHORTS, show_default=True, type=click.IntRange(100))
+def outage_command(results: Path, devices: tuple[float, ...], cohorts: int) -> None:
+    """Simulate the hosts or the store being away for five minutes, under 10^6 to 10^8 devices."""
+    outage.run(screen_console(), results, sizes=devices, cohorts=cohorts)
+
+
 @main.command("peers")
 @with_turns
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
@@ -389,10 +431,19 @@ def peers_command(
     type=click.IntRange(40, 3_600),
     help="How long they do.",
 )
-def overload_command(results: Path, devices: int, neighbours: int, seconds: int) -> None:
+@click.option(
+    "--starts-per-s",
+    default=overload.STARTS_PER_S,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How fast the devices begin, before that.",
+)
+def overload_command(
+    results: Path, devices: int, neighbours: int, seconds: int, starts_per_s: int
+) -> None:
     """Overload a worker under a fleet, with a fixed interval and one that follows the load."""
     with open_run(1, seconds, results) as run:
-        overload.run(run, overload.Overload(devices, neighbours, seconds))
+        overload.run(run, overload.Overload(devices, neighbours, seconds, starts_per_s))
 
 
 @main.command("powercut")

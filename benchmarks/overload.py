@@ -26,7 +26,7 @@ NEIGHBOURS = 2
 SECONDS = 120
 LONGEST_S = 30
 CALM_S = 15
-STARTS_PER_S = 250
+STARTS_PER_S = 200
 SETTLED_S = 30
 """The first seconds with neighbours: the devices hear of the new interval one after the other."""
 
@@ -40,20 +40,33 @@ scopes = ["openid"]
 
 FIXED, FOLLOWS = "fixed interval", "follows the load"
 COLOURS = {FIXED: BAD, FOLLOWS: OURS}
-HEAD = ("", "polls/s before", "p99 before, ms", "polls/s", "p99, ms", "worst p99, ms", "errors")
+HEAD = (
+    "",
+    "pending",
+    "polls/s before",
+    "p99 before, ms",
+    "polls/s",
+    "p99, ms",
+    "worst p99, ms",
+    "no answer",
+)
 
 
 class Overload(NamedTuple):
-    """What happens: the fleet begins within `ramp_s`, and the neighbours come at `crowded_at_s`."""
+    """What happens: the fleet begins within `ramp_s`, and the neighbours come at `crowded_at_s`.
+
+    `starts_per_s`: few enough that starts are no load, and that all devices poll by then.
+    """
 
     devices: int
     neighbours: int
     seconds: int
+    starts_per_s: int = STARTS_PER_S
 
     @property
     def ramp_s(self) -> float:
         """As many seconds as starts need."""
-        return self.devices / STARTS_PER_S
+        return self.devices / self.starts_per_s
 
     @property
     def crowded_at_s(self) -> float:
@@ -132,6 +145,7 @@ def row(name: str, course: Sequence[Second], plan: Overload) -> tuple[str, ...]:
     errors = sum(failed(each) for each in course if each.at_s >= plan.crowded_at_s)
     return (
         name,
+        f"{calm[-1].pending:,}",
         number(median(answered(each) for each in calm)),
         number(median(p99_ms(each) for each in calm)),
         number(median(answered(each) for each in busy)),

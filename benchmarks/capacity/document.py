@@ -15,6 +15,9 @@ PACKETS_BYTES = 320.0
 """Of a request and its answer: IP and TCP headers of four packets, and two TLS records."""
 
 LEAST_COMMANDS = 0.1
+LOAD = "load average"
+"""The parameter of a result: what else the machine had to do, and the benchmark itself."""
+
 MEMORY_SOURCE = (
     "python -m benchmarks capacity; supervisor, worker, connection, logged_decision: "
     "docs/operations/sizing.md; listed_device: decision 0028; slot: core/pace.py"
@@ -52,7 +55,7 @@ def _operation(measured: Measured) -> dict[str, float]:
     return {
         "server_us": usage.server_us,
         "store_us": max(0.0, usage.store_us) * has_store,
-        "store_commands": usage.commands * has_store,
+        "store_commands": max(0.0, usage.commands) * has_store,
         "store_bytes": max(0.0, usage.store_bytes) * has_store,
         "network_bytes": measured.network_bytes + PACKETS_BYTES,
     }
@@ -70,6 +73,7 @@ def costs_text(
     sources = {"memory": MEMORY_SOURCE}
     machine = result.machine
     words = f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system}"
+    words += f", with a load average of {result.parameters[LOAD]}"
     lines = [HEAD, f'machine = "{words}"', f'measured_on = "{result.measured_on}"']
     for name, rows in parts.items():
         source = sources.get(name, f"{SOURCE}, {result.measured_on}")

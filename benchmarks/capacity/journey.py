@@ -57,23 +57,40 @@ class Journey:
         self.browsers: list[Browser] = []
 
     async def run(self, now: Callable[[str], None]) -> None:
-        """Measure all. `now` shows what is being measured. May raise BenchmarkError."""
+        """Measure all the rest. `now` shows what is measured. May raise BenchmarkError."""
         counts = self._counts
-        await self._warm_up()
-        now("idle")
-        before = self._meter.read()
-        await asyncio.sleep(IDLE_S)
-        used = self._meter.since(before)
-        self.idle = used.times(1 / used.seconds)
         now("starts")
         grants = await self._starts()
         now("polls")
         codes = [grant["device_code"] for grant in grants]
         await self._polls(codes)
-        now("people")
-        await self._people([grant["user_code"] for grant in grants[: counts.approvals]])
+        now("pages")
+        user_codes = [grant["user_code"] for grant in grants[: counts.approvals]]
+        await self._measure("approval", len(user_codes), self._on_pages(user_codes))
         now("decisions, redemptions, refreshes")
         await self._tokens(grants[counts.approvals :])
+
+    async def begin(self) -> None:
+        """Do all once, measure what an idle server does, and let people sign in.
+
+        May raise BenchmarkError.
+        """
+        await self._warm_up()
+        before = self._meter.read()
+        await asyncio.sleep(IDLE_S)
+        used = self._meter.since(before)
+        self.idle = used.times(1 / used.seconds)
+        self.browsers = [Browser(self._port) for _ in range(self._counts.people)]
+        await self._measure("password", len(self.browsers), self._sign_in())
+
+    async def burst(self, codes: Sequence[str], polls: int) -> float:
+        """Return the server's CPU time of a poll, in us, while polls come as fast as they can."""
+        start = poll_start(self._port)
+        requests = [start + codes[i % len(codes)].encode() for i in range(polls)]
+        before = self._meter.read()
+        _check_pending(await send_all(self._port, requests))
+        used = self._meter.since(before)
+        return (used.server_us - self.idle.server_us * used.seconds) / polls
 
     async def _warm_up(self) -> None:
         """Do everything once, so that nothing is done for the first time later."""
@@ -121,11 +138,6 @@ class Journey:
         start = poll_start(port, wait=HELD_S)
         held = [start + code.encode() for code in codes[: counts.held]]
         _check_pending(await self._send("held_poll", held, send_all(port, held, len(held))))
-
-    async def _people(self, user_codes: list[str]) -> None:
-        self.browsers = [Browser(self._port) for _ in range(self._counts.people)]
-        await self._measure("password", len(self.browsers), self._sign_in())
-        await self._measure("approval", len(user_codes), self._on_pages(user_codes))
 
     async def _sign_in(self) -> int:
         for number, browser in enumerate(self.browsers):

@@ -13,14 +13,14 @@ CAP_S = 60
 NOW_MS = 10_000_000
 
 
-def gossip_costs() -> dict[str, float]:
+def gossip_costs(polled: int = POLLED) -> dict[str, float]:
     """Return the us to tell of a poll and to hear of one, and the bytes of a heard one.
 
     By the names of `Workers` and `Memory` in costs.toml.
     """
     one, other = _host(), _host()
     table = PaceTable(one, CAP_S)
-    for number in range(1, POLLED + 1):
+    for number in range(1, polled + 1):
         table.judge(number << NONCE_BITS | number, number, NOW_MS, 5)
     telling, hearing = PaceGossip(one), PaceGossip(other)
     began = time.process_time()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from benchmarks.capacity.document import LOAD
 from benchmarks.measure import spread
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import FOLDER, Result, read
@@ -57,6 +58,9 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
         yield name, markdown(size_table(fleet, costs))
     for command, name in _EXAMPLE.findall(text):
         yield name, f"```text\n{_printed(command)}\n```"
+    outage = FOLDER / "outage.md"
+    if outage.exists():
+        yield "outage", outage.read_text(encoding="utf-8").strip()
     result = read("capacity", FOLDER)
     if result is not None:
         yield "verdicts", _verdicts(result)
@@ -83,6 +87,7 @@ def _verdicts(result: Result) -> str:
         if name.startswith(RATIO)
     ]
     where = f"Measured on {result.measured_on}: {machine.cpu}, {machine.cores} cores"
+    where += f", with a load average of {result.parameters[LOAD]}"
     return f"{where}.\n\n{table_of(('model : measured', 'median', 'rounds'), rows)}"
 
 

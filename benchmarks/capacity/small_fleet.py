@@ -20,6 +20,7 @@ from benchmarks.polls import authorization_request, poll_start
 LOGINS = 150
 LOGINS_OVER_S = 6.0
 SETTLE_S = 2.0
+ALONE_S = 3.0
 POLLS, POLL_EVERY_S = 3, 0.3
 REFRESHES = 2
 HEARD_S = 0.1
@@ -49,7 +50,7 @@ class SmallFleet:
         if logins:
             await asyncio.gather(*(self._login(number, logins) for number in range(logins)))
         else:
-            await asyncio.sleep(LOGINS_OVER_S)
+            await asyncio.sleep(ALONE_S)
         used = self._meter.since(before)
         self.counts["poll"] += len(self._log.answered) - polled
         self._log.on = False

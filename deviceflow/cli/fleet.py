@@ -1,8 +1,7 @@
 """`deviceflow fleet`: load-test any server of the device flow with a fleet of virtual devices."""
 
-import asyncio
+import os
 import re
-import signal
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,21 +9,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from deviceflow.cli.fleet_run import FleetOptions, run_until_stopped
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
 from deviceflow.cli.recipes import recipe_of
-from deviceflow.conformance.discovery import find_endpoints
-from deviceflow.conformance.site import Endpoints
-from deviceflow.device.answers import DEFAULT_INTERVAL_S
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.errors import DeviceFlowError
 from deviceflow.fleet.arrivals import ARRIVALS
-from deviceflow.fleet.limits import (
-    LimitError,
-    processes_of_run,
-    sources_for,
-)
-from deviceflow.fleet.loop import run_loop
 from deviceflow.fleet.objectives import (
     Wanted,
     default_objectives,
@@ -33,15 +24,12 @@ from deviceflow.fleet.objectives import (
     read_objectives,
 )
 from deviceflow.fleet.people import NOBODY
-from deviceflow.fleet.plan import Plan, needs_of
 from deviceflow.fleet.report.page import as_page
 from deviceflow.fleet.result import FleetResult, People, Scenario, as_json
-from deviceflow.fleet.run import run_fleet
 from deviceflow.fleet.styles import STYLES, read_weights
 from deviceflow.fleet.ways import AnyWay, ByAdminApi, ByBrowser, ByCommand, Way
-from deviceflow.ops.version import version
 
-MISSED, ERROR = 1, 3
+MISSED = 1
 ADMIN_TOKEN = "DEVICEFLOW_ADMIN_TOKEN"  # noqa: S105, a variable's name
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", re.ASCII)
 _UNITS_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -64,20 +52,6 @@ class Duration(click.ParamType[float]):
         if not 0 < seconds < float("inf"):
             self.fail(f"{value!r} is no duration: write 90, 90s, 5m or 1h", param, ctx)
         return seconds
-
-
-class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of the command line that a plan is made of."""
-
-    target: str
-    device_authorization_endpoint: str | None
-    token_endpoint: str | None
-    credentials: Credentials
-    scope: str
-    scenario: Scenario
-    way: AnyWay
-    processes: int | None
-    sources: tuple[str, ...]
 
 
 @click.command(
@@ -118,6 +92,14 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     show_default=True,
     type=click.IntRange(1, 600),
     help="For how many seconds held polls ask.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long devices wait for an answer, beside a hold.",
 )
 @click.option(
     "--approve-by",
@@ -210,6 +192,7 @@ def load_test(
     seconds: float,
     styles: tuple[str, ...],
     hold_s: int,
+    timeout_s: float,
     approve_by: str,
     admin: str,
     admin_token_env: str,
@@ -241,6 +224,7 @@ def load_test(
         fail("`deviceflow fleet` needs rich: pip install 'deviceflow[fleet]'.")
     if approve + deny > 1:
         raise click.UsageError("--approve and --deny are more than 1 together.")
+    _check_folders(json_file, html_file)
     wanted = _objectives(objectives, objectives_file)
     way = _way(approve_by, admin, admin_token_env, recipe, values)
     people = People(
@@ -268,12 +252,13 @@ def load_test(
             refreshers=round(devices * refresh),
             token_clock=token_clock,
             ramp_s=ramp,
+            timeout_s=timeout_s,
         ),
         way=way,
         processes=processes,
         sources=sources,
     )
-    result = msgspec.structs.replace(_run(options), server=name)
+    result = msgspec.structs.replace(run_until_stopped(options), server=name)
     result = msgspec.structs.replace(result, objectives=judge(wanted, result))
     _show(result)
     if json_file:
@@ -294,6 +279,13 @@ def _objectives(texts: Sequence[str], file: Path | None) -> list[Wanted]:
     except (ValueError, OSError) as error:
         raise click.UsageError(f"{source}: {error}") from error
     return wanted or default_objectives()
+
+
+def _check_folders(*files: Path | None) -> None:
+    """Check that results can be written, before there are any. May raise UsageError."""
+    for file in files:
+        if file is not None and not os.access(file.parent, os.W_OK):
+            raise click.UsageError(f"{file}: there is no folder {file.parent} to write to.")
 
 
 def _weights(words: Sequence[str]) -> dict[str, float]:
@@ -330,50 +322,3 @@ def _show(result: FleetResult) -> None:
     from deviceflow.fleet.report.terminal import show  # noqa: PLC0415, an extra
 
     show(Console(), result)
-
-
-def _run(options: FleetOptions) -> FleetResult:
-    try:
-        return run_loop(_until_stopped(options))
-    except LimitError as error:
-        raise click.ClickException(str(error)) from error
-    except DeviceFlowError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(ERROR) from error
-
-
-async def _until_stopped(options: FleetOptions) -> FleetResult:
-    """Run, and end the run at the first Ctrl-C. A second one ends the program."""
-    plan = _plan(
-        options,
-        await find_endpoints(
-            options.target, options.device_authorization_endpoint, options.token_endpoint
-        ),
-    )
-    from deviceflow.fleet.progress import watching  # noqa: PLC0415, an extra
-
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-    def ask_to_stop() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    loop.add_signal_handler(signal.SIGINT, ask_to_stop)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    with watching(plan.scenario.seconds) as watch:
-        return await run_fleet(plan, watch, stop=stop)
-
-
-def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
-    """Look at what this machine allows. May raise LimitError."""
-    needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
-    return Plan(
-        scenario=options.scenario,
-        endpoints=endpoints,
-        credentials=options.credentials,
-        scope=options.scope,
-        way=options.way,
-        version=version(),
-        processes=processes_of_run(needs, options.processes),
-        sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
-    )

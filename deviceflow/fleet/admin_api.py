@@ -3,8 +3,8 @@
 It is the way to hundreds of decisions a second, and to a server without people.
 """
 
-from itertools import count
 from typing import Any
+from zlib import crc32
 
 import aiohttp
 
@@ -13,7 +13,10 @@ from deviceflow.device.address import split_url
 from deviceflow.device.answers import INTERNAL_ERROR, OK, TOO_MANY_REQUESTS, printable
 from deviceflow.fleet.crowd import NotNow
 
-DEVICES_PER_PERSON = 4
+PEOPLE = 10_000
+"""Each decides for the devices whose codes lead to it, so a decision that is sent again is the
+same."""
+
 TIMEOUT_S = 15.0
 CONNECTIONS = 32
 
@@ -32,12 +35,11 @@ class AdminApi:
         split_url(base, "address of the admin API")
         self._base, self._token = base.rstrip("/") + _API, token
         self._session: aiohttp.ClientSession | None = None
-        self._numbers = count()
 
     async def decide(self, grant: ToDecide) -> None:
         """Find the grant, and decide it. May raise Undecided."""
         found = await self._post("/grants/find", {"user_code": grant.user_code})
-        person = f"fleet-{next(self._numbers) // DEVICES_PER_PERSON}"
+        person = f"fleet-{crc32(grant.user_code.encode()) % PEOPLE}"
         body = {"sub": person}
         if grant.choice == "approve":
             body["username"] = person

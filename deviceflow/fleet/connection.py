@@ -155,8 +155,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._request)  # type: ignore[union-attr]
 
     def not_connected(self, cause: str) -> None:
-        """Report that there is no connection."""
+        """Report that there is no connection, or that it was closed as soon as it was made.
+
+        The second happens at a time-out, and uvloop then calls `connection_made` alone.
+        """
         self._is_connecting = False
+        self._drop()
         self._fail(cause)
 
     def data_received(self, data: bytes) -> None:

@@ -17,9 +17,6 @@ COMES_AGAIN_S = (2.0, 10.0)
 STARTS_OVER_S = (20.0, 40.0)
 """After which time a device begins again whose server was wrong: a person has to see it first."""
 
-ANSWER_S = 10.0
-"""How long a device waits for an answer, beside a hold that it has asked for."""
-
 TIMED_OUT = "no answer in time"
 
 
@@ -112,7 +109,9 @@ class VirtualDevice:
     def check(self, now: float) -> None:
         """Give up a request whose answer does not come. To be called about every second."""
         outgoing = self._outgoing
-        if outgoing is not None and now - self._sent > ANSWER_S + outgoing.wait:
+        if outgoing is None:
+            return
+        if now - self._sent > self._world.scenario.timeout_s + outgoing.wait:
             self._line.hang_up()
             self._world.tally.latency(outgoing.operation, now - self._planned)
             self.failed(TIMED_OUT)

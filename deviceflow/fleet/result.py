@@ -78,6 +78,9 @@ class People(msgspec.Struct, frozen=True, kw_only=True):
     sigma: float
 
 
+TIMEOUT_S = 30.0
+"""The usual `timeout_s`: many libraries of devices have 30 s or more."""
+
 KNOWN_WITHIN_S = 2.0
 """The `known_within_s` of a run without faults."""
 
@@ -89,7 +92,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `ramp_s`: within which time a steady fleet begins; None: as fast as the pattern has it.
     `hold_s`: the N of `Prefer: wait=N`, of devices whose polls are held. `refreshers`: how many
     devices stay once they have tokens, and refresh them. `token_clock`: how many times faster than
-    real time the tokens age. `known_within_s`: a poll that is sent so long after an acknowledged
+    real time the tokens age. `timeout_s`: how long devices wait for an answer, beside a hold that
+    they have asked for. `known_within_s`: a poll that is sent so long after an acknowledged
     decision has to learn it. A server that cannot read its store may say for a while that a grant
     is pending, so this is longer in a run in which faults are brought about.
     """
@@ -104,6 +108,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     refreshers: int = 0
     token_clock: float = 1.0
     ramp_s: float | None = None
+    timeout_s: float = TIMEOUT_S
     known_within_s: float = KNOWN_WITHIN_S
 
 

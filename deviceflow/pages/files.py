@@ -6,7 +6,7 @@ from deviceflow.config import Pages, Settings
 from deviceflow.pages.look import LookError, read_look
 from deviceflow.pages.template_faults import template_faults
 from deviceflow.pages.templates import templates_dir
-from deviceflow.pages.texts import TextsError, catalogue_paths, read_catalogue
+from deviceflow.pages.texts import TextsError, read_language
 from deviceflow.places import PlacesError, open_places
 
 
@@ -44,8 +44,7 @@ def _text_faults(pages: Pages) -> list[str]:
     folder, faults = Path(pages.texts_dir) if pages.texts_dir else None, []
     for tag in pages.languages:
         try:
-            for path in catalogue_paths(tag, folder):
-                read_catalogue(path, tag)
+            read_language(tag, folder)
         except TextsError as error:
             faults.append(str(error))
     return faults

@@ -84,12 +84,22 @@ def shipped_languages() -> list[str]:
     return sorted(path.name.replace("_", "-") for path in _LOCALES.iterdir() if path.is_dir())
 
 
-@cache
 def _shipped(tag: str) -> Language:
+    return _read_shipped(tag, _state_of(tag), _state_of(ENGLISH))
+
+
+@cache
+def _read_shipped(tag: str, *_states: tuple[int, int]) -> Language:
+    """Read a catalogue once for each state of its file, before the workers are forked."""
     catalogue = read_catalogue(_path(tag), tag)
     if tag != ENGLISH:
         catalogue.add_fallback(_shipped(ENGLISH).catalogue)
     return Language(tag=tag, catalogue=catalogue)
+
+
+def _state_of(tag: str) -> tuple[int, int]:
+    status = _path(tag).stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _path(tag: str) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from deviceflow.core.clock import SteadyClock
+from deviceflow.core.grant import PollAnswer
 from deviceflow.core.load_interval import Demand, IntervalBounds, LoadInterval, MeasuredLoad
 from deviceflow.core.pace import PaceTable
 from deviceflow.ops.busy import BusyClock
@@ -79,7 +80,19 @@ class IntervalControl:
     def _note(self) -> None:
         self._looked_at = self.steady()
         self._busy_s = self.busy()
-        self._polls = self.recorder.total(table.POLLS)
+        self._polls = self._polls_in_time()
+
+    def _polls_in_time(self) -> float:
+        """Count the polls of devices that keep to their interval, up to now.
+
+        Polls that are too fast, or whose codes are not good, are left out: whoever sends them in
+        floods does not poll less often when asked, and honest devices should not have to.
+        """
+        pending = (
+            self.recorder.read(table.POLLS, PollAnswer.AUTHORIZATION_PENDING, path)
+            for path in table.POLLS.labels["path"]
+        )
+        return sum(pending) + self.recorder.read(table.LOAD_SLOW_DOWNS) + self.pace.slowed_for_load
 
     def _log_change(self, measured: MeasuredLoad) -> None:
         """Log that the load interval is longer than usual, by a whole second, and its end."""

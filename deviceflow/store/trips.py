@@ -132,6 +132,8 @@ def _fail(callers: Sequence[_Caller], error: BaseException) -> None:
             continue
         if isinstance(error, Exception):
             # Each gets its own: one exception raised in many places would collect their traces.
-            caller.answers.set_exception(copy(error))
+            own = copy(error)
+            own.__cause__ = error  # a copy has none; the causes of `error` say why it failed
+            caller.answers.set_exception(own)
         else:
             caller.answers.cancel()

@@ -8,9 +8,12 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.cli import fleet as command
-from deviceflow.cli.fleet import FleetOptions
+from deviceflow.cli.fleet_run import FleetOptions
+from deviceflow.fleet.arrivals import ARRIVALS
 from deviceflow.fleet.result import FleetResult
+from deviceflow.fleet.styles import STYLES
 from deviceflow.fleet.ways import ByAdminApi
+from tests.stage.checkout import ROOT
 from tests.stage.fleet import RESULT
 
 TARGET = ("--target", "http://127.0.0.1:1", "--client-id", "tv")
@@ -32,6 +35,7 @@ def fleet(*arguments: str, **variables: str) -> Result:
         (("--approve-by", "open {nothing}"), "unknown braces"),
         (("--approve-by", "admin"), "The variable DEVICEFLOW_ADMIN_TOKEN is not set"),
         (("--objective", "poll p99"), "--objective: 'poll p99' is no objective"),
+        (("--json", "/nowhere/x.json"), "no folder /nowhere to write to"),
         (("--client-secret-env", "NOT_SET"), "The variable NOT_SET is not set"),
     ],
 )
@@ -64,6 +68,12 @@ def test_more_devices_than_open_files() -> None:
     assert "1,000,200 open files are needed" in done.stderr
 
 
+def test_the_documentation_names_what_can_be_chosen() -> None:
+    text = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    missing = [name for name in (*STYLES, *ARRIVALS) if f"| `{name}` |" not in text]
+    assert missing == []
+
+
 def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[FleetOptions] = []
 
@@ -71,7 +81,7 @@ def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.Mo
         seen.append(options)
         return msgspec.structs.replace(RESULT, wrong={}, errors={})
 
-    monkeypatch.setattr(command, "_run", run)
+    monkeypatch.setattr(command, "run_until_stopped", run)
     done = fleet(
         *(*TARGET, "--devices", "40", "--for", "2m", "--ramp", "30s", "--refresh", "0.25"),
         *("--approve", "0.7", "--deny", "0.1", "--approve-by", "admin"),
@@ -89,7 +99,7 @@ def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.Mo
 
 
 def test_objectives_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_run", lambda _: RESULT)
+    monkeypatch.setattr(command, "run_until_stopped", lambda _: RESULT)
     file = tmp_path / "objectives"
     file.write_text("# in the evening\npolls >= 100\npoll p99 < 1 ms\n", encoding="utf-8")
     done = fleet(*TARGET, "--objective", "tokens > 1", "--objectives", str(file))

@@ -36,6 +36,8 @@ async def test_grants_are_decided(valkey: Valkey, clock: Clock) -> None:
         approved, denied = [await worker.authorize() for _ in range(2)]
         await way.decide(of(approved.body["user_code"], "approve"))
         await way.decide(of(denied.body["user_code"], "deny"))
+        # What is sent again after a time-out is the same person's decision.
+        await way.decide(of(approved.body["user_code"], "approve"))
         assert (await worker.poll(approved.body["device_code"])).status == 200
         assert (await worker.poll(denied.body["device_code"])).error == "access_denied"
         with pytest.raises(Undecided, match="404 not_found"):

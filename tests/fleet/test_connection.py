@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -146,6 +146,25 @@ async def test_an_answer_too_many() -> None:
         assert isinstance(await sender.send(), Reply)
         assert sender.wrong() == {WrongKind.UNASKED: 1}
         server.say = [OK]
+        assert isinstance(await sender.send(), Reply)
+        assert server.connections == 2
+
+
+async def test_a_connection_that_comes_with_its_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a loop sees the connection and the end of the time in one turn."""
+
+    async def connect_late(*arguments: Any, **options: Any) -> None:  # noqa: ANN401, asyncio's
+        transport, _ = await made(*arguments, **options)
+        transport.close()
+        raise TimeoutError
+
+    async with opened() as (server, sender):
+        loop = asyncio.get_running_loop()
+        made = loop.create_connection
+        monkeypatch.setattr(loop, "create_connection", connect_late)
+        assert await sender.send() == "no answer within 10 s"
+        assert sender.tally.connections == 0
+        monkeypatch.setattr(loop, "create_connection", made)
         assert isinstance(await sender.send(), Reply)
         assert server.connections == 2
 

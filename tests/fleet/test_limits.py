@@ -3,6 +3,7 @@
 import pytest
 
 from deviceflow.fleet.limits import (
+    FAST,
     SPARE_FILES,
     LimitError,
     Needs,
@@ -35,7 +36,10 @@ def test_closed_connections_keep_their_ports_for_a_while() -> None:
 
 
 def test_loopback_has_as_many_addresses_as_it_takes() -> None:
-    few, many = Needs(files=0, ports=PORTS), Needs(files=0, ports=2 * PORTS + 1)
+    """Each has less than half of its ports in use: from there on, a connection is expensive."""
+    fast = ports_of_address(FAST)
+    assert fast < PORTS / 2 + 1
+    few, many = Needs(files=0, ports=fast), Needs(files=0, ports=2 * fast + 1)
     assert sources_for(few, is_loopback=True, given=()) == ()
     assert sources_for(many, is_loopback=True, given=()) == ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 

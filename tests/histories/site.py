@@ -21,7 +21,7 @@ from tests.stage.admin import TOKEN
 from tests.stage.hosts import Host
 from tests.stage.path import Path
 from tests.stage.ports import free_port
-from tests.stage.program import COMMAND, TRUSTS_NOBODY, environment
+from tests.stage.program import COMMAND, environment
 from tests.stage.shapes import Cluster, Sentinels
 from tests.stage.valkey import Valkey
 
@@ -103,7 +103,7 @@ class Site:
             *words,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env=environment() | TRUSTS_NOBODY | dict(self.variables),
+            env=environment() | dict(self.variables),
         )
         try:
             return await process.wait()

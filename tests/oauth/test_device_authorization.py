@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.config import GrantLimits, Server
+from deviceflow.core.load_interval import Demand, LoadInterval
 from deviceflow.core.user_code import LETTERS
 from deviceflow.policy import admission
+from tests.stage.clock import Clock
 from tests.stage.oauth import Stage, Worker
 
 ISSUER = "http://127.0.0.1:8628"
@@ -39,6 +41,21 @@ async def test_what_a_client_has_of_its_own(worker: Worker) -> None:
     assert (body["expires_in"], body["interval"]) == (120, 7)
     assert re.fullmatch(r"\d{3}-\d{3}-\d{3}", body["user_code"])
     assert "verification_uri_complete" not in body
+
+
+async def test_a_busy_worker_asks_for_fewer_polls(worker: Worker, clock: Clock) -> None:
+    """8628-3.2-b, 8628-3.5-b: a longer interval for a new grant, 5 s more for a pending one."""
+    before = (await worker.authorize()).body
+    intervals = worker.parts.intervals
+    intervals.now = LoadInterval(24.0)
+    worker.parts.pace.ask_for(Demand.of(intervals.now, intervals.bounds))
+    assert 24 <= (await worker.authorize()).body["interval"] <= 30
+    assert 24 <= (await worker.authorize("typed")).body["interval"] <= 30
+    assert (await worker.poll(before["device_code"])).body["error"] == "authorization_pending"
+    clock.advance(5)
+    slowed = await worker.poll(before["device_code"])
+    assert (slowed.body["error"], slowed.body["interval"]) == ("slow_down", 10)
+    assert slowed.headers["Retry-After"] == "10"
 
 
 async def test_codes_are_unique(worker: Worker) -> None:

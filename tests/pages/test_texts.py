@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from gettext import GNUTranslations
@@ -311,3 +312,19 @@ def test_outside_a_request_texts_are_english() -> None:
     with texts.speaking(texts.read_language("de")):
         assert texts.language().tag == "de"
     assert texts.language().tag == "en"
+
+
+def test_a_catalogue_is_read_once_for_each_state_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So workers have what the supervisor has read, and a reload finds what was changed."""
+    for tag in ("de", "en"):
+        shutil.copytree(texts._LOCALES / tag, tmp_path / tag)
+    monkeypatch.setattr(texts, "_LOCALES", tmp_path)
+    before = texts.read_language("de")
+    assert texts.read_language("de") is before
+    path = tmp_path / "de" / "LC_MESSAGES" / "deviceflow.po"
+    path.write_text(path.read_text("utf-8").replace('"Deutsch"', '"Hochdeutsch"'), "utf-8")
+    after = texts.read_language("de")
+    names = [each.catalogue.gettext("language.name") for each in (before, after)]
+    assert names == ["Deutsch", "Hochdeutsch"]

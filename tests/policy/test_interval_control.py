@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.core.load_interval import IntervalBounds
@@ -12,6 +13,7 @@ from deviceflow.policy.interval_control import IntervalControl
 from tests.stage.metrics import numbers
 
 GRANT = 1
+PENDING = "authorization_pending"
 SLOWED = "deviceflow_load_slow_downs_total"
 
 
@@ -34,11 +36,13 @@ class LoadedWorker:
             steady=lambda: self.now,
         )
 
-    def work(self, seconds: int, busy: float, polls_per_s: int = 2000) -> None:
+    def work(
+        self, seconds: int, busy: float, polls_per_s: int = 2000, outcome: str = PENDING
+    ) -> None:
         for _ in range(seconds):
             self.now += 1
             self.busy_s += busy
-            self.recorder.count(table.POLLS, "authorization_pending", "lane", by=polls_per_s)
+            self.recorder.count(table.POLLS, outcome, "lane", by=polls_per_s)
             self.control.step()
 
     def poll(self, after_s: float) -> int:
@@ -78,8 +82,25 @@ def test_what_was_slowed_is_counted_once() -> None:
 def test_few_polls_are_not_slowed() -> None:
     """A small installation on a machine that does other things."""
     worker = LoadedWorker()
-    worker.work(90, 1.0, polls_per_s=100)
+    worker.work(90, 1.0, polls_per_s=199)
     assert worker.control.of_start(5) == 5
+
+
+@pytest.mark.parametrize("outcome", ["slow_down", "invalid_grant"])
+def test_a_flood_of_other_polls_slows_no_honest_device(outcome: str) -> None:
+    worker = LoadedWorker()
+    worker.work(90, 1.0, 50_000, outcome)
+    assert worker.control.of_start(5) == 5
+
+
+def test_polls_that_were_slowed_are_polls_in_time() -> None:
+    """They are counted now and then, and the load is followed more often."""
+    worker = LoadedWorker()
+    for _ in range(90):
+        worker.pace.slowed_for_load += 2000
+        worker.work(1, 1.0, 0)
+        worker.control.count_slowed()
+    assert worker.control.now.seconds == 24
 
 
 def test_it_is_off_without_a_longest_interval() -> None:

@@ -15,9 +15,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from deviceflow.audit.verification import Verification
+from tests.stage import warm
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
-from tests.stage.program import COMMAND, TRUSTS_NOBODY, Notes, Program, environment
-from tests.stage.waiting import PATIENCE_S
+from tests.stage.program import Notes, Program, environment
 from tests.stage.wire import PASSWORD, Browser, Device
 
 CLIENT_SECRET = "s3cret of the console"
@@ -143,20 +143,23 @@ def browser(program: Program) -> NewBrowser:
 
 @pytest.fixture
 def command(folder: Path) -> Command:
-    """Runs a command of ours to its end, in an empty folder, with `given` on standard input."""
+    """Runs a command of ours to its end, in an empty folder, with `given` on standard input.
+
+    `variables`: those that it has beside ours. `checkout`: the folder of another version to run.
+    """
 
     def run(
-        *arguments: str, given: str = "", variables: dict[str, str] | None = None
+        *arguments: str,
+        given: str = "",
+        variables: dict[str, str] | None = None,
+        checkout: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            check=False,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            cwd=folder,
-            env=environment() | TRUSTS_NOBODY | (variables or {}),
+        return warm.run(
+            list(arguments),
+            environment() | (variables or {}),
+            given=given,
+            folder=folder,
+            checkout=checkout,
         )
 
     return run

@@ -19,7 +19,7 @@ from redis import Redis
 from deviceflow.store import keyspace
 from tests.stage import previous
 from tests.stage.process import Command, MakeProgram
-from tests.stage.program import Notes, Program, checkout_variables
+from tests.stage.program import Notes, Program
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import until_outside
 from tests.stage.wire import PASSWORD, Answer, Browser, Device, fetch, request_of
@@ -99,9 +99,7 @@ def run(command: Command) -> RunCommand:
 
     def run(program: Program, group: str, *arguments: str, given: str = "") -> str:
         places = ("--config", str(program.config), "--redis-url", _store_url(program))
-        ended = command(
-            group, *places, *arguments, given=given, variables=checkout_variables(program.checkout)
-        )
+        ended = command(group, *places, *arguments, given=given, checkout=program.checkout)
         assert ended.returncode == 0, ended
         return ended.stdout
 

@@ -3,8 +3,13 @@
 import re
 from typing import Any
 
+import msgspec
+
 from deviceflow.config import Settings
 from deviceflow.oauth.openapi.document import document
+
+_DOCUMENTS: dict[bytes, dict[str, Any]] = {}
+"""Documents by their settings: most tests have the same ones, and nobody changes a document."""
 
 ANYWHERE = {404, 405, 500}
 """404 and 405 are for what is not there, 500 for what a test broke."""
@@ -14,7 +19,7 @@ class Description:
     """What the document of these settings describes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._document = document(settings)
+        self._document = _document_of(settings)
         self._base = settings.base_path
 
     def check(self, method: str, path: str, status: int, error: str) -> None:
@@ -47,3 +52,10 @@ class Description:
             if "properties" in part
             for code in part["properties"]["error"]["enum"]
         ]
+
+
+def _document_of(settings: Settings) -> dict[str, Any]:
+    name = msgspec.json.encode(settings)
+    if name not in _DOCUMENTS:
+        _DOCUMENTS[name] = document(settings)
+    return _DOCUMENTS[name]

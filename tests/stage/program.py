@@ -8,20 +8,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from deviceflow.supervisor.pace_process import PROCESS_NAME
+from tests.stage import warm
 from tests.stage.ports import free_port
 from tests.stage.waiting import PATIENCE_S
 
-COMMAND = (sys.executable, "-m", "deviceflow")
-
-TRUSTS_NOBODY = {"SSL_CERT_FILE": os.devnull}
-"""Saves each start a twentieth: aiohttp reads the machine's authorities when it is imported."""
+COMMAND = warm.FRESH
 
 
 class Notes:
@@ -54,7 +51,7 @@ class Program:
         self.checkout: Path | None = None
         self._options = options
         self._heard = threading.Condition()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: warm.ForkedProcess | subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self.url = ""
         self.admin_url = ""
@@ -107,13 +104,9 @@ class Program:
         # Not any free port: after a stop another process might be given it.
         port = str(self.port if self.url else free_port())
         self._join()
-        self._process = subprocess.Popen(
-            self.arguments("--port", port, "--admin-port", "0", *options),
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment() | TRUSTS_NOBODY | self.variables | checkout_variables(self.checkout),
-            cwd=self.checkout,
-        )
+        arguments = self.arguments("--port", port, "--admin-port", "0", *options)
+        variables = environment() | self.variables
+        self._process = warm.start(arguments[len(COMMAND) :], variables, self.checkout)
         self._reader = threading.Thread(target=self._read, args=(self._process,))
         self._reader.start()
 
@@ -167,7 +160,7 @@ class Program:
         if self._process.stderr is not None:
             self._process.stderr.close()
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
+    def _read(self, process: warm.ForkedProcess | subprocess.Popen[str]) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             with self._heard:
@@ -208,11 +201,6 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return re.search(r"^State:\s+[ZX]", status, re.MULTILINE) is None
-
-
-def checkout_variables(checkout: Path | None) -> dict[str, str]:
-    """What makes Python find the package of another checkout; it runs in that folder, too."""
-    return {"PYTHONPATH": str(checkout)} if checkout else {}
 
 
 def environment() -> dict[str, str]:

@@ -108,11 +108,13 @@ async def test_a_failure_is_that_of_one_trip_and_each_caller_has_its_own() -> No
     await server.begin(1)
     later = server.call(3)
     await server.begin(2)
-    server.end(0, ConnectionError("gone"))
+    error = ConnectionError("gone")
+    server.end(0, error)
     server.end(1)
     failures = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(failure) for failure in failures] == ["gone", "gone"]
     assert failures[0] is not failures[1]
+    assert [getattr(failure, "__cause__", None) for failure in failures] == [error, error]
     assert await later == [3]
     again = server.call(4)
     await server.begin(3)

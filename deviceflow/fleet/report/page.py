@@ -32,7 +32,7 @@ def as_page(result: FleetResult) -> str:
 </header>
 {_objectives(result)}
 <dl class="facts">{"".join(_fact(*fact) for fact in _facts(result))}</dl>
-{_section("Scenario", "".join(f"<p>{escape(each)}</p>" for each in story.sentences(result)))}
+{_section("Scenario", "".join(map(_sentence, story.sentences(result))))}
 {_section("Over time", _charts(panels(result)))}
 {_wrong(result)}
 {_errors(result)}
@@ -144,6 +144,11 @@ def _about(result: FleetResult) -> str:
 
 def _optional_s(seconds: float | None) -> str:
     return "the server named none" if seconds is None else duration(seconds)
+
+
+def _sentence(words: str) -> str:
+    """Return a sentence in which no line begins with a per cent sign."""
+    return f"<p>{escape(words).replace(' %', '&nbsp;%')}</p>"
 
 
 def _section(title: str, content: str) -> str:

@@ -33,7 +33,8 @@ small, .small { font-size: .85rem }
 .verdict.warn { background: var(--warn-ground) }
 .notes { margin: 1rem 0 0; padding: .8rem 1rem .8rem 2.2rem; border-radius: .9rem;
   background: var(--warn-ground); color: var(--warn) }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem;
+.facts { display: grid; gap: .75rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(11rem, 45%), 1fr));
   margin: 1rem 0 0 }
 .facts div { background: var(--surface); border: 1px solid var(--line); border-radius: .9rem;
   padding: .7rem .9rem }

@@ -5,6 +5,7 @@ in the document only if that setting is on, so a new endpoint needs no change he
 """
 
 import re
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,8 @@ def document(settings: Settings) -> dict[str, Any]:
 
 
 def published_openapi(settings: Settings) -> PublicDocument:
-    """Publish the document on the admin port."""
-    described = document(settings)
-    return PublicDocument(path="/openapi.json", document=lambda: described)
+    """Publish the document on the admin port. It is made when somebody asks for it."""
+    return PublicDocument(path="/openapi.json", document=cache(partial(document, settings)))
 
 
 def _offered(node: Any, settings: Settings) -> Any:  # noqa: ANN401, any part of a document

@@ -54,10 +54,9 @@ class Recorder:
         """Add to a counter; `labels` in the order of the table, `by` in the unit of its name."""
         self._row[self._slot(metric, labels)] += round(by / metric.scale)
 
-    def total(self, metric: Metric) -> float:
-        """Return what this worker's row has counted of a counter, with all labels together."""
-        start = LAYOUT.starts[metric.name]
-        return sum(self._row[start : start + metric.words]) * metric.scale
+    def read(self, metric: Metric, *labels: str) -> float:
+        """Return a counter or a gauge of this worker's row."""
+        return self._row[self._slot(metric, labels)] * metric.scale
 
     def set(self, metric: Metric, value: float) -> None:
         """Set a gauge, which is never negative, in the unit of its name."""

@@ -142,7 +142,7 @@ def test_everything_that_can_be_in_a_result_has_words() -> None:
 
 
 def test_the_scenario_is_told_in_words() -> None:
-    words = " ".join(read(as_page(RESULT)).text["p"])
+    words = " ".join(read(as_page(RESULT)).text["p"]).replace("\N{NO-BREAK SPACE}", " ")
     for sentence in (
         "20 devices begin one after the other, and begin again when they are done.",
         "75 % poll at the interval over a kept connection; 25 % poll too fast and ignore slow_down",

@@ -1,0 +1,117 @@
+"""An interpreter that has imported all commands of deviceflow, and forks a process for each start.
+
+A script of its own: it imports nothing of the tests, and may run in the checkout of another
+version. `tests/stage/warm.py` is the other end of the socket that is its descriptor 0. Each message
+there is a start as JSON (`arguments`, `variables` and `folder`), with the descriptors of the new
+process's standard streams, and one for answers: its id, and its exit status when it has ended.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from select import select
+from typing import Any
+
+import click
+
+from deviceflow import __main__ as program
+from deviceflow.config import Settings
+
+LONGEST_START = 1 << 20
+STREAMS = (0, 1, 2)
+
+
+def serve(starts: socket.socket) -> dict[str, Any]:
+    """Fork a process for each start, until the other end is closed. Return in the new process."""
+    answers: dict[int, int] = {}
+    awake, waker = socket.socketpair()
+    waker.settimeout(0)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    while True:
+        readable, _, _ = select([starts, awake], [], [])
+        if awake in readable:
+            awake.recv(4096)
+            answer_ends(answers)
+        if starts not in readable:
+            continue
+        text, descriptors, _, _ = socket.recv_fds(starts, LONGEST_START, len(STREAMS) + 1)
+        if not text:
+            os._exit(0)
+        *streams, answer = descriptors
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            awake.close()
+            waker.close()
+            for descriptor in (*answers.values(), answer):
+                os.close(descriptor)
+            for number, descriptor in zip(STREAMS, streams, strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            return dict(json.loads(text))
+        answers[pid] = answer
+        say(answer, pid)
+        for descriptor in streams:
+            os.close(descriptor)
+
+
+def answer_ends(answers: dict[int, int]) -> None:
+    """Say how the processes ended that have ended."""
+    while answers:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        answer = answers.pop(pid)
+        say(answer, os.waitstatus_to_exitcode(status))
+        os.close(answer)
+
+
+def say(answer: int, number: int) -> None:
+    """Answer, if somebody still listens."""
+    with suppress(BrokenPipeError):
+        os.write(answer, b"%d" % number)
+
+
+def become(start: dict[str, Any]) -> None:
+    """Be like a process that was started by `python -m deviceflow`, and run its command."""
+    os.environ.clear()
+    os.environ.update(start["variables"])
+    os.chdir(start["folder"])
+    arguments = start["arguments"]
+    sys.orig_argv = [sys.executable, "-m", "deviceflow", *arguments]
+    sys.argv = [str(program.__file__), *arguments]
+    sys.modules["__main__"] = program
+    program.main()
+
+
+def read_pages() -> None:
+    """Read the shipped pages: a process keeps their texts and code as it keeps its modules."""
+    try:
+        from deviceflow.pages.files import page_faults  # noqa: PLC0415, an older version has none
+    except ImportError:
+        return
+    page_faults(Settings())
+
+
+def main() -> None:
+    """Import the commands, read the pages, and serve."""
+    context = click.Context(program.main)
+    for name in program.main.list_commands(context):
+        program.main.get_command(context, name)
+    read_pages()
+    gc.collect()
+    gc.freeze()
+    starts = socket.socket(fileno=os.dup(0))
+    start = serve(starts)
+    starts.close()
+    become(start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The benchmark of the capacity model: its sums, its verdicts, and the file of costs."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.capacity.bench import verdict
+from benchmarks.capacity.document import LOAD, OPERATIONS, costs_text, operation_tables
+from benchmarks.capacity.journey import Measured
+from benchmarks.capacity.meter import Usage
+from benchmarks.capacity.pace import gossip_costs
+from benchmarks.capacity.page import page_as_of_now
+from benchmarks.capacity.proxy import handshake_bytes, write_certificate
+from benchmarks.capacity.small_fleet import predicted
+from benchmarks.processes import BenchmarkError
+from benchmarks.results import Result
+from deviceflow.capacity.costs import read
+from deviceflow.fleet.result import Machine
+
+IDLE = Usage(1, 4_000, 1_000, 6, 300, 0)
+START = Measured(Usage(0.001, 500, 100, 8, 480, 400), 860)
+POLL = Measured(Usage(0.0001, 14, 0.2, 0.003, 1, 0), 770)
+
+
+def test_a_fleet_should_use_what_its_operations_use() -> None:
+    total = predicted({"start": 10, "poll": 100}, {"start": START, "poll": POLL}, IDLE, 5)
+    assert total.server_us == pytest.approx(10 * 500 + 100 * 14 + 5 * 4_000)
+    assert total.commands == pytest.approx(10 * 8 + 100 * 0.003 + 5 * 6)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "reached"), [([0.7, 1.0, 1.1], "yes"), ([0.7, 0.79], "no"), ([1.21], "no")]
+)
+def test_a_verdict_is_about_the_median(ratios: list[float], reached: str) -> None:
+    assert verdict("CPU per poll", ratios)[3] == reached
+
+
+def test_the_file_of_costs_is_read_again(tmp_path: Path) -> None:
+    """Chance leaves fractions of commands to polls; the file says that there are none."""
+    found = {name: POLL if "poll" in name else START for name in OPERATIONS}
+    proxy = read().proxy
+    tables = operation_tables(found) | {
+        "proxy": {"kept_us": 30.0, "full_bytes": proxy.full_bytes},
+        "memory": {"heard": 145.0},
+    }
+    machine = Machine(cpu="a processor", cores=2, memory_gb=8.0, system="Linux", versions={})
+    result = Result("capacity", "2026-01-01", 1.0, machine, {LOAD: 3}, [], {})
+    path = tmp_path / "costs.toml"
+    path.write_text(costs_text(tables, {"grant": 291.4}, result), encoding="utf-8")
+    costs = read(path)
+    assert costs.machine == "a processor, 2 cores, 8 GB, Linux, with a load average of 3"
+    assert costs.operations.poll.server_us == 14
+    assert costs.operations.poll.store_commands == 0
+    assert costs.operations.start.store_commands == 8
+    assert costs.operations.start.source == "python -m benchmarks capacity, 2026-01-01"
+    assert costs.proxy.kept_us == 30
+    assert (costs.memory.heard, costs.memory.grant) == (145, 291)
+    assert costs.memory.slot == read().memory.slot
+
+
+def test_hosts_tell_twelve_bytes_of_a_poll() -> None:
+    costs = gossip_costs(polled=500)
+    assert costs["report_bytes"] == pytest.approx(12, rel=0.01)
+    assert costs["told_us"] > 0 < costs["heard_us"]
+
+
+def test_a_resumed_handshake_has_fewer_bytes(tmp_path: Path) -> None:
+    write_certificate(tmp_path)
+    full, resumed = handshake_bytes(tmp_path)
+    assert full > resumed > 500
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    with pytest.raises(BenchmarkError, match="needs the marks"):
+        page_as_of_now("# Capacity\n")
