@@ -21,6 +21,8 @@ from benchmarks import (
     coldstart,
     faults,
     flood,
+    holding,
+    holding_sites,
     hosts,
     issue,
     memory,
@@ -238,6 +240,36 @@ def hosts_command(results: Path, devices: int, *, haproxy: bool) -> None:
         return
     with open_run(1, balancer.SECONDS, results) as run:
         balancer.run(run, devices)
+
+
+@main.command("holding")
+@with_results
+@click.option(
+    "--way",
+    "ways",
+    multiple=True,
+    default=[way.name for way in holding_sites.WAYS],
+    type=click.Choice([way.name for way in holding_sites.WAYS]),
+    help="Measure only this way. May be repeated.",
+)
+@click.option(
+    "--devices",
+    default=holding.DEVICES,
+    show_default=True,
+    type=click.IntRange(holding.APPROVALS, 5_000),
+    help="Devices of each of the four servers.",
+)
+@click.option(
+    "--seconds",
+    default=holding.SECONDS,
+    show_default=True,
+    type=click.IntRange(5, 600),
+    help="For how long polls are measured.",
+)
+def holding_command(results: Path, ways: tuple[str, ...], devices: int, seconds: int) -> None:
+    """Measure what holding costs and gains for devices that do not ask for it."""
+    with open_run(1, seconds, results) as run:
+        holding.run(run, ways, devices)
 
 
 @main.command("replacing")

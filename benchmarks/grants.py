@@ -60,10 +60,10 @@ class Person:
         stack.push_async_callback(connection.close)
         return cls(connection, await Installation.open(connection))
 
-    async def issue(self) -> GrantCodes:
+    async def issue(self, interval: int = 1) -> GrantCodes:
         """Start a grant as a television does."""
         request = GrantRequest(CLIENT_ID, SCOPE, int(time.time()), "203.0.113.77", USER_AGENT)
-        return await self._grants.issue(request, FORM, LIFETIME_S, 1)
+        return await self._grants.issue(request, FORM, LIFETIME_S, interval)
 
     async def claim(self, user_code: str) -> Grant:
         """Look up the code and claim the grant. May raise LookupError."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
@@ -14,6 +15,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.results import Result, Section, Series
 from benchmarks.tables import number
+
+if TYPE_CHECKING:
+    from benchmarks.holding import Row
 
 OURS, OURS_LIGHT, THEIRS, THEIRS_LIGHT = "#1f6feb", "#9cc3f8", "#6e7781", "#b9c0c7"
 BAD = "#cf222e"
@@ -139,6 +143,33 @@ def percentiles(
             axis.set_ylim(len(rows) - 0.5, -0.7)
             axis.set_title(title)
             axis.set_xlabel(unit)
+
+
+def holding(path: Path, panels: Sequence[tuple[str, Sequence["Row"]]]) -> None:
+    """Draw a row of pictures for each way: latency, polls and CPU time by the hold in s."""
+    with drawing(path, len(panels), 3, (9, 1.7 * len(panels))) as axes:
+        for place, (name, rows) in enumerate(panels):
+            holds = [str(row.hold_s) for row in rows]
+            latency, polls, cpu = axes[3 * place : 3 * place + 3]
+            latency.bar(holds, [row.p95_ms / 1000 for row in rows], color=OURS_LIGHT, label="p95")
+            latency.bar(holds, [row.p50_ms / 1000 for row in rows], color=OURS, label="p50")
+            polls.bar(holds, [row.polls for row in rows], color=OURS)
+            server = [row.server_us / 1000 for row in rows]
+            proxy = [row.proxy_us / 1000 for row in rows]
+            cpu.bar(holds, server, color=OURS, label="server")
+            cpu.bar(holds, proxy, bottom=server, color=THEIRS_LIGHT, label="nginx")
+            latency.set_ylabel(name.replace(", ", ",\n"), fontsize=8)
+            for axis in (latency, polls, cpu):
+                axis.grid(visible=False, axis="x")
+                axis.grid(visible=True, axis="y")
+            if place == 0:
+                latency.set_title("approval to tokens, s")
+                polls.set_title("polls a minute")
+                cpu.set_title("CPU a minute, ms")
+                latency.legend(fontsize=7)
+                cpu.legend(fontsize=7)
+        for axis in axes[-3:]:
+            axis.set_xlabel("hold, s")
 
 
 def columns(path: Path, section: Section) -> None:

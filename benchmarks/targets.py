@@ -70,6 +70,10 @@ TARGETS = (
         "push", "10000: p99 / bare publish, last consumer p99", 5, at_most=True,
     ),
     Target(
+        "Approval to tokens, ordinary client of 5 s, p50, hold 10 s : hold 0",
+        "holding", "kept, hold 10: p50 / hold 0 p50", 0.2, at_most=True,
+    ),
+    Target(
         "Polls/s of a core, connections kept : the best peer with a durable store",
         "peers", "polls/s kept: ours / best durable peer", 12,
     ),

@@ -178,8 +178,11 @@ class DeviceClient:
         schedule = Schedule(authorization.interval, max(0, max_wait), self.jitter)
         form = {"grant_type": GRANT_TYPE, "device_code": authorization.device_code}
 
+        # A server that holds polls may do so unasked, for longer than this client waits.
+        can_ask = metadata.device_poll_max_wait > 0
+
         async def send(wait: int) -> Reply:
-            return await self._post(metadata.token_endpoint, form, wait=wait)
+            return await self._post(metadata.token_endpoint, form, wait=wait if can_ask else None)
 
         lifetime = authorization.expires_in
         async with aclosing(poll(send, schedule, expires_in=lifetime, time=self.time)) as events:
@@ -209,17 +212,19 @@ class DeviceClient:
         form = {"token": token, "token_type_hint": token_type_hint}
         check_revocation(await self._post(endpoint, form))
 
-    async def _post(self, endpoint: str, form: Mapping[str, str], *, wait: int = 0) -> Reply:
+    async def _post(
+        self, endpoint: str, form: Mapping[str, str], *, wait: int | None = None
+    ) -> Reply:
         metadata = await self.metadata()
         headers, fields = self._credentials.apply(metadata.token_endpoint_auth_methods_supported)
-        if wait:
+        if wait is not None:
             headers["Prefer"] = f"wait={wait}"
         return await fetch(
             self._open_session(),
             endpoint,
             form={**form, **fields},
             headers=headers,
-            timeout_s=self._timeout_s + wait,
+            timeout_s=self._timeout_s + (wait or 0),
         )
 
     def _open_session(self) -> aiohttp.ClientSession:

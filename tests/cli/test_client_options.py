@@ -103,6 +103,15 @@ def test_a_certificate(clients: Clients, stored: Stored) -> None:
     assert (client.auth_method, client.tls_client_auth_subject_dn) == ("tls_client_auth", "CN=m")
 
 
+def test_a_long_hold_is_warned_about(clients: Clients, stored: Stored) -> None:
+    result = clients("add", "tv", "--name", "TV", "--hold", "10")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "--hold: 10 s is longer than some common libraries wait" in result.stderr
+    client = stored("tv")
+    assert client is not None
+    assert client.hold_s == 10
+
+
 def test_keys_from_standard_input(clients: Clients, stored: Stored) -> None:
     text = json.dumps({"keys": [PUBLIC]})
     clients("add", "meter", "--name", "Meter", *KEY_METHOD, "--jwks", "-", stdin=text)

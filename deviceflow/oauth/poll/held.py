@@ -70,9 +70,9 @@ def requested_wait(preferences: Iterable[str]) -> int | None:
     return None
 
 
-def preference_applied(hold: Hold) -> dict[str, str]:
-    """Make the Preference-Applied header (RFC 7240 3) of a poll that asked for its hold."""
-    return {"Preference-Applied": f"wait={hold.preference}"} if hold.preference else {}
+def preference_applied(seconds: int) -> dict[str, str]:
+    """Make the Preference-Applied header (RFC 7240 3); none if no preference was applied."""
+    return {"Preference-Applied": f"wait={seconds}"} if seconds else {}
 
 
 Announce = Callable[[int], int]

@@ -56,6 +56,15 @@ class LaneAnswer(NamedTuple):
     close: bool
 
 
+class _Kind(NamedTuple):
+    """All that distinguishes an answer: `interval` of slow_down, `preference` (s) of a hold."""
+
+    answer: PollAnswer
+    interval: int
+    close: bool
+    preference: int = 0
+
+
 class WaitingPoll(NamedTuple):
     """A pending poll that is to be held."""
 
@@ -123,7 +132,7 @@ class Lane:
         self._reads_no_origin = reads_no_origin
         self._enabled_by_default = enabled_by_default
         self._shapes: dict[bytes, PollShape] = {}
-        self._prebuilt: dict[tuple[PollAnswer, int, bool], LaneAnswer] = {}
+        self._prebuilt: dict[_Kind, LaneAnswer] = {}
         self._second = 0
         self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
@@ -147,15 +156,25 @@ class Lane:
     ) -> LaneAnswer:
         """Answer a poll that was to be held; `hold` if it was."""
         self._counts[answer] += 1
-        return self._build(answer, interval, close=close, hold=hold)
+        return self._ready(_Kind(answer, interval, close, hold.preference))
 
-    def _build(
-        self, answer: PollAnswer, interval: int = 0, *, close: bool, hold: Hold = NO_HOLD
-    ) -> LaneAnswer:
-        """Build the answer in bytes."""
-        response = answer_poll(Verdict(answer, interval=interval))
-        response.headers.update(preference_applied(hold))
-        return LaneAnswer(_wire(response, self._clock(), self._headers, close=close), close)
+    def _ready(self, kind: _Kind) -> LaneAnswer:
+        """Return an answer of this kind, built once a second at most."""
+        second = int(self._clock())
+        if second != self._second:
+            # The Date header changes with the second, in either direction.
+            self._prebuilt.clear()
+            self._second = second
+        prebuilt = self._prebuilt.get(kind)
+        if prebuilt is None:
+            prebuilt = self._prebuilt[kind] = self._build(kind)
+        return prebuilt
+
+    def _build(self, kind: _Kind) -> LaneAnswer:
+        response = answer_poll(Verdict(kind.answer, interval=kind.interval))
+        response.headers.update(preference_applied(kind.preference))
+        data = _wire(response, self._clock(), self._headers, close=kind.close)
+        return LaneAnswer(data, kind.close)
 
     def _read(self, data: bytes, code_at: int) -> LaneResult:
         """Read a request of an unknown shape; `code_at`: where its first device code begins."""
@@ -201,16 +220,7 @@ class Lane:
             self._counts_by_client[answer][shape.client_id] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
-        second = int(self._clock())
-        if second != self._second:
-            # The Date header changes with the second, in either direction.
-            self._prebuilt.clear()
-            self._second = second
-        key = (answer, interval, shape.close)
-        prebuilt = self._prebuilt.get(key)
-        if prebuilt is None:
-            prebuilt = self._prebuilt[key] = self._build(answer, interval, close=shape.close)
-        return prebuilt
+        return self._ready(_Kind(answer, interval, shape.close))
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""

@@ -286,5 +286,5 @@ def _check_binding(grant: Grant, request: TokenRequest) -> None:
 
 def _waited(response: web.Response, hold: Hold) -> web.Response:
     """Add `Preference-Applied` to the response, if the poll was held and had asked for it."""
-    response.headers.update(preference_applied(hold))
+    response.headers.update(preference_applied(hold.preference))
     return response
