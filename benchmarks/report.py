@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import targets
+from benchmarks.paths.table import tables
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result, read
 from benchmarks.tables import markdown, section_rows
 
-BENCHMARKS = ("polling", "push", "issue", "approvals", "memory", "coldstart")
+BENCHMARKS = ("polling", "push", "issue", "approvals", "memory", "coldstart", "paths")
 DOCS = Path(__file__).parent.parent / "docs" / "performance.md"
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 
@@ -58,6 +59,10 @@ def figures(results: Mapping[str, Result]) -> str:
     """Format every section as a table, and the figures of memory."""
     parts = []
     for result in results.values():
+        if result.benchmark == "paths":
+            for table in tables(result):
+                parts += [f"**{table.title}**", markdown(table.head, table.rows)]
+            continue
         for section in result.sections:
             parts.append(f"**{section.title}**")
             parts.append(markdown(*section_rows(section)))

@@ -4,7 +4,7 @@ import http.client
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from string import Template
@@ -97,11 +97,13 @@ def deviceflow(
     has_api: bool = False,
     limits: str = NO_LIMITS,
     more: str = "",
+    program: Sequence[str] = ("deviceflow",),
 ) -> Iterator[Competitor]:
     """Run `deviceflow serve`. `source`: the folder of another checkout, to run its server.
 
     `variables`: of its environment, beside those of this process. `has_api`: the API of operators
     is on, with ADMIN_TOKEN. `limits`: on new grants. `more`: settings to append.
+    `program`: the module that serves, and its arguments.
     """
     port, admin_port = free_port(), free_port()
     config = place.folder / f"{port}.toml"
@@ -125,7 +127,7 @@ def deviceflow(
         + (admin_api(place.folder) if has_api else "")
         + more
     )
-    command = [sys.executable, "-m", "deviceflow", "serve", "--config", str(config)]
+    command = [sys.executable, "-m", *program, "serve", "--config", str(config)]
     # With -m, Python looks for the package in the working directory first.
     environment = {**os.environ, **variables} if variables else None
     with _server(command, place, port, source, environment) as pid:

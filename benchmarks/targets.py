@@ -70,6 +70,12 @@ TARGETS = (
         "push", "10000: p99 / bare publish, last consumer p99", 5, at_most=True,
     ),
     Target(
+        "CPU of a plain aiohttp handler with the same round trips : a start",
+        "paths", "start: plain aiohttp / deviceflow", 0.9,
+    ),
+    Target("The same : a redemption", "paths", "redemption: plain aiohttp / deviceflow", 0.9),
+    Target("The same : a refresh", "paths", "refresh: plain aiohttp / deviceflow", 0.9),
+    Target(
         "Approval to tokens, ordinary client of 5 s, p50, hold 10 s : hold 0",
         "holding", "kept, hold 10: p50 / hold 0 p50", 0.2, at_most=True,
     ),

@@ -1,14 +1,17 @@
 """The benchmarks: their pure parts, and the smallest runs of the cheap ones."""
 
+import asyncio
 import json
 import os
 import sys
 import time
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -22,6 +25,8 @@ from benchmarks.grants import issue_many
 from benchmarks.load import Load, Shot
 from benchmarks.machine import Cores
 from benchmarks.measure import percentile, ratios, spread
+from benchmarks.paths.sender import Lines
+from benchmarks.paths.table import tables
 from benchmarks.plain import BODY
 from benchmarks.polls import CODE_LENGTH, SCOPE, poll_start, seal, write_codes
 from benchmarks.processes import BenchmarkError, family, free_port, pinned, running
@@ -36,6 +41,7 @@ from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.grant import PollAnswer
 from deviceflow.fleet.result import Machine
 from deviceflow.oauth.poll.verdict import Verdict, answer_poll
+from tests.stage.waiting import turns_until
 
 UNPINNED = Cores(None, None)
 
@@ -363,3 +369,40 @@ def test_the_figures_of_a_flood() -> None:
     assert figures["start: p99, ms"] >= 500
     assert (figures["sign-in: succeeded"], figures["sign-in: failed"]) == (0, 2)
     assert "sign-in: p99, ms" not in figures
+
+
+def test_a_path_is_shown_beside_the_plain_handler() -> None:
+    ours, plain = Series("deviceflow", [400.0, 420.0]), Series("plain aiohttp", [380.0, 420.0])
+    pairs = [("plain aiohttp", "deviceflow")]
+    start = make_section("start", "Start", "us of CPU", [ours, plain], pairs)
+    page = make_section("page", "Page", "us of CPU", [Series("deviceflow", [900.0])], [])
+    figures = {"start: commands": 8.0, "start: store_bytes": 539.0}
+    figures |= {"page: commands": 3.04, "page: store_bytes": 447.0}
+    result = msgspec.structs.replace(a_result("paths"), sections=[start, page], figures=figures)
+    (table,) = tables(result)
+    assert table.rows == [
+        ("Start", "410 (400 to 420)", "8", "539", "400", "0.975 (0.95 to 1)"),
+        ("Page", "900 (900 to 900)", "3", "447", "", ""),
+    ]
+
+
+async def test_every_request_has_its_answer() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                body = request.split()[1]
+                head = b"HTTP/1.1 303 See Other\r\nLocation: /done\r\nContent-Length: %d"
+                writer.write(head % len(body) + b"\r\n\r\n" + body)
+        writer.close()
+        left.append(1)
+
+    left: list[int] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    requests = [b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(20)]
+    async with Lines.open(port, 3) as lines:
+        answers = await lines.send_all(requests)
+    await turns_until(lambda: len(left) == 3)
+    server.close()
+    assert [each.body for each in answers] == [b"/%d" % number for number in range(20)]
+    assert {(each.status, each.header("location")) for each in answers} == {(303, "/done")}

@@ -8,24 +8,33 @@ runs as it is installed: with limits, log lines, the audit and metrics.
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from functools import partial
 from hashlib import sha256
+from typing import NamedTuple
 
 import uvloop
 
+from benchmarks import targets
 from benchmarks.grants import Person
 from benchmarks.load import CONNECTIONS
 from benchmarks.measure import spread
 from benchmarks.paths.cost import Cost
 from benchmarks.paths.life import API, API_SECRET, Life
-from benchmarks.paths.table import TITLE, figure, head, rows
+from benchmarks.paths.polls import KINDS, TLS_KINDS, Polls
+from benchmarks.paths.table import figure, tables
+from benchmarks.paths.tls import behind_nginx, client_context, make_certificate
+from benchmarks.paths.visits import PEOPLE, Visits
 from benchmarks.processes import free_port, here_on, running, wait_for_port
 from benchmarks.results import Result, Section, Series, make_section
 from benchmarks.run import Run
 from benchmarks.servers import PLAIN, Competitor, Place, deviceflow
+from benchmarks.signing_in import BEHIND_PROXY, accounts
 from benchmarks.stores import Store, store
 from benchmarks.tables import show
+
+Measure = Callable[[], Awaitable[Cost]]
 
 OURS = "deviceflow"
 GRANTS = 400
@@ -49,34 +58,77 @@ introspect = true
 """
 
 
+NGINX_TLS, WORKER_TLS = "nginx with TLS", "TLS in the worker"
+
+
+class Path(NamedTuple):
+    """A kind of request. `by_server`: what measures it once, by the name of the server."""
+
+    name: str
+    by_server: dict[str, Measure]
+
+
+class Servers(NamedTuple):
+    """The competitors."""
+
+    ours: Competitor
+    plain: Competitor
+    nginx: Competitor
+    worker_tls: Competitor
+
+
 def run(run: Run, grants: int = GRANTS) -> Result:
     """Measure all paths, in turns. May raise BenchmarkError."""
-    place = Place(run.folder, run.cores.server)
     with ExitStack() as stack:
         opened = stack.enter_context(store(run.folder, run.cores.generator))
-        ours = stack.enter_context(
-            deviceflow(
-                place, opened.url, name=OURS, log_level="info", limits=LIMITS, more=API_CLIENT
-            )
-        )
-        other = stack.enter_context(_plain(place, opened.url))
+        servers = _start(Place(run.folder, run.cores.server), opened.url, stack)
+        codes = opened.installation().codes
         stack.enter_context(here_on(run.cores.generator))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        costs = runner.run(_measure(run, opened, (ours, other), grants))
+        polls = Polls(codes, opened, grants)
+        costs = runner.run(_measure(run, opened, servers, polls, grants))
     sections = [_section(name, by_server) for name, by_server in costs.items()]
     figures = {
         figure(name, kind): value
         for name, by_server in costs.items()
-        for kind, value in _figures(by_server[OURS]).items()
+        for kind, value in _figures(next(iter(by_server.values()))).items()
     }
     figures |= {
-        f"{section.key}: {PLAIN} / {OURS}": section.ratios[0].spread.median for section in sections
+        f"{section.key}: {ratio.competitor} / {ratio.other}": ratio.spread.median
+        for section in sections
+        for ratio in section.ratios
     }
     parameters: dict[str, float | int | str] = {"grants": grants, "connections": CONNECTIONS}
     result = run.collect("paths", sections, figures, parameters)
-    show(run.screen.console, TITLE, head(), rows(result))
+    for title, head, rows in tables(result):
+        show(run.screen.console, title, head, rows)
+    show(run.screen.console, "Targets", targets.HEAD, targets.rows({"paths": result}))
     run.keep(result)
     return result
+
+
+def _start(place: Place, url: str, stack: ExitStack) -> Servers:
+    """Start the servers. Each of the workers has a configuration of its own and the same store."""
+    more = API_CLIENT + accounts(PEOPLE)
+    certificate = make_certificate(place.folder)
+    ours = stack.enter_context(
+        deviceflow(
+            place,
+            url,
+            name=OURS,
+            log_level="info",
+            variables=BEHIND_PROXY,
+            limits=LIMITS,
+            more=more,
+        )
+    )
+    inside = ("benchmarks.paths.tls", str(certificate))
+    return Servers(
+        ours,
+        stack.enter_context(_plain(place, url)),
+        stack.enter_context(behind_nginx(place, ours, certificate)),
+        stack.enter_context(deviceflow(place, url, name=WORKER_TLS, program=inside)),
+    )
 
 
 @contextmanager
@@ -90,33 +142,74 @@ def _plain(place: Place, redis_url: str) -> Iterator[Competitor]:
 
 
 async def _measure(
-    run: Run, opened: Store, servers: tuple[Competitor, Competitor], grants: int
+    run: Run, opened: Store, servers: Servers, polls: Polls, grants: int
 ) -> dict[str, dict[str, list[Cost]]]:
     """Return the costs of each round, by path and server."""
     async with AsyncExitStack() as stack:
         person = await Person.open(opened.url, stack)
-        ours, other = servers
-        lives = [Life(ours, opened, person, grants), Life(other, opened, None, grants)]
-        names = lives[0].names
-        costs: dict[str, dict[str, list[Cost]]] = {
-            name: {life.server.name: [] for life in lives} for name in names
+        lives = {
+            OURS: Life(servers.ours, opened, person, grants),
+            PLAIN: Life(servers.plain, opened, None, grants),
         }
-        with run.screen.steps("paths", (run.turns.rounds + 1) * len(names)) as steps:
+        visits = await Visits.open(servers.ours, opened, person, stack)
+        paths = [*_life(lives), *_polls(servers, polls), *_visits(visits)]
+        costs: dict[str, dict[str, list[Cost]]] = {
+            path.name: {name: [] for name in path.by_server} for path in paths
+        }
+        with run.screen.steps("paths", (run.turns.rounds + 1) * len(paths)) as steps:
             for number in range(-1, run.turns.rounds):
-                for name in names:
-                    steps.now(f"round {number + 1} of {run.turns.rounds}: {name}")
-                    for life in lives[:: -1 if number % 2 else 1]:
-                        cost = await life.step(name)
+                for path in paths:
+                    steps.now(f"round {number + 1} of {run.turns.rounds}: {path.name}")
+                    for name in list(path.by_server)[:: -1 if number % 2 else 1]:
+                        cost = await path.by_server[name]()
                         # The first round warms up.
                         if number >= 0:
-                            costs[name][life.server.name].append(cost)
+                            costs[path.name][name].append(cost)
                     steps.done()
     return costs
 
 
+def _life(lives: dict[str, Life]) -> list[Path]:
+    return [
+        Path(name, {who: partial(life.step, name) for who, life in lives.items()})
+        for name in lives[OURS].names
+    ]
+
+
+def _polls(servers: Servers, polls: Polls) -> list[Path]:
+    bare = [
+        Path(
+            name,
+            {
+                OURS: partial(polls.cost, servers.ours, kind),
+                PLAIN: partial(polls.cost, servers.plain, kind),
+            },
+        )
+        for name, kind in KINDS.items()
+    ]
+    tls = client_context()
+    secure = [
+        Path(
+            name,
+            {
+                NGINX_TLS: partial(polls.cost, servers.nginx, kind, tls),
+                WORKER_TLS: partial(polls.cost, servers.worker_tls, kind, tls),
+            },
+        )
+        for name, kind in TLS_KINDS.items()
+    ]
+    return [*bare, *secure]
+
+
+def _visits(visits: Visits) -> list[Path]:
+    return [Path(name, {OURS: partial(visits.step, name)}) for name in visits.names]
+
+
 def _section(name: str, costs: dict[str, list[Cost]]) -> Section:
     series = [Series(who, [cost.server_us for cost in rows]) for who, rows in costs.items()]
-    return make_section(name, name.capitalize(), "us of CPU", series, [(PLAIN, OURS)])
+    first, *others = costs
+    pairs = [(other, first) for other in others]
+    return make_section(name, name[0].upper() + name[1:], "us of CPU", series, pairs)
 
 
 def _figures(costs: list[Cost]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.grants import Person
 from benchmarks.paths.cost import Cost, Meter
-from benchmarks.paths.sender import Answer, send_all
+from benchmarks.paths.sender import Answer, Lines
 from benchmarks.polls import CLIENT_ID, USER_AGENT, authorization_request, poll_start
 from benchmarks.processes import BenchmarkError
 from benchmarks.servers import Competitor
@@ -51,11 +51,12 @@ class Life:
     async def step(self, name: str) -> Cost:
         """Do a step for all grants; return what a request of it costs. May raise BenchmarkError."""
         requests = await self._steps[name]()
-        with self._meter.measuring(len(requests)):
-            answers = await send_all(self.server.port, requests)
+        async with Lines.open(self.server.port) as lines:
+            with self._meter.measuring(len(requests)):
+                answers = await lines.send_all(requests)
         wrong = next((answer for answer in answers if answer.status != HTTPStatus.OK), None)
         if wrong is not None:
-            raise BenchmarkError(f"{self.server.name}, {name}: {wrong.status} {wrong.body!r}")
+            raise BenchmarkError(f"{self.server.name}, {name}: {wrong.head!r} {wrong.body!r}")
         if name == "start":
             self._issued = _read(answers)
         elif name in {"redemption", "first refresh", "refresh"}:

@@ -22,6 +22,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from redis.asyncio import Redis
 
+from benchmarks.paths.polls import PENDING_CODE, WAIT_S
 from benchmarks.plain import BACKLOG, BODY, HEADERS, LIFETIME_S
 
 ALGORITHM = "ES256"
@@ -87,7 +88,9 @@ class Plain:
         if "refresh_token" in form:
             return await self._refresh(str(form["refresh_token"]))
         code = str(form["device_code"])
-        if code == "pending":
+        if code == PENDING_CODE:
+            if "Prefer" in request.headers:
+                await asyncio.sleep(WAIT_S)
             return web.Response(
                 status=400, body=BODY, content_type="application/json", headers=HEADERS
             )

@@ -1,8 +1,10 @@
-"""Requests over connections that are kept, or a connection for each; every answer is returned."""
+"""Requests over connections that are kept; every answer is returned."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Self
 
 from benchmarks.processes import BenchmarkError
 
@@ -26,60 +28,69 @@ class Answer(NamedTuple):
         return ""
 
 
-class _Line(asyncio.Protocol):
-    """A connection that sends one request after the other, as long as there are any."""
+class Lines:
+    """Connections that are open, and stay so."""
 
-    def __init__(self, requests: Iterator[tuple[int, bytes]], answers: list[Answer | None]) -> None:
-        self._requests = requests
-        self._answers = answers
-        self._received = b""
-        self._number = -1
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, lines: Sequence["_Line"]) -> None:
+        self._lines = lines
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, port: int, connections: int = CONNECTIONS, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[Self]:
+        """Open connections, with the handshakes of TLS."""
+        loop = asyncio.get_running_loop()
+        made = [
+            await loop.create_connection(_Line, "127.0.0.1", port, ssl=tls)
+            for _ in range(connections)
+        ]
+        opened = cls([line for _, line in made])
+        try:
+            yield opened
+        finally:
+            for transport, _ in made:
+                transport.abort()
+
+    async def send_all(self, requests: Sequence[bytes]) -> list[Answer]:
+        """Send requests, on each connection one when the one before is answered.
+
+        Return the answers in the order of the requests. May raise BenchmarkError.
+        """
+        answers: list[Answer | None] = [None] * len(requests)
+        numbered = iter(enumerate(requests))
+        async with asyncio.timeout(ANSWERS_TIMEOUT_S):
+            await asyncio.gather(*(line.send_all(numbered, answers) for line in self._lines))
+        return [answer for answer in answers if answer is not None]
+
+
+class _Line(asyncio.Protocol):
+    """A connection with one request at a time."""
+
+    _answer: asyncio.Future[Answer] | None = None
+    _received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._send_next()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, rest = self._received.partition(b"\r\n\r\n")
-        if not found or len(rest) < _length(head):
-            return
-        self._answers[self._number] = Answer(int(head[9:12]), head, rest)
-        self._received = b""
-        self._send_next()
+        if found and len(rest) >= _length(head) and self._answer is not None:
+            self._answer.set_result(Answer(int(head[9:12]), head, rest))
 
     def connection_lost(self, _: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(BenchmarkError("a server closed a connection"))
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(BenchmarkError("a server closed a connection"))
 
-    def _send_next(self) -> None:
-        request = next(self._requests, None)
-        if request is None:
-            self.done.set_result(None)
-            self._transport.close()
-        else:
-            self._number, text = request
-            self._transport.write(text)
-
-
-async def send_all(
-    port: int, requests: Sequence[bytes], connections: int = CONNECTIONS
-) -> list[Answer]:
-    """Send requests over some connections, each when the one before is answered.
-
-    Return the answers in the order of the requests. May raise BenchmarkError.
-    """
-    loop = asyncio.get_running_loop()
-    answers: list[Answer | None] = [None] * len(requests)
-    numbered = iter(enumerate(requests))
-    lines = []
-    for _ in range(min(connections, len(requests))):
-        made = await loop.create_connection(lambda: _Line(numbered, answers), "127.0.0.1", port)
-        lines.append(made[1])
-    async with asyncio.timeout(ANSWERS_TIMEOUT_S):
-        await asyncio.gather(*(line.done for line in lines))
-    return [answer for answer in answers if answer is not None]
+    async def send_all(
+        self, requests: Iterator[tuple[int, bytes]], answers: list[Answer | None]
+    ) -> None:
+        """Send requests as long as there are any."""
+        for number, request in requests:
+            self._answer, self._received = asyncio.get_running_loop().create_future(), b""
+            self._transport.write(request)
+            answers[number] = await self._answer
 
 
 def _length(head: bytes) -> int:

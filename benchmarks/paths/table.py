@@ -1,9 +1,21 @@
-"""The table of all paths."""
+"""The tables of all paths."""
 
-from benchmarks.results import Result
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from benchmarks.results import Result, Section
+from benchmarks.servers import PLAIN
 from benchmarks.tables import Row, number, span
 
-TITLE = "What a request costs"
+PATHS, TLS = "What a request costs", "What a poll over TLS costs"
+
+
+class PathTable(NamedTuple):
+    """A table of sections."""
+
+    title: str
+    head: Row
+    rows: list[Row]
 
 
 def figure(path: str, kind: str) -> str:
@@ -11,32 +23,39 @@ def figure(path: str, kind: str) -> str:
     return f"{path}: {kind}"
 
 
-def head() -> Row:
-    """Return the header."""
+def tables(result: Result) -> Iterator[PathTable]:
+    """Make a row for every path. The commands of the store include those of scripts."""
+    secure = [section for section in result.sections if section.key.startswith("TLS")]
+    head = ("", "us of server CPU: median (min to max)", "store commands", "store bytes")
+    rows = [_row(result, section) for section in result.sections if section not in secure]
+    yield PathTable(PATHS, (*head, f"{PLAIN}, us", f"{PLAIN} : deviceflow"), rows)
+    if secure:
+        head = (
+            "",
+            "nginx with TLS before the worker, us",
+            "TLS in the worker, us",
+            "worker : nginx",
+        )
+        yield PathTable(TLS, head, [_tls_row(section) for section in secure])
+
+
+def _row(result: Result, section: Section) -> Row:
+    ours, *others = section.series
     return (
-        "",
-        "us of server CPU: median (min to max)",
-        "store commands",
-        "store bytes",
-        "plain aiohttp, us",
-        "plain : deviceflow",
+        section.title,
+        span(ours.spread),
+        number(round(result.figures[figure(section.key, "commands")], 1)),
+        number(result.figures[figure(section.key, "store_bytes")]),
+        number(others[0].spread.median) if others else "",
+        span(section.ratios[0].spread) if section.ratios else "",
     )
 
 
-def rows(result: Result) -> list[Row]:
-    """Make a row for every path. The commands include those of scripts."""
-    table: list[Row] = []
-    for section in result.sections:
-        ours, *others = section.series
-        compared = [series.spread.median for series in others]
-        table.append(
-            (
-                section.title,
-                span(ours.spread),
-                number(round(result.figures[figure(section.key, "commands")], 1)),
-                number(result.figures[figure(section.key, "store_bytes")]),
-                number(compared[0]) if compared else "",
-                span(section.ratios[0].spread) if section.ratios else "",
-            )
-        )
-    return table
+def _tls_row(section: Section) -> Row:
+    before, inside = section.series
+    return (
+        section.title,
+        span(before.spread),
+        span(inside.spread),
+        span(section.ratios[0].spread),
+    )

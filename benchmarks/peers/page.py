@@ -15,6 +15,7 @@ from benchmarks.tables import Row, markdown, number, show, span
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "peers.md"
 OURS = "deviceflow"
+PROGRAMS = ("PostgreSQL", "Java")
 SHORT_HEADS = {
     "kept": "Polls, connections kept",
     "new": "Polls, a connection each",
@@ -37,11 +38,8 @@ SEEN_HEAD = ("server", "polls, sampled", "one grant, four polls at once", "after
 
 def measured(result: Result) -> list[str]:
     """Return the names of the peers that were measured, in order."""
-    return [
-        section.key.removesuffix(" kept")
-        for section in result.sections
-        if section.key.endswith(" kept")
-    ]
+    # A key is "PEER KIND" or "PEER KIND cpu".
+    return list(dict.fromkeys(section.key.partition(" ")[0] for section in result.sections))
 
 
 def bests(peers: Iterable[Peer], sections: Sequence[Section]) -> dict[str, float]:
@@ -55,11 +53,12 @@ def bests(peers: Iterable[Peer], sections: Sequence[Section]) -> dict[str, float
         "starts/s: ours / best durable peer": "{} starts",
         "CPU per start: best durable peer / ours": "{} starts cpu",
     }
-    return {
-        figure: min(_ratio(by_key[key.format(name)]).median for name in names)
-        for figure, key in wanted.items()
-        if names
-    }
+    best = {}
+    for figure, key in wanted.items():
+        found = [by_key[key.format(name)] for name in names if key.format(name) in by_key]
+        if found:
+            best[figure] = min(_ratio(section).median for section in found)
+    return best
 
 
 def _ratio(section: Section) -> Spread:
@@ -68,8 +67,10 @@ def _ratio(section: Section) -> Spread:
 
 def table(result: Result, kind: str) -> tuple[Row, list[Row]]:
     """Return the head and the rows of one kind of request: ours first, then the peers."""
-    names = measured(result)
     by_key = {section.key: section for section in result.sections}
+    names = [name for name in measured(result) if f"{name} {kind}" in by_key]
+    if not names:
+        return HEAD, []
     ours = [by_key[f"{name} {kind}"].of(OURS) for name in names]
     rate = spread([value for series in ours for value in series.values])
     cpu = spread([value for series in ours for value in series.server_us])
@@ -153,12 +154,18 @@ def described(peers: Iterable[Peer]) -> str:
 
 def block(result: Result) -> str:
     """Return the figures as Markdown."""
-    parts = [machine_words(result), markdown(targets.HEAD, targets.rows({"peers": result}))]
+    programs = (f"{name} {result.parameters.get(name, 'not there')}" for name in PROGRAMS)
+    load = result.parameters.get("load average", "unknown")
+    words = f"{machine_words(result)} {', '.join(programs)}. Load average at the start: {load}."
+    parts = [words, markdown(targets.HEAD, targets.rows({"peers": result}))]
     for kind, title in SHORT_HEADS.items():
         parts += [f"### {title}", markdown(*table(result, kind))]
     parts += ["### Start and memory", markdown(*standing(result))]
     parts += ["### Answers, noticed in passing", markdown(*seen(result))]
-    parts += [f"- {note}" for note in result.notes if "not measured:" in note or "given up" in note]
+    left_out = [
+        f"- {note}" for note in result.notes if "not measured:" in note or "given up" in note
+    ]
+    parts += ["\n".join(left_out)] if left_out else []
     return "\n\n".join(parts)
 
 

@@ -23,7 +23,9 @@ def draw(result: Result, path: Path) -> None:
     height = 0.3 * (len(page.measured(result)) + 1) + 0.7
     with plots.drawing(path, 2, 2, (9, 2 * height)) as axes:
         for axis, (kind, what, title) in zip(axes, PANELS, strict=True):
-            _panel(axis, medians(result, kind, what), title)
+            values = medians(result, kind, what)
+            if values:
+                _panel(axis, values, title)
 
 
 def medians(result: Result, kind: str, what: str) -> dict[str, float]:
@@ -35,7 +37,7 @@ def medians(result: Result, kind: str, what: str) -> dict[str, float]:
         if section is not None:
             ours += getattr(section.of(page.OURS), what)
             found[name] = spread(getattr(section.of(name), what)).median
-    return found | {page.OURS: spread(ours).median}
+    return found | {page.OURS: spread(ours).median} if ours else {}
 
 
 def _panel(axis: Axes, values: dict[str, float], title: str) -> None:

@@ -1,7 +1,6 @@
 """A PostgreSQL for one peer: a data folder of its own, on loopback, with its default durability."""
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -55,12 +54,6 @@ def postgres(site: Site) -> Iterator[Database]:
         if is_new:
             query(database, f"CREATE DATABASE {USER}", "postgres")
         yield database
-
-
-def version() -> str:
-    """Return the version of PostgreSQL, as its program says it."""
-    match = re.search(r"\d+(\.\d+)*", call([tool("postgres"), "--version"]))
-    return match[0] if match else "unknown"
 
 
 def query(database: Database, statement: str, name: str = USER) -> str:

@@ -1,6 +1,7 @@
 """The peers by name, and what is got of them before a run."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from benchmarks.peers import (
     hydra,
     keycloak,
     oidc_provider,
-    postgres,
     spring,
 )
-from benchmarks.peers.peer import Peer, find_tool
+from benchmarks.peers.peer import Peer, call, find_tool
 from benchmarks.processes import BenchmarkError
 
 PEERS = {
@@ -68,4 +68,8 @@ def get_all(peers: Iterable[Peer], programs: Path, console: Console) -> dict[str
 def versions(peers: Iterable[Peer]) -> dict[str, str]:
     """Return what runs, for the record of a result."""
     told = {f"version of {peer.name}": peer.version for peer in peers}
-    return told | ({"PostgreSQL": postgres.version()} if find_tool("postgres") else {})
+    for name, program in (("PostgreSQL", "postgres"), ("Java", "java")):
+        path = find_tool(program)
+        found = re.search(r"\d+(\.\d+)*", call([path, "--version"])) if path else None
+        told |= {name: found[0]} if found else {}
+    return told

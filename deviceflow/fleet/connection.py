@@ -7,6 +7,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Sequence
 from itertools import cycle
 from typing import NamedTuple
@@ -24,6 +25,9 @@ from deviceflow.tasks import end
 
 CONNECT_S = 10.0
 CLOSED = "closed before the answer"
+
+_BIND_ADDRESS_NO_PORT = 24
+"""IP_BIND_ADDRESS_NO_PORT of linux/in.h."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -59,6 +63,24 @@ def _cause(error: Exception) -> str:
     return cause_of(error, CONNECT_S, None).reason
 
 
+def _bound(source: str) -> socket.socket:
+    """Return a socket that connects from `source`. May raise OSError.
+
+    Linux chooses the port when it connects, not here: then two connections to different servers
+    may have the same port, and the search for a free one is short (docs/decisions/0054).
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
+    try:
+        sock.settimeout(0)
+        if sys.platform == "linux" and sock.family is socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 class Network:
     """What the connections of a process share.
 
@@ -71,7 +93,7 @@ class Network:
         self.time, self.tally = time, tally
         self.reader = AnswerReader()
         self._addresses = (start, token)
-        self._sources = cycle([(source, 0) for source in sources] or [None])
+        self._sources = cycle([*sources] or [""])
         self._connecting: set[asyncio.Task[None]] = set()
 
     def address(self, *, to_token: bool) -> Address:
@@ -92,18 +114,32 @@ class Network:
         began = self.time.now()
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection,
-                    address.host,
-                    address.port,
-                    ssl=address.tls,
-                    server_hostname=address.name if address.tls else None,
-                    local_addr=next(self._sources),
-                )
+                await self._open(connection, address, next(self._sources))
         except (OSError, TimeoutError) as error:
             connection.not_connected(_cause(error))
         else:
             self.tally.latency(Operation.CONNECT, self.time.now() - began)
+
+    async def _open(self, connection: "Connection", address: Address, source: str) -> None:
+        loop, name = asyncio.get_running_loop(), address.name if address.tls else None
+        if not source:
+            await loop.create_connection(
+                lambda: connection,
+                address.host,
+                address.port,
+                ssl=address.tls,
+                server_hostname=name,
+            )
+            return
+        sock = _bound(source)
+        try:
+            await loop.sock_connect(sock, (address.host, address.port))
+            await loop.create_connection(
+                lambda: connection, sock=sock, ssl=address.tls, server_hostname=name
+            )
+        except BaseException:
+            sock.close()
+            raise
 
 
 class Connection(asyncio.Protocol):

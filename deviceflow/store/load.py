@@ -7,7 +7,7 @@ number of, so these stop first:
 - **nearly full**: the fullest primary uses more than a part of its `maxmemory`, until it uses
   RELIEF less than that;
 - **slow**: two looks in a row took longer than SLOW_S, or a start waits longer than LONGEST_WAIT_S
-  for its turn at the connections.
+  for the store, with its turn and its round trips.
 
 A worker looks every LOAD_LOOK_S. A million grants in ten minutes are 1.3 MB between two looks.
 """
@@ -25,7 +25,7 @@ from deviceflow.store.errors import StoreUnavailable
 
 LOAD_LOOK_S = 2.0
 SLOW_S = 1.0
-LONGEST_WAIT_S = 1.0
+LONGEST_WAIT_S = 2.0
 RELIEF = 0.05
 """A part of `maxmemory`. Without it, new grants would stop and go on at each look."""
 

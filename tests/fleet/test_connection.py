@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -167,6 +168,19 @@ async def test_a_connection_that_comes_with_its_time_out(monkeypatch: pytest.Mon
         monkeypatch.setattr(loop, "create_connection", made)
         assert isinstance(await sender.send(), Reply)
         assert server.connections == 2
+
+
+async def test_a_connection_comes_from_its_source() -> None:
+    async with opened() as (server, sender):
+        sender.connection._network._sources = cycle(["127.0.0.2"])
+        assert isinstance(await sender.send(), Reply)
+        assert {each.get_extra_info("peername")[0] for each in server.open} == {"127.0.0.2"}
+
+
+async def test_a_source_that_is_not_of_this_machine() -> None:
+    async with opened() as (_, sender):
+        sender.connection._network._sources = cycle(["203.0.113.1"])
+        assert await sender.send() == "cannot assign requested address"
 
 
 async def test_nothing_is_heard_after_hanging_up() -> None:
