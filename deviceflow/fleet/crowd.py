@@ -38,6 +38,9 @@ class Crowd:
         while deciding.is_wanted:
             try:
                 async with self._free:
+                    # The device may have gone while this decision waited for its turn.
+                    if not deciding.is_wanted:
+                        return
                     await self._decisions.decide(what)
             except NotNow as error:
                 deciding.refused(str(error))
