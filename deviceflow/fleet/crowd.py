@@ -35,7 +35,7 @@ class Crowd:
 
     async def _decide(self, what: ToDecide, deciding: Deciding) -> None:
         began = self._time.now()
-        while deciding.is_wanted:
+        while True:
             try:
                 async with self._free:
                     # The device may have gone while this decision waited for its turn.
