@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 import time
 from base64 import urlsafe_b64encode
 from contextlib import suppress
@@ -29,7 +30,7 @@ from benchmarks.paths.sender import Lines
 from benchmarks.paths.table import tables
 from benchmarks.plain import BODY
 from benchmarks.polls import CODE_LENGTH, SCOPE, poll_start, seal, write_codes
-from benchmarks.processes import BenchmarkError, family, free_port, pinned, running
+from benchmarks.processes import BenchmarkError, cpu_seconds, family, free_port, pinned, running
 from benchmarks.progress import Screen
 from benchmarks.results import Result, Series, make_section, read, write
 from benchmarks.rounds import Entry, Turns, order
@@ -74,6 +75,21 @@ def a_result(benchmark: str = "polling") -> Result:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "results"
+
+
+def test_the_time_of_threads_that_have_ended_counts() -> None:
+    """A server hashes passwords in threads that come and go."""
+    busy_s = 0.02
+
+    def work() -> None:
+        while time.thread_time() < busy_s:
+            pass
+
+    before = cpu_seconds([os.getpid()])
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert cpu_seconds([os.getpid()]) - before >= busy_s
 
 
 def test_spread_is_median_extremes_and_quartiles() -> None:

@@ -7,11 +7,11 @@ import pytest
 from benchmarks.capacity.bench import verdict
 from benchmarks.capacity.document import LOAD, OPERATIONS, costs_text, operation_tables
 from benchmarks.capacity.journey import Measured
-from benchmarks.capacity.meter import Usage
 from benchmarks.capacity.pace import gossip_costs
 from benchmarks.capacity.page import page_as_of_now
 from benchmarks.capacity.proxy import handshake_bytes, write_certificate
 from benchmarks.capacity.small_fleet import predicted
+from benchmarks.meter import Usage
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 from deviceflow.capacity.costs import read

@@ -118,6 +118,17 @@ async def test_the_end_of_a_run_ends_a_fault() -> None:
     assert [each.name for each in faulting.happened] == ["store-stopped"]
 
 
+async def test_an_unexpected_error_of_a_fault_ends_the_run() -> None:
+    async def happen(_: Stage) -> None:
+        raise ConnectionError("the store is gone")
+
+    faulting = Faulting([fault("store-killed", happen)], STAGE, lambda: 5.0)
+    faulting.start()
+    await asyncio.wait(faulting.tasks)
+    with pytest.raises(ConnectionError, match="the store is gone"):
+        await faulting.close()
+
+
 def test_the_time_of_processes_that_have_ended_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a restart, the time begins at 0; while there is nothing, there is no memory either."""
     times = iter([3.0, 5.0, 0.0, 0.5])

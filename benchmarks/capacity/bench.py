@@ -11,7 +11,6 @@ import uvloop
 
 from benchmarks.capacity.document import COSTS, LOAD, costs_text, operation_tables
 from benchmarks.capacity.journey import Counts, Journey, Measured
-from benchmarks.capacity.meter import Meter, Usage
 from benchmarks.capacity.pace import gossip_costs
 from benchmarks.capacity.page import RATIO
 from benchmarks.capacity.proxy import nginx
@@ -19,6 +18,7 @@ from benchmarks.capacity.small_fleet import LOGINS, SmallFleet, predicted
 from benchmarks.capacity.stored import key_bytes, record_bytes
 from benchmarks.devices import allow_files
 from benchmarks.grants import Person, issue_many
+from benchmarks.meter import Meter, Usage
 from benchmarks.polls import poll_start
 from benchmarks.processes import BenchmarkError, here_on
 from benchmarks.progress import Steps

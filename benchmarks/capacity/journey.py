@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.capacity.meter import Meter, Usage
 from benchmarks.capacity.people import Browser
 from benchmarks.capacity.wire import Answer, refresh_request, send_all, send_apart
 from benchmarks.grants import Person
+from benchmarks.meter import Meter, Usage
 from benchmarks.polls import authorization_request, poll_start
 from benchmarks.processes import BenchmarkError
 

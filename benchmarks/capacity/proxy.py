@@ -21,8 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from benchmarks.capacity.meter import cpu_us
-from benchmarks.processes import BenchmarkError, free_port, memory_bytes, running, wait_for_port
+from benchmarks.processes import (
+    BenchmarkError,
+    cpu_seconds,
+    free_port,
+    memory_bytes,
+    running,
+    wait_for_port,
+)
 from benchmarks.servers import nginx_path
 
 KEPT, CONNECTING, IDLE = 3_000, 400, 1_000
@@ -80,9 +86,9 @@ class ProxyCosts:
         shares = [polls[number::DEVICES] for number in range(DEVICES)]
         with ThreadPoolExecutor(DEVICES) as pool:
             list(pool.map(device.poll, [share[:5] for share in shares]))
-            before = cpu_us((self._pid,))
+            before = cpu_seconds((self._pid,))
             list(pool.map(device.poll, shares))
-            return (cpu_us((self._pid,)) - before) / len(polls)
+            return 1e6 * (cpu_seconds((self._pid,)) - before) / len(polls)
 
     def _idle(self) -> float:
         """Return the memory of an idle connection with TLS."""

@@ -71,9 +71,11 @@ class Faulting:
         self.tasks = [asyncio.create_task(self._carry_out(each)) for each in self._planned]
 
     async def close(self) -> None:
-        """End those that are still going on. Their end is put right, and noted."""
-        waiting = [task for task in self.tasks if not task.done()]
-        await end(*waiting)
+        """End those that are still going on. Their end is put right, and noted.
+
+        Raises what a fault raised that is no BenchmarkError.
+        """
+        await end(*self.tasks)
         self.happened.sort(key=lambda fault: fault.at_s)
 
     async def _carry_out(self, planned: PlannedFault) -> None:

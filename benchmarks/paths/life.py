@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from benchmarks.grants import Person
-from benchmarks.paths.cost import Cost, Meter
+from benchmarks.paths.cost import Cost, RequestMeter
 from benchmarks.paths.sender import Answer, Lines
 from benchmarks.polls import CLIENT_ID, USER_AGENT, authorization_request, poll_start
 from benchmarks.processes import BenchmarkError
@@ -28,7 +28,7 @@ class Life:
         self, server: Competitor, store: Store, person: Person | None, grants: int
     ) -> None:
         self.server = server
-        self._meter = Meter(server.pids, store)
+        self._meter = RequestMeter(server.pids, store)
         self._person = person
         self._grants = grants
         self._issued: list[dict[str, str]] = []

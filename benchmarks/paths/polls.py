@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
-from benchmarks.paths.cost import Cost, Meter
+from benchmarks.paths.cost import Cost, RequestMeter
 from benchmarks.paths.sender import CONNECTIONS, Lines
 from benchmarks.polls import CODE_LENGTH, poll_start, seal
 from benchmarks.processes import BenchmarkError
@@ -61,7 +61,7 @@ class Polls:
         # A poll over a connection of its own takes longer, so fewer are enough.
         number = self._polls if kind.is_kept else self._polls // 2
         requests = [start + code.encode() for code in self._next_codes(server)[:number]]
-        meter = Meter(server.pids, self._store)
+        meter = RequestMeter(server.pids, self._store)
         if kind.is_kept:
             connections = len(requests) if kind.wait else CONNECTIONS
             async with Lines.open(server.port, connections, tls) as lines:

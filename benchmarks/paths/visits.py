@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import urlencode
 
 from benchmarks.grants import Person
-from benchmarks.paths.cost import Cost, Meter
+from benchmarks.paths.cost import Cost, RequestMeter
 from benchmarks.paths.sender import Answer, Lines
 from benchmarks.processes import BenchmarkError
 from benchmarks.servers import Competitor
@@ -39,7 +39,7 @@ class Visits:
         self, server: Competitor, store: Store, person: Person, session_ids: Sequence[str]
     ) -> None:
         self._server = server
-        self._meter = Meter(server.pids, store)
+        self._meter = RequestMeter(server.pids, store)
         self._person = person
         self._cookie = SessionCookie(https=False, issuer=f"http://127.0.0.1:{server.port}").name
         self._cookies = [f"{self._cookie}={each}" for each in session_ids]

@@ -34,6 +34,7 @@ ADMIN_TOKEN = "DEVICEFLOW_ADMIN_TOKEN"  # noqa: S105, a variable's name
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", re.ASCII)
 _UNITS_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SHARE = click.FloatRange(0, 1)
+FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
 class Duration(click.ParamType[float]):
@@ -176,8 +177,8 @@ class Duration(click.ParamType[float]):
     "--processes", type=click.IntRange(1, 256), help="Of the fleet.  [default: as files allow]"
 )
 @click.option("--source", "sources", multiple=True, help="Address to connect from; may be repeated")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON to a file.")
-@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write an HTML page.")
+@click.option("--json", "json_file", type=FILE, help="Write JSON to a file.")
+@click.option("--html", "html_file", type=FILE, help="Write an HTML page.")
 @click.option("--name", default="", help="What reports call the server, with its version.")
 @click.option("--device-authorization-endpoint", help="For a server without metadata.")
 @click.option("--token-endpoint", help="For a server without metadata.")

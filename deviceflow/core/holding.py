@@ -7,10 +7,10 @@ The rules:
   same cap. It sees a slow answer, and no header that it does not know.
 - The interval counts from a poll to the next one (`core/pace.py`), however long the first was held.
   So a device that counts from its request may poll again as soon as it has its answer.
-- A hold that nobody asked for is shorter than the interval, or a whole number of intervals. Some
-  libraries poll on a fixed beat: a tick that falls into a hold is made up for right after it, and
-  the next one comes by the beat. With a hold of 7 s and an interval of 5 s, those two polls would
-  be 3 s apart: too fast, if the first is not held. After 5 or 10 s, the beat is right again.
+- A hold that nobody asked for is no longer than the interval in force, or a whole number of them.
+  Some libraries poll on a fixed beat: a tick that falls into a hold is made up for right after it,
+  and the next one comes by the beat. With a hold of 7 s and an interval of 5 s, those two polls
+  would be 3 s apart: too fast, if the first is not held. After 5 or 10 s, the beat is right again.
 """
 
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Hold(NamedTuple):
         return self.seconds if self.is_asked else 0
 
     def for_interval(self, interval: int) -> "Hold":
-        """Return the hold for a grant with this interval, in s."""
+        """Return the hold for a grant with this interval in force, in s."""
         if self.is_asked or self.seconds <= interval:
             return self
         return Hold(self.seconds - self.seconds % interval, is_asked=False)

@@ -167,6 +167,11 @@ class PaceTable:
         self._entries[index], slow_down = judged
         return slow_down
 
+    def interval_of(self, grant_id: int, slot: int, interval: int) -> int:
+        """Return the interval in force, in s; `interval`, the first one, before any poll."""
+        entry = unpack(self._entries[slot % self._size])
+        return entry.interval if entry.fingerprint == fingerprint(grant_id) else interval
+
     def _slow_for_load(
         self, judged: Judgement, before: Entry, grant_id: int, now_ms: int
     ) -> Judgement:

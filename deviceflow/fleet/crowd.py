@@ -35,9 +35,12 @@ class Crowd:
 
     async def _decide(self, what: ToDecide, deciding: Deciding) -> None:
         began = self._time.now()
-        while deciding.is_wanted:
+        while True:
             try:
                 async with self._free:
+                    # The device may have gone while this decision waited for its turn.
+                    if not deciding.is_wanted:
+                        return
                     await self._decisions.decide(what)
             except NotNow as error:
                 deciding.refused(str(error))

@@ -112,7 +112,7 @@ class Polling:
             waited = times.latency - number * pause
             if waited <= 0:
                 break
-            self._world.tally.latency(Operation.POLL, waited)
+            self._world.tally.latency(times.operation, waited)
         return Step(self, times.answered + pause)
 
     def _pause(self, due: float) -> float:

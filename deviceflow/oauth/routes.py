@@ -68,6 +68,7 @@ def polling(parts: Parts) -> Polling:
         max_held=device.max_held,
         rule=HoldRule(device.max_wait_s, device.hold_s),
         shares=PollShares(server.proxies, server.forwarded_header),
+        interval_of=judge.interval_of,
     )
     held.on_refusal = partial(parts.recorder.count, table.REFUSALS)
     held.on_end = partial(parts.recorder.count, table.HOLD_ENDS)

@@ -20,10 +20,14 @@ _NS_PER_S = 1_000_000_000
 def busy_s(schedstat: Path = SCHEDSTAT) -> float:
     """Return for how long the main thread has been busy, in s. Call it in that thread.
 
-    Where the kernel does not tell how long it waited, that counts as 0.
+    Where the kernel does not tell how long it waited, that counts as 0. What a hypervisor takes
+    from a virtual machine counts as far as the kernel counts it.
     """
     try:
         ran, waited, _ = schedstat.read_text(encoding="ascii").split()
-        return (int(ran) + int(waited)) / _NS_PER_S
+        # A kernel that counts neither says `0 0 0`.
+        if int(ran):
+            return (int(ran) + int(waited)) / _NS_PER_S
     except (OSError, ValueError):
-        return time.thread_time()
+        pass
+    return time.thread_time()

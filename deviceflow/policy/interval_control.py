@@ -62,12 +62,15 @@ class IntervalControl:
         elapsed_s = self._looked_at - looked_at
         if elapsed_s <= 0:
             return
+        # The clock goes back, and forth again, if it cannot open the kernel's file for a while: at
+        # the limit on descriptors, for example.
+        busy_s = min(max(self._busy_s - busy_s, 0.0), elapsed_s)
         measured = MeasuredLoad(
-            busy=(self._busy_s - busy_s) / elapsed_s,
+            busy=busy_s / elapsed_s,
             polls_per_s=(self._polls - polls) / elapsed_s,
             elapsed_s=elapsed_s,
         )
-        self.recorder.count(table.WORKER_BUSY, by=self._busy_s - busy_s)
+        self.recorder.count(table.WORKER_BUSY, by=busy_s)
         self.now = self.now.next(measured, self.bounds)
         self.pace.ask_for(Demand.of(self.now, self.bounds))
         self._log_change(measured)

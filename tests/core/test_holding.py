@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deviceflow.core.holding import MAX_HOLD_S, NO_HOLD, Hold, HoldRule
-from deviceflow.core.pace import judge
+from deviceflow.core.load_interval import Demand
+from deviceflow.core.pace import PaceTable
 
 RULE = HoldRule(cap=20, hold_s=10)
+GRANT = 1
 
 
 @pytest.mark.parametrize(
@@ -72,24 +74,48 @@ def polls_on_a_beat(polled: int, answered: int, interval: int) -> int:
     return answered if has_missed_one else (answered // interval + 1) * interval
 
 
+# Polls: is it held, ms there, ms back, load interval in s.
+QUICK, HELD, SLOWED = (False, 0, 0, 0), (True, 0, 0, 0), (False, 0, 0, 50)
+
+
 @given(
     device=st.sampled_from([counts_from_the_answer, counts_from_the_request, polls_on_a_beat]),
     hold_s=st.integers(0, MAX_HOLD_S),
     interval_s=st.integers(1, 30),
-    polls=st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 40)), max_size=12),
+    polls=st.lists(
+        st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 40), st.sampled_from([0, 50])),
+        max_size=12,
+    ),
 )
-def test_no_device_that_obeys_is_told_to_slow_down(
+@example(polls_on_a_beat, 25, 5, [QUICK, SLOWED, HELD, QUICK, QUICK])
+def test_no_device_that_obeys_is_told_to_slow_down_for_its_pace(
     device: Callable[[int, int, int], int],
     hold_s: int,
     interval_s: int,
-    polls: list[tuple[bool, int, int]],
+    polls: list[tuple[bool, int, int, int]],
 ) -> None:
-    """Whether a poll is held or not (there may be no room), and some ms on the way."""
-    interval = interval_s * 1000
-    hold = Hold(hold_s, is_asked=False).for_interval(interval_s).seconds * 1000
-    entry, polled = 0, interval
-    for is_held, there, back in polls:
-        entry, slow_down = judge(entry, 1, polled + there, interval_s, 60)
-        assert slow_down == 0
-        answered = polled + there + (hold if is_held else 0) + back
-        polled = device(polled, answered, interval)
+    """Polls are held or not (there may be no room), take some ms, and are slowed for load or not.
+
+    A device begins a new beat when it is told to slow down.
+    """
+    pace = PaceTable(memoryview(bytearray(8)), 60)
+    interval, slowed, beat, polled = interval_s, 0, 0, interval_s * 1000
+    for is_held, there, back, load_interval_s in polls:
+        pace.ask_for(Demand(load_interval_s * 1000, 60))
+        slow_down = pace.judge(GRANT, 0, beat + polled + there, interval_s)
+        hold = Hold(hold_s if is_held else 0, is_asked=False)
+        if slow_down:
+            interval, slowed, hold = interval + 5, slowed + 1, NO_HOLD
+            assert (slow_down, pace.slowed_for_load) == (interval, slowed)
+        hold_ms = hold.for_interval(pace.interval_of(GRANT, 0, interval_s)).seconds * 1000
+        answered = polled + there + hold_ms + back
+        if slow_down:
+            beat, polled, answered = beat + answered, 0, 0
+        polled = device(polled, answered, interval * 1000)
+
+
+def test_a_slot_of_another_grant_has_the_first_interval() -> None:
+    pace = PaceTable(memoryview(bytearray(8)), 60)
+    assert pace.interval_of(GRANT, 0, 5) == 5
+    pace.judge(GRANT, 0, 1000, 10)
+    assert [pace.interval_of(grant, 0, 5) for grant in (GRANT, 2)] == [10, 5]

@@ -93,3 +93,18 @@ async def test_nobody_decides_for_a_device_that_has_gone() -> None:
     await asyncio.sleep(0)
     await people.close()
     assert one.grant.decided_at is None
+
+
+async def test_a_decision_that_waits_for_its_turn_may_be_too_late() -> None:
+    way, first, second = Scripted(), deciding(), deciding()
+    people = Crowd(way, LoopTime(0.0), at_once=1)
+    people.decide(WHAT, first)
+    people.decide(WHAT, second)
+    await asyncio.sleep(0)
+    assert way.under_way == 1
+    second.grant.is_over = True
+    await until(lambda: first.grant.decided_at is not None)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await people.close()
+    assert second.grant.decided_at is None

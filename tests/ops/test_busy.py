@@ -14,7 +14,7 @@ def test_the_wait_for_a_core_counts(tmp_path: Path) -> None:
     assert busy_s(schedstat) == pytest.approx(2.2)
 
 
-@pytest.mark.parametrize("text", [None, "", "1 2", "a b c"])
+@pytest.mark.parametrize("text", [None, "", "1 2", "a b c", "0 0 0\n"])
 def test_without_it_the_time_on_a_core_counts(tmp_path: Path, text: str | None) -> None:
     schedstat = tmp_path / "schedstat"
     if text is not None:

@@ -103,6 +103,18 @@ def test_polls_that_were_slowed_are_polls_in_time() -> None:
     assert worker.control.now.seconds == 24
 
 
+def test_a_busy_clock_that_goes_back_and_forth_is_no_load() -> None:
+    """It cannot tell of the time of waiting while there is no free descriptor."""
+    worker = LoadedWorker()
+    worker.work(10, 0.1)
+    for waited in (-7.0, 7.0):
+        worker.busy_s += waited
+        worker.work(1, 0.1)
+    assert worker.control.of_start(5) == 5
+    assert 0 <= worker.control.now.busy < 0.5
+    assert worker.recorder.read(table.WORKER_BUSY) == pytest.approx(2)
+
+
 def test_it_is_off_without_a_longest_interval() -> None:
     worker = LoadedWorker(longest=0)
     worker.work(90, 1.0)

@@ -32,7 +32,7 @@ was held: it says so in the answer, and neither judges its pace nor holds it aga
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 
 from deviceflow.core.clock import Clock
@@ -86,10 +86,15 @@ def _ignore(*_: str) -> None:
     return None
 
 
+def _first_interval(code: DeviceCode) -> int:
+    return code.interval
+
+
 class HeldPolls:
     """The held polls of one worker, each under its connection's transport.
 
-    `rule`: which polls are to be held, and how long. `shares` says whose polls share places.
+    `rule`: which polls are to be held, and how long. `shares` says whose polls share places, and
+    `interval_of` which interval a grant has by now, in s.
     `on_refusal` is called with the name of the limit by which a poll is not held, and `on_end`
     with who wanted a hold ("device" or "server") and what ended it.
     """
@@ -103,6 +108,7 @@ class HeldPolls:
         max_held: int,
         rule: HoldRule,
         shares: PollShares | None = None,
+        interval_of: Callable[[DeviceCode], int] = _first_interval,
     ) -> None:
         self.rule = rule
         self.shares = shares or PollShares()
@@ -112,6 +118,7 @@ class HeldPolls:
         self._clock = clock
         self._announce = announce
         self._max_held = max_held
+        self._interval_of = interval_of
         # The same held polls, by grant. The lane looks here at each poll.
         self.by_grant: dict[int, _HeldPoll] = {}
         # Transports on which the client sends no more: they may have nobody at the other end.
@@ -119,7 +126,7 @@ class HeldPolls:
         self._held: dict[object, _HeldPoll] = {}
         self._handed_over: dict[object, Hold] = {}
         # Grants whose device gave up a hold that it had not asked for, the oldest first.
-        self._given_up: dict[int, None] = {}
+        self._given_up: OrderedDict[int, None] = OrderedDict()
         self._by_share: Counter[str] = Counter()
         mirror.on_cancellation(self._end_cancelled)
 
@@ -145,7 +152,7 @@ class HeldPolls:
         held.share, held.is_asked = share, hold.is_asked
         self._by_share[share] += 1
         # The timer may fire a little before the clock says so: its reason is noted, not looked up.
-        seconds = hold.for_interval(code.interval).seconds
+        seconds = hold.for_interval(self._interval_of(code)).seconds
         held.ends_with_grant = lifetime <= seconds
         held.timer = asyncio.get_running_loop().call_later(min(seconds, lifetime), held.time_is_up)
         self._held[transport] = self.by_grant[code.grant_id] = held
@@ -237,7 +244,7 @@ class HeldPolls:
         if not held.is_asked:
             self._given_up[held.code.grant_id] = None
             if len(self._given_up) > MAX_GIVEN_UP:
-                del self._given_up[next(iter(self._given_up))]
+                self._given_up.popitem(last=False)
         self.finish(held, PollAnswer.AUTHORIZATION_PENDING, end)
 
     def drop_all(self) -> None:

@@ -90,6 +90,11 @@ class PollJudge:
         )
         return Verdict(SLOW_DOWN if interval else AUTHORIZATION_PENDING, code, interval)
 
+    def interval_of(self, code: DeviceCode) -> int:
+        """Return the interval in force of a grant, in s."""
+        grant_id = code.grant_id
+        return self._pace.interval_of(grant_id, grant_id >> NONCE_BITS, code.interval)
+
 
 _POLL_ANSWER = web.ResponseKey("poll_answer", PollAnswer)
 

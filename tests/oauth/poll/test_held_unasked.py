@@ -3,6 +3,7 @@
 As in `test_held.py`, the same is expected of the lane and of the ordinary handler.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from unittest import mock
@@ -98,6 +99,24 @@ async def test_a_poll_that_is_too_fast_is_not_held(
     answer = await peer.ask(way.poll(code))
     assert (answer.error, answer.json["interval"]) == ("slow_down", 10)
     await held(served, 0)
+
+
+async def test_a_hold_has_whole_intervals_of_those_in_force(stage: Stage, way: Way) -> None:
+    """Not of the first interval: a device that polls on a beat has a longer one by now."""
+    code = Mint(stage).code(client_id=way.client_id)
+    device = {"hold_s": 25}
+    async with (
+        serve(stage, lane=way.lane, device=device) as served,
+        await served.connect() as peer,
+    ):
+        await slow_answer(served, peer, way.poll(code))
+        stage.clock.advance(1)
+        assert (await peer.ask(way.poll(code))).json["interval"] == 10
+        stage.clock.advance(10)
+        await peer.send(way.poll(code))
+        await held(served)
+        (poll,) = polls_of(served).by_grant.values()
+        assert 15 < poll.timer.when() - asyncio.get_running_loop().time() < 21
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from benchmarks.processes import family
+from benchmarks.processes import cpu_seconds
 from benchmarks.stores import Store
 
 OWN_READINGS = 6
-_SCHEDULED = 2
-"""`CPUCLOCK_SCHED`: user and system time, as the scheduler counts it, in ns."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -56,7 +53,7 @@ class Meter:
         store_s = info["used_cpu_user"] + info["used_cpu_sys"]
         return Usage(
             time.monotonic(),
-            cpu_us(self._pids),
+            1e6 * cpu_seconds(self._pids),
             store_s * 1e6,
             sum(self._store.commands().values()),
             info["total_net_input_bytes"] + info["total_net_output_bytes"],
@@ -66,16 +63,3 @@ class Meter:
     def since(self, before: Usage) -> Usage:
         """Return what was used since a reading."""
         return self.read().minus(before).minus(self._own)
-
-
-def cpu_us(pids: Sequence[int]) -> float:
-    """Return the CPU time of `pids` and their descendants in us, with that of threads that ended.
-
-    Linux has a clock for the CPU time of each process; its number is made from the process id.
-    """
-    total = 0.0
-    for root in pids:
-        for pid in family(root):
-            with suppress(OSError):
-                total += time.clock_gettime((~pid << 3) | _SCHEDULED)
-    return total * 1e6
