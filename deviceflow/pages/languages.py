@@ -182,13 +182,17 @@ def speak_to(request: web.Request) -> None:
 def answering_in_language(machine_paths: tuple[str, ...] = ()) -> Middleware:
     """Return what answers people in the language for the request.
 
-    It comes before what answers errors with pages. `machine_paths`: where machines call, which get
-    no texts of a catalogue.
+    It comes before what answers errors with pages. `machine_paths`: where machines call. They get
+    no texts of a catalogue, unlike a person who is led there (`authorize.py`).
     """
+
+    def is_for_machine(request: web.Request) -> bool:
+        is_there = any(part in request.path for part in machine_paths)
+        return is_there and "text/html" not in request.headers.get("Accept", "")
 
     @web.middleware
     async def answer_in_language(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if any(part in request.path for part in machine_paths):
+        if is_for_machine(request):
             return await handler(request)
         speak_to(request)
         response = await handler(request)

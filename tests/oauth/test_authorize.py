@@ -43,3 +43,14 @@ async def test_a_person_gets_a_page_and_is_sent_nowhere(worker: Worker) -> None:
         assert "unsupported_response_type" in text
         assert "app.example" not in text
         assert 'href="/device"' in text
+
+
+async def test_the_page_is_in_the_person_s_language_and_keeps_ui_locales(worker: Worker) -> None:
+    """OpenID Connect Core 3.1.2.1 has `ui_locales` for this endpoint."""
+    german = "So kann man sich hier nicht anmelden"
+    for asked in ({"Accept-Language": "de"}, {}):
+        locale = {} if asked else {"ui_locales": "de"}
+        headers = {"Accept": "text/html"} | asked
+        async with worker.client.get(PATH, params=REQUEST | locale, headers=headers) as response:
+            assert german in await response.text()
+            assert any("ui-locales" in name for name in response.cookies) == bool(locale)
