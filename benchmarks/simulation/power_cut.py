@@ -24,7 +24,8 @@ from deviceflow.core.load_interval import (
 LIFETIME_S = 600.0
 LONGEST_PAUSE_S = 60.0
 START_WAITS_S = 1.0
-"""A start that waits longer is refused (store/load.py, LONGEST_WAIT_S)."""
+"""A start that would wait longer for its worker is refused. Workers are a little more patient, and
+count the wait for the store only (store/load.py, LONGEST_WAIT_S)."""
 
 Flags = NDArray[np.bool_]
 

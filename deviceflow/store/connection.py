@@ -37,7 +37,7 @@ from deviceflow.store.shapes import (
     Value,
     opened,
 )
-from deviceflow.store.trips import Trips
+from deviceflow.store.trips import LINES, Trips
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
@@ -155,7 +155,8 @@ class Connection:
             command_s=COMMAND_TIMEOUT_S + durability.wait_s,
             connect_s=CONNECT_TIMEOUT_S,
             retries=RETRIES,
-            connections=most,
+            # The lines of trips, here and of `aside`, are beside the calls that take turns.
+            connections=most + 2 * LINES,
         )
         aside = max(1, most // PARTS_ASIDE)
         shape = opened(StoreUrl.parse(url), limits)
@@ -170,9 +171,13 @@ class Connection:
 
     @property
     def longest_wait_s(self) -> float:
-        """How long the command has waited that waits longest for its turn, 0 if none waits."""
+        """How long the command has waited that waits longest, 0 if none waits.
+
+        It waits for the answer of a shared trip, or for a connection of its own.
+        """
         began = next(iter(self._waiting.values()), None)
-        return 0.0 if began is None else time.monotonic() - began
+        own = 0.0 if began is None else time.monotonic() - began
+        return max(own, self._trips.longest_wait_s)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -221,43 +226,27 @@ class Connection:
 
     async def evaluate(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run a script, for the functions of `scripts` only. May raise StoreUnavailable."""
-        return await self._run_script(self.batch, script, keys, args)
+        (answer,) = await self._run_scripts(self.batch, [ScriptCall(script, keys, args)])
+        return answer
 
     async def evaluate_durably(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run a script, and return only when enough replicas have what it wrote.
 
         For the functions of `scripts` only. May raise StoreUnavailable, as `batch_durably` does.
         """
-        return await self._run_script(self.batch_durably, script, keys, args)
+        (answer,) = await self._run_scripts(self.batch_durably, [ScriptCall(script, keys, args)])
+        return answer
 
-    async def evaluate_each(self, calls: Sequence[ScriptCall]) -> list[Any]:
-        """Run scripts that have nothing to do with each other, for the functions of `scripts` only.
+    async def evaluate_each(self, *calls: ScriptCall) -> list[Any]:
+        """Run scripts at the same time, for the functions of `scripts` only; return their answers.
 
-        They share round trips if their hash slots allow it. What fails is a StoreUnavailable among
-        the answers: the others may have run.
+        Their keys may be in different hash slots; one server gets all of them in one trip. May
+        raise StoreUnavailable; then each of them may have run, also twice.
         """
-        if not self.shape.is_one_server:
-            each = (self.evaluate(call.script, call.keys, *call.args) for call in calls)
-            found = await asyncio.gather(*each, return_exceptions=True)
-            return [_as_unavailable(answer) for answer in found]
-        run = self._trips.run
-        answers = await self._watched(run, [call.command("EVALSHA") for call in calls])
-        unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if unknown:
-            again = await self._watched(run, [calls[n].command("EVAL") for n in unknown])
-            for n, answer in zip(unknown, again, strict=True):
-                answers[n] = answer
-        return [_as_unavailable(answer) for answer in answers]
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the block as a wait for the store (`longest_wait_s`)."""
-        place = object()
-        self._waiting[place] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._waiting[place]
+        if self.shape.is_one_server:
+            return await self._run_scripts(self._batch_of_any_slots, calls)
+        each = (self.evaluate(call.script, call.keys, *call.args) for call in calls)
+        return await asyncio.gather(*each)
 
     async def keys(self, pattern: str) -> AsyncIterator[str]:
         """Yield the keys that match, some of them twice. May raise StoreUnavailable."""
@@ -284,22 +273,20 @@ class Connection:
             async with self.shape.subscription(channel) as pubsub:
                 yield pubsub
 
-    async def _run_script(
-        self,
-        run: Callable[..., Awaitable[list[Any]]],
-        script: str,
-        keys: Sequence[str],
-        args: Sequence[Value],
-    ) -> Any:  # noqa: ANN401
-        call = ScriptCall(script, keys, args)
+    async def _run_scripts(
+        self, run: Callable[..., Awaitable[list[Any]]], calls: Sequence[ScriptCall]
+    ) -> list[Any]:
         try:
-            (answer,) = await run(call.command("EVALSHA"))
+            return await run(*[call.command("EVALSHA") for call in calls])
         except StoreUnavailable as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
             # EVAL leaves the script where the key is: no other node needs it.
-            (answer,) = await run(call.command("EVAL"))
-        return answer
+            return await run(*[call.command("EVAL") for call in calls])
+
+    async def _batch_of_any_slots(self, *commands: Command) -> list[Any]:
+        """Do what `batch` does, to one server, which does not mind where the keys are."""
+        return await self._watched(self._run_all, self._trips.run, commands)
 
     async def _share(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands, together with those of others if they may be in the same trip."""
@@ -346,8 +333,12 @@ class Connection:
         if not self._free.locked():
             await self._free.acquire()
             return
-        with self.waiting():
+        place = object()
+        self._waiting[place] = time.monotonic()
+        try:
             await self._free.acquire()
+        finally:
+            del self._waiting[place]
 
 
 @lru_cache
@@ -368,16 +359,6 @@ def refusal_of(error: object) -> str | None:
         if refused := _REFUSED.match(str(error)):
             return refused[1]
     return None
-
-
-def _as_unavailable(answer: Any) -> Any:  # noqa: ANN401
-    """Return an answer; if it is an error, as StoreUnavailable. May raise other errors."""
-    if not isinstance(answer, Exception) or isinstance(answer, StoreUnavailable):
-        return answer
-    failure = _unavailable(answer)
-    if failure is None:
-        raise answer
-    return failure
 
 
 class _Watched:

@@ -136,12 +136,6 @@ class Grants:
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
-        with self._connection.aside.waiting():
-            return await self._issue(request, form, lifetime, interval)
-
-    async def _issue(
-        self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
-    ) -> GrantCodes:
         expires_at = request.requested_at + lifetime
         slot, pressure = await self._slots.take(lifetime)
         length = codes.length_for(form, *pressure)

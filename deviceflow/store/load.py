@@ -6,8 +6,8 @@ number of, so these stop first:
 
 - **nearly full**: the fullest primary uses more than a part of its `maxmemory`, until it uses
   RELIEF less than that;
-- **slow**: two looks in a row took longer than SLOW_S, or a start waits longer than LONGEST_WAIT_S
-  for the store, with its turn and its round trips.
+- **slow**: two looks in a row took longer than SLOW_S, or a command of a start waits longer than
+  LONGEST_WAIT_S.
 
 A worker looks every LOAD_LOOK_S. A million grants in ten minutes are 1.3 MB between two looks.
 """
@@ -20,12 +20,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from deviceflow.core.clock import SteadyClock
-from deviceflow.store.connection import Connection
+from deviceflow.store.connection import COMMAND_TIMEOUT_S, Connection
 from deviceflow.store.errors import StoreUnavailable
 
 LOAD_LOOK_S = 2.0
 SLOW_S = 1.0
-LONGEST_WAIT_S = 2.0
+LONGEST_WAIT_S = COMMAND_TIMEOUT_S
+"""With its turn. After that time, a round trip is repeated. A start waits for several of them."""
+
 RELIEF = 0.05
 """A part of `maxmemory`. Without it, new grants would stop and go on at each look."""
 

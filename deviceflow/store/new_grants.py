@@ -1,23 +1,18 @@
-"""New grants on their way into the store. Callers at the same time store theirs together.
+"""New grants on their way into the store.
 
 A grant has two keys, in two hash slots: the grant, and the user code that leads to it. Both are
 written at the same time, and a device has its codes only when both are there. If one is missing,
 because the store went away, nobody has a code that leads to the other; it ends by its TTL.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.shapes import Value
-from deviceflow.store.shared_trips import SharedTrips
 
 KEPT_AFTER_EXPIRY_MS = 60_000
-
-MOST_STORED_AT_ONCE = 64
-"""How many grants are stored in one trip: the store works on them for about a millisecond."""
 
 
 class NewGrants:
@@ -26,7 +21,6 @@ class NewGrants:
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._connection = connection
         self._installation = installation
-        self._trips = SharedTrips(self._store_all, most=MOST_STORED_AT_ONCE)
 
     async def store(
         self, grant_id: int, user_code: str, fields: Mapping[str, Value], expires_at: int
@@ -45,15 +39,7 @@ class NewGrants:
             expires_at=expires_at,
             kept_ms=KEPT_AFTER_EXPIRY_MS,
         )
-        stored = await self._trips.send(grant)
-        if isinstance(stored, StoreUnavailable):
-            raise stored
-        return stored
-
-    async def _store_all(
-        self, grants: Sequence[scripts.NewGrant]
-    ) -> Sequence[bool | StoreUnavailable]:
-        return await scripts.create_grant(self._connection.aside, *grants)
+        return await scripts.create_grant(self._connection.aside, grant)
 
 
 def grant_key(installation: Installation, grant_id: int) -> str:

@@ -22,10 +22,11 @@ MOST_COMMANDS = 256
 
 
 class _Caller(NamedTuple):
-    """`ends_at`: until when it waits, as the loop has the time."""
+    """`since`, `ends_at`: from when until when it waits, as the loop has the time."""
 
     commands: Sequence[Command]
     answers: asyncio.Future[list[Any]]
+    since: float
     ends_at: float
 
 
@@ -54,7 +55,8 @@ class Trips:
         been sent.
         """
         loop = asyncio.get_running_loop()
-        caller = _Caller(commands, loop.create_future(), loop.time() + self._within_s())
+        now = loop.time()
+        caller = _Caller(commands, loop.create_future(), now, now + self._within_s())
         self._waiting.append(caller)
         self._watch_the_time(loop, caller)
         if self._busy < LINES:
@@ -63,6 +65,14 @@ class Trips:
             self._lines.add(line)
             line.add_done_callback(self._lines.discard)
         return await caller.answers
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long the caller has waited that waits longest for its answers, 0 if none waits."""
+        self._forget_the_answered()
+        if not self._unanswered:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._unanswered[0].since
 
     async def _travel(self) -> None:
         """Make trips until nobody waits."""
@@ -85,11 +95,14 @@ class Trips:
             _deliver(callers, answers)
 
     def _watch_the_time(self, loop: asyncio.AbstractEventLoop, caller: _Caller) -> None:
-        while self._unanswered and self._unanswered[0].answers.done():
-            self._unanswered.popleft()
+        self._forget_the_answered()
         self._unanswered.append(caller)
         if self._timer is None:
             self._timer = loop.call_at(caller.ends_at, self._give_up)
+
+    def _forget_the_answered(self) -> None:
+        while self._unanswered and self._unanswered[0].answers.done():
+            self._unanswered.popleft()
 
     def _give_up(self) -> None:
         """End the wait of those whose time is over."""
@@ -108,12 +121,13 @@ class Trips:
         callers: list[_Caller] = []
         commands = 0
         while self._waiting:
-            commands += len(self._waiting[0].commands)
-            if callers and commands > MOST_COMMANDS:
-                break
-            caller = self._waiting.popleft()
+            caller = self._waiting[0]
             if not caller.answers.done():
+                commands += len(caller.commands)
+                if callers and commands > MOST_COMMANDS:
+                    break
                 callers.append(caller)
+            self._waiting.popleft()
         return callers
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -115,6 +116,16 @@ def test_without_room_it_is_off(longest: int) -> None:
     assert interval.seconds == 5
     assert list(interval.choices(5, bounds)) == [5]
     assert Demand.of(interval, bounds).interval_ms == 0
+
+
+@pytest.mark.parametrize("own", [1, 5, 30])
+def test_a_longest_interval_below_two_steps_slows_no_grant_twice(own: int) -> None:
+    """Some devices give up at the second slow_down."""
+    bounds = IntervalBounds(own, own + 2 * SLOW_DOWN_S - 1)
+    interval = LoadInterval(bounds.highest)
+    demand = Demand.of(interval, bounds)
+    for first in (own, *interval.choices(own, bounds)):
+        assert demand.is_met_by(first + SLOW_DOWN_S)
 
 
 @dataclass

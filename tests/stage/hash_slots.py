@@ -83,10 +83,10 @@ def mixed_slots() -> Iterator[list[list[bytes]]]:
             look(*commands)
         return await alone(self, *commands)
 
-    async def watched_each(self: Connection, calls: Sequence[ScriptCall]) -> list[Any]:
+    async def watched_each(self: Connection, *calls: ScriptCall) -> list[Any]:
         for call in calls:
             look(call.command("EVALSHA"))
-        return await each(self, calls)
+        return await each(self, *calls)
 
     with (
         mock.patch.object(Connection, "_share", watched_share),

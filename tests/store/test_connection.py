@@ -1,10 +1,15 @@
 """What the failures of a real server mean, and that they pass."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from operator import methodcaller
+from typing import Any
+from unittest import mock
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from deviceflow.core.grant import Event, Outcome, State
@@ -12,11 +17,14 @@ from deviceflow.store.connection import Connection, translated
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.installation import Installation
 from deviceflow.store.sessions import Session
-from deviceflow.store.shapes import Value
+from deviceflow.store.shapes import Command, Value
+from deviceflow.store.shapes.server import ServerShape
+from deviceflow.store.shapes.shape import SUBSCRIPTIONS
+from deviceflow.store.trips import LINES
 from tests.stage.shapes import not_on
 from tests.stage.store import ADA, Store
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import PATIENCE_S
+from tests.stage.waiting import PATIENCE_S, until
 
 # What Valkey says when it is there and cannot do what was asked just now.
 UNAVAILABLE = (
@@ -76,6 +84,40 @@ async def test_a_mistake_of_ours_is_no_outage(connection: Connection) -> None:
 async def in_a_pipeline(connection: Connection, *command: Value) -> None:
     """Run a command as the second of two."""
     await connection.batch(("GET", "df:text"), command)
+
+
+async def test_the_smallest_pool_has_room_for_all_that_go_on_at_once(valkey: Valkey) -> None:
+    """Shared trips, those for starts, calls with a connection of their own, subscriptions."""
+    connection = Connection.open(valkey.url, most=2)
+    over, held = asyncio.Event(), 0
+    send = ServerShape._send
+
+    async def hold(
+        shape: ServerShape, server: AbstractConnection, commands: Sequence[Command]
+    ) -> list[Any]:
+        nonlocal held
+        held += 1
+        await over.wait()
+        return await send(shape, server, commands)
+
+    def are_held(count: int) -> bool:
+        return held == count
+
+    try:
+        async with AsyncExitStack() as subscriptions:
+            for _ in range(SUBSCRIPTIONS):
+                await subscriptions.enter_async_context(connection.subscription("channel"))
+            with mock.patch.object(ServerShape, "_send", hold):
+                calls = []
+                for place in range(LINES):
+                    sides = (connection, connection.aside)
+                    calls += [asyncio.create_task(side.command("PING")) for side in sides]
+                    await until(partial(are_held, 2 * place + 2))
+                assert await connection.everywhere("PING") == {"": True}
+                over.set()
+                assert await asyncio.gather(*calls) == [True] * len(calls)
+    finally:
+        await connection.close()
 
 
 async def test_scripts_that_the_server_forgot_are_loaded_again(store: Store) -> None:

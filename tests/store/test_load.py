@@ -144,6 +144,36 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
         await connection.close()
 
 
+async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
+    valkey: Valkey, clock: Clock
+) -> None:
+    connection = Connection.open(valkey.url)
+    pressure = StoreLoad(connection=connection, full_at=0.8, steady=clock)
+    states: list[LoadState] = []
+    later_s, monotonic, run = 0.0, time.monotonic, connection.aside._run
+
+    def now() -> float:
+        return monotonic() + later_s
+
+    async def slow(commands: Sequence[Command]) -> list[Any]:
+        nonlocal later_s
+        later_s += 0.9 * LONGEST_WAIT_S
+        states.append(pressure.state)
+        return await run(commands)
+
+    try:
+        store = Store(connection, await Installation.open(connection), clock)
+        with (
+            mock.patch.object(connection.aside._trips, "_run", slow),
+            mock.patch("time.monotonic", now),
+        ):
+            await store.grants.issue(store.request(), UserCodeFormat(), 600, 5)
+        assert len(states) >= 2
+        assert set(states) == {""}
+    finally:
+        await connection.close()
+
+
 @asynccontextmanager
 async def taken(connection: Connection) -> AsyncIterator[None]:
     """Hold up every trip of a connection."""

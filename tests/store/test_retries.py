@@ -148,7 +148,7 @@ async def test_a_create_script_that_runs_twice_is_one_grant_s(store: Store) -> N
 
     grants = [new("ours", "1"), new("ours", "1"), new("theirs", "1"), new("ours", "2")]
     created = [await scripts.create_grant(store.connection, grant) for grant in grants]
-    assert created == [[True], [True], [False], [False]]
+    assert created == [True, True, False, False]
 
 
 async def test_a_signing_key_that_is_added_twice_was_added(store: Store) -> None:

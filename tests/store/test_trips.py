@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -139,6 +140,25 @@ async def test_a_caller_that_gives_up_before_a_trip_sends_nothing() -> None:
     for trip in range(1, LINES + 1):
         server.end(trip)
     await asyncio.gather(*calls, stays)
+
+
+async def test_the_longest_wait_is_that_of_one_caller() -> None:
+    server = Server()
+    with mock.patch("time.monotonic", return_value=100.0) as clock:
+        assert server.trips.longest_wait_s == 0
+        first = server.call(1)
+        await server.begin(1)
+        clock.return_value += 1.5
+        second = server.call(2)
+        await server.begin(2)
+        assert server.trips.longest_wait_s == 1.5
+        server.end(0)
+        await first
+        clock.return_value += 1.0
+        assert server.trips.longest_wait_s == 1.0
+        server.end(1)
+        await second
+        assert server.trips.longest_wait_s == 0
 
 
 async def test_nobody_waits_longer_than_allowed() -> None:

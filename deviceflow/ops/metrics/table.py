@@ -246,7 +246,7 @@ STORE_IN_USE = gauge(
 )
 STORE_POOL = gauge(
     "deviceflow_store_connections_limit",
-    "The most connections to the store. More commands than these wait for one another.",
+    "redis.max_connections. To a Cluster, and where replicas confirm, further calls wait.",
 )
 STORE_REACHABLE = gauge(
     "deviceflow_store_reachable",

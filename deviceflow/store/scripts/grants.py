@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, ScriptCall
-from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.scripts.lua import source
 from deviceflow.store.scripts.values import flat
 from deviceflow.store.shapes import Value
@@ -25,29 +24,20 @@ class NewGrant(NamedTuple):
     kept_ms: int
 
 
-async def create_grant(connection: Connection, *grants: NewGrant) -> list[bool | StoreUnavailable]:
-    """Make pending grants; return for each whether both of its keys are its own now.
+async def create_grant(connection: Connection, grant: NewGrant) -> bool:
+    """Make a pending grant; return whether both of its keys are its own now.
 
-    A failure is among the answers. A repetition finds the same marks and fields, and returns True.
+    A repetition finds the same mark and the same fields, and returns True.
     """
-    calls: list[ScriptCall] = []
-    for grant in grants:
-        until_ms = grant.expires_at * 1000 + grant.kept_ms
-        fields = flat(grant.fields)
-        calls += (
-            ScriptCall(source("take"), (grant.code_key,), (grant.mark, "PXAT", until_ms)),
-            ScriptCall(
-                source("create_grant"), (grant.key,), (grant.expires_at, grant.kept_ms, *fields)
-            ),
-        )
-    answers = await connection.evaluate_each(calls)
-    return [_both(*pair) for pair in zip(answers[::2], answers[1::2], strict=True)]
-
-
-def _both(taken: int | StoreUnavailable, made: int | StoreUnavailable) -> bool | StoreUnavailable:
-    if isinstance(taken, StoreUnavailable):
-        return taken
-    return made if isinstance(made, StoreUnavailable) else bool(taken and made)
+    until_ms = grant.expires_at * 1000 + grant.kept_ms
+    fields = flat(grant.fields)
+    taken, made = await connection.evaluate_each(
+        ScriptCall(source("take"), (grant.code_key,), (grant.mark, "PXAT", until_ms)),
+        ScriptCall(
+            source("create_grant"), (grant.key,), (grant.expires_at, grant.kept_ms, *fields)
+        ),
+    )
+    return bool(taken and made)
 
 
 class SlotCounts(NamedTuple):
