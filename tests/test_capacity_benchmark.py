@@ -9,8 +9,9 @@ from benchmarks.capacity.document import LOAD, OPERATIONS, costs_text, operation
 from benchmarks.capacity.journey import Measured
 from benchmarks.capacity.pace import gossip_costs
 from benchmarks.capacity.page import page_as_of_now
-from benchmarks.capacity.proxy import handshake_bytes, write_certificate
+from benchmarks.capacity.proxy import handshake_bytes
 from benchmarks.capacity.small_fleet import predicted
+from benchmarks.certificate import make_certificate
 from benchmarks.meter import Usage
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
@@ -65,7 +66,7 @@ def test_hosts_tell_twelve_bytes_of_a_poll() -> None:
 
 
 def test_a_resumed_handshake_has_fewer_bytes(tmp_path: Path) -> None:
-    write_certificate(tmp_path)
+    make_certificate(tmp_path)
     full, resumed = handshake_bytes(tmp_path)
     assert full > resumed > 500
 

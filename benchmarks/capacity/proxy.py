@@ -4,7 +4,6 @@ Its settings are those of config/proxies/nginx.conf that a poll meets, with one 
 a log. Devices are threads of this process with blocking sockets: nginx has several polls at once.
 """
 
-import datetime as dt
 import os
 import socket
 import ssl
@@ -16,11 +15,7 @@ from string import Template
 from tempfile import mkdtemp
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from benchmarks.certificate import client_context, make_certificate
 from benchmarks.processes import (
     BenchmarkError,
     cpu_seconds,
@@ -51,7 +46,7 @@ http {
     }
     server {
         listen 127.0.0.1:$plain; listen 127.0.0.1:$secure ssl;
-        ssl_certificate $folder/tls.pem; ssl_certificate_key $folder/tls.key;
+        ssl_certificate $folder/tls.pem; ssl_certificate_key $folder/tls.pem;
         proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $$host;
         proxy_set_header X-Forwarded-For $$remote_addr;
         location / { proxy_pass http://deviceflow; }
@@ -74,10 +69,12 @@ class ProxyCosts:
         few = kept[:CONNECTING]
         figures = self.figures
         figures["plain_us"] = self._timed(kept, Device(self._plain, None, keeps=True))
-        figures["kept_us"] = self._timed(kept, Device(self._secure, _context(), keeps=True))
+        figures["kept_us"] = self._timed(kept, Device(self._secure, client_context(), keeps=True))
         figures["connecting_us"] = self._timed(few, Device(self._plain, None))
-        figures["full_us"] = self._timed(few, Device(self._secure, _context()))
-        figures["resumed_us"] = self._timed(few, Device(self._secure, _context(), resumes=True))
+        figures["full_us"] = self._timed(few, Device(self._secure, client_context()))
+        figures["resumed_us"] = self._timed(
+            few, Device(self._secure, client_context(), resumes=True)
+        )
         figures["connection_bytes"] = self._idle()
         figures["full_bytes"], figures["resumed_bytes"] = handshake_bytes(self._folder)
 
@@ -92,7 +89,7 @@ class ProxyCosts:
 
     def _idle(self) -> float:
         """Return the memory of an idle connection with TLS."""
-        before, context = memory_bytes(self._pid), _context()
+        before, context = memory_bytes(self._pid), client_context()
         lines = [_open(self._secure, context, None) for _ in range(IDLE)]
         grown = memory_bytes(self._pid) - before
         for line in lines:
@@ -138,8 +135,8 @@ def _open(port: int, tls: ssl.SSLContext | None, session: ssl.SSLSession | None)
 def handshake_bytes(folder: Path) -> tuple[float, float]:
     """Return the bytes of a full handshake and of a resumed one, both directions together."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-    client = _context()
+    server.load_cert_chain(folder / "tls.pem")
+    client = client_context()
     full, session = _shake(server, client, None)
     resumed, _ = _shake(server, client, session)
     return full, resumed
@@ -165,14 +162,6 @@ def _shake(
     return float(moved), device.session
 
 
-def _context() -> ssl.SSLContext:
-    """Return a client's context with no session. The certificate is not what is measured."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 @contextmanager
 def nginx(folder: Path, target: int, core: int | None) -> Iterator[ProxyCosts]:
     """Run nginx in front of the port `target`. May raise BenchmarkError: it is not installed."""
@@ -180,7 +169,7 @@ def nginx(folder: Path, target: int, core: int | None) -> Iterator[ProxyCosts]:
     if program is None:
         raise BenchmarkError("nginx is not installed: apt-get install nginx-light")
     here = Path(mkdtemp(prefix="nginx-", dir=folder))
-    write_certificate(here)
+    make_certificate(here)
     plain, secure = free_port(), free_port()
     config = here / "nginx.conf"
     user = "user root;" if os.getuid() == 0 else ""
@@ -191,28 +180,3 @@ def nginx(folder: Path, target: int, core: int | None) -> Iterator[ProxyCosts]:
     with running([program, "-p", str(here), "-c", str(config)], log, core=core) as process:
         wait_for_port(process, secure, log)
         yield ProxyCosts(here, process.pid, plain, secure)
-
-
-def write_certificate(folder: Path) -> None:
-    """Write tls.pem and tls.key: P-256, as most servers of today have it, and nobody's."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=2))
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )

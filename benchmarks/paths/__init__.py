@@ -17,6 +17,7 @@ from typing import NamedTuple
 import uvloop
 
 from benchmarks import targets
+from benchmarks.certificate import client_context, make_certificate
 from benchmarks.grants import Person
 from benchmarks.load import CONNECTIONS
 from benchmarks.measure import spread
@@ -24,7 +25,7 @@ from benchmarks.paths.cost import Cost
 from benchmarks.paths.life import API, API_SECRET, Life
 from benchmarks.paths.polls import KINDS, TLS_KINDS, Polls
 from benchmarks.paths.table import figure, tables
-from benchmarks.paths.tls import behind_nginx, client_context, make_certificate
+from benchmarks.paths.tls import behind_nginx
 from benchmarks.paths.visits import PEOPLE, Visits
 from benchmarks.processes import free_port, here_on, running, wait_for_port
 from benchmarks.results import Result, Section, Series, make_section

@@ -40,5 +40,5 @@ class RequestMeter:
         self.cost = Cost(
             used.server_us / requests,
             max(0.0, commands) / requests,
-            used.store_bytes / requests,
+            max(0.0, used.store_bytes) / requests,
         )

@@ -5,7 +5,6 @@ speak TLS. The program cannot do this, and docs/decisions/0055 says why.
 """
 
 import asyncio
-import datetime as dt
 import ssl
 import sys
 from collections.abc import Iterator
@@ -13,11 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from benchmarks.processes import free_port, running, wait_for_port
 from benchmarks.servers import Competitor, Place, nginx_path
@@ -52,41 +46,6 @@ http {
     }
 }
 """)
-
-
-def make_certificate(folder: Path) -> Path:
-    """Write a key (P-256) and a certificate of its own for 127.0.0.1 into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "tls.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
-def client_context() -> ssl.SSLContext:
-    """Return what a device needs for the certificate, which it does not check."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import cycle
 from typing import NamedTuple
 from urllib.parse import SplitResult
@@ -24,6 +25,7 @@ from deviceflow.fleet.world import Listener, Time
 from deviceflow.tasks import end
 
 CONNECT_S = 10.0
+PROBE_S = 1.0
 CLOSED = "closed before the answer"
 
 _BIND_ADDRESS_NO_PORT = 24
@@ -44,15 +46,37 @@ class Address(NamedTuple):
     tls: ssl.SSLContext | None
 
 
-async def resolve(url: SplitResult) -> Address:
-    """Look up an endpoint, once for all devices. May raise UnreachableError."""
+async def resolve(url: SplitResult, sources: Sequence[str] = ()) -> Address:
+    """Look up an endpoint, once for all devices. May raise UnreachableError.
+
+    Of several addresses, take the first that accepts a connection: `localhost` is often ::1 first,
+    where many servers do not listen. `sources`: where connections come from, of the same family.
+    """
     name, port = url.hostname or "", url.port or _PORTS[url.scheme]
+    loop, family = asyncio.get_running_loop(), _family(sources[0]) if sources else 0
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(name, port, family=family, type=socket.SOCK_STREAM)
     except OSError as error:
         raise UnreachableError(origin(url.geturl()), f"the name {name} is not known") from error
     tls = ssl.create_default_context() if url.scheme == "https" else None
-    return Address(str(found[0][4][0]), port, name, tls)
+    hosts = list(dict.fromkeys(str(each[4][0]) for each in found))
+    return Address(await _accepting(hosts, port), port, name, tls)
+
+
+async def _accepting(hosts: Sequence[str], port: int) -> str:
+    """Return the first host that accepts a connection. One alone is not asked."""
+    loop = asyncio.get_running_loop()
+    for host in hosts if len(hosts) > 1 else ():
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(PROBE_S):
+                transport, _ = await loop.create_connection(asyncio.Protocol, host, port)
+            transport.close()
+            return host
+    return hosts[0]
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _cause(error: Exception) -> str:
@@ -69,7 +93,7 @@ def _bound(source: str) -> socket.socket:
     Linux chooses the port when it connects, not here: then two connections to different servers
     may have the same port, and the search for a free one is short (docs/decisions/0054).
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
+    sock = socket.socket(_family(source))
     try:
         sock.settimeout(0)
         if sys.platform == "linux" and sock.family is socket.AF_INET:

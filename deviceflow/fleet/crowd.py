@@ -49,6 +49,10 @@ class Crowd:
                 # What comes after the colon is of a program, and may have a code in it.
                 deciding.refused(str(error).partition(":")[0])
                 return
+            except Exception as error:  # noqa: BLE001, a browser fails in many ways, and each counts
+                # Its text may have the address in it, and with it the code.
+                deciding.refused(type(error).__name__)
+                return
             else:
                 deciding.acknowledged(self._time.now() - began)
                 return

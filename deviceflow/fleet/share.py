@@ -72,9 +72,9 @@ async def run_share(
     requests = Requests(
         plan.endpoints, plan.credentials, plan.scope, f"deviceflow-fleet/{plan.version}"
     )
-    start = await resolve(requests.authorization_at)
+    start = await resolve(requests.authorization_at, plan.sources)
     is_same = requests.authorization_at.netloc == requests.token_at.netloc
-    token = start if is_same else await resolve(requests.token_at)
+    token = start if is_same else await resolve(requests.token_at, plan.sources)
     crowd = Crowd(plan.way.open(), clock, plan.way.at_once)
     chance = random.Random(f"{plan.scenario.seed}/{share.number}")  # noqa: S311, no secrets
     world = World(plan.scenario, clock, requests, crowd, chance)

@@ -1,6 +1,7 @@
 """A device's connection: kept, closed, cut and broken, on real sockets."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,6 +93,17 @@ async def opened(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Serve
         connection.hang_up()
         await network.close()
         await until(lambda: not server.open)
+
+
+async def test_of_several_addresses_one_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened() as (_, sender):
+        port = sender.connection._network.address(to_token=True).port
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+            for host in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert (await resolve(urlsplit(f"http://tv.example:{port}/token"))).host == "127.0.0.1"
 
 
 async def test_a_connection_is_kept() -> None:

@@ -75,6 +75,15 @@ async def test_a_refused_decision_is_counted_without_what_a_program_says() -> No
     assert one.grant.decided_at is None
 
 
+async def test_a_browser_that_fails_is_counted_without_the_address() -> None:
+    one = deciding()
+    people = Crowd(Scripted(RuntimeError("no page at /device?user_code=ABCD")), LoopTime(0.0), 1)
+    people.decide(WHAT, one)
+    await until(lambda: one.world.tally.errors)
+    await people.close()
+    assert one.world.tally.errors == {"decision: RuntimeError": 1}
+
+
 async def test_only_so_many_decide_at_once() -> None:
     way, all_of_them = Scripted(), [deciding() for _ in range(10)]
     people = Crowd(way, LoopTime(0.0), at_once=3)
