@@ -86,6 +86,7 @@ async def in_a_pipeline(connection: Connection, *command: Value) -> None:
     await connection.batch(("GET", "df:text"), command)
 
 
+@not_on("cluster", why="callers share no trips there")
 async def test_the_smallest_pool_has_room_for_all_that_go_on_at_once(valkey: Valkey) -> None:
     """Shared trips, those for starts, calls with a connection of their own, subscriptions."""
     connection = Connection.open(valkey.url, most=2)
@@ -118,6 +119,28 @@ async def test_the_smallest_pool_has_room_for_all_that_go_on_at_once(valkey: Val
                 assert await asyncio.gather(*calls) == [True] * len(calls)
     finally:
         await connection.close()
+
+
+@not_on("cluster", why="callers share no trips there")
+async def test_an_answer_that_cannot_be_read_fails_for_its_caller_alone(
+    connection: Connection,
+) -> None:
+    """Else the answers after it would stay on the connection, for whoever has it next."""
+    shape = connection.shape
+    assert isinstance(shape, ServerShape)
+    await connection.command("SET", "df:text", "ours", "EX", 9)
+
+    def misread(_: object) -> object:
+        raise ValueError("unreadable")
+
+    with mock.patch.dict(shape.client.response_callbacks, {"EXISTS": misread}):
+        answers = await asyncio.gather(
+            connection.command("EXISTS", "df:text"),
+            connection.command("GET", "df:text"),
+            return_exceptions=True,
+        )
+    assert isinstance(answers[0], ValueError)
+    assert answers[1] == b"ours"
 
 
 async def test_scripts_that_the_server_forgot_are_loaded_again(store: Store) -> None:

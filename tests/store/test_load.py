@@ -17,6 +17,7 @@ from deviceflow.store.installation import Installation
 from deviceflow.store.load import LONGEST_WAIT_S, SLOW_S, LoadState, StoreLoad
 from deviceflow.store.shapes import Command
 from tests.stage.clock import Clock
+from tests.stage.shapes import not_on
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
 
@@ -119,6 +120,7 @@ async def test_without_the_limit_a_full_store_stops_nothing(
     assert await states(load, 99) == [""]
 
 
+@not_on("cluster", why="callers share no trips there")
 async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Clock) -> None:
     """While every trip for starts is held up, a decision makes its own."""
     connection = Connection.open(valkey.url, most=4)
@@ -144,6 +146,7 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
         await connection.close()
 
 
+@not_on("cluster", why="callers share no trips there")
 async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
     valkey: Valkey, clock: Clock
 ) -> None:

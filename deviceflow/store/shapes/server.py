@@ -147,7 +147,10 @@ class ServerShape:
         except ResponseError as error:
             return error
         callback = self.client.response_callbacks.get(name)
-        return answer if callback is None else callback(answer)
+        try:
+            return answer if callback is None else callback(answer)
+        except Exception as error:  # noqa: BLE001, the answers after it have other readers
+            return error
 
 
 def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
