@@ -1,5 +1,7 @@
 """The failures of the store, for callers that must not know Redis."""
 
+from copy import copy
+
 
 class StoreUnavailable(Exception):  # noqa: N818, it states a condition, not a mistake
     """The store cannot be reached, or cannot make the promise that a command needs.
@@ -27,3 +29,14 @@ class SubjectTaken(Exception):  # noqa: N818, it states a condition, not a mista
 
 class StoreSetupError(Exception):
     """The store cannot be opened at start. The text is a line for the operator."""
+
+
+def own_copy(error: Exception) -> Exception:
+    """Return the error for one of several callers that it fails.
+
+    One exception that is raised in many places would collect all their traces. A copy has no cause,
+    and the causes say why the store failed, so `error` itself is the cause.
+    """
+    own = copy(error)
+    own.__cause__ = error
+    return own

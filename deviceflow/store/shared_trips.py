@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from deviceflow.store.errors import own_copy
+
 MOST_AT_ONCE = 256
 """Cap on what one round trip carries: it must not hold up the store."""
 
@@ -69,6 +71,6 @@ def _fail(batch: Sequence[_Waiting[Item, TripAnswer]], error: BaseException) -> 
     for each in batch:
         if isinstance(error, Exception):
             if not each.answer.done():
-                each.answer.set_exception(error)
+                each.answer.set_exception(own_copy(error))
         else:
             each.answer.cancel()

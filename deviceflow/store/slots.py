@@ -17,13 +17,13 @@ a store that lost its data begins with none.
 
 import asyncio
 from asyncio import Future
-from copy import copy
 from typing import NamedTuple
 
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import SLOT_BITS
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import own_copy
 
 WRONG_CODES_WINDOW_S = 600
 _MINUTE_S = 60
@@ -115,10 +115,9 @@ class Slots:
         try:
             counted = await self._count(len(waiting), lifetime)
         except Exception as error:  # noqa: BLE001, a grant waits for whatever it is
-            # Each gets its own: one exception raised in many places would collect their traces.
             for future in waiting:
                 if not future.done():
-                    future.set_exception(copy(error))
+                    future.set_exception(own_copy(error))
             return
         pressure = _pressure(counted)
         for behind, future in enumerate(waiting):

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, get_args
 from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
+from deviceflow.store.errors import StoreUnavailable, own_copy
 from deviceflow.store.installation import Installation
 from deviceflow.store.shared_trips import SharedTrips
 
@@ -78,20 +79,30 @@ class Starts:
 
         A repetition of the command counts twice. May raise StoreUnavailable.
         """
-        return await self._trips.send(start)
+        answer = await self._trips.send(start)
+        if isinstance(answer, StoreUnavailable):
+            raise own_copy(answer)
+        return answer
 
-    async def _judge(self, starts: Sequence[Start]) -> list[StartRefusal | None]:
-        """Judge starts of any clients: those of a client, with its limits, in one script."""
+    async def _judge(self, starts: Sequence[Start]) -> list[StartRefusal | StoreUnavailable | None]:
+        """Judge starts of any clients: those of a client, with its limits, in one script.
+
+        If a part of a Cluster is away, the starts of other clients have their answers.
+        """
         groups: dict[tuple[str, StartLimits, int], list[int]] = {}
         for place, start in enumerate(starts):
             key = (start.client_id, start.limits, start.lifetime)
             groups.setdefault(key, []).append(place)
-        answers: list[StartRefusal | None] = [None] * len(starts)
+        answers: list[StartRefusal | StoreUnavailable | None] = [None] * len(starts)
 
         async def judge(places: list[int]) -> None:
-            refusals = await self._judge_alike([starts[place] for place in places])
-            for place, refusal in zip(places, refusals, strict=True):
-                answers[place] = refusal
+            found: Sequence[StartRefusal | StoreUnavailable | None]
+            try:
+                found = await self._judge_alike([starts[place] for place in places])
+            except StoreUnavailable as error:
+                found = [error] * len(places)
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = answer
 
         batches = [
             places[first : first + MOST_IN_A_SCRIPT]

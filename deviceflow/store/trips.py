@@ -9,9 +9,9 @@ gather for the next. A caller that is alone waits for nothing. docs/decisions/00
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import Any, NamedTuple
 
+from deviceflow.store.errors import own_copy
 from deviceflow.store.shapes import Command, RunTrip
 
 LINES = 2
@@ -145,9 +145,6 @@ def _fail(callers: Sequence[_Caller], error: BaseException) -> None:
         if caller.answers.done():
             continue
         if isinstance(error, Exception):
-            # Each gets its own: one exception raised in many places would collect their traces.
-            own = copy(error)
-            own.__cause__ = error  # a copy has none; the causes of `error` say why it failed
-            caller.answers.set_exception(own)
+            caller.answers.set_exception(own_copy(error))
         else:
             caller.answers.cancel()

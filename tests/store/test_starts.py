@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from deviceflow.store import keyspace, scripts
+from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.starts import REFILL_S, Start, StartLimits, StartRefusal, Starts
 from tests.stage.store import Store
 
@@ -155,3 +156,24 @@ async def test_all_workers_count_together(store: Store) -> None:
     each = start(NONE._replace(address=10))
     refusals = await asyncio.gather(*(workers[i % 3].admit(each) for i in range(30)))
     assert sum(refusal is None for refusal in refusals) == 10
+
+
+async def test_a_script_that_fails_fails_the_starts_of_its_client_alone(each_store: Store) -> None:
+    """As where a shard of a Cluster is away."""
+    starts, admit_starts = doors(each_store), scripts.admit_starts
+    lost = each_store.installation.name(b"client", b"lost")
+
+    async def one_is_away(connection: Any, keys: list[str], *given: Any) -> Any:  # noqa: ANN401
+        if keys[0] == keyspace.starts(lost):
+            raise StoreUnavailable("away")
+        return await admit_starts(connection, keys, *given)
+
+    limits = NONE._replace(client=1)
+    with mock.patch.object(scripts, "admit_starts", one_is_away):
+        *failed, admitted = await asyncio.gather(
+            *(starts.admit(start(limits, client_id=name)) for name in ("lost", "lost", "tv-app")),
+            return_exceptions=True,
+        )
+    assert admitted is None
+    assert [str(each) for each in failed] == ["away", "away"]
+    assert failed[0] is not failed[1]
