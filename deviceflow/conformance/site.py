@@ -317,6 +317,9 @@ class Site:
         """Run the whole flow. Raises Unreachable if it gives no tokens."""
         grant = await self.approved(None, **parameters)
         answer = await self.poll(grant)
+        if answer.error == "authorization_pending":
+            # The decision may reach another process of the server a moment later.
+            answer = await self.poll(grant)
         if not answer.has_tokens:
             raise Unreachable(f"an approved grant gives no tokens: {answer.summary}")
         return answer

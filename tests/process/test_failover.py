@@ -47,6 +47,15 @@ def fail_over(store: ManyServers) -> None:
     store.servers[place].kill()
 
 
+def until_replicated(store: ManyServers) -> None:
+    """Wait until a replica of each primary has what was written until now."""
+    for server in store.servers:
+        with server.client() as client:
+            if client.info("replication")["role"] == "master":
+                client.execute_command("PUBLISH", "replicated", "")  # WAIT counts from a write
+                assert client.execute_command("WAIT", 1, 60_000)
+
+
 def has_decided(browser: Browser, user_code: str, decision: str = "approve") -> bool:
     """Go as far as the pages allow just now; say whether that was to the end."""
     answer = browser.open(f"/device?user_code={user_code}")
@@ -120,6 +129,8 @@ def test_a_held_poll_from_before(
     waiting = device().authorize()
     with ThreadPoolExecutor() as pool:
         held = pool.submit(waiting.poll, A_WHILE_S)
+        # Only decisions are confirmed by replicas: a grant that is as young as this may be lost.
+        until_replicated(store)
         fail_over(store)
         until_outside(lambda: has_decided(browser(), waiting.user_code))
         held.result()
