@@ -21,7 +21,7 @@ AUDIT_FILE = "audit.jsonl"
 class AuditSinks:
     """The sinks of one process. `file`: that one of them that other processes share, if any.
 
-    `security_events`: another service that is told of some events.
+    `security_events`: the receiver of security event tokens, if the settings name one.
     """
 
     sinks: tuple[Sink, ...]

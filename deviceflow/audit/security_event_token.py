@@ -23,46 +23,35 @@ ACCOUNT_DISABLED = f"{_RISC}account-disabled"
 ACCOUNT_ENABLED = f"{_RISC}account-enabled"
 ACCOUNT_PURGED = f"{_RISC}account-purged"
 
-TOLD_EVENTS = frozenset(
-    {
-        SecurityEvent.DEVICE_DISCONNECTED,
-        SecurityEvent.TOKEN_REVOKED,
-        SecurityEvent.REFRESH_TOKEN_REPLAYED,
-        SecurityEvent.SESSION_ENDED,
-        SecurityEvent.PASSWORD_CHANGED,
-        SecurityEvent.FACTOR_ADDED,
-        SecurityEvent.FACTOR_REMOVED,
-        SecurityEvent.ACCOUNT_CHANGED,
-        SecurityEvent.ACCOUNT_REMOVED,
-    }
-)
-"""The events of the audit that can become a token."""
-
-_SESSION_EVENTS = frozenset(
-    {
-        SecurityEvent.DEVICE_DISCONNECTED,
-        SecurityEvent.TOKEN_REVOKED,
-        SecurityEvent.REFRESH_TOKEN_REPLAYED,
-        SecurityEvent.SESSION_ENDED,
-    }
-)
-_CHANGES = {
+_TYPES: Mapping[str, str] = {
+    SecurityEvent.DEVICE_DISCONNECTED: SESSION_REVOKED,
+    SecurityEvent.TOKEN_REVOKED: SESSION_REVOKED,
+    SecurityEvent.REFRESH_TOKEN_REPLAYED: SESSION_REVOKED,
+    SecurityEvent.SESSION_ENDED: SESSION_REVOKED,
+    SecurityEvent.PASSWORD_CHANGED: CREDENTIAL_CHANGE,
+    SecurityEvent.FACTOR_ADDED: CREDENTIAL_CHANGE,
+    SecurityEvent.FACTOR_REMOVED: CREDENTIAL_CHANGE,
+    SecurityEvent.ACCOUNT_REMOVED: ACCOUNT_PURGED,
+}
+_ACCOUNT_CHANGES = {"disabled": ACCOUNT_DISABLED, "enabled": ACCOUNT_ENABLED}
+_CREDENTIAL_CHANGES: Mapping[str, str] = {
     SecurityEvent.PASSWORD_CHANGED: "update",
     SecurityEvent.FACTOR_ADDED: "create",
     SecurityEvent.FACTOR_REMOVED: "delete",
 }
-_ACCOUNT_EVENTS = {"disabled": ACCOUNT_DISABLED, "enabled": ACCOUNT_ENABLED}
+
+TOLD_EVENTS = frozenset(map(SecurityEvent, _TYPES)) | {SecurityEvent.ACCOUNT_CHANGED}
+"""The events of the audit that can become a token."""
 
 
 def security_event_claims(line: AuditLine, issuer: str, audience: str) -> dict[str, Any] | None:
-    """Return the claims of the token about `line`; None if there is nobody to tell of it.
+    """Return the claims of the token about `line`; None if it becomes no token.
 
     The same line always has the same `jti`, so a receiver that gets it twice can tell.
     """
-    event = _event(line)
-    if event is None or not line.sub:
+    event_type = _event_type(line)
+    if event_type is None or not line.sub:
         return None
-    event_type, details = event
     happened_at = int(datetime.fromisoformat(line.time).timestamp())
     claims = {
         "iss": issuer,
@@ -74,24 +63,27 @@ def security_event_claims(line: AuditLine, issuer: str, audience: str) -> dict[s
             event_type: {
                 "event_timestamp": happened_at,
                 "initiating_entity": _initiating_entity(line),
-                **details,
+                **_credential(line),
             }
         },
     }
     return claims | ({"txn": line.request_id} if line.request_id else {})
 
 
-def _event(line: AuditLine) -> tuple[str, Mapping[str, Any]] | None:
-    if line.event in _SESSION_EVENTS:
-        return SESSION_REVOKED, {}
-    if change := _CHANGES.get(SecurityEvent(line.event)):
-        is_password = line.event == SecurityEvent.PASSWORD_CHANGED
-        credential = "password" if is_password else line.subject.replace("_", "-")
-        return CREDENTIAL_CHANGE, {"credential_type": credential, "change_type": change}
-    if line.event == SecurityEvent.ACCOUNT_REMOVED:
-        return ACCOUNT_PURGED, {}
-    account_event = _ACCOUNT_EVENTS.get(line.reason)
-    return (account_event, {}) if account_event else None
+def _event_type(line: AuditLine) -> str | None:
+    if line.event == SecurityEvent.ACCOUNT_CHANGED:
+        return _ACCOUNT_CHANGES.get(line.reason)
+    return _TYPES.get(line.event)
+
+
+def _credential(line: AuditLine) -> Mapping[str, str]:
+    """Say what changed of which credential (CAEP 1.0 3.3); nothing if none did."""
+    change = _CREDENTIAL_CHANGES.get(line.event)
+    if change is None:
+        return {}
+    is_password = line.event == SecurityEvent.PASSWORD_CHANGED
+    credential = "password" if is_password else line.subject.replace("_", "-")
+    return {"credential_type": credential, "change_type": change}
 
 
 def _subject(line: AuditLine, issuer: str) -> dict[str, Any]:
