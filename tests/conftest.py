@@ -7,6 +7,7 @@
 `start_valkey`  starts another one that is a single server, whatever DEVICEFLOW_STORE says
 `installation`  the secrets of an installation in that store
 `clock`         a clock that stands still until a test moves it
+`receiver`      a program of an operator's on loopback, which keeps what is posted to it
 
 A test that uses `valkey`, itself or through another fixture, is followed by a look at all keys:
 each must have a TTL, unless `deviceflow/store/keyspace.py` calls it permanent.
@@ -26,6 +27,7 @@ from hypothesis import HealthCheck, settings
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
+from tests.stage.receiver import Receiver
 from tests.stage.shapes import store_of_this_run
 from tests.stage.valkey import Valkey, endless_keys, open_connection
 
@@ -164,6 +166,13 @@ async def connection(valkey: Valkey) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def installation(connection: Connection) -> Installation:
     return await Installation.open(connection)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A program of an operator's on loopback."""
+    async with Receiver().running() as receiver:
+        yield receiver
 
 
 @pytest.fixture

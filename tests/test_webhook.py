@@ -1,7 +1,6 @@
 """What is posted to a program of the operator's, and what comes back."""
 
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,12 +11,6 @@ from tests.stage.waiting import PATIENCE_S
 
 SECRET = "s" * 32
 NOW = 1_800_000_000
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver().running() as receiver:
-        yield receiver
 
 
 def webhook_at(url: str, timeout_s: float = PATIENCE_S) -> Webhook:

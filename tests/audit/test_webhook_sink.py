@@ -1,7 +1,5 @@
 """Lines that are posted to an operator's program."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from deviceflow.audit.outlet import LinesNotWritten
@@ -11,12 +9,6 @@ from tests.stage.receiver import Receiver
 
 SECRET = "s" * 32
 NOW = 1_800_000_000
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver().running() as receiver:
-        yield receiver
 
 
 async def test_the_body_is_the_bytes_of_the_lines_and_signed(receiver: Receiver) -> None:

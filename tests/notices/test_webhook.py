@@ -16,12 +16,6 @@ NOW = 1_800_000_000
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver().running() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 async def channel(receiver: Receiver) -> AsyncIterator[WebhookChannel]:
     channel = WebhookChannel(receiver.url, SECRET, lambda: NOW)
     async with channel.open():
