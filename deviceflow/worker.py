@@ -96,6 +96,13 @@ def run(context: WorkerContext, post: Post) -> None:
         runner.run(_work(context, post))
 
 
+class Runners(NamedTuple):
+    """What serves the two applications of a worker."""
+
+    public: web.AppRunner
+    admin: web.AppRunner
+
+
 async def _work(context: WorkerContext, post: Post) -> None:
     settings, cell = context.settings, context.board.cell(post.cell)
     apps = build(
@@ -120,15 +127,15 @@ async def _work(context: WorkerContext, post: Post) -> None:
         await line.until(Order.SERVE, Order.STOP)
         if Order.SERVE in line.given:
             async with tracing(settings), auditing(apps):
-                await _serve(apps, public, post, cell, line)
+                await _serve(apps, Runners(public, admin), post, cell, line)
         await admin.cleanup()
         beating.cancel()
 
 
 async def _serve(
-    apps: Apps, public: web.AppRunner, post: Post, cell: StatusCell, line: WorkerLine
+    apps: Apps, runners: Runners, post: Post, cell: StatusCell, line: WorkerLine
 ) -> None:
-    async with serving(apps, public, post.sockets.public) as door:
+    async with serving(apps, runners.public, post.sockets.public) as door:
         cell.store = apps.parts.store_state
         cell.phase = Phase.SERVING
         line.report(Report.SERVING)
@@ -136,7 +143,8 @@ async def _serve(
         cell.phase = Phase.RETIRING
         door.listener.close()
         if Order.STOP not in line.given:
-            await _retire(door, line)
+            # The admin port is the successor's at once: this worker knows the operators of before.
+            await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
 
 
 async def _retire(door: Door, line: WorkerLine) -> None:
