@@ -101,6 +101,7 @@ class Valkey:
         """Run commands in one trip, over a connection that is kept: what every test needs."""
         if self._looker is None:
             self._looker = self.client()
+        trip: Any
         with self._looker.pipeline(transaction=False) as trip:
             for command in commands:
                 trip.execute_command(*command)
