@@ -1,11 +1,13 @@
 """A process of a run: `python -m deviceflow.fleet.process`.
 
 The first line of its input is its order. It says that it is ready, and the second line is the time
-at which the run begins. Then it writes a line for each tick. When its input ends, it ends the run,
-so it does not outlive the process that has started it.
+at which the run begins. Then it writes a line for each tick. If it cannot go on, its last line says
+why. When its input ends, it ends the run, so it does not outlive the process that has started it.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +38,12 @@ class Order(msgspec.Struct, frozen=True):
     number: int
 
 
+class Failure(msgspec.Struct, frozen=True, tag="failure"):
+    """Why a process cannot go on, for a person."""
+
+    reason: str
+
+
 class FleetProcess:
     """A process that runs a share, as it is seen from outside."""
 
@@ -44,15 +52,21 @@ class FleetProcess:
 
     @classmethod
     async def start(cls, order: Order) -> Self:
-        """Start it."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", __name__),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE_BYTES,
-            # Ctrl-C must only reach the process that shows the run. That one ends the others.
-            start_new_session=True,
-        )
+        """Start it. May raise ProcessEndedError."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", __name__),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE_BYTES,
+                # Ctrl-C must only reach the process that shows the run. That one ends the others.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessEndedError(
+                f"A process of the run cannot be started: {error.strerror}. Use fewer (--processes)"
+                ", or raise the limits on open files and processes (ulimit -n, -u)."
+            ) from error
         started = cls(process)
         started._write(msgspec.json.encode(order))
         return started
@@ -71,9 +85,12 @@ class FleetProcess:
         """Read its ticks until it ends. May raise ProcessEndedError."""
         if self._process.stdout is not None:
             async for line in self._process.stdout:
-                on_tick(msgspec.json.decode(line, type=Tick))
+                message = msgspec.json.decode(line, type=Tick | Failure)
+                if isinstance(message, Failure):
+                    raise ProcessEndedError(message.reason)
+                on_tick(message)
         if status := await self._process.wait():
-            raise ProcessEndedError(f"A process of the run has ended with status {status}.")
+            raise ProcessEndedError(_end_in_words(status))
 
     def stop(self) -> None:
         """Let it end the run: its last tick is still to come."""
@@ -93,6 +110,15 @@ class FleetProcess:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def _end_in_words(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return (
+            "A process of the run was killed (SIGKILL). Linux does that when the memory is used up:"
+            " use fewer devices, or a machine with more memory."
+        )
+    return f"A process of the run has ended with status {status}. Standard error says why."
 
 
 async def run_processes(
@@ -143,8 +169,7 @@ async def _main() -> None:
     reader = asyncio.StreamReader(limit=LONGEST_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     order = msgspec.json.decode(await reader.readline(), type=Order)
-    sys.stdout.buffer.write(_READY)
-    sys.stdout.buffer.flush()
+    _write(_READY)
     began = msgspec.json.decode(await reader.readline() or b"0", type=float)
     share = Share(number=order.number, of=order.plan.processes, began=began)
     stop = asyncio.Event()
@@ -155,14 +180,23 @@ async def _main() -> None:
 
     waiting = asyncio.create_task(wait_for_end())
     try:
-        await run_share(order.plan, share, _write, stop)
+        await run_share(order.plan, share, _tell, stop)
+    except DeviceFlowError as error:
+        _tell(Failure(str(error)))
     finally:
         await end(waiting)
 
 
-def _write(tick: Tick) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(tick) + b"\n")
-    sys.stdout.buffer.flush()
+def _tell(message: Tick | Failure) -> None:
+    _write(msgspec.json.encode(message) + b"\n")
+
+
+def _write(line: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os._exit(1)  # the process that shows the run is dead, and with it who could be told
 
 
 if __name__ == "__main__":

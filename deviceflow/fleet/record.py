@@ -1,7 +1,7 @@
 """A run as it is put together: the ticks of all processes, added up second by second."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -141,16 +141,25 @@ def result_of(plan: Plan, record: Record, began: datetime, seconds: float) -> Fl
             )
             for kind, count in total.wrong.items()
         },
-        notes=_notes(record),
+        notes=list(_notes(plan, total)),
     )
 
 
-def _notes(record: Record) -> list[str]:
-    late_ms = record.total.late_s * _MS
-    if late_ms < LATE_MS:
-        return []
-    note = (
-        f"The generator itself was late, by up to {late_ms:,.0f} ms. The latencies have that in "
-        "them. Give it more processes, or a machine of its own."
-    )
-    return [note]
+def _notes(plan: Plan, total: Tick) -> Iterator[str]:
+    """Yield what limits the figures."""
+    if (late_ms := total.late_s * _MS) >= LATE_MS:
+        yield (
+            f"The generator itself was late, by up to {late_ms:,.0f} ms. The latencies have that "
+            "in them. Give it more processes, or a machine of its own."
+        )
+    if total.interval_s is not None and not total.polls:
+        yield (
+            f"No device has polled: the run ended before the server's interval of "
+            f"{total.interval_s:g} s."
+        )
+    events = total.events
+    if plan.scenario.refreshers and events.get("tokens") and not events.get("refreshes"):
+        yield (
+            "No device has refreshed its tokens. Did the server give refresh tokens (--scope "
+            "offline_access), and were they due (--token-clock)?"
+        )

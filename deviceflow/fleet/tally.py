@@ -20,7 +20,7 @@ class Example(msgspec.Struct, frozen=True, order=True):
     text: str
 
 
-class Tick(msgspec.Struct, kw_only=True):
+class Tick(msgspec.Struct, kw_only=True, tag="tick"):
     """One second of one process, or the sum of several. The names are those of `result.Second`.
 
     `examples`: of kinds of wrong outcomes that are new. `interval_s`, `expires_in_s`: of the
