@@ -57,7 +57,10 @@ async def resolve(url: SplitResult, sources: Sequence[str] = ()) -> Address:
     try:
         found = await loop.getaddrinfo(name, port, family=family, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise UnreachableError(origin(url.geturl()), f"the name {name} is not known") from error
+        reason = f"the name {name} is not known"
+        if sources:
+            reason = f"{name} has no address that {sources[0]} connects to"
+        raise UnreachableError(origin(url.geturl()), reason) from error
     tls = ssl.create_default_context() if url.scheme == "https" else None
     hosts = list(dict.fromkeys(str(each[4][0]) for each in found))
     return Address(await _accepting(hosts, port), port, name, tls)
