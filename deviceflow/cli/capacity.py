@@ -1,7 +1,6 @@
 """`deviceflow capacity`: what hosts, proxies and store a fleet needs."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,28 +22,11 @@ from deviceflow.capacity.words import (
     setting_lines,
     size_table,
 )
+from deviceflow.cli.number import Number
 from deviceflow.cli.options import fail
 
 
-class Number(click.FloatRange):
-    """A number in a range; also 2e6 and 2_000_000."""
-
-    name = "number"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401, click's: a text, or the default
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        """Read the number."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
-
-
-def fleet_options(command: Callable[..., None]) -> Callable[..., None]:
+def _fleet_fields(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each field of `Fleet`."""
     found = inspect.type_info(Fleet)
     assert isinstance(found, inspect.StructType)  # noqa: S101, what Fleet is
@@ -74,7 +56,7 @@ def _option(field: inspect.Field) -> Callable[[Callable[..., None]], Callable[..
 
 
 @click.command()
-@fleet_options
+@_fleet_fields
 @click.option(
     "--costs",
     "costs_file",

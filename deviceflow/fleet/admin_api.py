@@ -38,12 +38,16 @@ class AdminApi:
 
     async def decide(self, grant: ToDecide) -> None:
         """Find the grant, and decide it. May raise Undecided."""
-        found = await self._post("/grants/find", {"user_code": grant.user_code})
+        grant_id = await self.find(grant.user_code)
         person = f"fleet-{crc32(grant.user_code.encode()) % PEOPLE}"
         body = {"sub": person}
         if grant.choice == "approve":
             body["username"] = person
-        await self._post(f"/grants/{found.get('id')}/{grant.choice}", body)
+        await self._post(f"/grants/{grant_id}/{grant.choice}", body)
+
+    async def find(self, user_code: str) -> str:
+        """Return the id of a grant. May raise Undecided."""
+        return str((await self._post("/grants/find", {"user_code": user_code})).get("id"))
 
     async def close(self) -> None:
         """Close the connections. Another decision opens new ones."""

@@ -1,0 +1,24 @@
+"""An option that is a number in a range."""
+
+import math
+from typing import Any
+
+import click
+
+
+class Number(click.FloatRange):
+    """A number in a range; also 2e6 and 2_000_000. `nan` and `inf` are none."""
+
+    name = "number"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401, click's: a text, or the default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
