@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from rich.console import Console
 
 from benchmarks.plots import BAD, OURS, OURS_LIGHT, drawing
-from benchmarks.simulation.power_cut import Costs, Habits, Pace, PowerCut, Second
+from benchmarks.simulation.power_cut import Costs, Habits, PowerCut, Second
+from benchmarks.simulation.workers import Pace
 from benchmarks.tables import number, show
 
 DEVICES = 1_000_000
