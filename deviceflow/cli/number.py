@@ -11,6 +11,10 @@ class Number(click.FloatRange):
 
     name = "number"
 
+    def _describe_range(self) -> str:
+        """Describe the range in the help: 1000000000 in place of 1000000000.0."""
+        return f"{self.min:.15g}<=x<={self.max:.15g}"
+
     def convert(
         self,
         value: Any,  # noqa: ANN401, click's: a text, or the default

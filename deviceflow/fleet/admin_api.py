@@ -14,8 +14,8 @@ from deviceflow.device.answers import INTERNAL_ERROR, OK, TOO_MANY_REQUESTS, pri
 from deviceflow.fleet.crowd import NotNow
 
 PEOPLE = 10_000
-"""Each decides for the devices whose codes lead to it, so a decision that is sent again is the
-same."""
+"""How many people decide. A code always leads to the same person, so a decision that is sent again
+is the same."""
 
 TIMEOUT_S = 15.0
 CONNECTIONS = 32

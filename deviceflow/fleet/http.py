@@ -1,6 +1,6 @@
 """Answers of HTTP/1.1, read from bytes (RFC 9112). Pure.
 
-A fleet needs little of HTTP, and that fast: see docs/decisions/0054.
+A fleet needs only a part of HTTP, but must read it fast (docs/decisions/0054).
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _STATUS_LINE_LENGTH = 12
 
 
 class MalformedHttpError(Exception):
-    """The bytes are no answer of HTTP/1.1. The text says why, in a few words."""
+    """The bytes are not an answer of HTTP/1.1. The text says why, in a few words."""
 
 
 class Head(NamedTuple):
@@ -47,7 +47,7 @@ class HttpAnswer(NamedTuple):
 class AnswerReader:
     """Reads answers.
 
-    Heads that are equal to the last byte are read once: most answers of a second have the same.
+    It reads equal heads only once: most answers of a second have the same head.
     """
 
     def __init__(self) -> None:

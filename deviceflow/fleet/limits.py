@@ -14,11 +14,11 @@ CLOSED_S = 60
 """How long the port of a closed connection is not used again (TIME_WAIT)."""
 
 USABLE = 0.9
-"""Which part of an address's ports is counted on: others use ports, too."""
+"""The part of an address's ports that a run may use: other programs use ports, too."""
 
 FAST = 0.45
-"""Which part of them costs little. Linux looks through every second port first. When all of these
-are in use, each new connection takes it one or two milliseconds instead of 20 microseconds."""
+"""The part of them that costs little. Linux looks through every second port first. When all of
+these are in use, each new connection takes one or two milliseconds instead of 20 microseconds."""
 
 IPV4 = 4
 
@@ -41,7 +41,7 @@ class Needs(NamedTuple):
 
 
 def ports_needed(kept: int, closed_per_s: float) -> int:
-    """Return the ports of connections that are kept, and of those that were closed lately."""
+    """Return how many ports a run needs: those of open connections, and of those just closed."""
     return kept + int(closed_per_s * CLOSED_S)
 
 
@@ -57,7 +57,7 @@ def raise_file_limit() -> int:
 
 
 def processes_for(needs: Needs, limit: int) -> int:
-    """Return how many processes it takes, with so many open files in each."""
+    """Return how many processes a run needs, if each may have `limit` open files."""
     return max(1, -(-needs.files // max(1, limit - SPARE_FILES)))
 
 

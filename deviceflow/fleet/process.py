@@ -1,8 +1,8 @@
 """A process of a run: `python -m deviceflow.fleet.process`.
 
-The first line of its input is its order. It says that it is ready, and the second line is the time
-at which the run begins. Then it writes a line for each tick. If it cannot go on, its last line says
-why. When its input ends, it ends the run, so it does not outlive the process that has started it.
+It reads its order, and writes that it is ready. Then it reads the time at which the run begins,
+and writes a line for each tick. If it cannot go on, its last line says why. When its input ends, it
+ends the run, so it does not outlive the process that has started it.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class ProcessEndedError(DeviceFlowError):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a process has to do: the share `number` of a plan."""
+    """The work of a process: the share `number` of a plan."""
 
     plan: Plan
     number: int
@@ -45,7 +45,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 
 class FleetProcess:
-    """A process that runs a share, as it is seen from outside."""
+    """The handle of a process that runs a share, in the process that shows the run."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -78,7 +78,7 @@ class FleetProcess:
             raise ProcessEndedError("A process of the run does not start.")
 
     def begin(self, began: float) -> None:
-        """Let the run begin at a time (time.monotonic)."""
+        """Begin the run at a time (time.monotonic)."""
         self._write(msgspec.json.encode(began))
 
     async def read(self, on_tick: Callable[[Tick], None]) -> None:
@@ -93,7 +93,7 @@ class FleetProcess:
             raise ProcessEndedError(_end_in_words(status))
 
     def stop(self) -> None:
-        """Let it end the run: its last tick is still to come."""
+        """Ask it to end the run. Its last tick still comes."""
         if self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -102,7 +102,7 @@ class FleetProcess:
             self._process.stdin.write(line + b"\n")
 
     async def close(self) -> None:
-        """See to it that it has ended."""
+        """Wait until it has ended, and kill it if it does not end by itself."""
         self.stop()
         try:
             async with asyncio.timeout(STOP_S):
@@ -196,7 +196,7 @@ def _write(line: bytes) -> None:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os._exit(1)  # the process that shows the run is dead, and with it who could be told
+        os._exit(1)  # the process that shows the run is gone, and with it the reader of this
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Sums:
 
 @contextmanager
 def watching(seconds: float) -> Iterator[Callable[[Second], None]]:
-    """Show a run of so many seconds on standard error; the block gets what to call each second."""
+    """Show a run of so many seconds on standard error. Yields the function that shows a second."""
     sums = Sums()
     console = Console(stderr=True)
     if not console.is_terminal:

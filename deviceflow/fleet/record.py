@@ -18,7 +18,7 @@ from deviceflow.fleet.result import (
 from deviceflow.fleet.tally import Tick
 
 LATE_MS = 100.0
-"""From which delay on, in ms, a note says that the generator was late."""
+"""A longer delay of the generator, in ms, has a note in the result."""
 
 PACKAGES = ("aiohttp", "msgspec", "uvloop")
 
@@ -26,7 +26,7 @@ _MS = 1000.0
 
 
 class ServerUse(NamedTuple):
-    """What a server has used: CPU time since it began, in s, and memory now, in bytes."""
+    """The use of a server: CPU time since its start, in s, and memory now, in bytes."""
 
     cpu_s: float
     memory_bytes: int
@@ -39,7 +39,7 @@ Probe = Callable[[], ServerUse | None]
 class Record:
     """Adds up the ticks of `processes`.
 
-    `watch` is called with each second, when all processes have told theirs.
+    `watch` is called with each second, once all processes have sent theirs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Record:
             self._close(tick.number)
 
     def end(self) -> None:
-        """Close the seconds that not all processes have told of: one may end before another."""
+        """Close the seconds that some processes have not sent: one may end before another."""
         for number in sorted(self._open):
             self._close(number)
 

@@ -62,10 +62,10 @@ class Tick(msgspec.Struct, kw_only=True, tag="tick"):
 
 
 class Tally:
-    """The counts of the second that is going on.
+    """The counts of the current second.
 
-    `devices`, `pending`, `connections`: what there is now. `late_s`: the longest delay with which a
-    request was sent.
+    `devices`, `pending`, `connections`: how many there are now. `late_s`: the longest delay
+    with which a request was sent.
     """
 
     def __init__(self) -> None:

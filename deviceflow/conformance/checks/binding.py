@@ -80,7 +80,7 @@ async def wider_scope(site: Site) -> str:
     if not answer.has_tokens:
         return f"a poll with a scope is answered {answer.summary}"
     wider = _scopes_of(answer, scopes[0]) & more
-    require(not wider, f"the tokens have {' '.join(sorted(wider))}, which nobody approved")
+    require(not wider, f"the tokens have {' '.join(sorted(wider))}, which no person approved")
     return "the scope of a poll is ignored"
 
 
