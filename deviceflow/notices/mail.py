@@ -18,10 +18,11 @@ _PERMANENT = range(500, 600)
 
 
 class MailText(NamedTuple):
-    """What a person reads."""
+    """What a person reads. `language`: the tag (RFC 5646) of the language that it is in."""
 
     subject: str
     body: str
+    language: str
 
 
 WriteMail = Callable[[Notice, str], MailText]
@@ -62,15 +63,17 @@ class MailChannel:
 
     def _message(self, notice: Notice, link: str) -> EmailMessage:
         text = self._write(notice, link)
+        # Its policy writes what is not ASCII as encoded words (RFC 2047), and wraps long lines.
         message = EmailMessage()
-        message["Subject"] = text.subject
+        message["Subject"] = " ".join(text.subject.splitlines())  # a line break ends a header
         message["From"] = self._sender
-        message["To"] = notice.email or ""
+        _address(message, notice.email or "")
         message["Date"] = formatdate(notice.connected_at)
         message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
         # RFC 3834 5: no out-of-office reply to this.
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text.body)
+        message["Content-Language"] = text.language  # RFC 3282
         return message
 
     def _deliver(self, message: EmailMessage) -> None:
@@ -87,3 +90,14 @@ class MailChannel:
             if server.username:
                 client.login(server.username, server.password)
             client.send_message(message)
+
+
+def _address(message: EmailMessage, email: str) -> None:
+    """Send a message to one address. Raises NoticeNotSent if `email` is none, or several."""
+    try:
+        message["To"] = email
+    except ValueError as error:  # a line break
+        raise NoticeNotSent("the address is malformed", is_final=True) from error
+    found = [each.addr_spec for each in message["To"].addresses]
+    if found != [email] or not email.isprintable():
+        raise NoticeNotSent("the address is malformed", is_final=True)

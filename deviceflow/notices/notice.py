@@ -7,7 +7,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A device has received its first tokens. Times in s.
 
     `email`: of the person, None if there is none. `grant_id`: the id that its tokens share.
-    `device`: a stored `DeviceDescription`. `address`: where the device asked.
+    `device`: a stored `DeviceDescription`. `address`: where the device asked. `language`: the tag
+    (RFC 5646) of the page on which the person approved, or else of the settings' default.
     """
 
     sub: str
@@ -20,6 +21,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     address: str
     connected_at: int
+    language: str
 
 
 class NoticeNotSent(Exception):  # noqa: N818, it states a condition, not a mistake

@@ -237,6 +237,7 @@ def _device_code(parts: Parts, polls: Polling, checks: Checks, mint: TokenMint) 
         recorder=parts.recorder,
         audit=parts.audit,
         enabled_by_default=parts.settings.device.enabled_by_default,
+        default_language=parts.settings.pages.default_language,
     )
 
 

@@ -62,6 +62,7 @@ class Grant(GrantRequest, frozen=True, kw_only=True):
     """One grant as the store knows it: the request, and what has become of it. Times in s.
 
     `approved_at`: by the store's clock; None if it is not approved, or by an older version.
+    `language`: the tag of the page on which it was approved; empty if that is not known.
     """
 
     id: int
@@ -70,6 +71,17 @@ class Grant(GrantRequest, frozen=True, kw_only=True):
     claimed_by: str | None = None
     approval: Subject | None = None
     approved_at: float | None = None
+    language: str = ""
+
+
+class DecisionPage(NamedTuple):
+    """The page on which a person decides: for which `address`, and in which `language` (a tag)."""
+
+    address: str = ""
+    language: str = ""
+
+
+NO_PAGE = DecisionPage()
 
 
 class GrantCodes(NamedTuple):
@@ -256,18 +268,19 @@ class Grants:
         event: Event,
         approval: Subject | None = None,
         scope: str | None = None,
-        decided_from: str = "",
+        page: DecisionPage = NO_PAGE,
     ) -> Outcome:
         """Approve, deny or cancel. Workers know at once, at the latest within a second.
 
         `scope`: the part of the requested scope that is approved; None for all of it. It becomes
         the scope of the grant, so a host of an older version gives no more either.
-        `decided_from`: the address of the person, for the list of devices.
+        `page`: its address is for the list of devices, its language for the notice.
         """
         if event is Event.APPROVE and approval is not None:
-            await self._list_device(grant, approval.sub, scope, decided_from)
+            await self._list_device(grant, approval.sub, scope, page.address)
         await self._hint(grant)
-        return await self._decide(grant, event, approval, scripts.ApprovalWrites(scope=scope))
+        writes = scripts.ApprovalWrites(scope=scope, language=page.language)
+        return await self._decide(grant, event, approval, writes)
 
     async def claim_and_decide(
         self, grant: Grant, event: Event, approval: Subject, scope: str = ""
@@ -451,4 +464,5 @@ def _grant_of_fields(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
         claimed_by=fields.get("account"),
         approval=read_record(approval.encode(), RecordKind.APPROVAL, Subject) if approval else None,
         approved_at=int(approved) / 1000 if approved else None,
+        language=fields.get("language", ""),
     )

@@ -18,4 +18,5 @@ def notice() -> Notice:
         device="NebulaTV 4.2",
         address="203.0.113.7",
         connected_at=1_793_887_400,
+        language="de",
     )

@@ -1,7 +1,9 @@
 """Mail to people: what they read, and which refusals are final."""
 
 import smtplib
+from email import message_from_bytes, policy
 
+import msgspec
 import pytest
 
 from deviceflow.notices.mail import MailChannel, MailText
@@ -10,7 +12,7 @@ from tests.stage.mail import MailServer
 
 
 def write(notice: Notice, link: str) -> MailText:
-    return MailText(f"New: {notice.client_name}", f"Here: {link}\n")
+    return MailText(f"New: {notice.client_name}", f"Here: {link}\n", notice.language)
 
 
 async def test_a_mail_is_delivered(notice: Notice) -> None:
@@ -25,7 +27,51 @@ async def test_a_mail_is_delivered(notice: Notice) -> None:
     assert message["Subject"] == "New: Living-room TV"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@example.com>")
+    assert message["Content-Language"] == "de"
     assert "https://login.example.com/x" in message.get_content()
+
+
+async def test_what_is_not_ascii_is_encoded_and_wrapped(notice: Notice) -> None:
+    """RFC 2047, RFC 5322 2.1.1: a mail server need not know UTF-8 or long lines."""
+    name, words = "居間のテレビ" * 12, "あなたが接続したのであれば、何もする必要はありません。" * 9
+    channel = MailChannel(
+        "smtp://127.0.0.1:1", "devices@example.com", lambda *_: MailText(name, words, "ja")
+    )
+    message = channel._message(notice, "")
+    lines = message.as_bytes().splitlines()
+    assert all(line.isascii() and len(line) <= 78 for line in lines)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == name
+    assert read.get_content().strip() == words
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b"])
+def test_a_subject_adds_no_header(notice: Notice, end: str) -> None:
+    """Nor does it fail: the person is told."""
+    subject = f"New: TV{end}Bcc: eve@example.com{end}{end}Come here"
+    channel = MailChannel(
+        "smtp://127.0.0.1:1", "devices@example.com", lambda *_: MailText(subject, "Text\n", "en")
+    )
+    sent = channel._message(notice, "").as_bytes()
+    read = message_from_bytes(sent, policy=policy.default)
+    assert "Bcc" not in read
+    assert read["Subject"].startswith("New: TV Bcc: eve@example.com")
+    assert read.get_content() == "Text\n"
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("ada@example.com\r\nBcc: eve@example.com", "eve@example.org, ada@example.com"),
+        *("eve,ada@example.com", "eve;ada@example.com", "<eve>ada@example.com", "a\0@b"),
+    ],
+)
+async def test_a_notice_goes_to_one_address(notice: Notice, email: str) -> None:
+    other = msgspec.structs.replace(notice, email=email)
+    channel = MailChannel("smtp://127.0.0.1:1", "devices@example.com", write)
+    with pytest.raises(NoticeNotSent, match="malformed") as refused:
+        await channel.send(other, "")
+    assert refused.value.is_final
 
 
 async def test_a_person_without_an_address_gets_none(notice: Notice) -> None:

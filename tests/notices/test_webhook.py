@@ -39,6 +39,7 @@ async def test_the_body_says_what_has_happened(
         "device": "NebulaTV 4.2",
         "address": "203.0.113.7",
         "connected_at": 1_793_887_400,
+        "language": "de",
         "not_me_uri": "https://login.example.com/x",
     }
 

@@ -66,6 +66,37 @@ async def test_a_new_device_is_told_of(
     assert len(hook.messages) == 1, "a refresh is no new device"
 
 
+@pytest.mark.parametrize(
+    ("approved_in", "told_in", "lead"),
+    [
+        ("ja", "ja", "あなたのアカウント ada に、デバイスが接続されました。"),
+        ("", "de", "Ein Gerät wurde mit Ihrem Konto ada verbunden."),
+    ],
+)
+async def test_the_language_of_the_approval_is_that_of_the_notice(
+    stage: Stage,
+    told: Settings,
+    people: People,
+    hook: Receiver,
+    mail: MailServer,
+    until: Until,
+    approved_in: str,
+    told_in: str,
+    lead: str,
+) -> None:
+    """An approval of an older version says none: then it is the default."""
+    pages = msgspec.structs.replace(told.pages, default_language="de")
+    worker = await stage.start_worker(msgspec.structs.replace(told, pages=pages))
+    grant = await worker.authorize()
+    await people.approve_in(approved_in, grant.body["user_code"])
+    assert (await worker.poll(grant.body["device_code"])).status == 200
+    await until(lambda: bool(hook.messages and mail.messages))
+    assert hook.messages[0]["language"] == told_in
+    (message,) = mail.messages
+    assert message["Content-Language"] == told_in
+    assert message.get_content().startswith(lead)
+
+
 async def test_a_repeated_redemption_is_no_new_device(
     stage: Stage, told: Settings, people: People, hook: Receiver, until: Until
 ) -> None:

@@ -29,7 +29,7 @@ from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.parts import Parts
 from deviceflow.start import prepare
 from deviceflow.store.device_index import DeviceIndex
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grants import DecisionPage, Grant, Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.opening import connect
@@ -236,6 +236,16 @@ class People:
 
     async def claim(self, user_code: str, username: str = "ada") -> Outcome:
         return await self.grants.claim(await self._found(user_code), f"sub-{username}")
+
+    async def approve_in(self, language: str, user_code: str) -> Outcome:
+        """Claim and approve on a page in that language; returns as `approve` does."""
+        await self.claim(user_code)
+        grant, page = await self._found(user_code), DecisionPage("203.0.113.9", language)
+        subject = await self.subject("ada")
+        outcome = await self.grants.decide(grant, Event.APPROVE, subject, page=page)
+        for worker in self._workers:
+            await worker.knows(grant.id, State.APPROVED)
+        return outcome
 
     async def approve(
         self, user_code: str, username: str = "ada", scope: str | None = None

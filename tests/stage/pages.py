@@ -35,7 +35,7 @@ from deviceflow.store.devices import (
 )
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grants import NO_PAGE, DecisionPage, Grant, Grants
 from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
@@ -64,7 +64,7 @@ TV = Client(client_id="tv-app", name="Living-room TV", scopes=("openid", "profil
 class FakeGrants(Grants):
     """Grants by user code. `decisions`: what was decided, in order, and by whom.
 
-    `decided_from`: the addresses of these people.
+    `pages`: where these people decided.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class FakeGrants(Grants):
         self.wrong = 0
         self.looked_up: list[str] = []
         self.decisions: list[tuple[Event, Subject | None]] = []
-        self.decided_from: list[str] = []
+        self.pages: list[DecisionPage] = []
 
     def add(self, code: str, **changes: Any) -> Grant:  # noqa: ANN401, fields of any type
         grant = Grant(
@@ -127,13 +127,13 @@ class FakeGrants(Grants):
         event: Event,
         approval: Subject | None = None,
         scope: str | None = None,
-        decided_from: str = "",
+        page: DecisionPage = NO_PAGE,
     ) -> Outcome:
         is_first = next(g for g in self.by_code.values() if g.id == grant.id).state is State.PENDING
         outcome = self._apply(grant, event, approval.sub if approval else "")
         if outcome is Outcome.CHANGED:
             self.decisions.append((event, approval))
-            self.decided_from.append(decided_from)
+            self.pages.append(page)
             if scope is not None and is_first:
                 code = next(code for code, each in self.by_code.items() if each.id == grant.id)
                 self.by_code[code] = msgspec.structs.replace(self.by_code[code], scope=scope)

@@ -9,7 +9,7 @@ from deviceflow.store.device_index import RELIST_AFTER_S, DeviceEntry
 from deviceflow.store.devices import DEVICES_ON_A_PAGE, ConnectedDevice
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.families import RefreshToken
-from deviceflow.store.grants import Grant
+from deviceflow.store.grants import DecisionPage, Grant
 from tests.stage.store import ADA, BOB, IDLE_S, LIFETIME_S, Store
 
 
@@ -64,7 +64,7 @@ async def test_it_stays_listed_when_it_has_tokens(each_store: Store) -> None:
 async def test_where_the_person_was_is_noted(each_store: Store) -> None:
     grant = await each_store.grant()
     assert await each_store.grants.claim(grant, ADA.sub) is Outcome.CHANGED
-    await each_store.grants.decide(grant, Event.APPROVE, ADA, decided_from="198.51.100.4")
+    await each_store.grants.decide(grant, Event.APPROVE, ADA, page=DecisionPage("198.51.100.4"))
     (device,) = await listed(each_store)
     assert device.entry.approved_from == "198.51.100.4"
 

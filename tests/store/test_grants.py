@@ -11,7 +11,7 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import LETTERS, UserCodeFormat
 from deviceflow.store import keyspace
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import COLLISION_TRIES
+from deviceflow.store.grants import COLLISION_TRIES, DecisionPage
 from tests.stage.store import ADA, BOB, Store
 
 
@@ -349,6 +349,25 @@ async def test_an_approval_of_a_part_of_the_scope(each_store: Store) -> None:
     assert (await each_store.read(grant)).scope == "openid"
     assert await each_store.grants.decide(grant, Event.APPROVE, ADA, "profile") is Outcome.CHANGED
     assert (await each_store.read(grant)).scope == "openid"
+
+
+async def test_the_language_of_the_page_is_kept(each_store: Store) -> None:
+    """That of the first approval: one that is sent again is no new one."""
+    grant = await each_store.grant()
+    assert grant.language == ""
+    await each_store.grants.claim(grant, ADA.sub)
+    for tag in ("zh-Hans", "de"):
+        page = DecisionPage(language=tag)
+        outcome = await each_store.grants.decide(grant, Event.APPROVE, ADA, page=page)
+        assert outcome is Outcome.CHANGED
+        assert (await each_store.read(grant)).language == "zh-Hans"
+
+
+async def test_an_approval_of_an_older_version_says_no_language(each_store: Store) -> None:
+    grant = await each_store.approved()
+    key = keyspace.grant(each_store.grants.family_name(grant.id))
+    assert b"language" not in await each_store.connection.command("HKEYS", key)
+    assert grant.language == ""
 
 
 @pytest.mark.parametrize("event", [Event.DENY, Event.CANCEL])

@@ -49,6 +49,7 @@ class DeviceCodeGrant:
     """The grant type that answers polls, and gives an approved grant its tokens.
 
     `enabled_by_default`: whether a client that does not say so itself may use it.
+    `default_language`: of a notice whose approval says none.
     """
 
     name = DEVICE_CODE_GRANT
@@ -69,6 +70,7 @@ class DeviceCodeGrant:
     recorder: Recorder
     audit: Audit
     enabled_by_default: bool
+    default_language: str
 
     async def handle(self, request: TokenRequest) -> web.Response:
         """Answer a poll."""
@@ -207,6 +209,7 @@ class DeviceCodeGrant:
                     device=grant.device,
                     address=grant.address,
                     connected_at=int(self.clock()),
+                    language=grant.language or self.default_language,
                 )
             )
 

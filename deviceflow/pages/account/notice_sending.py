@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -13,8 +12,8 @@ from deviceflow.notices.outbox import Outbox
 from deviceflow.notices.webhook import WebhookChannel
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account import not_me
-from deviceflow.pages.account.notice_mail import notice_mail
-from deviceflow.pages.words import title_in_words
+from deviceflow.pages.account.notice_mail import NoticeMails
+from deviceflow.pages.languages import LANGUAGES, Languages
 from deviceflow.parts import Parts
 from deviceflow.store.notice_links import NoticeLink
 
@@ -27,9 +26,9 @@ def sending_notices(parts: Parts) -> Callable[[web.Application], AsyncIterator[N
         token = await parts.notice_links.make(link)
         return f"{parts.settings.issuer_url}{not_me.NOT_ME_PATH}?{urlencode({'token': token})}"
 
-    async def live(_: web.Application) -> AsyncIterator[None]:
+    async def live(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for channel in _channels(parts):
+            for channel in _channels(parts, app[LANGUAGES]):
                 await stack.enter_async_context(channel.open())
                 outbox = Outbox(
                     channel=channel,
@@ -44,12 +43,12 @@ def sending_notices(parts: Parts) -> Callable[[web.Application], AsyncIterator[N
     return live
 
 
-def _channels(parts: Parts) -> list[WebhookChannel | MailChannel]:
+def _channels(parts: Parts, languages: Languages) -> list[WebhookChannel | MailChannel]:
     notices, channels = parts.settings.notices, list[WebhookChannel | MailChannel]()
     if notices.webhook_url and notices.webhook_secret:
         url, secret = notices.webhook_url, notices.webhook_secret
         channels.append(WebhookChannel(url, secret, parts.clock))
     if notices.smtp_url and notices.mail_from:
-        write = partial(notice_mail, title_in_words(parts.settings.pages))
-        channels.append(MailChannel(notices.smtp_url, notices.mail_from, write))
+        mails = NoticeMails(languages=languages, pages=parts.settings.pages)
+        channels.append(MailChannel(notices.smtp_url, notices.mail_from, mails.write))
     return channels

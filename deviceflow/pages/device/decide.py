@@ -97,8 +97,8 @@ class DecideStep:
         grant, scope = device_request.grant, None
         if event is Event.APPROVE:
             scope = _narrowed(submission.choice, device_request)
-        subject, address = submission.person.subject(), submission.visitor.address
-        outcome = await self.grants.decide(grant, event, subject, scope, address)
+        subject = submission.person.subject()
+        outcome = await self.grants.decide(grant, event, subject, scope, submission.page)
         self.recorder.count(table.DECIDED, event, outcome)
         name = self.grants.log_id(grant.id)
         if outcome is Outcome.CHANGED and grant.state is State.PENDING:  # not sent again

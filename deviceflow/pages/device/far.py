@@ -34,7 +34,7 @@ class FarStep:
         """Deny, unless the request is answered already: then show how it ended."""
         grant, visitor = device_request.grant, submission.visitor
         outcome = await self.grants.decide(
-            grant, Event.DENY, submission.person.subject(), decided_from=visitor.address
+            grant, Event.DENY, submission.person.subject(), page=submission.page
         )
         self.recorder.count(table.DECIDED, Event.DENY, outcome)
         if outcome is not Outcome.CHANGED:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.pages.codes import Codes
+from deviceflow.pages.texts import language
 from deviceflow.pages.visitor import Person, Visitor
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grants import DecisionPage, Grant, Grants
 
 SCOPE_BOX = "scope."
 """What the name of a box begins with. Each has its own name: a form repeats no field."""
@@ -56,6 +57,11 @@ class Submission:
     def sub(self) -> str:
         """The account's subject: claims and guesses are counted by it."""
         return self.person.account.sub
+
+    @property
+    def page(self) -> DecisionPage:
+        """The page that the person sees, for a decision."""
+        return DecisionPage(self.visitor.address, language().tag)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,12 +92,14 @@ class RedemptionWrites(NamedTuple):
 class ApprovalWrites(NamedTuple):
     """What a decision stores: the record of an approval, and the scope if that is not all.
 
-    `claims`: the account claims the grant in the same step, if no account has.
+    `claims`: the account claims the grant in the same step, if no account has. `language`: the tag
+    of the page, empty if that is not known.
     """
 
     record: str = ""
     scope: str | None = None
     claims: bool = False
+    language: str = ""
 
 
 NO_APPROVAL = ApprovalWrites()
@@ -131,7 +133,7 @@ async def transition(
     keys = [key]
     arguments: list[Value] = [event, request_id, account, approval.record]
     if event in {Event.APPROVE, Event.DENY}:
-        arguments += [approval.scope or "", "claim" if approval.claims else ""]
+        arguments += [approval.scope or "", "claim" if approval.claims else "", approval.language]
     if redemption is not None:
         keys += [redemption.family_key, redemption.record_key, redemption.living_key]
         arguments += [redemption.family_ends_at_ms, redemption.record, redemption.kept_ms]

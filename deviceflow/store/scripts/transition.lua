@@ -3,7 +3,8 @@
 -- token lives (these three for redeem only)
 -- ARGV[1] event, ARGV[2] request id, ARGV[3] account or '', ARGV[4] approval (JSON) or ''
 -- For approve and deny: ARGV[5] the scope that is granted, or '' for all that was requested,
--- ARGV[6] 'claim' to claim the grant first, if no account has, or ''
+-- ARGV[6] 'claim' to claim the grant first, if no account has, or '',
+-- ARGV[7] the language of the page, or ''
 -- For redeem only: ARGV[5] when the family ends (ms), ARGV[6] what a repetition needs or '',
 -- ARGV[7] how long that is kept (ms), ARGV[8] when the access token ends (ms), 0 if a
 -- family outlives it,
@@ -14,6 +15,7 @@ local claim_rules = {{CLAIM_RULES}}
 local event, request, account, approval = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local decides = event == 'approve' or event == 'deny'
 local scope, claims_first = decides and ARGV[5] or '', decides and ARGV[6] == 'claim'
+local language = decides and ARGV[7] or ''
 
 local grant = redis.call('HMGET', KEYS[1], 'state', 'expires', 'account', event)
 local state, expires, claimed = grant[1], grant[2], grant[3] or ''
@@ -58,6 +60,9 @@ if approval ~= '' then
     redis.call('HSET', KEYS[1], 'approved', string.format('%d', time[1] * 1000 + time[2] / 1000))
     if scope ~= '' then
       redis.call('HSET', KEYS[1], 'scope', scope)
+    end
+    if language ~= '' then
+      redis.call('HSET', KEYS[1], 'language', language)
     end
   end
 end

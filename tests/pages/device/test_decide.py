@@ -24,6 +24,26 @@ async def test_approve(ada: Browser, store: Store) -> None:
     assert (subject.auth_time, subject.amr) == (store.grants.now, ("pwd",))
 
 
+@pytest.mark.parametrize(
+    ("link", "header", "tag"),
+    [("", "ja, en;q=0.5", "ja"), ("&ui_locales=ar", "ja", "ar"), ("", "tlh", "en")],
+)
+async def test_an_approval_says_the_language_of_its_page(
+    ada: Browser, store: Store, link: str, header: str, tag: str
+) -> None:
+    """Also by the cookie that keeps `ui_locales`."""
+    store.grants.add(CODE)
+    headers = {"Accept-Language": header}
+    await ada.open(f"/device?user_code={SHOWN}{link}", headers=headers)
+    await ada.post("/device", data=ada.hidden | {"user_code": SHOWN}, headers=headers)
+    await ada.open(ada.answer.headers["Location"], headers=headers)
+    form = ada.hidden | {"decision": "approve"}
+    await ada.post("/device", data=form, headers=headers)
+    [page] = store.grants.pages
+    assert page.language == tag
+    assert page.address
+
+
 async def test_deny(ada: Browser, store: Store) -> None:
     """8628-3.5-c: a denial is a decision of its own."""
     store.grants.add(CODE)
