@@ -2,7 +2,7 @@
 
 HAProxy runs the file that is shipped (config/proxies/haproxy.cfg), with its policy changed to
 round robin or to source affinity. Each device has an address and a TLS connection of its own, and
-polls at one pace, whatever it is told. A poll is too fast if it comes before its interval has
+polls at one pace, whatever the answers are. A poll is too fast if it comes before its interval has
 passed since the last poll of this device. It slips through if it gets `authorization_pending`.
 
 Without gossip, the process that shares the pace is stopped on both hosts: then each counts alone.

@@ -1,12 +1,12 @@
 """The servers of the benchmark `holding`: each with its own hold, and perhaps behind nginx."""
 
-import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.certificate import client_context
 from benchmarks.ordinary import INTERVAL_S, Front
 from benchmarks.polls import seal
 from benchmarks.processes import free_port, running, wait_for_port
@@ -78,7 +78,7 @@ def site_of(
         proxies: tuple[int, ...] = ()
         if way.tls:
             pid, port = stack.enter_context(_nginx(folder, server.port))
-            front, proxies = Front(port, _trusting_all(), way.keeps), (pid,)
+            front, proxies = Front(port, client_context(), way.keeps), (pid,)
         yield Site(hold_s, server, opened, codes, front, proxies)
 
 
@@ -99,9 +99,3 @@ def _nginx(folder: Path, host_port: int) -> Iterator[tuple[int, int]]:
     with running(command, log) as process:
         wait_for_port(process, places.port, log)
         yield process.pid, places.port
-
-
-def _trusting_all() -> ssl.SSLContext:
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    return tls

@@ -68,7 +68,7 @@ class Host:
 
 
 class Fleet:
-    """Devices that poll at one pace, whatever they are told, and the hosts that they reach."""
+    """Devices that poll at one pace, whatever the answers are, and the hosts that they reach."""
 
     def __init__(self, hosts: int, route: Route, pace_s: float, *, is_shared: bool) -> None:
         chance = random.Random(8628)

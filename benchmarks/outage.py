@@ -14,8 +14,8 @@ from rich.console import Console
 
 from benchmarks.plots import BAD, INK, OURS, drawing
 from benchmarks.simulation.outage import Away, Fault, Fleet, Moment, Outage, Work, recovered_s
-from benchmarks.simulation.power_cut import Pace
 from benchmarks.simulation.station import Station
+from benchmarks.simulation.workers import Pace
 from benchmarks.tables import markdown, number, show
 from deviceflow.capacity import fleet as model
 from deviceflow.capacity.costs import read

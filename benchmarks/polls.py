@@ -37,6 +37,13 @@ def authorization_request(port: int) -> bytes:
     return form_request(port, "/oauth2/device_authorization", body)
 
 
+def refresh_request(port: int, refresh_token: str) -> bytes:
+    """Make a refresh (RFC 6749 6)."""
+    token = quote(refresh_token, safe="")
+    body = f"grant_type=refresh_token&client_id={CLIENT_ID}&refresh_token={token}"
+    return form_request(port, "/oauth2/token", body)
+
+
 def form_request(
     port: int, path: str, body: str, more: int = 0, extra: Sequence[str] = ()
 ) -> bytes:

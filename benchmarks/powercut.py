@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from rich.console import Console
 
 from benchmarks.plots import BAD, OURS, OURS_LIGHT, drawing
-from benchmarks.simulation.power_cut import Costs, Habits, Pace, PowerCut, Second
+from benchmarks.simulation.power_cut import Costs, Habits, PowerCut, Second
+from benchmarks.simulation.workers import Pace
 from benchmarks.tables import number, show
 
 DEVICES = 1_000_000
@@ -71,7 +72,7 @@ def draw(path: Path, courses: dict[str, list[Second]], title: str) -> None:
         _lines(axes[0], "p99 of polls, s", courses, "p99_s")
         axes[0].set_yscale("log")
         _lines(axes[1], "polls answered in a second", courses, "answered")
-        _lines(axes[2], "interval that is asked for, s", courses, "interval_s")
+        _lines(axes[2], "interval that the server asks for, s", courses, "interval_s")
         _lines(axes[3], "devices that have tokens", courses, "done")
         for axis in axes[1:]:
             axis.set_ylim(bottom=0)

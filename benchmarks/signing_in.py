@@ -10,7 +10,6 @@ The people and the devices are in this process, which has the core of the store.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from argon2 import PasswordHasher
 
 from benchmarks.grants import issue_many
 from benchmarks.measure import percentile
+from benchmarks.pages import address_of, csrf_token
 from benchmarks.polls import poll_start
 from benchmarks.processes import BenchmarkError, cpu_seconds, here_on
 from benchmarks.results import Result, Series, make_section
@@ -35,8 +35,6 @@ DEVICES = 200
 PASSWORD = "correct horse battery"
 BEHIND_PROXY = {"DEVICEFLOW_SERVER_TRUSTED_PROXIES": "127.0.0.1"}
 """The variable of a server that believes the addresses in `X-Forwarded-For`."""
-
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Fleet:
@@ -87,13 +85,11 @@ class Person:
         url = f"http://127.0.0.1:{port}/login"
         session = aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True),
-            headers={"X-Forwarded-For": f"198.18.{number // 250}.{number % 250 + 1}"},
+            headers={"X-Forwarded-For": address_of(number)},
         )
         async with session.get(url) as answer:
-            found = _CSRF.search(await answer.text())
-        if found is None:
-            raise BenchmarkError("the page for signing in has no form")
-        return cls(session, url, found.group(1), _name(number))
+            token = csrf_token(await answer.text())
+        return cls(session, url, token, _name(number))
 
     async def sign_in(self) -> None:
         """Send the password. May raise BenchmarkError: it was refused."""

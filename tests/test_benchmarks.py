@@ -26,7 +26,6 @@ from benchmarks.grants import issue_many
 from benchmarks.load import Load, Shot
 from benchmarks.machine import Cores
 from benchmarks.measure import percentile, ratios, spread
-from benchmarks.paths.sender import Lines
 from benchmarks.paths.table import tables
 from benchmarks.plain import BODY
 from benchmarks.polls import CODE_LENGTH, SCOPE, poll_start, seal, write_codes
@@ -38,6 +37,7 @@ from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, check_same_answer, deviceflow, plain
 from benchmarks.stores import commands_for_polls, store
 from benchmarks.tables import markdown, number, section_rows, span
+from benchmarks.wire import Answer, Line, Lines
 from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.grant import PollAnswer
 from deviceflow.fleet.result import Machine
@@ -422,3 +422,24 @@ async def test_every_request_has_its_answer() -> None:
     server.close()
     assert [each.body for each in answers] == [b"/%d" % number for number in range(20)]
     assert {(each.status, each.header("location")) for each in answers} == {(303, "/done")}
+
+
+async def test_a_connection_that_is_closed_instead_of_an_answer_is_an_error() -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhal")
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        line = await Line.open(server.sockets[0].getsockname()[1])
+        with pytest.raises(BenchmarkError, match="closed a connection"):
+            await line.send(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(BenchmarkError, match="closed a connection"):
+            await line.send(b"GET / HTTP/1.1\r\n\r\n")
+
+
+def test_an_answer_has_all_values_of_a_header() -> None:
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nset-cookie: b=2"
+    answer = Answer(status=200, head=head, body=b"", size=0)
+    assert answer.headers("Set-Cookie") == ["a=1", "b=2"]
+    assert (answer.header("Set-Cookie"), answer.header("Location")) == ("a=1", "")

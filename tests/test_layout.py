@@ -50,7 +50,10 @@ BY_FEATURE = {
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
+    "cli/duration.py": "cli/test_fleet.py",  # by the options that are durations
+    "cli/fleet_options.py": "cli/test_fleet.py",  # by what the command takes and refuses
     "cli/fleet_run.py": "cli/test_fleet.py",  # by how the command ends
+    "cli/number.py": "cli/test_capacity.py",  # by the options that are numbers
     "cli/recipes.py": "cli/test_conform.py",  # by the recipes that come along
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect

@@ -8,7 +8,7 @@ from rich.console import Console
 from benchmarks import outage
 from benchmarks.results import FOLDER, read
 from benchmarks.simulation.outage import Fault, Fleet, Moment, Outage, Work, recovered_s
-from benchmarks.simulation.power_cut import Pace
+from benchmarks.simulation.workers import Pace
 
 WORK = Work(refresh=1e-3, poll=2e-5, start=1e-3)
 FIXED = Pace("fixed")

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from benchmarks import powercut
 from benchmarks.simulation.calendar import Calendar
-from benchmarks.simulation.power_cut import Habits, Pace, PowerCut, Second
+from benchmarks.simulation.power_cut import Habits, PowerCut, Second
 from benchmarks.simulation.station import Station
+from benchmarks.simulation.workers import Pace, Workers, doubled
 
 DEVICES = 2_000
 CORES = 0.008
@@ -36,10 +37,25 @@ def test_more_cores_answer_faster() -> None:
     assert Station(4.0).serve(np.array([0.0]), np.array([1.0])).tolist() == [0.25]
 
 
-def test_an_outage_holds_up_what_comes() -> None:
-    station = Station(1.0)
-    station.stop_until(10.0)
-    assert station.serve(np.array([3.0]), np.array([1.0])).tolist() == [11.0]
+def test_workers_refuse_starts_that_would_wait_and_ask_for_a_longer_interval() -> None:
+    workers = Workers(1.0, FOLLOWS)
+    assert not workers.refuses_starts(0.0)
+    polls = np.ones(400, dtype=np.bool_)
+    busy = set()
+    for second in range(16):
+        workers.serve(np.full(400, float(second)), np.full(400, 0.005), polls)
+        busy.add(round(workers.end_second(second + 1.0), 6))
+    assert busy == {1.0}
+    assert [workers.refuses_starts(at) for at in (16.0, 31.5)] == [True, False]
+    asks = workers.interval_s
+    assert FOLLOWS.shortest < asks <= FOLLOWS.longest
+    assert workers.slows(np.array([5.0, asks, 26.0]), np.zeros(3)).tolist() == [True, False, False]
+    assert workers.slows(np.array([5.0]), np.ones(1)).tolist() == [asks > 10.0]
+
+
+def test_the_pause_of_devices_that_back_off_doubles_up_to_a_minute() -> None:
+    pauses = doubled(np.array([0.0, 10.0, 40.0]), np.full(3, 5.0))
+    assert pauses.tolist() == [5.0, 20.0, 60.0]
 
 
 def test_events_come_in_their_order() -> None:

@@ -13,7 +13,7 @@ from benchmarks.capacity.document import COSTS, LOAD, costs_text, operation_tabl
 from benchmarks.capacity.journey import Counts, Journey, Measured
 from benchmarks.capacity.pace import gossip_costs
 from benchmarks.capacity.page import RATIO
-from benchmarks.capacity.proxy import nginx
+from benchmarks.capacity.proxy import ProxyCosts
 from benchmarks.capacity.small_fleet import LOGINS, SmallFleet, predicted
 from benchmarks.capacity.stored import key_bytes, record_bytes
 from benchmarks.devices import allow_files
@@ -28,6 +28,7 @@ from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.signing_in import accounts
 from benchmarks.stores import Store, store
 from benchmarks.tables import Row, number, show
+from benchmarks.tls_proxy import tls_proxy
 
 DEVICES = 3_000
 """Devices that poll once a second in the small fleet."""
@@ -153,7 +154,8 @@ class Bench:
         """Measure nginx in front of the server."""
         start = poll_start(self._server.port)
         polls = [start + code.encode() for code in self._codes[-1_000:]]
-        with nginx(self._run.folder, self._server.port, self._run.cores.server) as costs:
+        with tls_proxy(self._run.folder, self._server.port, self._run.cores.server) as proxy:
+            costs = ProxyCosts(proxy)
             costs.run(polls)
         return costs.figures
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.capacity.people import Browser
-from benchmarks.capacity.wire import Answer, refresh_request, send_all, send_apart
 from benchmarks.grants import Person
 from benchmarks.meter import Meter, Usage
-from benchmarks.polls import authorization_request, poll_start
+from benchmarks.polls import authorization_request, poll_start, refresh_request
 from benchmarks.processes import BenchmarkError
+from benchmarks.wire import Answer, send_all, send_apart
 
 IDLE_S = 4.0
 HEARD_S = 1.5

@@ -6,11 +6,11 @@ It has one connection for each of these. Real browsers open more, which changes 
 import re
 from html import unescape
 
-from benchmarks.capacity.wire import Answer, Line, browser_request
+from benchmarks.pages import csrf_token, page_request
 from benchmarks.processes import BenchmarkError
 from benchmarks.signing_in import PASSWORD
+from benchmarks.wire import Answer, Line
 
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 _FILE = re.compile(r'(?:href|src)="([^"]*/static/[^"]+)"')
 
 
@@ -29,7 +29,7 @@ class Browser:
     async def sign_in(self, name: str) -> None:
         """Open the form, send the password. May raise BenchmarkError."""
         await self._connect()
-        await self._page("/login")
+        await self._form("/login")
         form = {"csrf_token": self._csrf, "username": name, "password": PASSWORD}
         answer = await self._send("/login", form)
         if answer.header("location") != "/device":
@@ -41,7 +41,7 @@ class Browser:
         May raise BenchmarkError.
         """
         await self._connect()
-        await self._page("/device")
+        await self._form("/device")
         form = {"csrf_token": self._csrf, "user_code": user_code}
         await self._step(form, "/device/confirm")
         form = {"csrf_token": self._csrf, "user_code": user_code, "decision": "approve"}
@@ -54,27 +54,27 @@ class Browser:
             raise BenchmarkError(f"a code led to {location or answer.status}, not to {leads_to}")
         await self._page(location)
 
-    async def _page(self, path: str) -> None:
+    async def _form(self, path: str) -> None:
+        self._csrf = csrf_token(await self._page(path))
+
+    async def _page(self, path: str) -> str:
         """Open a page with its files, which a browser keeps. May raise BenchmarkError."""
         answer = await self._send(path)
         if answer.status != 200:
             raise BenchmarkError(f"the page {path} was answered {answer.status}")
         text = answer.body.decode()
-        if found := _CSRF.search(text):
-            self._csrf = unescape(found[1])
         for file in set(_FILE.findall(text)) - self._files:
             self._files.add(file)
             await self._send(unescape(file))
+        return text
 
     async def _send(self, path: str, form: dict[str, str] | None = None) -> Answer:
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         line = self._line or await self._connect()
-        answer = await line.send(browser_request(self._port, path, cookie, form))
-        for header in answer.head.split("\r\n"):
-            field, _, value = header.partition(": ")
-            if field.lower() == "set-cookie":
-                name, _, rest = value.partition("=")
-                self._cookies[name] = rest.partition(";")[0]
+        answer = await line.send(page_request(self._port, path, cookie, form))
+        for value in answer.headers("Set-Cookie"):
+            name, _, rest = value.partition("=")
+            self._cookies[name] = rest.partition(";")[0]
         self.size += answer.size
         self.pages += 1
         return answer

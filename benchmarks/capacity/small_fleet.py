@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.capacity.journey import Measured, grant_of, is_pending, token_of
 from benchmarks.capacity.people import Browser
-from benchmarks.capacity.wire import Line, refresh_request
 from benchmarks.coldstart import Log, PollingDevice
 from benchmarks.grants import Person
 from benchmarks.meter import Meter, Usage
-from benchmarks.polls import authorization_request, poll_start
+from benchmarks.polls import authorization_request, poll_start, refresh_request
+from benchmarks.wire import Line
 
 LOGINS = 150
 LOGINS_OVER_S = 6.0

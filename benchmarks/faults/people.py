@@ -6,7 +6,6 @@ what is measured. Each person has an address of their own, as the limits on gues
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from benchmarks.faults.devices import FleetDevice
 from benchmarks.faults.record import APPROVE, DENY, LiveGrant, Record
-from benchmarks.processes import BenchmarkError
+from benchmarks.pages import csrf_token
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -29,7 +28,6 @@ DENIALS = 0.2
 PRESS_AGAIN_S = 1.0
 REQUEST_S = 15.0
 SESSION_S = 3_600
-_CSRF = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 
 
 def name_of(number: int) -> str:
@@ -154,7 +152,5 @@ async def _sign_in(
         )
     )
     async with client.get("/device") as page:
-        found = _CSRF.search(await page.text())
-    if found is None:
-        raise BenchmarkError("the page for codes has no form: is the session known?")
-    return Person(name, client, found[1], record)
+        token = csrf_token(await page.text())
+    return Person(name, client, token, record)

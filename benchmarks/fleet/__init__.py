@@ -115,5 +115,5 @@ async def _plan(stage: Stage, load: Load) -> Plan:
         way=ByAdminApi(base=f"http://127.0.0.1:{stage.admin_port}", token=ADMIN_TOKEN),
         version=version(),
         processes=processes_of_run(needs, load.processes),
-        sources=sources_for(needs, is_loopback=True, given=()),
+        sources=sources_for(needs, server="127.0.0.1", given=()),
     )

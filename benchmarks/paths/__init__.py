@@ -25,7 +25,6 @@ from benchmarks.paths.cost import Cost
 from benchmarks.paths.life import API, API_SECRET, Life
 from benchmarks.paths.polls import KINDS, TLS_KINDS, Polls
 from benchmarks.paths.table import figure, tables
-from benchmarks.paths.tls import behind_nginx
 from benchmarks.paths.visits import PEOPLE, Visits
 from benchmarks.processes import free_port, here_on, running, wait_for_port
 from benchmarks.results import Result, Section, Series, make_section
@@ -34,6 +33,7 @@ from benchmarks.servers import PLAIN, Competitor, Place, deviceflow
 from benchmarks.signing_in import BEHIND_PROXY, accounts
 from benchmarks.stores import Store, store
 from benchmarks.tables import show
+from benchmarks.tls_proxy import tls_proxy
 
 Measure = Callable[[], Awaitable[Cost]]
 
@@ -127,9 +127,15 @@ def _start(place: Place, url: str, stack: ExitStack) -> Servers:
     return Servers(
         ours,
         stack.enter_context(_plain(place, url)),
-        stack.enter_context(behind_nginx(place, ours, certificate)),
+        _behind_nginx(place, ours, stack),
         stack.enter_context(deviceflow(place, url, name=WORKER_TLS, program=inside)),
     )
+
+
+def _behind_nginx(place: Place, server: Competitor, stack: ExitStack) -> Competitor:
+    """Run nginx with TLS in front of `server`. Its CPU time is that of both."""
+    proxy = stack.enter_context(tls_proxy(place.folder, server.port, place.core))
+    return Competitor(NGINX_TLS, proxy.secure, (proxy.pid, *server.pids))
 
 
 @contextmanager

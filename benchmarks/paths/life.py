@@ -10,11 +10,11 @@ import msgspec
 
 from benchmarks.grants import Person
 from benchmarks.paths.cost import Cost, RequestMeter
-from benchmarks.paths.sender import Answer, Lines
 from benchmarks.polls import CLIENT_ID, USER_AGENT, authorization_request, poll_start
 from benchmarks.processes import BenchmarkError
 from benchmarks.servers import Competitor
 from benchmarks.stores import Store
+from benchmarks.wire import Answer, Lines
 
 API, API_SECRET = "api", "a resource server's secret"
 HEARD_S = 1.2

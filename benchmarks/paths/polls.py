@@ -1,4 +1,4 @@
-"""What a poll of a grant that nobody has decided costs, over connections of each kind."""
+"""What a poll of a pending grant costs, over connections of each kind."""
 
 import asyncio
 import socket
@@ -8,16 +8,16 @@ from itertools import count
 from typing import NamedTuple
 
 from benchmarks.paths.cost import Cost, RequestMeter
-from benchmarks.paths.sender import CONNECTIONS, Lines
 from benchmarks.polls import CODE_LENGTH, poll_start, seal
 from benchmarks.processes import BenchmarkError
 from benchmarks.servers import PLAIN, Competitor
 from benchmarks.stores import Store
+from benchmarks.wire import CONNECTIONS, Lines
 from deviceflow.core.device_code import DeviceCodes
 
 WAIT_S = 1
 PENDING_CODE = "A" * CODE_LENGTH
-"""The code of which the plain handler knows that nobody has decided."""
+"""The code that is pending at the plain handler."""
 
 
 class PollKind(NamedTuple):

@@ -4,20 +4,19 @@ The people of an approval are signed in: their sessions are made in the store. E
 of their own, which a trusted proxy would say, as the limits on guesses want it.
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
-from urllib.parse import urlencode
 
 from benchmarks.grants import Person
+from benchmarks.pages import address_of, csrf_token, page_request
 from benchmarks.paths.cost import Cost, RequestMeter
-from benchmarks.paths.sender import Answer, Lines
 from benchmarks.processes import BenchmarkError
 from benchmarks.servers import Competitor
 from benchmarks.signing_in import PASSWORD
 from benchmarks.stores import Store
+from benchmarks.wire import Answer, Lines
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
@@ -29,7 +28,6 @@ PASSWORDS = 4
 """Sign-ins in a step: each costs a seventh of a second of a core."""
 
 SESSION_S = 3_600
-_CSRF = re.compile(rb'name="csrf_token" value="([^"]+)"')
 
 
 class Visits:
@@ -92,7 +90,7 @@ class Visits:
         return [self._get(number, "/device") for number in range(PEOPLE)]
 
     async def _send_code(self) -> list[bytes]:
-        self._tokens = [_token(answer) for answer in self._answers]
+        self._tokens = [csrf_token(answer.body.decode()) for answer in self._answers]
         self._codes = [(await self._person.issue()).user_code for _ in range(PEOPLE)]
         return self._forms()
 
@@ -118,7 +116,7 @@ class Visits:
                 number,
                 "/login",
                 answer.header("Set-Cookie").partition(";")[0],
-                csrf_token=_token(answer),
+                csrf_token=csrf_token(answer.body.decode()),
                 username=f"person-{number}",
                 password=PASSWORD,
             )
@@ -136,28 +134,7 @@ class Visits:
 
     def _get(self, number: int, path: str, cookie: str | None = None) -> bytes:
         cookie = self._cookies[number] if cookie is None else cookie
-        return self._request("GET", number, path, cookie)
+        return page_request(self._server.port, path, cookie, address=address_of(number))
 
     def _post(self, number: int, path: str, cookie: str, **fields: str) -> bytes:
-        return self._request("POST", number, path, cookie, urlencode(fields))
-
-    def _request(self, method: str, number: int, path: str, cookie: str, body: str = "") -> bytes:
-        lines = [
-            f"{method} {path} HTTP/1.1",
-            f"Host: 127.0.0.1:{self._server.port}",
-            "User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/605.1",
-            "Accept: text/html",
-            "Accept-Language: en",
-            f"X-Forwarded-For: 198.18.{number // 250}.{number % 250 + 1}",
-            *((f"Cookie: {cookie}",) if cookie else ()),
-            *(("Content-Type: application/x-www-form-urlencoded",) if body else ()),
-            f"Content-Length: {len(body)}",
-        ]
-        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
-
-
-def _token(answer: Answer) -> str:
-    found = _CSRF.search(answer.body)
-    if found is None:
-        raise BenchmarkError("a page has no form: is the session known?")
-    return found[1].decode()
+        return page_request(self._server.port, path, cookie, fields, address=address_of(number))

@@ -1,8 +1,8 @@
 """All hosts are away for a while, or their store is, and then the fleet comes back to them.
 
-Some devices are signed in and refresh now and then; the others show a code that nobody enters, and
-poll. One entry of the arrays is a cohort: `weight` devices that do the same at the same moment. So
-10^8 devices are 10^5 cohorts. A queue in front of as many cores less is as long for each device.
+Some devices are signed in and refresh now and then. The others show a code that no person enters,
+and poll. One entry of the arrays is a cohort: `weight` devices that do the same at the same moment.
+So 10^8 devices are 10^5 cohorts. A queue in front of as many cores less is as long for each device.
 
 - While the hosts are away, every request fails at once. While only the store is away, polls are
   answered, and refreshes and starts get 503.
@@ -19,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulation.calendar import Calendar, Indices, Times
-from benchmarks.simulation.power_cut import (
+from benchmarks.simulation.workers import (
     LIFETIME_S,
-    LONGEST_PAUSE_S,
-    START_WAITS_S,
+    REFUSAL_S,
+    RETRY_AFTER_S,
     Flags,
     Pace,
+    Workers,
+    doubled,
 )
-from benchmarks.simulation.station import Station
-from deviceflow.core.load_interval import SLOW_DOWN_S, LoadInterval, MeasuredLoad
+from deviceflow.core.load_interval import SLOW_DOWN_S
 
 TICK_S = 0.05
 NETWORK_S = 0.1
@@ -41,7 +42,7 @@ class Work(NamedTuple):
     refresh: float
     poll: float
     start: float
-    refusal: float = 172e-6
+    refusal: float = REFUSAL_S
 
 
 class Fleet(NamedTuple):
@@ -83,7 +84,7 @@ class Step(IntEnum):
 
 
 class Moment(NamedTuple):
-    """What happened in a second, in devices. `late`: requests that nobody waited for any more.
+    """What happened in a second, in devices. `late`: requests whose device had given up.
 
     `owed`: devices whose refresh or start has failed, and that have had none since.
     """
@@ -106,8 +107,7 @@ class Outage:
         self._chance = np.random.default_rng(seed)
         self._weight = fleet.devices / count
         self._calendar = Calendar(count, TICK_S)
-        self._station = Station(fleet.cores / self._weight)
-        self._demand = LoadInterval(pace.shortest)
+        self._workers = Workers(fleet.cores, pace, self._weight)
         self._step: NDArray[np.int8] = np.zeros(count, dtype=np.int8)
         self._request: NDArray[np.int8] = np.zeros(count, dtype=np.int8)
         self._sent: Times = np.zeros(count)
@@ -118,14 +118,13 @@ class Outage:
         self._backs_off: Flags = self._chance.random(count) < fleet.backs_off
         self._is_owed: Flags = np.zeros(count, dtype=np.bool_)
         self._latencies: list[Times] = []
-        self._answered = self._late = self._polls = 0
-        self._busy_s = 0.0
+        self._answered = self._late = 0
         self._begin(count)
 
     def _begin(self, count: int) -> None:
-        """Let everybody be somewhere in what they do regularly."""
-        everybody = np.arange(count)
-        waiting, others = np.split(everybody, [round(count * self._fleet.waiting)])
+        """Spread the devices over what they do regularly."""
+        all_devices = np.arange(count)
+        waiting, others = np.split(all_devices, [round(count * self._fleet.waiting)])
         spread = self._chance.random(count)
         self._step[waiting] = Step.POLL
         self._calendar.plan(waiting, spread[waiting] * self._pace.shortest)
@@ -170,8 +169,7 @@ class Outage:
         """Let the queue answer. A device that waits too long gives up; its work is done anyway."""
         request = self._request[devices]
         outcome, cost = self._answers(devices, at, lacks_store)
-        done = self._station.serve(at, cost)
-        self._polls += int(np.count_nonzero(request == Step.POLL))
+        done = self._workers.serve(at, cost, polls=request == Step.POLL)
         is_late = done - at > TIMEOUT_S
         self._late += int(np.count_nonzero(is_late))
         self._step[devices] = np.where(is_late, np.int8(Step.FAILED), outcome)
@@ -188,7 +186,7 @@ class Outage:
         outcome[is_poll] = Step.PENDING
         outcome[is_poll & (self._expires[devices] <= at)] = Step.EXPIRED
         cost[is_poll] = self._work.poll
-        is_refused = is_start & (lacks_store | (self._station.wait_s(at[0]) > START_WAITS_S))
+        is_refused = is_start & (lacks_store | self._workers.refuses_starts(at[0]))
         outcome[is_start] = Step.HAS_CODE
         cost[is_start] = self._work.start
         is_failed = (request == Step.REFRESH) & lacks_store
@@ -206,11 +204,7 @@ class Outage:
     def _after_poll(self, devices: Indices) -> None:
         self._note(devices)
         self._pause[devices] = 0.0
-        asked = self._demand.seconds if self._demand.seconds > self._pace.shortest else 0.0
-        interval = self._interval[devices]
-        slowed = (interval + SLOW_DOWN_S * self._share[devices] < asked) & (
-            interval + SLOW_DOWN_S <= self._pace.longest
-        )
+        slowed = self._workers.slows(self._interval[devices], self._share[devices])
         self._interval[devices] += SLOW_DOWN_S * slowed
         self._plan(devices, Step.POLL, self._interval[devices])
 
@@ -218,8 +212,7 @@ class Outage:
         self._note(devices)
         self._is_owed[devices] = False
         self._pause[devices] = 0.0
-        choices = np.array(self._demand.choices(self._pace.shortest, self._pace.bounds))
-        self._interval[devices] = self._chance.choice(choices, len(devices))
+        self._interval[devices] = self._workers.first_intervals(len(devices), self._chance)
         self._expires[devices] = self._calendar.at[devices] + LIFETIME_S
         self._plan(devices, Step.POLL, self._interval[devices])
 
@@ -227,17 +220,16 @@ class Outage:
         """Try the same again, later."""
         request = self._request[devices]
         self._is_owed[devices] |= request != Step.POLL
-        longer = np.maximum(2 * self._pause[devices], self._interval[devices])
-        self._pause[devices] = np.minimum(longer, LONGEST_PAUSE_S)
+        self._pause[devices] = doubled(self._pause[devices], self._interval[devices])
         slower = self._pause[devices] * self._random(devices, 1.0, 1.5)
         pause = np.where(self._backs_off[devices], slower, self._interval[devices])
         self._step[devices] = request
         self._calendar.plan(devices, self._calendar.at[devices] + pause)
 
     def _after_refusal(self, devices: Indices) -> None:
-        """Start again after the Retry-After, 15 to 30 s."""
+        """Start again after the Retry-After."""
         self._is_owed[devices] = True
-        self._plan(devices, Step.START, self._random(devices, 15, 30))
+        self._plan(devices, Step.START, self._random(devices, *RETRY_AFTER_S))
 
     def _after_end(self, devices: Indices) -> None:
         """Start again some seconds after the code has ended."""
@@ -257,11 +249,7 @@ class Outage:
         self._latencies.append(self._calendar.at[devices] - self._sent[devices])
 
     def _end_second(self, at: float) -> Moment:
-        """Measure, as a worker does each second."""
-        busy_s = self._station.busy_s(at)
-        busy, self._busy_s = min(1.0, busy_s - self._busy_s), busy_s
-        per_worker = self._polls * self._weight / self._fleet.cores
-        self._demand = self._demand.next(MeasuredLoad(busy, per_worker, 1.0), self._pace.bounds)
+        busy = self._workers.end_second(at)
         took = np.concatenate([*self._latencies, np.full(self._late, TIMEOUT_S)])
         moment = Moment(
             at=at,
@@ -269,11 +257,11 @@ class Outage:
             late=self._late * self._weight,
             p99_s=float(np.percentile(took, 99)) if len(took) else 0.0,
             busy=busy,
-            interval_s=self._demand.seconds,
+            interval_s=self._workers.interval_s,
             owed=float(np.count_nonzero(self._is_owed)) * self._weight,
         )
         self._latencies.clear()
-        self._answered = self._late = self._polls = 0
+        self._answered = self._late = 0
         return moment
 
 

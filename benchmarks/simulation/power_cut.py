@@ -1,7 +1,5 @@
-"""A fleet that comes back after a power cut, and the servers that it meets.
+"""A fleet that comes back after a power cut, and the servers that it meets (`workers.py`).
 
-The rules of the load interval are the real ones (`deviceflow/core/load_interval.py`). So is what a
-start meets while starts wait: it is refused, and tried again later (docs/decisions/0033 and 0034).
 What devices do is in `Habits`.
 """
 
@@ -13,21 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulation.calendar import Calendar, Indices, Times
-from benchmarks.simulation.station import Station
-from deviceflow.core.load_interval import (
-    SLOW_DOWN_S,
-    IntervalBounds,
-    LoadInterval,
-    MeasuredLoad,
+from benchmarks.simulation.workers import (
+    LIFETIME_S,
+    REFUSAL_S,
+    RETRY_AFTER_S,
+    Flags,
+    Pace,
+    Workers,
+    doubled,
 )
-
-LIFETIME_S = 600.0
-LONGEST_PAUSE_S = 60.0
-START_WAITS_S = 1.0
-"""A start that would wait longer for its worker is refused. Workers are a little more patient, and
-count the wait for the store only (store/load.py, LONGEST_WAIT_S)."""
-
-Flags = NDArray[np.bool_]
+from deviceflow.core.load_interval import SLOW_DOWN_S
 
 
 class Costs(NamedTuple):
@@ -36,7 +29,7 @@ class Costs(NamedTuple):
     start: float = 551e-6
     poll: float = 54e-6
     redemption: float = 550e-6
-    refusal: float = 172e-6
+    refusal: float = REFUSAL_S
 
 
 class Habits(NamedTuple):
@@ -54,20 +47,6 @@ class Habits(NamedTuple):
     network_s: float = 0.1
     approve_median_s: float = 120.0
     approve_sigma: float = 0.8
-
-
-class Pace(NamedTuple):
-    """How the servers ask for polls. `longest`: 0 for a fixed interval."""
-
-    name: str
-    longest: int = 0
-    is_spread: bool = True
-    shortest: int = 5
-
-    @property
-    def bounds(self) -> IntervalBounds:
-        """Where the load interval may be."""
-        return IntervalBounds(self.shortest, self.longest)
 
 
 class Next(IntEnum):
@@ -118,8 +97,7 @@ class PowerCut:
     def __post_init__(self) -> None:
         self._chance = np.random.default_rng(self.seed)
         self._calendar = Calendar(self.devices, self.tick_s)
-        self._station = Station(self.cores)
-        self._now = LoadInterval(self.pace.shortest)
+        self._workers = Workers(self.cores, self.pace)
         self._next: NDArray[np.int8] = np.full(self.devices, Next.START, dtype=np.int8)
         self._sent: Times = np.zeros(self.devices)
         self._interval: Times = np.full(self.devices, float(self.pace.shortest))
@@ -133,8 +111,7 @@ class PowerCut:
         back = self._chance.random(self.devices) * self.habits.back_within_s
         self._calendar.plan(np.arange(self.devices), back)
         self._latencies: list[Times] = []
-        self._answered = self._timed_out = self._polls = 0
-        self._busy_s = 0.0
+        self._answered = self._timed_out = 0
 
     def run(self, seconds: int) -> list[Second]:
         """Let the time pass, and return what happened in each second."""
@@ -168,15 +145,12 @@ class PowerCut:
         outcome = np.full(len(devices), Next.PENDING, dtype=np.int8)
         outcome[is_poll & (self._approved[devices] <= at)] = Next.TOKENS
         outcome[is_poll & (self._expires[devices] <= at)] = Next.EXPIRED
-        outcome[~is_poll] = (
-            Next.HAS_CODE if self._station.wait_s(at[0]) < START_WAITS_S else Next.REFUSED
-        )
+        outcome[~is_poll] = Next.REFUSED if self._workers.refuses_starts(at[0]) else Next.HAS_CODE
         cost = np.full(len(devices), self.costs.poll)
         cost[outcome == Next.TOKENS] = self.costs.redemption
         cost[outcome == Next.HAS_CODE] = self.costs.start
         cost[outcome == Next.REFUSED] = self.costs.refusal
-        done = self._station.serve(at, cost)
-        self._polls += int(np.count_nonzero(is_poll))
+        done = self._workers.serve(at, cost, polls=is_poll)
         self._sent[devices] = at
         is_late = done - at > self.habits.timeout_s
         self._next[devices] = np.where(is_late, np.int8(Next.TIMED_OUT), outcome)
@@ -187,10 +161,7 @@ class PowerCut:
         if not len(devices):
             return
         now = self._calendar.at[devices]
-        choices = np.array(self._now.choices(self.pace.shortest, self.pace.bounds))
-        if not self.pace.is_spread:
-            choices = choices[:1]
-        self._interval[devices] = self._chance.choice(choices, len(devices))
+        self._interval[devices] = self._workers.first_intervals(len(devices), self._chance)
         self._has_code[devices] = True
         self._polled[devices] = False
         self._expires[devices] = now + LIFETIME_S
@@ -200,27 +171,19 @@ class PowerCut:
         self._poll_after(devices, self._interval[devices])
 
     def _after_refusal(self, devices: Indices) -> None:
-        """Try again after the Retry-After, 15 to 30 s."""
-        self._start_after(devices, self._chance.uniform(15, 30, len(devices)))
+        """Try again after the Retry-After."""
+        self._start_after(devices, self._chance.uniform(*RETRY_AFTER_S, len(devices)))
 
     def _after_poll(self, devices: Indices) -> None:
         if not len(devices):
             return
         self._note_answers(devices)
-        self._interval[devices] += SLOW_DOWN_S * self._is_slowed(devices)
+        # The first poll of a grant has no slow_down.
+        slowed = self._workers.slows(self._interval[devices], self._share[devices])
+        self._interval[devices] += SLOW_DOWN_S * (slowed & self._polled[devices])
         self._polled[devices] = True
         self._pause[devices] = 0.0
         self._poll_after(devices, self._interval[devices])
-
-    def _is_slowed(self, devices: Indices) -> Flags:
-        """Say who gets slow_down: `Demand.slows` for many grants."""
-        asked = self._now.seconds if self._now.seconds > self.pace.shortest else 0.0
-        interval = self._interval[devices]
-        return (
-            self._polled[devices]
-            & (interval + SLOW_DOWN_S * self._share[devices] < asked)
-            & (interval + SLOW_DOWN_S <= self.pace.longest)
-        )
 
     def _after_end(self, devices: Indices) -> None:
         """Start again with a new code, some seconds after the old one has expired."""
@@ -234,8 +197,7 @@ class PowerCut:
         is_poll = self._has_code[devices]
         self._timed_out += int(np.count_nonzero(is_poll))
         self._latencies.append(np.full(np.count_nonzero(is_poll), self.habits.timeout_s))
-        longer = np.maximum(2 * self._pause[devices], self._interval[devices])
-        self._pause[devices] = np.minimum(longer, LONGEST_PAUSE_S)
+        self._pause[devices] = doubled(self._pause[devices], self._interval[devices])
         spread = self._chance.uniform(1, 1.5, len(devices))
         pause = np.where(
             self._backs_off[devices], self._pause[devices] * spread, self._interval[devices]
@@ -259,12 +221,7 @@ class PowerCut:
         self._latencies.append(self._calendar.at[devices] - self._sent[devices])
 
     def _end_second(self, at: float) -> None:
-        """Measure, as a worker does each second."""
-        busy_s = self._station.busy_s(at)
-        busy = min(1.0, busy_s - self._busy_s)
-        self._busy_s = busy_s
-        per_worker = self._polls / self.cores
-        self._now = self._now.next(MeasuredLoad(busy, per_worker, 1.0), self.pace.bounds)
+        busy = self._workers.end_second(at)
         latencies = np.concatenate(self._latencies) if self._latencies else np.empty(0)
         p50, p99 = np.percentile(latencies, (50, 99)) if len(latencies) else (0.0, 0.0)
         self.seconds.append(
@@ -275,10 +232,10 @@ class PowerCut:
                 p50_s=float(p50),
                 p99_s=float(p99),
                 busy=busy,
-                interval_s=self._now.seconds,
+                interval_s=self._workers.interval_s,
                 pending=int(np.count_nonzero(self._has_code)),
                 done=int(np.count_nonzero(self._next == Next.DONE)),
             )
         )
         self._latencies.clear()
-        self._answered = self._timed_out = self._polls = 0
+        self._answered = self._timed_out = 0

@@ -36,7 +36,3 @@ class Station:
     def busy_s(self, now: float) -> float:
         """Return for how long it has been busy until now."""
         return self._given_s - self.wait_s(now)
-
-    def stop_until(self, at: float) -> None:
-        """Serve nothing until `at`: the hosts, or what they need, are away."""
-        self._free_at = max(self._free_at, at)

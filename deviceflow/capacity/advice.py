@@ -1,4 +1,4 @@
-"""Advice: the settings that a fleet needs, and what no number of hosts can mend."""
+"""Advice: the settings that a fleet needs, and what more hosts do not solve."""
 
 import math
 
@@ -62,8 +62,8 @@ def warnings_for(
     busy = max(work.worker_share(load, costs) for load in loads)
     if busy > fleet.utilisation / 2:
         found.append(
-            f"Each worker spends {busy:.0%} of its core to hear of all decisions. Two installations"
-            " with half of the fleet each would be better."
+            f"Each worker spends {busy:.0%} of its core on the decisions of all others. Two"
+            " installations with half of the fleet each would be better."
         )
     if store.largest_key > fleet.store_gb * 1e9 * STORE_FULL:
         found.append(

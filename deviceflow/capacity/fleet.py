@@ -14,7 +14,7 @@ class CapacityError(Exception):
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything the model asks an operator. Times in s, shares from 0 to 1.
+    """Everything that the model asks an operator. Times in s, shares from 0 to 1.
 
     `deviceflow capacity` makes an option of each field: its name, range and description are here.
     """
@@ -24,13 +24,18 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         float, Meta(ge=0, le=1_000, description="Logins that each device starts in a day.")
     ] = 0.033
     peak_factor: Annotated[
-        float, Meta(ge=1, le=1_000, description="Logins in the busiest minutes : on average.")
+        float,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="Logins in the busiest minutes, divided by those of an average minute.",
+        ),
     ] = 4.0
     approval_s: Annotated[
         float, Meta(ge=1, le=86_400, description="Median time until a person approves, in s.")
     ] = 60.0
     abandoned: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the logins that nobody finishes.")
+        float, Meta(ge=0, le=1, description="Share of the logins that people do not finish.")
     ] = 0.2
     lifetime: Annotated[
         float, Meta(ge=10, le=86_400, description="Lifetime of a code (device.lifetime_s), in s.")
@@ -41,7 +46,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             ge=0,
             le=1e9,
             description="Devices that wait at the peak, if more than the logins explain. The others"
-            " show a code that nobody enters, and start over when it ends.",
+            " show a code that no person enters, and start over when it expires.",
         ),
     ] = 0.0
     interval: Annotated[
@@ -57,7 +62,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tls: Annotated[
         Tls,
         Meta(
-            description="TLS handshake of a new connection at nginx: all full, or all resumed."
+            description="TLS handshakes of new connections at nginx: all full, or all resumed."
             " none: TLS ends elsewhere, and no proxy is counted."
         ),
     ] = "full"
@@ -89,7 +94,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         float, Meta(ge=0.01, le=1e9, description="Devices for each account in the store.")
     ] = 2.0
     passwords: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the approvals at which a password is typed.")
+        float, Meta(ge=0, le=1, description="Share of the approvals that need a password.")
     ] = 0.3
     power_cut: Annotated[
         float, Meta(ge=0, le=1, description="Share of the devices that come back after a cut.")
@@ -105,7 +110,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int, Meta(ge=1, le=512, description="Cores of a host; one worker runs on each.")
     ] = 4
     utilisation: Annotated[
-        float, Meta(ge=0.05, le=0.95, description="How busy a core may be at the peak.")
+        float,
+        Meta(ge=0.05, le=0.95, description="How busy a core may be at the peak, from 0 to 1."),
     ] = 0.6
     spare: Annotated[
         int, Meta(ge=0, le=100, description="Hosts that may be away while the rest carries all.")
@@ -114,7 +120,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ProxyPlace, Meta(description="Where nginx runs: on the same hosts, or on hosts of its own.")
     ] = "shared"
     store_gb: Annotated[
-        float, Meta(ge=0.05, le=1_000, description="What one server of the store may hold, in GB.")
+        float,
+        Meta(ge=0.05, le=1_000, description="Memory that one server of the store may use, in GB."),
     ] = 16.0
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What a fleet asks for in a second: at the daily peak, and while it comes back from a power cut.
+"""The load of a fleet in a second: at the daily peak, and while it comes back from a power cut.
 
 A login waits until a person approves, for a log-normal time, or until its code ends. So by Little's
 law, as many devices wait as are started in a second, times the mean wait.
@@ -77,7 +77,7 @@ def average_logins(fleet: Fleet) -> float:
 
 
 def mean_wait(fleet: Fleet, until: float) -> float:
-    """Return how long a device waits on average, if nobody waits longer than `until` s."""
+    """Return how long a device waits on average, if each gives up after `until` s."""
     finished = 1 - fleet.abandoned
     return finished * _mean_up_to(fleet.approval_s, until) + fleet.abandoned * until
 
@@ -91,7 +91,7 @@ def _mean_up_to(median: float, most: float) -> float:
 
 
 def _load(fleet: Fleet, logins: float, idle: float, waiting: float, refreshes: float) -> Load:
-    """Compute everything that follows. `idle`: devices whose code nobody enters."""
+    """Compute everything that follows. `idle`: devices whose code no person enters."""
     starts = logins + idle / fleet.lifetime
     all_polls = waiting / (fleet.interval + fleet.hold)
     is_held = fleet.hold > 0

@@ -7,7 +7,7 @@ from deviceflow.capacity.load import Load
 
 
 class Cores(msgspec.Struct, frozen=True, kw_only=True):
-    """The cores that the workers of all hosts use together, by what for."""
+    """The cores that the workers of all hosts use together, by purpose."""
 
     polls: float
     starts: float
@@ -82,7 +82,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. `settings` are to be set; `warnings` are what no host can mend."""
+    """The answer. `settings`: those to change; `warnings`: what more hosts do not solve."""
 
     fleet: Fleet
     peak: Load

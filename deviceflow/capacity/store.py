@@ -20,7 +20,7 @@ SMALLEST_BYTES = 100e6
 
 
 def store_part(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, server: Server) -> Store:
-    """Return the store. It holds the grants of the greater load, and all that is kept beside."""
+    """Return the store. It holds the grants of the greater load, and everything that is kept."""
     memory = costs.memory
     most = max(loads, key=lambda each: each.live_grants)
     approved = most.approvals / most.starts if most.starts else 0.0

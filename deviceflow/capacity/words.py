@@ -89,7 +89,7 @@ def proxies_words(proxies: Proxies, *, is_shared: bool) -> str:
     """Describe nginx."""
     where = "on the same hosts" if is_shared else f"on {counted(proxies.hosts, 'host')} of its own"
     return (
-        f"nginx {where}: {amount(proxies.cores)} cores; of it TLS {amount(proxies.tls)}."
+        f"nginx {where}: {amount(proxies.cores)} cores, of which TLS needs {amount(proxies.tls)}."
         f" Each has {amount(proxies.connections)} connections,"
         f" and {scaled(proxies.memory, 'B')} of memory for them."
     )
@@ -110,7 +110,7 @@ def store_words(store: Store) -> str:
 
 
 def details(found: Plan) -> Iterator[tuple[str, Sequence[Row]]]:
-    """Yield a title and the rows of each table: what is asked for, and what carries it."""
+    """Yield a title and the rows of each table: the load, and what carries it."""
     both = (found.peak, found.power_cut)
     names = {
         "starts": "starts/s",

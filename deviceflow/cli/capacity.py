@@ -1,7 +1,6 @@
 """`deviceflow capacity`: what hosts, proxies and store a fleet needs."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,28 +22,26 @@ from deviceflow.capacity.words import (
     setting_lines,
     size_table,
 )
+from deviceflow.cli.number import Number
 from deviceflow.cli.options import fail
+from deviceflow.cli.sections import SectionCommand, section
+
+OF_TABLE = 1e6
+"""The devices to which `--waiting` of a table belongs, unless `--devices` says it."""
+
+_SECTIONS = {
+    "devices": "Devices and their logins",
+    "interval": "Polls and connections",
+    "signed_in": "Devices that are signed in",
+    "power_cut": "A power cut",
+    "host_cores": "Hosts and store",
+}
+"""The sections of the help, by the field of Fleet with which each begins."""
+
+_output = section("Costs and output")
 
 
-class Number(click.FloatRange):
-    """A number in a range; also 2e6 and 2_000_000."""
-
-    name = "number"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401, click's: a text, or the default
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        """Read the number."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
-
-
-def fleet_options(command: Callable[..., None]) -> Callable[..., None]:
+def _fleet_fields(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each field of `Fleet`."""
     found = inspect.type_info(Fleet)
     assert isinstance(found, inspect.StructType)  # noqa: S101, what Fleet is
@@ -59,9 +56,9 @@ def _option(field: inspect.Field) -> Callable[[Callable[..., None]], Callable[..
         words = str((kind.extra_json_schema or {}).get("description", ""))
         kind = kind.type
     name = "--" + field.name.replace("_", "-")
-    more: dict[str, Any] = {"help": words, "required": field.required}
+    more: dict[str, Any] = {"help": words, "default": None}
     if not field.required:
-        more |= {"default": field.default, "show_default": True}
+        more |= {"default": _short(field.default), "show_default": True}
     if isinstance(kind, inspect.LiteralType):
         more["type"] = click.Choice(sorted(map(str, kind.values)))
     elif isinstance(kind, inspect.IntType):
@@ -70,24 +67,45 @@ def _option(field: inspect.Field) -> Callable[[Callable[..., None]], Callable[..
         more["type"] = Number(kind.ge, kind.le)
     elif isinstance(kind, inspect.BoolType):
         name = f"{name}/--no-{name[2:]}"
-    return click.option(name, field.name, **more)
+    return section(_section_of(field.name))(name, field.name, **more)
 
 
-@click.command()
-@fleet_options
-@click.option(
+def _section_of(name: str) -> str:
+    """Return the title under which the help lists a field: that of the last one that has one."""
+    title = ""
+    for each in Fleet.__struct_fields__:
+        title = _SECTIONS.get(each, title)
+        if each == name:
+            break
+    return title
+
+
+def _short(default: object) -> object:
+    """Return a default as the help should show it: 60 in place of 60.0."""
+    return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
+@click.command(cls=SectionCommand)
+@_fleet_fields
+@_output(
     "--costs",
     "costs_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="TOML or JSON with costs that you have measured, or a part of them.",
 )
-@click.option("--table", "is_table", is_flag=True, help="Only a table, for 10^4 to 10^8 devices.")
-@click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+@_output("--table", "is_table", is_flag=True, help="Print only a table, for 10^4 to 10^8 devices.")
+@_output("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
 def capacity(costs_file: Path | None, *, is_table: bool, is_json: bool, **fields: object) -> None:
     """Say what hosts, proxies, store and network a fleet needs.
 
-    It computes that from measured costs: docs/capacity.md says how, and what it does not know.
+    It computes that from measured costs. docs/capacity.md says how, and what the model leaves out.
     """
+    if is_table and is_json:
+        raise click.UsageError("--table prints no JSON: leave out one of them.")
+    if fields["devices"] is None:
+        if not is_table:
+            raise click.UsageError("How many devices? Give --devices, such as --devices 2e6.")
+        fields["devices"] = OF_TABLE
     try:
         costs = read(costs_file)
         fleet = msgspec.convert(fields, Fleet)

@@ -14,6 +14,7 @@ import msgspec
 from deviceflow.cli.login import secret_of
 from deviceflow.cli.options import fail
 from deviceflow.cli.recipes import RECIPES, recipe_of
+from deviceflow.cli.reports import REPORT, STANDARD_OUTPUT, check_reports, write_reports
 from deviceflow.conformance.browser import InBrowser, find_chromium
 from deviceflow.conformance.check import Check, Result
 from deviceflow.conformance.checks import CATALOGUE
@@ -76,9 +77,9 @@ class ConformOptions(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--skip", multiple=True, metavar="ID", help="The opposite of --only.")
 @click.option("--list", "lists", is_flag=True, help="List the checks of the profile, and end.")
 @click.option("--list-recipes", is_flag=True, help="List the recipes that come along, and end.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON to a file.")
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write JUnit XML.")
-@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write an HTML page.")
+@click.option("--json", "json_file", type=REPORT, help="Write JSON to a file; - is the output.")
+@click.option("--junit", "junit_file", type=REPORT, help="Write JUnit XML.")
+@click.option("--html", "html_file", type=REPORT, help="Write an HTML page.")
 @click.option("--name", default="", help="What reports call the server, with its version.")
 @click.option(
     "--rate",
@@ -131,6 +132,7 @@ def conform(
         click.echo("\n".join(sorted(path.stem for path in RECIPES.glob("*.toml"))))
         return
     profile = PROFILES[profile_name]
+    check_reports(json_file, junit_file, html_file)
     chosen = _chosen(profile, only, skip)
     if lists:
         _list(chosen)
@@ -155,12 +157,14 @@ def conform(
         may_guess=guess_at is not None,
     )
     outcome = _run(options, chosen, profile, name)
-    if json_file:
-        json_file.write_bytes(as_json(outcome))
-    if junit_file:
-        junit_file.write_bytes(as_junit(outcome))
-    if html_file:
-        html_file.write_text(as_page(outcome), encoding="utf-8")
+    _show(outcome, on_error=json_file == STANDARD_OUTPUT)
+    write_reports(
+        {
+            json_file: lambda: as_json(outcome),
+            junit_file: lambda: as_junit(outcome),
+            html_file: lambda: as_page(outcome).encode(),
+        }
+    )
     if not outcome.is_passed:
         raise SystemExit(NOT_PASSED)
 
@@ -206,7 +210,7 @@ def _list(chosen: list[Check]) -> None:
 def _run(options: ConformOptions, chosen: list[Check], profile: Profile, name: str) -> Run:
     from rich.console import Console  # noqa: PLC0415, an extra
 
-    from deviceflow.conformance.report.terminal import progress, show  # noqa: PLC0415, an extra
+    from deviceflow.conformance.report.terminal import progress  # noqa: PLC0415, an extra
 
     began, start = datetime.now(UTC), time.monotonic()
     console = Console(stderr=True)
@@ -216,7 +220,7 @@ def _run(options: ConformOptions, chosen: list[Check], profile: Profile, name: s
     except DeviceFlowError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(ERROR) from error
-    outcome = Run(
+    return Run(
         issuer=options.issuer,
         server=name,
         profile=profile.name,
@@ -226,8 +230,15 @@ def _run(options: ConformOptions, chosen: list[Check], profile: Profile, name: s
         is_passed=profile.is_passed(results),
         results=results,
     )
-    show(Console(), outcome)
-    return outcome
+
+
+def _show(outcome: Run, *, on_error: bool) -> None:
+    """Print a summary on standard output, or on standard error if the first has the JSON."""
+    from rich.console import Console  # noqa: PLC0415, an extra
+
+    from deviceflow.conformance.report.terminal import show  # noqa: PLC0415, an extra
+
+    show(Console(stderr=on_error), outcome)
 
 
 async def _judge_all(

@@ -7,23 +7,26 @@ from pathlib import Path
 import click
 
 from deviceflow.cli.options import fail
+from deviceflow.cli.reports import REPORT, check_reports, write_reports
 from deviceflow.fleet.report.comparison import as_page, as_table, differences
 from deviceflow.fleet.result import FleetResult, read_result
 
+_RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write an HTML page.")
+@click.argument("results", nargs=-1, required=True, type=_RESULT)
+@click.option("--html", "html_file", type=REPORT, help="Write an HTML page.")
 def fleet_compare(results: tuple[Path, ...], html_file: Path | None) -> None:
     """Put the JSON results of `deviceflow fleet` side by side, with ratios to the first one."""
     if find_spec("rich") is None:
         fail("`deviceflow fleet-compare` needs rich: pip install 'deviceflow[fleet]'.")
-    if len(results) == 1:
+    if len(set(results)) == 1:
         raise click.UsageError("Give two results or more.")
+    check_reports(html_file)
     runs = _named(results)
     _show(runs)
-    if html_file:
-        html_file.write_text(as_page(runs), encoding="utf-8")
+    write_reports({html_file: lambda: as_page(runs).encode()})
 
 
 def _named(paths: tuple[Path, ...]) -> dict[str, FleetResult]:
@@ -42,7 +45,9 @@ def _read(path: Path) -> FleetResult:
     try:
         return read_result(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise click.UsageError(f"{path}: {error}") from error
+        raise click.UsageError(
+            f"{path} is no result that `deviceflow fleet --json` has written: {error}"
+        ) from error
 
 
 def _show(runs: dict[str, FleetResult]) -> None:

@@ -2,24 +2,30 @@
 
 import asyncio
 import signal
+from typing import NoReturn
 
 import click
 import msgspec
 
+from deviceflow.cli.login_ends import refusal_words
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.site import Endpoints
+from deviceflow.device.address import split_url
 from deviceflow.device.answers import DEFAULT_INTERVAL_S
 from deviceflow.device.client_auth import Credentials
-from deviceflow.device.errors import DeviceFlowError
+from deviceflow.device.errors import DeviceFlowError, ServerError
+from deviceflow.device.proxies import proxy_for, shown
+from deviceflow.fleet.connection import resolve
 from deviceflow.fleet.limits import LimitError, processes_of_run, sources_for
 from deviceflow.fleet.loop import run_loop
 from deviceflow.fleet.plan import Plan, needs_of
 from deviceflow.fleet.result import FleetResult, Scenario
 from deviceflow.fleet.run import run_fleet
+from deviceflow.fleet.trial import try_once
 from deviceflow.fleet.ways import AnyWay
 from deviceflow.ops.version import version
 
-ERROR = 3
+NO_RUN = 3
 
 
 class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,24 +43,32 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_until_stopped(options: FleetOptions) -> FleetResult:
-    """Run. Says what is wrong and exits if the server is not reached, or the machine too small."""
+    """Run.
+
+    Ends the command with a line if the server is not reached or refuses the client, or if this
+    machine allows too little.
+    """
     try:
         return run_loop(_until_stopped(options))
-    except LimitError as error:
-        raise click.ClickException(str(error)) from error
-    except DeviceFlowError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(ERROR) from error
+    except ServerError as error:
+        _end(refusal_words(error, options.credentials.client_id))
+    except (LimitError, DeviceFlowError) as error:
+        _end(str(error))
+
+
+def _end(reason: str) -> NoReturn:
+    click.echo(f"Error: {reason}", err=True)
+    raise SystemExit(NO_RUN)
 
 
 async def _until_stopped(options: FleetOptions) -> FleetResult:
     """Run, and end the run at the first Ctrl-C. A second one ends the program."""
-    plan = _plan(
-        options,
-        await find_endpoints(
-            options.target, options.device_authorization_endpoint, options.token_endpoint
-        ),
+    endpoints = await find_endpoints(
+        options.target, options.device_authorization_endpoint, options.token_endpoint
     )
+    plan = await _plan(options, endpoints)
+    _tell_of_proxy(endpoints)
+    await try_once(plan)
     from deviceflow.fleet.progress import watching  # noqa: PLC0415, an extra
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -69,9 +83,10 @@ async def _until_stopped(options: FleetOptions) -> FleetResult:
         return await run_fleet(plan, watch, stop=stop)
 
 
-def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
-    """Look at what this machine allows. May raise LimitError."""
+async def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
+    """Look at what this machine allows. May raise LimitError, UnreachableError."""
     needs = needs_of(options.scenario, DEFAULT_INTERVAL_S)
+    server = await resolve(split_url(endpoints.token, "token endpoint"), options.sources)
     return Plan(
         scenario=options.scenario,
         endpoints=endpoints,
@@ -80,5 +95,14 @@ def _plan(options: FleetOptions, endpoints: Endpoints) -> Plan:
         way=options.way,
         version=version(),
         processes=processes_of_run(needs, options.processes),
-        sources=sources_for(needs, is_loopback=endpoints.is_local, given=options.sources),
+        sources=sources_for(needs, server=server.host, given=options.sources),
     )
+
+
+def _tell_of_proxy(endpoints: Endpoints) -> None:
+    if (proxy := proxy_for(endpoints.token)) is not None:
+        click.echo(
+            f"Note: the devices connect to the server itself, not through the proxy {shown(proxy)}"
+            " of the environment: that would measure the proxy.",
+            err=True,
+        )

@@ -46,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(
     epilog="Exit status: 0 tokens, 1 error, 2 usage, 3 denied, 4 expired, 130 Ctrl-C. With "
-    "--token, 5: nobody is signed in, and there is no terminal to show a code."
+    "--token, 5: a person must sign in, and there is no terminal to show a code."
 )
 @click.argument("issuer", default=DEFAULT_ISSUER)
 @click.option("--client-id", default="tv-app", show_default=True, help="The device's client id.")

@@ -40,7 +40,7 @@ def endings(issuer: str, client_id: str) -> Iterator[None]:
     except LoginRequired as error:
         _end(LOGIN_REQUIRED, f"{error} Run this command in a terminal, which can show the code.")
     except ServerError as error:
-        _end(ERROR, _refused(error, client_id))
+        _end(ERROR, refusal_words(error, client_id))
     except UnreachableError as error:
         hint = " Start it with: deviceflow serve" if issuer == DEFAULT_ISSUER else ""
         _end(ERROR, f"{error}{hint}")
@@ -48,7 +48,8 @@ def endings(issuer: str, client_id: str) -> Iterator[None]:
         _end(ERROR, str(error))
 
 
-def _refused(error: ServerError, client_id: str) -> str:
+def refusal_words(error: ServerError, client_id: str) -> str:
+    """Say why a server refuses a client, and what to do."""
     advice = _REFUSALS.get(error.code, "see the server's log, or ask its operator")
     reason = str(error).rstrip(".")
     return f'the server refused the client "{client_id}": {reason}; {advice}.'

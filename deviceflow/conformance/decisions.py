@@ -14,7 +14,7 @@ COMMAND_TIMEOUT_S = 120
 
 
 class Undecided(Exception):  # noqa: N818, it states a condition
-    """Nobody has decided. The text says why."""
+    """No decision was made. The text says why."""
 
 
 class ToDecide(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +48,11 @@ class Decisions(Protocol):
         """Come back when it is done. May raise Undecided."""
 
     async def close(self) -> None:
-        """Let go of what was opened."""
+        """Close what was opened."""
 
 
 class NoDecisions:
-    """Nobody is there. Checks that need a decision cannot be judged."""
+    """There is no person. Checks that need a decision cannot be judged."""
 
     can_guess = False
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -20,6 +21,9 @@ from deviceflow.device.polling import Time
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 DEFAULT_INTERVAL_S = 5
 MAX_BODY_BYTES = 1 << 20
+
+KNOWN_WITHIN_S = 2.0
+"""How long after a decision a server may need to tell all its processes and hosts of it."""
 
 REAL_TIME = Time(clock=time.monotonic, sleep=asyncio.sleep)
 
@@ -99,6 +103,8 @@ class Started:
         self.interval = _seconds(members.get("interval"), DEFAULT_INTERVAL_S)
         self.began = now
         self.next_poll = now
+        self.known_at = now
+        """From then on, every process of the server should know what the person has decided."""
 
 
 class Politeness:
@@ -252,9 +258,12 @@ class Site:
         headers: Mapping[str, str] | None = None,
         **parameters: str,
     ) -> SiteAnswer:
-        """Poll (RFC 8628 3.4), at the grant's interval or `at_once`. `slow_down` adds 5 s."""
-        if not at_once:
-            await self.time.sleep(max(0, grant.next_poll - self.time.clock()))
+        """Poll (RFC 8628 3.4), at the grant's interval or `at_once`. `slow_down` adds 5 s.
+
+        After a decision, both wait until the server should know it.
+        """
+        due = grant.known_at if at_once else max(grant.known_at, grant.next_poll)
+        await self.time.sleep(max(0, due - self.time.clock()))
         form = {"grant_type": GRANT_TYPE, "device_code": grant.device_code, **parameters}
         answer = await self.post(self.at.token, form, client or grant.client, headers, session)
         if answer.error == "slow_down":
@@ -266,6 +275,7 @@ class Site:
 
     async def poll_together(self, grant: Started, count: int) -> list[SiteAnswer]:
         """Send `count` polls at the same moment, each on a connection of its own."""
+        await self.time.sleep(max(0, grant.known_at - self.time.clock()))
         await self.politeness.turn(count)
         headers, fields = grant.client.apply(self.at.client_methods)
         form = {"grant_type": GRANT_TYPE, "device_code": grant.device_code, **fields}
@@ -275,6 +285,17 @@ class Site:
                 for _ in range(count)
             ]
             return await asyncio.gather(*polls)
+
+    async def poll_decided(self, grant: Started, **parameters: str) -> SiteAnswer:
+        """Poll for a decision that was made. While the answer is still pending, poll once more.
+
+        So a server that is slow to tell its processes is not taken for one that lost a decision.
+        """
+        poll = partial(self.poll, grant, **parameters)  # type: ignore[arg-type]  # of the form only
+        answer = await poll()
+        if answer.error == "authorization_pending":
+            answer = await poll()
+        return answer
 
     async def decide(self, grant: Started, choice: Choice, typed: str | None = None) -> None:
         """Have a person decide. With `typed`, the person types this code. Raises Undecided."""
@@ -312,14 +333,11 @@ class Site:
                 choice=choice,
             )
         )
+        grant.known_at = self.time.clock() + KNOWN_WITHIN_S
 
     async def tokens(self, **parameters: str) -> SiteAnswer:
         """Run the whole flow. Raises Unreachable if it gives no tokens."""
-        grant = await self.approved(None, **parameters)
-        answer = await self.poll(grant)
-        if answer.error == "authorization_pending":
-            # The decision may reach another process of the server a moment later.
-            answer = await self.poll(grant)
+        answer = await self.poll_decided(await self.approved(None, **parameters))
         if not answer.has_tokens:
             raise Unreachable(f"an approved grant gives no tokens: {answer.summary}")
         return answer

@@ -1,6 +1,6 @@
 """The file in which a device keeps the tokens of one login.
 
-- Nobody else can read it: its mode is 0600, in a folder of mode 0700. A file that others can read
+- Only its user can read it: its mode is 0600, in a folder of mode 0700. A file that others can read
   or that is another user's is refused.
 - It is replaced in one step (write, fsync, rename), so that it has either the old tokens or the new
   ones, whenever the power fails.

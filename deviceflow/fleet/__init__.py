@@ -6,5 +6,5 @@ never raised, so that a run goes on when a server lies or breaks. Load is open l
 has a planned time, and its latency counts from there, so a slow server does not slow the load down
 and thereby hide that it is slow (coordinated omission).
 
-A run ends with one `result.FleetResult`, which is the JSON file, and all that a report needs.
+A run ends with one `result.FleetResult`. It is the JSON file, and everything that a report needs.
 """

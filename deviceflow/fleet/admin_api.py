@@ -14,8 +14,8 @@ from deviceflow.device.answers import INTERNAL_ERROR, OK, TOO_MANY_REQUESTS, pri
 from deviceflow.fleet.crowd import NotNow
 
 PEOPLE = 10_000
-"""Each decides for the devices whose codes lead to it, so a decision that is sent again is the
-same."""
+"""How many people decide. A code always leads to the same person, so a decision that is sent again
+is the same."""
 
 TIMEOUT_S = 15.0
 CONNECTIONS = 32
@@ -38,12 +38,16 @@ class AdminApi:
 
     async def decide(self, grant: ToDecide) -> None:
         """Find the grant, and decide it. May raise Undecided."""
-        found = await self._post("/grants/find", {"user_code": grant.user_code})
+        grant_id = await self.find(grant.user_code)
         person = f"fleet-{crc32(grant.user_code.encode()) % PEOPLE}"
         body = {"sub": person}
         if grant.choice == "approve":
             body["username"] = person
-        await self._post(f"/grants/{found.get('id')}/{grant.choice}", body)
+        await self._post(f"/grants/{grant_id}/{grant.choice}", body)
+
+    async def find(self, user_code: str) -> str:
+        """Return the id of a grant. May raise Undecided."""
+        return str((await self._post("/grants/find", {"user_code": user_code})).get("id"))
 
     async def close(self) -> None:
         """Close the connections. Another decision opens new ones."""

@@ -14,16 +14,18 @@ import msgspec
 from deviceflow.fleet.result import Scenario
 
 STARTS_PER_S = 200.0
-"""How fast a steady fleet begins, unless it is told otherwise: starts should not be what it tests.
+"""How many devices of a steady fleet begin in a second, unless `ramp_s` says otherwise.
+
+They are few, so that a run is not mainly a test of starts.
 """
 
 POWER_CUT_S = 1.0
-"""Within which time all devices begin when the power comes back."""
+"""How long it takes until all devices have begun, once the power is back."""
 
 _EVENING = NormalDist(mu=0.5, sigma=0.16)
 _SMALLEST = 1e-9
 _HALF_LIFE = 0.15
-"""Of the rush of a launch day, as a part of the run."""
+"""The half-life of the rush on a launch day, as a part of the run."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ def _power_cut(rank: float, scenario: Scenario) -> float:
 
 
 def _launch_day(rank: float, scenario: Scenario) -> float:
-    """Let half of those who are left come in each half-life, cut off at the end of the run."""
+    """In each half-life, half of the remaining devices begin. All have by the end of the run."""
     within = 1 - 0.5 ** (1 / _HALF_LIFE)
     return -math.log2(1 - rank * within) * _HALF_LIFE * scenario.seconds
 
@@ -96,7 +98,7 @@ def moments(scenario: Scenario, chance: random.Random, share: slice) -> list[flo
     """Return when the devices of a share begin, in s from the start of the run.
 
     Devices are spread evenly over the ranks, with a random part, so that two processes do not
-    begin in step. `share`: of all devices, these.
+    begin in step. `share`: which of all devices.
     """
     devices, moment = scenario.devices, ARRIVALS[scenario.arrival].moment
     return [

@@ -35,7 +35,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Address(NamedTuple):
-    """Where an endpoint is: `host` is a number, `name` the one that TLS checks.
+    """Where an endpoint is: `host` is an IP address, `name` the name that TLS checks.
 
     Two endpoints of one server have the same object, and share a connection.
     """
@@ -50,21 +50,24 @@ async def resolve(url: SplitResult, sources: Sequence[str] = ()) -> Address:
     """Look up an endpoint, once for all devices. May raise UnreachableError.
 
     Of several addresses, take the first that accepts a connection: `localhost` is often ::1 first,
-    where many servers do not listen. `sources`: where connections come from, of the same family.
+    where many servers do not listen. `sources`: the addresses that connections come from.
     """
     name, port = url.hostname or "", url.port or _PORTS[url.scheme]
     loop, family = asyncio.get_running_loop(), _family(sources[0]) if sources else 0
     try:
         found = await loop.getaddrinfo(name, port, family=family, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise UnreachableError(origin(url.geturl()), f"the name {name} is not known") from error
+        reason = f"the name {name} is not known"
+        if sources:
+            reason = f"{name} has no address that {sources[0]} connects to"
+        raise UnreachableError(origin(url.geturl()), reason) from error
     tls = ssl.create_default_context() if url.scheme == "https" else None
     hosts = list(dict.fromkeys(str(each[4][0]) for each in found))
     return Address(await _accepting(hosts, port), port, name, tls)
 
 
 async def _accepting(hosts: Sequence[str], port: int) -> str:
-    """Return the first host that accepts a connection. One alone is not asked."""
+    """Return the first host that accepts a connection, or the only one."""
     loop = asyncio.get_running_loop()
     for host in hosts if len(hosts) > 1 else ():
         with suppress(OSError, TimeoutError):
@@ -108,7 +111,7 @@ def _bound(source: str) -> socket.socket:
 class Network:
     """What the connections of a process share.
 
-    `sources`: the addresses that connections come from, in turn; none: the system chooses.
+    `sources`: the addresses that connections come from, in turn. Without any, the system chooses.
     """
 
     def __init__(
@@ -167,7 +170,7 @@ class Network:
 
 
 class Connection(asyncio.Protocol):
-    """The line of a device."""
+    """A device's connection to the server."""
 
     __slots__ = (
         *("_address", "_buffer", "_closes", "_is_connecting", "_listener", "_network", "_request"),
@@ -187,7 +190,7 @@ class Connection(asyncio.Protocol):
         self._request, self._listener, self._closes = request, listener, closes
         address = self._network.address(to_token=to_token)
         transport = self._transport
-        # One that has broken says so before `connection_lost` is called, and takes no bytes.
+        # A broken transport is closing before `connection_lost` is called, and takes no bytes.
         if transport is not None and address is self._address and not transport.is_closing():
             transport.write(request)
             return
@@ -198,7 +201,7 @@ class Connection(asyncio.Protocol):
             self._network.connect(self, address)
 
     def hang_up(self) -> None:
-        """Close the connection; no answer is heard from now on."""
+        """Close the connection. The listener hears of no answer from now on."""
         self._listener = None
         self._drop()
 
@@ -270,7 +273,7 @@ class Connection(asyncio.Protocol):
             listener.failed(cause)
 
     def _unasked(self) -> None:
-        """Count bytes that answer no request, and trust the connection no more."""
+        """Count bytes that answer no request, and close the connection."""
         now = self._network.time.now()
         self._network.tally.wrong(WrongKind.UNASKED, "bytes after an answer", now)
         self._drop()

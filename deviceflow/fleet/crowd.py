@@ -7,7 +7,7 @@ from deviceflow.fleet.world import Deciding, Time
 from deviceflow.tasks import end
 
 PRESS_AGAIN_S = 2.0
-"""After which time a person tries again, if the server could not take the decision."""
+"""How long a person waits before a second try, if the server could not take the decision, in s."""
 
 
 class NotNow(Undecided):
@@ -15,7 +15,7 @@ class NotNow(Undecided):
 
 
 class Crowd:
-    """Decides with `decisions`, `at_once` at the same time."""
+    """Makes decisions by `decisions`, at most `at_once` of them at the same time."""
 
     def __init__(self, decisions: Decisions, time: Time, at_once: int) -> None:
         self._decisions, self._time = decisions, time
@@ -29,7 +29,7 @@ class Crowd:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End all that is under way."""
+        """End the decisions that are under way."""
         await end(*self._tasks)
         await self._decisions.close()
 
@@ -46,7 +46,7 @@ class Crowd:
                 deciding.refused(str(error))
                 await asyncio.sleep(PRESS_AGAIN_S)
             except Undecided as error:
-                # What comes after the colon is of a program, and may have a code in it.
+                # After the colon is the output of a program, which may have a code in it.
                 deciding.refused(str(error).partition(":")[0])
                 return
             except Exception as error:  # noqa: BLE001, a browser fails in many ways, and each counts

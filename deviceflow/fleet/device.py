@@ -12,10 +12,10 @@ from deviceflow.fleet.result import Operation
 from deviceflow.fleet.world import Line, Timer, World
 
 COMES_AGAIN_S = (2.0, 10.0)
-"""After which time a device that is done begins again."""
+"""How long a device that is done waits before it begins again, in s (shortest, longest)."""
 
 STARTS_OVER_S = (20.0, 40.0)
-"""After which time a device begins again whose server was wrong: a person has to see it first."""
+"""How long a device waits before it begins again after a wrong answer: a person sees it first."""
 
 TIMED_OUT = "no answer in time"
 
@@ -107,7 +107,7 @@ class VirtualDevice:
         self._timer = self._world.time.at(at, partial(self._join, at))
 
     def check(self, now: float) -> None:
-        """Give up a request whose answer does not come. To be called about every second."""
+        """Give up a request whose answer does not come. Call this about once a second."""
         outgoing = self._outgoing
         if outgoing is None:
             return

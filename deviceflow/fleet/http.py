@@ -1,6 +1,6 @@
 """Answers of HTTP/1.1, read from bytes (RFC 9112). Pure.
 
-A fleet needs little of HTTP, and that fast: see docs/decisions/0054.
+A fleet needs only a part of HTTP, but must read it fast (docs/decisions/0054).
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _STATUS_LINE_LENGTH = 12
 
 
 class MalformedHttpError(Exception):
-    """The bytes are no answer of HTTP/1.1. The text says why, in a few words."""
+    """The bytes are not an answer of HTTP/1.1. The text says why, in a few words."""
 
 
 class Head(NamedTuple):
@@ -47,7 +47,7 @@ class HttpAnswer(NamedTuple):
 class AnswerReader:
     """Reads answers.
 
-    Heads that are equal to the last byte are read once: most answers of a second have the same.
+    It reads equal heads only once: most answers of a second have the same head.
     """
 
     def __init__(self) -> None:
@@ -56,25 +56,19 @@ class AnswerReader:
     def read(self, data: bytes, *, at_end: bool = False) -> HttpAnswer | None:
         """Return the answer at the start of `data`, or None if it is not complete.
 
-        `at_end`: the server has closed the connection. May raise MalformedHttpError.
+        Interim answers (1xx, RFC 9110 15.2) before it are skipped. `at_end`: the server has closed
+        the connection. May raise MalformedHttpError.
         """
-        end = data.find(_END)
-        if end < 0:
-            if len(data) > MAX_HEAD_BYTES:
-                raise MalformedHttpError("headers without an end")
-            return None
-        head, start = self._head(data[:end]), end + len(_END)
-        if head.reply.status // 100 == _INTERIM:
-            rest = self.read(data[start:], at_end=at_end)
-            return rest and rest._replace(size=rest.size + start)
-        if head.is_chunked:
-            return _chunked(head, data, start)
-        if len(data) - start > MAX_BODY_BYTES:
-            raise MalformedHttpError("a body that is too long")
-        if head.length is None:
-            return _complete(head, data[start:], len(data), closes=True) if at_end else None
-        stop = start + head.length
-        return _complete(head, data[start:stop], stop) if len(data) >= stop else None
+        start = 0
+        while (end := data.find(_END, start)) >= 0:
+            head, start = self._head(data[start:end]), end + len(_END)
+            if head.reply.status // 100 != _INTERIM:
+                return _whole(head, data, start, at_end=at_end)
+            if start > MAX_HEAD_BYTES:
+                raise MalformedHttpError("interim answers without an end")
+        if len(data) - start > MAX_HEAD_BYTES:
+            raise MalformedHttpError("headers without an end")
+        return None
 
     def _head(self, data: bytes) -> Head:
         head = self._known.get(data)
@@ -83,6 +77,18 @@ class AnswerReader:
                 self._known.clear()
             head = self._known[data] = read_head(data)
         return head
+
+
+def _whole(head: Head, data: bytes, start: int, *, at_end: bool) -> HttpAnswer | None:
+    """Read the body, which begins at `start`. None if it is not complete."""
+    if head.is_chunked:
+        return _chunked(head, data, start)
+    if len(data) - start > MAX_BODY_BYTES:
+        raise MalformedHttpError("a body that is too long")
+    if head.length is None:
+        return _complete(head, data[start:], len(data), closes=True) if at_end else None
+    stop = start + head.length
+    return _complete(head, data[start:stop], stop) if len(data) >= stop else None
 
 
 def read_head(data: bytes) -> Head:

@@ -8,7 +8,7 @@ _Result = TypeVar("_Result")
 
 
 def run_loop(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine on uvloop if it is installed, else on asyncio's own loop, which is slower."""
+    """Run a coroutine on uvloop, or without that package on asyncio's own loop, which is slower."""
     try:
         import uvloop  # noqa: PLC0415, a device's installation may lack it
     except ImportError:

@@ -1,4 +1,4 @@
-"""The figures of a result that have a name: what objectives and comparisons are about."""
+"""The figures of a result that have a name, for objectives and comparisons."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ class Measure(NamedTuple):
 
 
 def find_measure(words: str) -> Measure:
-    """Find a measure by its title. May raise ValueError, which says what is like it.
+    """Find a measure by its title. May raise ValueError, which names similar ones.
 
     Upper and lower case, spaces, hyphens and underscores are the same.
     """

@@ -34,10 +34,10 @@ COUNT_UNITS = {"": "", "/s": "_per_s", "%": "_percent"}
 """The units of a count, and what they add to the name of an objective."""
 
 DEFAULTS = ("wrong outcomes = 0", "errors = 0", "poll p99 < 1 s")
-"""What is wanted of any server, if nothing else is said."""
+"""The objectives of a run that names none."""
 
 DEFAULTS_WITH_FAULTS = ("wrong outcomes = 0",)
-"""The same for a run with faults, in which polls must fail."""
+"""The objectives of a run with faults that names none: there, polls must fail."""
 
 _FORM = re.compile(r"([^<>=]+)(<=|>=|==|<|>|=)([^<>=]+)")
 _VALUE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(\S*)", re.ASCII)
@@ -82,7 +82,7 @@ def read_objectives(text: str) -> list[Wanted]:
 
 
 def default_objectives(*, has_faults: bool = False) -> list[Wanted]:
-    """Return what is wanted of any server."""
+    """Return the objectives of a run that names none."""
     return [read_objective(text) for text in (DEFAULTS_WITH_FAULTS if has_faults else DEFAULTS)]
 
 

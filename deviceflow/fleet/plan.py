@@ -1,4 +1,4 @@
-"""What a run needs to know, in every process of it."""
+"""What every process of a run needs to know."""
 
 import msgspec
 

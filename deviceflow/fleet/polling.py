@@ -28,7 +28,7 @@ MOST_MISSED = 100
 """How many missed polls one late answer counts for, at most."""
 
 PATIENCE_S = 60.0
-"""How long after the expiry of its code a device polls on, if no answer comes."""
+"""How long a device goes on polling after its code has expired, if no answer comes, in s."""
 
 
 class Polling:

@@ -1,11 +1,13 @@
 """A process of a run: `python -m deviceflow.fleet.process`.
 
-The first line of its input is its order. It says that it is ready, and the second line is the time
-at which the run begins. Then it writes a line for each tick. When its input ends, it ends the run,
-so it does not outlive the process that has started it.
+It reads its order, and writes that it is ready. Then it reads the time at which the run begins,
+and writes a line for each tick. If it cannot go on, its last line says why. When its input ends, it
+ends the run, so it does not outlive the process that has started it.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,29 +32,41 @@ class ProcessEndedError(DeviceFlowError):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a process has to do: the share `number` of a plan."""
+    """The work of a process: the share `number` of a plan."""
 
     plan: Plan
     number: int
 
 
+class Failure(msgspec.Struct, frozen=True, tag="failure"):
+    """Why a process cannot go on, for a person."""
+
+    reason: str
+
+
 class FleetProcess:
-    """A process that runs a share, as it is seen from outside."""
+    """The handle of a process that runs a share, in the process that shows the run."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
     async def start(cls, order: Order) -> Self:
-        """Start it."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", __name__),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE_BYTES,
-            # Ctrl-C must only reach the process that shows the run. That one ends the others.
-            start_new_session=True,
-        )
+        """Start it. May raise ProcessEndedError."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", __name__),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE_BYTES,
+                # Ctrl-C must only reach the process that shows the run. That one ends the others.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessEndedError(
+                f"A process of the run cannot be started: {error.strerror}. Use fewer (--processes)"
+                ", or raise the limits on open files and processes (ulimit -n, -u)."
+            ) from error
         started = cls(process)
         started._write(msgspec.json.encode(order))
         return started
@@ -64,19 +78,22 @@ class FleetProcess:
             raise ProcessEndedError("A process of the run does not start.")
 
     def begin(self, began: float) -> None:
-        """Let the run begin at a time (time.monotonic)."""
+        """Begin the run at a time (time.monotonic)."""
         self._write(msgspec.json.encode(began))
 
     async def read(self, on_tick: Callable[[Tick], None]) -> None:
         """Read its ticks until it ends. May raise ProcessEndedError."""
         if self._process.stdout is not None:
             async for line in self._process.stdout:
-                on_tick(msgspec.json.decode(line, type=Tick))
+                message = msgspec.json.decode(line, type=Tick | Failure)
+                if isinstance(message, Failure):
+                    raise ProcessEndedError(message.reason)
+                on_tick(message)
         if status := await self._process.wait():
-            raise ProcessEndedError(f"A process of the run has ended with status {status}.")
+            raise ProcessEndedError(_end_in_words(status))
 
     def stop(self) -> None:
-        """Let it end the run: its last tick is still to come."""
+        """Ask it to end the run. Its last tick still comes."""
         if self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -85,7 +102,7 @@ class FleetProcess:
             self._process.stdin.write(line + b"\n")
 
     async def close(self) -> None:
-        """See to it that it has ended."""
+        """Wait until it has ended, and kill it if it does not end by itself."""
         self.stop()
         try:
             async with asyncio.timeout(STOP_S):
@@ -93,6 +110,15 @@ class FleetProcess:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def _end_in_words(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return (
+            "A process of the run was killed (SIGKILL). Linux does that when the memory is used up:"
+            " use fewer devices, or a machine with more memory."
+        )
+    return f"A process of the run has ended with status {status}. Standard error says why."
 
 
 async def run_processes(
@@ -143,8 +169,7 @@ async def _main() -> None:
     reader = asyncio.StreamReader(limit=LONGEST_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     order = msgspec.json.decode(await reader.readline(), type=Order)
-    sys.stdout.buffer.write(_READY)
-    sys.stdout.buffer.flush()
+    _write(_READY)
     began = msgspec.json.decode(await reader.readline() or b"0", type=float)
     share = Share(number=order.number, of=order.plan.processes, began=began)
     stop = asyncio.Event()
@@ -155,14 +180,23 @@ async def _main() -> None:
 
     waiting = asyncio.create_task(wait_for_end())
     try:
-        await run_share(order.plan, share, _write, stop)
+        await run_share(order.plan, share, _tell, stop)
+    except DeviceFlowError as error:
+        _tell(Failure(str(error)))
     finally:
         await end(waiting)
 
 
-def _write(tick: Tick) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(tick) + b"\n")
-    sys.stdout.buffer.flush()
+def _tell(message: Tick | Failure) -> None:
+    _write(msgspec.json.encode(message) + b"\n")
+
+
+def _write(line: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os._exit(1)  # the process that shows the run is gone, and with it the reader of this
 
 
 if __name__ == "__main__":

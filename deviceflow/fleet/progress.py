@@ -18,10 +18,11 @@ Rows = list[tuple[str, str, str]]
 
 
 class Sums:
-    """What happened so far. `last`: the newest second."""
+    """What happened so far. `last`: the newest second; `recent`: those since the last line."""
 
     def __init__(self) -> None:
         self.last = Second(at_s=0.0)
+        self.recent: list[Second] = []
         self.events: Counter[str] = Counter()
         self.polls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -30,6 +31,7 @@ class Sums:
     def add(self, second: Second) -> None:
         """Add a second."""
         self.last = second
+        self.recent.append(second)
         for name in ("starts", "approvals", "denials", "tokens", "refreshes"):
             self.events[name] += getattr(second, name)
         self.polls.update(second.polls)
@@ -64,20 +66,25 @@ class Sums:
         )
 
     def line(self) -> str:
-        """Describe the last second in a line."""
-        last = self.last
-        polls = ", ".join(f"{outcome} {count:,}" for outcome, count in last.polls.items())
+        """Describe the seconds since the last line: polls of each on average, the worst p99."""
+        last, recent, self.recent = self.last, self.recent, []
+        polls: Counter[str] = Counter()
+        for second in recent:
+            polls.update(second.polls)
+        rates = ", ".join(
+            f"{outcome} {count / len(recent):,.1f}" for outcome, count in polls.items()
+        )
+        slowest = max((s.poll_p99_ms for s in recent if s.poll_p99_ms is not None), default=None)
         return (
             f"{last.at_s + 1:5.0f} s  pending {last.pending:,}, tokens {self.events['tokens']:,}; "
-            f"polls/s: {polls or 'none'}; "
-            f"p50 {_ms(last.poll_p50_ms)}, p99 {_ms(last.poll_p99_ms)}; "
+            f"polls/s: {rates or 'none'}; p99 at most {_ms(slowest)}; "
             f"errors {self.errors.total():,}, wrong {self.wrong.total():,}"
         )
 
 
 @contextmanager
 def watching(seconds: float) -> Iterator[Callable[[Second], None]]:
-    """Show a run of so many seconds on standard error; the block gets what to call each second."""
+    """Show a run of so many seconds on standard error. Yields the function that shows a second."""
     sums = Sums()
     console = Console(stderr=True)
     if not console.is_terminal:

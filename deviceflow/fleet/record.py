@@ -1,7 +1,7 @@
 """A run as it is put together: the ticks of all processes, added up second by second."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from deviceflow.fleet.result import (
 from deviceflow.fleet.tally import Tick
 
 LATE_MS = 100.0
-"""From which delay on, in ms, a note says that the generator was late."""
+"""A longer delay of the generator, in ms, has a note in the result."""
 
 PACKAGES = ("aiohttp", "msgspec", "uvloop")
 
@@ -26,7 +26,7 @@ _MS = 1000.0
 
 
 class ServerUse(NamedTuple):
-    """What a server has used: CPU time since it began, in s, and memory now, in bytes."""
+    """The use of a server: CPU time since its start, in s, and memory now, in bytes."""
 
     cpu_s: float
     memory_bytes: int
@@ -39,7 +39,7 @@ Probe = Callable[[], ServerUse | None]
 class Record:
     """Adds up the ticks of `processes`.
 
-    `watch` is called with each second, when all processes have told theirs.
+    `watch` is called with each second, once all processes have sent theirs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Record:
             self._close(tick.number)
 
     def end(self) -> None:
-        """Close the seconds that not all processes have told of: one may end before another."""
+        """Close the seconds that some processes have not sent: one may end before another."""
         for number in sorted(self._open):
             self._close(number)
 
@@ -141,16 +141,25 @@ def result_of(plan: Plan, record: Record, began: datetime, seconds: float) -> Fl
             )
             for kind, count in total.wrong.items()
         },
-        notes=_notes(record),
+        notes=list(_notes(plan, total)),
     )
 
 
-def _notes(record: Record) -> list[str]:
-    late_ms = record.total.late_s * _MS
-    if late_ms < LATE_MS:
-        return []
-    note = (
-        f"The generator itself was late, by up to {late_ms:,.0f} ms. The latencies have that in "
-        "them. Give it more processes, or a machine of its own."
-    )
-    return [note]
+def _notes(plan: Plan, total: Tick) -> Iterator[str]:
+    """Yield what limits the figures."""
+    if (late_ms := total.late_s * _MS) >= LATE_MS:
+        yield (
+            f"The generator itself was late, by up to {late_ms:,.0f} ms. The latencies have that "
+            "in them. Give it more processes, or a machine of its own."
+        )
+    if total.interval_s is not None and not total.polls:
+        yield (
+            f"No device has polled: the run ended before the server's interval of "
+            f"{total.interval_s:g} s."
+        )
+    events = total.events
+    if plan.scenario.refreshers and events.get("tokens") and not events.get("refreshes"):
+        yield (
+            "No device has refreshed its tokens. Did the server give refresh tokens (--scope "
+            "offline_access), and were they due (--token-clock)?"
+        )

@@ -13,10 +13,10 @@ from deviceflow.fleet.verdict import WrongKind, describe, kind_of
 from deviceflow.fleet.world import World
 
 LIFETIME_S = 3600.0
-"""Of an access token whose answer does not say it (RFC 6749 5.1: expires_in is recommended)."""
+"""The lifetime of an access token if the answer has no expires_in (RFC 6749 5.1)."""
 
 REFRESHED_AT = (0.75, 0.95)
-"""Which part of the lifetime is over when the tokens are refreshed."""
+"""The part of the lifetime after which tokens are refreshed (smallest, greatest)."""
 
 SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -68,7 +68,7 @@ class Refreshing:
         return Step(self, self.due())
 
     def unanswered(self, times: Times) -> Step:
-        """Send the same again, later. A server that rotates tokens has to bear that."""
+        """Send the same request again, later. A server that rotates tokens must allow that."""
         return self._later(times, None)
 
     def _later(self, times: Times, retry_after: float | None) -> Step:

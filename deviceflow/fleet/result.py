@@ -52,7 +52,7 @@ class Operation(StrEnum):
 
 
 Bound = Literal["below", "at most", "exactly", "at least", "above"]
-"""How a figure is compared with the wanted one."""
+"""How a figure must compare with the wanted one."""
 
 _HOLDS: dict[Bound, Callable[[float, float], bool]] = {
     "below": operator.lt,

@@ -19,7 +19,7 @@ from deviceflow.fleet.tally import Tick
 from deviceflow.fleet.world import Timer, World
 
 CHECKS_PER_S = 10
-"""Each check looks at as many devices, so that none takes long."""
+"""Each check looks at a tenth of the devices, so that none takes long."""
 
 
 class LoopTime:
@@ -34,7 +34,7 @@ class LoopTime:
         return time.monotonic() - self._began
 
     def at(self, when: float, call: Callable[[], None]) -> Timer:
-        """Plan a call; at once if the time is over."""
+        """Plan a call. If the time has passed, it is called at once."""
         return self._loop.call_later(max(0.0, when - self.now()), call)
 
     async def until(self, when: float, stop: asyncio.Event) -> bool:
@@ -48,7 +48,7 @@ class LoopTime:
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices these are: every `of`th, from `number` on. `began`: as in LoopTime."""
+    """The devices of a process: every `of`th one, from `number` on. `began`: as in LoopTime."""
 
     number: int
     of: int
@@ -63,7 +63,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 async def run_share(
     plan: Plan, share: Share, on_tick: Callable[[Tick], None], stop: asyncio.Event
 ) -> None:
-    """Let the devices live until the end of the run, or until `stop`.
+    """Run the devices until the end of the run, or until `stop`.
 
     Calls `on_tick` after each second, and for the rest of the last one. May raise UnreachableError
     (the server's name is not known), InsecureAddressError.

@@ -1,7 +1,7 @@
-"""How devices poll: each style is a row, and what is left to the style is in its row.
+"""How devices poll: each style is a row.
 
-The pace that a server asks for is kept by `deviceflow.device.schedule`, as in real devices. A style
-says what becomes of the pause that follows from it.
+`deviceflow.device.schedule` computes the pause that a server asks for, as in real devices. A style
+says which pause the device makes of it.
 """
 
 import random
@@ -15,8 +15,7 @@ SHORTEST_PAUSE_S = 0.5
 """No device polls faster, whatever the server says."""
 
 HASTE = 0.4
-"""Of the pause that is due: what devices wait that poll too fast. No server's tolerance is so
-large."""
+"""The part of the due pause that devices wait that poll too fast. No server tolerates as little."""
 
 _JITTER = 0.2
 GIVES_UP_S = (20.0, 120.0)

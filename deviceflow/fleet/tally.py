@@ -20,7 +20,7 @@ class Example(msgspec.Struct, frozen=True, order=True):
     text: str
 
 
-class Tick(msgspec.Struct, kw_only=True):
+class Tick(msgspec.Struct, kw_only=True, tag="tick"):
     """One second of one process, or the sum of several. The names are those of `result.Second`.
 
     `examples`: of kinds of wrong outcomes that are new. `interval_s`, `expires_in_s`: of the
@@ -62,10 +62,10 @@ class Tick(msgspec.Struct, kw_only=True):
 
 
 class Tally:
-    """The counts of the second that is going on.
+    """The counts of the current second.
 
-    `devices`, `pending`, `connections`: what there is now. `late_s`: the longest delay with which a
-    request was sent.
+    `devices`, `pending`, `connections`: how many there are now. `late_s`: the longest delay
+    with which a request was sent.
     """
 
     def __init__(self) -> None:

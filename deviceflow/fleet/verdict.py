@@ -1,7 +1,7 @@
-"""What an answer to a poll says, held against what people have really decided. Pure.
+"""The verdict on an answer to a poll, by what people have really decided. Pure.
 
-The truth of a grant is known to whoever runs the fleet: its people decide here. A decision is in
-force at some moment between its request and its answer, so in between, both is right.
+The fleet knows the truth of each grant, because its own people decide. A decision takes effect at
+some moment between its request and its answer. In between, the old and the new answer are right.
 """
 
 from enum import StrEnum
@@ -29,7 +29,7 @@ from deviceflow.device.errors import (
 from deviceflow.fleet.result import PollOutcome
 
 CLOCK_S = 2.0
-"""What the lifetime of a code may be off by, between the two clocks."""
+"""By how much the lifetime of a code may differ between the two clocks."""
 
 _REDIRECTION = 3
 _START_BYTES = 9
@@ -50,7 +50,7 @@ class WrongKind(StrEnum):
     TOKENS_UNAPPROVED = "tokens without approval"
     TOKENS_DENIED = "tokens after denial"
     TOKENS_TWICE = "tokens of another grant"
-    DENIED_UNASKED = "denied by nobody"
+    DENIED_UNASKED = "denied without a decision"
     DENIED_APPROVED = "denied after approval"
     EXPIRED_EARLY = "expired too early"
     EXPIRED_NEVER = "pending after its expiry"
@@ -71,10 +71,9 @@ class Grant(msgspec.Struct, kw_only=True):
     """What is true of a grant. Times by the clock of the run.
 
     `expires_at`: counted from when the request for codes was sent, so it is the earliest moment.
-    `expired_by`: counted from when the codes came, so it is the latest. `choice`: what the person
-    has asked for, from then on when the request was on its way; `decided_at`: when it was
-    acknowledged. Every poll that is sent after `known_at` has to learn it. `is_over`: the device
-    polls no more.
+    `expired_by`: counted from when the codes came, so it is the latest. `choice`: the person's
+    decision, from when its request is sent; `decided_at`: when the server acknowledged it. Every
+    poll that is sent after `known_at` must learn it. `is_over`: the device has stopped polling.
     """
 
     expires_at: float
@@ -101,7 +100,7 @@ class Poll(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What an answer counts as. `wrong`: its kind, empty if it is right. `ends`: no more polls."""
+    """How an answer counts. `wrong`: its kind, empty if it is right. `ends`: it ends the polls."""
 
     outcome: PollOutcome
     wrong: str = ""
@@ -150,7 +149,7 @@ def kind_of(error: DeviceFlowError, reply: Reply) -> str:
 def describe(error: DeviceFlowError, reply: Reply) -> str:
     """Describe an answer for an example: its status, error code and first letters.
 
-    No more of it: a server that answers in another format may have put tokens into the body.
+    Not more of it: a server that answers in another format may have put tokens into the body.
     """
     code = f", {error.code}" if isinstance(error, ServerError) else ""
     start = printable(reply.body[:_START_BYTES].decode("utf-8", "replace"))
@@ -160,7 +159,7 @@ def describe(error: DeviceFlowError, reply: Reply) -> str:
 def _waiting(grant: Grant, poll: Poll, outcome: PollOutcome) -> Verdict:
     if grant.must_have_expired(poll.sent):
         return Verdict(PollOutcome.WRONG, WrongKind.EXPIRED_NEVER, outcome, ends=True)
-    # A slow_down tells nothing of the state, and the next poll will.
+    # A slow_down says nothing of the state. The next poll does.
     is_pending = outcome is PollOutcome.PENDING
     if is_pending and grant.known_at is not None and poll.sent > grant.known_at:
         return Verdict(PollOutcome.WRONG, WrongKind.DECISION_UNKNOWN, grant.choice or "")

@@ -1,4 +1,4 @@
-"""How people decide, as data: every process of a run opens the same way for itself."""
+"""How people decide, as data: each process of a run opens the way for itself."""
 
 import msgspec
 
@@ -18,7 +18,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str = NOBODY
 
     def open(self) -> Decisions:
-        """Open it. Nobody decides here."""
+        """Open it. No person decides."""
         return NoDecisions()
 
 
@@ -63,4 +63,4 @@ class ByBrowser(Way, frozen=True, kw_only=True, tag=True):
 
 
 AnyWay = Way | ByAdminApi | ByCommand | ByBrowser
-"""Each of them, as it is sent to a process."""
+"""All of them, as an order to a process has them."""

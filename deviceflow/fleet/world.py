@@ -17,10 +17,10 @@ from deviceflow.fleet.verdict import Grant
 
 
 class Timer(Protocol):
-    """A call that is planned."""
+    """A planned call."""
 
     def cancel(self) -> None:
-        """Plan it no more."""
+        """Cancel the call."""
 
 
 class Time(Protocol):
@@ -30,17 +30,17 @@ class Time(Protocol):
         """Return the time."""
 
     def at(self, when: float, call: Callable[[], None]) -> Timer:
-        """Plan a call; at once if the time is over."""
+        """Plan a call. If the time has passed, it is called at once."""
 
 
 class Listener(Protocol):
-    """A sender of requests. It hears one of these for each request, unless it hangs up before."""
+    """A sender of requests. For each request one method is called, unless it hangs up before."""
 
     def answered(self, reply: Reply) -> None:
         """Take the answer."""
 
     def failed(self, cause: str) -> None:
-        """Learn that there is no answer. `cause`: in a few words, always the same for the same."""
+        """Learn that there is no answer. `cause`: a few words, which errors are counted by."""
 
 
 class Line(Protocol):
@@ -50,18 +50,18 @@ class Line(Protocol):
         """Send a request, to the token endpoint or to that of device authorizations."""
 
     def hang_up(self) -> None:
-        """Close the connection; no answer is heard from now on."""
+        """Close the connection. The listener hears of no answer from now on."""
 
 
 class Decider(Protocol):
-    """People. A decision may take a while, and each ends with `Deciding.acknowledged`, or never."""
+    """People. A decision may take a while. `Deciding.acknowledged` reports its end."""
 
     def decide(self, what: ToDecide, deciding: "Deciding") -> None:
         """Begin to decide."""
 
 
 class World:
-    """The surroundings of devices. `chance`: all that is random comes from it."""
+    """The surroundings of devices. `chance`: the source of everything random."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class World:
         self.time.at(self.time.now() + intention.after_s, decide)
 
     def ended(self, grant: Grant) -> None:
-        """Note that a device polls no more."""
+        """Note that a device has stopped polling."""
         grant.is_over = True
         self.tally.pending -= 1
 

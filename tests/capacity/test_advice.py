@@ -45,6 +45,6 @@ def test_warnings_say_what_to_do() -> None:
     people = plan(Fleet(devices=1e9, devices_per_person=1), COSTS)
     assert any("accounts are one key" in warning for warning in people.warnings)
     decisions = plan(Fleet(devices=1e9, logins_per_day=50), COSTS)
-    assert any("hear of all decisions" in warning for warning in decisions.warnings)
+    assert any("on the decisions of all others" in warning for warning in decisions.warnings)
     held = plan(Fleet(devices=1e8, waiting=1e8, hold=30, host_cores=512, affinity=True), COSTS)
     assert any("ports" in warning for warning in held.warnings)

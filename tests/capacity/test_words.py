@@ -51,7 +51,7 @@ def test_the_parts_of_a_plan_in_sentences() -> None:
     hosts, nginx, store, network = sentences(plan(Fleet(devices=1e7), COSTS))
     assert "the peak when 1 is away" in hosts
     assert nginx.startswith("nginx on the same hosts: ")
-    assert "of it TLS" in nginx
+    assert "of which TLS needs" in nginx
     assert "maxmemory" in store
     assert "to and from devices and people" in network
 

@@ -29,6 +29,8 @@ def test_every_answer_of_a_fleet_is_an_option() -> None:
     for field in msgspec.structs.fields(Fleet):
         assert f"--{field.name.replace('_', '-')}" in printed
     assert "Share of the devices that are signed in." in printed
+    assert "[default: 60; 1<=x<=86400]" in printed
+    assert printed.index("Hosts and store:") < printed.index("--host-cores")
 
 
 def test_programs_get_json() -> None:
@@ -45,8 +47,16 @@ def test_settings_and_warnings_are_printed() -> None:
     assert "Warning: " in printed
 
 
-def test_a_table() -> None:
-    assert run("--devices", "1", "--table").stdout.startswith("| devices | wait |")
+def test_a_table_needs_no_number_of_devices() -> None:
+    assert run("--table").stdout.startswith("| devices | wait |")
+    assert run("--table").stdout == run("--table", "--devices", "1").stdout
+    assert run("--table", "--waiting", "1e6").stdout != run("--table").stdout
+
+
+def test_options_that_contradict_each_other() -> None:
+    for arguments, reason in ((), "Give --devices"), (("--table", "--json"), "leave out one"):
+        done = run(*arguments)
+        assert (done.exit_code, reason in done.stderr) == (2, True)
 
 
 def test_own_costs(tmp_path: Path) -> None:
@@ -60,7 +70,7 @@ def test_own_costs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "Missing option '--devices'"),
+        ((), "Give --devices"),
         (("--devices", "many"), "'many' is not a valid"),
         (("--devices", "nan"), "'nan' is not a number"),
         (("--devices", "inf"), "not in the range"),

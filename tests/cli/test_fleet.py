@@ -10,7 +10,7 @@ from deviceflow.__main__ import main
 from deviceflow.cli import fleet as command
 from deviceflow.cli.fleet_run import FleetOptions
 from deviceflow.fleet.arrivals import ARRIVALS
-from deviceflow.fleet.result import FleetResult
+from deviceflow.fleet.result import FleetResult, read_result
 from deviceflow.fleet.styles import STYLES
 from deviceflow.fleet.ways import ByAdminApi
 from tests.stage.checkout import ROOT
@@ -27,7 +27,7 @@ def fleet(*arguments: str, **variables: str) -> Result:
     ("arguments", "complaint"),
     [
         (("--style", "polite=1"), "no style is called polite"),
-        (("--approve", "0.9", "--deny", "0.2"), "more than 1 together"),
+        (("--approve-by", "true", "--deny", "0.2"), "more than 1 together"),
         (("--for", "soon"), "'soon' is no duration: write 90, 90s, 5m or 1h"),
         (("--for", "0s"), "no duration"),
         (("--approve-by", "browser"), "needs --recipe"),
@@ -35,7 +35,18 @@ def fleet(*arguments: str, **variables: str) -> Result:
         (("--approve-by", "open {nothing}"), "unknown braces"),
         (("--approve-by", "admin"), "The variable DEVICEFLOW_ADMIN_TOKEN is not set"),
         (("--objective", "poll p99"), "--objective: 'poll p99' is no objective"),
-        (("--json", "/nowhere/x.json"), "no folder /nowhere to write to"),
+        (("--json", "/nowhere/x.json"), "there is no folder /nowhere"),
+        (("--client-id", ""), "--client-id is empty"),
+        (("--source", "hello"), "'hello' does not appear to be"),
+        (("--source", "::1", "--source", "127.0.0.1"), "not both"),
+        (("--refresh", "nan"), "is not a number"),
+        (("--hold", "10"), "--hold needs --style held"),
+        (("--ramp", "10s", "--arrival", "evening"), "--ramp needs --arrival steady"),
+        (("--recipe", "keycloak"), "--recipe needs --approve-by browser"),
+        (("--set", "a=b"), "--set needs --approve-by browser"),
+        (("--admin", "http://127.0.0.1:1"), "--admin needs --approve-by admin"),
+        (("--decide-after", "5s"), "--decide-after needs --approve-by, since nobody decides"),
+        (("--approve-by", "true", "--token-clock", "9"), "--token-clock needs --refresh"),
         (("--client-secret-env", "NOT_SET"), "The variable NOT_SET is not set"),
     ],
 )
@@ -64,8 +75,31 @@ def test_more_devices_than_open_files() -> None:
         *("--token-endpoint", "http://127.0.0.1:1/token"),
     )
     done = fleet(*TARGET, *endpoints, "--devices", "1000000", "--processes", "1")
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert "1,000,200 open files are needed" in done.stderr
+
+
+def test_json_on_standard_output_is_alone_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "run_until_stopped", lambda _: RESULT)
+    done = fleet(*TARGET, "--objective", "polls > 1", "--json", "-")
+    assert read_result(done.stdout.encode()).polls == RESULT.polls
+    assert "Every objective was reached." in done.stderr
+
+
+def test_a_proxy_of_the_environment_is_told_to_be_left_out() -> None:
+    endpoints = (
+        *("--device-authorization-endpoint", "http://127.0.0.1:1/start"),
+        *("--token-endpoint", "https://192.0.2.1/token"),
+    )
+    done = fleet(*TARGET, *endpoints, HTTPS_PROXY="http://me:secret@proxy.example:3128")
+    assert "not through the proxy http://proxy.example:3128" in done.stderr
+    assert done.exit_code == 3
+
+
+def test_help_has_sections() -> None:
+    text = fleet("--help").stdout
+    places = [text.index(f"{title}:") for title in ("The devices", "The people", "This machine")]
+    assert places == sorted(places)
 
 
 def test_the_documentation_names_what_can_be_chosen() -> None:

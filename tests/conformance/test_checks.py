@@ -14,7 +14,7 @@ from deviceflow.conformance.check import Judgement, Level, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.run import judge, run
-from deviceflow.conformance.site import Endpoints, Parties, Politeness, Site
+from deviceflow.conformance.site import KNOWN_WITHIN_S, Endpoints, Parties, Politeness, Site
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.polling import Time
 from tests.stage.wrong_server import CLIENTS, WrongServer
@@ -130,6 +130,14 @@ CONFIDENTIAL = {"8628-3.1-e", "6749-2.3.1-b", "8628-3.4-f"}
 OF_NONCES = {"9449-8-a"}
 """Checks of a server that wants its nonce in DPoP proofs."""
 
+_AFTER_A_DECISION = [
+    CATALOGUE[name] for name in ("8628-3.5-d", "8628-3.5-e", "8628-3.3-c", "8628-6.1-a")
+]
+"""Checks whose poll must have the decision."""
+
+ONE_BY_ONE = 1
+"""Checks at the same time: with the clock of these tests, the wait of one passes for all others."""
+
 OpenSite = Callable[..., Awaitable[Site]]
 
 
@@ -151,10 +159,10 @@ class TestTime:
 
 @asynccontextmanager
 async def site_of(
-    defect: str, client_id: str = "tv", *, wants_nonce: bool = False
+    defect: str, client_id: str = "tv", *, wants_nonce: bool = False, heard_after_s: float = 0.0
 ) -> AsyncIterator[Site]:
     time = TestTime()
-    server = WrongServer(time.clock, defect, wants_nonce)
+    server = WrongServer(time.clock, defect, wants_nonce, heard_after_s)
     async with TestServer(server.application()) as running:
         server.issuer = str(running.make_url("")).rstrip("/")
         by_hand = f"{server.issuer}/authorize-device" if defect == "no device endpoint" else None
@@ -199,15 +207,36 @@ async def test_a_right_server_is_right(check_id: str) -> None:
 
 
 async def test_all_checks_of_a_right_server_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    # One by one: with this clock, one check's wait is time that passes for all others.
-    monkeypatch.setattr("deviceflow.conformance.run.AT_ONCE", 1)
+    monkeypatch.setattr("deviceflow.conformance.run.AT_ONCE", ONE_BY_ONE)
     async with site_of("") as site:
         results = await run(site, list(CATALOGUE.values()))
     wrong = [each for each in results if each.judgement in (Judgement.FAIL, Judgement.WARNING)]
     assert [(each.check.id, each.reason) for each in wrong] == []
 
 
-async def test_a_server_that_wants_nonces_is_right() -> None:
+@pytest.mark.parametrize("heard_after_s", [1.5, 3.0])
+async def test_a_server_whose_processes_learn_decisions_later_is_right(
+    monkeypatch: pytest.MonkeyPatch, heard_after_s: float
+) -> None:
+    """Within two seconds at any pace; a little later where the second poll may have it."""
+    monkeypatch.setattr("deviceflow.conformance.run.AT_ONCE", ONE_BY_ONE)
+    checks = list(CATALOGUE.values()) if heard_after_s < KNOWN_WITHIN_S else _AFTER_A_DECISION
+    async with site_of("", heard_after_s=heard_after_s) as site:
+        results = await run(site, checks)
+    expected = (Judgement.PASS, Judgement.NOT_APPLICABLE)
+    wrong = [each for each in results if each.judgement not in expected]
+    assert [(each.check.id, each.reason) for each in wrong] == []
+
+
+async def test_a_server_that_never_learns_a_decision_is_wrong() -> None:
+    async with site_of("", heard_after_s=60.0) as site:
+        results = await run(site, _AFTER_A_DECISION)
+    assert {each.judgement for each in results} == {Judgement.FAIL, Judgement.WARNING}
+    assert all("authorization_pending" in each.reason for each in results)
+
+
+async def test_a_server_that_wants_nonces_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deviceflow.conformance.run.AT_ONCE", ONE_BY_ONE)
     async with site_of("", wants_nonce=True) as site:
         results = await run(site, [each for each in CATALOGUE.values() if each.group == "dpop"])
     judged = {each.check.id: each.judgement for each in results}

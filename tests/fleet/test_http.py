@@ -17,6 +17,7 @@ CHUNKED = (
     b"5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: 1\r\n\r\n"
 )
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
+MANY_INTERIM = 3000
 EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 WHOLE = [PLAIN, CHUNKED, INTERIM + PLAIN, EMPTY]
 
@@ -69,6 +70,15 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
 def test_what_is_no_answer(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedHttpError, match=reason):
         AnswerReader().read(data)
+
+
+def test_any_number_of_interim_answers_needs_no_deeper_stack() -> None:
+    short = b"HTTP/1.1 102 Go\r\n\r\n"
+    answer = AnswerReader().read(short * MANY_INTERIM + PLAIN)
+    assert answer is not None
+    assert (answer.reply.body, answer.size) == (PENDING, len(short) * MANY_INTERIM + len(PLAIN))
+    with pytest.raises(MalformedHttpError, match="interim answers without an end"):
+        AnswerReader().read(short * 2 * MANY_INTERIM)
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", *WHOLE]), st.booleans())

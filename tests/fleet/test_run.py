@@ -1,136 +1,29 @@
 """Whole runs over real connections: against a small server, in this process and in several."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from deviceflow.conformance.discovery import find_endpoints
-from deviceflow.device.client_auth import Credentials
 from deviceflow.device.errors import UnreachableError
-from deviceflow.fleet.plan import Plan, needs_of
-from deviceflow.fleet.record import ServerUse
+from deviceflow.fleet.plan import needs_of
+from deviceflow.fleet.process import ProcessEndedError
+from deviceflow.fleet.record import Record, ServerUse, result_of
 from deviceflow.fleet.result import (
     FleetResult,
     Operation,
-    People,
     PollOutcome,
-    Scenario,
     Second,
     as_json,
     read_result,
 )
 from deviceflow.fleet.run import run_fleet
-from deviceflow.fleet.styles import read_weights
+from deviceflow.fleet.tally import Tick
 from deviceflow.fleet.verdict import WrongKind
-from deviceflow.fleet.ways import ByAdminApi
-
-INTERVAL_S = 1
-TOKEN = "an admin's token"
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-class SmallServer:
-    """The endpoints that a fleet and its people need. `lie`: what polls get instead."""
-
-    def __init__(self) -> None:
-        self.decisions: dict[str, str] = {}
-        self.addresses: set[str] = set()
-        self.lie: Callable[[], web.Response] | None = None
-        self._numbers = count(1)
-
-    def application(self) -> web.Application:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/.well-known/oauth-authorization-server", self._metadata),
-                web.post("/start", self._start),
-                web.post("/token", self._token),
-                web.post("/api/v1/grants/find", self._find),
-                web.post("/api/v1/grants/{id}/{choice}", self._decide),
-            ]
-        )
-        return app
-
-    async def _metadata(self, request: web.Request) -> web.Response:
-        base = f"{request.scheme}://{request.host}"
-        return web.json_response(
-            {
-                "issuer": base,
-                "device_authorization_endpoint": f"{base}/start",
-                "token_endpoint": f"{base}/token",
-            }
-        )
-
-    async def _start(self, request: web.Request) -> web.Response:
-        self.addresses.add(str(request.remote))
-        number = next(self._numbers)
-        return web.json_response(
-            {
-                "device_code": f"code {number}",
-                "user_code": f"{number}",
-                "verification_uri": "http://127.0.0.1/device",
-                "expires_in": 600,
-                "interval": INTERVAL_S,
-            }
-        )
-
-    async def _token(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        number = str(form.get("device_code", "")).removeprefix("code ")
-        if self.lie is not None:
-            return self.lie()
-        match self.decisions.get(number):
-            case "approve":
-                return web.json_response({"access_token": f"t{number}", "token_type": "Bearer"})
-            case "deny":
-                return web.json_response({"error": "access_denied"}, status=400)
-            case _:
-                return web.json_response({"error": "authorization_pending"}, status=400)
-
-    async def _find(self, request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
-        return web.json_response({"id": (await request.json())["user_code"]})
-
-    async def _decide(self, request: web.Request) -> web.Response:
-        body: dict[str, Any] = await request.json()
-        assert body["sub"].startswith("fleet-")
-        self.decisions[request.match_info["id"]] = request.match_info["choice"]
-        return web.json_response({"state": "decided"})
-
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[tuple[SmallServer, Plan]]:
-    """Serve, and make a plan of a run that takes a few seconds."""
-    small = SmallServer()
-    async with TestServer(small.application()) as server:
-        base = str(server.make_url("")).rstrip("/")
-        people = People(by="admin", approve=0.7, deny=0.3, walk_away=0.0, median_s=1.0, sigma=0.2)
-        yield (
-            small,
-            Plan(
-                scenario=Scenario(
-                    devices=30,
-                    arrival="power-cut",
-                    seconds=600.0,
-                    styles=read_weights(["obedient=2", "reconnecting=1"]),
-                    people=people,
-                    seed=8628,
-                ),
-                endpoints=await find_endpoints(base),
-                credentials=Credentials(client_id="tv"),
-                scope="",
-                way=ByAdminApi(base=base, token=TOKEN),
-                version="0",
-            ),
-        )
+from tests.stage.small_server import INTERVAL_S, serving
 
 
 class UntilAllAreDone:
@@ -226,6 +119,37 @@ async def test_a_name_that_is_not_known() -> None:
         elsewhere = msgspec.structs.replace(plan.endpoints, token="https://nowhere.invalid/token")
         with pytest.raises(UnreachableError, match=r"nowhere\.invalid"):
             await run_fleet(msgspec.structs.replace(plan, endpoints=elsewhere), lambda _: None)
+
+
+async def test_a_process_that_cannot_go_on_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    async with serving() as (_, plan):
+        endpoints = msgspec.structs.replace(plan.endpoints, token="http://198.51.100.1/token")
+        two = msgspec.structs.replace(plan, endpoints=endpoints, processes=2)
+        with pytest.raises(ProcessEndedError, match=r"The token endpoint .* is not encrypted"):
+            await run_fleet(two, lambda _: None)
+    assert capfd.readouterr().err == ""
+
+
+async def test_a_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    async with serving() as (_, plan):
+        two = msgspec.structs.replace(plan, processes=2)
+        with pytest.raises(ProcessEndedError, match="cannot be started: No such file"):
+            await run_fleet(two, lambda _: None)
+
+
+async def test_notes_say_what_limits_the_figures() -> None:
+    async with serving() as (_, plan):
+        pass
+    plan = msgspec.structs.replace(
+        plan, scenario=msgspec.structs.replace(plan.scenario, refreshers=5)
+    )
+    record = Record(1, lambda _: None)
+    record.add(Tick(events={"starts": 3, "tokens": 1}, interval_s=5.0, late_s=0.2))
+    late, idle, stale = result_of(plan, record, datetime.now(UTC), 1.0).notes
+    assert "up to 200 ms" in late
+    assert idle == "No device has polled: the run ended before the server's interval of 5 s."
+    assert "No device has refreshed its tokens." in stale
 
 
 async def test_what_a_run_needs() -> None:

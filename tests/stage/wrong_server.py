@@ -40,6 +40,7 @@ class OneGrant:
     interval: float = INTERVAL_S
     last_poll: float | None = None
     state: State = "pending"
+    heard_at: float = 0.0
     tokens: dict[str, Any] = field(default_factory=dict)
     is_used: bool = False
     jkt: str = ""
@@ -57,12 +58,14 @@ class OAuthRefusal(Exception):  # noqa: N818, it is an answer
 class WrongServer:
     """The server. `defect`: what is wrong with it, nothing if it is empty.
 
-    `wants_nonce`: whether a DPoP proof needs the server's nonce.
+    `wants_nonce`: whether a DPoP proof needs the server's nonce. `heard_after_s`: how long after a
+    decision polls learn of it.
     """
 
     clock: Callable[[], float]
     defect: str = ""
     wants_nonce: bool = False
+    heard_after_s: float = 0.0
     issuer: str = ""
     grants: dict[str, OneGrant] = field(default_factory=dict)
     refresh_tokens: dict[str, OneGrant] = field(default_factory=dict)
@@ -94,6 +97,7 @@ class WrongServer:
                 elif each.state != "pending":
                     raise Undecided("already decided")
                 each.state = "denied" if is_denied else "approved"
+                each.heard_at = self.clock() + self.heard_after_s
                 return
         self.wrong_codes += 1
         raise Undecided("the code is not known")
@@ -330,6 +334,9 @@ class WrongServer:
     def poll(self, request: web.Request, grant: OneGrant, form: dict[str, str]) -> dict[str, Any]:
         if self.clock() >= grant.expires_at and not self.has("codes without an end"):
             raise OAuthRefusal("expired_token")
+        if self.clock() < grant.heard_at:
+            self.pace(request, grant)
+            raise OAuthRefusal("authorization_pending")
         if grant.state == "denied":
             if self.has("a denial that does not hold"):
                 grant.state = "approved"

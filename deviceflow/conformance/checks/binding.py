@@ -41,7 +41,7 @@ async def approved_of_another(site: Site) -> str:
     answer = await site.poll(grant, other)
     require(not answer.has_tokens, "the other client is given the tokens")
     require(answer.error == "invalid_grant", f"the other client gets {answer.summary}")
-    own = await site.poll(grant)
+    own = await site.poll_decided(grant)
     return f"invalid_grant; then the right client gets {own.summary}"
 
 
@@ -76,11 +76,11 @@ async def wider_scope(site: Site) -> str:
     if not more:
         raise Unjudged(f"the server grants {' '.join(sorted(usual))} to a request for {scopes[0]}")
     grant = await site.approved(scope=scopes[0])
-    answer = await site.poll(grant, scope=" ".join(scopes))
+    answer = await site.poll_decided(grant, scope=" ".join(scopes))
     if not answer.has_tokens:
         return f"a poll with a scope is answered {answer.summary}"
     wider = _scopes_of(answer, scopes[0]) & more
-    require(not wider, f"the tokens have {' '.join(sorted(wider))}, which nobody approved")
+    require(not wider, f"the tokens have {' '.join(sorted(wider))}, which no person approved")
     return "the scope of a poll is ignored"
 
 

@@ -7,7 +7,7 @@ from deviceflow.conformance.site import Site
 
 @check("8628-3.5-d", Level.MUST, "RFC 8628 3.5", "An approved grant gives tokens")
 async def approved(site: Site) -> str:
-    answer = await site.poll(await site.approved())
+    answer = await site.poll_decided(await site.approved())
     require(answer.has_tokens, f"the answer is {answer.summary}")
     kind = answer.members.get("token_type")
     require(isinstance(kind, str) and bool(kind), "token_type is missing")
@@ -19,7 +19,7 @@ async def approved(site: Site) -> str:
 async def denied(site: Site) -> str:
     grant = await site.start()
     await site.decide(grant, "deny")
-    answer = await site.poll(grant)
+    answer = await site.poll_decided(grant)
     require(answer.error == "access_denied", f"the answer is {answer.summary}")
     later = await site.poll(grant)
     require(not later.has_tokens, "a later poll gets tokens")
@@ -49,7 +49,7 @@ async def race(site: Site) -> str:
     refused = await site.decide_twice(grant, "approve", "deny")
     if all(refused):
         raise Undecided("neither decision was taken")
-    first = await site.poll(grant)
+    first = await site.poll_decided(grant)
     later = await site.poll(grant)
     is_ended = first.has_tokens or first.error == "access_denied"
     require(is_ended, f"the device hears {first.summary}")
@@ -77,6 +77,6 @@ async def folded(site: Site) -> str:
     except Undecided:
         await site.decide(grant, "approve", typed=grant.user_code)
         require(False, "small letters without dashes are refused, and the code as shown is not")  # noqa: FBT003
-    answer = await site.poll(grant)
+    answer = await site.poll_decided(grant)
     require(answer.has_tokens, f"typed in small letters without dashes, it is {answer.summary}")
     return "small letters and spaces do no harm"

@@ -39,7 +39,7 @@ async def _type_right_code(site: Site) -> None:
     """Begin a grant, and have it approved by its typed code. Raises Undecided."""
     grant = await site.start()
     await site.decide(grant, "approve", typed=grant.user_code)
-    answer = await site.poll(grant)
+    answer = await site.poll_decided(grant)
     if not answer.has_tokens:
         raise Undecided(f"then the device gets {answer.summary}")
 

@@ -70,10 +70,10 @@ async def scope_told(site: Site) -> str:
 @check("8628-3.5-l", Level.PRUDENT, "RFC 8628 3.5", "A redeemed code gives no second set of tokens")
 async def once(site: Site) -> str:
     grant = await site.approved()
-    first = await site.poll(grant)
+    first = await site.poll_decided(grant)
     if not first.has_tokens:
         raise Unjudged(f"an approved grant gives no tokens: {first.summary}")
-    again = await site.poll(grant)
+    again = await site.poll_decided(grant)
     if again.has_tokens:
         require(_credentials(again) == _credentials(first), "it gives other tokens")
         return "it gives the same tokens again, which a lost answer needs"
@@ -102,7 +102,9 @@ async def at_once(site: Site) -> str:
 @check("8628-3.5-n", Level.PRUDENT, "RFC 8628 3.5", "Used tokens end the repetition of a code")
 async def after_use(site: Site) -> str:
     grant = await site.approved()
-    first = await site.poll(grant)
+    first = await site.poll_decided(grant)
+    if not first.has_tokens:
+        raise Unjudged(f"an approved grant gives no tokens: {first.summary}")
     refresh = first.members.get("refresh_token")
     if not refresh:
         raise NotApplicable("there is no refresh token to use")
@@ -110,7 +112,7 @@ async def after_use(site: Site) -> str:
     used = await site.post(site.at.token, form)
     if not used.has_tokens:
         raise Unjudged(f"the refresh token cannot be used: {used.summary}")
-    again = await site.poll(grant)
+    again = await site.poll_decided(grant)
     require(not again.has_tokens, "the code gives tokens after a refresh")
     return f"the code is {again.error} after a refresh"
 

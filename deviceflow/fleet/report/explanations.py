@@ -4,7 +4,7 @@ EXPLANATIONS = {
     "tokens without approval": "A device got tokens although no person had approved it.",
     "tokens after denial": "A device got tokens although a person had denied it.",
     "tokens of another grant": "Two devices got the same tokens: one acts in the other's name.",
-    "denied by nobody": "A device was refused although no person had denied it.",
+    "denied without a decision": "A device was refused although no person had denied it.",
     "denied after approval": "A device was refused although a person had approved it.",
     "expired too early": "A code ended before the time that the server had promised.",
     "pending after its expiry": "A device was told to go on waiting for a code that had ended.",

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from deviceflow.fleet.report.words import clock, counted, duration, number
+from deviceflow.fleet.objectives import TIME_UNITS
+from deviceflow.fleet.report.words import clock, counted, duration, milliseconds, number
 from deviceflow.fleet.result import FleetResult, Objective, People
 
 ARRIVAL_WORDS = {
@@ -71,6 +72,8 @@ def measured(objective: Objective) -> str:
     """Return what was measured: 21 ms."""
     if objective.measured is None:
         return "nothing to measure"
+    if objective.unit in TIME_UNITS:
+        return milliseconds(objective.measured * TIME_UNITS[objective.unit])
     return _with_unit(objective.measured, objective.unit)
 
 

@@ -14,6 +14,8 @@ from deviceflow.fleet.result import FleetResult
 
 _STYLES = {"good": "bold green", "bad": "bold red", "warn": "yellow"}
 
+_WIDEST = 10_000
+
 
 def show(console: Console, result: FleetResult) -> None:
     """Print the latencies, what went wrong, the objectives, and the verdict last."""
@@ -36,13 +38,26 @@ def show(console: Console, result: FleetResult) -> None:
 
 
 def show_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column names the rows, all others are figures."""
+    """Print a table: the first column names the rows, all others are figures.
+
+    On a terminal that is too narrow for it, each row becomes a line that may be broken: a figure
+    that is cut off would be a wrong one.
+    """
     table = Table(box=None, pad_edge=False)
     for place, name in enumerate(head):
-        table.add_column(escape(name), justify="right" if place else "left", no_wrap=not place)
+        table.add_column(escape(name), justify="right" if place else "left", no_wrap=True)
     for row in rows:
         table.add_row(*map(escape, row))
-    console.print(table)
+    if (
+        table.__rich_measure__(console, console.options.update(width=_WIDEST)).maximum
+        <= console.width
+    ):
+        console.print(table)
+        return
+    for title, *figures in rows:
+        named = zip(head[1:], figures, strict=True)
+        line = ", ".join(f"{name} {figure}" for name, figure in named)
+        console.print(f"[bold]{escape(title)}[/]: {escape(line)}", highlight=False)
 
 
 def _show_wrong(console: Console, result: FleetResult) -> None:

@@ -78,10 +78,18 @@ def test_runs_of_the_same_server_are_named_by_their_files(tmp_path: Path) -> Non
 
 def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     assert "two results or more" in invoke(tmp_path, RESULT).output
-    wrong = tmp_path / "wrong.json"
+    right, wrong = tmp_path / "run-0.json", tmp_path / "wrong.json"
     wrong.write_text('{"format": 1}')
-    done = CliRunner().invoke(main, ["fleet-compare", str(wrong), str(wrong)])
+    done = CliRunner().invoke(main, ["fleet-compare", str(right), str(wrong)])
     assert (done.exit_code, "missing required field" in done.output) == (2, True)
+    done = CliRunner().invoke(main, ["fleet-compare", str(right), str(right)])
+    assert (done.exit_code, "two results or more" in done.output) == (2, True)
+
+
+def test_a_page_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    done = invoke(tmp_path, RESULT, OTHER, options=("--html", str(tmp_path / "no" / "x.html")))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "there is no folder" in done.stderr
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:

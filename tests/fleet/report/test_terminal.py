@@ -11,9 +11,9 @@ from deviceflow.fleet.result import FleetResult
 from tests.stage.fleet import HOSTILE, RESULT
 
 
-def shown(result: FleetResult) -> str:
+def shown(result: FleetResult, width: int = 200) -> str:
     output = StringIO()
-    show(Console(file=output, width=200), result)
+    show(Console(file=output, width=width), result)
     return output.getvalue()
 
 
@@ -32,6 +32,12 @@ def test_it_says_what_went_wrong() -> None:
     assert "error 9 x connection refused" in text
     assert "Polls: 81 pending, 10 tokens, 9 error" in text
     assert "Note: the machine was busy" in text
+
+
+def test_a_narrow_terminal_shows_every_figure() -> None:
+    text = " ".join(shown(RESULT, width=40).split())
+    assert "poll: count 91, mean 2 ms, p50 1.5 ms, p90 6 ms, p99 21 ms" in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
 def test_a_run_without_anything() -> None:
