@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.device.answers import OK, read_object
 from deviceflow.device.errors import DiscoveryError
 from deviceflow.device.metadata import well_known
