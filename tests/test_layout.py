@@ -156,7 +156,6 @@ BY_FEATURE = {
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
-    "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
     "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach
