@@ -220,6 +220,7 @@ async def serving(
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public, cors(apps.parts.settings)),
         limits=connection_limits(server),
+        later=apps.starts.lane,
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
     apps.connections.door = door

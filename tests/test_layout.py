@@ -32,6 +32,10 @@ BY_FEATURE = {
     "admin/console/templates.py": "admin/console/test_frame.py",  # by the pages
     "admin/api/problems.py": "admin/api/test_requests.py",  # by the answers
     "admin/routes.py": "admin/api/test_document.py",  # wires; each route is in the document
+    "oauth/poll/later.py": "oauth/start/test_lane.py",  # what a connection does with it
+    "oauth/poll/wire.py": "oauth/poll/test_differential.py",  # by the bytes of answers
+    "oauth/start/grant_start.py": "oauth/test_device_authorization.py",  # by both ways in
+    "oauth/start/written.py": "oauth/start/test_differential.py",  # by the bytes of answers
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
     "capacity/fleet.py": "capacity/test_plan.py",  # by what it refuses, and cli/test_capacity.py
