@@ -140,11 +140,16 @@ async def _serve(
         cell.phase = Phase.SERVING
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
-        cell.phase = Phase.RETIRING
         door.listener.close()
-        if Order.STOP not in line.given:
-            # The admin port is the successor's at once: this worker knows the operators of before.
-            await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
+        if Order.STOP in line.given:
+            cell.phase = Phase.RETIRING
+            return
+        # The admin port is the successor's at once: this worker knows the operators of before.
+        for site in list(runners.admin.sites):
+            await site.stop()
+        # The supervisor waits for this: from here on, no connection comes to this worker.
+        cell.phase = Phase.RETIRING
+        await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
 
 
 async def _retire(door: Door, line: WorkerLine) -> None:
@@ -215,6 +220,7 @@ async def serving(
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public, cors(apps.parts.settings)),
         limits=connection_limits(server),
+        later=apps.starts.lane,
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
     apps.connections.door = door

@@ -29,7 +29,7 @@ from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.receiver import Receiver
 from tests.stage.shapes import store_of_this_run
-from tests.stage.valkey import Valkey, endless_keys, open_connection
+from tests.stage.valkey import Valkey, empty, endless_keys, open_connection
 
 # Some images of CI forbid bytecode. Without it, each of the hundreds of servers that the tests
 # start compiles the whole package anew, which takes longer than everything else in its start.
@@ -157,8 +157,8 @@ def start_valkey() -> Iterator[Callable[..., Valkey]]:
 @pytest.fixture
 async def connection(valkey: Valkey) -> AsyncIterator[Connection]:
     """A connection to the emptied server."""
+    empty(valkey)
     opened = open_connection(valkey.url)
-    await opened.command("FLUSHALL")
     yield opened
     await opened.close()
 

@@ -9,7 +9,8 @@ them.
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import structlog
@@ -17,6 +18,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 HEADER = "X-Request-ID"
+PARENT = "traceparent"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._=:/+-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -35,19 +37,30 @@ def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
 
     @web.middleware
     async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request_id = given_id(request) if is_trusted(request) else ""
-        request_id = request_id or secrets.token_hex(8)
-        _began_ns.set(time.time_ns())
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
+        request_id = (given_id(request) if is_trusted(request) else "") or new_id()
+        with request_named(request_id):
             response = await handler(request)
-        finally:
-            structlog.contextvars.reset_contextvars(**bound)
         if not is_lanes(response):
             response.headers[HEADER] = request_id
         return response
 
     return identify
+
+
+@contextmanager
+def request_named(request_id: str) -> Iterator[None]:
+    """Give the request that runs now its id, until the block ends."""
+    _began_ns.set(time.time_ns())
+    bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+    try:
+        yield
+    finally:
+        structlog.contextvars.reset_contextvars(**bound)
+
+
+def new_id() -> str:
+    """Make the id of a request that came without one."""
+    return secrets.token_hex(8)
 
 
 def request_began_ns() -> int:
@@ -57,9 +70,12 @@ def request_began_ns() -> int:
 
 def given_id(request: web.Request) -> str:
     """Return the id that a request came with, empty for none that can be used."""
-    ids = request.headers.getall(HEADER, [])
+    return id_in(request.headers.getall(HEADER, []), request.headers.getall(PARENT, []))
+
+
+def id_in(ids: Sequence[str], parents: Sequence[str]) -> str:
+    """Return the same from the lines of HEADER and of PARENT."""
     if len(ids) == 1 and _REQUEST_ID.fullmatch(ids[0]):
         return ids[0]
-    parents = request.headers.getall("traceparent", [])
     trace = _TRACEPARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     return trace[1] if trace else ""

@@ -40,8 +40,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-module_loop = partial(pytest_asyncio.fixture, loop_scope="module")
-"""A fixture in the loop that the tests of a file share."""
+session_loop = partial(pytest_asyncio.fixture, loop_scope="session")
+"""A fixture in the loop that all tests with the browser share."""
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -204,11 +204,11 @@ def running_site(pages: str = "") -> Iterator[Program]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of a file share a loop, since they share the browser that lives in it."""
+    """Let the tests here share a loop, since they share the browser that lives in it."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents and is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -222,16 +222,16 @@ def chromium_path() -> str:
     return path
 
 
-@module_loop(scope="module")
+@session_loop(scope="session")
 async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
-    """Headless Chromium, started once for a file: that takes a second of a core."""
+    """Headless Chromium, started once for a process: that takes two seconds of a core."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
         await browser.close()
 
 
-@module_loop()
+@session_loop()
 async def browser(chromium: Browser) -> AsyncIterator[Browser]:
     """The same, without a window: what a test opens is closed after it."""
     yield chromium
@@ -239,7 +239,7 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
         await context.close()
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     """A page on a phone, in a network of its own."""
     context = await browser.new_context(

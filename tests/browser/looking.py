@@ -5,14 +5,18 @@ is good. `PAGE_PICTURES=FOLDER` keeps a picture of every page whose room is meas
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, ViewportSize, expect
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.async_api import Page, Request, ViewportSize, expect
 
 SCREENS: list[ViewportSize] = [{"width": 360, "height": 740}, {"width": 1280, "height": 800}]
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
+ABOUT_COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules of axe-core that look at colours."""
+
 WIDTHS = [195, 260, 320, 360, 1280]
 # What a closed menu hides may have the box of an earlier width: it is not laid out.
 _TOO_WIDE = """() => {
@@ -31,6 +35,8 @@ _ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .butt
   .filter((element) => element.getBoundingClientRect().width <
       3 * parseFloat(getComputedStyle(element).fontSize))
   .map((element) => element.outerHTML.slice(0, 80))"""
+_RUN_AXE = """(options) =>
+  window.axe ? axe.run(options).then((results) => results.violations) : null"""
 _ROOT_SIZE = "(px) => document.documentElement.style.fontSize = px ? `${px}px` : ''"
 
 
@@ -59,24 +65,34 @@ async def out_of_room_anywhere(page: Page, name: str) -> list[str]:
     return found
 
 
-async def axe_findings(page: Page) -> list[str]:
-    """What axe-core finds, best practices too: the rule, where, and why."""
-    results = await Axe().run(page)
+async def axe_findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds, best practices too: the rule, where, and why. `rules`: only by these."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    violations = await page.evaluate(_RUN_AXE, options)
+    if violations is None:  # this document has not been looked at
+        await page.evaluate(AXE_SCRIPT)
+        violations = await page.evaluate(_RUN_AXE, options)
     return [
         f"{rule['id']} {node['target']} {node['failureSummary']}"
-        for rule in results.response["violations"]
+        for rule in violations
         for node in rule["nodes"]
     ]
 
 
 async def axe_findings_anywhere(page: Page) -> list[str]:
-    """The same on a phone and on a desktop, in light and in dark."""
+    """The same on a phone and on a desktop, in light and in dark.
+
+    Dark pages have other colours and nothing else (`test_axe.py`).
+    """
     found = []
     for size in SCREENS:
         await page.set_viewport_size(size)
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
-            found += [f"{size['width']} {scheme} {each}" for each in await axe_findings(page)]
+            findings = await axe_findings(page, ABOUT_COLOURS if scheme == "dark" else ())
+            found += [f"{size['width']} {scheme} {each}" for each in findings]
     return found
 
 
@@ -88,8 +104,13 @@ async def lost_on_the_way(page: Page) -> list[str]:
     """
     heading, address = await _heading(page), page.url
     sent: list[str] = []
-    page.context.on("request", lambda request: sent.append(request.method))
-    tab = await page.context.new_page()
+
+    def note(request: Request) -> None:
+        sent.append(request.method)
+
+    page.context.on("request", note)
+    others = [tab for tab in page.context.pages if tab is not page]
+    tab = others[0] if others else await page.context.new_page()
     shown = {}
     await page.reload()
     shown["reload"] = await _heading(page), page.url
@@ -98,7 +119,7 @@ async def lost_on_the_way(page: Page) -> list[str]:
     shown["Back"] = await _heading(page), page.url
     await tab.goto(address)
     shown["another tab"] = await _heading(tab), tab.url
-    await tab.close()
+    page.context.remove_listener("request", note)
     lost = [f"{way}: {what}" for way, what in shown.items() if what != (heading, address)]
     return lost + [f"sent {method}" for method in set(sent) - {"GET"}]
 

@@ -2,13 +2,13 @@
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.stations import code_form, devices_long
 from tests.browser.walking import CONNECTED, ask, expect_heading, press, sign_in, television
 from tests.stage.program import Program
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser) -> Page:
     context = await browser.new_context(viewport={"width": 360, "height": 740})
     return await context.new_page()

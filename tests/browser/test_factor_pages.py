@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.factor_stations import STATIONS
 from tests.browser.factors import site_with_a_name
 from tests.browser.looking import axe_findings_anywhere, out_of_room_anywhere
@@ -18,7 +18,7 @@ def named_site() -> Iterator[Program]:
         yield site
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         reduced_motion="reduce", extra_http_headers={"X-Forwarded-For": network}

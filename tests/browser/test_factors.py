@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from deviceflow.core import base64url
 from deviceflow.core.assurance import PHISHING_RESISTANT, SECOND_FACTOR
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.factors import (
     NO_OFFER_IN_FIELD,
     add_authenticator,
@@ -37,7 +37,7 @@ def named_site() -> Iterator[Program]:
         yield site
 
 
-@module_loop(params=[PHONE, DESKTOP], ids=["phone", "desktop"])
+@session_loop(params=[PHONE, DESKTOP], ids=["phone", "desktop"])
 async def page(
     browser: Browser, network: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Page]:
@@ -48,7 +48,7 @@ async def page(
     await context.close()
 
 
-@module_loop()
+@session_loop()
 async def plain_page(browser: Browser, network: str) -> AsyncIterator[Page]:
     """A page without scripts."""
     context = await browser.new_context(

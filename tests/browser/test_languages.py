@@ -6,14 +6,14 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.languages import MIRRORED, OTHERS, open_in
 from tests.browser.stations import neighbour, question_near
 from tests.browser.walking import ask, sign_in, television
 from tests.stage.program import Program
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser, network: str) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport={"width": 320, "height": 640},

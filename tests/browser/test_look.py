@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
-from tests.browser.conftest import module_loop, running_site
+from tests.browser.conftest import running_site, session_loop
 from tests.browser.looking import WIDTHS, axe_findings_anywhere, keep_picture, screen, too_wide
 from tests.browser.stations import question_shown
 from tests.browser.walking import press
@@ -25,7 +25,7 @@ def own_site() -> Iterator[Program]:
         yield program
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport=screen(360),

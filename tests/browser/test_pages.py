@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.stations import proof_of_work
 from tests.browser.walking import (
     CONNECTED,
@@ -22,13 +22,13 @@ from tests.stage.program import Program
 from tests.stage.wire import PASSWORD
 
 
-@module_loop()
+@session_loop()
 async def context(browser: Browser) -> BrowserContext:
     """A phone."""
     return await browser.new_context(viewport={"width": 390, "height": 844})
 
 
-@module_loop()
+@session_loop()
 async def page(context: BrowserContext) -> Page:
     return await context.new_page()
 

@@ -10,12 +10,12 @@ from deviceflow.conformance.decisions import Choice, ToDecide, Undecided
 from deviceflow.conformance.discovery import find_endpoints
 from deviceflow.conformance.site import Parties, Politeness, Site
 from deviceflow.device.client_auth import Credentials
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.stage.program import Program
 from tests.stage.wire import PASSWORD
 
 
-@module_loop()
+@session_loop()
 async def person(chromium_path: str) -> AsyncIterator[InBrowser]:
     values = {"username": "ada", "password": PASSWORD}
     browser = InBrowser(read_recipe(RECIPES / "deviceflow.toml", values), chromium_path)

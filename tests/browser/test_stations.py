@@ -3,11 +3,13 @@
 The same is true of it in other languages. The test walks to a page once, and then looks at it.
 """
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, BrowserContext, Page
 
+from tests.browser.conftest import session_loop
 from tests.browser.languages import languages_for, open_in
 from tests.browser.looking import (
     SCHEMES,
@@ -16,6 +18,7 @@ from tests.browser.looking import (
     lost_on_the_way,
     out_of_room,
     out_of_room_anywhere,
+    screen,
     too_wide,
 )
 from tests.browser.stations import STATIONS
@@ -29,6 +32,26 @@ SHORT_LIVED = {"pause-sign-in"}
 
 IN_THE_DOCS = {"question-abroad": "question", "devices": "devices"}
 """The pages of which the documentation has pictures, in light and in dark."""
+
+
+@session_loop(scope="module")
+async def phone(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """A phone for all tests of this file: a new window takes as long as a look at a page."""
+    context = await chromium.new_context(viewport=screen(360), reduced_motion="reduce")
+    await context.new_page()
+    yield context
+    await context.close()
+
+
+@session_loop()
+async def page(phone: BrowserContext, network: str) -> Page:
+    """Its first window, as if it were new, in a network of its own."""
+    page = phone.pages[0]
+    await phone.clear_cookies()
+    await phone.set_extra_http_headers({"X-Forwarded-For": network})
+    await page.set_viewport_size(screen(360))
+    await page.emulate_media(color_scheme="light")
+    return page
 
 
 @pytest.mark.parametrize("station", STATIONS)

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import module_loop
+from tests.browser.conftest import session_loop
 from tests.browser.looking import axe_findings_anywhere
 from tests.browser.walking import CONNECTED, expect_heading, press, television
 from tests.interop.peer import OIDC_PROVIDER
@@ -41,7 +41,7 @@ def site(federated: FederatedSite) -> Program:
     return federated.program
 
 
-@module_loop()
+@session_loop()
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a new browser."""
     context = await browser.new_context(reduced_motion="reduce")

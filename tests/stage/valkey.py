@@ -5,7 +5,7 @@ DEVICEFLOW_SERVER is the path of another server to run, of an older version perh
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGTERM, Signals
 from tempfile import TemporaryDirectory
@@ -59,6 +59,7 @@ class Valkey:
         self._password = password
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
+        self._looker: Redis | None = None
 
     def start(self) -> None:
         assert self._process is None
@@ -92,8 +93,23 @@ class Valkey:
         """A plain client, for looking at what is stored. Close it."""
         return Redis(unix_socket_path=str(self.socket_path), password=self._password)
 
+    def writable(self) -> "Sequence[Valkey]":
+        """The servers that take the writes: this one."""
+        return [self]
+
+    def run(self, *commands: tuple[object, ...]) -> list[Any]:
+        """Run commands in one trip, over a connection that is kept: what every test needs."""
+        if self._looker is None:
+            self._looker = self.client()
+        trip: Any
+        with self._looker.pipeline(transaction=False) as trip:
+            for command in commands:
+                trip.execute_command(*command)
+            answers: list[Any] = trip.execute()
+        return answers
+
     def admin(self) -> AsyncRedis:
-        """The same, for coroutines."""
+        """A client of its own, for coroutines. Close it."""
         return AsyncRedis(unix_socket_path=str(self.socket_path), password=self._password)
 
     def __enter__(self) -> Self:
@@ -134,6 +150,9 @@ class Valkey:
             return False
 
     def _end(self, number: Signals) -> None:
+        if self._looker is not None:
+            self._looker.close()
+            self._looker = None
         if self._process is not None:
             self._process.send_signal(number)
             if number is SIGTERM:
@@ -206,9 +225,18 @@ async def administer(admin: Any, *words: Any) -> Any:  # noqa: ANN401, whatever 
     return answers[0]
 
 
-def endless_keys(server: Valkey) -> set[bytes]:
-    """The keys of `server` that have no TTL and ought to have one."""
-    with server.client() as client:
+def empty(store: Any) -> None:  # noqa: ANN401, of any shape
+    """Take all keys out of a store."""
+    for server in store.writable():
+        server.run(("FLUSHALL",))
+
+
+def endless_keys(store: Any) -> set[bytes]:  # noqa: ANN401, of any shape
+    """The keys of a store that have no TTL and ought to have one."""
+    endless = set()
+    for server in store.writable():
+        (keys,) = server.run(("KEYS", "*"))
         # -1: without an end. -2: it has ended since it was listed.
-        endless = {key for key in client.scan_iter(count=1000) if client.ttl(key) == -1}
+        ends = server.run(*(("TTL", key) for key in keys)) if keys else ()
+        endless |= {key for key, end in zip(keys, ends, strict=True) if end == -1}
     return endless - PERMANENT_KEYS

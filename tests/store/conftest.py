@@ -21,7 +21,7 @@ from deviceflow.store.shapes.server import ServerShape
 from tests.stage.clock import Clock
 from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey, open_connection, staged
+from tests.stage.valkey import Valkey, empty, open_connection, staged
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,12 @@ async def each_store(
     request: pytest.FixtureRequest, valkey: Valkey, clock: Clock
 ) -> AsyncIterator[Store]:
     fake = request.param == "fakeredis"
-    connection = Connection(ServerShape(FakeAsyncRedis())) if fake else open_connection(valkey.url)
-    await connection.command("FLUSHALL")
+    if fake:
+        connection = Connection(ServerShape(FakeAsyncRedis()))
+        await connection.command("FLUSHALL")
+    else:
+        empty(valkey)
+        connection = open_connection(valkey.url)
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
 
