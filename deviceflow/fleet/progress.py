@@ -88,7 +88,7 @@ def watching(seconds: float) -> Iterator[Callable[[Second], None]]:
     """Show a run of so many seconds on standard error. Yields the function that shows a second."""
     sums = Sums()
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield lambda second: _print_line(sums, second)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
