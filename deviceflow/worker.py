@@ -145,11 +145,16 @@ async def _serve(
         _collect_less()
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
-        cell.phase = Phase.RETIRING
         door.listener.close()
-        if Order.STOP not in line.given:
-            # The admin port is the successor's at once: this worker knows the operators of before.
-            await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
+        if Order.STOP in line.given:
+            cell.phase = Phase.RETIRING
+            return
+        # The admin port is the successor's at once: this worker knows the operators of before.
+        for site in list(runners.admin.sites):
+            await site.stop()
+        # The supervisor waits for this: from here on, no connection comes to this worker.
+        cell.phase = Phase.RETIRING
+        await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
 
 
 def _collect_less() -> None:

@@ -81,6 +81,9 @@ BY_FEATURE = {
     "conformance/report/page.py": "conformance/test_reports.py",
     "conformance/report/terminal.py": "process/test_conform.py",  # by what the command prints
     "conformance/site.py": "conformance/test_checks.py",  # by what it sends
+    "conformance/answers.py": "conformance/test_checks.py",  # by what is read in them
+    "conformance/endpoints.py": "conformance/test_checks.py",  # by where requests go
+    "conformance/exchange.py": "conformance/test_checks.py",  # by the secrets that it leaves out
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
     "device/client_auth.py": "device/test_client.py",  # by the requests that it makes
@@ -160,7 +163,6 @@ BY_FEATURE = {
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
-    "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
     "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach
