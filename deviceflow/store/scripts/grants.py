@@ -38,11 +38,13 @@ async def create_grant(connection: Connection, grant: NewGrant) -> bool:
 async def create_grants(
     connection: Connection, grants: Sequence[NewGrant]
 ) -> Sequence[bool | BaseException]:
-    """Make several of them in one round trip to one server; return what became of each.
+    """Make several of them, in one round trip to one server; return what became of each.
 
     May raise StoreUnavailable, for all of them. Any other failure is that of the grants whose
     commands cannot be sent or run.
     """
+    if len(grants) == 1:
+        return [await create_grant(connection, grants[0])]
     calls = [call for grant in grants for call in _calls(grant)]
     try:
         answers = await connection.evaluate_each(*calls)
