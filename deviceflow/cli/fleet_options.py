@@ -74,7 +74,7 @@ fleet_options = with_options(
     _server("--token-endpoint", help="For a server without metadata."),
     _devices(
         "--devices",
-        default=1,
+        default=100,
         show_default=True,
         type=click.IntRange(1, 1_000_000),
         help="How many.",
