@@ -7,15 +7,17 @@ them.
 """
 
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+
+from deviceflow.ops.randomness import RANDOMNESS
 
 HEADER = "X-Request-ID"
 PARENT = "traceparent"
@@ -50,17 +52,22 @@ def request_ids(is_trusted: IsTrusted, is_lanes: IsLanes) -> Middleware:
 @contextmanager
 def request_named(request_id: str) -> Iterator[None]:
     """Give the request that runs now its id, until the block ends."""
-    _began_ns.set(time.time_ns())
-    bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+    bound = name_request(request_id)
     try:
         yield
     finally:
         structlog.contextvars.reset_contextvars(**bound)
 
 
+def name_request(request_id: str) -> Mapping[str, Token[Any]]:
+    """Give the request its id, for the rest of a task that serves no other one."""
+    _began_ns.set(time.time_ns())
+    return structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
 def new_id() -> str:
     """Make the id of a request that came without one."""
-    return secrets.token_hex(8)
+    return f"{RANDOMNESS.getrandbits(64):016x}"
 
 
 def request_began_ns() -> int:

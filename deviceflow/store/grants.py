@@ -19,6 +19,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import CANCELLABLE, Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.ops.randomness import RANDOMNESS
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
@@ -140,8 +141,8 @@ class Grants:
         slot, pressure = await self._slots.take(lifetime)
         length = codes.length_for(form, *pressure)
         for _ in range(COLLISION_TRIES):
-            grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
-            user_code = codes.generate(form, length, secrets.randbelow)
+            grant_id = slot << NONCE_BITS | RANDOMNESS.getrandbits(NONCE_BITS)
+            user_code = codes.generate(form, length, RANDOMNESS.randrange)
             if await self._new.store(grant_id, user_code, _request_fields(request), expires_at):
                 device_code = self._installation.new_device_code(
                     grant_id, expires_at, interval, request.client_id

@@ -3,16 +3,25 @@
 A grant has two keys, in two hash slots: the grant, and the user code that leads to it. Both are
 written at the same time, and a device has its codes only when both are there. If one is missing,
 because the store went away, nobody has a code that leads to the other; it ends by its TTL.
+
+Grants that become ready while others are being stored wait for them, and are stored together. A
+trip costs a worker as much as many commands in it, and a caller of its own in a shared trip
+(`trips`) still costs more than its two commands do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from deviceflow.store.shapes import Value
+from deviceflow.store.shared_trips import SharedTrips
+from deviceflow.store.trips import MOST_COMMANDS
 
 KEPT_AFTER_EXPIRY_MS = 60_000
+
+MOST_TOGETHER = MOST_COMMANDS // 2
+"""Each grant is two commands."""
 
 
 class NewGrants:
@@ -21,6 +30,7 @@ class NewGrants:
     def __init__(self, connection: Connection, installation: Installation) -> None:
         self._connection = connection
         self._installation = installation
+        self._together = SharedTrips(self._store_all, MOST_TOGETHER)
 
     async def store(
         self, grant_id: int, user_code: str, fields: Mapping[str, Value], expires_at: int
@@ -39,7 +49,18 @@ class NewGrants:
             expires_at=expires_at,
             kept_ms=KEPT_AFTER_EXPIRY_MS,
         )
-        return await scripts.create_grant(self._connection.aside, grant)
+        if not self._connection.shape.is_one_server:
+            # A part of a Cluster that is away must not hold up the grants of the others.
+            return await scripts.create_grant(self._connection.aside, grant)
+        answer = await self._together.send(grant)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def _store_all(
+        self, grants: Sequence[scripts.NewGrant]
+    ) -> Sequence[bool | BaseException]:
+        return await scripts.create_grants(self._connection.aside, grants)
 
 
 def grant_key(installation: Installation, grant_id: int) -> str:

@@ -45,7 +45,8 @@ class StartTerms(NamedTuple):
     """What a grant of a client will be.
 
     `scope`, `resources`: space separated. `lifetime`, `interval` in s, the interval before any
-    load. `must_type`: no link has the user code in it. `device`: a stored `DeviceDescription`.
+    load. `page`: the address to show. `link`: the same to end with the user code (RFC 8628 3.3.1),
+    None if it must be typed. `device`: a stored `DeviceDescription`.
     """
 
     client: Client
@@ -54,7 +55,8 @@ class StartTerms(NamedTuple):
     lifetime: int
     interval: int
     form: UserCodeFormat
-    must_type: bool
+    page: str
+    link: str | None
     device: str
 
 
@@ -99,6 +101,7 @@ class GrantStart:
         May raise OAuthError.
         """
         scopes, resources = self._entitlement(scope, names, client)
+        is_typed = rules_of(client, self.settings).must_type
         return StartTerms(
             client=client,
             scope=" ".join(scopes),
@@ -106,7 +109,8 @@ class GrantStart:
             lifetime=self._lifetime(client),
             interval=client.interval_s or self.settings.device.interval_s,
             form=client.user_code or self.settings.device.user_code,
-            must_type=rules_of(client, self.settings).must_type,
+            page=self.settings.verification_uri,
+            link=None if is_typed else self.settings.verification_uri_complete(""),
             device=describe(user_agent).stored,
         )
 
@@ -137,10 +141,8 @@ class GrantStart:
         return DeviceAuthorizationResponse(
             device_code=issued.device_code,
             user_code=user_code,
-            verification_uri=self.settings.verification_uri,
-            verification_uri_complete=(
-                None if terms.must_type else self.settings.verification_uri_complete(user_code)
-            ),
+            verification_uri=terms.page,
+            verification_uri_complete=None if terms.link is None else terms.link + user_code,
             expires_in=terms.lifetime,
             interval=interval,
         )

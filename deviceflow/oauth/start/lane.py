@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from deviceflow.audit.request_context import request_from
+from deviceflow.audit.request_context import note_address
 from deviceflow.callers import Callers
 from deviceflow.core.address import peer_address
 from deviceflow.core.client import Client, Clients
@@ -27,7 +27,7 @@ from deviceflow.oauth.start.grant_start import GrantStart, StartTerms
 from deviceflow.oauth.start.recognition import PlainStart, read_start
 from deviceflow.oauth.start.written import WrittenAnswers
 from deviceflow.ops.metrics.responses import MACHINE, count_response
-from deviceflow.ops.request_id import HEADER, PARENT, id_in, new_id, request_named
+from deviceflow.ops.request_id import HEADER, PARENT, id_in, name_request, new_id
 from deviceflow.policy.phishing import ClientRules, rules_of
 
 REMEMBERED_STARTS = 1024
@@ -125,8 +125,9 @@ class StartLane:
     async def _run(
         self, terms: StartTerms, address: str, request_id: str, answered: Answered
     ) -> None:
-        with request_named(request_id), request_from(lambda: address):
-            status, write = await self._answer(terms, address, request_id)
+        name_request(request_id)
+        note_address(address)
+        status, write = await self._answer(terms, address, request_id)
         count_response(self._recorder, MACHINE, status)
         answered(write)
 
