@@ -219,7 +219,7 @@ AUDIT_LINES = counter(
 )
 RESPONSES = counter(
     "deviceflow_http_responses_total",
-    "Answers of the ordinary path. The lane's answers are in deviceflow_polls_total.",
+    "Answers, without the lane's polls, which are in deviceflow_polls_total.",
     audience=("machine", "person"),
     status=("2xx", "3xx", "4xx", "5xx"),
 )
