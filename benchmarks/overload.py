@@ -161,7 +161,7 @@ def answered(second: Second) -> float:
 
 
 def failed(second: Second) -> float:
-    """Return how many requests got none: they timed out, or found no connection."""
+    """Return how many requests had no answer: they timed out, or found no connection."""
     return sum(second.errors.values())
 
 

@@ -17,7 +17,7 @@ from benchmarks.results import Result, Section, Series
 from benchmarks.tables import number
 
 if TYPE_CHECKING:
-    from benchmarks.holding import Row
+    from benchmarks.holding_fleets import Row
 
 OURS, OURS_LIGHT, THEIRS, THEIRS_LIGHT = "#1f6feb", "#9cc3f8", "#6e7781", "#b9c0c7"
 BAD = "#cf222e"

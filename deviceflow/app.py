@@ -13,7 +13,7 @@ from deviceflow.middleware import MACHINE_PATHS, answer_errors, name_server, not
 from deviceflow.oauth.cors import cors
 from deviceflow.oauth.openapi.document import published_openapi
 from deviceflow.oauth.poll.verdict import is_answer_of_lane
-from deviceflow.oauth.routes import Polling, machine_routes, polling
+from deviceflow.oauth.routes import Polling, Starting, machine_routes, polling, starting
 from deviceflow.ops.health import Health
 from deviceflow.ops.metrics.page import MetricsPage
 from deviceflow.ops.metrics.recorder import Recorder
@@ -41,6 +41,7 @@ class Apps:
     public: web.Application
     admin: web.Application
     polls: Polling
+    starts: Starting
     parts: Parts
     connections: Connections
 
@@ -65,16 +66,23 @@ def build(
     """
     recorder = recorder or Recorder.alone()
     parts = open_parts(settings, connection, secrets, pace_memory, clock, steady, recorder)
-    polls = polling(parts)
+    polls, starts = polling(parts), starting(parts)
     connections = Connections()
-    public = _public(parts, polls, demo)
+    public = _public(parts, polls, starts, demo)
     public.cleanup_ctx.append(sampler(parts, polls, connections).live)
     public.cleanup_ctx.append(sending_notices(parts))
     admin = _admin(parts, board, admin_tokens)
-    return Apps(public=public, admin=admin, polls=polls, parts=parts, connections=connections)
+    return Apps(
+        public=public,
+        admin=admin,
+        polls=polls,
+        starts=starts,
+        parts=parts,
+        connections=connections,
+    )
 
 
-def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
+def _public(parts: Parts, polls: Polling, starts: Starting, demo: Demo | None) -> web.Application:
     """Build the application that devices and people reach."""
     settings = parts.settings
     cross_origin = cors(settings)
@@ -89,7 +97,7 @@ def _public(parts: Parts, polls: Polling, demo: Demo | None) -> web.Application:
         client_max_size=settings.server.max_body_bytes,
     )
     setup(app, settings)
-    app.add_routes(machine_routes(parts, polls))
+    app.add_routes(machine_routes(parts, polls, starts.starts))
     add_pages(app, parts, demo)
     app.cleanup_ctx.append(parts.live)
     app.on_response_prepare.append(name_server)

@@ -1,7 +1,7 @@
 """The sender of a request, as far as trusted proxies vouch for it (RFC 9700 4.13)."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 from typing import Literal
 
@@ -55,32 +55,42 @@ class Callers:
         warns: bool = True,
     ) -> None:
         self._proxies = tuple(ip_network(network) for network in trusted_proxies)
-        self._header = header
+        self.header = header
         self._clock = clock
         self._warns = warns
         self._warned_at = -float("inf")
 
     def address(self, request: web.Request) -> str:
         """Return the address of the sender, as text; empty on a Unix socket."""
-        lines = request.headers.getall(self._header, [])
-        if lines and self._warns and not self.is_by_proxy(request):
-            self._warn(request)
-        entries = forwarded_for(lines) if self._header == "forwarded" else lines
-        return client_address(request.remote or "", entries, self._proxies)
+        return self.address_behind(request.remote or "", request.headers.getall(self.header, []))
+
+    def address_behind(self, peer: str, lines: Sequence[str]) -> str:
+        """Do the same from plain values: the address of the connection, and the lines of `header`.
+
+        `peer` is empty on a Unix socket.
+        """
+        if lines and self._warns and not self.is_proxy(peer):
+            self._warn(peer)
+        entries = forwarded_for(lines) if self.header == "forwarded" else lines
+        return client_address(peer, entries, self._proxies)
 
     def is_by_proxy(self, request: web.Request) -> bool:
         """Return whether a trusted proxy sends `request`, so that its headers may be believed."""
-        return bool(self._proxies) and is_trusted(request.remote or "", self._proxies)
+        return self.is_proxy(request.remote or "")
 
-    def _warn(self, request: web.Request) -> None:
+    def is_proxy(self, peer: str) -> bool:
+        """Return whether the address of a connection is that of a trusted proxy."""
+        return bool(self._proxies) and is_trusted(peer, self._proxies)
+
+    def _warn(self, peer: str) -> None:
         now = self._clock()
         if now - self._warned_at < WARN_EVERY_S:
             return
         self._warned_at = now
         log.warning(
             "forwarding_header.ignored",
-            peer=request.remote or "a Unix socket",
-            header=self._header,
+            peer=peer or "a Unix socket",
+            header=self.header,
             reason="the peer is not in server.trusted_proxies, so its own address counts",
             remedy="if it is your proxy, add it; otherwise a client has made the header up",
         )

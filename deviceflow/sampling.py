@@ -60,6 +60,7 @@ def sampler(parts: Parts, polls: Polling, connections: Connections) -> Sampler:
             (table.CONNECTIONS_LIMIT, connections.limit),
             (table.SIGN_INS_WAITING, lambda: parts.users.hashing.waiting),
             (table.LOAD_INTERVAL, lambda: parts.intervals.now.seconds),
+            (table.USUAL_INTERVAL, lambda: parts.intervals.bounds.shortest),
             (table.STORE_IN_USE, lambda: watch.in_flight if watch else 0),
             (table.STORE_POOL, lambda: parts.settings.redis.max_connections),
             (table.STORE_REACHABLE, lambda: bool(feed.reachable)),

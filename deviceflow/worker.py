@@ -1,6 +1,7 @@
 """A worker: a process with an event loop, which serves on the sockets of the supervisor."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -42,6 +43,9 @@ the store, files, and what is accepted in one turn of the event loop before the 
 """This host may have any number of connections: a proxy on it may not be in the settings."""
 
 BEAT_S = 0.25
+
+NEW_OBJECTS = 20_000
+"""How many more objects there must be before Python looks for those that only know each other."""
 
 RETIRE_S = 20.0
 """How long a worker that is replaced waits for the next request of a connection that is kept: a few
@@ -138,13 +142,30 @@ async def _serve(
     async with serving(apps, runners.public, post.sockets.public) as door:
         cell.store = apps.parts.store_state
         cell.phase = Phase.SERVING
+        _collect_less()
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
-        cell.phase = Phase.RETIRING
         door.listener.close()
-        if Order.STOP not in line.given:
-            # The admin port is the successor's at once: this worker knows the operators of before.
-            await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
+        if Order.STOP in line.given:
+            cell.phase = Phase.RETIRING
+            return
+        # The admin port is the successor's at once: this worker knows the operators of before.
+        for site in list(runners.admin.sites):
+            await site.stop()
+        # The supervisor waits for this: from here on, no connection comes to this worker.
+        cell.phase = Phase.RETIRING
+        await asyncio.gather(runners.admin.cleanup(), _retire(door, line))
+
+
+def _collect_less() -> None:
+    """Spare Python's garbage collector what is of no use here (docs/decisions/0056).
+
+    What there is now lives as long as the worker, so it is never looked at again. And what a
+    request leaves behind is freed without the collector, unless an exception is kept.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
 
 
 async def _retire(door: Door, line: WorkerLine) -> None:
@@ -215,6 +236,7 @@ async def serving(
         keepalive_s=server.keepalive_s,
         answer_oversize=answering_oversize(apps.public, cors(apps.parts.settings)),
         limits=connection_limits(server),
+        later=apps.starts.lane,
     )
     runner.server.request_handler = ending_connections(handle, lambda: door.is_retiring)
     apps.connections.door = door

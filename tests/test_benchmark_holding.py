@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import plots
-from benchmarks.holding import Row
+from benchmarks.holding_fleets import Row
 from benchmarks.holding_sites import HOLDS_S
 from benchmarks.ordinary import LOST, PENDING, TOKENS, Front, OrdinaryFleet
 

@@ -32,6 +32,10 @@ BY_FEATURE = {
     "admin/console/templates.py": "admin/console/test_frame.py",  # by the pages
     "admin/api/problems.py": "admin/api/test_requests.py",  # by the answers
     "admin/routes.py": "admin/api/test_document.py",  # wires; each route is in the document
+    "oauth/poll/later.py": "oauth/start/test_lane.py",  # what a connection does with it
+    "oauth/poll/wire.py": "oauth/poll/test_differential.py",  # by the bytes of answers
+    "oauth/start/grant_start.py": "oauth/test_device_authorization.py",  # by both ways in
+    "oauth/start/written.py": "oauth/start/test_differential.py",  # by the bytes of answers
     "__main__.py": "process/test_start.py",  # the command itself, in a process
     "app.py": "oauth/test_path_issuer.py",  # wires; every test of an endpoint goes through it
     "capacity/fleet.py": "capacity/test_plan.py",  # by what it refuses, and cli/test_capacity.py
@@ -77,6 +81,9 @@ BY_FEATURE = {
     "conformance/report/page.py": "conformance/test_reports.py",
     "conformance/report/terminal.py": "process/test_conform.py",  # by what the command prints
     "conformance/site.py": "conformance/test_checks.py",  # by what it sends
+    "conformance/answers.py": "conformance/test_checks.py",  # by what is read in them
+    "conformance/endpoints.py": "conformance/test_checks.py",  # by where requests go
+    "conformance/exchange.py": "conformance/test_checks.py",  # by the secrets that it leaves out
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
     "device/client_auth.py": "device/test_client.py",  # by the requests that it makes
@@ -156,7 +163,6 @@ BY_FEATURE = {
     "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
-    "supervisor/generations.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next
     "supervisor/pace_process.py": "process/test_hosts.py",  # in processes
     "store/opening.py": "cli/test_store_access.py",  # by the stores that commands reach

@@ -1,4 +1,4 @@
-"""`capacity`: the costs that the capacity model needs, and the model held against a small fleet.
+"""`capacity`: the costs that the capacity model needs, and the model beside a real small fleet.
 
 In each round, single operations are measured one kind after the other, at a server with one worker
 and its log at the level of the default; then a small fleet does everything at once. The verdicts

@@ -161,7 +161,7 @@ class Bench:
 
 
 def run(run: Run, *, writes_costs: bool = False) -> Result:
-    """Measure the costs, hold the model against a small fleet, and write capacity-costs.toml.
+    """Measure the costs, compare the model with a small fleet, and write capacity-costs.toml.
 
     `writes_costs`: also into the package, as its own costs.
     """

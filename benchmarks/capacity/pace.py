@@ -14,7 +14,7 @@ NOW_MS = 10_000_000
 
 
 def gossip_costs(polled: int = POLLED) -> dict[str, float]:
-    """Return the us to tell of a poll and to hear of one, and the bytes of a heard one.
+    """Return the CPU time to send and to receive a report of a poll, in us, and its memory.
 
     By the names of `Workers` and `Memory` in costs.toml.
     """

@@ -35,7 +35,7 @@ QUICK_APPROVALS = 60
 def capacity_command(
     rounds: int, seconds: int, results: Path, *, write_costs: bool, write_docs: bool
 ) -> None:
-    """Measure what the capacity model needs, and hold the model against a small fleet."""
+    """Measure what the capacity model needs, and compare the model with a small fleet."""
     if not write_docs:
         with open_run(rounds, seconds, results) as run:
             capacity.run(run, writes_costs=write_costs)

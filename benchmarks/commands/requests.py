@@ -39,7 +39,7 @@ def polling_command(rounds: int, seconds: int, results: Path, pending: int) -> N
 @with_turns
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def before_command(rounds: int, seconds: int, results: Path, source: Path) -> None:
-    """Measure polls per second of this checkout, and of another one in the folder SOURCE."""
+    """Measure polls and starts of this checkout, and of another one in the folder SOURCE."""
     with open_run(rounds, seconds, results) as run:
         before.run(run, source)
 

@@ -1,4 +1,4 @@
-"""What devices and people saw during a run, and what of it must not be.
+"""What devices and people saw during a run, and what of it breaks a promise.
 
 Starts, decisions and final answers become a history, which the rules of `tests/histories/` judge. A
 grant's decision is noted before a person sends it, and again when the server has acknowledged it.
@@ -138,7 +138,7 @@ class Record:
             self.counts["a final answer again"] += 1
 
     def check(self) -> None:
-        """Hold the history against the rules."""
+        """Check the history by the rules."""
         for violation in check(self.operations):
             self.violate(violation.rule, violation.sentence)
 
@@ -156,7 +156,7 @@ class Record:
         return operation
 
     def violate(self, words: str, detail: str = "") -> None:
-        """Note what must not be."""
+        """Note a promise that was broken."""
         self.violations[words] += 1
         if len(self.examples) < MOST_EXAMPLES:
             self.examples.append(f"{words} {detail}".strip())

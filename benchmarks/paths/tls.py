@@ -11,7 +11,7 @@ from typing import Any
 
 
 class _Asyncio:
-    """The module asyncio, but that servers of its running loop speak TLS."""
+    """The module asyncio, except that servers of its running loop speak TLS."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context

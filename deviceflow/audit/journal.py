@@ -125,7 +125,7 @@ class Audit:
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self.clock(), UTC)
-        return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z"
+        return now.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _fitting(facts: Facts) -> Facts:

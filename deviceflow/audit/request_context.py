@@ -17,6 +17,11 @@ def request_from(find_address: Callable[[], str]) -> Iterator[None]:
         _find_address.reset(token)
 
 
+def note_address(address: str) -> None:
+    """Note where the request comes from, for the rest of a task that serves no other one."""
+    _find_address.set(lambda: address)
+
+
 def current_address() -> str:
     """Return where the request that runs now comes from; empty outside of requests."""
     find_address = _find_address.get()

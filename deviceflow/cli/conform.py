@@ -47,7 +47,10 @@ class ConformOptions(msgspec.Struct, frozen=True, kw_only=True):
     may_guess: bool
 
 
-@click.command(epilog="Exit status: 0 passed, 1 not passed, 2 usage, 3 the server is not reached.")
+@click.command(
+    epilog="Exit status: 0 passed, 1 not passed, 2 usage, 3 the server is not reached, or a report "
+    "is not written."
+)
 @click.option("--issuer", help="The address of the server, as its metadata names it.")
 @click.option("--client-id", help="A client that may use the device flow.")
 @click.option("--client-secret", help="Its secret, if it has one. Better: --client-secret-env.")

@@ -172,8 +172,6 @@ def _opened(way: AnyWay) -> AnyWay:
 
 def _show(result: FleetResult, *, on_error: bool) -> None:
     """Print a summary on standard output, or on standard error if the first has the JSON."""
-    from rich.console import Console  # noqa: PLC0415, an extra
+    from deviceflow.fleet.report.terminal import console_of, show  # noqa: PLC0415, an extra
 
-    from deviceflow.fleet.report.terminal import show  # noqa: PLC0415, an extra
-
-    show(Console(stderr=on_error), result)
+    show(console_of(on_error=on_error), result)

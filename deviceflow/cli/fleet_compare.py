@@ -51,10 +51,8 @@ def _read(path: Path) -> FleetResult:
 
 
 def _show(runs: dict[str, FleetResult]) -> None:
-    from rich.console import Console  # noqa: PLC0415, an extra
+    from deviceflow.fleet.report.terminal import console_of, show_table  # noqa: PLC0415, an extra
 
-    from deviceflow.fleet.report.terminal import show_table  # noqa: PLC0415, an extra
-
-    show_table(Console(), *as_table(runs))
+    show_table(console_of(), *as_table(runs))
     if found := differences(list(runs.values())):
         click.echo(f"\nThe runs differ in: {', '.join(found)}. Compare with care.")

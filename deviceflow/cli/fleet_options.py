@@ -174,14 +174,14 @@ fleet_options = with_options(
     ),
     _tokens(
         "--refresh",
-        default=0.0,
+        default=0,
         show_default=True,
         type=_SHARE,
         help="The part of devices with tokens that stay, and refresh them.",
     ),
     _tokens(
         "--token-clock",
-        default=1.0,
+        default=1,
         show_default=True,
         type=Number(1, 1_000_000),
         help="How many times faster tokens age: weeks of refreshing in minutes.",

@@ -9,7 +9,7 @@ import msgspec
 
 from deviceflow.cli.login_ends import refusal_words
 from deviceflow.conformance.discovery import find_endpoints
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.device.address import split_url
 from deviceflow.device.answers import DEFAULT_INTERVAL_S
 from deviceflow.device.client_auth import Credentials

@@ -19,8 +19,11 @@ def check_reports(*files: Path | None) -> None:
 
     May raise UsageError.
     """
-    for file in files:
-        if file is None or file == STANDARD_OUTPUT:
+    named = [file for file in files if file is not None]
+    if len(set(named)) < len(named):
+        raise click.UsageError("Two reports cannot have the same file.")
+    for file in named:
+        if file == STANDARD_OUTPUT:
             continue
         if not file.parent.is_dir():
             raise click.UsageError(f"{file}: there is no folder {file.parent}. Make it first.")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from time import gmtime, strftime
 
 from deviceflow.ops.metrics import table
-from deviceflow.ops.metrics.fleet import fleet
+from deviceflow.ops.metrics.fleet import Fleet, fleet
 from deviceflow.ops.metrics.metric import Metric
 from deviceflow.ops.metrics.snapshots import Difference
 
@@ -59,6 +59,7 @@ def _devices(change: Difference) -> Iterator[str]:
         _rate(now.polls),
         f"lane {_part(now.lane_part)}",
         f"slow_down {_part(now.slow_down_part)}",
+        _interval(now),
         f"held {now.held:,} of {now.held_limit:,}",
     )
     outcomes = now.polls_by_outcome
@@ -71,6 +72,12 @@ def _devices(change: Difference) -> Iterator[str]:
         f"refreshed {_rate(rate(table.REFRESHES, outcome=table.TOKENS))}",
         f"after approval {_quantiles(change, table.APPROVAL_TO_TOKEN)}",
     )
+
+
+def _interval(now: Fleet) -> str:
+    interval = f"interval {now.interval:.0f} s"
+    is_longer = round(now.interval) > round(now.usual_interval)
+    return f"{interval.upper()} (usually {now.usual_interval:.0f})" if is_longer else interval
 
 
 def _store(change: Difference) -> Iterator[str]:

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 import msgspec
 
-from deviceflow.conformance.site import Exchange, Site
+from deviceflow.conformance.exchange import Exchange
+from deviceflow.conformance.site import Site
 
 
 class Level(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import shutil
 import sys
 from typing import Literal, Protocol
 
@@ -92,7 +93,8 @@ class RunCommand:
     """A command, run once for each decision.
 
     In its words, {user_code}, {verification_uri}, {verification_uri_complete} and {choice}
-    (approve or deny) are replaced. No shell reads them. May raise ValueError: unknown braces.
+    (approve or deny) are replaced. No shell reads them. May raise ValueError: unknown braces, or
+    no such program.
     """
 
     can_guess = True
@@ -102,7 +104,9 @@ class RunCommand:
         example = ToDecide(
             user_code="", verification_uri="", verification_uri_complete="", choice="approve"
         )
-        self._filled_in(example)
+        program = (self._filled_in(example) or [""])[0]
+        if shutil.which(program) is None:
+            raise ValueError(f"there is no program {program!r} to run")
 
     async def decide(self, grant: ToDecide) -> None:
         """Run it. Raises Undecided if it fails or takes too long."""
@@ -115,10 +119,14 @@ class RunCommand:
         except OSError as error:
             raise Undecided(f"the command cannot be run: {error}") from error
         try:
-            said, _ = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_S)
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                said, _ = await process.communicate()
         except TimeoutError:
-            process.kill()
             raise Undecided(f"the command took longer than {COMMAND_TIMEOUT_S} s") from None
+        finally:
+            # Also at Ctrl-C: a command must not outlive the run.
+            if process.returncode is None:
+                process.kill()
         if process.returncode:
             last = said.decode(errors="replace").strip().rpartition("\n")[2]
             raise Undecided(f"the command ended with status {process.returncode}: {last}")

@@ -2,9 +2,9 @@
 
 import aiohttp
 
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.device.answers import OK, read_object
-from deviceflow.device.errors import DiscoveryError
+from deviceflow.device.errors import DiscoveryError, UnavailableError
 from deviceflow.device.metadata import well_known
 from deviceflow.device.transport import fetch
 
@@ -18,16 +18,21 @@ async def find_endpoints(
 
     A wrong metadata document is no error: its checks say what is wrong with it. May raise
     DiscoveryError (there is no document, or it lacks an endpoint), InsecureAddressError,
-    UnreachableError.
+    UnreachableError, UnavailableError (5xx or 429).
     """
     if device_authorization and token:
         return Endpoints(issuer=issuer, device_authorization=device_authorization, token=token)
+    busy: UnavailableError | None = None
     async with aiohttp.ClientSession() as session:
         for address in well_known(issuer):
             reply = await fetch(session, address, timeout_s=TIMEOUT_S)
             document = read_object(reply.body) if reply.status == OK else None
             if document is not None:
                 return _of_document(issuer, document, device_authorization, token)
+            if reply.is_unavailable:
+                busy = UnavailableError(reply.status, reply.retry_after)
+    if busy is not None:
+        raise busy
     raise DiscoveryError(
         f"{issuer} has no metadata (RFC 8414). Give its endpoints by hand: "
         "--device-authorization-endpoint and --token-endpoint."

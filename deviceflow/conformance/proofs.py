@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from deviceflow.conformance.site import Site, SiteAnswer, Started
+from deviceflow.conformance.answers import SiteAnswer, Started
+from deviceflow.conformance.site import Site
 from deviceflow.core import base64url
 
 ALGORITHM = "ES256"

@@ -13,7 +13,8 @@ from deviceflow.conformance.check import (
     Violated,
 )
 from deviceflow.conformance.decisions import Undecided
-from deviceflow.conformance.site import EXCHANGES, Exchange, Site, Stopped, Unreachable
+from deviceflow.conformance.exchange import EXCHANGES, Exchange
+from deviceflow.conformance.site import Site, Stopped, Unreachable
 
 AT_ONCE = 6
 """How many checks run at the same time. Most of them wait for the interval."""

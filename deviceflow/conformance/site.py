@@ -1,25 +1,24 @@
 """The server under test, as a device sees it: what is sent, what comes back, at which pace."""
 
 import asyncio
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from functools import partial
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Self
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
+from deviceflow.conformance.answers import SiteAnswer, Started, members_of, seconds_of
 from deviceflow.conformance.decisions import Choice, Decisions, ToDecide, Undecided
+from deviceflow.conformance.endpoints import Endpoints
+from deviceflow.conformance.exchange import EXCHANGES, masked_exchange
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.polling import Time
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
-DEFAULT_INTERVAL_S = 5
 MAX_BODY_BYTES = 1 << 20
 
 KNOWN_WITHIN_S = 2.0
@@ -29,11 +28,6 @@ REAL_TIME = Time(clock=time.monotonic, sleep=asyncio.sleep)
 
 Form = Sequence[tuple[str, str]] | Mapping[str, str]
 
-_SECRET_NAMES = frozenset(
-    {"device_code", "user_code", "access_token", "refresh_token", "id_token", "client_secret"}
-    | {"token", "verification_uri_complete", "client_assertion", "code_verifier"}
-)
-_SECRET_HEADERS = frozenset({"authorization", "dpop", "set-cookie", "cookie"})
 _TOO_MANY_REQUESTS = 429
 
 
@@ -43,68 +37,6 @@ class Unreachable(Exception):  # noqa: N818, it states a condition
 
 class Stopped(Exception):  # noqa: N818
     """The server has asked for a pause (429), so nothing more is sent to it."""
-
-
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """What was sent and what came back, without secrets: each is replaced by its length."""
-
-    method: str
-    url: str
-    sent: list[tuple[str, str]]
-    status: int
-    headers: dict[str, str]
-    body: str
-    seconds: float
-
-
-class SiteAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP answer. `members`: its JSON object, or nothing."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-    members: dict[str, Any]
-
-    @property
-    def error(self) -> str:
-        """The OAuth error code (RFC 6749 5.2), empty if there is none."""
-        error = self.members.get("error")
-        return error if isinstance(error, str) else ""
-
-    @property
-    def has_tokens(self) -> bool:
-        """Whether it gives an access token."""
-        return self.status == 200 and bool(self.members.get("access_token"))  # noqa: PLR2004
-
-    @property
-    def summary(self) -> str:
-        """Say it in a few words, for a reason."""
-        what = "tokens" if self.members.get("access_token") else self.error
-        return f"{self.status} {what}".strip() if what else f"{self.status} without an OAuth error"
-
-    @property
-    def is_json(self) -> bool:
-        """Whether it says that it is JSON."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
-
-
-class Started:
-    """One grant at the server: its codes, and when it may be polled next (RFC 8628 3.5)."""
-
-    def __init__(self, answer: SiteAnswer, client: Credentials, now: float) -> None:
-        self.answer = answer
-        self.client = client
-        members = answer.members
-        self.device_code = str(members.get("device_code", ""))
-        self.user_code = str(members.get("user_code", ""))
-        self.verification_uri = str(members.get("verification_uri", ""))
-        self.verification_uri_complete: str | None = members.get("verification_uri_complete")
-        self.expires_in = _seconds(members.get("expires_in"), 0)
-        self.interval = _seconds(members.get("interval"), DEFAULT_INTERVAL_S)
-        self.began = now
-        self.next_poll = now
-        self.known_at = now
-        """From then on, every process of the server should know what the person has decided."""
 
 
 class Politeness:
@@ -126,32 +58,6 @@ class Politeness:
         await self._time.sleep(begins - now)
 
 
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the server is reached. `metadata`: its document (RFC 8414), {} without one."""
-
-    issuer: str
-    device_authorization: str
-    token: str
-    metadata: dict[str, Any] = {}
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is on this machine."""
-        host = urlsplit(self.token).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
-
-    @property
-    def client_methods(self) -> tuple[str, ...]:
-        """The ways in which clients may authenticate (RFC 8414 2 has the default)."""
-        listed = self.metadata.get("token_endpoint_auth_methods_supported")
-        return tuple(listed) if isinstance(listed, list) else ("client_secret_basic",)
-
-    def optional(self, name: str) -> str | None:
-        """Return an endpoint of the metadata, None if the server has none."""
-        found = self.metadata.get(name)
-        return found if isinstance(found, str) else None
-
-
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
     """The client, a second one, and the way to a decision. `scope`: what is requested.
 
@@ -163,10 +69,6 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     other: Credentials | None = None
     scope: str = ""
     may_guess: bool = False
-
-
-EXCHANGES: ContextVar[list[Exchange]] = ContextVar("exchanges")
-"""What the running check has sent and received."""
 
 
 class Site:
@@ -268,7 +170,7 @@ class Site:
         answer = await self.post(self.at.token, form, client or grant.client, headers, session)
         if answer.error == "slow_down":
             own = answer.members.get("interval")
-            grant.interval = max(grant.interval + 5, _seconds(own, 0))
+            grant.interval = max(grant.interval + 5, seconds_of(own, 0))
         # A little later than the interval: the server measures when it receives.
         grant.next_poll = self.time.clock() + grant.interval + 0.1
         return answer
@@ -372,13 +274,13 @@ class Site:
                     status=response.status,
                     headers=response.headers,
                     body=body,
-                    members=_members(body),
+                    members=members_of(body),
                 )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Unreachable(f"no answer from {urlsplit(url).netloc}: {what}") from error
         EXCHANGES.get([]).append(
-            _masked(method, url, pairs or [], headers, answer, self.time.clock() - began)
+            masked_exchange(method, url, pairs or [], headers, answer, self.time.clock() - began)
         )
         if answer.status == _TOO_MANY_REQUESTS and answer.error != "slow_down":
             after = answer.headers.get("Retry-After")
@@ -391,65 +293,3 @@ def _pairs(form: Form | None) -> list[tuple[str, str]] | None:
     if form is None:
         return None
     return list(form.items() if isinstance(form, Mapping) else form)
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _seconds(value: object, otherwise: int) -> int:
-    try:
-        return int(value)  # type: ignore[call-overload, no-any-return]  # what it cannot is caught
-    except (TypeError, ValueError):
-        return otherwise
-
-
-def _masked(
-    method: str,
-    url: str,
-    pairs: list[tuple[str, str]],
-    headers: Mapping[str, str],
-    answer: SiteAnswer,
-    seconds: float,
-) -> Exchange:
-    """Note an exchange without its secrets."""
-    sent = [(name, _hidden(name, value)) for name, value in pairs]
-    sent += [(f"{name}:", _hidden(name, value)) for name, value in headers.items()]
-    address, question, query = url.partition("?")
-    if question:
-        masked = [(name, _hidden(name, value)) for name, value in parse_qsl(query)]
-        address += "?" + "&".join(f"{name}={value}" for name, value in masked)
-    if answer.members:
-        hidden = {name: _hidden(name, value) for name, value in answer.members.items()}
-        body = json.dumps(hidden, ensure_ascii=False)
-    else:
-        body = answer.body[:200].decode("utf-8", "replace")
-    secrets = [value for name, value in pairs if name in _SECRET_NAMES and value]
-    for secret in secrets:  # a server may repeat in a text what it received
-        body = body.replace(secret, f"({len(secret)} characters)")
-    return Exchange(
-        method=method,
-        url=address,
-        sent=sent,
-        status=answer.status,
-        headers={name: _hidden(name, value) for name, value in answer.headers.items()},
-        body=body,
-        seconds=round(seconds, 4),
-    )
-
-
-def _hidden(name: str, value: Any) -> Any:  # noqa: ANN401, any JSON
-    if name.lower() not in _SECRET_NAMES | _SECRET_HEADERS:
-        return value
-    if name.lower() == "authorization" and isinstance(value, str):
-        scheme, _, rest = value.partition(" ")
-        return f"{scheme} ({len(rest)} characters)"
-    return f"({len(str(value))} characters)"
-
-
-JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*\Z")
-"""What a JWT in its compact form looks like (RFC 7515 3.1)."""

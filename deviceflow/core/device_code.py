@@ -106,7 +106,9 @@ class DeviceCodes:
 
     def seal(self, grant_id: int, expires_at: int, interval: int, client_id: str) -> str:
         """Return the device code of a new grant, 43 characters of base64url."""
-        key = next((key for key in self.keys if key.key_id == self.sealing), self.keys[0])
+        key = self.keys[0]
+        if key.key_id != self.sealing:
+            key = next((key for key in self.keys if key.key_id == self.sealing), key)
         rest = ((expires_at << 16 | interval) << 8 | key.key_id) << 8 | _VERSION
         tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
         high, low = key.stream(tag)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.device.client_auth import Credentials
 from deviceflow.fleet.limits import Needs, ports_needed
 from deviceflow.fleet.result import Scenario

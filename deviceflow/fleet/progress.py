@@ -75,9 +75,10 @@ class Sums:
             f"{outcome} {count / len(recent):,.1f}" for outcome, count in polls.items()
         )
         slowest = max((s.poll_p99_ms for s in recent if s.poll_p99_ms is not None), default=None)
+        latency = "" if slowest is None else f"; p99 at most {_ms(slowest)}"
         return (
             f"{last.at_s + 1:5.0f} s  pending {last.pending:,}, tokens {self.events['tokens']:,}; "
-            f"polls/s: {rates or 'none'}; p99 at most {_ms(slowest)}; "
+            f"polls/s: {rates or 'none'}{latency}; "
             f"errors {self.errors.total():,}, wrong {self.wrong.total():,}"
         )
 
@@ -87,7 +88,7 @@ def watching(seconds: float) -> Iterator[Callable[[Second], None]]:
     """Show a run of so many seconds on standard error. Yields the function that shows a second."""
     sums = Sums()
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield lambda second: _print_line(sums, second)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:

@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, urlencode
 
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.device.address import split_url
 from deviceflow.device.client_auth import Credentials

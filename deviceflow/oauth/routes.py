@@ -30,6 +30,8 @@ from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.oauth.presented_tokens import PresentedTokens
 from deviceflow.oauth.protected_resource import TokenChecks
 from deviceflow.oauth.revocation import RevocationEndpoint
+from deviceflow.oauth.start.grant_start import GrantStart
+from deviceflow.oauth.start.lane import StartLane
 from deviceflow.oauth.token.counts import TokenRequestCounts
 from deviceflow.oauth.token.device_code import DeviceCodeGrant
 from deviceflow.oauth.token.endpoint import TokenEndpoint
@@ -103,12 +105,48 @@ class Checks:
         return TokenChecks(presented=self.presented, proofs=self.proofs)
 
 
-def machine_routes(parts: Parts, polls: Polling) -> list[web.RouteDef]:
+@dataclass(frozen=True, kw_only=True)
+class Starting:
+    """The objects that start grants. The endpoint and its lane share `starts`."""
+
+    starts: GrantStart
+    lane: StartLane
+
+
+def starting(parts: Parts) -> Starting:
+    """Make the objects that start grants in a worker."""
+    settings = parts.settings
+    starts = GrantStart(
+        settings=settings,
+        resources=parts.resources,
+        grants=parts.grants,
+        admission=StartAdmission(
+            parts.starts, parts.load, settings.limits, parts.clock, parts.recorder
+        ),
+        intervals=parts.intervals,
+        clock=parts.clock,
+        recorder=parts.recorder,
+        audit=parts.audit,
+    )
+    cross_origin = CrossOrigin(settings.server.cors_origins)
+    lane = StartLane(
+        starts,
+        parts.clients,
+        parts.callers,
+        base=settings.base_path,
+        headers=cross_origin.headers(),
+        reads_no_origin=cross_origin.depends_on_origin,
+        finish_s=settings.server.shutdown_s,
+    )
+    return Starting(starts=starts, lane=lane)
+
+
+def machine_routes(parts: Parts, polls: Polling, starts: GrantStart) -> list[web.RouteDef]:
     """List the routes of the machine endpoints."""
     checks = _checks(parts)
     metadata = KeptMetadata(parts.settings, parts.clients)
     endpoints: list[Endpoint] = [
-        _device_authorization(parts, checks),
+        _device_authorization(parts, checks, starts),
         _token(parts, polls, checks),
         _revocation(parts, checks),
         _introspection(parts, checks),
@@ -165,22 +203,16 @@ def _authentication(parts: Parts, refusals: RefusalLog) -> ClientAuthentication:
     )
 
 
-def _device_authorization(parts: Parts, checks: Checks) -> DeviceAuthorizationEndpoint:
+def _device_authorization(
+    parts: Parts, checks: Checks, starts: GrantStart
+) -> DeviceAuthorizationEndpoint:
     return DeviceAuthorizationEndpoint(
         settings=parts.settings,
         authentication=checks.authentication,
         refusals=checks.refusals,
         proofs=checks.proofs,
-        resources=parts.resources,
-        grants=parts.grants,
-        admission=StartAdmission(
-            parts.starts, parts.load, parts.settings.limits, parts.clock, parts.recorder
-        ),
-        intervals=parts.intervals,
+        starts=starts,
         callers=parts.callers,
-        clock=parts.clock,
-        recorder=parts.recorder,
-        audit=parts.audit,
     )
 
 

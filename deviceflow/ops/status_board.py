@@ -22,7 +22,7 @@ _STORE = slice(16, 40)
 
 
 class Phase(IntEnum):
-    """What a worker does. FREE: there is none in this cell."""
+    """What a worker does. FREE: there is none in this cell. RETIRING: it accepts no connection."""
 
     FREE = 0
     STARTING = 1

@@ -18,7 +18,7 @@ from deviceflow.pages.headers import security_headers
 from deviceflow.pages.languages import LANGUAGES, read_languages
 from deviceflow.pages.look import Look, read_look
 from deviceflow.pages.static_files import StaticFiles
-from deviceflow.pages.templates import make_loader, templates_dir
+from deviceflow.pages.templates import JINJA, make_loader, templates_dir
 from deviceflow.pages.texts import install_texts, language
 from deviceflow.pages.words import title_in_words
 
@@ -26,15 +26,6 @@ log = structlog.get_logger()
 
 HTTPS = web.AppKey("https", bool)
 """Whether people reach the issuer over TLS."""
-
-_JINJA: dict[str, Any] = {
-    "autoescape": True,
-    "undefined": jinja2.StrictUndefined,
-    "auto_reload": False,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-}
-_OPTIONS: dict[str, Any] = _JINJA | {"default_helpers": False}
 
 BASE = web.AppKey("base", str)
 """The path of the issuer: every path of this server begins with it."""
@@ -68,11 +59,11 @@ def setup(app: web.Application, settings: Settings) -> None:
         "look": _show(read_look(settings), static),
     }
     own = settings.pages.templates_dir
-    aiohttp_jinja2.setup(app, loader=make_loader(own, folder), **_OPTIONS)
+    aiohttp_jinja2.setup(app, loader=make_loader(own, folder), default_helpers=False, **JINJA)
     environments = [aiohttp_jinja2.get_env(app)]
     if own is not None:
-        app[_ORIGINALS] = jinja2.Environment(  # noqa: S701, _JINJA has autoescape
-            loader=make_loader(None, folder), **_JINJA
+        app[_ORIGINALS] = jinja2.Environment(  # noqa: S701, JINJA has autoescape
+            loader=make_loader(None, folder), **JINJA
         )
         environments.append(app[_ORIGINALS])
     for environment in environments:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import jinja2
 from jinja2 import meta
-from jinja2.bccache import Bucket
 
-from deviceflow.pages.templates import ORIGINAL, make_loader
+from deviceflow.pages.templates import JINJA, ORIGINAL, make_loader
 
 GLOBALS = frozenset({"title", "static", "base", "look", "links", "_", "gettext", "ngettext"})
 """What every template can use, beside what its page gives it."""
@@ -19,33 +18,12 @@ GLOBALS = frozenset({"title", "static", "base", "look", "links", "_", "gettext",
 _FIELD = re.compile(r"<(?:input|button)\b[^>]*?\bname=\"(\w+)\"")
 
 
-class _CodeInMemory(jinja2.BytecodeCache):
-    """The code of templates that were compiled before; jinja2 compares their texts."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket, if its template was compiled before."""
-        if code := self._codes.get(bucket.key):
-            bucket.bytecode_from_string(code)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code."""
-        self._codes[bucket.key] = bucket.bytecode_to_string()
-
-
-_COMPILED = _CodeInMemory()
-
-
 def template_faults(own: str | None, folder: Path) -> list[str]:
     """Compile all templates; return a line for each that is no good."""
-    environment = jinja2.Environment(
-        loader=make_loader(own, folder),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        bytecode_cache=_COMPILED,
+    environment = jinja2.Environment(  # noqa: S701, JINJA has autoescape
+        loader=make_loader(own, folder), **JINJA
     )
+    environment.newstyle_gettext = True  # type: ignore[attr-defined] # as `install_texts` sets it
     originals = _names(folder)
     faults = []
     if own is not None:

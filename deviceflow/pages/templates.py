@@ -5,11 +5,45 @@ A replacement has the name of the template that it replaces. It may extend the o
 """
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 
 ORIGINAL = "original"
 """The name below which a replacement finds the original templates."""
+
+
+class _CodeInMemory(jinja2.BytecodeCache):
+    """The code of templates that were compiled before; jinja2 compares their texts."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket, if its template was compiled before."""
+        if code := self._codes.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code."""
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+JINJA: dict[str, Any] = {
+    "autoescape": True,
+    "undefined": jinja2.StrictUndefined,
+    "auto_reload": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "extensions": ["jinja2.ext.i18n"],
+    "bytecode_cache": _CodeInMemory(),
+}
+"""The options of every environment for these templates.
+
+They share the code, so a worker compiles nothing that was looked at before it was forked. Options
+that change the code have to be the same for all of them.
+"""
 
 
 def templates_dir() -> Path:

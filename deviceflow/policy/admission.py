@@ -220,16 +220,18 @@ class StartAdmission:
 
 def limits_of(client: Client, defaults: GrantLimits) -> StartLimits:
     """Return a client's limits: its own, or those of the settings."""
-    return StartLimits(
-        client=_chosen(client.starts, defaults.starts),
-        network=_chosen(client.starts_per_network, defaults.starts_per_network),
-        address=_chosen(client.starts_per_address, defaults.starts_per_address),
-        live=_chosen(client.live_grants, defaults.live_grants),
+    own, network, address, live = (
+        client.starts,
+        client.starts_per_network,
+        client.starts_per_address,
+        client.live_grants,
     )
-
-
-def _chosen(own: int | None, default: int) -> int:
-    return default if own is None else own
+    return StartLimits(
+        client=defaults.starts if own is None else own,
+        network=defaults.starts_per_network if network is None else network,
+        address=defaults.starts_per_address if address is None else address,
+        live=defaults.live_grants if live is None else live,
+    )
 
 
 def _key(limit: StartLimit, start: Start) -> _Key:

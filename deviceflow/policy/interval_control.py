@@ -46,7 +46,9 @@ class IntervalControl:
 
     def of_start(self, own: int) -> int:
         """Return the interval of a new grant, in s. `own`: its client's without any load."""
-        return secrets.choice(self.now.choices(own, self.bounds))
+        choices = self.now.choices(own, self.bounds)
+        # Without load there is one, and nothing to draw.
+        return choices[0] if len(choices) == 1 else secrets.choice(choices)
 
     async def run(self) -> None:
         """Follow the load until cancelled."""

@@ -16,7 +16,6 @@ import msgspec
 from deviceflow.core import user_code as codes
 from deviceflow.core.claims import Subject
 from deviceflow.core.clock import Clock
-from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import CANCELLABLE, Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, scripts
@@ -24,17 +23,22 @@ from deviceflow.store.announcements import Decision, announce_decisions
 from deviceflow.store.connection import Connection
 from deviceflow.store.decision_log import DecisionLog, Hint
 from deviceflow.store.device_index import DeviceEntry, DeviceIndex
-from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
+from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.families import Family, family_fields
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
-from deviceflow.store.new_grants import NewGrants, grant_key, grant_name, user_code_keys
+from deviceflow.store.new_grants import (
+    NewGrants,
+    WantedGrant,
+    grant_key,
+    grant_name,
+    user_code_keys,
+)
 from deviceflow.store.records import RecordKind, check_fields, read_record, write_record
 from deviceflow.store.shapes import Value
 from deviceflow.store.shared_trips import SharedTrips
 from deviceflow.store.slots import Slots
 
-COLLISION_TRIES = 8
 GUESSES_PER_LIFETIME = 8
 LOG_ID_LENGTH = 10
 """60 bits: of a million grants, no two have the same name, but for a chance of 1 in 2 million."""
@@ -140,7 +144,7 @@ class Grants:
         self._devices = devices
         self._clock = clock
         self.on_push: Callable[[int], None] = _ignore
-        self._new = NewGrants(connection, installation)
+        self._new = NewGrants(connection, installation, slots)
         self._log = DecisionLog(connection, clock)
         self._announcements = SharedTrips(self._push)
 
@@ -148,18 +152,17 @@ class Grants:
         self, request: GrantRequest, form: UserCodeFormat, lifetime: int, interval: int
     ) -> GrantCodes:
         """Make a grant that lives for `lifetime` s, to be polled every `interval` s."""
-        expires_at = request.requested_at + lifetime
-        slot, pressure = await self._slots.take(lifetime)
-        length = codes.length_for(form, *pressure)
-        for _ in range(COLLISION_TRIES):
-            grant_id = slot << NONCE_BITS | secrets.randbits(NONCE_BITS)
-            user_code = codes.generate(form, length, secrets.randbelow)
-            if await self._new.store(grant_id, user_code, _request_fields(request), expires_at):
-                device_code = self._installation.new_device_code(
-                    grant_id, expires_at, interval, request.client_id
-                )
-                return GrantCodes(device_code, user_code, self.log_id(grant_id))
-        raise StoreUnavailable("no free user code")
+        wanted = WantedGrant(
+            fields=_request_fields(request),
+            form=form,
+            lifetime=lifetime,
+            expires_at=request.requested_at + lifetime,
+        )
+        made = await self._new.make(wanted)
+        device_code = self._installation.new_device_code(
+            made.grant_id, made.expires_at, interval, request.client_id
+        )
+        return GrantCodes(device_code, made.user_code, self.log_id(made.grant_id))
 
     async def code_length(self, form: UserCodeFormat, lifetime: int) -> int:
         """Return the length that the code of a new grant would have now."""

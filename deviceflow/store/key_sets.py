@@ -58,6 +58,8 @@ class InstallationKeys(msgspec.Struct, frozen=True, kw_only=True):
 
     def current(self, now: float) -> KeySet:
         """Return the keys with which something is made now."""
+        if len(self.sets) == 1:
+            return self.sets[0]
         return next((each for each in self.sets if each.since <= now), self.sets[-1])
 
     def rotated(self, since: int, overlap_s: int) -> "InstallationKeys":

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from deviceflow.store.errors import own_copy
 
 MOST_AT_ONCE = 256
-"""Cap on what one round trip carries: it must not hold up the store."""
+"""Cap on what one round trip carries, if not said otherwise: it must not hold up the store."""
 
 Item = TypeVar("Item")
 TripAnswer = TypeVar("TripAnswer")
@@ -26,12 +26,19 @@ class _Waiting(NamedTuple, Generic[Item, TripAnswer]):
 class SharedTrips(Generic[Item, TripAnswer]):
     """Sends the items of many callers. `send` makes one round trip, with an answer for each item.
 
+    `most`: how many items it has at once.
+
     If it fails, it fails for everybody in it. Those that wait for the next one fail too, for they
     would run into the same, one deadline later; nothing of theirs was sent.
     """
 
-    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[TripAnswer]]]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[Item]], Awaitable[Sequence[TripAnswer]]],
+        most: int = MOST_AT_ONCE,
+    ) -> None:
         self._send = send
+        self._most = most
         self._waiting: list[_Waiting[Item, TripAnswer]] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -46,8 +53,8 @@ class SharedTrips(Generic[Item, TripAnswer]):
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[:MOST_AT_ONCE]
-                del self._waiting[:MOST_AT_ONCE]
+                batch = self._waiting[: self._most]
+                del self._waiting[: self._most]
                 try:
                     answers = await self._send([each.item for each in batch])
                 except BaseException as error:

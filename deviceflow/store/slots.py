@@ -70,6 +70,10 @@ class Slots:
             self._serving[lifetime] = asyncio.create_task(self._serve(lifetime))
         return await future
 
+    async def take_several(self, lifetime: int, number: int) -> list[Slot]:
+        """Do the same for `number` grants that wait together."""
+        return _slots(await self._count(number, lifetime), number)
+
     async def pressure(self, lifetime: int) -> Pressure:
         """Return what a new grant would find. May raise StoreUnavailable."""
         counted = await self._count(0, lifetime)
@@ -119,11 +123,10 @@ class Slots:
                 if not future.done():
                     future.set_exception(own_copy(error))
             return
-        pressure = _pressure(counted)
-        for behind, future in enumerate(waiting):
+        for slot, future in zip(_slots(counted, len(waiting)), waiting, strict=True):
             # The task of a device that has gone is done already.
             if not future.done():
-                future.set_result(Slot((counted.last - behind) % (1 << SLOT_BITS), pressure))
+                future.set_result(slot)
 
     async def _count(self, numbers: int, lifetime: int) -> scripts.SlotCounts:
         return await scripts.take_slots(
@@ -139,6 +142,12 @@ class Slots:
 
     def _minute(self, ago: int) -> int:
         return int(self._clock() - ago) // _MINUTE_S
+
+
+def _slots(counted: scripts.SlotCounts, number: int) -> list[Slot]:
+    pressure = _pressure(counted)
+    last = counted.last
+    return [Slot((last - behind) % (1 << SLOT_BITS), pressure) for behind in range(number)]
 
 
 def _pressure(counted: scripts.SlotCounts) -> Pressure:

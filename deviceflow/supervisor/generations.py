@@ -5,7 +5,8 @@ that serve. Each builds everything that can fail, and waits. If one of them fail
 and nothing has changed. When all are prepared, all are ordered to serve: from now on the new
 generation is the current one. As soon as a seat's new worker accepts connections, the old worker of
 the seat retires: it closes its copy of the socket, answers what it holds, and ends each connection
-after its next answer. The socket itself is never closed, so no connection is refused.
+after its next answer. The socket itself is never closed, so no connection is refused. The change
+has ended when every older worker has closed its copy: a new connection then meets a new worker.
 """
 
 import signal
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from deviceflow.ops.status_board import Phase
 from deviceflow.orders import Order, Report
 from deviceflow.supervisor.watchdog import Watchdog
 from deviceflow.supervisor.workers import Ended, WorkerProcess, Workers
@@ -27,6 +29,12 @@ GRACE_S = 5.0
 
 PREPARE_S = 120.0
 """How long a new generation may take to prepare. On a busy machine, that is a while."""
+
+CLOSE_S = 5.0
+"""How long a change waits for an older worker that does not close its sockets: it may hang."""
+
+_LOOK_S = 0.01
+# A worker writes on the board that it has closed its sockets, and nothing wakes the supervisor.
 
 log = structlog.get_logger()
 
@@ -107,7 +115,8 @@ class Generations:
         now = time.monotonic()
         waits = [max(0.0, due - now) for due in self._restarts.values()]
         if self.change is not None:
-            waits.append(max(0.0, self.change.deadline - now))
+            closing = any(process.retires_since is not None for process in self.workers)
+            waits.append(_LOOK_S if closing else max(0.0, self.change.deadline - now))
         waits += self._watchdog.waits(self.context.settings.server.watchdog_s)
         waits += [1.0 for process in self.workers if process.retires_since is not None]
         return min(waits, default=None)
@@ -137,7 +146,7 @@ class Generations:
             if process.generation == change.generation and process.serves:
                 self._retire_older(process)
         if self.serves and all(
-            process.generation == change.generation or process.retires_since is not None
+            process.generation == change.generation or self._accepts_nothing(process)
             for process in self.workers
         ):
             self.change = None
@@ -164,6 +173,13 @@ class Generations:
             is_older = process.generation < successor.generation
             if process.seat == successor.seat and is_older and process.retires_since is None:
                 process.order(Order.RETIRE)
+
+    def _accepts_nothing(self, process: WorkerProcess) -> bool:
+        """Return whether a worker has closed its sockets, or hangs."""
+        if process.retires_since is None:
+            return False
+        is_closed = self.workers.cell(process).phase is Phase.RETIRING
+        return is_closed or time.monotonic() - process.retires_since > CLOSE_S
 
     def _give_up(self, reason: str) -> None:
         change = self.change

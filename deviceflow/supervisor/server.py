@@ -179,8 +179,8 @@ class Supervisor:
         """Stop at once, or after `lame_duck_s`; a second signal ends the wait."""
         lame_duck_s = self._generations.context.settings.server.lame_duck_s
         if self._stop_at is None and lame_duck_s:
-            log.info("server.lame_duck", readiness="503", stops_in_s=lame_duck_s)
             self._premises.board.stopping = True
+            log.info("server.lame_duck", readiness="503", stops_in_s=lame_duck_s)
             self._stop_at = time.monotonic() + lame_duck_s
         else:
             self._stop_at = time.monotonic()

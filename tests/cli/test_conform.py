@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.cli.recipes import RECIPES
 from deviceflow.conformance.browser import read_recipe
 from deviceflow.conformance.checks import CATALOGUE
+from deviceflow.conformance.discovery import find_endpoints
+from deviceflow.device.errors import UnavailableError
 
 
 def conform(*arguments: str, **variables: str) -> Result:
@@ -55,6 +59,17 @@ def test_no_server() -> None:
     done = conform("--issuer", "http://127.0.0.1:1", "--client-id", "tv")
     assert done.exit_code == 3
     assert "127.0.0.1:1" in done.stderr
+
+
+async def test_a_busy_server_is_not_taken_for_one_without_metadata() -> None:
+    async def busy(_: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "7"})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", busy)
+    async with TestServer(app) as server:
+        with pytest.raises(UnavailableError, match=r"HTTP 503.*in 7 s"):
+            await find_endpoints(str(server.make_url("")).rstrip("/"))
 
 
 def test_an_address_that_is_not_encrypted() -> None:

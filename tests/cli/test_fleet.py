@@ -123,12 +123,15 @@ def test_options_make_a_scenario_and_objectives_a_verdict(monkeypatch: pytest.Mo
         DEVICEFLOW_ADMIN_TOKEN="secret",
     )
     assert done.exit_code == 0, done.output
-    (options,) = seen
+    options = seen[-1]
     scenario = options.scenario
     assert (scenario.seconds, scenario.ramp_s, scenario.refreshers) == (120.0, 30.0, 10)
     assert (scenario.people.by, scenario.people.walk_away) == ("admin", 0.2)
     assert options.way == ByAdminApi(base="http://127.0.0.1:8629", token="secret")
     assert "secret" not in repr(options)
+    # The first example of docs/fleet.md: a hundred devices for a minute.
+    assert fleet(*TARGET).exit_code == 0
+    assert (seen[-1].scenario.devices, seen[-1].scenario.seconds) == (100, 60.0)
     assert fleet(*TARGET, "--objective", "polls < 1").exit_code == 1
 
 

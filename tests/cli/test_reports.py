@@ -18,6 +18,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         check_reports(missing)
 
 
+def test_two_reports_have_two_files(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="same file"):
+        check_reports(tmp_path / "x", None, tmp_path / "x")
+
+
 def test_a_full_disk_takes_one_report_and_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

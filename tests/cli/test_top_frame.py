@@ -29,6 +29,8 @@ def recorder() -> Recorder:
     recorder.set(table.STORE_WRITABLE, 1)
     recorder.set(table.GRANTS_LIVE, 1_500)
     recorder.set(table.GRANTS_DECIDED, 300)
+    recorder.set(table.LOAD_INTERVAL, 5)
+    recorder.set(table.USUAL_INTERVAL, 5)
     return recorder
 
 
@@ -47,7 +49,7 @@ def test_what_an_operator_looks_for(recorder: Recorder) -> None:
     for expected in (
         "hosts 1   workers 1",
         "pending 1,200   live 1,500",
-        "polls     50.0/s   lane 100.0%   slow_down 10.0%",
+        "polls     50.0/s   lane 100.0%   slow_down 10.0%   interval 5 s   held",
         "authorization_pending 45.0/s   slow_down 5.0/s",
         "store     reachable   writable",
         HOST,
@@ -55,6 +57,14 @@ def test_what_an_operator_looks_for(recorder: Recorder) -> None:
     ):
         assert expected in text
     assert "after approval p50 1.8 s" in text
+
+
+def test_a_longer_interval_cannot_be_missed(recorder: Recorder) -> None:
+    before = page(recorder)
+    recorder.set(table.LOAD_INTERVAL, 5.4)
+    assert "interval 5 s   " in shown(recorder, before)
+    recorder.set(table.LOAD_INTERVAL, 12.3)
+    assert "INTERVAL 12 S (usually 5)" in shown(recorder, before)
 
 
 def test_a_store_that_is_away_or_refuses_cannot_be_missed(recorder: Recorder) -> None:

@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestServer
 from deviceflow.conformance.check import Judgement, Level, Result
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.discovery import find_endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.conformance.run import judge, run
-from deviceflow.conformance.site import KNOWN_WITHIN_S, Endpoints, Parties, Politeness, Site
+from deviceflow.conformance.site import KNOWN_WITHIN_S, Parties, Politeness, Site
 from deviceflow.device.client_auth import Credentials
 from deviceflow.device.polling import Time
 from tests.stage.wrong_server import CLIENTS, WrongServer

@@ -1,11 +1,15 @@
 """Decisions by a command and by a person at the terminal."""
 
+import asyncio
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
 from deviceflow.conformance.decisions import AskPerson, NoDecisions, RunCommand, ToDecide, Undecided
+from deviceflow.tasks import end
+from tests.stage.waiting import until
 
 GRANT = ToDecide(
     user_code="WDJB-MJHT",
@@ -45,12 +49,38 @@ async def test_no_shell_reads_a_code() -> None:
     [
         ("false", "status 1"),
         (f"{sys.executable} -c \"print('no such page'); raise SystemExit(4)\"", "no such page"),
-        ("/nowhere/command", "cannot be run"),
     ],
 )
 async def test_a_command_that_fails(command: str, reason: str) -> None:
     with pytest.raises(Undecided, match=reason):
         await RunCommand(command).decide(GRANT)
+
+
+@pytest.mark.parametrize("command", ["/nowhere/command {user_code}", "no-such-program", ""])
+def test_a_program_that_is_not_there_is_said_before_a_run(command: str) -> None:
+    with pytest.raises(ValueError, match="there is no program"):
+        RunCommand(command)
+
+
+async def test_a_command_does_not_outlive_the_run(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    program = tmp_path / "slow.py"
+    program.write_text(
+        f"import os, time\nopen('{note}', 'w').write(f'{{os.getpid()}}.')\ntime.sleep(60)\n"
+    )
+    command = f"{sys.executable} {program}"
+    deciding = asyncio.create_task(RunCommand(command).decide(GRANT))
+    await until(lambda: note.exists() and note.read_text().endswith("."))
+    await end(deciding)
+    pid = int(note.read_text().removesuffix("."))
+    await until(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_a_person_is_told_what_to_do(

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from deviceflow.__main__ import main
 from deviceflow.conformance.check import Judgement, Level, Result
 from deviceflow.conformance.checks import CATALOGUE
+from deviceflow.conformance.exchange import Exchange
 from deviceflow.conformance.profiles import PROFILES
 from deviceflow.conformance.report import Run
 from deviceflow.conformance.report.machine import as_json, as_junit
 from deviceflow.conformance.report.page import as_page
-from deviceflow.conformance.site import Exchange
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
 

@@ -11,8 +11,9 @@ from aiohttp.test_utils import TestServer
 from deviceflow.conformance.check import Judgement
 from deviceflow.conformance.checks import CATALOGUE
 from deviceflow.conformance.decisions import NoDecisions
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.conformance.run import counts, run
-from deviceflow.conformance.site import Endpoints, Parties, Politeness, Site
+from deviceflow.conformance.site import Parties, Politeness, Site
 from deviceflow.device.client_auth import Credentials
 
 

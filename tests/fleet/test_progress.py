@@ -43,6 +43,16 @@ def test_a_terminal_has_a_table(
         assert words in shown
 
 
+def test_a_terminal_without_a_cursor_has_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(force_terminal=True))
+    with watching(60) as watch:
+        watch(SECOND)
+    assert capsys.readouterr().err.startswith("    5 s  pending 900")
+
+
 def test_sums_are_of_all_seconds() -> None:
     sums = Sums()
     sums.add(SECOND)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import jinja2
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.config import Settings
+from deviceflow.pages.template_faults import template_faults
+from deviceflow.pages.templates import templates_dir
 from tests.stage.pages import Browser, OpenBrowser
 
 
@@ -34,6 +37,34 @@ async def test_one_is_replaced_and_the_others_stay(
     await browser.open("/login")
     assert "Own words" not in browser.text
     assert browser.answer.status == 200
+
+
+async def test_the_code_of_the_look_before_the_start_is_used(
+    open_browser: OpenBrowser,
+    settings: Settings,
+    own: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker compiles nothing anew, and a variable in a text is escaped all the same."""
+    text = '{% extends "original/base.html" %}{% block links %}'
+    text += '{% trans title="<i>x" %}Own {{ title }}{% endtrans %}{% endblock %}'
+    (own / "base.html").write_text(text, "utf-8")
+    assert template_faults(str(own), templates_dir()) == []
+    monkeypatch.setattr(jinja2.Environment, "_generate", None)
+    browser = await open_own(open_browser, settings, own)
+    await browser.open("/device/sent")
+    assert "Own <i>x" in browser.text, "not as markup"
+
+
+async def test_a_template_that_has_changed_is_compiled_again(
+    open_browser: OpenBrowser, settings: Settings, own: Path
+) -> None:
+    for words in ("Own words", "Other words"):
+        text = f'{{% extends "base.html" %}}{{% block main %}}{words}{{% endblock %}}'
+        (own / "device" / "sent.html").write_text(text, "utf-8")
+        browser = await open_own(open_browser, settings, own)
+        await browser.open("/device/sent")
+        assert words in browser.text
 
 
 async def test_one_block_of_the_frame_of_all_pages(

@@ -25,6 +25,7 @@ from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol
 from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.door import Door
 from deviceflow.oauth.poll.lane import LaneAnswer, LaneResult, WaitingPoll
+from deviceflow.oauth.poll.later import IncompleteRequest, LaterAnswer
 from deviceflow.start import prepare
 from deviceflow.store.feed import Feed
 from deviceflow.store.grants import Grant, GrantRequest, Grants
@@ -107,6 +108,8 @@ class Watched(LaneConnection):
     @property
     def is_settled(self) -> bool:
         """Nothing happens here before more bytes arrive."""
+        if self._later is not None:
+            return self.is_closing
         inner = self._aiohttp
         if self.is_closing or inner is None:
             return True
@@ -119,19 +122,27 @@ class Watched(LaneConnection):
 class WatchedDoor(Door):
     """A door that knows its connections by the client's port, and counts.
 
-    `made`: aiohttp's protocols; `lane_answers`: polls that the lane answered or holds.
+    `made`: aiohttp's protocols; `lane_answers`: polls that the lane answered or holds; `starts`:
+    those that their lane took.
     """
 
     def __init__(self, *parts: Any, **options: Any) -> None:  # noqa: ANN401, as Door takes them
         super().__init__(*parts, **options)
         self.known: dict[int, Watched] = {}
         self.made = 0
-        self.lane_answers = 0
-        take, make_aiohttp = self.take, self.make_aiohttp
+        self.lane_answers = self.starts = 0
+        take, make_aiohttp, take_later = self.take, self.make_aiohttp, self.take_later
 
         def counted_take(data: bytes) -> LaneResult:
             taken = take(data)
             self.lane_answers += isinstance(taken, (LaneAnswer, WaitingPoll))
+            return taken
+
+        def counted_take_later(
+            data: bytes, peername: object
+        ) -> LaterAnswer | IncompleteRequest | None:
+            taken = take_later(data, peername)
+            self.starts += taken is not None and not isinstance(taken, IncompleteRequest)
             return taken
 
         def counted() -> AiohttpProtocol:
@@ -139,6 +150,7 @@ class WatchedDoor(Door):
             return make_aiohttp()
 
         self.take = counted_take
+        self.take_later = counted_take_later
         self.make_aiohttp = counted  # type: ignore[method-assign]
 
     def __call__(self) -> Watched:

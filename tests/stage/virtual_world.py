@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from deviceflow.conformance.decisions import ToDecide
-from deviceflow.conformance.site import Endpoints
+from deviceflow.conformance.endpoints import Endpoints
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.device.answers import Reply
 from deviceflow.device.client_auth import Credentials

@@ -229,3 +229,13 @@ async def test_the_error_tells_no_secret(own: Store, own_valkey: Valkey) -> None
     with pytest.raises(StoreUnavailable) as refused:
         await own.connection.command("SET", "key", "hunter2")
     assert "hunter2" not in str(refused.value)
+
+
+async def test_a_new_connection_reads_no_file_of_the_library(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """redis-py tells the store its version, which it looks up in a file."""
+    opened = Connection.open(valkey.url)
+    monkeypatch.setattr("redis.utils.get_lib_version", None)
+    assert await opened.command("PING")
+    await opened.close()

@@ -11,7 +11,8 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import LETTERS, UserCodeFormat
 from deviceflow.store import keyspace
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import COLLISION_TRIES, DecisionPage
+from deviceflow.store.grants import DecisionPage
+from deviceflow.store.new_grants import COLLISION_TRIES
 from tests.stage.store import ADA, BOB, Store
 
 

@@ -42,6 +42,8 @@ def fleet_response(now: Fleet) -> FleetResponse:
         polls_by_outcome={name: _rounded(rate) for name, rate in now.polls_by_outcome.items()},
         slow_down_part=None if now.slow_down_part is None else _rounded(now.slow_down_part),
         lane_part=None if now.lane_part is None else _rounded(now.lane_part),
+        interval_s=_rounded(now.interval),
+        usual_interval_s=_rounded(now.usual_interval),
         held=now.held,
         held_limit=now.held_limit,
         connections=now.connections,

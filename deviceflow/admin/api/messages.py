@@ -219,6 +219,8 @@ class FleetResponse(ApiMessage, kw_only=True):
     polls_by_outcome: dict[str, float]
     slow_down_part: float | None = None
     lane_part: float | None = None
+    interval_s: float
+    usual_interval_s: float
     held: int
     held_limit: int
     connections: int

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from deviceflow.pages.headers import security_headers
 from deviceflow.pages.static_files import StaticFiles
-from deviceflow.pages.templates import templates_dir
+from deviceflow.pages.templates import JINJA, templates_dir
 
 ROOT = "/console"
 
@@ -45,13 +45,8 @@ class ConsoleTemplates:
 def console_templates() -> ConsoleTemplates:
     """Read the templates. May raise OSError."""
     folder = templates_dir() / "console"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = jinja2.Environment(  # noqa: S701, JINJA has autoescape
+        loader=jinja2.FileSystemLoader(folder), **JINJA
     )
     return ConsoleTemplates(environment, StaticFiles(folder / "static", ROOT, https=False))
 

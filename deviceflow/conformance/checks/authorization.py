@@ -4,8 +4,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
+from deviceflow.conformance.answers import SiteAnswer
 from deviceflow.conformance.check import Level, NotApplicable, check, require
-from deviceflow.conformance.site import Site, SiteAnswer
+from deviceflow.conformance.site import Site
 from deviceflow.device.client_auth import Credentials
 
 _OK, _BAD_REQUEST, _UNAUTHORIZED = 200, 400, 401

@@ -1,9 +1,10 @@
 """A grant belongs to one client and to what was asked: RFC 6749 5.2 and 6, RFC 9700 2.3."""
 
+from deviceflow.conformance.answers import SiteAnswer
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
 from deviceflow.conformance.checks.authorization import UNKNOWN
 from deviceflow.conformance.checks.redemption import scope_in
-from deviceflow.conformance.site import Site, SiteAnswer
+from deviceflow.conformance.site import Site
 from deviceflow.device.client_auth import Credentials
 
 _NO_OTHER = "a second client is needed: give --other-client-id"

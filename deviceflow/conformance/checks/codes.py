@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from deviceflow.conformance.answers import Started
 from deviceflow.conformance.check import Level, check, require
-from deviceflow.conformance.site import Site, Started
+from deviceflow.conformance.site import Site
 
 SAMPLE = 20
 MIN_DEVICE_CODE_BITS = 128

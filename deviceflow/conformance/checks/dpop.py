@@ -4,10 +4,11 @@ import time
 
 from multidict import CIMultiDict
 
+from deviceflow.conformance.answers import SiteAnswer, Started
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
 from deviceflow.conformance.checks.redemption import claims_of
 from deviceflow.conformance.proofs import ALGORITHM, Flaw, Holder, Key
-from deviceflow.conformance.site import Site, SiteAnswer, Started
+from deviceflow.conformance.site import Site
 
 _DAY_S = 86_400
 _OK, _BAD_REQUEST = 200, 400

@@ -2,9 +2,10 @@
 
 import random
 
+from deviceflow.conformance.answers import Started
 from deviceflow.conformance.check import Level, Unjudged, Violated, check
 from deviceflow.conformance.decisions import Undecided
-from deviceflow.conformance.site import Site, Started
+from deviceflow.conformance.site import Site
 
 GUESSES = 30
 

@@ -3,8 +3,9 @@
 import asyncio
 from itertools import pairwise
 
+from deviceflow.conformance.answers import SiteAnswer, Started
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, Violated, check, require
-from deviceflow.conformance.site import Site, SiteAnswer, Started
+from deviceflow.conformance.site import Site
 
 _FAST_POLLS = 6
 _LOST_POLLS = 5

@@ -1,7 +1,8 @@
 """Polls of a pending grant, and wrong ones: RFC 8628 3.4 and 3.5, RFC 6749 5.2."""
 
+from deviceflow.conformance.answers import SiteAnswer
 from deviceflow.conformance.check import Level, Unjudged, check, require
-from deviceflow.conformance.site import GRANT_TYPE, Site, SiteAnswer
+from deviceflow.conformance.site import GRANT_TYPE, Site
 
 _BAD_REQUEST = 400
 _ANSWERS = ("authorization_pending", "slow_down", "access_denied", "expired_token")

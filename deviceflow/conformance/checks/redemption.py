@@ -4,8 +4,9 @@ import json
 from base64 import urlsafe_b64decode
 from typing import Any
 
+from deviceflow.conformance.answers import JWT, SiteAnswer
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
-from deviceflow.conformance.site import JWT, Site, SiteAnswer
+from deviceflow.conformance.site import Site
 
 AT_ONCE = 30
 _CREDENTIALS = ("access_token", "refresh_token")

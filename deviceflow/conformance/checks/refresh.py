@@ -1,8 +1,9 @@
 """Refresh tokens: RFC 6749 6, RFC 9700 2.2.2."""
 
+from deviceflow.conformance.answers import SiteAnswer
 from deviceflow.conformance.check import Level, NotApplicable, Unjudged, check, require
 from deviceflow.conformance.checks.redemption import scope_in
-from deviceflow.conformance.site import Site, SiteAnswer
+from deviceflow.conformance.site import Site
 
 
 async def _given(site: Site) -> str:

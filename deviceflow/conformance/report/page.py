@@ -3,9 +3,9 @@
 from html import escape
 
 from deviceflow.conformance.check import Judgement, Result
+from deviceflow.conformance.exchange import Exchange
 from deviceflow.conformance.report import Run
 from deviceflow.conformance.run import counts
-from deviceflow.conformance.site import Exchange
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #187a3d; --bad: #b3261e; --warn: #8a5a00;

@@ -1,5 +1,6 @@
 """A run in the terminal, after its end (rich)."""
 
+import os
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -15,6 +16,15 @@ from deviceflow.fleet.result import FleetResult
 _STYLES = {"good": "bold green", "bad": "bold red", "warn": "yellow"}
 
 _WIDEST = 10_000
+_FILE_WIDTH = 120
+
+
+def console_of(*, on_error: bool = False) -> Console:
+    """Return the console of a command. A file is wide enough for the usual tables."""
+    console = Console(stderr=on_error)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_WIDTH
+    return console
 
 
 def show(console: Console, result: FleetResult) -> None:

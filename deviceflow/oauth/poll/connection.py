@@ -2,9 +2,10 @@
 
 Who owns the bytes? At every moment exactly one of three does, and they never give bytes back:
 
-    the lane        reads a segment where a new request must begin, answers a poll, and is done;
-    this object     keeps the bytes of a poll whose body is still to come, or which is held,
-                    and the segments that a client sends while its poll is held;
+    the lane        reads a segment where a new request must begin, answers a poll, and is done
+                    (or the lane of starts does, which asks the store first: `later.py`);
+    this object     keeps the bytes of a request whose body is still to come, and of a poll that
+                    is held, and the segments that a client sends while it waits for an answer;
     aiohttp         gets everything else, in order, in the segments in which it came (what it
                     makes of a malformed request depends on them).
 
@@ -29,7 +30,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from deviceflow.core.grant import PollAnswer
-from deviceflow.oauth.poll.lane import IncompletePoll, LaneAnswer, WaitingPoll
+from deviceflow.oauth.poll.lane import LaneAnswer, WaitingPoll
+from deviceflow.oauth.poll.later import IncompleteRequest, LaterAnswer, Write
 from deviceflow.oauth.poll.open_connections import NOTHING_SENT
 from deviceflow.oauth.poll.recognition import HEAD_END, read_head
 
@@ -50,8 +52,9 @@ class LaneConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_aiohttp", "_door", "_given_waiter", "_held", "_is_unread", "_kept", "_missing",
-        "_sent_ahead", "address", "opened_at", "quiet", "stuck", "transport",
+        "_aiohttp", "_door", "_given_waiter", "_held", "_is_unread", "_kept", "_later",
+        "_missing", "_sends_no_more", "_sent_ahead", "address", "opened_at", "quiet", "stuck",
+        "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -65,10 +68,13 @@ class LaneConnection(asyncio.Protocol):
         self._given_waiter: asyncio.Future[None] | None = None
         # How many bytes of the last request that was given to aiohttp are still to come.
         self._missing = 0
-        # The bytes of a poll whose body is still to come, or which is held.
+        # The bytes of a request whose body is still to come, or of a poll which is held.
         self._kept = b""
         self._held: WaitingPoll | None = None
-        # The segments that came while a poll is held, as they came.
+        # The request that another lane answers later, and whether nothing comes after what came.
+        self._later: LaterAnswer | None = None
+        self._sends_no_more = False
+        # The segments that came while an answer is waited for, as they came.
         self._sent_ahead: tuple[bytes, ...] = ()
         self._is_unread = False
         self.quiet = NOTHING_SENT
@@ -85,7 +91,7 @@ class LaneConnection(asyncio.Protocol):
         self.quiet = 0
         if self._aiohttp is not None and not self._is_between_requests(self._aiohttp):
             self._give(data)
-        elif self._held is not None:
+        elif self._held is not None or self._later is not None:
             self._keep_for_later(data)
         else:
             self._take(data)
@@ -93,9 +99,12 @@ class LaneConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what is whole: the client sends no more, but may still read (RFC 9112 9.6).
 
-        Return whether the transport has to stay open for an answer of aiohttp's, which then
-        closes it. The lane's answers are written already; the transport sends them and closes.
+        Return whether the transport has to stay open for an answer that is not written yet; it is
+        closed after that. The lane's answers are written: the transport sends them and closes.
         """
+        if self._later is not None:
+            self._sends_no_more = True
+            return True
         if self._aiohttp is None and self._held is None:
             return False
         self._door.held.note_end(self.transport)
@@ -130,7 +139,7 @@ class LaneConnection(asyncio.Protocol):
 
     def is_idle(self) -> bool:
         """Return whether it is between two requests, with nothing half sent or unanswered."""
-        if self._kept or self._held is not None:
+        if self._kept or self._held is not None or self._later is not None:
             return False
         return self._aiohttp is None or self._aiohttp.waits
 
@@ -142,7 +151,7 @@ class LaneConnection(asyncio.Protocol):
         """Return whether the client leaves a request or an answer unfinished."""
         if self._is_unread or self.transport.is_closing():
             return True
-        if self._held is not None:
+        if self._held is not None or self._later is not None:
             return False
         return bool(self._kept) or (
             self._aiohttp is not None and self._is_unfinished(self._aiohttp)
@@ -169,13 +178,38 @@ class LaneConnection(asyncio.Protocol):
         if isinstance(result, LaneAnswer):
             self._send(result)
         elif result is None:
-            if kept:
-                self._give(kept)
-            self._give(data)
-        elif isinstance(result, IncompletePoll):
+            self._take_otherwise(kept, data)
+        elif isinstance(result, IncompleteRequest):
             self._kept = whole
         else:
             self._hold(result, whole)
+
+    def _take_otherwise(self, kept: bytes, data: bytes) -> None:
+        """Let the other lane read what is no poll; what it leaves is aiohttp's."""
+        peer = self.transport.get_extra_info("peername")
+        taken = self._door.take_later(kept + data, peer)
+        if taken is None:
+            if kept:
+                self._give(kept)
+            self._give(data)
+        elif isinstance(taken, IncompleteRequest):
+            self._kept = kept + data
+        else:
+            self._later = taken
+            taken.begin(self._answer_later)
+
+    def _answer_later(self, write: Write) -> None:
+        """Send the answer of the other lane; read what was sent behind the request."""
+        later, self._later = self._later, None
+        if later is None or self.transport.is_closing():
+            return
+        close = later.close or self._door.is_retiring
+        self._send(LaneAnswer(write(close), close))
+        self._read_on()
+        if self._sends_no_more:
+            self._sends_no_more = False
+            if not self.transport.is_closing() and not self.eof_received():
+                self.transport.close()
 
     def _send(self, answer: LaneAnswer) -> None:
         self.transport.write(answer.data)
@@ -206,13 +240,17 @@ class LaneConnection(asyncio.Protocol):
         else:
             close = poll.close or self._door.is_retiring
             self._send(self._door.answer(answer, close=close, hold=poll.hold))
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what came while an answer was waited for."""
         ahead, self._sent_ahead = self._sent_ahead, ()
         for segment in ahead:
             if not self.transport.is_closing():
                 self.data_received(segment)
 
     def _keep_for_later(self, data: bytes) -> None:
-        """Keep what comes while a poll is held; it is read after the poll's answer."""
+        """Keep what comes while an answer is waited for; it is read after that answer."""
         self._sent_ahead += (data,)
         if sum(map(len, self._sent_ahead)) > MAX_SENT_AHEAD:
             self.transport.close()

@@ -10,6 +10,7 @@ from deviceflow.oauth.poll.aiohttp_protocol import AiohttpProtocol, aiohttp_prot
 from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.held import HeldPolls
 from deviceflow.oauth.poll.lane import Lane, LaneResult
+from deviceflow.oauth.poll.later import LaterLane, NoLaterLane, TakeLater
 from deviceflow.oauth.poll.open_connections import (
     NOTHING_SENT,
     SILENT_S,
@@ -31,7 +32,7 @@ class Door:
     """Makes the connections of one worker, closes idle ones, and drains them at the end.
 
     `listener` accepts them. `is_retiring`: another worker has taken the socket over, and every
-    connection ends after its next answer.
+    connection ends after its next answer. `later`: the lane of requests that ask the store.
     """
 
     listener: asyncio.Server
@@ -46,8 +47,11 @@ class Door:
         keepalive_s: float,
         answer_oversize: AnswerOversize = answer_machine,
         limits: OpenLimits = NO_LIMITS,
+        later: LaterLane | None = None,
     ) -> None:
         self.take: Callable[[bytes], LaneResult] = lane.take if lane_is_on else _take_nothing
+        self._later: LaterLane = later if later and lane_is_on else NoLaterLane()
+        self.take_later: TakeLater = self._later.take
         self.answer = lane.answer
         self.held = held
         self.connections = OpenConnections(limits)
@@ -96,7 +100,7 @@ class Door:
         this moment. So the client has its answer first, and learns from it to open another one.
         """
         self.is_retiring = True
-        self.take = _take_nothing
+        self.take = self.take_later = _take_nothing
         self.held.drop_all()
         # What had been accepted before the socket was closed becomes a connection in this time.
         await asyncio.sleep(DRAIN_S)
@@ -108,10 +112,12 @@ class Door:
         self.held.drop_all()
         # What had arrived before the socket was closed is still answered.
         await asyncio.sleep(DRAIN_S)
+        self.take_later = _take_nothing
+        await self._later.finish()
         for connection in self.connections:
             if connection.is_idle() or connection.is_lane_only():
                 connection.transport.close()
 
 
-def _take_nothing(_: bytes) -> None:
+def _take_nothing(*_: object) -> None:
     return None

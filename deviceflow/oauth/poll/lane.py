@@ -11,19 +11,16 @@ those bytes mean, and reads a poll of a known shape by one look into a table.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from email.utils import formatdate
 from types import MappingProxyType
 from typing import NamedTuple
-
-from aiohttp import web
 
 from deviceflow.core.client import Client, Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer
 from deviceflow.core.holding import NO_HOLD, Hold
-from deviceflow.oauth.answers import SERVER
 from deviceflow.oauth.poll.held import HeldPolls, preference_applied
+from deviceflow.oauth.poll.later import IncompleteRequest
 from deviceflow.oauth.poll.recognition import (
     CODE_VERIFIER,
     DEVICE_CODE,
@@ -35,6 +32,7 @@ from deviceflow.oauth.poll.recognition import (
     read_poll,
 )
 from deviceflow.oauth.poll.verdict import PollJudge, Verdict, answer_poll
+from deviceflow.oauth.poll.wire import wire
 
 REMEMBERED_SHAPES = 1024
 
@@ -73,13 +71,7 @@ class WaitingPoll(NamedTuple):
     close: bool
 
 
-class IncompletePoll(NamedTuple):
-    """A poll of which `missing` bytes have not arrived yet."""
-
-    missing: int
-
-
-LaneResult = LaneAnswer | WaitingPoll | IncompletePoll | None
+LaneResult = LaneAnswer | WaitingPoll | IncompleteRequest | None
 """None: the request is the ordinary handler's, and nothing has been done with it."""
 
 
@@ -173,21 +165,21 @@ class Lane:
     def _build(self, kind: _Kind) -> LaneAnswer:
         response = answer_poll(Verdict(kind.answer, interval=kind.interval))
         response.headers.update(preference_applied(kind.preference))
-        data = _wire(response, self._clock(), self._headers, close=kind.close)
+        data = wire(response, self._clock(), self._headers, close=kind.close)
         return LaneAnswer(data, kind.close)
 
     def _read(self, data: bytes, code_at: int) -> LaneResult:
         """Read a request of an unknown shape; `code_at`: where its first device code begins."""
         end = data.find(HEAD_END)
         head = read_head(data[:end]) if 0 < end <= MAX_HEAD else None
-        if head is None or not head.is_poll or head.line != self._line:
+        if head is None or not head.is_form or head.line != self._line:
             return None
         if head.has_origin and self._reads_no_origin:
             return None
         body_at = end + len(HEAD_END)
         missing = body_at + head.content_length - len(data)
         if missing:
-            return IncompletePoll(missing) if missing > 0 else None
+            return IncompleteRequest(missing) if missing > 0 else None
         form = read_poll(data[body_at:])
         if form is None or form.client_id not in self._served:
             return None
@@ -248,20 +240,3 @@ class Lane:
             and client.uses_device_grant(by_default=self._enabled_by_default)
             and not needs_decoding(client.client_id.encode())
         )
-
-
-def _wire(response: web.Response, now: float, added: Mapping[str, str], *, close: bool) -> bytes:
-    """Write `response` as aiohttp would send it, to the byte, with the headers `added` last."""
-    body = response.body
-    if not isinstance(body, bytes):
-        raise TypeError("an answer of the lane has its body at hand")
-    headers = dict(response.headers)
-    headers["Content-Length"] = str(len(body))
-    headers["Date"] = formatdate(now, usegmt=True)
-    headers["Server"] = SERVER
-    if close:
-        headers["Connection"] = "close"
-    headers.update(added)
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

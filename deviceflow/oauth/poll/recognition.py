@@ -74,6 +74,7 @@ _GRANT_TYPES = frozenset(
 class RequestHead(NamedTuple):
     """What the lines before a body say.
 
+    `is_form`: a form that the lane may read, which is small.
     `wait` (s): how long the request asks to be held (RFC 7240 4.3); None if it does not ask.
     `has_origin`: whether a page may have sent it (RFC 6454 7).
     """
@@ -81,7 +82,7 @@ class RequestHead(NamedTuple):
     line: bytes
     content_length: int
     close: bool
-    is_poll: bool
+    is_form: bool
     wait: int | None
     has_origin: bool
 
@@ -130,7 +131,7 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         return None
     prefer = headers.get(b"prefer")
     wait = _WAIT.fullmatch(prefer) if prefer is not None else None
-    is_poll = (
+    is_form = (
         line.startswith(b"POST ")
         and b"host" in headers
         and _FORM.fullmatch(headers.get(b"content-type", b"")) is not None
@@ -141,7 +142,7 @@ def _head(line: bytes, headers: dict[bytes, bytes]) -> RequestHead | None:
         line=line,
         content_length=int(length),
         close=connection == b"close",
-        is_poll=is_poll,
+        is_form=is_form,
         wait=int(wait[1]) if wait else None,
         has_origin=b"origin" in headers,
     )

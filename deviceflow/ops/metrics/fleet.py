@@ -15,7 +15,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of some hosts between two looks, `seconds` apart. Rates are per second.
 
     `slow_down_part` and `lane_part`: of all polls, None without any. `polls_by_outcome`: the
-    largest first. `workers`: those that run.
+    largest first. `interval` (s): the longest that a worker asks devices for on average;
+    `usual_interval` (s): the same without load. `workers`: those that run.
     """
 
     at: float
@@ -31,6 +32,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     lane_part: float | None
     slow_down_part: float | None
     polls_by_outcome: dict[str, float]
+    interval: float
+    usual_interval: float
     held: int
     held_limit: int
     connections: int
@@ -56,6 +59,8 @@ def fleet(change: Difference) -> Fleet:
         lane_part=rate(table.POLLS, path="lane") / polls if polls else None,
         slow_down_part=rate(table.POLLS, outcome="slow_down") / polls if polls else None,
         polls_by_outcome=change.rates(table.POLLS, "outcome"),
+        interval=after.most(table.LOAD_INTERVAL),
+        usual_interval=after.most(table.USUAL_INTERVAL),
         held=int(after.total(table.HELD_POLLS)),
         held_limit=int(after.total(table.HELD_POLLS_LIMIT)),
         connections=int(after.total(table.CONNECTIONS)),

@@ -1,4 +1,4 @@
-"""The count of the answers that aiohttp sends, by their status."""
+"""The count of answers by their status: those of aiohttp, and those of the lane of starts."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,6 +6,8 @@ from aiohttp import web
 
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+
+MACHINE, PERSON = "machine", "person"
 
 OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
@@ -15,7 +17,11 @@ def counting_responses(recorder: Recorder, machine_paths: tuple[str, ...]) -> On
 
     async def count(request: web.Request, response: web.StreamResponse) -> None:
         is_machine = any(part in request.path for part in machine_paths)
-        audience = "machine" if is_machine else "person"
-        recorder.count(table.RESPONSES, audience, f"{response.status // 100}xx")
+        count_response(recorder, MACHINE if is_machine else PERSON, response.status)
 
     return count
+
+
+def count_response(recorder: Recorder, audience: str, status: int) -> None:
+    """Count an answer to MACHINE or PERSON."""
+    recorder.count(table.RESPONSES, audience, f"{status // 100}xx")

@@ -102,6 +102,12 @@ LOAD_INTERVAL = gauge(
     "worker",
     scale=MICRO,
 )
+USUAL_INTERVAL = gauge(
+    "deviceflow_usual_interval_seconds",
+    "The interval that devices are asked for without load: device.interval_s.",
+    "worker",
+    scale=MICRO,
+)
 LOAD_SLOW_DOWNS = counter(
     "deviceflow_load_slow_downs_total",
     "Polls in time that got slow_down because the worker is busy.",
@@ -213,7 +219,7 @@ AUDIT_LINES = counter(
 )
 RESPONSES = counter(
     "deviceflow_http_responses_total",
-    "Answers of the ordinary path. The lane's answers are in deviceflow_polls_total.",
+    "Answers, without the lane's polls, which are in deviceflow_polls_total.",
     audience=("machine", "person"),
     status=("2xx", "3xx", "4xx", "5xx"),
 )

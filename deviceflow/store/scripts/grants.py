@@ -1,10 +1,12 @@
 """The scripts about grants: made, changed by an event, redeemed once more."""
 
+from asyncio import gather
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, ScriptCall
+from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.scripts.lua import source
 from deviceflow.store.scripts.values import flat
 from deviceflow.store.shapes import Value
@@ -29,15 +31,41 @@ async def create_grant(connection: Connection, grant: NewGrant) -> bool:
 
     A repetition finds the same mark and the same fields, and returns True.
     """
+    taken, made = await connection.evaluate_each(*_calls(grant))
+    return bool(taken and made)
+
+
+async def create_grants(
+    connection: Connection, grants: Sequence[NewGrant]
+) -> Sequence[bool | BaseException]:
+    """Make several of them, in one round trip to one server; return what became of each.
+
+    May raise StoreUnavailable, for all of them. Any other failure is that of the grants whose
+    commands cannot be sent or run.
+    """
+    if len(grants) == 1:
+        return [await create_grant(connection, grants[0])]
+    calls = [call for grant in grants for call in _calls(grant)]
+    try:
+        answers = await connection.evaluate_each(*calls)
+    except StoreUnavailable:
+        raise
+    except Exception:  # noqa: BLE001, each grant says by itself whether it is the reason
+        each = (create_grant(connection, grant) for grant in grants)
+        return await gather(*each, return_exceptions=True)
+    return [bool(taken and made) for taken, made in zip(answers[::2], answers[1::2], strict=True)]
+
+
+def _calls(grant: NewGrant) -> tuple[ScriptCall, ScriptCall]:
     until_ms = grant.expires_at * 1000 + grant.kept_ms
-    fields = flat(grant.fields)
-    taken, made = await connection.evaluate_each(
+    return (
         ScriptCall(source("take"), (grant.code_key,), (grant.mark, "PXAT", until_ms)),
         ScriptCall(
-            source("create_grant"), (grant.key,), (grant.expires_at, grant.kept_ms, *fields)
+            source("create_grant"),
+            (grant.key,),
+            (grant.expires_at, grant.kept_ms, *flat(grant.fields)),
         ),
     )
-    return bool(taken and made)
 
 
 class SlotCounts(NamedTuple):

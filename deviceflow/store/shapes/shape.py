@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 
 from deviceflow.core.store_url import Login, StoreUrl, Tls
 
@@ -88,6 +89,8 @@ def connection_options(url: StoreUrl, limits: ConnectionLimits) -> dict[str, Any
         "socket_connect_timeout": limits.connect_s,
         "health_check_interval": 15,
         "client_name": CLIENT_NAME,
+        # Else redis-py reads its version from a file for each new connection.
+        "driver_info": DriverInfo(),
     }
 
 
@@ -100,6 +103,7 @@ def sentinel_options(login: Login, limits: ConnectionLimits) -> dict[str, Any]:
         "socket_connect_timeout": limits.connect_s,
         # Skip a Sentinel that is away: with redis-py's own retry, that would take seconds.
         "retry": Retry(NoBackoff(), 0),
+        "driver_info": DriverInfo(),
     }
 
 

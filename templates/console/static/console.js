@@ -13,7 +13,10 @@ const part = (value) => (value === undefined ? "–" : `${(value * 100).toFixed(
 const FIGURES = {
   grants_pending: [(now) => whole.format(now.grants_pending)],
   polls: [(now) => rate.format(now.polls), (now) => `lane ${part(now.lane_part)}`],
-  slow_down_part: [(now) => part(now.slow_down_part)],
+  slow_down_part: [
+    (now) => part(now.slow_down_part),
+    (now) => `of all polls, one asked for every ${now.interval_s.toFixed(0)} s`,
+  ],
   grants_started: [(now) => rate.format(now.grants_started)],
   approved: [
     (now) => rate.format(now.approved),

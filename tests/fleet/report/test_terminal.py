@@ -3,10 +3,11 @@
 from io import StringIO
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from deviceflow.fleet.objectives import judge, read_objective
-from deviceflow.fleet.report.terminal import show
+from deviceflow.fleet.report.terminal import console_of, show
 from deviceflow.fleet.result import FleetResult
 from tests.stage.fleet import HOSTILE, RESULT
 
@@ -38,6 +39,14 @@ def test_a_narrow_terminal_shows_every_figure() -> None:
     text = " ".join(shown(RESULT, width=40).split())
     assert "poll: count 91, mean 2 ms, p50 1.5 ms, p90 6 ms, p99 21 ms" in text
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
+
+
+def test_a_file_has_room_for_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stdout", StringIO())
+    assert console_of().width == 120
+    monkeypatch.setenv("COLUMNS", "60")
+    assert console_of().width == 60
 
 
 def test_a_run_without_anything() -> None:

@@ -35,7 +35,8 @@ from deviceflow.oauth.clients.methods import (
 from deviceflow.oauth.gateway import requirements
 from deviceflow.oauth.poll.connection import missing_after
 from deviceflow.oauth.poll.held import HeldPolls, requested_wait
-from deviceflow.oauth.poll.lane import IncompletePoll, Lane, LaneAnswer, WaitingPoll
+from deviceflow.oauth.poll.lane import Lane, LaneAnswer, WaitingPoll
+from deviceflow.oauth.poll.later import IncompleteRequest
 from deviceflow.oauth.poll.recognition import (
     HEAD_END,
     MAX_HEAD,
@@ -99,7 +100,7 @@ def read_lane(data: bytes) -> None:
     """An answer of the lane needs a request that aiohttp reads as one, with the same form."""
     missing_after(data)
     taken = _LANE.take(data)
-    assert taken is None or isinstance(taken, LaneAnswer | WaitingPoll | IncompletePoll)
+    assert taken is None or isinstance(taken, LaneAnswer | WaitingPoll | IncompleteRequest)
     if not isinstance(taken, LaneAnswer | WaitingPoll):
         return
     ((message, payload),) = _messages(data)
@@ -122,7 +123,7 @@ def read_lane(data: bytes) -> None:
 def read_request_head(data: bytes) -> None:
     """A head that is read has the length and the close that aiohttp reads in it."""
     head = read_head(data)
-    if head is None or not head.is_poll or len(data) > MAX_HEAD:
+    if head is None or not head.is_form or len(data) > MAX_HEAD:
         return
     ((message, _),) = _messages(data + HEAD_END)
     assert int(message.headers.get("Content-Length", "0")) == head.content_length

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from deviceflow.core.grant import PollAnswer, State
-from deviceflow.oauth.poll.lane import REMEMBERED_SHAPES, IncompletePoll
+from deviceflow.oauth.poll.lane import REMEMBERED_SHAPES
+from deviceflow.oauth.poll.later import IncompleteRequest
 from deviceflow.oauth.poll.recognition import (
     MAX_BODY,
     MAX_HEAD,
@@ -266,7 +267,7 @@ async def test_a_public_client_whose_name_is_escaped_is_not_known_by_its_escapes
 async def test_no_more_and_no_less_than_one(served: Served, mint: Mint) -> None:
     lane = served.apps.polls.lane
     request = poll(mint.code())
-    assert lane.take(request[:-7]) == IncompletePoll(7)
+    assert lane.take(request[:-7]) == IncompleteRequest(7)
     assert lane.take(request + b"x") is None
     assert lane.take(request[:50]) is None
     assert lane.take(METADATA) is None

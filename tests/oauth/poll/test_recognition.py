@@ -23,14 +23,14 @@ FIELDS = (
 
 
 def test_a_head() -> None:
-    plain = RequestHead(LINE, 5, close=False, is_poll=True, wait=None, has_origin=False)
+    plain = RequestHead(LINE, 5, close=False, is_form=True, wait=None, has_origin=False)
     assert read_head(head_of(*FIELDS)) == plain
     closing = head_of(*FIELDS, b"Connection: CLOSE", b"Prefer: wait=20", b"origin:")
     assert read_head(closing) == plain._replace(close=True, wait=20, has_origin=True)
     line = b"GET / HTTP/1.1"
-    assert read_head(line) == plain._replace(line=line, content_length=0, is_poll=False)
+    assert read_head(line) == plain._replace(line=line, content_length=0, is_form=False)
     long = head_of(*FIELDS[:2], b"Content-Length: %d" % (MAX_BODY + 1))
-    assert read_head(long) == plain._replace(content_length=MAX_BODY + 1, is_poll=False)
+    assert read_head(long) == plain._replace(content_length=MAX_BODY + 1, is_form=False)
 
 
 @pytest.mark.parametrize(

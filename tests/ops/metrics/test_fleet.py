@@ -39,6 +39,8 @@ def test_rates_and_states(recorder: Recorder) -> None:
     recorder.set(table.GRANTS_LIVE, 12)
     recorder.set(table.GRANTS_DECIDED, 5)
     recorder.set(table.HELD_POLLS, 3)
+    recorder.set(table.LOAD_INTERVAL, 7.5)
+    recorder.set(table.USUAL_INTERVAL, 5)
     for outcome, number in (("authorization_pending", 6), ("slow_down", 2)):
         recorder.count(table.POLLS, outcome, "lane", by=number)
     recorder.count(table.DECIDED, "approve", "changed", by=4)
@@ -48,6 +50,7 @@ def test_rates_and_states(recorder: Recorder) -> None:
     assert (now.pending, now.live, now.held, now.workers) == (7, 12, 3, 1)
     assert (now.polls, now.slow_down_part, now.lane_part) == (4, 0.25, 1)
     assert now.polls_by_outcome == {"authorization_pending": 3, "slow_down": 1}
+    assert (now.interval, now.usual_interval) == (7.5, 5)
     assert (now.approved, now.denied) == (2, 0)
 
 

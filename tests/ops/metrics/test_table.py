@@ -175,6 +175,43 @@ def test_promtool_reads_the_alerts() -> None:
     assert "SUCCESS" in said
 
 
+@pytest.mark.parametrize(
+    ("interval", "usual", "is_alarming"),
+    [(5, 5, False), (30, 30, False), (7, 5, False), (15, 5, True)],
+)
+def test_a_long_interval_is_alarming_only_because_of_load(
+    tmp_path: Path, interval: int, usual: int, *, is_alarming: bool
+) -> None:
+    """Not because the settings ask for it, also just after they have begun to."""
+    alert = {
+        "exp_labels": {"instance": "a", "severity": "warning"},
+        "exp_annotations": {
+            "summary": f"a is busy, and asks devices to poll every {interval}s.",
+            "runbook": "docs/operations/metrics.md#deviceflowasksforfewerpolls",
+        },
+    }
+    series = [
+        {"series": f'deviceflow_{name}_seconds{{instance="a", worker="1"}}', "values": values}
+        for name, values in (
+            ("load_interval", f"5x30 {interval}x30"),
+            ("usual_interval", f"5x30 {usual}x30"),
+        )
+    ]
+    expected = {
+        "eval_time": "59m",
+        "alertname": "DeviceflowAsksForFewerPolls",
+        "exp_alerts": [alert] * is_alarming,
+    }
+    document = {
+        "rule_files": [str(ALERTS)],
+        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": [expected]}],
+    }
+    # Each JSON document is a YAML document, too.
+    test_file = tmp_path / "test.yml"
+    test_file.write_text(json.dumps(document), encoding="utf-8")
+    assert "SUCCESS" in promtool("test", "rules", str(test_file))
+
+
 def test_promtool_reads_every_query(tmp_path: Path) -> None:
     """As recording rules: what cannot be parsed is an error."""
     lines = ["groups:", "  - name: queries", "    rules:"]
