@@ -6,6 +6,7 @@ Every value is kept on one line: none can look like a line of the mail, or add a
 from dataclasses import dataclass
 
 from deviceflow.config import Pages
+from deviceflow.core.device_description import DeviceDescription
 from deviceflow.core.display_text import repaired
 from deviceflow.core.languages import lookup
 from deviceflow.notices.mail import MailText
@@ -52,8 +53,9 @@ def _facts(notice: Notice) -> list[str]:
         gettext("notice.application", client=_value(notice.client_name)),
         gettext("notice.when", time=words.at(notice.connected_at)),
     ]
-    if described := words.device_in_words(notice.device):
-        facts.append(gettext("notice.device", device=_value(described)))
+    values = DeviceDescription(*map(_value, DeviceDescription.of(notice.device)))
+    if described := words.device_in_words(values.stored):
+        facts.append(gettext("notice.device", device=described))
     if notice.address:
         facts.append(gettext("notice.address", address=_value(notice.address)))
     return facts
@@ -66,4 +68,5 @@ def _value(text: str) -> str:
     there are the marks worth the risk that an old mail program shows them.
     """
     line = repaired(text)
-    return f"{_ISOLATE}{line}{_END_ISOLATE}" if language().direction == "rtl" else line
+    needs_marks = line and language().direction == "rtl"
+    return f"{_ISOLATE}{line}{_END_ISOLATE}" if needs_marks else line

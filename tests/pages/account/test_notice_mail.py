@@ -69,6 +69,8 @@ def test_what_is_not_known_is_left_out() -> None:
     body = mail(device="", address="").body
     assert "calls itself" not in body
     assert "asked from" not in body
+    lines = mail(language="ar", device="", address="").body.splitlines()
+    assert len(lines) == len(body.splitlines())
 
 
 @pytest.mark.parametrize("tag", SHIPPED_LANGUAGES)
@@ -113,6 +115,7 @@ def test_names_keep_their_direction_among_arabic() -> None:
     text = mail(language="ar", client_name="TV (4K)")
     assert text.subject.endswith("\u2068TV (4K)\u2069")
     assert "\u2068203.0.113.7\u2069" in text.body
+    assert "\u2068NebulaTV 4.2\u2069 على \u2068Linux\u2069" in text.body
     assert LINK in text.body.splitlines(), "a mark would become a part of the link"
     assert "\u2068" not in mail(client_name="TV (4K)").body
 
