@@ -106,10 +106,12 @@ class GrantDesk:
         """Return the newest decisions, over all hosts, from at most `count` entries of the log."""
         return await self.grants.recent(count)
 
-    async def approve(self, grant_id: int, subject: Subject, scope: str, operator: str) -> Grant:
+    async def approve(
+        self, grant_id: int, subject: Subject, scope: str, operator: str, language: str = ""
+    ) -> Grant:
         """Approve for a person; return the grant as it is then. May raise Refused.
 
-        `scope`: a part of the requested one, empty for all of it.
+        `scope`: a part of the requested one, empty for all of it. `language`: the person's.
         """
         grant = await self.get(grant_id)
         granted = " ".join(scope_tokens(scope))
@@ -118,7 +120,9 @@ class GrantDesk:
         admitted = await self._admit(subject)
         if admitted is None:
             raise Refused(DecisionRefusal.USER_DISABLED, grant)
-        outcome = await self.grants.claim_and_decide(grant, Event.APPROVE, admitted, granted)
+        outcome = await self.grants.claim_and_decide(
+            grant, Event.APPROVE, admitted, granted, language
+        )
         return await self._end(grant, _Order(Event.APPROVE, operator, admitted, granted), outcome)
 
     async def deny(self, grant_id: int, sub: str, operator: str) -> Grant:

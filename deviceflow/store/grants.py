@@ -286,19 +286,20 @@ class Grants:
         return await self._decide(grant, event, approval, writes)
 
     async def claim_and_decide(
-        self, grant: Grant, event: Event, approval: Subject, scope: str = ""
+        self, grant: Grant, event: Event, approval: Subject, scope: str = "", language: str = ""
     ) -> Outcome:
         """Approve or deny for an account that may not have claimed the grant, in one step.
 
         It is the claim and then the decision. `scope`: what is granted in place of what was
         requested; the caller has checked that it is a part of it. The grant has it from then on.
+        `language`: the tag of the person's language, for the notice.
         """
         granted = scope or None
         if event is Event.APPROVE:
             await gather(self._list_device(grant, approval.sub, granted, ""), self._hint(grant))
         else:
             await self._hint(grant)
-        writes = scripts.ApprovalWrites(scope=granted, claims=True)
+        writes = scripts.ApprovalWrites(scope=granted, claims=True, language=language)
         return await self._decide(grant, event, approval, writes)
 
     async def _decide(

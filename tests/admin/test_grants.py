@@ -58,6 +58,22 @@ async def test_show_says_what_is_known_but_no_code(
     assert codes["user_code"].replace("-", "") not in told.replace("-", "")
 
 
+async def test_an_approval_says_the_language_of_the_person(
+    operator: Operator, worker: Worker
+) -> None:
+    """For the notice of the new device; without it, that is in the default of the settings."""
+    for more, kept in (({"locale": "de-AT"}, "de-AT"), ({}, "")):
+        grant_id = await operator.id_of((await started(worker))["user_code"])
+        path = f"/grants/{grant_id}/approve"
+        for wrong in ("de_AT", "de\r\n", "x" * 9, "a" + "-b" * 8):
+            refused = await operator.post(path, ADA | {"locale": wrong})
+            assert refused.outcome == (400, "invalid_request")
+        assert (await operator.post(path, ADA | more)).outcome == (200, "approved")
+        grant = await worker.parts.grants.get(int(grant_id, 16))
+        assert grant is not None
+        assert grant.language == kept
+
+
 @pytest.mark.parametrize("grant_id", ["0" * 16, "f" * 16, "A" * 16, "0", "x" * 16, "%20"])
 async def test_a_grant_that_is_not_there(operator: Operator, grant_id: str) -> None:
     path = f"/grants/{grant_id}"

@@ -78,8 +78,10 @@ class GrantEndpoints:
             acr=body.acr,
             auth_time=int(self.desk.clock()) if body.auth_time is None else body.auth_time,
         )
-        operator = request[OPERATOR]
-        return self._answer(await self.desk.approve(grant_id, subject, body.scope, operator))
+        grant = await self.desk.approve(
+            grant_id, subject, body.scope, request[OPERATOR], body.locale
+        )
+        return self._answer(grant)
 
     async def deny(self, request: web.Request) -> web.Response:
         """Deny for the person in the body."""

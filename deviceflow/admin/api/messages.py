@@ -8,6 +8,7 @@ from msgspec import Meta
 from deviceflow.config.values import Email, SubjectIdentifier
 from deviceflow.core.client import DisplayName
 
+Locale = Annotated[str, Meta(pattern=r"\A([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,7})?\Z")]
 UserCode = Annotated[str, Meta(min_length=1, max_length=256)]
 ScopeText = Annotated[str, Meta(pattern=r"\A[\x20\x21\x23-\x5b\x5d-\x7e]{0,2000}\Z")]
 AuthenticationMethod = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,64}\Z")]
@@ -28,7 +29,7 @@ class ApproveRequest(Request, kw_only=True):
     """The person that approves, by the claims of OpenID Connect Core 5.1 and RFC 7662 2.2.
 
     `scope`: what the person grants, a part of what the device requested; without it, all of that.
-    `auth_time`: when the person signed in; without it, now.
+    `auth_time`: when the person signed in; without it, now. `locale`: the language of the notice.
     """
 
     sub: SubjectIdentifier
@@ -39,6 +40,7 @@ class ApproveRequest(Request, kw_only=True):
     acr: AuthenticationClass | None = None
     auth_time: Annotated[int, Meta(ge=0, le=4_102_444_800)] | None = None
     scope: ScopeText = ""
+    locale: Locale = ""
 
 
 class DenyRequest(Request, kw_only=True):
