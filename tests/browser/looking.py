@@ -35,6 +35,14 @@ _ONE_LETTER_LINES = """() => [...document.querySelectorAll("h1, p, li, dd, .butt
   .filter((element) => element.getBoundingClientRect().width <
       3 * parseFloat(getComputedStyle(element).fontSize))
   .map((element) => element.outerHTML.slice(0, 80))"""
+_BROKEN_NAMES = """() => [...document.querySelectorAll("dt:not(:lang(ja), :lang(zh))")]
+  .flatMap((name) => [...name.textContent.matchAll(/[^\\s-]+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(name.firstChild, word.index);
+    range.setEnd(name.firstChild, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1;
+  }).map((word) => word[0]))"""
+
 _RUN_AXE = """(options) =>
   window.axe ? axe.run(options).then((results) => results.violations) : null"""
 _ROOT_SIZE = "(px) => document.documentElement.style.fontSize = px ? `${px}px` : ''"
@@ -50,6 +58,12 @@ async def out_of_room(page: Page) -> list[str]:
     """What leaves the screen, and texts that are squeezed into a column of letters."""
     squeezed: list[str] = await page.evaluate(_ONE_LETTER_LINES)
     return await too_wide(page) + squeezed
+
+
+async def broken_names(page: Page) -> list[str]:
+    """Words that are broken in two, in the names of facts."""
+    broken: list[str] = await page.evaluate(_BROKEN_NAMES)
+    return broken
 
 
 async def out_of_room_anywhere(page: Page, name: str) -> list[str]:

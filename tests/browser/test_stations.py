@@ -15,6 +15,7 @@ from tests.browser.looking import (
     SCHEMES,
     axe_findings,
     axe_findings_anywhere,
+    broken_names,
     lost_on_the_way,
     out_of_room,
     out_of_room_anywhere,
@@ -84,6 +85,7 @@ async def _expect_room_and_access(page: Page) -> None:
     """At 320 px (WCAG 1.4.10), with the menu of languages closed and open."""
     await page.set_viewport_size({"width": 320, "height": 640})
     assert await out_of_room(page) == []
+    assert await broken_names(page) == []
     await page.locator(".languages summary").click()
     assert await too_wide(page) == []
     assert await axe_findings(page) == []
