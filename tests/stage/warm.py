@@ -10,6 +10,7 @@ started. So it is in the tests of the demo, of the documents, of the histories a
 installed: they start `deviceflow` as users do.
 """
 
+import atexit
 import json
 import os
 import select
@@ -95,6 +96,7 @@ def _interpreter(checkout: Path | None) -> socket.socket:
             os.environ | place,
             file_actions=[(os.POSIX_SPAWN_DUP2, other.fileno(), 0)],
         )
+    atexit.register(own.close)
     return own
 
 

@@ -2,8 +2,15 @@
 
 import pytest
 
+from deviceflow.admin import fleet_watch
 from tests.stage.console import ConsoleBrowser
 from tests.stage.oauth import Worker
+
+
+@pytest.fixture(autouse=True)
+def _first_figures_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the overview wait for no second look: `test_fleet_watch.py` holds that it does."""
+    monkeypatch.setattr(fleet_watch, "SHORTEST_RATE_S", 0.01)
 
 
 @pytest.fixture
