@@ -130,8 +130,29 @@ def _certificate(
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca is None, path_length=None), critical=True)
+        # RFC 5280 4.2.1.1 to 4.2.1.3: Python 3.13 requires them.
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
+            critical=False,
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_key_usage(is_ca=ca is None), critical=True)
     )
     if ca is not None:
         names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
         builder = builder.add_extension(names, critical=False)
     return builder.sign(signing_key, hashes.SHA256())
+
+
+def _key_usage(*, is_ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        encipher_only=False,
+        decipher_only=False,
+    )

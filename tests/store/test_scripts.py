@@ -19,8 +19,9 @@ RUNNERS = {"evaluate", "evaluate_durably", "evaluate_each"}
 
 
 def test_every_script_has_a_function_and_no_function_lacks_a_script() -> None:
-    functions = [name for name, _ in getmembers(scripts, iscoroutinefunction)]
-    assert functions == NAMES
+    functions = {name for name, _ in getmembers(scripts, iscoroutinefunction)}
+    # It runs the script of `create_grant` for several grants.
+    assert sorted(functions - {"create_grants"}) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

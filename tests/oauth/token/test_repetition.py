@@ -458,7 +458,7 @@ async def test_the_device_library_gets_over_a_lost_answer(
     )
     device = DeviceClient(metadata, "tv-app", timeout_s=1.0, jitter=lambda: 0.0, sleep=soon)
     with capture_logs() as logs:
-        async with server, device:
+        async with device:
             codes = await device.authorize("openid offline_access")
             polling = asyncio.create_task(device.poll_until_decided(codes))
             await until(lambda: relay.polls)
@@ -467,6 +467,8 @@ async def test_the_device_library_gets_over_a_lost_answer(
             await people.claim(codes.user_code)
             await people.grants.decide(grant, Event.APPROVE, await people.subject("ada"))
             tokens = await polling
+    # Not `async with server`: since Python 3.12 that waits for connections, and one is silent.
+    server.close()
     assert relay.lost == 1
     assert tokens.refresh_token is not None
     events = [log["event"] for log in logs if log["event"].startswith("grant.redeemed")]
