@@ -34,7 +34,6 @@ CLOSE_S = 5.0
 """How long a change waits for an older worker that does not close its sockets: it may hang."""
 
 _LOOK_S = 0.01
-# A worker writes on the board that it has closed its sockets, and nothing wakes the supervisor.
 
 log = structlog.get_logger()
 
@@ -115,7 +114,11 @@ class Generations:
         now = time.monotonic()
         waits = [max(0.0, due - now) for due in self._restarts.values()]
         if self.change is not None:
-            closing = any(process.retires_since is not None for process in self.workers)
+            # A committed change waits for the board, and nothing wakes the supervisor when a worker
+            # writes there. Before that, workers that retire are those of an earlier change.
+            closing = self.change.committed and any(
+                process.retires_since is not None for process in self.workers
+            )
             waits.append(_LOOK_S if closing else max(0.0, self.change.deadline - now))
         waits += self._watchdog.waits(self.context.settings.server.watchdog_s)
         waits += [1.0 for process in self.workers if process.retires_since is not None]
