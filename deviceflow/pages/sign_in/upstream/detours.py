@@ -29,7 +29,7 @@ from deviceflow.upstream.authorization import Detour
 LIFETIME_S = 600
 """How long a person may take at the provider."""
 
-KEPT = 4
+KEPT_DETOURS = 4
 """For how many detours at once it is kept where they lead: tabs of one browser."""
 
 # 45 bytes: base64url of a multiple of three has one spelling only.
@@ -115,7 +115,7 @@ class Detours:
         return f"{self.cookie.name}-detour"
 
     def _kept(self, request: web.Request) -> dict[str, Onward]:
-        sent = request.cookies.get(self._name, "").split(".")[:KEPT]
+        sent = request.cookies.get(self._name, "").split(".")[:KEPT_DETOURS]
         matches = [_KEPT.fullmatch(entry) for entry in sent]
         return {match[1]: Onward(match[2], match[3] or "") for match in matches if match}
 
@@ -124,7 +124,7 @@ class Detours:
         entries = [
             f"{tag}~{onward.user_code}" + (f"~{onward.page}" if onward.page else "")
             for tag, onward in kept.items()
-        ][:KEPT]
+        ][:KEPT_DETOURS]
         response.set_cookie(
             self._name,
             ".".join(entries),
