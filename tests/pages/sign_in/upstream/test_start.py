@@ -118,6 +118,8 @@ async def test_a_fresh_sign_in_leads_back_to_the_question(site: Site, person: Pe
 async def test_the_account_page_asks_the_provider_once_more(site: Site, person: Person) -> None:
     """A change of factors wants a sign-in of the last ten minutes."""
     await person.sign_in_upstream()
+    await person.open("/account/security")
+    assert "You sign in without a password here." in person.text
     site.stage.clock.now += 3600
     await person.open("/account/security/app")
     assert person.answer.headers["Location"] == "/login?next=security&again=1"
