@@ -127,6 +127,7 @@ class RunCommand:
             # Also at Ctrl-C: a command must not outlive the run.
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         if process.returncode:
             last = said.decode(errors="replace").strip().rpartition("\n")[2]
             raise Undecided(f"the command ended with status {process.returncode}: {last}")

@@ -63,6 +63,11 @@ class ScriptCall(NamedTuple):
         return (name, script, len(self.keys), *self.keys, *self.args)
 
 
+def command_of(call: ScriptCall | Command, name: Literal["EVAL", "EVALSHA"]) -> Command:
+    """Return the command that makes a call."""
+    return call.command(name) if isinstance(call, ScriptCall) else call
+
+
 class Connection:
     """One worker's connections to the store. Close it with `close()`.
 
@@ -181,8 +186,7 @@ class Connection:
 
     async def evaluate(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run a script, for the functions of `scripts` only. May raise StoreUnavailable."""
-        (answer,) = await self._run_scripts(self.batch, [ScriptCall(script, keys, args)])
-        return answer
+        return await self._run_one(ScriptCall(script, keys, args))
 
     async def evaluate_durably(self, script: str, keys: Sequence[str], *args: Value) -> Any:  # noqa: ANN401
         """Run a script, and return only when enough replicas have what it wrote.
@@ -192,16 +196,15 @@ class Connection:
         (answer,) = await self._run_scripts(self.batch_durably, [ScriptCall(script, keys, args)])
         return answer
 
-    async def evaluate_each(self, *calls: ScriptCall) -> list[Any]:
-        """Run scripts at the same time, for the functions of `scripts` only; return their answers.
+    async def run_each(self, *calls: ScriptCall | Command) -> list[Any]:
+        """Run scripts and commands at the same time, for the functions of `scripts` only.
 
-        Their keys may be in different hash slots; one server gets all of them in one trip. May
-        raise StoreUnavailable; then each of them may have run, also twice.
+        Return their answers. Their keys may be in different hash slots; one server gets all of them
+        in one trip. May raise StoreUnavailable; then each of them may have run, also twice.
         """
         if self.shape.is_one_server:
             return await self._run_scripts(self._batch_of_any_slots, calls)
-        each = (self.evaluate(call.script, call.keys, *call.args) for call in calls)
-        return await asyncio.gather(*each)
+        return await asyncio.gather(*(self._run_one(call) for call in calls))
 
     async def keys(self, pattern: str) -> AsyncIterator[str]:
         """Yield the keys that match, some of them twice. May raise StoreUnavailable."""
@@ -228,16 +231,20 @@ class Connection:
             async with self.shape.subscription(channel) as pubsub:
                 yield pubsub
 
+    async def _run_one(self, call: ScriptCall | Command) -> Any:  # noqa: ANN401
+        (answer,) = await self._run_scripts(self.batch, [call])
+        return answer
+
     async def _run_scripts(
-        self, run: Callable[..., Awaitable[list[Any]]], calls: Sequence[ScriptCall]
+        self, run: Callable[..., Awaitable[list[Any]]], calls: Sequence[ScriptCall | Command]
     ) -> list[Any]:
         try:
-            return await run(*[call.command("EVALSHA") for call in calls])
+            return await run(*[command_of(call, "EVALSHA") for call in calls])
         except StoreUnavailable as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
             # EVAL leaves the script where the key is: no other node needs it.
-            return await run(*[call.command("EVAL") for call in calls])
+            return await run(*[command_of(call, "EVAL") for call in calls])
 
     async def _batch_of_any_slots(self, *commands: Command) -> list[Any]:
         """Do what `batch` does, to one server, which does not mind where the keys are."""

@@ -29,11 +29,8 @@ from deviceflow.store.records import RecordKind, read_record
 DEVICES_ON_A_PAGE = 20
 """Devices on a page."""
 
-_ROUNDS = 50
-"""How often a page is filled up after ended devices have left the list."""
-
 _AT_ONCE = 64
-"""Devices that are disconnected at the same time."""
+"""Devices that are looked at, or disconnected, at the same time."""
 
 
 class ConnectedDevice(NamedTuple):
@@ -104,16 +101,20 @@ class Devices:
         self._clock = clock
 
     async def of(self, sub: str, number: int = 1) -> DevicePage:
-        """Return a page of the devices of a person. Those that have ended leave the list."""
-        first = (number - 1) * DEVICES_ON_A_PAGE
-        devices: list[ConnectedDevice] = []
-        for _ in range(_ROUNDS):
-            names = await self._index.names(sub, first, DEVICES_ON_A_PAGE)
+        """Return a page of the devices of a person. Those that have ended leave the list.
+
+        However many have ended in front of those that live, the page is full: otherwise it would
+        say that no device is connected.
+        """
+        first, at_once = (number - 1) * DEVICES_ON_A_PAGE, DEVICES_ON_A_PAGE
+        while True:
+            names = await self._index.names(sub, first, at_once)
             devices, ended = await self._living(sub, names)
             await self._index.remove(sub, ended)
-            if not ended:
+            if not ended or len(devices) >= DEVICES_ON_A_PAGE:
                 break
-        return DevicePage(devices, number, await self._index.count(sub))
+            at_once = _AT_ONCE
+        return DevicePage(devices[:DEVICES_ON_A_PAGE], number, await self._index.count(sub))
 
     async def get(self, sub: str, grant_id: str) -> ConnectedDevice | None:
         """Return one device of a person, or None if it has no access."""

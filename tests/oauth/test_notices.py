@@ -1,14 +1,14 @@
 """A redemption has the person told, by mail and by webhook, and does not wait for that."""
 
-import re
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from yarl import URL
 
 from deviceflow.config import Notices, Settings
 from tests.stage.mail import MailServer
-from tests.stage.oauth import People, Stage, Until
+from tests.stage.oauth import People, Stage, Until, Worker
 from tests.stage.proving import tokens
 from tests.stage.receiver import Receiver
 
@@ -41,6 +41,21 @@ async def told(
         await worker.client.close()
 
 
+def link_in(mail: str) -> str:
+    """The link in a mail, which has a line of its own."""
+    (link,) = (line for line in mail.splitlines() if "/account/not-me?token=" in line)
+    return link
+
+
+async def open_page(worker: Worker, link: str) -> str:
+    """Open the link in a browser that reads French, and has never been here."""
+    path = URL(link, encoded=True).relative()
+    headers = {"Host": URL(link).authority, "Accept-Language": "fr"}
+    worker.client.session.cookie_jar.clear()
+    async with worker.client.get(path, headers=headers) as response:
+        return await response.text()
+
+
 async def test_a_new_device_is_told_of(
     stage: Stage,
     told: Settings,
@@ -58,9 +73,7 @@ async def test_a_new_device_is_told_of(
     assert notice["grant_id"] == device.grant_id
     (message,) = mail.messages
     assert mail.recipients == ["ada@example.com"]
-    found = re.search(r"(\S+/account/not-me\?token=\S+)", message.get_content())
-    assert found is not None
-    assert found[1].startswith(told.issuer_url)
+    assert link_in(message.get_content()).startswith(told.issuer_url)
     refreshed = await worker.refresh(body["refresh_token"])
     assert refreshed.status == 200
     assert len(hook.messages) == 1, "a refresh is no new device"
@@ -95,6 +108,9 @@ async def test_the_language_of_the_approval_is_that_of_the_notice(
     (message,) = mail.messages
     assert message["Content-Language"] == told_in
     assert message.get_content().startswith(lead)
+    for link in (hook.messages[0]["not_me_uri"], link_in(message.get_content())):
+        page = await open_page(worker, link)
+        assert f'<html lang="{told_in}"' in page, "and so is that of the page behind its link"
 
 
 async def test_a_repeated_redemption_is_no_new_device(

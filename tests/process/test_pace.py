@@ -34,8 +34,9 @@ SHARING = {"publish"}
 # Each of the four workers reads the clients, the signing keys and the number of live grants when it
 # starts, with an HGETALL each, and the last one again every 15 s.
 WHOLE_HASHES = 4 * (3 + 1)
-# The store may be asked for its figures in the middle of a catch-up.
-CAUGHT_HALFWAY = 8
+# The store may be asked for its figures in the middle of a catch-up, and what a worker does rarely
+# may fall between two looks. If polls caused commands, there would be one for each.
+CAUGHT_HALFWAY = GRANTS // 10
 
 
 class Fleet(NamedTuple):

@@ -10,7 +10,7 @@ from unittest import mock
 
 from redis.crc import key_slot
 
-from deviceflow.store.connection import Connection, ScriptCall
+from deviceflow.store.connection import Connection, ScriptCall, command_of
 from deviceflow.store.shapes import Command
 
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
@@ -68,7 +68,7 @@ def mixed_slots() -> Iterator[list[list[bytes]]]:
     What several callers send at the same moment may be in any slots.
     """
     mixed: list[list[bytes]] = []
-    share, alone, each = Connection._share, Connection.batch_durably, Connection.evaluate_each
+    share, alone, each = Connection._share, Connection.batch_durably, Connection.run_each
 
     def look(*commands: Sequence[Any]) -> None:
         if len(slots_of(*commands)) > 1:
@@ -83,15 +83,15 @@ def mixed_slots() -> Iterator[list[list[bytes]]]:
             look(*commands)
         return await alone(self, *commands)
 
-    async def watched_each(self: Connection, *calls: ScriptCall) -> list[Any]:
+    async def watched_each(self: Connection, *calls: ScriptCall | Command) -> list[Any]:
         for call in calls:
-            look(call.command("EVALSHA"))
+            look(command_of(call, "EVALSHA"))
         return await each(self, *calls)
 
     with (
         mock.patch.object(Connection, "_share", watched_share),
         mock.patch.object(Connection, "batch_durably", watched_alone),
-        mock.patch.object(Connection, "evaluate_each", watched_each),
+        mock.patch.object(Connection, "run_each", watched_each),
     ):
         yield mixed
 

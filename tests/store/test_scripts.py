@@ -15,7 +15,7 @@ from deviceflow.store.scripts.lua import source
 FOLDER = Path(scripts.__file__).parent
 PACKAGE = FOLDER.parent.parent
 NAMES = sorted(file.stem for file in FOLDER.glob("*.lua"))
-RUNNERS = {"evaluate", "evaluate_durably", "evaluate_each"}
+RUNNERS = {"evaluate", "evaluate_durably", "run_each"}
 
 
 def test_every_script_has_a_function_and_no_function_lacks_a_script() -> None:

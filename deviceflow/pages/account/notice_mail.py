@@ -27,10 +27,8 @@ class NoticeMails:
 
     def write(self, notice: Notice, link: str) -> MailText:
         """Write the mail of a notice."""
-        offered = self.languages.offered
-        # The settings may have changed since the approval.
-        tag = lookup([notice.language], [*offered]) or self.languages.default.tag
-        with speaking(offered[tag]):
+        tag = notice_language(self.languages, notice)
+        with speaking(self.languages.offered[tag]):
             subject = gettext("notice.subject", client=_value(notice.client_name))
             return MailText(subject, self._body(notice, link), tag)
 
@@ -45,6 +43,12 @@ class NoticeMails:
             words.title_in_words(self.pages),
         ]
         return "\n\n".join(parts) + "\n"
+
+
+def notice_language(languages: Languages, notice: Notice) -> str:
+    """Return the tag of the language in which a person is told, and in which the link opens."""
+    # The settings may have changed since the approval.
+    return lookup([notice.language], [*languages.offered]) or languages.default.tag
 
 
 def _facts(notice: Notice) -> list[str]:

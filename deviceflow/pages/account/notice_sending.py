@@ -12,8 +12,8 @@ from deviceflow.notices.outbox import Outbox
 from deviceflow.notices.webhook import WebhookChannel
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.pages.account import not_me
-from deviceflow.pages.account.notice_mail import NoticeMails
-from deviceflow.pages.languages import LANGUAGES, Languages
+from deviceflow.pages.account.notice_mail import NoticeMails, notice_language
+from deviceflow.pages.languages import LANGUAGES, UI_LOCALES, Languages
 from deviceflow.parts import Parts
 from deviceflow.store.notice_links import NoticeLink
 
@@ -21,14 +21,16 @@ from deviceflow.store.notice_links import NoticeLink
 def sending_notices(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:
     """Return what sends notices while the application runs."""
 
-    async def make_link(notice: Notice) -> str:
-        link = NoticeLink(notice.sub, notice.grant_id)
-        token = await parts.notice_links.make(link)
-        return f"{parts.settings.issuer_url}{not_me.NOT_ME_PATH}?{urlencode({'token': token})}"
-
     async def live(app: web.Application) -> AsyncIterator[None]:
+        languages = app[LANGUAGES]
+
+        async def make_link(notice: Notice) -> str:
+            token = await parts.notice_links.make(NoticeLink(notice.sub, notice.grant_id))
+            query = {"token": token, UI_LOCALES: notice_language(languages, notice)}
+            return f"{parts.settings.issuer_url}{not_me.NOT_ME_PATH}?{urlencode(query)}"
+
         async with AsyncExitStack() as stack:
-            for channel in _channels(parts, app[LANGUAGES]):
+            for channel in _channels(parts, languages):
                 await stack.enter_async_context(channel.open())
                 outbox = Outbox(
                     channel=channel,

@@ -81,16 +81,27 @@ class Owners:
 
     def is_fresh(self, owner: Owner, within_s: int = FRESH_S) -> bool:
         """Say whether the person signed in within that time, with all factors."""
-        session = owner.person.session
-        needs_two = self.ways.has_second_factor(owner.factors)
-        return self.clock() - session.auth_time <= within_s and (
-            not needs_two or "mfa" in session.amr
-        )
+        return self._is_young(owner, within_s) and not self._lacks_factor(owner)
 
-    def sign_in_again(self, owner: Owner) -> web.Response:
-        """Lead to sign-in, and from there back to the overview."""
+    def sign_in_again(self, owner: Owner, within_s: int = FRESH_S) -> web.Response:
+        """Lead to sign-in, or to the second step alone, and from there back to the overview.
+
+        A person who signs in at a provider is not asked for an own factor on the way, so without
+        the second step, they would come back with no more than before.
+        """
+        if self._is_young(owner, within_s) and self._lacks_factor(owner):
+            return Onward(owner.user_code, "security").detour(
+                owner.visitor.request, "/login/second"
+            )
         onward = Onward(owner.user_code, "security", is_again=True)
         return onward.detour(owner.visitor.request, "/login")
+
+    def _is_young(self, owner: Owner, within_s: int) -> bool:
+        return self.clock() - owner.person.session.auth_time <= within_s
+
+    def _lacks_factor(self, owner: Owner) -> bool:
+        needs_two = self.ways.has_second_factor(owner.factors)
+        return needs_two and "mfa" not in owner.person.session.amr
 
     def lead(self, owner: Owner, path: str = SECURITY, **query: str) -> web.Response:
         """Continue at a page of the account."""

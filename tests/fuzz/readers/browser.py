@@ -114,7 +114,9 @@ def read_cookies(data: bytes) -> None:
     assert _KNOWN.mark(request, "ada") is None
     assert WayBack(cookie=_COOKIE).path(request).startswith(("/account", "/device"))
     TypedName(cookie=_COOKIE).read(request).encode()
-    assert _CODES.carry(_DETOURS.code(request, "s" * 60)).isascii()
+    onward = _DETOURS.onward(request, "s" * 60, _CODES)
+    assert onward.user_code.isascii()
+    assert onward.path in {"/device", "/device/confirm", "/account/security"}
     assert _CONSOLE.operator(request) is None
     assert not _CONSOLE.is_own_form(request, "f" * 64)
     assert _LANGUAGES.of(request) in _LANGUAGES.offered.values()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from deviceflow.core.grant import Event, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.device import DeviceClient, Metadata
 from deviceflow.store import keyspace
+from deviceflow.tasks import end
 from tests.stage.clock import Clock
 from tests.stage.oauth import Answer, People, Stage, Worker
 from tests.stage.proving import (
@@ -418,8 +420,18 @@ class LosingRelay:
         self.polls = 0
         self._port = port
         self._is_silent = is_silent
+        self._carrying: set[asyncio.Task[None]] = set()
 
-    async def carry(self, device: asyncio.StreamReader, to_device: asyncio.StreamWriter) -> None:
+    def accept(self, device: asyncio.StreamReader, to_device: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(device, to_device))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+
+    async def end(self) -> None:
+        """End every connection, also one that is silent."""
+        await end(*self._carrying)
+
+    async def _carry(self, device: asyncio.StreamReader, to_device: asyncio.StreamWriter) -> None:
         worker, to_worker = await asyncio.open_connection("127.0.0.1", self._port)
         asking = asyncio.create_task(self._copy(device, to_worker))
         try:
@@ -434,6 +446,9 @@ class LosingRelay:
             asking.cancel()
             for writer in (to_device, to_worker):
                 writer.close()
+            for writer in (to_device, to_worker):
+                with suppress(OSError):
+                    await writer.wait_closed()
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while part := await source.read(65536):
@@ -448,7 +463,7 @@ async def test_the_device_library_gets_over_a_lost_answer(
 ) -> None:
     """It polls again, also after a held poll, and has the same tokens."""
     relay = LosingRelay(worker.port, is_silent=is_silent)
-    server = await asyncio.start_server(relay.carry, "127.0.0.1", 0)
+    server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     metadata = Metadata(
         issuer=address,
@@ -467,8 +482,8 @@ async def test_the_device_library_gets_over_a_lost_answer(
             await people.claim(codes.user_code)
             await people.grants.decide(grant, Event.APPROVE, await people.subject("ada"))
             tokens = await polling
-    # Not `async with server`: since Python 3.12 that waits for connections, and one is silent.
     server.close()
+    await relay.end()
     assert relay.lost == 1
     assert tokens.refresh_token is not None
     events = [log["event"] for log in logs if log["event"].startswith("grant.redeemed")]

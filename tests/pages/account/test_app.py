@@ -160,7 +160,7 @@ async def test_a_session_without_the_factor_changes_nothing(ada: Browser, store:
     form = ada.hidden
     for path in (f"{PATH}/remove", "/account/security/recovery-codes"):
         answer = await ada.post(path, data=form)
-        assert answer.headers["Location"].startswith("/login?next=security&again=1")
+        assert answer.headers["Location"].startswith("/login/second?next=security")
     assert store.factors.by_sub["sub-ada"].recovery == ()
 
 

@@ -181,6 +181,17 @@ async def test_there_are_pages(ada: Browser, store: Store) -> None:
         assert ada.answer.status == 200
 
 
+@pytest.mark.parametrize("page", ["2", "10001", "99999"])
+async def test_a_page_after_the_last_leads_to_the_first(
+    ada: Browser, store: Store, page: str
+) -> None:
+    """Back, after many were disconnected: "no device is connected" would not be true."""
+    store.devices.add()
+    await ada.open(f"/account?page={page}")
+    assert ada.answer.headers["Location"] == "/account"
+    assert "NebulaTV 4.2" in await follow(ada)
+
+
 @pytest.mark.parametrize("path", ["/account", "/account/device", "/account/disconnect"])
 async def test_a_stranger_signs_in_and_comes_back(browser: Browser, path: str) -> None:
     await browser.open(path)

@@ -109,7 +109,8 @@ class UpstreamCallback:
         since = self.clock()
         provider = provider_of(request, self.providers)
         answer = await self._answer(request, provider)
-        code = self.codes.carry(self.detours.code(request, answer.state))
+        onward = self.detours.onward(request, answer.state, self.codes)
+        code = onward.user_code
         visitor = await self.visitors.meet(request)
         detour = self.detours.find(provider.upstream.id, answer.state, visitor.sent_cookie)
         if isinstance(detour, StateFault):
@@ -123,13 +124,13 @@ class UpstreamCallback:
         account = await self._account(provider, identity, code)
         await attempt.forgive()
         session = self._session(provider, identity, account)
-        started = await self.session_start.begin(visitor, session, code)
+        started = await self.session_start.begin(visitor, session, code, onward.path)
         origin = ProviderSession(provider.upstream.id, identity.whose.subject, identity.sid)
         name = self.session_start.sessions.name_of(started.session_id)
         if not await self.upstream_sessions.note(origin, name, since):
             await self.session_start.sessions.end(started.session_id)
             return see_other(request, "/login", code, notice="ended")
-        self.detours.forget_code(request, started.response, answer.state)
+        self.detours.forget(request, started.response, answer.state)
         self.recorder.count(table.SIGN_INS, "succeeded")
         self.audit.record(SecurityEvent.SIGN_IN_SUCCEEDED, sub=account.sub, way=_way(provider))
         return started.response

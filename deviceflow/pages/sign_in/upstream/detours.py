@@ -5,7 +5,8 @@ provider, and of the browser's cookie. `nonce` and `code_verifier` are derived f
 can be computed again when the answer comes, so nothing is stored, and a stranger who begins
 sign-ins without end fills no memory.
 
-The user code goes along in a cookie, for it is nobody's business at the provider.
+Where the person goes on afterwards, and with which user code, is kept in a cookie: it is nobody's
+business at the provider.
 """
 
 import hashlib
@@ -20,20 +21,22 @@ from aiohttp import web
 
 from deviceflow.core import base64url
 from deviceflow.core.clock import Clock
+from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie
+from deviceflow.pages.onward import Onward
 from deviceflow.upstream.authorization import Detour
 
 LIFETIME_S = 600
 """How long a person may take at the provider."""
 
-KEPT_CODES = 4
-"""Of how many detours at once the codes are kept: tabs of one browser."""
+KEPT_DETOURS = 4
+"""For how many detours at once it is kept where they lead: tabs of one browser."""
 
 # 45 bytes: base64url of a multiple of three has one spelling only.
 _RANDOM, _TIME, _SEAL = 16, 5, 12
 _LENGTH = _RANDOM + _TIME + 2 * _SEAL
 _TAG = 8
-_KEPT = re.compile(r"([A-Za-z0-9_-]{8})~([A-Za-z0-9-]{1,64})")
+_KEPT = re.compile(r"([A-Za-z0-9_-]{8})~([A-Za-z0-9-]{0,64})(?:~([a-z]{1,16}))?")
 
 
 class StateFault(StrEnum):
@@ -86,22 +89,23 @@ class Detours:
             return StateFault.OTHER_BROWSER
         return self._detour(key, state, provider_id, cookie)
 
-    def keep_code(
-        self, request: web.Request, response: web.Response, state: str, user_code: str
+    def keep(
+        self, request: web.Request, response: web.Response, state: str, onward: Onward
     ) -> None:
-        """Keep the code that the person came with, empty for none, until the answer comes."""
-        codes = {state[:_TAG]: user_code} if user_code else {}
-        self._write(response, codes | self._kept(request))
+        """Keep where the person goes on until the answer comes."""
+        own = {state[:_TAG]: onward} if onward.user_code or onward.page else {}
+        self._write(response, own | self._kept(request))
 
-    def code(self, request: web.Request, state: str) -> str:
-        """Return the code that was kept, empty for none. It is the browser's word: read it again.
+    def onward(self, request: web.Request, state: str, codes: Codes) -> Onward:
+        """Return where the person goes on. It is the browser's word, so it is read again.
 
         Its tag is the beginning of the state, which is random.
         """
-        return self._kept(request).get(state[:_TAG], "")
+        kept = self._kept(request).get(state[:_TAG], Onward())
+        return Onward.of(codes, kept.fields)
 
-    def forget_code(self, request: web.Request, response: web.Response, state: str) -> None:
-        """Make the browser forget that code."""
+    def forget(self, request: web.Request, response: web.Response, state: str) -> None:
+        """Make the browser forget it."""
         kept = self._kept(request)
         if kept.pop(state[:_TAG], None) is not None:
             self._write(response, kept)
@@ -110,13 +114,17 @@ class Detours:
     def _name(self) -> str:
         return f"{self.cookie.name}-detour"
 
-    def _kept(self, request: web.Request) -> dict[str, str]:
-        sent = request.cookies.get(self._name, "").split(".")[:KEPT_CODES]
+    def _kept(self, request: web.Request) -> dict[str, Onward]:
+        sent = request.cookies.get(self._name, "").split(".")[:KEPT_DETOURS]
         matches = [_KEPT.fullmatch(entry) for entry in sent]
-        return {match[1]: match[2] for match in matches if match}
+        return {match[1]: Onward(match[2], match[3] or "") for match in matches if match}
 
-    def _write(self, response: web.Response, codes: Mapping[str, str]) -> None:
-        entries = [f"{tag}~{code}" for tag, code in codes.items()][:KEPT_CODES]
+    def _write(self, response: web.Response, kept: Mapping[str, Onward]) -> None:
+        # A version before this one reads entries without a page.
+        entries = [
+            f"{tag}~{onward.user_code}" + (f"~{onward.page}" if onward.page else "")
+            for tag, onward in kept.items()
+        ][:KEPT_DETOURS]
         response.set_cookie(
             self._name,
             ".".join(entries),

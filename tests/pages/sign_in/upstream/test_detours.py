@@ -1,18 +1,26 @@
 """What binds an answer to its request, and both to one browser."""
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core import base64url
+from deviceflow.core.client import Clients
 from deviceflow.core.pkce import challenge, proves
+from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.pages.codes import Codes
 from deviceflow.pages.cookie import SessionCookie, new_value
+from deviceflow.pages.onward import Onward
 from deviceflow.pages.sign_in.upstream.detours import LIFETIME_S, Detours, StateFault
 from deviceflow.upstream.authorization import Detour
 from tests.stage.clock import Clock
 
 COOKIE = new_value()
 ISSUER = "https://login.example.com"
+CODES = Codes(UserCodeFormat(), Clients(()))
+KEPT_IN = f"{SessionCookie(https=True, issuer=ISSUER).name}-detour"
 
 
 @pytest.fixture
@@ -68,6 +76,37 @@ def test_every_bit_counts(detours: Detours) -> None:
 def test_a_state_has_one_spelling(detours: Detours) -> None:
     """Otherwise an answer could be used again under another one."""
     assert len(base64url.decode(detours.begin("acme", COOKIE).state)) % 3 == 0
+
+
+def request_with(cookie: str) -> web.Request:
+    """What a browser sends in which this cookie of detours is kept."""
+    return make_mocked_request("GET", "/", headers={"Cookie": f"{KEPT_IN}={cookie}"})
+
+
+def test_where_each_detour_leads_is_kept_in_the_browser(detours: Detours) -> None:
+    led = {
+        "1" * 60: Onward("BCDF-GHJK", "confirm"),
+        "2" * 60: Onward("", "security"),
+        "3" * 60: Onward("WDJB-MJHT"),
+        "4" * 60: Onward(),
+    }
+    cookie = ""
+    for state, onward in led.items():
+        response = web.Response()
+        detours.keep(request_with(cookie), response, state, onward)
+        cookie = response.cookies[KEPT_IN].value
+    found = {state: detours.onward(request_with(cookie), state, CODES) for state in led}
+    assert found == led
+    detours.forget(request_with(cookie), response, "1" * 60)
+    cookie = response.cookies[KEPT_IN].value
+    assert detours.onward(request_with(cookie), "1" * 60, CODES) == Onward()
+    assert detours.onward(request_with(cookie), "2" * 60, CODES) == Onward("", "security")
+
+
+@pytest.mark.parametrize("tail", ["~BCDF-GHJK~evil", "~/evil~confirm", "~x~confirm~y", "", "~~"])
+def test_a_made_up_cookie_leads_to_no_other_page(detours: Detours, tail: str) -> None:
+    made_up = request_with(f"{'1' * 8}{tail}")
+    assert detours.onward(made_up, "1" * 60, CODES).path == "/device"
 
 
 @given(st.text())

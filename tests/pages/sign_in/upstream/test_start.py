@@ -1,10 +1,12 @@
 """The way to a provider."""
 
 import pytest
+from aiohttp import ClientResponse
 from structlog.testing import capture_logs
 from yarl import URL
 
 from tests.pages.sign_in.upstream.conftest import OpenSite, Person, Site
+from tests.stage.factors import App
 from tests.stage.oauth import ISSUER
 from tests.stage.pages import POLICY, check_headers
 from tests.stage.provider import CLIENT_ID, Lies
@@ -89,6 +91,65 @@ async def test_a_provider_that_is_down(site: Site, person: Person) -> None:
     assert "/login?user_code=BCDF-GHJK" in person.page
     (line,) = [entry for entry in logs if entry["event"] == "upstream.failed"]
     assert (line["upstream"], line["cause"]) == ("acme", "unreachable")
+
+
+# A sign-in that is too old, or too weak, for what the person wants
+
+
+async def again(person: Person, query: str) -> ClientResponse:
+    """Sign in at the provider once more, although there is a session."""
+    await person.open(f"/login?{query}")
+    await person.submit("/login/upstream/acme")
+    assert URL(person.address).query["prompt"] == "login", "not silently"
+    return await person.come_back()
+
+
+async def test_a_fresh_sign_in_leads_back_to_the_question(site: Site, person: Person) -> None:
+    """A client may want one (`max_sign_in_age_s`); the session before it ends."""
+    await person.sign_in_upstream()
+    (before,) = await site.stage.keys("df:s:*")
+    site.stage.clock.now += 3600
+    answer = await again(person, "user_code=BCDF-GHJK&next=confirm&again=1")
+    assert answer.headers["Location"] == "/device/confirm?user_code=BCDF-GHJK"
+    assert (await site.session())["auth_time"] == int(site.stage.clock()) - 10
+    assert await site.stage.keys("df:s:*") != [before]
+
+
+async def test_the_account_page_asks_the_provider_once_more(site: Site, person: Person) -> None:
+    """A change of factors wants a sign-in of the last ten minutes."""
+    await person.sign_in_upstream()
+    await person.open("/account/security")
+    assert "You sign in without a password here." in person.text
+    site.stage.clock.now += 3600
+    await person.open("/account/security/app")
+    assert person.answer.headers["Location"] == "/login?next=security&again=1"
+    answer = await again(person, "next=security&again=1")
+    assert answer.headers["Location"] == "/account/security"
+    await person.open("/account/security/app")
+    await person.follow()
+    assert "otpauth" in person.page
+
+
+async def test_an_own_factor_is_asked_for_after_the_provider(site: Site, person: Person) -> None:
+    """The provider does not ask for it. The account page does, and would lead there for ever."""
+    await person.sign_in_upstream()
+    await person.open("/account/security/app")
+    await person.follow()
+    app = App(person.page.partition("secret=")[2].partition("&")[0])
+    await person.submit("/account/security/app", code=app.code(site.stage.clock()))
+    await person.follow()
+
+    person = site.person()
+    await person.sign_in_upstream()
+    await person.open("/account/security/app")
+    assert person.answer.headers["Location"] == "/login/second?next=security"
+    await person.follow()
+    site.stage.clock.now += 60  # The code of before counts no more.
+    await person.submit("/login/second", code=app.code(site.stage.clock()))
+    assert person.answer.headers["Location"] == "/account/security"
+    await person.follow()
+    await person.submit("/account/security/recovery-codes")
+    assert person.answer.headers["Location"] == "/account/security/recovery-codes"
 
 
 # After a sign-out, nobody is signed in again without a question
