@@ -8,7 +8,8 @@ what is stored, are the same. The store is one server: they are in many hash slo
 import asyncio
 from typing import Any
 
-from deviceflow.store.connection import Connection, translated
+from deviceflow.store.connection import Connection
+from deviceflow.store.failures import translated
 from deviceflow.store.shapes import Command
 
 GATHER_S = 0.001

@@ -1,6 +1,7 @@
 """Processes: started on a core, measured, and always ended by their ids."""
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -13,6 +14,7 @@ STOP_TIMEOUT_S = 20.0
 LOG_LINES = 15
 
 _OWN = ("Pss_Anon:", "Pss_Shmem:")
+_SLEPT = re.compile(r"^voluntary_ctxt_switches:\s*(\d+)$", re.MULTILINE)
 _SCHEDULED = 2
 """`CPUCLOCK_SCHED`: user and system time, as the scheduler counts it, in ns."""
 
@@ -118,6 +120,20 @@ def cpu_seconds(pids: Sequence[int]) -> float:
         for pid in family(root):
             with suppress(OSError):
                 total += time.clock_gettime((~pid << 3) | _SCHEDULED)
+    return total
+
+
+def wake_ups(pids: Sequence[int]) -> int:
+    """Return how often threads of `pids` and their descendants went to sleep, and so woke up.
+
+    Threads that have ended do not count, and so the number may become less.
+    """
+    total = 0
+    for root in pids:
+        for pid in family(root):
+            for status in Path(f"/proc/{pid}/task").glob("*/status"):
+                with suppress(OSError):
+                    total += int(_SLEPT.findall(status.read_text())[0])
     return total
 
 

@@ -136,7 +136,7 @@ async def send_all(
         return await lines.send_all(requests)
 
 
-async def send_apart(port: int, requests: Sequence[bytes]) -> list[Answer]:
+async def send_apart(port: int, requests: Sequence[bytes], at_once: int = AT_ONCE) -> list[Answer]:
     """Send requests, each over a connection of its own; return the answers."""
     left = iter(requests)
     answers: list[Answer] = []
@@ -147,7 +147,7 @@ async def send_apart(port: int, requests: Sequence[bytes]) -> list[Answer]:
             answers.append(await line.send(request))
             line.close()
 
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(work() for _ in range(at_once)))
     return answers
 
 

@@ -12,7 +12,8 @@ from aiohttp import web
 from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.load_interval import IntervalBounds
 from deviceflow.core.pace import PaceTable

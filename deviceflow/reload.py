@@ -8,7 +8,8 @@ import msgspec
 import structlog
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, Clients, algorithms_of
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients, algorithms_of
 from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
 from deviceflow.ops.reloads import log_client_changes, log_key_changes

@@ -5,7 +5,7 @@ import time
 import structlog
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients, algorithms_of
+from deviceflow.core.clients import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.core.store_owner import is_trial
 from deviceflow.parts import Secrets

@@ -18,15 +18,39 @@ from benchmarks.results import Result
 from deviceflow.capacity.costs import read
 from deviceflow.fleet.result import Machine
 
-IDLE = Usage(1, 4_000, 1_000, 6, 300, 0)
-START = Measured(Usage(0.001, 500, 100, 8, 480, 400), 860)
-POLL = Measured(Usage(0.0001, 14, 0.2, 0.003, 1, 0), 770)
+IDLE = Usage(1, 4_000, 30, 1_000, 6, 300, 0)
+START = Measured(Usage(0.001, 500, 0, 100, 8, 480, 400), 860, wakes=4)
+POLL = Measured(Usage(0.0001, 14, 0, 0.2, 0.003, 1, 0), 770, wakes=1)
 
 
 def test_a_fleet_should_use_what_its_operations_use() -> None:
-    total = predicted({"start": 10, "poll": 100}, {"start": START, "poll": POLL}, IDLE, 5)
+    found = {"start": START, "poll": POLL}
+    total = predicted({"start": 10, "poll": 100}, found, IDLE, 5, wake_us=0)
     assert total.server_us == pytest.approx(10 * 500 + 100 * 14 + 5 * 4_000)
     assert total.commands == pytest.approx(10 * 8 + 100 * 0.003 + 5 * 6)
+
+
+def test_a_fleet_that_leaves_its_worker_idle_wakes_it_up_for_nearly_everything() -> None:
+    found = {"start": START, "poll": POLL}
+    awake, waking = (
+        predicted({"start": 10, "poll": 100}, found, IDLE, 5, wake_us).server_us
+        for wake_us in (0, 50)
+    )
+    assert 0.98 * 140 * 50 < waking - awake < 140 * 50
+
+
+def test_a_fleet_that_keeps_its_worker_busy_wakes_it_up_seldom() -> None:
+    found = {"poll": POLL}
+    awake, waking = (
+        predicted({"poll": 68_000}, found, IDLE, 1, wake_us).server_us for wake_us in (0, 50)
+    )
+    assert 0 < waking - awake < 0.02 * 68_000 * 50
+
+
+def test_what_is_left_of_an_operation_if_the_worker_need_not_wake_up() -> None:
+    used = Measured(Usage(0.01, 900, 5, 100, 8, 480, 400), 860, wakes=5)
+    assert used.awake(40).usage.server_us == 900 - 5 * 40
+    assert used.awake(40).wakes == 5
 
 
 @pytest.mark.parametrize(

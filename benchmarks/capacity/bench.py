@@ -29,6 +29,7 @@ from benchmarks.signing_in import accounts
 from benchmarks.stores import Store, store
 from benchmarks.tables import Row, number, show
 from benchmarks.tls_proxy import tls_proxy
+from deviceflow.capacity.work import US, spent_waking
 
 DEVICES = 3_000
 """Devices that poll once a second in the small fleet."""
@@ -40,6 +41,9 @@ PEOPLE = 12
 STEPS = 9
 ATTEMPTS = 4
 SLICES, BURST = 3, 4_000
+QUIET, BUSIER = 3_000, 6_000
+"""Polls per second at random moments: to find the cost of waking up, and to predict with it."""
+
 WITHIN = 0.2
 
 HEAD = ("model : measured", "wanted", "median (rounds)", "reached")
@@ -53,13 +57,16 @@ class Round(NamedTuple):
 
     found: dict[str, Measured]
     idle: Usage
+    wake_us: float
     proxy: dict[str, float]
     ratios: dict[str, float]
 
     def tables(self) -> dict[str, dict[str, float]]:
         """Return the costs as tables of costs.toml."""
         workers = {
+            "wake_us": self.wake_us,
             "decision_us": self.found["decision"].usage.server_us,
+            "decision_wakes": self.found["decision"].wakes,
             "idle_us": self.idle.server_us,
             "idle_store_us": self.idle.store_us,
             "idle_store_commands": self.idle.commands,
@@ -71,6 +78,13 @@ class Round(NamedTuple):
             "workers": workers | gossip,
             "memory": {"heard": heard},
         }
+
+
+class Slice(NamedTuple):
+    """The cost of waking up, us, and what it predicts for a poll : what was measured."""
+
+    wake_us: float
+    ratio: float
 
 
 class Bench:
@@ -119,8 +133,8 @@ class Bench:
             journey = Journey(self._server.port, self._meter, person, Counts(people=PEOPLE))
             now("people")
             await journey.begin()
-            now("polls")
-            of_polls = [await self._poll_ratio(journey, person) for _ in range(SLICES)]
+            now("polls at random moments")
+            of_polls = [await self._at_random(journey) for _ in range(SLICES)]
             now("a small fleet")
             fleets = [await self._small_fleet(journey, person)]
             await journey.run(now)
@@ -129,22 +143,26 @@ class Bench:
             fleets.append(await self._small_fleet(journey, person))
             for browser in journey.browsers:
                 browser.close()
-        found, idle = journey.found, journey.idle
+        wake_us, idle = median(each.wake_us for each in of_polls), journey.idle
+        found = {name: each.awake(wake_us) for name, each in journey.found.items()}
         cpu, commands = 0.0, 0.0
         for fleet, used in fleets:
-            wanted = predicted(fleet.counts, found, idle, used.seconds)
+            wanted = predicted(fleet.counts, found, idle, used.seconds, wake_us)
             cpu += wanted.server_us / used.server_us / len(fleets)
             commands += wanted.commands / used.commands / len(fleets)
-        ratios = {CPU_PER_POLL: median(of_polls), CPU: cpu, COMMANDS: commands}
-        return Round(found, idle, {}, ratios)
+        of_poll = median(each.ratio for each in of_polls)
+        ratios = {CPU_PER_POLL: of_poll, CPU: cpu, COMMANDS: commands}
+        return Round(found, idle, wake_us, {}, ratios)
 
-    async def _poll_ratio(self, journey: Journey, person: Person) -> float:
-        """Return the cost of a poll in a burst : that of a fleet at its interval, right after."""
-        burst = await journey.burst(self._codes, BURST)
-        fleet = SmallFleet(self._server.port, self._meter, person, ())
-        used = await fleet.run(self._codes[:DEVICES], logins=0)
-        own = used.server_us - journey.idle.server_us * used.seconds
-        return burst / (own / fleet.counts["poll"])
+    async def _at_random(self, journey: Journey) -> Slice:
+        """Find the cost of waking up at one rate of polls, and hold it against another rate."""
+        awake_us = await journey.burst(self._codes, BURST)
+        quiet = await journey.at_random(self._codes[:DEVICES], QUIET)
+        wake_us = (quiet.server_us - awake_us) / quiet.wakes
+        busier = await journey.at_random(self._codes[:DEVICES], BUSIER)
+        needed, waking = (BUSIER * each * US for each in (awake_us, wake_us))
+        model_us = (needed + spent_waking(needed, waking)) / (BUSIER * US)
+        return Slice(wake_us, model_us / busier.server_us)
 
     async def _small_fleet(self, journey: Journey, person: Person) -> tuple[SmallFleet, Usage]:
         fleet = SmallFleet(self._server.port, self._meter, person, journey.browsers)

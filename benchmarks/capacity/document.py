@@ -54,6 +54,7 @@ def _operation(measured: Measured) -> dict[str, float]:
     has_store = usage.commands > LEAST_COMMANDS
     return {
         "server_us": usage.server_us,
+        "wakes": measured.wakes,
         "store_us": max(0.0, usage.store_us) * has_store,
         "store_commands": max(0.0, usage.commands) * has_store,
         "store_bytes": max(0.0, usage.store_bytes) * has_store,

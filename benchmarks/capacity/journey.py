@@ -1,15 +1,20 @@
-"""The operations of a login, one kind at a time: what each costs a worker and the store."""
+"""The operations of a login, one kind at a time: what each costs a worker and the store.
+
+First many of a kind are done at once, so that the worker is awake: what does an operation cost?
+Then some are done one after the other: how often does a worker wake up for it that sleeps?
+"""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from benchmarks.capacity.people import Browser
+from benchmarks.capacity.random_polls import RandomPolls
 from benchmarks.grants import Person
-from benchmarks.meter import Meter, Usage
+from benchmarks.meter import NOTHING, Meter, Usage
 from benchmarks.polls import authorization_request, poll_start, refresh_request
 from benchmarks.processes import BenchmarkError
 from benchmarks.wire import Answer, send_all, send_apart
@@ -24,6 +29,9 @@ WARM_UP = 200
 FEW = 8
 """Connections for starts: a server under pressure would refuse some of many."""
 
+SETTLE_S = 1.0
+RANDOM_S = 2.0
+
 
 class Counts(NamedTuple):
     """How many of each to measure."""
@@ -34,13 +42,33 @@ class Counts(NamedTuple):
     held: int = 400
     approvals: int = 60
     people: int = 12
+    alone: int = 40
+    held_alone: int = 4
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What one operation of a kind uses, beside what an idle server does, and its bytes."""
+    """What one operation of a kind uses, beside what an idle server does, and its bytes.
+
+    `wakes`: how often a worker wakes up for it that has nothing else to do.
+    """
 
     usage: Usage
     network_bytes: float
+    wakes: float = 0.0
+
+    def awake(self, wake_us: float) -> "Measured":
+        """Return the same without the cost of waking up, which is `wake_us` each time."""
+        usage = self.usage
+        server_us = max(0.0, usage.server_us - usage.wakes * wake_us)
+        usage = msgspec.structs.replace(usage, server_us=server_us, wakes=0.0)
+        return msgspec.structs.replace(self, usage=usage)
+
+
+class OfPoll(NamedTuple):
+    """What a poll costs the server among others, in us, and how often it wakes up for one."""
+
+    server_us: float
+    wakes: float
 
 
 class Journey:
@@ -52,7 +80,7 @@ class Journey:
 
     def __init__(self, port: int, meter: Meter, person: Person, counts: Counts) -> None:
         self._port, self._meter, self._person, self._counts = port, meter, person, counts
-        self.idle = Usage(0, 0, 0, 0, 0, 0)
+        self.idle = NOTHING
         self.found: dict[str, Measured] = {}
         self.browsers: list[Browser] = []
 
@@ -67,6 +95,7 @@ class Journey:
         now("pages")
         user_codes = [grant["user_code"] for grant in grants[: counts.approvals]]
         await self._measure("approval", len(user_codes), self._on_pages(user_codes))
+        self._are_alone("approval")
         now("decisions, redemptions, refreshes")
         await self._tokens(grants[counts.approvals :])
 
@@ -82,6 +111,7 @@ class Journey:
         self.idle = used.times(1 / used.seconds)
         self.browsers = [Browser(self._port) for _ in range(self._counts.people)]
         await self._measure("password", len(self.browsers), self._sign_in())
+        self._are_alone("password")
 
     async def burst(self, codes: Sequence[str], polls: int) -> float:
         """Return the server's CPU time of a poll, in us, while polls come as fast as they can."""
@@ -91,6 +121,19 @@ class Journey:
         _check_pending(await send_all(self._port, requests))
         used = self._meter.since(before)
         return (used.server_us - self.idle.server_us * used.seconds) / polls
+
+    async def at_random(self, codes: Sequence[str], rate: float) -> OfPoll:
+        """Return the same while `rate` polls come in a second, at random moments.
+
+        May raise BenchmarkError.
+        """
+        async with RandomPolls.open(self._port, codes, rate) as polls:
+            await asyncio.sleep(SETTLE_S)
+            before, answered = self._meter.read(), polls.answered
+            await asyncio.sleep(RANDOM_S)
+            used, many = self._meter.since(before), polls.answered - answered
+        own = used.minus(self.idle.times(used.seconds)).times(1 / many)
+        return OfPoll(own.server_us, own.wakes)
 
     async def _warm_up(self) -> None:
         """Do everything once, so that nothing is done for the first time later."""
@@ -108,6 +151,19 @@ class Journey:
         mean = used.minus(self.idle.times(used.seconds)).times(1 / many)
         self.found[name] = Measured(mean, size / many)
 
+    async def _one_by_one(self, name: str, many: int, doing: Awaitable[Any]) -> None:
+        """Note how often a worker wakes up for one of `many` operations that come one by one."""
+        before = self._meter.read()
+        await doing
+        used = self._meter.since(before)
+        own = used.minus(self.idle.times(used.seconds)).times(1 / many)
+        self.found[name] = msgspec.structs.replace(self.found[name], wakes=max(0.0, own.wakes))
+
+    def _are_alone(self, name: str) -> None:
+        """Note that the operations of a kind were done one by one."""
+        measured = self.found[name]
+        self.found[name] = msgspec.structs.replace(measured, wakes=max(0.0, measured.usage.wakes))
+
     async def _send(
         self, name: str, requests: Sequence[bytes], sending: Awaitable[list[Answer]]
     ) -> list[Answer]:
@@ -124,20 +180,28 @@ class Journey:
     async def _starts(self) -> list[dict[str, str]]:
         requests = [authorization_request(self._port)] * self._counts.grants
         answers = await self._send("start", requests, send_all(self._port, requests, FEW))
+        few = requests[: self._counts.alone]
+        await self._one_by_one("start", len(few), send_all(self._port, few, 1))
         return [grant_of(answer) for answer in answers]
 
     async def _polls(self, codes: list[str]) -> None:
         counts, port = self._counts, self._port
         kept = [poll_start(port) + codes[i % len(codes)].encode() for i in range(counts.polls)]
         _check_pending(await self._send("poll", kept, send_all(port, kept)))
+        few = kept[: counts.alone]
+        await self._one_by_one("poll", len(few), send_all(port, few, 1))
         close = poll_start(port, close=True)
         apart = [close + codes[i % len(codes)].encode() for i in range(counts.apart)]
         _check_pending(await self._send("poll_connecting", apart, send_apart(port, apart)))
+        few = apart[: counts.alone]
+        await self._one_by_one("poll_connecting", len(few), send_apart(port, few, 1))
         # Slower than the interval now, so that each poll is held and not too fast.
         await asyncio.sleep(2)
         start = poll_start(port, wait=HELD_S)
         held = [start + code.encode() for code in codes[: counts.held]]
         _check_pending(await self._send("held_poll", held, send_all(port, held, len(held))))
+        few = [start + code.encode() for code in codes[counts.held :][: counts.held_alone]]
+        await self._one_by_one("held_poll", len(few), send_all(port, few, 1))
 
     async def _sign_in(self) -> int:
         for number, browser in enumerate(self.browsers):
@@ -151,19 +215,27 @@ class Journey:
         return sum(browser.size for browser in self.browsers) - before
 
     async def _tokens(self, grants: list[dict[str, str]]) -> None:
-        many, port = len(grants), self._port
-        await self._measure(
-            "decision", many, self._approve([grant["user_code"] for grant in grants])
-        )
+        port, alone = self._port, self._counts.alone
+        user_codes = [grant["user_code"] for grant in grants]
+        few, most = user_codes[:alone], user_codes[alone:]
+        await self._measure("decision", len(most), self._approve(most))
+        await self._one_by_one("decision", len(few), self._approve(few, at_a_time=1))
         start = poll_start(port)
         requests = [start + grant["device_code"].encode() for grant in grants]
-        answers = await self._send("redemption", requests, send_all(port, requests))
-        tokens = [token_of(answer) for answer in answers]
+        tokens = [token_of(answer) for answer in await self._both_ways("redemption", requests)]
         requests = [refresh_request(port, token) for token in tokens]
-        for answer in await self._send("refresh", requests, send_all(port, requests)):
+        for answer in await self._both_ways("refresh", requests):
             token_of(answer)
 
-    async def _approve(self, user_codes: list[str]) -> int:
+    async def _both_ways(self, name: str, requests: Sequence[bytes]) -> list[Answer]:
+        """Measure requests of a kind, most of them at once, and the first ones one by one."""
+        few, most = requests[: self._counts.alone], requests[self._counts.alone :]
+        answers = await self._send(name, most, send_all(self._port, most))
+        alone = asyncio.ensure_future(send_all(self._port, few, 1))
+        await self._one_by_one(name, len(few), alone)
+        return [*alone.result(), *answers]
+
+    async def _approve(self, user_codes: list[str], at_a_time: int = AT_A_TIME) -> int:
         """Approve in the store, some at a time; return 0, for no device has sent anything."""
         left = iter(user_codes)
 
@@ -172,7 +244,7 @@ class Journey:
                 # People see it in groups; the store has it without.
                 await self._person.approve(await self._person.claim(code.replace("-", "")))
 
-        await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
+        await asyncio.gather(*(work() for _ in range(at_a_time)))
         await asyncio.sleep(HEARD_S)
         return 0
 

@@ -1,27 +1,29 @@
 """A small fleet that does everything at once, and what the costs of single operations predict.
 
-Devices poll once a second over kept connections. Meanwhile others log in: each starts, polls three
-times, is approved, redeems, and refreshes twice. A person approves one of five on the pages, and
-the others are approved in the store.
+Devices poll at random moments over kept connections. Meanwhile others log in: each starts, polls
+three times, is approved, redeems, and refreshes twice. A person approves one of five on the pages,
+and the others are approved in the store.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from benchmarks.capacity.journey import Measured, grant_of, is_pending, token_of
 from benchmarks.capacity.people import Browser
-from benchmarks.coldstart import Log, PollingDevice
+from benchmarks.capacity.random_polls import RandomPolls
 from benchmarks.grants import Person
 from benchmarks.meter import Meter, Usage
 from benchmarks.polls import authorization_request, poll_start, refresh_request
 from benchmarks.wire import Line
+from deviceflow.capacity.work import US, spent_waking
 
 LOGINS = 150
 LOGINS_OVER_S = 6.0
 SETTLE_S = 2.0
 CLOSED_S = 1.5
-ALONE_S = 3.0
 POLLS, POLL_EVERY_S = 3, 0.3
 REFRESHES = 2
 HEARD_S = 0.1
@@ -37,26 +39,19 @@ class SmallFleet:
         self._port, self._meter, self._person = port, meter, person
         self._browsers = browsers
         self._turns = [asyncio.Lock() for _ in browsers]
-        self._log = Log()
         self.counts: Counter[str] = Counter()
 
     async def run(self, codes: Sequence[str], logins: int = LOGINS) -> Usage:
-        """Run, while the grants `codes` poll; return what was used. May raise BenchmarkError."""
-        start = poll_start(self._port)
-        devices = [PollingDevice(self._port, start + code.encode(), self._log) for code in codes]
-        for number, device in enumerate(devices):
-            device.start(number / len(devices))
-        await asyncio.sleep(SETTLE_S)
-        before, polled = self._meter.read(), len(self._log.answered)
-        if logins:
+        """Run, while each of the grants `codes` polls once a second; return what was used.
+
+        May raise BenchmarkError.
+        """
+        async with RandomPolls.open(self._port, codes, len(codes)) as polls:
+            await asyncio.sleep(SETTLE_S)
+            before, polled = self._meter.read(), polls.answered
             await asyncio.gather(*(self._login(number, logins) for number in range(logins)))
-        else:
-            await asyncio.sleep(ALONE_S)
-        used = self._meter.since(before)
-        self.counts["poll"] += len(self._log.answered) - polled
-        self._log.on = False
-        for device in devices:
-            device.stop()
+            used = self._meter.since(before)
+            self.counts["poll"] += polls.answered - polled
         # The server has thousands of connections to close, which is no part of what comes next.
         await asyncio.sleep(CLOSED_S)
         return used
@@ -95,10 +90,20 @@ class SmallFleet:
 
 
 def predicted(
-    counts: Mapping[str, int], found: Mapping[str, Measured], idle: Usage, seconds: float
+    counts: Mapping[str, int],
+    found: Mapping[str, Measured],
+    idle: Usage,
+    seconds: float,
+    wake_us: float,
 ) -> Usage:
-    """Return what single operations, so many of each, and an idle server should use together."""
-    total = idle.times(seconds)
+    """Return what single operations, so many of each, and an idle server should use together.
+
+    `found`: what operations cost a worker that is awake; `wake_us`: what it costs to wake up.
+    """
+    total, wakes = idle.times(seconds), 0.0
     for name, many in counts.items():
         total = total.plus(found[name].usage.times(many))
-    return total
+        wakes += found[name].wakes * many
+    second_us = seconds / US
+    waking = spent_waking(total.server_us / second_us, wakes * wake_us / second_us)
+    return msgspec.structs.replace(total, server_us=total.server_us + waking * second_us)

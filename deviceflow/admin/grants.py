@@ -15,7 +15,8 @@ import structlog
 from deviceflow.audit.events import DECISION_EVENTS, by_token
 from deviceflow.audit.journal import Audit
 from deviceflow.core.claims import Subject
-from deviceflow.core.client import Clients, scope_tokens
+from deviceflow.core.client import scope_tokens
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table

@@ -25,11 +25,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Operation(Section, frozen=True, kw_only=True):
     """The cost of one operation.
 
-    `server_us`: CPU time of a worker; `store_us`: of the store; both in us. `store_bytes`: what
-    goes between them. `network_bytes`: between the device and the proxy, without TLS handshakes.
+    `server_us`: CPU time of a worker that is awake; `store_us`: of the store; both in us. `wakes`:
+    how often a worker that has nothing else to do wakes up for it. `store_bytes`: what goes between
+    them. `network_bytes`: between the device and the proxy, without TLS handshakes.
     """
 
     server_us: Figure
+    wakes: Figure
     store_us: Figure
     store_commands: Figure
     store_bytes: Figure
@@ -75,11 +77,14 @@ class Proxy(Section, frozen=True, kw_only=True):
 class Workers(Section, frozen=True, kw_only=True):
     """What workers cost beside requests.
 
-    `decision_us`: each worker hears of each decision. `idle_us`: a worker without requests, each
-    second. `told_us`, `heard_us`: a report of the pace, to and from other hosts.
+    `wake_us`: a worker that slept wakes up. `decision_us`, `decision_wakes`: each worker hears of
+    each decision. `idle_us`: a worker without requests, each second. `told_us`, `heard_us`: a
+    report of the pace, to and from other hosts.
     """
 
+    wake_us: Figure
     decision_us: Figure
+    decision_wakes: Figure
     idle_us: Figure
     idle_store_us: Figure
     idle_store_commands: Figure

@@ -18,7 +18,9 @@ def hosts_needed(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, beside: fl
     """Return the hosts that carry both loads, with `beside` cores of work for the proxies."""
     most = 1
     for load in loads:
+        asleep = 1 - fleet.utilisation
         cores = work.request_work(fleet, load, costs) + beside
+        cores += asleep * work.request_waking(fleet, load, costs)
         if cores <= _room(fleet, load, costs, hosts=1):
             continue
         # Two hosts have the most to do for the pace: with more of them, each tells less.
@@ -29,8 +31,10 @@ def hosts_needed(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, beside: fl
 
 def _room(fleet: Fleet, load: Load, costs: Costs, hosts: int) -> float:
     """Return the cores of a host that are left for requests."""
-    busy = fleet.host_cores * work.worker_share(load, costs)
-    return usable(fleet) - busy - min(1.0, work.pace_core(fleet, load, costs, hosts))
+    asleep = 1 - fleet.utilisation
+    busy = work.worker_share(load, costs) + asleep * work.decision_waking(load, costs)
+    pace = min(1.0, work.pace_core(fleet, load, costs, hosts))
+    return usable(fleet) - fleet.host_cores * busy - pace
 
 
 def server_part(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, needed: int) -> Server:
@@ -50,6 +54,7 @@ def server_part(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, needed: int
         decisions=workers * load.approvals * costs.workers.decision_us * work.US,
         pace=hosts * min(1.0, work.pace_core(fleet, load, costs, hosts)),
         idle=workers * costs.workers.idle_us * work.US,
+        waking=workers * waking_share(fleet, load, costs, workers),
     )
     slots = pace_slots(max(each.live_grants for each in loads))
     connections = _worker_connections(fleet, loads, needed)
@@ -67,6 +72,14 @@ def server_part(fleet: Fleet, loads: tuple[Load, ...], costs: Costs, needed: int
         connections=connections,
         files=connections + SPARE_FILES,
         pace_slots=slots,
+    )
+
+
+def waking_share(fleet: Fleet, load: Load, costs: Costs, workers: int) -> float:
+    """Return the part of its core that one of `workers` spends on waking up."""
+    return work.spent_waking(
+        work.request_work(fleet, load, costs) / workers + work.worker_share(load, costs),
+        work.request_waking(fleet, load, costs) / workers + work.decision_waking(load, costs),
     )
 
 

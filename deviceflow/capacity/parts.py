@@ -18,6 +18,7 @@ class Cores(msgspec.Struct, frozen=True, kw_only=True):
     decisions: float
     pace: float
     idle: float
+    waking: float
 
     @property
     def total(self) -> float:

@@ -2,6 +2,11 @@
 
 Cores are CPU seconds per second. A proxy keeps its connections to workers, whatever devices do. So
 behind one, each poll costs a worker what a poll over a kept connection costs.
+
+A worker that has nothing to do sleeps, and to wake up costs more than a poll. Events come at random
+moments, so the next one finds a worker asleep as often as it is idle. If it is busy for a part `b`
+of its time, then b = work + (1 - b) * waking, where `waking` is what it would pay if it slept
+before each event.
 """
 
 from deviceflow.capacity.costs import Costs, Operation
@@ -50,6 +55,28 @@ def poll_us(fleet: Fleet, costs: Costs) -> float:
 def worker_share(load: Load, costs: Costs) -> float:
     """Return how busy a worker is without a request: it hears of every decision."""
     return (load.approvals * costs.workers.decision_us + costs.workers.idle_us) * US
+
+
+def spent_waking(work: float, waking: float) -> float:
+    """Return the cores that a worker spends on waking up.
+
+    `work`: the cores that it needs for all else. `waking`: what it would spend if it slept before
+    each event.
+    """
+    return max(0.0, waking * (1 - work) / (1 + waking))
+
+
+def request_waking(fleet: Fleet, load: Load, costs: Costs) -> float:
+    """Return the cores that requests cost beside their work, if workers sleep before each event."""
+    kept, connecting = costs.operations.poll.wakes, costs.operations.poll_connecting.wakes
+    more = (1 - fleet.kept) * (connecting - kept) if fleet.tls == "none" else 0.0
+    wakes = sum(rate * operation.wakes for rate, operation in _pairs(_rates(load), costs))
+    return (wakes + load.polls * more) * costs.workers.wake_us * US
+
+
+def decision_waking(load: Load, costs: Costs) -> float:
+    """Return the same for the decisions that each worker hears of."""
+    return load.approvals * costs.workers.decision_wakes * costs.workers.wake_us * US
 
 
 def pace_core(fleet: Fleet, load: Load, costs: Costs, hosts: int) -> float:

@@ -12,7 +12,7 @@ from deviceflow.cli.help import Group
 from deviceflow.cli.options import fail, store_options, store_settings
 from deviceflow.cli.store_access import with_store
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients, algorithms_of
+from deviceflow.core.clients import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.reload import open_signing_keys
 from deviceflow.signing import new_key

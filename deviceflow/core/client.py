@@ -1,8 +1,7 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,7 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
-from deviceflow.core.display_text import comparison_key, is_display_text, repaired
+from deviceflow.core.display_text import is_display_text, repaired
 from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.signing_key import SigningAlgorithm
@@ -307,84 +306,6 @@ def scope_tokens(scope: str) -> tuple[str, ...]:
     at the ends, and can only mean one thing.
     """
     return tuple(dict.fromkeys(token for token in scope.split(" ") if token))
-
-
-OneChange = Callable[[Client | None, Client | None], None]
-"""Called with a client before and after a change; None if there is none."""
-
-
-class Clients:
-    """The clients by their id. A client of the store replaces one of the file with the same id.
-
-    `barred_scopes`: those that no client has here, whatever its record says.
-    """
-
-    def __init__(self, clients: Iterable[Client], barred_scopes: Collection[str] = ()) -> None:
-        self._barred_scopes = frozenset(barred_scopes)
-        self._from_file = {client.client_id: self.allowed(client) for client in clients}
-        self._by_id = dict(self._from_file)
-        self._listeners: list[tuple[Callable[[], None], OneChange]] = []
-
-    @cached_property
-    def _names_in_file(self) -> dict[str, set[str]]:
-        """The ids of the file's clients, by their folded names."""
-        names: dict[str, set[str]] = {}
-        for client in self._from_file.values():
-            names.setdefault(comparison_key(client.name), set()).add(client.client_id)
-        return names
-
-    def is_name_in_file(self, name: str, client_id: str) -> bool:
-        """Return whether the file has another client than `client_id` of this name, or its twin."""
-        return bool(self._names_in_file.get(comparison_key(name), set()) - {client_id})
-
-    def __iter__(self) -> Iterator[Client]:
-        return iter(self._by_id.values())
-
-    def adopt(self, stored: Iterable[Client]) -> None:
-        """Take the clients of the store as they are now."""
-        self._by_id = self._from_file | {each.client_id: self.allowed(each) for each in stored}
-        for listener, _ in self._listeners:
-            listener()
-
-    def adopt_one(self, client_id: str, stored: Client | None) -> None:
-        """Take one client of the store as it is now; None if the store has it no more."""
-        before = self._by_id.get(client_id)
-        after = self.allowed(stored) if stored else self._from_file.get(client_id)
-        if after is None:
-            self._by_id.pop(client_id, None)
-        else:
-            self._by_id[client_id] = after
-        for _, listener in self._listeners:
-            listener(before, after)
-
-    def on_change(self, listener: Callable[[], None], one: OneChange | None = None) -> None:
-        """Call `listener` after each change.
-
-        If a single client has changed, call `one` instead, with the client before and after. So
-        the work of a change need not grow with the number of clients.
-        """
-        self._listeners.append((listener, one or (lambda _before, _after: listener())))
-
-    def find(self, client_id: str) -> Client | None:
-        """Find the client of this id, enabled or not."""
-        return self._by_id.get(client_id)
-
-    def allowed(self, client: Client) -> Client:
-        """Return the client without the scopes that are barred."""
-        barred = self._barred_scopes
-        if barred.isdisjoint(client.scopes):
-            return client
-        return msgspec.structs.replace(
-            client,
-            scopes=tuple(scope for scope in client.scopes if scope not in barred),
-            optional_scopes=tuple(each for each in client.optional_scopes if each not in barred),
-        )
-
-
-def algorithms_of(clients: Iterable[Client], default: str) -> list[str]:
-    """Return the algorithms that sign tokens: the `default` first, then those of the clients."""
-    own = [client.algorithm for client in clients if client.enabled and client.algorithm]
-    return list(dict.fromkeys([default, *own]))
 
 
 def secret_digest(secret: str) -> str:

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from deviceflow.config import Settings
 from deviceflow.core import pkce
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, REGISTERED_METHODS
+from deviceflow.core.clients import Clients
 from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
 from deviceflow.core.signing_key import registered_algorithms

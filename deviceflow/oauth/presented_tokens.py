@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.signing import BadToken, Signer
 from deviceflow.store.access_tokens import PREFIX, AccessTokens

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.user_code import UserCodeFormat, display, normalise
 
 

@@ -1,6 +1,7 @@
 """The longest lifetime of the codes that are handed out: the window for guesses at them."""
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 
 
 class CodeLifetime:

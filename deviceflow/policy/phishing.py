@@ -11,7 +11,8 @@ from typing import NamedTuple
 from deviceflow.config import Settings
 from deviceflow.core.address import is_in_networks
 from deviceflow.core.assurance import SignInMinimum
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.proximity import Distance, FarAnswer
 
 STEP_UP_AGE_S = 300

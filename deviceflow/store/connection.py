@@ -1,34 +1,21 @@
-"""The connection to Redis or Valkey: commands, scripts, and what their failures mean."""
+"""The connection to Redis or Valkey: commands, scripts, channels."""
 
 import asyncio
 import hashlib
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property, lru_cache
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from redis.asyncio.client import PubSub
-from redis.exceptions import (
-    AskError,
-    ClusterError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.ops.metrics.watches import StoreWatch
 from deviceflow.store.errors import StoreUnavailable
+from deviceflow.store.failures import READONLY, translated, unavailable
 from deviceflow.store.shapes import (
     Command,
     ConnectionLimits,
@@ -48,39 +35,7 @@ MAX_CONNECTIONS = 64
 PARTS_ASIDE = 4
 """One part in so many of the connections is for commands that must not hold up others."""
 
-# What a reachable server answers when it cannot run a command just now. For some of these
-# answers redis-py has classes, whose text lacks the code.
-_REFUSALS = (
-    AskError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-# Redis 6.2 puts words before the answer to a command of a script.
-_REFUSED = re.compile(
-    r"(?:Error running script .*@user_script: ?\d+: -?)?"
-    r"(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|NOPERM)\b"
-)
-
-READONLY = "READONLY"
-"""The refusal of a replica: it takes no writes."""
-
-# What redis-py makes of READONLY when it has asked Sentinels for the primary.
-_DEMOTED = "previous master"
-# What a replica answers to WAIT. If a script has nothing to write, this is its only refusal.
-_NO_WAIT = "WAIT cannot be used with replica"
-
-_REFUSAL_CODES = {
-    NoPermissionError: "NOPERM",
-    OutOfMemoryError: "OOM",
-    ReadOnlyError: READONLY,
-}
-
 Answers = TypeVar("Answers")
-
-_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, ClusterError, RedisClusterException)
 
 
 class Durability(NamedTuple):
@@ -219,7 +174,7 @@ class Connection:
         if not self.durability.replicas:
             return await self.batch(*commands)
         # WAIT is about the writes of its own connection, so it is sent together with them. It
-        # takes time, in which nobody else's answers may have to wait: so the trip is not shared.
+        # takes time, and must not delay the answers of other callers: so the trip is not shared.
         *answers, replicas = await self._watched(
             self._run_all, self._alone, (*commands, ("WAIT", *self.durability))
         )
@@ -354,20 +309,6 @@ def _sha1(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def refusal_of(error: object) -> str | None:
-    """Return the code with which the store refused a write, or None for any other failure."""
-    if isinstance(error, RedisConnectionError) and _DEMOTED in str(error):
-        return READONLY
-    if isinstance(error, ResponseError):
-        if (code := _REFUSAL_CODES.get(type(error))) is not None:
-            return code
-        if str(error).startswith(_NO_WAIT):
-            return READONLY
-        if refused := _REFUSED.match(str(error)):
-            return refused[1]
-    return None
-
-
 class _Watched:
     """Measures what is done at the store, and translates its failures.
 
@@ -385,29 +326,8 @@ class _Watched:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
-        failure = None if error is None else _unavailable(error)
+        failure = None if error is None else unavailable(error)
         if self._watch:
             self._watch.end(self._began, failure or error)
         if failure is not None:
             raise failure from error
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn what redis-py raises when the store is out of reach into StoreUnavailable."""
-    try:
-        yield
-    except Exception as error:
-        if (failure := _unavailable(error)) is not None:
-            raise failure from error
-        raise
-
-
-def _unavailable(error: BaseException) -> StoreUnavailable | None:
-    """Return what a failure means if it is one of the store; None for any other."""
-    if isinstance(error, (*_UNREACHABLE, *_REFUSALS, OSError)):
-        return StoreUnavailable(refusal_of(error) or type(error).__name__)
-    if isinstance(error, ResponseError):
-        refusal = refusal_of(error)
-        return None if refusal is None else StoreUnavailable(refusal)
-    return StoreUnavailable(type(error).__name__) if isinstance(error, RedisError) else None

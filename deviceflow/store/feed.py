@@ -30,8 +30,9 @@ from deviceflow.core.grant import PENDING, State
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import CHANGED, ClientChange, Decision, changed_clients
 from deviceflow.store.causes import cause_of
-from deviceflow.store.connection import READONLY, Connection, refusal_of, translated
+from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
+from deviceflow.store.failures import READONLY, refusal_of, translated
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.records import RecordKind, check_fields

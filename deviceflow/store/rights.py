@@ -9,7 +9,8 @@ import secrets
 from redis.exceptions import NoPermissionError
 
 from deviceflow.store import keyspace
-from deviceflow.store.connection import Connection, translated
+from deviceflow.store.connection import Connection
+from deviceflow.store.failures import translated
 
 # Each in a form that changes nothing: hashes, sorted sets and streams are not written to a string.
 _ON_A_STRING: dict[str, tuple[str | int, ...]] = {

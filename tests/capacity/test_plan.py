@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from deviceflow.capacity.costs import read
 from deviceflow.capacity.fleet import CapacityError, Fleet
+from deviceflow.capacity.hosts import waking_share
 from deviceflow.capacity.parts import Plan
 from deviceflow.capacity.plan import plan
+from deviceflow.capacity.work import decision_waking, request_work, worker_share
 
 COSTS = read()
 
@@ -77,11 +79,26 @@ def test_the_hosts_that_are_left_carry_the_work(fleet: Fleet) -> None:
     """At the utilisation that was asked for, unless hearing of decisions leaves no room."""
     found = plan(fleet, COSTS)
     cores = found.server.cores
-    work = cores.total - cores.pace - cores.idle - cores.decisions
+    work = cores.total - cores.pace - cores.idle - cores.decisions - cores.waking
     if found.proxies and fleet.proxies == "shared":
         work += found.proxies.cores * (1 - 1e-9)
     assert work <= found.server.needed * fleet.host_cores * fleet.utilisation * (1 + 1e-6)
     assert found.server.hosts == found.server.needed + fleet.spare
+
+
+@some
+@given(fleet=fleets.filter(lambda fleet: fleet.proxies == "own" or fleet.tls == "none"))
+def test_the_workers_that_are_left_are_no_busier_than_asked_for(fleet: Fleet) -> None:
+    """Waking up is part of it, unless hearing of decisions leaves no room."""
+    found = plan(fleet, COSTS)
+    workers = found.server.needed * fleet.host_cores
+    for load in (found.peak, found.power_cut):
+        hearing = worker_share(load, COSTS) + decision_waking(load, COSTS)
+        if hearing > fleet.utilisation / 2:
+            continue
+        busy = request_work(fleet, load, COSTS) / workers + worker_share(load, COSTS)
+        busy += waking_share(fleet, load, COSTS, workers)
+        assert busy <= fleet.utilisation * (1 + 1e-6)
 
 
 @some

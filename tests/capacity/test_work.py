@@ -35,3 +35,21 @@ def test_a_host_that_is_alone_tells_nobody() -> None:
     apart = work.pace_core(fleet, load, COSTS, hosts=8)
     with_affinity = msgspec.structs.replace(fleet, affinity=True)
     assert work.pace_core(with_affinity, load, COSTS, hosts=8) < apart / 10
+
+
+def test_a_worker_that_is_never_idle_never_wakes_up() -> None:
+    assert work.spent_waking(1.0, 0.7) == work.spent_waking(1.5, 0.7) == 0
+
+
+@pytest.mark.parametrize("waking", [0.01, 0.5, 3.0])
+def test_a_worker_wakes_up_as_often_as_it_is_idle(waking: float) -> None:
+    """The equation of the module's docstring."""
+    busy = 0.2 + work.spent_waking(0.2, waking)
+    assert busy == pytest.approx(0.2 + (1 - busy) * waking)
+
+
+def test_a_new_connection_for_each_poll_wakes_a_worker_more_often_if_no_proxy_is_there() -> None:
+    waiting = Fleet(devices=1e6, waiting=1e6, kept=0)
+    alone = msgspec.structs.replace(waiting, tls="none")
+    behind, without = (work.request_waking(fleet, peak(fleet), COSTS) for fleet in (waiting, alone))
+    assert without > behind * 1.2

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
 from deviceflow.core.client_methods import CLIENT_METHODS, AuthMethod
 
 TV = Client(client_id="tv-app", name="TV", scopes=("openid", "profile", "offline_access"))
@@ -83,16 +83,6 @@ def test_a_method_needs_its_credential(method: AuthMethod, fields: dict[str, Any
     assert client.lacks_credential
     assert not msgspec.structs.replace(client, **fields).lacks_credential
     assert not TV.lacks_credential
-
-
-def test_find() -> None:
-    clients = Clients((TV, Client(client_id="off", name="Off", enabled=False)))
-    assert clients.find("tv-app") is TV
-    off = clients.find("off")
-    assert off is not None
-    assert not off.enabled
-    assert clients.find("TV-APP") is None
-    assert clients.find("") is None
 
 
 @pytest.mark.parametrize("client_id", ["", "a b", "a\n", "é", "x" * 101, "a\x7f"])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.pages.codes import Codes
 

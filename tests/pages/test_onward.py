@@ -2,7 +2,7 @@
 
 import pytest
 
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.onward import Onward

@@ -3,7 +3,8 @@
 import pytest
 from msgspec import structs
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.policy.code_lifetime import CodeLifetime
 
 

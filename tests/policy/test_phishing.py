@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deviceflow.config import Device, Phishing, Settings
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.policy.phishing import STEP_UP_AGE_S, CodeLinks, rules_of
 
 TV = Client(client_id="tv", name="TV")

@@ -16,7 +16,8 @@ from deviceflow.callers import Callers
 from deviceflow.config import Settings
 from deviceflow.core.account_marks import AccountMarks
 from deviceflow.core.claims import Subject
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.ops.metrics.recorder import Recorder

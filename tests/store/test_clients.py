@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.config import Settings
-from deviceflow.core.client import UNNAMED, Client, Clients
+from deviceflow.core.client import UNNAMED, Client
+from deviceflow.core.clients import Clients
 from deviceflow.start import prepare
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.clients import MENDED_AT_ONCE, TRIES, StoredClients
@@ -69,41 +70,6 @@ async def test_a_registration_ends_with_a_change_to_none(stored: StoredClients) 
     assert await stored.find("tv") is None
     await stored.put(TV)
     assert await stored.find("tv", "hash") is None
-
-
-async def test_above_the_file() -> None:
-    """A stored client stands before one of the file, which is there again without it."""
-    known = Clients([TV])
-    heard: list[bool] = []
-    known.on_change(lambda: heard.append(True))
-    known.adopt([msgspec.structs.replace(TV, enabled=False), Client(client_id="a", name="A")])
-    found = known.find("tv")
-    assert found is not None
-    assert not found.enabled
-    assert len(list(known)) == 2
-    known.adopt([])
-    assert list(known) == [TV]
-    assert heard == [True, True]
-
-
-async def test_one_client_alone() -> None:
-    """The others are not looked at, and a listener hears what it was and what it is."""
-    known = Clients([TV])
-    everything: list[bool] = []
-    ones: list[tuple[Client | None, Client | None]] = []
-    known.on_change(
-        lambda: everything.append(True), lambda before, after: ones.append((before, after))
-    )
-    other = msgspec.structs.replace(TV, enabled=False)
-    new = Client(client_id="a", name="A")
-    for client_id, stored in (("tv", other), ("a", new), ("a", None), ("tv", None), ("b", None)):
-        known.adopt_one(client_id, stored)
-    assert ones == [(TV, other), (None, new), (new, None), (other, TV), (None, None)]
-    assert not everything
-    assert list(known) == [TV]
-    known.on_change(lambda: everything.append(True))
-    known.adopt_one("a", new)
-    assert everything == [True]
 
 
 async def test_records_that_are_read_alone(stored: StoredClients) -> None:

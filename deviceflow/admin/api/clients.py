@@ -15,7 +15,8 @@ from deviceflow.admin.api.problems import ApiError
 from deviceflow.admin.api.requests import api_response, read_limit
 from deviceflow.admin.clients import ClientDesk
 from deviceflow.admin.operators import OPERATOR
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 
 MOST_ON_A_PAGE = 500
 USUAL_ON_A_PAGE = 100

@@ -10,7 +10,8 @@ from deviceflow.admin.clients import ClientDesk
 from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.operators import OPERATOR
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 
 CLIENTS_ON_A_PAGE = 50
 

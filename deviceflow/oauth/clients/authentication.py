@@ -15,7 +15,8 @@ from aiohttp import web
 
 from deviceflow.callers import Callers
 from deviceflow.core.address import rate_key
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.errors import invalid_client, too_many_failures
 from deviceflow.core.form import Form
 from deviceflow.core.messages import DEVICE_CODE_GRANT

@@ -20,7 +20,6 @@ from deviceflow.config import ConfigError, Settings, read_client
 from deviceflow.core.client import (
     UNNAMED,
     Client,
-    Clients,
     is_web_page,
     scope_tokens,
     secret_digest,
@@ -31,6 +30,7 @@ from deviceflow.core.client_methods import (
     REGISTERED_METHODS,
     AuthMethod,
 )
+from deviceflow.core.clients import Clients
 from deviceflow.core.display_text import comparison_key, normal_form
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest

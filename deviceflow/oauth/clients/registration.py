@@ -19,7 +19,8 @@ from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.callers import media_type
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, Clients, secret_digest
+from deviceflow.core.client import Client, secret_digest
+from deviceflow.core.clients import Clients
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import GRANT_TYPES, RegistrationRequest, RegistrationResponse
 from deviceflow.oauth.answers import NO_STORE, json_response

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import CODE_LENGTH, DeviceCode
 from deviceflow.core.grant import AUTHORIZATION_PENDING, PollAnswer

@@ -19,7 +19,8 @@ import msgspec
 from deviceflow.audit.request_context import note_address
 from deviceflow.callers import Callers
 from deviceflow.core.address import peer_address
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.errors import OAuthError
 from deviceflow.oauth.answers import exception_response
 from deviceflow.oauth.poll.later import Answered, IncompleteRequest, Write

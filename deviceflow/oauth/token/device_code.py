@@ -10,7 +10,7 @@ from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.callers import Callers
 from deviceflow.core import pkce
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.device_code import DeviceCode
 from deviceflow.core.errors import (

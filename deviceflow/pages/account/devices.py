@@ -9,7 +9,7 @@ from aiohttp import web
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.core.display_text import is_display_text, normal_form
 from deviceflow.pages.account.door import AccountDoor, AccountVisit, Said

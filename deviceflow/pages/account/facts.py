@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from deviceflow.config.values import Words
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.pages import words
 from deviceflow.pages.account.kinds import Kind, kind_of
 from deviceflow.pages.texts import gettext

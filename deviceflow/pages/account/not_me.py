@@ -12,7 +12,7 @@ from aiohttp import web
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
 from deviceflow.pages.account.facts import device_facts
 from deviceflow.pages.redirect import see_other

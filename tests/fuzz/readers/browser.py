@@ -19,7 +19,8 @@ from deviceflow.callers import Callers, media_type
 from deviceflow.config import Pages, Settings
 from deviceflow.core import base64url, recovery_code
 from deviceflow.core.account_marks import NO_MARKS
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.cross_origin import CrossOrigin
 from deviceflow.core.display_text import comparison_key, is_display_text, normal_form, repaired
 from deviceflow.core.errors import OAuthError

@@ -19,7 +19,8 @@ from deviceflow.core.address import (
     rate_key,
     site_key,
 )
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
+from deviceflow.core.clients import Clients
 from deviceflow.core.device_code import DeviceCodeKey, DeviceCodes
 from deviceflow.core.device_description import DESCRIPTION_BYTES, DeviceDescription, describe
 from deviceflow.core.errors import OAuthError

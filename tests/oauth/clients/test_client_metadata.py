@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from deviceflow.config import Settings
-from deviceflow.core.client import Client, Clients
+from deviceflow.core.client import Client
 from deviceflow.core.client_methods import CLIENT_METHODS, REGISTERED_METHODS, AuthMethod
+from deviceflow.core.clients import Clients
 from deviceflow.core.messages import DEVICE_CODE_GRANT, RegistrationRequest
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.oauth.clients.client_metadata import apply_metadata

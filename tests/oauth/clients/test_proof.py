@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from deviceflow.config import Server, Settings
 from deviceflow.core.assertion import TYPE
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.oauth.clients.methods import ClientAssertion
 from deviceflow.oauth.clients.proof import ClientProof
 from deviceflow.store.replay import Replay

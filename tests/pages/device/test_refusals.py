@@ -6,7 +6,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from deviceflow.audit.journal import Audit
 from deviceflow.config import Settings
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.codes import Codes

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deviceflow.core import base64url
-from deviceflow.core.client import Clients
+from deviceflow.core.clients import Clients
 from deviceflow.core.pkce import challenge, proves
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.pages.codes import Codes
