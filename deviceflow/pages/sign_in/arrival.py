@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.audit.journal import Audit
-from deviceflow.core.assurance import way_of
+from deviceflow.core.assurance import acr_of, joined, way_of
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.known_browser import KnownBrowsers
@@ -18,6 +19,7 @@ from deviceflow.pages.throttle import account_key
 from deviceflow.pages.visitor import Visitor
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.store.factors import FactorStore
+from deviceflow.store.sessions import Session
 from deviceflow.store.users import Account
 
 
@@ -62,14 +64,27 @@ class Arrival:
         self.half_way.end(response)
         self.known_browsers.remember(visitor.request, response, account_key(account.username))
         self.typed_name.remove(response)
+        self._note_success(visitor, account.sub, amr)
+        return response
+
+    async def prove_more(
+        self, visitor: Visitor, session: Session, onward: Onward, factor: tuple[str, ...]
+    ) -> web.Response:
+        """Go on with the session of a provider, which counts an own factor from now on.
+
+        It stays the provider's: its logout ends it, and signing out here leads to it.
+        """
+        amr = joined(session.amr, factor)
+        proven = replace(session, amr=amr, acr=acr_of(amr))
+        await self.session_start.sessions.renew(visitor.cookie, proven)
+        self._note_success(visitor, session.sub, factor)
+        return onward.go_on(visitor.request)
+
+    def _note_success(self, visitor: Visitor, sub: str, amr: tuple[str, ...]) -> None:
         self.recorder.count(table.SIGN_INS, "succeeded")
         self.audit.record(
-            SecurityEvent.SIGN_IN_SUCCEEDED,
-            sub=account.sub,
-            way=way_of(amr),
-            address=visitor.address,
+            SecurityEvent.SIGN_IN_SUCCEEDED, sub=sub, way=way_of(amr), address=visitor.address
         )
-        return response
 
 
 def lead_foreign(visitor: Visitor, onward: Onward) -> web.Response:

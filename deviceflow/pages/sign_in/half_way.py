@@ -14,17 +14,22 @@ from deviceflow.core.clock import Clock
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
+from deviceflow.store.sessions import Session
 from deviceflow.store.users import Account, Users
 
 HALF_WAY_S = 600
 
 
 class FirstStep(NamedTuple):
-    """What a person has proven already, by which methods, and when (s); None for just now."""
+    """What a person has proven already, by which methods, and when (s); None for just now.
+
+    `session`: the session in which that was, if the person is signed in and proves more.
+    """
 
     account: Account
     amr: tuple[str, ...]
     auth_time: int | None = None
+    session: Session | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,6 +125,8 @@ class SecondPage:
     async def _finish(
         self, visitor: Visitor, first: FirstStep, onward: Onward, factor: tuple[str, ...]
     ) -> web.Response:
+        if first.session is not None and first.session.upstream is not None:
+            return await self.arrival.prove_more(visitor, first.session, onward, factor)
         amr, when = joined(first.amr, factor), first.auth_time
         return await self.arrival.finish(visitor, first.account, onward, amr=amr, auth_time=when)
 
@@ -138,7 +140,8 @@ class SecondPage:
             return None
         if not self.ways.has_second_factor(await self.factors.of(person.account.sub)):
             return None
-        return FirstStep(person.account, person.session.amr, person.session.auth_time)
+        session = person.session
+        return FirstStep(person.account, session.amr, session.auth_time, session)
 
     async def _is_right(self, sub: str, code: str, recovery: str) -> bool:
         if code:

@@ -1,10 +1,13 @@
 """The way to a provider."""
 
+import json
+
 import pytest
 from aiohttp import ClientResponse
 from structlog.testing import capture_logs
 from yarl import URL
 
+from deviceflow.core.assurance import SECOND_FACTOR
 from tests.pages.sign_in.upstream.conftest import OpenSite, Person, Site
 from tests.stage.factors import App
 from tests.stage.oauth import ISSUER
@@ -130,26 +133,50 @@ async def test_the_account_page_asks_the_provider_once_more(site: Site, person: 
     assert "otpauth" in person.page
 
 
-async def test_an_own_factor_is_asked_for_after_the_provider(site: Site, person: Person) -> None:
-    """The provider does not ask for it. The account page does, and would lead there for ever."""
+async def add_app(site: Site) -> App:
+    """Set up an app as a person of the provider; the browser is gone then."""
+    person = site.person()
     await person.sign_in_upstream()
     await person.open("/account/security/app")
     await person.follow()
     app = App(person.page.partition("secret=")[2].partition("&")[0])
     await person.submit("/account/security/app", code=app.code(site.stage.clock()))
-    await person.follow()
+    site.stage.clock.now += 60  # That code counts no more.
+    return app
 
+
+async def test_an_own_factor_is_asked_for_after_the_provider(site: Site) -> None:
+    """The provider does not ask for it. The account page does, and would lead there for ever."""
+    app = await add_app(site)
     person = site.person()
     await person.sign_in_upstream()
     await person.open("/account/security/app")
     assert person.answer.headers["Location"] == "/login/second?next=security"
     await person.follow()
-    site.stage.clock.now += 60  # The code of before counts no more.
     await person.submit("/login/second", code=app.code(site.stage.clock()))
     assert person.answer.headers["Location"] == "/account/security"
     await person.follow()
     await person.submit("/account/security/recovery-codes")
     assert person.answer.headers["Location"] == "/account/security/recovery-codes"
+
+
+async def test_a_session_with_an_own_factor_stays_the_provider_s(site: Site) -> None:
+    """Its logout names the session, and ends it."""
+    app = await add_app(site)
+    site.provider.person["sid"] = "s-1"
+    person = site.person()
+    await person.sign_in_upstream()
+    await person.open("/login/second?next=confirm&user_code=BCDF-GHJK")
+    await person.submit("/login/second", code=app.code(site.stage.clock()))
+    assert person.answer.headers["Location"] == "/device/confirm?user_code=BCDF-GHJK"
+    keys = await site.stage.keys("df:s:*")
+    sessions = [json.loads(await site.stage.redis.get(key) or "") for key in keys]
+    proven = max(sessions, key=lambda session: int(session["auth_time"]))
+    assert (proven["amr"], proven["acr"]) == (["otp", "mfa"], SECOND_FACTOR)
+    assert (await person.open("/device")).status == 200
+    token = {"logout_token": site.provider.logout_token(sid="s-1")}
+    assert (await person.post_as_provider("/login/upstream/acme/logout", token))[0] == 200
+    assert (await person.open("/device")).headers["Location"] == "/login"
 
 
 # After a sign-out, nobody is signed in again without a question
