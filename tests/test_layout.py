@@ -156,6 +156,7 @@ BY_FEATURE = {
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
     "store/scripts/devices.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/fields.py": "store/test_scripts.py",  # and where what it does is tested
     "store/scripts/families.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/grants.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/installation.py": "store/test_scripts.py",  # and where what they do is tested
