@@ -147,6 +147,7 @@ BY_FEATURE = {
     "start.py": "test_reload.py",  # in a worker
     "signing/dpop.py": "oauth/test_dpop_proofs.py",  # by the proofs that the server takes
     "signing/verification.py": "signing/test_provider_tokens.py",  # and in the others there
+    "store/accounts.py": "store/test_users.py",  # by the users that have them
     "store/device_index.py": "store/test_devices.py",  # by what is listed of it
     "store/decision_log.py": "store/test_grants.py",  # with the decisions, and test_feed.py
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing

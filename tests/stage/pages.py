@@ -27,6 +27,7 @@ from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.places import open_places
 from deviceflow.store.account_marks import AccessKind
+from deviceflow.store.accounts import Account
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -43,7 +44,7 @@ from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
 from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import NamedSession, Session, Sessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
 from tests.stage.audited import SeenSecrets
 from tests.stage.limits import MemoryLimits

@@ -17,6 +17,7 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, records
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.accounts import Account
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.factors import Factors, FactorStore
@@ -31,7 +32,7 @@ from deviceflow.store.redemptions import RedeemedTokens
 from deviceflow.store.scripts import read_key
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.store import ADA, Store, log
 
 ACCOUNT = Account(username="ada", sub="sub-ada", password_hash="x", name="Ada")

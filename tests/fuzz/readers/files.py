@@ -24,6 +24,7 @@ from deviceflow.core.store_url import StoreUrl, StoreUrlError
 from deviceflow.device.answers import Reply, read_authorization, read_poll
 from deviceflow.device.errors import DeviceFlowError
 from deviceflow.places import PlacesError, open_places
+from deviceflow.store.accounts import Account
 from deviceflow.store.announcements import ClientChange, Decision
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.envelope import Envelope, EnvelopeError
@@ -37,7 +38,6 @@ from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.redemptions import RedeemedTokens
 from deviceflow.store.secret_box import decrypt
 from deviceflow.store.sessions import Session
-from deviceflow.store.users import Account
 from tests.fuzz.readers.wire import text
 from tests.fuzz.target import Target
 from tests.stage.places import write_places
