@@ -28,7 +28,7 @@ from deviceflow.ops.metrics.watches import PushWatch, StoreWatch, note_look
 from deviceflow.places import Places, open_places
 from deviceflow.policy.interval_control import IntervalControl
 from deviceflow.reload import Reload, open_signing_keys
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations

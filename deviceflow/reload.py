@@ -13,7 +13,8 @@ from deviceflow.core.clients import Clients, algorithms_of
 from deviceflow.core.clock import Clock
 from deviceflow.core.signing_key import SigningKey, signing_key_of
 from deviceflow.ops.reloads import log_client_changes, log_key_changes
-from deviceflow.signing import Signer, is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
+from deviceflow.signing.signer import Signer
 from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients

@@ -10,7 +10,7 @@ from deviceflow.core.signing_key import signing_key_of
 from deviceflow.core.store_owner import is_trial
 from deviceflow.parts import Secrets
 from deviceflow.reload import open_signing_keys
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.installation import Installation

@@ -17,6 +17,7 @@ STILL = {
     "device/events.py",  # records
     "fleet/report/style.py",  # a style sheet
     "notices/notice.py",  # a record and an exception
+    "signing/errors.py",  # an exception
     "store/errors.py",  # exceptions
     "supervisor/errors.py",  # an exception
     "upstream/errors.py",  # an exception and its causes
@@ -144,6 +145,8 @@ BY_FEATURE = {
     "parts.py": "test_reload.py",  # in a worker, as it reads what changes
     "sampling.py": "process/test_metrics.py",  # by the states of a server
     "start.py": "test_reload.py",  # in a worker
+    "signing/dpop.py": "oauth/test_dpop_proofs.py",  # by the proofs that the server takes
+    "signing/verification.py": "signing/test_provider_tokens.py",  # and in the others there
     "store/device_index.py": "store/test_devices.py",  # by what is listed of it
     "store/decision_log.py": "store/test_grants.py",  # with the decisions, and test_feed.py
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
@@ -153,6 +156,7 @@ BY_FEATURE = {
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py
     "store/scripts/devices.py": "store/test_scripts.py",  # and where what they do is tested
+    "store/scripts/fields.py": "store/test_scripts.py",  # and where what it does is tested
     "store/scripts/families.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/grants.py": "store/test_grants_machine.py",  # what is rendered is run
     "store/scripts/installation.py": "store/test_scripts.py",  # and where what they do is tested

@@ -17,7 +17,8 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.ops.reloads import MOST, log_client_changes
 from deviceflow.parts import Parts, open_parts
 from deviceflow.reload import open_signing_keys
-from deviceflow.signing import BadToken, new_key
+from deviceflow.signing.errors import BadToken
+from deviceflow.signing.keys import new_key
 from deviceflow.start import prepare
 from deviceflow.store import keyspace
 from deviceflow.store.announcements import ClientChange, announce_change, announce_client

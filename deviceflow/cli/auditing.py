@@ -12,7 +12,7 @@ from deviceflow.audit.system_user import system_user
 from deviceflow.config import Settings
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.reload import open_signing_keys
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 from deviceflow.store.connection import Connection
 from deviceflow.store.opening import open_installation
 

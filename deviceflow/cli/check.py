@@ -22,7 +22,7 @@ from deviceflow.core.store_url import StoreUrl
 from deviceflow.pages.files import page_faults
 from deviceflow.policy.phishing import rules_of
 from deviceflow.policy.sign_in_ways import SignInWays
-from deviceflow.signing import is_public_jwk
+from deviceflow.signing.keys import is_public_jwk
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import EnvelopeError
 from deviceflow.store.envelope_source import open_envelope

@@ -15,7 +15,7 @@ from deviceflow.config import ConfigError, Settings, read_client
 from deviceflow.core.client import Client
 from deviceflow.core.client_methods import METHODS_WITH
 from deviceflow.core.user_code import UserCodeFormat
-from deviceflow.signing import is_public_jwk
+from deviceflow.signing.keys import is_public_jwk
 
 CODE_FIELDS = UserCodeFormat.__struct_fields__
 

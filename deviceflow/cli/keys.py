@@ -15,7 +15,7 @@ from deviceflow.config import Settings
 from deviceflow.core.clients import Clients, algorithms_of
 from deviceflow.core.signing_key import signing_key_of
 from deviceflow.reload import open_signing_keys
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import REMEDY

@@ -1,7 +1,7 @@
 """The claims of DPoP proofs (RFC 9449).
 
 The twelve checks of section 4.3 are in three places. The endpoint checks that there is a single
-header. `signing.py` checks the JWT: its `typ`, an asymmetric `alg`, a public `jwk` and the
+header. `signing/dpop.py` checks the JWT: its `typ`, an asymmetric `alg`, a public `jwk` and the
 signature. This module checks the claims: `htm`, `htu`, `iat`, `nonce` and `ath`.
 """
 

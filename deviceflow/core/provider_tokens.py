@@ -1,6 +1,6 @@
 """The claims of tokens that an upstream OpenID provider has signed.
 
-The signature is checked before, by `signing.py`. Here are the rules for an ID token (OpenID Connect
+The signature is checked before, by `signing`. Here are the rules for an ID token (OpenID Connect
 Core 3.1.3.7) and for a logout token (OpenID Connect Back-Channel Logout 1.0, 2.6).
 """
 

@@ -15,7 +15,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.dpop import NonceError, ProofError, ProofRequirements
 from deviceflow.core.errors import invalid_dpop_proof, use_dpop_nonce
 from deviceflow.core.origin import origin_of
-from deviceflow.signing import read_proof, unverified_proof
+from deviceflow.signing.dpop import read_proof, unverified_proof
 from deviceflow.store.installation import Installation
 from deviceflow.store.replay import Replay
 

@@ -17,7 +17,7 @@ from deviceflow.core.messages import ActiveTokenResponse, InactiveTokenResponse
 from deviceflow.oauth.answers import NO_STORE, json_response
 from deviceflow.oauth.clients.authentication import ClientAuthentication
 from deviceflow.oauth.presented_tokens import ActiveToken, PresentedTokens
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.families import Families, RefreshToken
 from deviceflow.store.redemptions import Redemptions

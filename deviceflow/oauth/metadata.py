@@ -17,7 +17,7 @@ from deviceflow.core.messages import GRANT_TYPES, ServerMetadata
 from deviceflow.core.public_key import ASYMMETRIC
 from deviceflow.core.signing_key import registered_algorithms
 from deviceflow.policy.sign_in_ways import SignInWays
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 
 KEPT = "public, max-age=300"
 ASKED_AGAIN = "no-cache"

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE
 from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
-from deviceflow.signing import BadToken, Signer
+from deviceflow.signing.errors import BadToken
+from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import PREFIX, AccessTokens
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.redemptions import Redemptions

@@ -93,8 +93,7 @@ class DeviceIndex:
         if record is None:
             return False
         renamed = msgspec.structs.replace(_read(record), name=own_name)
-        # The script changes a field of a hash, if that is still as it was.
-        return await scripts.change_client(
+        return await scripts.change_field(
             self._connection, key, name, before=record, after=write_record(renamed, over=record)
         )
 

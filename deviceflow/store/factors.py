@@ -90,8 +90,7 @@ class FactorStore:
             if edited is None:
                 return None
             after = msgspec.structs.replace(edited, change=secrets.token_hex(8))
-            # The script changes a field of any hash, unless it has changed meanwhile.
-            is_stored = await scripts.change_client(
+            is_stored = await scripts.change_field(
                 self._connection,
                 keyspace.FACTORS,
                 sub,
@@ -104,7 +103,7 @@ class FactorStore:
 
     async def claim_passkey(self, passkey_id: str, sub: str) -> bool:
         """Make a credential id this person's; return False if it is another one's."""
-        return await scripts.change_client(
+        return await scripts.change_field(
             self._connection, keyspace.PASSKEYS, passkey_id, before=b"", after=sub.encode()
         )
 

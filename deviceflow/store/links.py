@@ -145,8 +145,7 @@ class Links:
         return record or b""
 
     async def _change(self, whose: UpstreamSubject, before: bytes, after: _Link) -> bool:
-        # The script changes a field of a hash, unless it has changed: so it does for links, too.
-        return await scripts.change_client(
+        return await scripts.change_field(
             self._connection,
             keyspace.LINKS,
             whose.digest,

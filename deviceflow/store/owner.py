@@ -74,8 +74,7 @@ def check_issuer(noted: str, issuer: str) -> None:
 
 
 async def _replace(connection: Connection, before: str, after: str) -> bool:
-    # The script changes a field of a hash, unless it has changed: so it does here, too.
-    return await scripts.change_client(
+    return await scripts.change_field(
         connection,
         keyspace.INSTALLATION,
         _FIELD,

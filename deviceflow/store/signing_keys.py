@@ -112,7 +112,7 @@ class SigningKeys:
         usable = [(name, before, key) for (name, before), key in self._known.items() if key]
         # A key that is changed meanwhile is protected by the one who changes it.
         for name, before, key in usable:
-            await scripts.change_client(
+            await scripts.change_field(
                 self._connection,
                 keyspace.SIGNING_KEYS,
                 name.decode(),

@@ -332,8 +332,7 @@ class Users:
 
     async def _replace(self, key: str, field: str, before: bytes, after: bytes) -> bool:
         """Change a field unless it has changed (empty: it is not there); say whether it was."""
-        # The script changes a field of a hash. Users and subjects are hashes, too.
-        return await scripts.change_client(self._connection, key, field, before=before, after=after)
+        return await scripts.change_field(self._connection, key, field, before=before, after=after)
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, prepared if its profile allows it."""

@@ -12,7 +12,8 @@ from urllib.parse import quote_plus
 from deviceflow.config import Upstream
 from deviceflow.core.assertion import TYPE
 from deviceflow.core.clock import Clock
-from deviceflow.signing import BadToken, sign_with
+from deviceflow.signing.client_assertion import sign_with
+from deviceflow.signing.errors import BadToken
 from deviceflow.upstream.errors import Cause, UpstreamError
 from deviceflow.upstream.metadata import ProviderMetadata
 

@@ -20,7 +20,8 @@ from deviceflow.core.provider_tokens import (
 )
 from deviceflow.core.public_key import fault
 from deviceflow.core.upstream_person import UpstreamSubject
-from deviceflow.signing import BadToken, unverified_header, verify_of_provider
+from deviceflow.signing.errors import BadToken
+from deviceflow.signing.provider_tokens import unverified_header, verify_of_provider
 from deviceflow.upstream.authorization import (
     Answer,
     Detour,

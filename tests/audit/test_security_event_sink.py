@@ -11,7 +11,8 @@ from deviceflow.audit.events import AuditLine, SecurityEvent
 from deviceflow.audit.outlet import LinesNotWritten
 from deviceflow.audit.security_event_sink import SecurityEventSink
 from deviceflow.core.errors import temporarily_unavailable
-from deviceflow.signing import Signer, new_key
+from deviceflow.signing.keys import new_key
+from deviceflow.signing.signer import Signer
 from deviceflow.webhook import Webhook, bearer
 from tests.stage.receiver import Receiver
 from tests.stage.waiting import PATIENCE_S

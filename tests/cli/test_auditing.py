@@ -10,7 +10,7 @@ from deviceflow.audit.security_event_token import ACCOUNT_DISABLED
 from deviceflow.audit.system_user import system_user
 from deviceflow.cli.auditing import record_ended_access
 from deviceflow.config import SecurityEvents, Server, Settings
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 from deviceflow.start import prepare
 from deviceflow.store.connection import Connection
 from tests.stage.commands import Clients

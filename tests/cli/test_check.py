@@ -25,7 +25,7 @@ from deviceflow.config import (
 from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from tests.stage.checkout import SHIPPED_SETTINGS
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import until_outside

@@ -10,7 +10,7 @@ from deviceflow.__main__ import main
 from deviceflow.cli.client_options import client_options
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from tests.stage.commands import Clients, Stored
 
 PRIVATE = new_key("ES256", 0).jwk

@@ -16,7 +16,7 @@ from deviceflow.cli.client_options import UNSET
 from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from deviceflow.store import keyspace
 from tests.stage.commands import Clients, Stored
 from tests.stage.valkey import Valkey

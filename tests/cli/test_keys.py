@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from deviceflow.store import keyspace, rotation
 from tests.stage.valkey import Valkey
 

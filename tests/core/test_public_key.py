@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from deviceflow.core import base64url
 from deviceflow.core.public_key import ASYMMETRIC, CURVES, fault
-from deviceflow.signing import is_public_jwk
+from deviceflow.signing.keys import is_public_jwk
 
 Jwk = dict[str, Any]
 

@@ -148,7 +148,8 @@ async def test_the_signature_is_checked_last(
 ) -> None:
     """A stranger chooses the key: what is refused for another reason must not cost a signature."""
     form = {"client_id": "tv-app", "grant_type": "refresh_token", "refresh_token": "x"}
-    with mock.patch("deviceflow.signing._verify", side_effect=AssertionError) as verify:
+    verifying = mock.patch("deviceflow.signing.dpop.verify_signature", side_effect=AssertionError)
+    with verifying as verify:
         answer = await worker.post(TOKEN, form, headers={"DPoP": holder.proof(**wrong)})
     assert answer.outcome in (INVALID_PROOF, USE_NONCE)
     verify.assert_not_called()

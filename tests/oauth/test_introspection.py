@@ -9,7 +9,7 @@ from joserfc.jwk import KeySet
 
 from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
-from deviceflow.signing import is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.signing_keys import SigningKeys
 from tests.oauth.clients.test_authentication import basic

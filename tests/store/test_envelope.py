@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deviceflow.signing import is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import Envelope, EnvelopeError, is_sealed
 from deviceflow.store.installation import Installation

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deviceflow.signing import is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store.installation import LOST_KEYS_KEPT, Installation
 from deviceflow.store.signing_keys import SigningKeys
 from tests.stage.store import Store

@@ -11,7 +11,7 @@ import deviceflow
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Outcome
 from deviceflow.core.upstream_person import UpstreamSubject
-from deviceflow.signing import is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.account_marks import EVERYTHING

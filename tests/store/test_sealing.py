@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deviceflow.signing import is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.envelope import Envelope, EnvelopeError
 from deviceflow.store.errors import RecordContended

@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import Signer, is_usable, new_key
+from deviceflow.signing.keys import is_usable, new_key
+from deviceflow.signing.signer import Signer
 from deviceflow.store import keyspace
 from deviceflow.store.signing_keys import LATE_S, SigningKeys
 from tests.stage.store import Store

@@ -36,7 +36,7 @@ from deviceflow.core.errors import OAuthError
 from deviceflow.core.messages import DEVICE_CODE_GRANT, GRANT_TYPES, RegistrationRequest
 from deviceflow.core.resources import Resources
 from deviceflow.core.signing_key import registered_algorithms
-from deviceflow.signing import is_public_jwk
+from deviceflow.signing.keys import is_public_jwk
 
 MAX_NAME = 40
 """The most characters of a name that nobody has verified: too few to tell a story in."""

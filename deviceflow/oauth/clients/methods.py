@@ -23,7 +23,8 @@ from deviceflow.core.client import Client, secret_digest
 from deviceflow.core.client_methods import CLIENT_METHODS, PUBLIC, AuthMethod
 from deviceflow.core.errors import invalid_request
 from deviceflow.core.form import FormError, decode_component
-from deviceflow.signing import BadToken, unverified_subject, verify_with
+from deviceflow.signing.client_assertion import unverified_subject, verify_with
+from deviceflow.signing.errors import BadToken
 
 NOT_BASIC = "sends an Authorization header that is not HTTP Basic"
 

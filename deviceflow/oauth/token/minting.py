@@ -13,7 +13,7 @@ from deviceflow.core.errors import invalid_grant, invalid_target
 from deviceflow.core.messages import TokenResponse
 from deviceflow.core.resources import OPENID, GrantedScope, Resources, TokenScope
 from deviceflow.oauth.token.request import TokenRequest
-from deviceflow.signing import Signer
+from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.families import Families, Family
 from deviceflow.store.grants import Redemption, RepeatableRedemption

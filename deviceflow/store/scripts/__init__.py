@@ -14,6 +14,7 @@ from deviceflow.store.scripts.devices import (
     read_device,
 )
 from deviceflow.store.scripts.families import Rotation, RotationKeys, Use, rotate_refresh_token
+from deviceflow.store.scripts.fields import change_field
 from deviceflow.store.scripts.grants import (
     NO_APPROVAL,
     ApprovalWrites,
@@ -32,7 +33,6 @@ from deviceflow.store.scripts.installation import (
     ClientVersion,
     NameMending,
     add_signing_key,
-    change_client,
     change_installation,
     change_named_client,
     install,
@@ -63,7 +63,7 @@ __all__ = [
     "Use",
     "add_signing_key",
     "admit_starts",
-    "change_client",
+    "change_field",
     "change_installation",
     "change_named_client",
     "create_grant",

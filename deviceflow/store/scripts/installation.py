@@ -38,17 +38,6 @@ async def change_installation(
     return bool(await connection.evaluate_durably(source("change_installation"), [key], *arguments))
 
 
-async def change_client(
-    connection: Connection, key: str, client_id: str, *, before: bytes, after: bytes
-) -> bool:
-    """Replace a client's record; return False if it is not `before` any more.
-
-    An empty record stands for none. A repetition finds `after` stored and returns True.
-    """
-    answer = await connection.evaluate(source("change_client"), [key], client_id, before, after)
-    return bool(answer == b"changed")
-
-
 async def note_client(
     connection: Connection, keys: Sequence[str], client_id: str, *, kept: int, kept_s: int
 ) -> int:

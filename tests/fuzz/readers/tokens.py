@@ -35,17 +35,12 @@ from deviceflow.core.upstream_person import (
     why_not_admitted,
 )
 from deviceflow.oauth.clients.client_metadata import apply_metadata
-from deviceflow.signing import (
-    BadToken,
-    Signer,
-    is_public_jwk,
-    read_proof,
-    unverified_header,
-    unverified_proof,
-    unverified_subject,
-    verify_of_provider,
-    verify_with,
-)
+from deviceflow.signing.client_assertion import unverified_subject, verify_with
+from deviceflow.signing.dpop import read_proof, unverified_proof
+from deviceflow.signing.errors import BadToken
+from deviceflow.signing.keys import is_public_jwk
+from deviceflow.signing.provider_tokens import unverified_header, verify_of_provider
+from deviceflow.signing.signer import Signer
 from deviceflow.upstream.errors import UpstreamError
 from deviceflow.upstream.metadata import read_metadata
 from tests.fuzz.readers.wire import NOW, text

@@ -10,7 +10,7 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.reload import open_signing_keys
-from deviceflow.signing import new_key
+from deviceflow.signing.keys import new_key
 from tests.stage.oauth import People, Stage, Until, Worker
 
 SCOPE = "openid profile offline_access"

@@ -1,4 +1,4 @@
-"""Signing: tokens verify with the published keys, and no private key is published."""
+"""The signer: tokens verify with the published keys, and no private key is published."""
 
 import base64
 import json
@@ -8,21 +8,13 @@ import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import KeySet
 
 from deviceflow.core.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Claims
-from deviceflow.core.dpop import ProofError
 from deviceflow.core.signing_key import SigningKey
-from deviceflow.signing import (
-    BadToken,
-    Signer,
-    new_key,
-    read_proof,
-    sign_with,
-    unverified_header,
-    verify_of_provider,
-    verify_with,
-)
+from deviceflow.signing.errors import BadToken
+from deviceflow.signing.keys import new_key
+from deviceflow.signing.signer import Signer
 from tests.stage.clock import Clock
 
 CLAIMS: Claims = {"iss": "https://id.example.com", "sub": "user_1", "exp": 2_000_000_000}
@@ -102,19 +94,6 @@ def test_all_keys_are_published_so_that_old_tokens_verify(keys: dict[str, Signin
     assert jwt.decode(token, published(after), algorithms=["ES256"]).claims == CLAIMS
 
 
-def test_it_is_known_which_algorithm_a_key_is_for(keys: dict[str, SigningKey]) -> None:
-    for algorithm, key in keys.items():
-        assert (key.algorithm, key.created_at) == (algorithm, NOW)
-        assert [other for other in ALGORITHMS if key.algorithm == other] == [algorithm]
-
-
-@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519"])
-def test_each_new_key_is_another(algorithm: str) -> None:
-    first, second = new_key(algorithm, NOW), new_key(algorithm, NOW)
-    assert first.key_id != second.key_id
-    assert first.jwk != second.jwk
-
-
 def test_a_superseded_key_goes_when_its_time_is_over(clock: Clock) -> None:
     """OIDC-10.1.1-a: not published and not accepted, also without a reload of the keys."""
     old, new = new_key("ES256", NOW), new_key("ES256", NOW)
@@ -136,57 +115,3 @@ def test_a_key_that_still_signs_is_published(clock: Clock) -> None:
     signer = Signer([only], "ES256", clock)
     assert signer.verify(signer.sign(CLAIMS, ACCESS_TOKEN_TYPE)).claims == CLAIMS
     assert len(signer.jwks()["keys"]) == 1
-
-
-@pytest.mark.filterwarnings("ignore:.*2048:joserfc.errors.SecurityWarning")
-@pytest.mark.parametrize(("bits", "good"), [(1024, False), (2048, True)])
-def test_what_others_sign_with(bits: int, good: bool) -> None:  # noqa: FBT001 - a column
-    """RFC 7518 3.3, 9449-4.3-a, 7523-3-a: 2048 bits or more, in a proof and in an assertion."""
-    key = RSAKey.generate_key(bits, auto_kid=False)
-    public = key.as_dict(private=False)
-    header = {"alg": "RS256", "typ": "dpop+jwt", "jwk": public}
-    token = jwt.encode(header, CLAIMS, key, algorithms=["RS256"])
-    if good:
-        assert read_proof(token).claims == verify_with(token, [public]).claims == CLAIMS
-        return
-    with pytest.raises(ProofError):
-        read_proof(token)
-    with pytest.raises(BadToken):
-        verify_with(token, [public])
-
-
-# Tokens of upstream providers
-
-
-def test_a_token_of_a_provider() -> None:
-    """The first key that fits is enough; a key that may not verify is passed over."""
-    key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
-    many = {"groups": [f"group-{number}" for number in range(2000)]}
-    token = jwt.encode({"alg": "ES256", "kid": "k"}, CLAIMS | many, key)
-    public = [each.as_dict(private=False) for each in (other, key)]
-    assert unverified_header(token)["kid"] == "k"
-    assert verify_of_provider(token, [{}, *public], "ES256").claims == CLAIMS | many
-    for jwks, algorithm in ((public[:1], "ES256"), ([], "ES256"), (public, "RS256")):
-        with pytest.raises(BadToken):
-            verify_of_provider(token, jwks, algorithm)
-
-
-@pytest.mark.parametrize("token", ["", "x", "..", "a.b.c", "{}.{}.{}", "\ud800.x.y", "ü.ü.ü"])
-def test_what_is_no_token_of_a_provider(token: str) -> None:
-    with pytest.raises(BadToken):
-        unverified_header(token)
-
-
-def test_a_token_without_end() -> None:
-    key = ECKey.generate_key("P-256")
-    token = jwt.encode({"alg": "ES256"}, {"x": "y" * 70_000}, key)
-    with pytest.raises(BadToken):
-        verify_of_provider(token, [key.as_dict(private=False)], "ES256")
-
-
-def test_a_client_assertion() -> None:
-    """What keys and errors there are, `upstream/test_credential.py` shows."""
-    key = ECKey.generate_key("P-384", private=True)
-    token = jwt.decode(sign_with(key.as_pem(private=True), CLAIMS, None), key, ["ES384"])
-    assert token.claims == CLAIMS
-    assert token.header == {"alg": "ES384", "typ": "JWT", "kid": key.thumbprint()}
