@@ -141,8 +141,8 @@ async def _serve(
 ) -> None:
     async with serving(apps, runners.public, post.sockets.public) as door:
         cell.store = apps.parts.store_state
-        cell.phase = Phase.SERVING
         _collect_less()
+        cell.phase = Phase.SERVING
         line.report(Report.SERVING)
         await line.until(Order.RETIRE, Order.STOP)
         door.listener.close()

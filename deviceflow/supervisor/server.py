@@ -1,5 +1,6 @@
 """The server, from its start to a clean stop."""
 
+import gc
 import os
 import select
 import signal
@@ -69,6 +70,7 @@ class Supervisor:
             raise StartError("\ndeviceflow: ".join(faults))
         with ExitStack() as stack:
             self._open(handover, stack)
+            _share_with_workers()
             settings = self._generations.context.settings
             if handover is not None:
                 self._is_announced = True
@@ -230,6 +232,16 @@ def _find_problems(handover: Handover, settings: Settings) -> None:
     url = settings.redis.url or EmbeddedValkey(Path(settings.server.data_dir)).url
     read_secrets(settings, url)
     read_admin_tokens(settings)
+
+
+def _share_with_workers() -> None:
+    """Keep Python's garbage collector from what there is before the first worker is forked.
+
+    The collector writes into every object that it looks at, and a page that is written is a
+    worker's own from then on: 25 MiB in each worker (docs/decisions/0056).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _asked_by(handover: Handover) -> ControlRequest | None:

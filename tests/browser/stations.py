@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from playwright.async_api import Page, expect
 from redis import Redis
 
+from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.store import keyspace
 from tests.browser.conftest import LONG_NAME
 from tests.browser.walking import CONNECTED, ask, expect_heading, open_code, press, sign_in
@@ -298,15 +299,26 @@ async def no_devices(page: Page, site: Program) -> None:
 
 async def devices(page: Page, site: Program) -> None:
     """Two of them, one with tokens."""
-    await question(page, site)
+    television = stranger(site)
+    await ask(page, site, television.user_code)
     await press(page, "Approve")
     await expect_heading(page, CONNECTED)
+    answer = await page.request.post(
+        f"{site.url}/oauth2/token",
+        form={
+            "grant_type": DEVICE_CODE_GRANT,
+            "client_id": "tv",
+            "device_code": str(television.grant["device_code"]),
+        },
+    )
+    assert answer.ok
     await page.goto(f"{site.url}/device?user_code={await neighbour(page, site)}")
     await press(page, "Continue")
     await press(page, "Approve")
     await expect_heading(page, CONNECTED)
     await page.get_by_role("link", name="Your devices").click()
     await expect_heading(page, "Your devices")
+    await expect(page.get_by_text("used just now")).to_be_visible()
 
 
 async def devices_long(page: Page, site: Program) -> None:

@@ -5,6 +5,7 @@ The same is true of it in other languages. The test walks to a page once, and th
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
@@ -12,7 +13,6 @@ from playwright.async_api import Browser, BrowserContext, Page
 from tests.browser.conftest import session_loop
 from tests.browser.languages import languages_for, open_in
 from tests.browser.looking import (
-    SCHEMES,
     axe_findings,
     axe_findings_anywhere,
     broken_names,
@@ -31,8 +31,11 @@ POSTED = {"foreign-form"}
 SHORT_LIVED = {"pause-sign-in"}
 """Pauses of a few seconds. What such a page says later is in `tests/pages/test_pause.py`."""
 
-IN_THE_DOCS = {"question-abroad": "question", "devices": "devices"}
-"""The pages of which the documentation has pictures, in light and in dark."""
+IN_THE_DOCS: dict[str, dict[str, Literal["light", "dark"]]] = {
+    "question-abroad": {"question": "light", "question-dark": "dark"},
+    "devices": {"devices": "light"},
+}
+"""The pages of which the documentation has pictures: their names, and light or dark."""
 
 
 @session_loop(scope="module")
@@ -65,7 +68,9 @@ async def test_a_page(
 ) -> None:
     await STATIONS[station](page, shared_site)
     if pictures and station in IN_THE_DOCS:
-        await _picture(page, pictures / IN_THE_DOCS[station])
+        for name, scheme in IN_THE_DOCS[station].items():
+            await page.emulate_media(color_scheme=scheme)
+            await page.screenshot(path=pictures / f"{name}.png", full_page=True)
     with subtests.test("nothing leaves the screen"):
         assert await out_of_room_anywhere(page, station) == []
     with subtests.test("axe-core finds nothing"):
@@ -89,10 +94,3 @@ async def _expect_room_and_access(page: Page) -> None:
     await page.locator(".languages summary").click()
     assert await too_wide(page) == []
     assert await axe_findings(page) == []
-
-
-async def _picture(page: Page, path: Path) -> None:
-    for scheme in SCHEMES:
-        await page.emulate_media(color_scheme=scheme)
-        name = path.name if scheme == "light" else f"{path.name}-dark"
-        await page.screenshot(path=path.with_name(f"{name}.png"), full_page=True)
