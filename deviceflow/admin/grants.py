@@ -23,7 +23,8 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.admitted_people import AdmittedPeople
 from deviceflow.store.errors import SubjectTaken
-from deviceflow.store.grants import Grant, Grants, RecentDecision
+from deviceflow.store.grant_records import Grant, RecentDecision
+from deviceflow.store.grants import Grants
 
 log = structlog.get_logger()
 

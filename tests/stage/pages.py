@@ -37,7 +37,8 @@ from deviceflow.store.devices import (
 )
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
-from deviceflow.store.grants import NO_PAGE, DecisionPage, Grant, Grants
+from deviceflow.store.grant_records import NO_PAGE, DecisionPage, Grant
+from deviceflow.store.grants import Grants
 from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks

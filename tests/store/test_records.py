@@ -22,7 +22,7 @@ from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
-from deviceflow.store.grants import _grant
+from deviceflow.store.grant_records import read_grant
 from deviceflow.store.installation import Installation
 from deviceflow.store.key_sets import InstallationKeys
 from deviceflow.store.links import Links
@@ -374,7 +374,7 @@ def test_a_version_that_is_none(version: str) -> None:
 @example(fields={b"state": b"approved", b"expires": b"1", b"at": b"1", b"approved": b"9" * 400})
 def test_a_grant_is_read_or_refused(fields: dict[bytes, bytes]) -> None:
     try:
-        grant = _grant(1, fields)
+        grant = read_grant(1, fields)
     except RecordUnreadable:
         return
     assert (grant.state.encode(), grant.expires_at) == (fields[b"state"], int(fields[b"expires"]))
