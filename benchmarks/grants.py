@@ -17,7 +17,8 @@ from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
-from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants
+from deviceflow.store.grant_records import Grant, GrantCodes, GrantRequest
+from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots

@@ -147,7 +147,9 @@ BY_FEATURE = {
     "start.py": "test_reload.py",  # in a worker
     "signing/dpop.py": "oauth/test_dpop_proofs.py",  # by the proofs that the server takes
     "signing/verification.py": "signing/test_provider_tokens.py",  # and in the others there
+    "store/accounts.py": "store/test_users.py",  # by the users that have them
     "store/device_index.py": "store/test_devices.py",  # by what is listed of it
+    "store/grant_records.py": "store/test_grants.py",  # by the grants that have them
     "store/decision_log.py": "store/test_grants.py",  # with the decisions, and test_feed.py
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
     "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them

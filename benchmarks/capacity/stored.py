@@ -7,8 +7,9 @@ from benchmarks.stores import Store
 from deviceflow.core.claims import Claims
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.accounts import Account, new_subject
 from deviceflow.store.connection import Connection
-from deviceflow.store.users import Account, Users, new_subject
+from deviceflow.store.users import Users
 
 SAMPLED = 4_000
 RECORDS = 4_096

@@ -18,10 +18,10 @@ from benchmarks.signing_in import PASSWORD
 from benchmarks.stores import Store
 from benchmarks.wire import Answer, Lines
 from deviceflow.pages.cookie import SessionCookie
+from deviceflow.store.accounts import new_subject
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from deviceflow.store.sessions import Session, Sessions
-from deviceflow.store.users import new_subject
 
 PEOPLE = 50
 PASSWORDS = 4

@@ -21,9 +21,10 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
+from deviceflow.store.admitted_people import AdmittedPeople
 from deviceflow.store.errors import SubjectTaken
-from deviceflow.store.grants import Grant, Grants, RecentDecision
-from deviceflow.store.users import Users
+from deviceflow.store.grant_records import Grant, RecentDecision
+from deviceflow.store.grants import Grants
 
 log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ class GrantDesk:
     """
 
     grants: Grants
-    users: Users
+    people: AdmittedPeople
     clients: Clients
     read_code: Callable[[str], list[str]]
     recorder: Recorder
@@ -156,7 +157,7 @@ class GrantDesk:
 
     async def _admit(self, subject: Subject) -> Subject | None:
         try:
-            return await self.users.admit(subject)
+            return await self.people.admit(subject)
         except SubjectTaken as error:
             raise Refused(DecisionRefusal.SUBJECT_TAKEN) from error
 

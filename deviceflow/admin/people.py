@@ -6,10 +6,11 @@ import structlog
 
 from deviceflow.audit.events import SecurityEvent, by_token
 from deviceflow.audit.journal import Audit
+from deviceflow.store.accounts import Account
 from deviceflow.store.devices import DevicePage, Devices
 from deviceflow.store.person_access import PersonAccess
 from deviceflow.store.sessions import Sessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 BY_OPERATOR = "operator"
 

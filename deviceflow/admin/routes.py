@@ -32,6 +32,7 @@ from deviceflow.audit.opening import audit_file
 from deviceflow.audit.reading import AuditReader
 from deviceflow.ops.thinned_log import ThinnedLog
 from deviceflow.parts import Parts
+from deviceflow.store.admitted_people import AdmittedPeople
 
 API = "/api/v1"
 
@@ -55,7 +56,7 @@ class AdminParts:
         parts = self.parts
         return GrantDesk(
             grants=parts.grants,
-            users=parts.users,
+            people=AdmittedPeople(parts.connection, parts.users),
             clients=parts.clients,
             read_code=self.read_code,
             recorder=parts.recorder,

@@ -7,6 +7,7 @@ from typing import Self, Unpack
 from deviceflow.audit.events import Facts, SecurityEvent
 from deviceflow.cli.auditing import record_ended_access
 from deviceflow.config import Settings
+from deviceflow.store.accounts import Account
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
@@ -18,7 +19,7 @@ from deviceflow.store.opening import open_installation
 from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
 from deviceflow.cli.users import existing_user, username_argument, users
 from deviceflow.config import Settings
+from deviceflow.store.accounts import Account
 from deviceflow.store.connection import Connection
 from deviceflow.store.devices import ConnectedDevice
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 AccessCommand = Callable[[UserAccess, Account], Awaitable[None]]
 

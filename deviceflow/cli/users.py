@@ -25,11 +25,12 @@ from deviceflow.core.provider_tokens import MAX_SUBJECT
 from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.device.summary import lifetime
 from deviceflow.store.account_marks import EVERYTHING
+from deviceflow.store.accounts import Account
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended
 from deviceflow.store.factors import remove_factors
 from deviceflow.store.links import Links, LinkTakenError
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 _TRIES = 5
 

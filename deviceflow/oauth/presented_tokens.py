@@ -15,9 +15,10 @@ from deviceflow.core.clock import Clock
 from deviceflow.signing.errors import BadToken
 from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import PREFIX, AccessTokens
+from deviceflow.store.accounts import Account
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.redemptions import Redemptions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 
 class ActiveToken(NamedTuple):

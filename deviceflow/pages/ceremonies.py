@@ -33,8 +33,9 @@ from deviceflow.core.clock import Clock
 from deviceflow.core.origin import origin_of
 from deviceflow.pages.challenges import LIVES_S, Challenges
 from deviceflow.pages.words import title_in_words
+from deviceflow.store.accounts import Account
 from deviceflow.store.factors import Factors, FactorStore, Passkey
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 _SIGN_IN = "sign-in"
 """The purpose of a challenge that any person may answer."""

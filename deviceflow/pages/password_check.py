@@ -10,8 +10,9 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitor
 from deviceflow.policy.tries import Try
+from deviceflow.store.accounts import Account
 from deviceflow.store.hashing import HashingBusy, Sender, SenderGone
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 
 @dataclass(frozen=True, kw_only=True)

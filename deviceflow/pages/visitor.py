@@ -13,8 +13,9 @@ from deviceflow.pages.csrf import Csrf
 from deviceflow.pages.form import read_fields
 from deviceflow.pages.render import USER_CODE, render
 from deviceflow.pages.vouched import VouchedNames
+from deviceflow.store.accounts import Account
 from deviceflow.store.sessions import Session, Sessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 
 @dataclass(frozen=True, kw_only=True)

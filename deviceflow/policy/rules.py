@@ -56,7 +56,9 @@ has one has 65,536 addresses. Its limits are wide, since a provider may serve ma
 from typing import Literal, NamedTuple
 
 from deviceflow.core.address import rate_key, site_key
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
+
+GUESSES_PER_LIFETIME = 8
+"""How many codes one account may try while a code is valid."""
 
 ADDRESSES_IN_A_NETWORK = 5
 """How many addresses at their limit one /48 may have: what the length of codes allows for."""

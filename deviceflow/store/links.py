@@ -14,10 +14,11 @@ import msgspec
 
 from deviceflow.core.upstream_person import UpstreamPerson, UpstreamSubject, account_names
 from deviceflow.store import keyspace, scripts
+from deviceflow.store.accounts import Account
 from deviceflow.store.connection import Connection
 from deviceflow.store.errors import RecordContended
 from deviceflow.store.records import RecordKind, read_record, write_record
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 _TRIES = 5
 """How often a change is tried again that somebody else has overtaken."""

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from deviceflow.store.account_marks import EVERYTHING, AccessKind
+from deviceflow.store.accounts import Account
 from deviceflow.store.devices import Devices
 from deviceflow.store.sessions import Session, Sessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 
 class EndedAccess(NamedTuple):

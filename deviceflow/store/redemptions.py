@@ -15,7 +15,7 @@ from deviceflow.core.clock import Clock
 from deviceflow.store import keyspace, scripts
 from deviceflow.store.connection import Connection
 from deviceflow.store.families import RefreshToken
-from deviceflow.store.grants import RepeatableRedemption
+from deviceflow.store.grant_records import RepeatableRedemption
 from deviceflow.store.installation import Installation
 from deviceflow.store.records import RecordKind, read_record, write_record
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
 from deviceflow.core.upstream_person import UpstreamSubject
-from deviceflow.store.users import Account
+from deviceflow.store.accounts import Account
 from tests.stage.valkey import Valkey
 
 PASSWORD = "correct horse battery"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from deviceflow.policy.rules import SIGN_IN_ADDRESS
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
+from deviceflow.policy.rules import GUESSES_PER_LIFETIME, SIGN_IN_ADDRESS
 from tests.stage.pages import Browser, Store
 
 SHOWN = "WDJB-MJHT"

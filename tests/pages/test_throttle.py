@@ -10,8 +10,12 @@ from deviceflow.config import Settings
 from deviceflow.core.client import Client
 from deviceflow.core.grant import State
 from deviceflow.pages.throttle import account_key
-from deviceflow.policy.rules import CODES_IN_A_WAVE, SIGN_IN_ACCOUNT_ADDRESS, SIGN_IN_ADDRESS
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
+from deviceflow.policy.rules import (
+    CODES_IN_A_WAVE,
+    GUESSES_PER_LIFETIME,
+    SIGN_IN_ACCOUNT_ADDRESS,
+    SIGN_IN_ADDRESS,
+)
 from tests.stage.pages import TV, Browser, OpenBrowser, Store
 
 CODE = "WDJBMJHT"

@@ -18,6 +18,7 @@ from deviceflow.policy import rules
 from deviceflow.policy.rules import (
     ADDRESSES_IN_A_NETWORK,
     CODES_IN_A_WAVE,
+    GUESSES_PER_LIFETIME,
     Rule,
     approval_account,
     approval_client,
@@ -31,7 +32,6 @@ from deviceflow.policy.rules import (
     sign_in_counts,
     upstream_counts,
 )
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
 
 LIFETIME_S = 1234
 AS_SET = 7

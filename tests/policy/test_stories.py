@@ -17,9 +17,8 @@ from deviceflow.core.user_code import (
     UserCodeFormat,
     length_for,
 )
-from deviceflow.policy.rules import Count, code_counts, sign_in_counts
+from deviceflow.policy.rules import GUESSES_PER_LIFETIME, Count, code_counts, sign_in_counts
 from deviceflow.policy.tries import TooManyTries, count_try
-from deviceflow.store.grants import GUESSES_PER_LIFETIME
 from tests.stage.limits import MemoryLimits
 
 HOUR = 3600

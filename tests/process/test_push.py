@@ -11,13 +11,14 @@ import pytest
 from deviceflow.core.claims import Subject
 from deviceflow.core.grant import Event, Outcome
 from deviceflow.core.user_code import UserCodeFormat
+from deviceflow.store.accounts import new_subject
 from deviceflow.store.connection import Connection
 from deviceflow.store.device_index import DeviceIndex
-from deviceflow.store.grants import Grant, GrantRequest, Grants
+from deviceflow.store.grant_records import Grant, GrantRequest
+from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.slots import Slots
-from deviceflow.store.users import new_subject
 from deviceflow.tasks import end
 from tests.stage.process import MakeProgram
 from tests.stage.program import Notes, Program

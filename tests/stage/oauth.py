@@ -29,7 +29,8 @@ from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from deviceflow.parts import Parts
 from deviceflow.start import prepare
 from deviceflow.store.device_index import DeviceIndex
-from deviceflow.store.grants import DecisionPage, Grant, Grants
+from deviceflow.store.grant_records import DecisionPage, Grant
+from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.opening import connect

@@ -27,6 +27,7 @@ from deviceflow.pages.routes import add_pages
 from deviceflow.parts import Parts
 from deviceflow.places import open_places
 from deviceflow.store.account_marks import AccessKind
+from deviceflow.store.accounts import Account
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.devices import (
     DEVICES_ON_A_PAGE,
@@ -36,14 +37,15 @@ from deviceflow.store.devices import (
 )
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.factors import Edit, Factors, FactorStore
-from deviceflow.store.grants import NO_PAGE, DecisionPage, Grant, Grants
+from deviceflow.store.grant_records import NO_PAGE, DecisionPage, Grant
+from deviceflow.store.grants import Grants
 from deviceflow.store.hashing import ANYBODY, Sender
 from deviceflow.store.installation import Installation
 from deviceflow.store.notice_links import NoticeLink, NoticeLinks
 from deviceflow.store.replay import Replay
 from deviceflow.store.reports import ReportCounts, Reports
 from deviceflow.store.sessions import NamedSession, Session, Sessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from deviceflow.upstream.providers import Providers
 from tests.stage.audited import SeenSecrets
 from tests.stage.limits import MemoryLimits

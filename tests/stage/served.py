@@ -28,7 +28,8 @@ from deviceflow.oauth.poll.lane import LaneAnswer, LaneResult, WaitingPoll
 from deviceflow.oauth.poll.later import IncompleteRequest, LaterAnswer
 from deviceflow.start import prepare
 from deviceflow.store.feed import Feed
-from deviceflow.store.grants import Grant, GrantRequest, Grants
+from deviceflow.store.grant_records import Grant, GrantRequest
+from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.opening import connect
 from deviceflow.worker import open_runner, serving

@@ -15,7 +15,13 @@ from deviceflow.store.device_index import DeviceIndex
 from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families, Family, RefreshToken
 from deviceflow.store.feed import CATCH_UP_S, Feed
-from deviceflow.store.grants import Grant, GrantCodes, GrantRequest, Grants, Redemption
+from deviceflow.store.grant_records import (
+    Grant,
+    GrantCodes,
+    GrantRequest,
+    Redemption,
+)
+from deviceflow.store.grants import Grants
 from deviceflow.store.installation import Installation
 from deviceflow.store.limits import Limits
 from deviceflow.store.mirror import Mirror

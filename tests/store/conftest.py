@@ -3,6 +3,7 @@
 `store`       on the real server
 `each_store`  the same twice: on fakeredis and on the real server
 `another`     makes one more worker's view of the real server
+`users`       the users of `tests/stage/users.py`, on `each_store`
 `own`         on a server of the test's own, `own_valkey`, which it may stop
 
 Every test here is followed by a look at the commands, scripts and pipelines that it made: the
@@ -18,9 +19,11 @@ from fakeredis import FakeAsyncRedis
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from deviceflow.store.shapes.server import ServerShape
+from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
+from tests.stage.users import CHEAP, FILE_USERS
 from tests.stage.valkey import Valkey, empty, open_connection, staged
 
 
@@ -50,6 +53,14 @@ async def each_store(
         connection = open_connection(valkey.url)
     yield Store(connection, await Installation.open(connection), clock)
     await connection.close()
+
+
+@pytest.fixture
+def users(each_store: Store) -> Iterator[Users]:
+    users = Users(each_store.connection, FILE_USERS)
+    users._passwords._hasher = CHEAP
+    yield users
+    users.close()
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from deviceflow.config import User
 from deviceflow.core.account_marks import NO_MARKS, AccountMarks
 from deviceflow.store import keyspace
 from deviceflow.store.account_marks import EVERYTHING, AccessKind
-from deviceflow.store.users import Account, Users
+from deviceflow.store.accounts import Account
+from deviceflow.store.users import Users
 from tests.stage.store import Store
 
 ADA = Account(username="ada", sub="sub-ada", password_hash="x")

@@ -5,7 +5,7 @@ import pytest
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store import keyspace
 from deviceflow.store.client_cancellations import MARK_KEPT_S, ClientCancellations
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from tests.stage.store import ADA, Store
 
 

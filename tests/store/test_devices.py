@@ -9,7 +9,7 @@ from deviceflow.store.device_index import RELIST_AFTER_S, DeviceEntry
 from deviceflow.store.devices import DEVICES_ON_A_PAGE, ConnectedDevice
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.families import RefreshToken
-from deviceflow.store.grants import DecisionPage, Grant
+from deviceflow.store.grant_records import DecisionPage, Grant
 from tests.stage.store import ADA, BOB, IDLE_S, LIFETIME_S, Store
 
 

@@ -22,7 +22,7 @@ from deviceflow.core.grant import Event, Outcome
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import mark_key
 from deviceflow.store.families import Family, RefreshToken
-from deviceflow.store.grants import Grant, Redemption
+from deviceflow.store.grant_records import Grant, Redemption
 from deviceflow.store.new_grants import KEPT_AFTER_EXPIRY_MS
 from tests.stage.clock import Clock
 from tests.stage.examples import at_most

@@ -11,7 +11,7 @@ import pytest
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.shapes import Cluster, ManyServers, Sentinels

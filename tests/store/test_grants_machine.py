@@ -24,7 +24,7 @@ from deviceflow.core.grant import Event, Outcome, Record, State, apply
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace
 from deviceflow.store.client_cancellations import ClientCancellations
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from tests.stage.clock import Clock
 from tests.stage.examples import at_most
 from tests.stage.machine import StoreMachine

@@ -15,6 +15,7 @@ from deviceflow.signing.keys import is_usable, new_key
 from deviceflow.store import keyspace
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.account_marks import EVERYTHING
+from deviceflow.store.accounts import Account
 from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.clients import StoredClients
@@ -28,7 +29,7 @@ from deviceflow.store.signing_keys import SigningKeys
 from deviceflow.store.starts import Start, StartLimits, Starts
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.hash_slots import keys_of, slots_of
 from tests.stage.shapes import not_on
 from tests.stage.store import Store

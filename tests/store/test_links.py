@@ -9,9 +9,10 @@ import pytest
 from deviceflow.config import User
 from deviceflow.core.upstream_person import UpstreamPerson, UpstreamSubject
 from deviceflow.store import keyspace
+from deviceflow.store.accounts import Account
 from deviceflow.store.errors import RecordContended
 from deviceflow.store.links import Links, LinkTakenError, NameTakenError
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.store import Store
 
 ADA = UpstreamSubject("https://sso.example.com", "1")

@@ -3,6 +3,7 @@
 from argon2 import PasswordHasher
 from msgspec.structs import replace
 
+from deviceflow.store.accounts import Account
 from deviceflow.store.password_costs import (
     BELIEVED_S,
     HashCost,
@@ -10,7 +11,7 @@ from deviceflow.store.password_costs import (
     choose,
     cost_of_hash,
 )
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.store import Store
 

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from deviceflow.config import User
 from deviceflow.core.grant import State
+from deviceflow.store.accounts import Account
 from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.person_access import EndedAccess, PersonAccess
 from deviceflow.store.sessions import Session, UpstreamSession
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.store import ADA, Store
 
 

@@ -17,11 +17,12 @@ from deviceflow.core.upstream_person import UpstreamSubject
 from deviceflow.core.user_code import UserCodeFormat
 from deviceflow.store import keyspace, records
 from deviceflow.store.access_tokens import AccessTokens
+from deviceflow.store.accounts import Account
 from deviceflow.store.clients import StoredClients
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.factors import Factors, FactorStore
 from deviceflow.store.families import Family
-from deviceflow.store.grants import _grant
+from deviceflow.store.grant_records import read_grant
 from deviceflow.store.installation import Installation
 from deviceflow.store.key_sets import InstallationKeys
 from deviceflow.store.links import Links
@@ -31,7 +32,7 @@ from deviceflow.store.redemptions import RedeemedTokens
 from deviceflow.store.scripts import read_key
 from deviceflow.store.sessions import Session
 from deviceflow.store.signing_keys import SigningKeys
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.store import ADA, Store, log
 
 ACCOUNT = Account(username="ada", sub="sub-ada", password_hash="x", name="Ada")
@@ -373,7 +374,7 @@ def test_a_version_that_is_none(version: str) -> None:
 @example(fields={b"state": b"approved", b"expires": b"1", b"at": b"1", b"approved": b"9" * 400})
 def test_a_grant_is_read_or_refused(fields: dict[bytes, bytes]) -> None:
     try:
-        grant = _grant(1, fields)
+        grant = read_grant(1, fields)
     except RecordUnreadable:
         return
     assert (grant.state.encode(), grant.expires_at) == (fields[b"state"], int(fields[b"expires"]))

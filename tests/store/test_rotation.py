@@ -11,7 +11,7 @@ from deviceflow.store.connection import Connection
 from deviceflow.store.envelope import NO_ENVELOPE, Envelope
 from deviceflow.store.errors import RecordContended
 from deviceflow.store.factors import Authenticator, Factors, FactorStore
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from deviceflow.store.installation import Installation
 from deviceflow.store.key_sets import SET_KEPT_S
 from deviceflow.store.rotation import (

@@ -1,8 +1,9 @@
 """Whoever reads the store can use nothing of what he reads (6749-10.3-a)."""
 
 from deviceflow.core.user_code import display
+from deviceflow.store.accounts import Account
 from deviceflow.store.sessions import Session
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
 

@@ -14,7 +14,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.announcements import push
 from deviceflow.store.connection import Connection, Durability
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.shapes import SERVICE, Cluster, Sentinels, accepts

@@ -22,7 +22,7 @@ from deviceflow.config.reading import is_valid
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import DisplayName
 from deviceflow.core.grant import State
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 
 EXPIRED = "expired"
 

@@ -10,7 +10,7 @@ from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.grants import DecisionRefusal, GrantDesk, Refused
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.core.grant import State
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 
 _CAN_BE_CANCELLED = {State.PENDING, State.APPROVED}
 

@@ -10,7 +10,7 @@ from deviceflow.admin.console.frame import Frame, lead_to
 from deviceflow.admin.console.templates import ROOT
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.admin.people import PeopleDesk
-from deviceflow.store.users import Account
+from deviceflow.store.accounts import Account
 
 _WHAT = {"devices", "sessions"}
 """What of a person can be ended whole."""

@@ -35,7 +35,8 @@ from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.policy.admission import Attempt, StartAdmission, StorePressed, TooManyStarts
 from deviceflow.policy.interval_control import IntervalControl
 from deviceflow.policy.phishing import rules_of
-from deviceflow.store.grants import GrantRequest, Grants
+from deviceflow.store.grant_records import GrantRequest
+from deviceflow.store.grants import Grants
 
 SEVERAL_RESOURCES = "The scopes belong to several resources, or to one that resource does not name."
 

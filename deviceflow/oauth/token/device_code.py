@@ -36,7 +36,8 @@ from deviceflow.ops.metrics import table
 from deviceflow.ops.metrics.recorder import Recorder
 from deviceflow.store.client_revocations import ClientRevocations
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grant_records import Grant
+from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.redemptions import RedeemedTokens, Redemptions
 from deviceflow.store.users import Users

@@ -16,7 +16,7 @@ from deviceflow.oauth.token.request import TokenRequest
 from deviceflow.signing.signer import Signer
 from deviceflow.store.access_tokens import AccessTokens
 from deviceflow.store.families import Families, Family
-from deviceflow.store.grants import Redemption, RepeatableRedemption
+from deviceflow.store.grant_records import Redemption, RepeatableRedemption
 from deviceflow.store.redemptions import RedeemedTokens, Redemptions, TokenContent, new_seed
 
 

@@ -15,7 +15,7 @@ from deviceflow.core.proximity import FarAnswer, answer_to
 from deviceflow.pages.device.origin import Origin, Origins
 from deviceflow.pages.visitor import Person, Visitor
 from deviceflow.policy.phishing import ClientRules, rules_of
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 
 
 class Findings(NamedTuple):

@@ -15,7 +15,8 @@ from deviceflow.pages.device.submission import DeviceRequest, DeviceRequests, Su
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
 from deviceflow.policy.tries import Try
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grant_records import Grant
+from deviceflow.store.grants import Grants
 
 log = structlog.get_logger()
 

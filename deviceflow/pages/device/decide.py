@@ -26,7 +26,8 @@ from deviceflow.pages.redirect import see_other
 from deviceflow.pages.throttle import Throttle
 from deviceflow.policy.rules import approval_counts
 from deviceflow.policy.tries import TooManyTries, Try
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grant_records import Grant
+from deviceflow.store.grants import Grants
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from deviceflow.pages import words
 from deviceflow.pages.device.origin import Origin
 from deviceflow.pages.device.submission import SCOPE_BOX
 from deviceflow.pages.texts import gettext
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 
 _DAY_S = 86_400
 

@@ -9,7 +9,8 @@ from deviceflow.core.clients import Clients
 from deviceflow.pages.codes import Codes
 from deviceflow.pages.texts import language
 from deviceflow.pages.visitor import Person, Visitor
-from deviceflow.store.grants import DecisionPage, Grant, Grants
+from deviceflow.store.grant_records import DecisionPage, Grant
+from deviceflow.store.grants import Grants
 
 SCOPE_BOX = "scope."
 """What the name of a box begins with. Each has its own name: a form repeats no field."""

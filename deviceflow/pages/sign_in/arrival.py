@@ -18,9 +18,9 @@ from deviceflow.pages.sign_in.typed_name import TypedName
 from deviceflow.pages.throttle import account_key
 from deviceflow.pages.visitor import Visitor
 from deviceflow.policy.sign_in_ways import SignInWays
+from deviceflow.store.accounts import Account
 from deviceflow.store.factors import FactorStore
 from deviceflow.store.sessions import Session
-from deviceflow.store.users import Account
 
 
 @dataclass(frozen=True, kw_only=True)

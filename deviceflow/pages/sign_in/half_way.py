@@ -14,8 +14,9 @@ from deviceflow.core.clock import Clock
 from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.seal import Seal
 from deviceflow.pages.visitor import Visitor
+from deviceflow.store.accounts import Account
 from deviceflow.store.sessions import Session
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 
 HALF_WAY_S = 600
 

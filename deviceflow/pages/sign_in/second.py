@@ -23,8 +23,8 @@ from deviceflow.pages.visitor import Visitor, Visitors
 from deviceflow.policy.second_factor import OneTimeCodes
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.policy.tries import TooManyTries
+from deviceflow.store.accounts import Account
 from deviceflow.store.factors import FactorStore
-from deviceflow.store.users import Account
 
 SECOND_PATH: Final = "/login/second"
 

@@ -12,8 +12,8 @@ from deviceflow.pages.cookie import SessionCookie
 from deviceflow.pages.redirect import see_other
 from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.way_back import WayBack
+from deviceflow.store.accounts import Account
 from deviceflow.store.sessions import Session, Sessions
-from deviceflow.store.users import Account
 
 DEVICE = "/device"
 """Where a person goes on who was going nowhere else."""

@@ -15,7 +15,8 @@ from deviceflow.pages.sign_in.arrival import Arrival, lead_foreign
 from deviceflow.pages.sign_in.failures import SignInFailures
 from deviceflow.pages.visitor import Visitors
 from deviceflow.pages.vouched import VouchedNames
-from deviceflow.store.users import Account, Users
+from deviceflow.store.accounts import Account
+from deviceflow.store.users import Users
 
 PROXY_PATH = "/login/proxy"
 

@@ -48,8 +48,9 @@ from deviceflow.pages.sign_in.upstream.detours import Detours
 from deviceflow.pages.visitor import Visitor
 from deviceflow.pages.vouched import VouchedNames
 from deviceflow.pages.way_back import WayBack
+from deviceflow.store.accounts import Account
 from deviceflow.store.factors import Factors, FactorStore, Passkey
-from deviceflow.store.users import Account, Users
+from deviceflow.store.users import Users
 from tests.fuzz.readers.wire import NOW, text
 from tests.fuzz.target import Target
 from tests.stage.authenticator import SoftAuthenticator

@@ -24,20 +24,20 @@ from deviceflow.core.store_url import StoreUrl, StoreUrlError
 from deviceflow.device.answers import Reply, read_authorization, read_poll
 from deviceflow.device.errors import DeviceFlowError
 from deviceflow.places import PlacesError, open_places
+from deviceflow.store.accounts import Account
 from deviceflow.store.announcements import ClientChange, Decision
 from deviceflow.store.device_index import DeviceEntry
 from deviceflow.store.envelope import Envelope, EnvelopeError
 from deviceflow.store.errors import RecordUnreadable
 from deviceflow.store.factors import Factors
 from deviceflow.store.families import Family
-from deviceflow.store.grants import _grant
+from deviceflow.store.grant_records import read_grant
 from deviceflow.store.holds import HoldMessage
 from deviceflow.store.key_sets import InstallationKeys, keys_in_fields
 from deviceflow.store.records import RecordKind, read_record, write_record
 from deviceflow.store.redemptions import RedeemedTokens
 from deviceflow.store.secret_box import decrypt
 from deviceflow.store.sessions import Session
-from deviceflow.store.users import Account
 from tests.fuzz.readers.wire import text
 from tests.fuzz.target import Target
 from tests.stage.places import write_places
@@ -140,10 +140,10 @@ def read_all_records(data: bytes) -> None:
     read_json_record(kind, data[1:])
 
 
-def read_grant(data: bytes) -> None:
+def read_hash(data: bytes) -> None:
     """The fields of a hash: a name and a value, on a line each."""
     lines = data.split(b"\n")
-    grant = _grant(5, dict(zip(lines[::2], lines[1::2], strict=False)))
+    grant = read_grant(5, dict(zip(lines[::2], lines[1::2], strict=False)))
     assert grant.id == 5
     assert isinstance(grant.expires_at, int)
 
@@ -313,7 +313,7 @@ TARGETS = (
         tuple(bytes([list(MODELS).index(kind)]) + _json(each) for kind, each in _RECORDS.items()),
         (RecordUnreadable,),
     ),
-    Target("grant", read_grant, (_GRANT, _GRANT + b"\nv\n1"), (RecordUnreadable,)),
+    Target("grant", read_hash, (_GRANT, _GRANT + b"\nv\n1"), (RecordUnreadable,)),
     Target(
         "messages of workers",
         read_messages,

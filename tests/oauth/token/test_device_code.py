@@ -14,7 +14,8 @@ import pytest
 
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
-from deviceflow.store.grants import Grant, Grants
+from deviceflow.store.grant_records import Grant
+from deviceflow.store.grants import Grants
 from tests.stage.clock import Clock
 from tests.stage.oauth import Answer, People, Stage, Worker
 from tests.stage.proving import revoke

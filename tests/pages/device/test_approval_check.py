@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from deviceflow.config import Device, Phishing, Server, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 from tests.stage.pages import Browser, OpenBrowser, Store, check_headers
 
 CODE, SHOWN = "WDJBMJHT", "WDJB-MJHT"

@@ -9,7 +9,7 @@ from deviceflow.core.grant import State
 from deviceflow.pages.device.facts import request_facts
 from deviceflow.pages.device.origin import Origin
 from deviceflow.places import Place
-from deviceflow.store.grants import Grant
+from deviceflow.store.grant_records import Grant
 
 NOW = 1_793_887_400
 CLIENT = Client(client_id="tv", name="TV", scopes=("openid", "offline_access"))

@@ -52,10 +52,8 @@ async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes_for_the_s
         stage = await Stage(valkey.url, settings, clock, stack).open()
         worker = await stage.start_worker()
         browser = Browser(worker.client)
-        users_of_worker = worker.parts.users
-        with mock.patch.object(
-            users_of_worker, "_matches", wraps=users_of_worker._matches
-        ) as matches:
+        passwords = worker.parts.users._passwords
+        with mock.patch.object(passwords, "_matches", wraps=passwords._matches) as matches:
             of_ada, of_nobody = [await fail_to_sign_in(browser, name) for name in ("ada", "eda")]
         assert of_ada == of_nobody
         assert of_ada.statuses == (303, 403)

@@ -39,12 +39,12 @@ from deviceflow.pages.sign_in.upstream.start import provider_of
 from deviceflow.pages.throttle import Throttle
 from deviceflow.pages.visitor import Visitors
 from deviceflow.policy.tries import TooManyTries, Try
+from deviceflow.store.accounts import Account
 from deviceflow.store.links import Links, NameTakenError
 from deviceflow.store.replay import Replay
 from deviceflow.store.sessions import Session, UpstreamSession
 from deviceflow.store.upstream_answers import UpstreamAnswers
 from deviceflow.store.upstream_sessions import ProviderSession, UpstreamSessions
-from deviceflow.store.users import Account
 from deviceflow.upstream.authorization import ANSWER_FIELDS, Answer, Detour
 from deviceflow.upstream.errors import UpstreamError
 from deviceflow.upstream.provider import Provider, UpstreamIdentity
