@@ -42,6 +42,7 @@ def with_access(settings: Settings, command: ChangingCommand) -> None:
 
 def with_users(settings: Settings, command: UsersCommand, *, changes: bool) -> None:
     """Run a command with the users of the store. `changes`: whether it writes."""
+
     async def connected(connection: Connection) -> None:
         with closing(Users(connection, settings.users)) as store:
             await command(store)

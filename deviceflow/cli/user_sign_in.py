@@ -35,8 +35,8 @@ from deviceflow.store.users import Users
 def passwd(settings: Settings, username: str, password_stdin: bool, keep_devices: bool) -> None:
     """Change a user's password, sign the user out in all browsers, disconnect all devices.
 
-    Devices may stay connected (--keep-devices) if no other person had the old password. An
-    API that verifies JWTs by itself accepts them until they expire.
+    Devices may stay connected (--keep-devices) if no other person had the old password. An API that
+    verifies JWTs by itself accepts them until they expire.
     """
 
     async def change(store: Users, access: UserAccess) -> None:

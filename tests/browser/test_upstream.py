@@ -100,6 +100,19 @@ async def test_a_person_who_cancels_is_told(site: Program, page: Page) -> None:
     assert "user_code=BCDF-GHJK" in page.url
 
 
+async def test_a_fresh_sign_in_asks_there_once_more(site: Program, page: Page) -> None:
+    """Although both have a session. The account page wants it, and gets the person back."""
+    await page.goto(f"{site.url}/login")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "mary")
+    await expect(page.get_by_label("Code")).to_be_visible()
+    await page.goto(f"{site.url}/login?next=security&again=1")
+    await press(page, "Sign in with Acme")
+    await sign_in_at_provider(page, "mary")
+    await expect_heading(page, "Security of your account")
+    await expect(page.get_by_text("You sign in without a password here.")).to_be_visible()
+
+
 async def test_back_leads_to_the_page_with_the_button(site: Program, page: Page) -> None:
     """The page that leads on by itself is passed over: nobody is caught between two pages."""
     await page.goto(f"{site.url}/login")
