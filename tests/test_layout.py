@@ -59,6 +59,8 @@ BY_FEATURE = {
     "cli/fleet_run.py": "cli/test_fleet.py",  # by how the command ends
     "cli/number.py": "cli/test_capacity.py",  # by the options that are numbers
     "cli/recipes.py": "cli/test_conform.py",  # by the recipes that come along
+    "config/section_rules.py": "config/test_loading.py",  # by the documents that they refuse
+    "config/sections.py": "config/test_settings.py",  # as parts of all settings
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect
     "conformance/checks/binding.py": "conformance/test_checks.py",
