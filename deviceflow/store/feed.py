@@ -1,13 +1,9 @@
-"""The feed: it tells a worker of the changes that other workers make in the store.
+"""The feed: what brings a worker the changes that other workers make in the store.
 
 A decision comes in one of two ways:
 - the push message that follows every decision;
-- the tail of the decision log, read once a second and after every reconnection, in case a
-  message was lost. An entry is only a hint that a grant may have been decided.
-
-A worker that starts reads the log too, from the time at which the oldest grants that may still
-live were issued. It reads this backlog backwards, a page at a time, because the newest decisions
-matter most. With each page, it also reads the entries that are new.
+- the decision log, read once a second and after every reconnection, in case a message was lost
+  (`log_reader`). An entry is only a hint that a grant may have been decided.
 
 Once a second the feed also probes whether the store takes writes, with a write that changes
 nothing. A replica, a full store or a disk error refuse it like any other write, although they can
@@ -18,7 +14,7 @@ data, and the revision of clients and signing keys, which shows that they have c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +27,11 @@ from deviceflow.store import keyspace
 from deviceflow.store.announcements import CHANGED, ClientChange, Decision, changed_clients
 from deviceflow.store.causes import cause_of
 from deviceflow.store.connection import Connection
-from deviceflow.store.errors import RecordUnreadable, StoreUnavailable
+from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.failures import READONLY, refusal_of, translated
 from deviceflow.store.installation import Installation
+from deviceflow.store.log_reader import LogReader
 from deviceflow.store.mirror import Mirror
-from deviceflow.store.records import RecordKind, check_fields
 from deviceflow.store.shapes import Command
 from deviceflow.store.subscriber import Subscriber
 from deviceflow.tasks import run_together
@@ -45,14 +41,7 @@ CATCH_UP_S = 0.9
 
 FIRST_LOOK_S = 3.0
 
-PAGE = 1000
-"""Entries of the log that are read at a time."""
-
-# A new primary's clock may be behind: after a reconnection so much of the log is read again.
-_REREAD_MS = 10_000
-
 _NEVER_READ = b""
-_NEWEST = "+"
 
 log = structlog.get_logger()
 
@@ -95,16 +84,14 @@ class Feed:
     reachable: bool | None = field(default=None, init=False)
     unreachable_cause: str | None = field(default=None, init=False)
     refusal: str | None = field(default=None, init=False)
-    # The newest entry that was read. None before the first one.
-    _last_entry: str | None = field(default=None, init=False)
-    # Where the rest of the backlog ends: None once all of it was read.
-    _backlog_end: str | None = field(default=_NEWEST, init=False)
+    _decisions: LogReader = field(init=False)
     _revision: bytes | None = field(default=_NEVER_READ, init=False)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _subscribers: tuple[Subscriber, ...] = field(init=False)
     _drops: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        self._decisions = LogReader(self.mirror, self.clock, self.longest_s)
         # One for each channel: a user without the right to one of them still hears the other.
         subscriber = partial(Subscriber, connection=self.connection, pause_s=self.catch_up_s / 10)
         self._subscribers = (
@@ -144,7 +131,7 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Read what has changed since the last look. May raise StoreUnavailable."""
-        while not (await self._look() and self._backlog_end is None):
+        while not await self._look() or self._decisions.has_backlog:
             # A held poll need not wait until all of a long backlog is read.
             await self._resolve_hints()
 
@@ -158,7 +145,7 @@ class Feed:
                 ("HGET", keyspace.INSTALLATION, "epoch"),
                 ("GET", keyspace.REVISION),
                 ("SET", keyspace.PROBE, "", "XX", "PX", 1),
-                *self._page_commands(),
+                *self._log_commands(),
             )
             refusal = refusal_of(probe)
             with translated():
@@ -173,7 +160,11 @@ class Feed:
                 # It counts as read only if the reading succeeds.
                 await self._read_changes(revision)
                 self._revision = revision
-            return self._take_pages(pages)
+            return bool(pages) and self._decisions.take(pages)
+
+    def _log_commands(self) -> Iterable[Command]:
+        # Before the clients are read, the longest lifetime of their grants is not known.
+        return () if self._revision is _NEVER_READ else self._decisions.commands()
 
     async def _read_changes(self, revision: bytes | None) -> None:
         """Read the clients again that have changed, or all of them, and the signing keys."""
@@ -186,60 +177,12 @@ class Feed:
         else:
             await self.on_clients(changed)
 
-    def _page_commands(self) -> Iterator[Command]:
-        if self._revision is _NEVER_READ:
-            # The clients are not known yet, nor the longest lifetime of their grants.
-            return
-        log_key, page = keyspace.DECISIONS, ("COUNT", PAGE)
-        if self._last_entry is not None:
-            yield ("XRANGE", log_key, f"({self._last_entry}", "+", *page)
-        if self._backlog_end is not None:
-            yield ("XREVRANGE", log_key, self._backlog_end, self._oldest_entry(), *page)
-
-    def _oldest_entry(self) -> str:
-        """Return where the backlog begins. Every grant that lives was decided after it."""
-        return str(max(0, int((self.clock() - self.longest_s()) * 1000) - _REREAD_MS))
-
-    def _take_pages(self, pages: list[list[tuple[bytes, dict[bytes, bytes]]]]) -> bool:
-        if not pages:
-            return False
-        is_current = True
-        if self._last_entry is not None:
-            entries = pages.pop(0)
-            is_current = len(entries) < PAGE
-            if entries:
-                self._last_entry = entries[-1][0].decode()
-            self._take_hints(entries)
-        for entries in pages:
-            self._take_hints(entries)
-            if self._last_entry is None:
-                self._last_entry = entries[0][0].decode() if entries else self._oldest_entry()
-            is_whole = len(entries) < PAGE
-            self._backlog_end = None if is_whole else f"({entries[-1][0].decode()}"
-        return is_current
-
-    def _take_hints(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        now = self.clock()
-        for _, fields in entries:
-            try:
-                check_fields(fields, RecordKind.DECISION)
-                grant_id, expires_at = int(fields[b"g"], 16), int(fields[b"x"])
-            except RecordUnreadable:
-                continue  # it is logged, and must not hold up the entries after it
-            except (KeyError, ValueError):
-                log.warning("store.entry_ignored", reason="not an entry of the decision log")
-                continue
-            # The log reaches back further than the lives of most grants.
-            if expires_at > now:
-                self.mirror.learn(grant_id, None, expires_at)
-
     async def _start_over(self) -> None:
         """Forget everything: the store has lost its data."""
         if await self.installation.refresh(self.connection):
             log.warning("store.data_lost", consequence="grants issued before have expired")
         self.mirror.forget_all()
-        self._last_entry = None
-        self._backlog_end = _NEWEST
+        self._decisions.start_over()
         self._revision = _NEVER_READ
 
     async def _note_refusal(self, refusal: str | None) -> None:
@@ -296,7 +239,7 @@ class Feed:
 
     async def _begin(self) -> None:
         # What was decided while this worker did not listen is in the log.
-        self._step_back()
+        self._decisions.step_back()
         await self._read_new_if_reachable()
 
     async def _hear(self, data: bytes) -> None:
@@ -336,9 +279,3 @@ class Feed:
         with suppress(StoreUnavailable):
             while not await self._look():
                 pass
-
-    def _step_back(self) -> None:
-        if self._last_entry is None:
-            return
-        milliseconds = int(self._last_entry.partition("-")[0])
-        self._last_entry = str(max(0, milliseconds - _REREAD_MS))

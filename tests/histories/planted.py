@@ -18,8 +18,8 @@ from deviceflow.oauth.poll.verdict import PollJudge
 from deviceflow.store import scripts
 from deviceflow.store.devices import Devices
 from deviceflow.store.families import Families
-from deviceflow.store.feed import Feed
 from deviceflow.store.grants import Grants
+from deviceflow.store.log_reader import LogReader
 from deviceflow.store.redemptions import RedeemedTokens, Redemptions, new_seed
 from deviceflow.store.scripts import lua
 from deviceflow.store.users import Users
@@ -50,7 +50,7 @@ def redeemed_by_get_then_set() -> None:
 
 def no_catch_up() -> None:
     """Decisions reach a worker by push messages alone."""
-    _replace(Feed, "_take_hints", lambda *_: None)
+    _replace(LogReader, "_take_hints", lambda *_: None)
 
 
 def claim_not_checked() -> None:

@@ -11,7 +11,7 @@ import pytest
 from deviceflow.core.grant import State
 from deviceflow.store.announcements import Decision, push
 from deviceflow.store.errors import StoreUnavailable
-from deviceflow.store.feed import PAGE
+from deviceflow.store.log_reader import PAGE
 from deviceflow.tasks import end
 from tests.stage.clock import Clock
 from tests.stage.shapes import not_on
