@@ -26,7 +26,7 @@ _COMMANDS = {
     "serve": "serve:serve",
     "top": "top:top",
     "upgrade": "upgrade:upgrade",
-    "users": "user_devices:users",
+    "users": "users:users",
 }
 """The commands by name: the module in `deviceflow.cli`, and the function."""
 

@@ -49,6 +49,9 @@ BY_FEATURE = {
     "cli/logout.py": "cli/test_kept_login.py",  # ends what login has kept
     "cli/login_ends.py": "cli/test_login.py",  # by the exit status of the command
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
+    "cli/password_prompt.py": "cli/test_users.py",  # by the passwords that users get
+    "cli/user_records.py": "cli/test_users.py",  # by what all the commands do
+    "cli/user_sign_in.py": "cli/test_users.py",  # with the other commands about users
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
     "cli/duration.py": "cli/test_fleet.py",  # by the options that are durations
@@ -56,6 +59,8 @@ BY_FEATURE = {
     "cli/fleet_run.py": "cli/test_fleet.py",  # by how the command ends
     "cli/number.py": "cli/test_capacity.py",  # by the options that are numbers
     "cli/recipes.py": "cli/test_conform.py",  # by the recipes that come along
+    "config/section_rules.py": "config/test_loading.py",  # by the documents that they refuse
+    "config/sections.py": "config/test_settings.py",  # as parts of all settings
     "config/rules.py": "config/test_loading.py",  # by the documents that they refuse
     "conformance/checks/authorization.py": "conformance/test_checks.py",  # each by its defect
     "conformance/checks/binding.py": "conformance/test_checks.py",

@@ -11,7 +11,7 @@ from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.options import fail
 from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
-from deviceflow.cli.users import existing_user, username_argument, users
+from deviceflow.cli.user_records import existing_user, username_argument
 from deviceflow.config import Settings
 from deviceflow.store.accounts import Account
 from deviceflow.store.connection import Connection
@@ -21,7 +21,7 @@ from deviceflow.store.users import Users
 AccessCommand = Callable[[UserAccess, Account], Awaitable[None]]
 
 
-@users.command(name="devices")
+@click.command(name="devices")
 @username_argument
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_obj
@@ -52,7 +52,7 @@ def list_devices(settings: Settings, username: str, as_json: bool) -> None:
     _with_access(settings, username, print_devices, changes=False)
 
 
-@users.command()
+@click.command()
 @username_argument
 @click.option("--device", "grant_id", help="The id of one device, as `users devices` prints it.")
 @click.option("--all", "every", is_flag=True, help="All devices.")
@@ -82,7 +82,7 @@ def revoke(settings: Settings, username: str, grant_id: str | None, every: bool)
     _with_access(settings, username, disconnect, changes=True)
 
 
-@users.command(name="sign-out")
+@click.command(name="sign-out")
 @username_argument
 @click.pass_obj
 def sign_out_user(settings: Settings, username: str) -> None:

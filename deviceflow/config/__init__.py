@@ -13,7 +13,7 @@ from deviceflow.config.loading import (
     setting_paths,
     variable_for,
 )
-from deviceflow.config.settings import (
+from deviceflow.config.sections import (
     Admin,
     AuditSettings,
     Device,
@@ -28,12 +28,12 @@ from deviceflow.config.settings import (
     Section,
     SecurityEvents,
     Server,
-    Settings,
     SignIn,
     Tokens,
     Tracing,
     User,
 )
+from deviceflow.config.settings import Settings
 from deviceflow.config.upstreams import Upstream
 
 __all__ = [

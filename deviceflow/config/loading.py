@@ -23,7 +23,8 @@ from deviceflow.config.reading import (
     suggestion,
 )
 from deviceflow.config.rules import RULES
-from deviceflow.config.settings import DEFAULT_SCOPES, MAX_WORKERS, Server, Settings
+from deviceflow.config.sections import MAX_WORKERS, Server
+from deviceflow.config.settings import DEFAULT_SCOPES, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.user_code import LETTERS, NUMERIC
 

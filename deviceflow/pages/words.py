@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from babel.dates import format_datetime
 
 from deviceflow.config import Pages
-from deviceflow.config.settings import DEFAULT_SCOPES, DEFAULT_TITLE
+from deviceflow.config.sections import DEFAULT_TITLE
+from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.config.values import Words
 from deviceflow.core.device_description import DeviceDescription
 from deviceflow.core.languages import lookup

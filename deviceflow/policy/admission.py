@@ -220,18 +220,16 @@ class StartAdmission:
 
 def limits_of(client: Client, defaults: GrantLimits) -> StartLimits:
     """Return a client's limits: its own, or those of the settings."""
-    own, network, address, live = (
-        client.starts,
-        client.starts_per_network,
-        client.starts_per_address,
-        client.live_grants,
-    )
     return StartLimits(
-        client=defaults.starts if own is None else own,
-        network=defaults.starts_per_network if network is None else network,
-        address=defaults.starts_per_address if address is None else address,
-        live=defaults.live_grants if live is None else live,
+        client=_own_or_default(client.starts, defaults.starts),
+        network=_own_or_default(client.starts_per_network, defaults.starts_per_network),
+        address=_own_or_default(client.starts_per_address, defaults.starts_per_address),
+        live=_own_or_default(client.live_grants, defaults.live_grants),
     )
+
+
+def _own_or_default(own: int | None, default: int) -> int:
+    return default if own is None else own
 
 
 def _key(limit: StartLimit, start: Start) -> _Key:

@@ -3,7 +3,7 @@
 from deviceflow.capacity.costs import read
 from deviceflow.capacity.fleet import Fleet
 from deviceflow.capacity.plan import plan
-from deviceflow.config.settings import Device, GrantLimits
+from deviceflow.config.sections import Device, GrantLimits
 
 COSTS = read()
 

@@ -88,7 +88,7 @@ def test_the_password_is_the_first_line(users: Users, stored: Stored, end: str) 
 def test_a_password_is_typed_twice_and_not_shown(
     users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
     result = users("add", "bob", given=f"{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0
     assert PASSWORD not in result.output
@@ -98,7 +98,7 @@ def test_a_password_is_typed_twice_and_not_shown(
 def test_a_short_password_is_asked_for_again(
     users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
     for command in ("add", "passwd"):
         result = users(command, "bob", given=f"short\nshort\n{PASSWORD}\n{PASSWORD}\n")
         assert result.exit_code == 0
@@ -114,7 +114,7 @@ def test_a_name_that_cannot_be_is_told_first(
     users: Users, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], words: str
 ) -> None:
     """Before anybody types a password twice."""
-    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
     result = users(*command, given=f"{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 1
     assert words in result.stderr
@@ -134,8 +134,8 @@ def test_a_name_that_is_taken_meanwhile(
             assert other.result().exit_code == 0
         return "another long password"
 
-    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
-    monkeypatch.setattr("deviceflow.cli.users.click.prompt", slow)
+    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.password_prompt.click.prompt", slow)
     assert "already" in users("add", "bob", "--name", "Second").output
     account = stored("bob")
     assert account is not None
@@ -147,7 +147,7 @@ def test_nobody_can_be_asked(
     users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """In a job or a container, there is one line and no prompt."""
-    monkeypatch.setattr("deviceflow.cli.users.os.open", _no_terminal)
+    monkeypatch.setattr("deviceflow.cli.password_prompt.os.open", _no_terminal)
     username = {"add": "bob", "passwd": "ada"}[command]
     result = users(command, username, given=f"{PASSWORD}\n{PASSWORD}\n")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -214,8 +214,8 @@ def test_passwd_undoes_nothing_that_happens_while_it_is_typed(
             assert pool.submit(users, "disable", "bob").result().exit_code == 0
         return "another long password"
 
-    monkeypatch.setattr("deviceflow.cli.users._has_terminal", lambda: True)
-    monkeypatch.setattr("deviceflow.cli.users.click.prompt", slow)
+    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
+    monkeypatch.setattr("deviceflow.cli.password_prompt.click.prompt", slow)
     assert users("passwd", "bob").exit_code == 0
     account = stored("bob")
     assert account is not None

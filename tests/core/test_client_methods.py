@@ -23,7 +23,7 @@ HOMES = {
     "core/client_methods.py",
     "oauth/clients/methods.py",
     "config/upstreams.py",  # the methods of this server as a client
-    "config/rules.py",  # and what they need
+    "config/section_rules.py",  # and what they need
 }
 MODULES = sorted(
     str(path.relative_to(PACKAGE))

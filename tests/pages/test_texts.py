@@ -18,7 +18,8 @@ from jinja2 import nodes
 from markupsafe import Markup
 
 from deviceflow.config import Pages
-from deviceflow.config.settings import DEFAULT_SCOPES, DEFAULT_TITLE
+from deviceflow.config.sections import DEFAULT_TITLE
+from deviceflow.config.settings import DEFAULT_SCOPES
 from deviceflow.pages import texts, words
 from tests.stage.checkout import ROOT, TEMPLATES
 

@@ -3,7 +3,7 @@
 import pytest
 
 from deviceflow.config import Settings
-from deviceflow.config.settings import SignIn
+from deviceflow.config.sections import SignIn
 from deviceflow.policy.sign_in_ways import SignInWays
 from deviceflow.store.factors import Authenticator, Factors, Passkey
 

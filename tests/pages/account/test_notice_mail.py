@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from deviceflow.config import Pages, Settings
-from deviceflow.config.settings import SHIPPED_LANGUAGES
+from deviceflow.config.sections import SHIPPED_LANGUAGES
 from deviceflow.notices.mail import MailText
 from deviceflow.notices.notice import Notice
 from deviceflow.pages.account.notice_mail import NoticeMails

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from deviceflow.config import Pages, Settings
-from deviceflow.config.settings import SignIn
+from deviceflow.config.sections import SignIn
 from deviceflow.pages.account.owner import VERY_FRESH_S
 from deviceflow.pages.challenges import LIVES_S
 from deviceflow.store.factors import MOST_PASSKEYS, Factors, Passkey

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from deviceflow.config import Pages, Settings
-from deviceflow.config.settings import SignIn
+from deviceflow.config.sections import SignIn
 from deviceflow.core.assurance import PHISHING_RESISTANT
 from deviceflow.pages.challenges import LIVES_S
 from tests.stage.authenticator import UP, UV, Lie, SoftAuthenticator, options_on

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from deviceflow.config import Server, Settings
-from deviceflow.config.settings import SignIn
+from deviceflow.config.sections import SignIn
 from tests.stage.factors import enter_code, give_app
 from tests.stage.pages import TV, Browser, OpenBrowser, Store
 
