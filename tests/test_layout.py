@@ -1,12 +1,24 @@
-"""Where the tests of a module are: `tests/<same path>/test_<name>.py`, or where this list says."""
+"""What docs/architecture.md and CONTRIBUTING.md promise of files: their tests, lengths, imports.
+
+The tests of a module are in `tests/<same path>/test_<name>.py`, or where the list here says.
+"""
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import deviceflow
 
 PACKAGE = Path(deviceflow.__file__).parent
 TESTS = Path(__file__).parent
+
+MOST_LINES = 320
+TABLES = {
+    "config/sections.py",  # one class for each section of the settings
+    "ops/metrics/table.py",  # one declaration for each metric
+}
+"""Files that are longer because they have many rows, each of a few lines."""
 
 STILL = {
     "admin/operators.py",  # a key
@@ -222,3 +234,41 @@ def test_the_list_is_true() -> None:
     assert {module for module in listed if own_test(module).is_file()} == set(), "own test file"
     assert {file for file in BY_FEATURE.values() if not (TESTS / file).is_file()} == set()
     assert STILL & BY_FEATURE.keys() == set()
+
+
+def test_a_file_is_short_enough_to_read() -> None:
+    """A file that grows longer holds two things: give the second a file of its own."""
+    lengths = {
+        module: len((PACKAGE / module).read_text(encoding="utf-8").splitlines())
+        for module in modules()
+    }
+    long = {module for module, lines in lengths.items() if lines > MOST_LINES}
+    assert long - TABLES == set()
+    assert TABLES - long == set(), "it needs no exception any more"
+
+
+def test_the_architecture_names_the_layers_in_their_order() -> None:
+    settings = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each["name"] == "Imports point inwards"]
+    page = (TESTS.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| Imports point inwards:")]
+    names = [name for layer in layers for name in re.findall(r"\w+", layer)]
+    assert ["__main__", *re.findall(r"`(\w+)`", row)] == names
+
+
+def imports(module: Path) -> set[str]:
+    """The modules of the package that a module names in its imports."""
+    nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {node.module for node in froms if node.module and node.module.startswith("deviceflow.")}
+
+
+def test_a_pending_poll_stands_on_the_core_the_mirror_and_the_answers() -> None:
+    imported = set().union(*map(imports, (PACKAGE / "oauth/poll").glob("*.py")))
+    outside = {
+        name
+        for name in imported
+        if not name.startswith(("deviceflow.core.", "deviceflow.oauth.poll."))
+    }
+    assert outside == {"deviceflow.oauth.answers", "deviceflow.store.mirror"}

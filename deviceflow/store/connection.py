@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property, lru_cache
@@ -25,6 +24,7 @@ from deviceflow.store.shapes import (
     opened,
 )
 from deviceflow.store.trips import LINES, Trips
+from deviceflow.store.turns import Turns
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
@@ -99,11 +99,9 @@ class Connection:
         self.drops = 0
         self.watch: StoreWatch | None = None
         self._trips = Trips(self._run, self._within_s)
-        self._free = asyncio.Semaphore(most)
+        self._turns = Turns(most)
         self._most_aside = most_aside
         self._main = self
-        # When each command that waits for its turn began to, the oldest first.
-        self._waiting: dict[object, float] = {}
 
     @classmethod
     def open(
@@ -131,13 +129,11 @@ class Connection:
 
     @property
     def longest_wait_s(self) -> float:
-        """How long the command has waited that waits longest, 0 if none waits.
+        """The longest time that a command has waited so far, 0 if none waits.
 
         It waits for the answer of a shared trip, or for a connection of its own.
         """
-        began = next(iter(self._waiting.values()), None)
-        own = 0.0 if began is None else time.monotonic() - began
-        return max(own, self._trips.longest_wait_s)
+        return max(self._turns.longest_wait_s, self._trips.longest_wait_s)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -281,26 +277,11 @@ class Connection:
 
     async def _in_turn(self, work: Callable[..., Awaitable[Answers]], *args: Any) -> Answers:  # noqa: ANN401
         """Do something at the store over a connection of its own, in time and in turn."""
-        async with asyncio.timeout(self._within_s()):
-            await self._take_turn()
-            try:
-                return await work(*args)
-            finally:
-                self._free.release()
+        async with asyncio.timeout(self._within_s()), self._turns:
+            return await work(*args)
 
     def _within_s(self) -> float:
         return self.deadline_s + self.durability.wait_s
-
-    async def _take_turn(self) -> None:
-        if not self._free.locked():
-            await self._free.acquire()
-            return
-        place = object()
-        self._waiting[place] = time.monotonic()
-        try:
-            await self._free.acquire()
-        finally:
-            del self._waiting[place]
 
 
 @lru_cache

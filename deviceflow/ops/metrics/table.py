@@ -1,7 +1,7 @@
 """The table: every metric of the server, once.
 
 docs/operations/metrics.md says what each answers. A test holds the table, that page, the dashboard
-and the alerts together.
+and the alerts together. The file is long because the metrics are many: one declaration for each.
 """
 
 from deviceflow.core.grant import Outcome, PollAnswer
