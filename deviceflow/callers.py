@@ -14,7 +14,7 @@ from deviceflow.core.clock import Clock
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 
 WARN_EVERY_S = 600
-"""Anybody can send the headers, so a worker says no more than once in this time what it ignored."""
+"""The pause between two log lines about ignored headers, in s: any sender can send them."""
 
 log = structlog.get_logger()
 

@@ -118,7 +118,7 @@ class GrantDesk:
         grant = await self.get(grant_id)
         granted = " ".join(scope_tokens(scope))
         self._check(grant, subject, granted)
-        # Last: a refused approval makes nobody a user.
+        # Last: a refused approval must not add a user.
         admitted = await self._admit(subject)
         if admitted is None:
             raise Refused(DecisionRefusal.USER_DISABLED, grant)
@@ -135,7 +135,7 @@ class GrantDesk:
         return await self._end(grant, _Order(Event.DENY, operator, subject), outcome)
 
     async def cancel(self, grant_id: int, operator: str) -> Grant:
-        """Cancel, whoever has claimed it; return the grant as it is then. May raise Refused."""
+        """Cancel a grant, claimed or not; return it as it is then. May raise Refused."""
         grant = await self.get(grant_id)
         outcome = await self.grants.decide(grant, Event.CANCEL)
         return await self._end(grant, _Order(Event.CANCEL, operator), outcome)

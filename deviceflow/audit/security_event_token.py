@@ -1,4 +1,4 @@
-"""Which lines of the audit other services are told of, as security event tokens (RFC 8417).
+"""Which lines of the audit other services receive, as security event tokens (RFC 8417).
 
 The kinds of events are those of the OpenID Foundation: CAEP 1.0 for sessions and credentials, and
 RISC 1.0 for accounts. A token names its subject by issuer and `sub` (RFC 9493).

@@ -126,8 +126,9 @@ fleet_options = with_options(
         default=NOBODY,
         show_default=True,
         metavar="HOW",
-        help="Who decides: nobody; admin (the API of operators); browser (Chromium with "
-        "--recipe); or a command with {verification_uri_complete}, {user_code} and {choice} in it.",
+        help="How codes are decided: by nobody (they expire); admin (the API of operators); "
+        "browser (Chromium with --recipe); or a command with {verification_uri_complete}, "
+        "{user_code} and {choice} in it.",
     ),
     _people(
         "--admin",
@@ -230,7 +231,7 @@ _NEEDED: Final[tuple[tuple[tuple[str, ...], str, _Rule], ...]] = (
     (("recipe", "values"), "--approve-by browser", lambda given: given.approve_by == BROWSER),
     (
         ("approve", "deny", "decide_after", "decide_spread", "refresh"),
-        "--approve-by, since nobody decides without it",
+        "--approve-by: without it, no code is decided",
         lambda given: given.approve_by != NOBODY,
     ),
     (("token_clock",), "--refresh", lambda given: given.refresh > 0),

@@ -85,7 +85,7 @@ def invalid_client(*, challenge: bool = False, expected_method: str = "") -> OAu
     """Make the error for a client that failed to authenticate (RFC 6749 5.2).
 
     `expected_method`: the method to use instead. Only a client that has shown its secret may
-    learn it, so that nobody else learns that the client exists.
+    learn it: any other sender would learn that the client exists.
     """
     text = "The client is unknown or could not be authenticated."
     if expected_method:

@@ -7,7 +7,7 @@ The rules:
   same cap. It sees a slow answer, and no header that it does not know.
 - The interval counts from a poll to the next one (`core/pace.py`), however long the first was held.
   So a device that counts from its request may poll again as soon as it has its answer.
-- A hold that nobody asked for is no longer than the interval in force, or a whole number of them.
+- A hold that the device did not ask for is at most the interval in force, or a multiple of it.
   Some libraries poll on a fixed beat: a tick that falls into a hold is made up for right after it,
   and the next one comes by the beat. With a hold of 7 s and an interval of 5 s, those two polls
   would be 3 s apart: too fast, if the first is not held. After 5 or 10 s, the beat is right again.
@@ -19,7 +19,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 MAX_HOLD_S = 25
-"""The longest hold that nobody asked for, in s. Common gateways wait 30 s for an answer."""
+"""The longest hold that no device asked for, in s. Common gateways wait 30 s for an answer."""
 
 SAFE_HOLD_S = 3
 """The longest hold for which every common client waits, in s (docs/holding.md)."""

@@ -18,7 +18,7 @@ the shortest that the settings allow, every grant has its own interval. The rule
   follows the load interval, and no wave of devices changes at once. This ends with the grant: a
   device never gets a shorter interval again.
 - A grant that polls as seldom as that anyway gets no `slow_down`, nor does its first poll.
-- Nobody is asked for more than the longest interval of the settings.
+- No device is asked for more than the longest interval of the settings.
 
 Why is RELAXED the half of BUSY? At 5 s, one `slow_down` for everybody doubles the intervals and
 halves the polls. If that brought the load below RELAXED, the interval would go up and down for

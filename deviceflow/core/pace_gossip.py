@@ -139,7 +139,7 @@ class PaceGossip:
         return None
 
     def _is_shared(self, slot: int, entry: Entry, before: int, now_ms: int) -> bool:
-        """Whether another host has told of this grant lately."""
+        """Whether another host has reported this grant lately."""
         value = self._heard.get(slot)
         if value is None:
             return False

@@ -6,7 +6,7 @@ id of the trace, and that of its root, are derived from the grant's name in the 
 of each host knows them, nothing is stored, and a trace is found by the name in the log.
 
 Needs the extra `deviceflow[otel]`. Only a worker imports this module, and only if
-`tracing.enabled`. Where the spans go is told by OpenTelemetry's own variables (OTEL_*).
+`tracing.enabled`. OpenTelemetry's own variables (OTEL_*) say where the spans go.
 """
 
 import os

@@ -1,8 +1,8 @@
 """A wave of wrong user codes: whether so many are tried at present that guessers are at work.
 
 The store counts the wrong codes of all people (`store/slots.py`). During a wave, each account may
-try fewer of them (`rules.code_wave`). Nobody else is slowed down: the rule counts by account, and
-a right code wipes its count out.
+try fewer of them (`rules.code_wave`). Other people are not slowed down: the rule counts by account,
+and a right code clears the count.
 """
 
 from collections.abc import Awaitable, Callable

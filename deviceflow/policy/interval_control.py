@@ -90,8 +90,8 @@ class IntervalControl:
     def _polls_in_time(self) -> float:
         """Count the polls of devices that keep to their interval, up to now.
 
-        Polls that are too fast, or whose codes are not good, are left out: whoever sends them in
-        floods does not poll less often when asked, and honest devices should not have to.
+        Polls that are too fast, or whose codes are not good, are left out: a client that sends
+        floods of them does not slow down when asked, and honest devices should not have to.
         """
         pending = (
             self.recorder.read(table.POLLS, PollAnswer.AUTHORIZATION_PENDING, path)

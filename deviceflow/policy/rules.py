@@ -27,7 +27,7 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 - **sign-in** counts wrong passwords; a right one is taken back. A browser that has signed in to
   this account before is counted by the last two rules, and all others by the first four. So a
   stranger who guesses delays other strangers, and no owner in a known browser. One address
-  alone stays below the limit of `sign-in.account`, and delays nobody elsewhere.
+  alone stays below the limit of `sign-in.account`, so it delays no one at other addresses.
   Answers of an upstream provider count by address and network alone, until one has signed a
   person in.
 - **second-factor** counts wrong one-time codes, after a right password. All together allow fewer
@@ -41,16 +41,17 @@ other, for 1 s, 2 s, 4 s and so on: nothing is ever locked.
 - **approval** counts requests that a person approves, each once: of all clients together, and of
   one client. There is no limit unless the settings have one (`max_approvals_per_hour`).
 - **code.wave** counts the same codes, while very many wrong ones are tried by all people together
-  (`guess_wave`), and only those after the last right one. So somebody who connects many devices
-  is held to `code.account` alone. A proof of work goes past this rule, if the settings ask for one.
+  (`guess_wave`), and only those after the last right one. So for a person who connects many
+  devices, only `code.account` counts. If the settings ask for a proof of work, it goes past this
+  rule.
 - **client.failure** counts credentials of clients that could be guesses and are wrong: secrets and
-  signed assertions. A fleet whose secret is wrong uses up its own count and no more, so ten such
+  signed assertions. A fleet whose secret is wrong uses up its own count only, so ten such
   fleets behind one address stay within the address's. Beyond the address's limit, each client
   there has one failure in place of 30. A right secret is no failure, so it is never refused for
   what was tried on other clients.
 
-An address is an IPv4 address or the /64 of an IPv6 address. A network is a /48 of IPv6: whoever
-has one has 65,536 addresses. Its limits are wide, since a provider may serve many homes from it.
+An address is an IPv4 address or the /64 of an IPv6 address. A network is a /48 of IPv6: its
+owner has 65,536 addresses. Its limits are wide, since a provider may serve many homes from it.
 """
 
 from typing import Literal, NamedTuple
@@ -182,7 +183,7 @@ def sign_in_counts(username: str, address: str, browser: str | None) -> tuple[Co
 
 
 def upstream_counts(address: str) -> tuple[Count, ...]:
-    """List what an answer of an upstream provider counts under: nobody is named in it yet."""
+    """List what an answer of an upstream provider counts under: it does not name a person yet."""
     return _place_counts(address, SIGN_IN_ADDRESS, SIGN_IN_NETWORK)
 
 

@@ -169,8 +169,8 @@ class Devices:
     async def _end(self, sub: str, name: str, entry: DeviceEntry) -> _Access:
         """End one device, and return what it had. Change nothing if it is not this person's.
 
-        The cancellation comes first: after it, or after the redemption that was faster, no more
-        tokens can come into being. So the revocation finds all that there are.
+        The cancellation comes first: after it, or after a redemption that was faster, the grant
+        can give no more tokens. So the revocation finds all of them.
         """
         access = await self._access(sub, name)
         if not access.ends_at:

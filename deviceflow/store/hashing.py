@@ -53,7 +53,7 @@ class HashingBusy(Exception):  # noqa: N818, it states a condition, not a mistak
 
 
 class SenderGone(ConnectionError):  # noqa: N818
-    """The sender has gone before its turn. Nothing was checked, and there is nobody to answer."""
+    """The sender has gone before its turn. Nothing was checked, and no one is left to answer."""
 
 
 class _Job(NamedTuple):
@@ -93,7 +93,7 @@ class HashingQueue:
         """
         job = _Job(sender, work, asyncio.get_running_loop().create_future())
         if self._running < HASHING_THREADS:
-            # Nobody waits. A sender that has closed its end may still read the answer.
+            # No job waits. A sender that has closed its end may still read the answer.
             self._begin(job)
         else:
             self._wait(job)

@@ -2,7 +2,7 @@
 
 A grant has two keys, in two hash slots: the grant, and the user code that leads to it. Both are
 written at the same time, and a device has its codes only when both are there. If one is missing,
-because the store went away, nobody has a code that leads to the other; it ends by its TTL.
+because the store went away, no device has a code that leads to the other; it ends by its TTL.
 
 Two round trips make a grant: a number with the counts that say how long its code has to be
 (`slots`), then the two keys. Grants that are asked for while others are being made wait for them,

@@ -75,12 +75,12 @@ class Trips:
         return asyncio.get_running_loop().time() - self._unanswered[0].since
 
     async def _travel(self) -> None:
-        """Make trips until nobody waits."""
+        """Make trips until no caller waits."""
         try:
             while callers := self._next():
                 await self._make_trip(callers)
         finally:
-            # In the same step in which it saw that nobody waits: a caller after it starts a line.
+            # In the same step in which it saw that no caller waits: the next caller starts a line.
             self._busy -= 1
 
     async def _make_trip(self, callers: Sequence[_Caller]) -> None:

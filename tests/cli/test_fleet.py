@@ -45,7 +45,7 @@ def fleet(*arguments: str, **variables: str) -> Result:
         (("--recipe", "keycloak"), "--recipe needs --approve-by browser"),
         (("--set", "a=b"), "--set needs --approve-by browser"),
         (("--admin", "http://127.0.0.1:1"), "--admin needs --approve-by admin"),
-        (("--decide-after", "5s"), "--decide-after needs --approve-by, since nobody decides"),
+        (("--decide-after", "5s"), "--decide-after needs --approve-by: without it, no code"),
         (("--approve-by", "true", "--token-clock", "9"), "--token-clock needs --refresh"),
         (("--client-secret-env", "NOT_SET"), "The variable NOT_SET is not set"),
     ],

@@ -133,7 +133,7 @@ def grant_response(grant: Grant, desk: GrantDesk) -> GrantResponse:
 
 
 def state_of(grant: Grant, now: float) -> str:
-    """Return the state of a grant, or EXPIRED for one whose device waits no more."""
+    """Return the state of a grant, or EXPIRED for one whose device no longer waits."""
     return EXPIRED if now >= grant.expires_at and grant.state in _WAITING else grant.state
 
 

@@ -1,7 +1,7 @@
 """How often a client may fail to authenticate (RFC 6749 2.3.1: protect secrets from guessing).
 
-1. Failures count for one client at one address, in all workers and servers together. So nobody
-   can shut out a client from elsewhere.
+1. Failures count for one client at one address, in all workers and servers together. So no
+   guesser can shut out a client at other addresses.
 2. After too many (`policy.rules`), nothing that this guesser sends is looked at for a while.
 3. Failures count for the address, too. After too many of them, each client there is shut out by
    its first failure. Until then its credentials are looked at: a right secret passes, whatever

@@ -8,8 +8,8 @@ poll is one entry and one timer.
 
 A device that did not ask. The operator may have its polls held, too (`core/holding.py`). It sees a
 slow answer and nothing else. Three things differ:
-- It may give up an answer that is slow. Then its grant is held no more in this worker, unless it
-  asks: a device that waits 5 s for an answer would else never see one.
+- It may give up an answer that is slow. From then on this worker holds its polls only if it asks:
+  otherwise, a device that waits 5 s for an answer would never see one.
 - A quarter of the places is kept for devices that ask.
 - Its hold is not announced to the other workers (see below), so a fleet of such devices costs no
   messages.
@@ -60,8 +60,8 @@ KEPT_FOR_ASKING = 4
 def requested_wait(preferences: Iterable[str]) -> int | None:
     """Return the seconds that the values of the Prefer headers ask for; None if they do not ask.
 
-    A wait that is not understood asks for 0 s: whoever names it has a view of holding. If a
-    preference is given twice, the first one counts, whatever it says (RFC 7240 2).
+    A wait that cannot be read counts as 0 s: a client that names one decides about holding itself.
+    If a preference is given twice, the first one counts, whatever it says (RFC 7240 2).
     """
     for preference in ",".join(preferences).split(","):
         if _NAMED_WAIT.match(preference):
@@ -121,7 +121,7 @@ class HeldPolls:
         self._interval_of = interval_of
         # The same held polls, by grant. The lane looks here at each poll.
         self.by_grant: dict[int, _HeldPoll] = {}
-        # Transports on which the client sends no more: they may have nobody at the other end.
+        # Transports on which the client has ended sending: perhaps it has hung up.
         self._ended: set[object] = set()
         self._held: dict[object, _HeldPoll] = {}
         self._handed_over: dict[object, Hold] = {}
@@ -221,9 +221,9 @@ class HeldPolls:
         return self._handed_over.pop(transport, NO_HOLD)
 
     def note_end(self, transport: object) -> None:
-        """Answer the poll that is held on `transport`, and hold no more there.
+        """Answer the poll that is held on `transport`, and hold none there from now on.
 
-        The client sends no more. It may read on, or it may have hung up: that looks the same.
+        The client has ended sending. It may read on, or it may have hung up: that looks the same.
         """
         self._ended.add(transport)
         self._end_on(transport)
@@ -248,7 +248,7 @@ class HeldPolls:
         self.finish(held, PollAnswer.AUTHORIZATION_PENDING, end)
 
     def drop_all(self) -> None:
-        """Answer every held poll and hold no more: the server is about to stop."""
+        """Answer every held poll, and hold none from now on: the server is about to stop."""
         self._max_held = 0
         for transport, held in list(self._held.items()):
             self._handed_over.pop(transport, None)

@@ -195,7 +195,7 @@ class DeviceCodeGrant:
         raise invalid_grant(DESCRIPTIONS[PollAnswer.INVALID_GRANT])
 
     def _tell(self, grant: Grant, entitlement: Entitlement) -> None:
-        """Have the person told of the new device. The device does not wait for that."""
+        """Queue a notice to the person about the new device. The device does not wait for it."""
         if self.outboxes.are_on:
             subject, client = entitlement.subject, entitlement.client
             self.outboxes.put(

@@ -26,7 +26,7 @@ class Recorder:
     """
 
     def __init__(self, memory: MetricsMemory) -> None:
-        # Without a row of its own (there are always enough) it counts where nobody looks.
+        # Without a row of its own (there are always enough) it counts in a row that is never read.
         row = memory.claim()
         self.memory = memory
         self._row = MetricsMemory(1).row(0) if row is None else row
