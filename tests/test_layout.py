@@ -102,6 +102,7 @@ BY_FEATURE = {
     "conformance/answers.py": "conformance/test_checks.py",  # by what is read in them
     "conformance/endpoints.py": "conformance/test_checks.py",  # by where requests go
     "conformance/exchange.py": "conformance/test_checks.py",  # by the secrets that it leaves out
+    "core/client_values.py": "core/test_client.py",  # by the clients that have them
     "core/messages.py": "oauth/openapi/test_document.py",  # their types are the document's
     "core/signing_key.py": "store/test_signing_keys.py",  # with the keys that are stored
     "device/client_auth.py": "device/test_client.py",  # by the requests that it makes
@@ -245,6 +246,18 @@ def test_a_file_is_short_enough_to_read() -> None:
     long = {module for module, lines in lengths.items() if lines > MOST_LINES}
     assert long - TABLES == set()
     assert TABLES - long == set(), "it needs no exception any more"
+
+
+def test_the_files_that_the_code_names_exist() -> None:
+    """A path in a comment or a docstring begins at the repository, or at a folder of its file."""
+    path = re.compile(r"(?<![\w/.])(?:[a-z_]+/)+[a-z_]+\.(?:py|lua|md)\b")
+    gone = {
+        (module, named)
+        for module in modules()
+        for named in path.findall((PACKAGE / module).read_text(encoding="utf-8"))
+        if not any((folder / named).is_file() for folder in (PACKAGE / module).parents)
+    }
+    assert gone == set()
 
 
 def test_the_architecture_names_the_layers_in_their_order() -> None:

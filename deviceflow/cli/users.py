@@ -25,7 +25,7 @@ from deviceflow.cli.user_sign_in import link_user, passwd, reset_factors
 from deviceflow.config import Settings
 from deviceflow.config.reading import expected, is_valid, shown
 from deviceflow.config.values import Email
-from deviceflow.core.client import DisplayName
+from deviceflow.core.client_values import DisplayName
 from deviceflow.core.precis import prepare_username
 from deviceflow.device.summary import lifetime
 from deviceflow.store.account_marks import EVERYTHING

@@ -33,7 +33,8 @@ from deviceflow.config.values import (
     Words,
 )
 from deviceflow.core.assurance import SignInMinimum
-from deviceflow.core.client import (
+from deviceflow.core.client_methods import ClientMethod
+from deviceflow.core.client_values import (
     ApprovalsPerHour,
     Audience,
     ClientNetwork,
@@ -47,7 +48,6 @@ from deviceflow.core.client import (
     SignInAge,
     WebPage,
 )
-from deviceflow.core.client_methods import ClientMethod
 from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.proof_of_work import MOST_BITS
 from deviceflow.core.proximity import Distance, FarAnswer

@@ -31,10 +31,8 @@ from deviceflow.config.values import (
     Issuer,
     Words,
 )
-from deviceflow.core.client import (
-    Client,
-    ScopeToken,
-)
+from deviceflow.core.client import Client
+from deviceflow.core.client_values import ScopeToken
 from deviceflow.core.origin import host_in_url
 from deviceflow.core.resources import ProtectedResource
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from deviceflow.config.values import FilePath
 from deviceflow.core.address import is_loopback
-from deviceflow.core.client import DisplayName, ScopeToken
+from deviceflow.core.client_values import DisplayName, ScopeToken
 from deviceflow.core.public_key import ASYMMETRIC
 
 Preset = Literal["generic", "keycloak", "entra", "google", "okta", "authentik"]

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Meta
 
 from deviceflow.core.address import is_loopback, is_network
-from deviceflow.core.client import DisplayName
+from deviceflow.core.client_values import DisplayName
 from deviceflow.core.envelope_key import EXPECTED_KEY, is_key
 from deviceflow.core.origin import host_in_url, is_written_as_in_browsers
 from deviceflow.core.smtp_url import is_smtp_url

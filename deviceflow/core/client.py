@@ -1,14 +1,11 @@
 """Clients (RFC 6749 section 2): the applications whose devices may start a grant."""
 
-import re
 from collections.abc import Collection
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 
-from deviceflow.core.address import is_network
 from deviceflow.core.assurance import SignInMinimum
 from deviceflow.core.client_methods import (
     CLIENT_METHODS,
@@ -17,66 +14,28 @@ from deviceflow.core.client_methods import (
     AuthMethod,
     ClientMethod,
 )
-from deviceflow.core.display_text import is_display_text, repaired
+from deviceflow.core.client_values import (
+    ApprovalsPerHour,
+    Audience,
+    ClientId,
+    ClientNetwork,
+    DisplayName,
+    ImagePath,
+    Interval,
+    Lifetime,
+    Limit,
+    Resource,
+    ScopeToken,
+    SecretDigest,
+    SignInAge,
+    SubjectName,
+    WebPage,
+)
+from deviceflow.core.display_text import repaired
 from deviceflow.core.holding import HoldSeconds
 from deviceflow.core.proximity import Distance, FarAnswer
 from deviceflow.core.signing_key import SigningAlgorithm
 from deviceflow.core.user_code import UserCodeFormat
-
-ClientId = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[\x21-\x7e]{1,100}\Z",
-        description="1 to 100 printable ASCII characters without spaces",
-    ),
-]
-
-# RFC 6749 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-ScopeToken = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[\x21\x23-\x5b\x5d-\x7e]+\Z",
-        description="a scope: printable ASCII without spaces, quotes and backslashes",
-    ),
-]
-
-SecretDigest = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[0-9a-f]{64}\Z",
-        description="the SHA-256 of the secret: 64 digits and lower-case letters a to f",
-        extra={"secret": True},
-    ),
-]
-
-DisplayName = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,98}[^\x00-\x20\x7f])?\Z",
-        description="1 to 100 characters on one line, with no space at either end and something"
-        " to see; none that is invisible or turns the direction of writing",
-        extra={"rule": is_display_text},
-    ),
-]
-"""Text for people. Every source of such text applies the rule; a stored record, read by the
-pattern alone, may be from before there was one."""
-
-Audience = Annotated[
-    str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z", description="the address or name of an API")
-]
-
-Resource = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[A-Za-z][A-Za-z0-9+.-]*:[\x21\x22\x24-\x7e]+\Z",
-        description="an absolute URI without a fragment",
-    ),
-]
-"""RFC 8707 2."""
-
-SubjectName = Annotated[
-    str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,500}\Z", description="a distinguished name (RFC 4514)")
-]
 
 UNNAMED = "Unnamed application"
 """What people read of a client without a name: an id would mean nothing to them (RFC 7591 2).
@@ -87,39 +46,8 @@ Any number of clients may have no name.
 OFFLINE_ACCESS = "offline_access"
 """OpenID Connect Core 11: the scope that asks for a refresh token."""
 
-SignInAge = Annotated[int, Meta(ge=30, le=2_592_000)]
-
 MAX_OPTIONAL_SCOPES = 32
 """Each is a field of a form, and a form has at most `core.form.MAX_FIELDS` of them."""
-
-_WEB_PAGE = r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][\x21-\x7e]{0,500})?\Z"
-
-WebPage = Annotated[
-    str,
-    Meta(
-        pattern=_WEB_PAGE,
-        description="the https:// address of a page, without a user name",
-    ),
-]
-
-ImagePath = Annotated[
-    str, Meta(pattern=r"\A[^\x00]+\Z", description="the path of a picture: PNG, JPEG or WebP")
-]
-
-ClientNetwork = Annotated[
-    str,
-    Meta(
-        description='an address or network such as "10.0.0.0/8", with no bits set behind the "/8"',
-        extra={"rule": is_network},
-    ),
-]
-
-ApprovalsPerHour = Annotated[int, Meta(ge=1, le=100_000)]
-
-Lifetime = Annotated[int, Meta(ge=1, le=86_400)]
-Interval = Annotated[int, Meta(ge=1, le=3_600)]
-Limit = Annotated[int, Meta(ge=0, le=100_000_000)]
-"""A number of grants; 0 for no limit."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -292,11 +220,6 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         left_out = {*self.optional_in(scope)} - {*chosen}
         return " ".join(name for name in scope.split() if name not in left_out)
-
-
-def is_web_page(value: object) -> bool:
-    """Return whether `value` is a `WebPage`."""
-    return isinstance(value, str) and re.fullmatch(_WEB_PAGE, value) is not None
 
 
 def scope_tokens(scope: str) -> tuple[str, ...]:

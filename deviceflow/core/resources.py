@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from deviceflow.core.client import Client, Resource, ScopeToken
+from deviceflow.core.client import Client
+from deviceflow.core.client_values import Resource, ScopeToken
 from deviceflow.core.form import Form
 
 OPENID = "openid"

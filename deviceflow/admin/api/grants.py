@@ -20,7 +20,7 @@ from deviceflow.admin.grants import GrantDesk
 from deviceflow.admin.operators import OPERATOR
 from deviceflow.config.reading import is_valid
 from deviceflow.core.claims import Subject
-from deviceflow.core.client import DisplayName
+from deviceflow.core.client_values import DisplayName
 from deviceflow.core.grant import State
 from deviceflow.store.grant_records import Grant
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from deviceflow.config.values import Email, SubjectIdentifier
-from deviceflow.core.client import DisplayName
+from deviceflow.core.client_values import DisplayName
 
 Locale = Annotated[str, Meta(pattern=r"\A([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,7})?\Z")]
 UserCode = Annotated[str, Meta(min_length=1, max_length=256)]

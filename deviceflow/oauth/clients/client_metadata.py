@@ -20,7 +20,6 @@ from deviceflow.config import ConfigError, Settings, read_client
 from deviceflow.core.client import (
     UNNAMED,
     Client,
-    is_web_page,
     scope_tokens,
     secret_digest,
 )
@@ -30,6 +29,7 @@ from deviceflow.core.client_methods import (
     REGISTERED_METHODS,
     AuthMethod,
 )
+from deviceflow.core.client_values import is_web_page
 from deviceflow.core.clients import Clients
 from deviceflow.core.display_text import comparison_key, normal_form
 from deviceflow.core.errors import OAuthError
