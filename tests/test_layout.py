@@ -270,6 +270,33 @@ def test_the_architecture_names_the_layers_in_their_order() -> None:
     assert ["__main__", *re.findall(r"`(\w+)`", row)] == names
 
 
+def members() -> set[str]:
+    """The methods of the package and what they set on `self`, as `Class.name`."""
+    found = set()
+    for module in modules():
+        for each in ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body:
+            if isinstance(each, ast.ClassDef):
+                found |= {f"{each.name}.{member}" for member in map(member_of, ast.walk(each))}
+    return found
+
+
+def member_of(node: ast.AST) -> str | None:
+    """The name that a function or an assignment gives to a class."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+        case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+            return name
+    return None
+
+
+def test_the_members_that_the_architecture_names_exist() -> None:
+    page = (TESTS.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z]\w+\.[a-z_]+)`", page))
+    assert named
+    assert named - members() == set()
+
+
 def imports(module: Path) -> set[str]:
     """The modules of the package that a module names in its imports."""
     nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))

@@ -51,11 +51,11 @@ class UserAccess:
         return cls(settings=settings, connection=connection, devices=devices, access=access)
 
     async def end(self, account: Account) -> str:
-        """End all of it, also what is on no list."""
+        """End all access, listed or not."""
         return _line(await self.access.end(account))
 
     async def end_listed(self, sub: str) -> str:
-        """End what is left of a person who is no user any more."""
+        """End the listed access of a person whose account is gone."""
         return _line(await self.access.end_listed(sub))
 
     async def sign_out(self, account: Account) -> str:

@@ -122,7 +122,7 @@ def server_rules(server: Server) -> Iterator[Finding]:
 
 
 def redis_rules(redis: Redis) -> Iterator[Finding]:
-    """Check that the store is one that can do what is set."""
+    """Check the URL, and that the embedded store is not asked for replicas."""
     if redis.durability == "replicated" and redis.url is None:
         yield "durability", 'got "replicated" without redis.url', '"local" for the embedded store'
     if redis.url is not None:
@@ -188,7 +188,7 @@ def _language_rules(pages: Pages) -> Iterator[Finding]:
 
 
 def registration_rules(registration: Registration) -> Iterator[Finding]:
-    """Check that not everybody may register clients."""
+    """Check that only the holder of a token may register clients."""
     if registration.enabled and not registration.initial_access_token_sha256:
         yield (
             "initial_access_token_sha256",

@@ -73,7 +73,7 @@ RedisUrl = Annotated[
     str,
     Meta(
         description="the URL of a Redis or Valkey",
-        # What is wrong with one, `rules` says: it names the part, and shows nothing of it.
+        # `section_rules` says which part is wrong, and shows nothing of it.
         extra={"secret": True},
     ),
 ]

@@ -33,20 +33,20 @@ class Clients:
         return names
 
     def is_name_in_file(self, name: str, client_id: str) -> bool:
-        """Return whether the file has another client than `client_id` of this name, or its twin."""
+        """Return whether another client of the file has this name, or one that looks the same."""
         return bool(self._names_in_file.get(comparison_key(name), set()) - {client_id})
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._by_id.values())
 
     def adopt(self, stored: Iterable[Client]) -> None:
-        """Take the clients of the store as they are now."""
+        """Replace all clients of the store by these."""
         self._by_id = self._from_file | {each.client_id: self.allowed(each) for each in stored}
         for listener, _ in self._listeners:
             listener()
 
     def adopt_one(self, client_id: str, stored: Client | None) -> None:
-        """Take one client of the store as it is now; None if it is no longer there."""
+        """Replace one client of the store. `stored`: None if it is no longer there."""
         before = self._by_id.get(client_id)
         after = self.allowed(stored) if stored else self._from_file.get(client_id)
         if after is None:

@@ -37,7 +37,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def file_credential(self) -> str:
-        """What a session of a user of the file notes: it ends when the password there changes.
+        """What a session of a file's user keeps: it ends when the password in the file changes.
 
         Empty for a user of the store: a command has changed that password, and set a mark.
         """

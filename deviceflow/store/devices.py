@@ -1,12 +1,12 @@
 """The devices of a person: what has access now, since when, and how that ends.
 
-`device_index` says which devices a person has approved. What became of each is read off its grant,
-its family of refresh tokens, and the mark of a revocation. So what is listed is what lives, however
-it ended: disconnected here, revoked by the client, replayed, expired or never redeemed.
+`device_index` says which devices a person has approved. The grant, its family of refresh tokens and
+the mark of a revocation say what became of each. So the list has only devices with access, however
+others ended: disconnected here, revoked by the client, replayed, expired or never redeemed.
 
 The grant, its family and its living access token have one hash tag, so one script reads them as
-they are at one moment. Where the grant cannot be redeemed any more, what is missing stays missing,
-and the entry can go.
+they are at one moment. If the grant can no longer be redeemed, missing tokens stay missing, and the
+entry can go.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Finding grants: by user code, by number, by the decisions of late."""
+"""Finding grants: by user code, by number, by recent decisions."""
 
 from asyncio import gather
 

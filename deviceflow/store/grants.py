@@ -123,7 +123,7 @@ class Grants(GrantReader):
         """Approve, deny or cancel. Workers know at once, at the latest within a second.
 
         `scope`: the part of the requested scope that is approved; None for all of it. It becomes
-        the scope of the grant, so a host of an older version gives no more either.
+        the scope of the grant, so a host of an older version does not grant more either.
         `page`: its address is for the list of devices, its language for the notice.
         """
         if event is Event.APPROVE and approval is not None:

@@ -86,7 +86,7 @@ class Users:
         return await self._first_of([username])
 
     async def find_typed(self, username: str) -> Account | None:
-        """Return the user whose name a person types as `username`: that very name goes first."""
+        """Return the user whose name a person types as `username`. An exact match goes first."""
         names = spellings(username, prepare_username(username))
         found = await self._first_of(names)
         if found is not None:
@@ -129,7 +129,7 @@ class Users:
     async def change(self, before: Account | None, after: Account) -> bool:
         """Store a user, if it is unchanged since it was read as `before` (None: not there).
 
-        Both have the same name. A user of the file counts as not there: the store goes before it.
+        Both have the same name. A user of the file counts as not there: the store takes precedence.
         """
         record = await self._connection.command("HGET", keyspace.USERS, after.username) or b""
         expected = as_stored(before) if before is not None and before.source == "store" else None
@@ -161,7 +161,7 @@ class Users:
         )
 
     async def _store_over(self, record: bytes, account: Account) -> bool:
-        """Store an account if its record is still `record` (empty: none); say whether it was."""
+        """Store an account if its record is still `record` (empty: none); return whether it was."""
         await self._connection.command("HSET", keyspace.SUBJECTS, account.sub, account.username)
         return await self._replace(record, account)
 
@@ -234,9 +234,9 @@ class Users:
         self._passwords.close()
 
     async def _first_of(self, names: Sequence[str]) -> Account | None:
-        """Return the first of these users that there is, with its marks.
+        """Return the first of these users that exists, with its marks.
 
-        In one round trip, which all that look for users at the moment share.
+        Callers that look for users at the same time share one round trip.
         """
         records, marks = await self._shared_reads.send(names)
         for name, record, its_marks in zip(names, records, marks_in(marks), strict=True):
@@ -277,7 +277,7 @@ class Users:
     async def _replace(self, record: bytes, account: Account) -> bool:
         """Write an account in place of `record` (empty: none), if that is still the record.
 
-        Say whether it was.
+        Return whether it was.
         """
         after = account_record(account, over=record)
         return await scripts.change_field(

@@ -1,4 +1,4 @@
-"""Grants are found: by user code, by number, by the decisions of late."""
+"""Grants are found: by user code, by number, by recent decisions."""
 
 import pytest
 
