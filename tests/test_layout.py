@@ -61,9 +61,7 @@ BY_FEATURE = {
     "cli/logout.py": "cli/test_kept_login.py",  # ends what login has kept
     "cli/login_ends.py": "cli/test_login.py",  # by the exit status of the command
     "cli/client_fields.py": "cli/test_clients.py",  # what the commands show and take
-    "cli/password_prompt.py": "cli/test_users.py",  # by the passwords that users get
     "cli/user_records.py": "cli/test_users.py",  # by what all the commands do
-    "cli/user_sign_in.py": "cli/test_users.py",  # with the other commands about users
     "cli/user_access.py": "cli/test_user_devices.py",  # by what commands end
     "cli/top.py": "process/test_top.py",  # beside a server
     "cli/duration.py": "cli/test_fleet.py",  # by the options that are durations

@@ -1,109 +1,31 @@
 """`deviceflow users` with an external store, command by command."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
 import pytest
 from argon2 import PasswordHasher
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from deviceflow.__main__ import main
-from deviceflow.core.upstream_person import UpstreamSubject
-from deviceflow.store.accounts import Account
+from tests.stage.commands import StoredUser, Users
 from tests.stage.valkey import Valkey
 
 PASSWORD = "correct horse battery"
-Users = Callable[..., Result]
-
-FILE = """
-[[users]]
-username = "ada"
-name = "Ada Lovelace"
-sub = "sub-ada"
-password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
-
-[[upstream]]
-id = "acme"
-issuer = "https://sso.example.com"
-client_id = "deviceflow"
-client_secret = "hush"
-"""
 
 
-@pytest.fixture
-def users(valkey: Valkey, tmp_path: Path) -> Users:
-    """Return a function that runs `deviceflow users`. `given`: its standard input."""
-    with valkey.client() as client:
-        client.flushall()
-    config = tmp_path / "deviceflow.toml"
-    config.write_text(FILE, encoding="utf-8")
-
-    def run(*arguments: str, given: str | bytes = "") -> Result:
-        places = ["users", "--config", str(config), "--redis-url", valkey.url]
-        return CliRunner().invoke(main, [*places, *arguments], input=given)
-
-    return run
-
-
-@pytest.fixture
-def stored(valkey: Valkey) -> Callable[[str], Account | None]:
-    """Return a function that reads an account from the store."""
-
-    def read(username: str) -> Account | None:
-        with valkey.client() as client:
-            record = client.hget("df:users", username)
-        assert record is None or isinstance(record, bytes)
-        return msgspec.json.decode(record, type=Account) if record else None
-
-    return read
-
-
-Stored = Callable[[str], Account | None]
-
-
-def test_add(users: Users, stored: Stored) -> None:
+def test_add(users: Users, stored_user: StoredUser) -> None:
     """The password is kept as an Argon2id hash, and the subject is not the name (9700-4.15-a)."""
     arguments = ("--name", "Bob", "--email", "bob@example.com", "--password-stdin")
     result = users("add", "bob", *arguments, given=PASSWORD + "\n")
     assert (result.exit_code, result.stdout) == (0, "added bob\n")
-    account = stored("bob")
+    account = stored_user("bob")
     assert account is not None
     assert (account.name, account.email, account.disabled) == ("Bob", "bob@example.com", False)
     assert account.sub.startswith("user_")
     assert "bob" not in account.sub
     assert PasswordHasher().verify(account.password_hash, PASSWORD)
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nanother line\n"])
-def test_the_password_is_the_first_line(users: Users, stored: Stored, end: str) -> None:
-    users("add", "bob", "--password-stdin", given=PASSWORD + end)
-    account = stored("bob")
-    assert account is not None
-    assert PasswordHasher().verify(account.password_hash, PASSWORD)
-
-
-def test_a_password_is_typed_twice_and_not_shown(
-    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
-    result = users("add", "bob", given=f"{PASSWORD}\n{PASSWORD}\n")
-    assert result.exit_code == 0
-    assert PASSWORD not in result.output
-    assert stored("bob") is not None
-
-
-def test_a_short_password_is_asked_for_again(
-    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
-    for command in ("add", "passwd"):
-        result = users(command, "bob", given=f"short\nshort\n{PASSWORD}\n{PASSWORD}\n")
-        assert result.exit_code == 0
-        assert "at least 8 characters; try again" in result.stderr
-    assert stored("bob") is not None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +44,7 @@ def test_a_name_that_cannot_be_is_told_first(
 
 
 def test_a_name_that_is_taken_meanwhile(
-    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
+    users: Users, stored_user: StoredUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The person who was first keeps the account."""
 
@@ -137,27 +59,9 @@ def test_a_name_that_is_taken_meanwhile(
     monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
     monkeypatch.setattr("deviceflow.cli.password_prompt.click.prompt", slow)
     assert "already" in users("add", "bob", "--name", "Second").output
-    account = stored("bob")
+    account = stored_user("bob")
     assert account is not None
     assert account.name == "First"
-
-
-@pytest.mark.parametrize("command", ["add", "passwd"])
-def test_nobody_can_be_asked(
-    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    """In a job or a container, there is one line and no prompt."""
-    monkeypatch.setattr("deviceflow.cli.password_prompt.os.open", _no_terminal)
-    username = {"add": "bob", "passwd": "ada"}[command]
-    result = users(command, username, given=f"{PASSWORD}\n{PASSWORD}\n")
-    assert (result.exit_code, result.stdout) == (1, "")
-    (line,) = result.stderr.splitlines()
-    assert "--password-stdin" in line
-    assert stored(username) is None
-
-
-def _no_terminal(*_: object) -> int:
-    raise OSError
 
 
 @pytest.mark.parametrize(
@@ -182,7 +86,7 @@ def _no_terminal(*_: object) -> int:
     ],
 )
 def test_refused(
-    users: Users, stored: Stored, arguments: tuple[str, ...], given: str | bytes, hint: str
+    users: Users, stored_user: StoredUser, arguments: tuple[str, ...], given: str | bytes, hint: str
 ) -> None:
     """The command prints one line that says what to do, exits with 1, and stores nothing."""
     result = users(*arguments, given=given)
@@ -191,92 +95,47 @@ def test_refused(
     assert line.startswith("deviceflow: ")
     assert hint in line
     assert PASSWORD not in line
-    assert stored("bob") is None
+    assert stored_user("bob") is None
 
 
-def test_passwd_changes_nothing_else(users: Users, stored: Stored) -> None:
-    """A user of the file is copied into the store."""
-    assert users("passwd", "ada", "--password-stdin", given=PASSWORD).exit_code == 0
-    account = stored("ada")
-    assert account is not None
-    assert (account.sub, account.name, account.source) == ("sub-ada", "Ada Lovelace", "store")
-    assert PasswordHasher().verify(account.password_hash, PASSWORD)
-
-
-def test_passwd_undoes_nothing_that_happens_while_it_is_typed(
-    users: Users, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another operator disables the account meanwhile."""
-    assert users("add", "bob", "--password-stdin", given=PASSWORD).exit_code == 0
-
-    def slow(*_: object, **__: object) -> str:
-        with ThreadPoolExecutor() as pool:
-            assert pool.submit(users, "disable", "bob").result().exit_code == 0
-        return "another long password"
-
-    monkeypatch.setattr("deviceflow.cli.password_prompt._has_terminal", lambda: True)
-    monkeypatch.setattr("deviceflow.cli.password_prompt.click.prompt", slow)
-    assert users("passwd", "bob").exit_code == 0
-    account = stored("bob")
-    assert account is not None
-    assert account.disabled
-    assert PasswordHasher().verify(account.password_hash, "another long password")
-
-
-def test_disable_and_enable(users: Users, stored: Stored) -> None:
+def test_disable_and_enable(users: Users, stored_user: StoredUser) -> None:
     for command, disabled in (("disable", True), ("disable", True), ("enable", False)):
         assert users(command, "ada").stdout == f"{command}d ada\n"
-        account = stored("ada")
+        account = stored_user("ada")
         assert account is not None
         assert account.disabled is disabled
 
 
-def test_remove(users: Users, stored: Stored, valkey: Valkey) -> None:
+def test_remove(users: Users, stored_user: StoredUser, valkey: Valkey) -> None:
     """It says what ends and what goes on; the name can be given to somebody else."""
     users("add", "bob", "--password-stdin", given=PASSWORD)
-    before = stored("bob")
+    before = stored_user("bob")
     assert before is not None
     result = users("remove", "BOB")
     assert (result.exit_code, result.stdout) == (0, "removed bob\n")
     assert "at most 1 hour (3600 s)" in result.stderr
-    assert stored("bob") is None
+    assert stored_user("bob") is None
     with valkey.client() as client:
         assert client.hlen("df:subjects") == 0
     assert "there is no user bob" in users("remove", "bob").stderr
     users("add", "bob", "--password-stdin", given=PASSWORD)
-    after = stored("bob")
+    after = stored_user("bob")
     assert after is not None
     assert after.sub != before.sub
 
 
-def test_remove_the_copy_of_a_user_of_the_file(users: Users, stored: Stored) -> None:
+def test_remove_the_copy_of_a_user_of_the_file(users: Users, stored_user: StoredUser) -> None:
     users("passwd", "ada", "--password-stdin", given=PASSWORD)
     result = users("remove", "ada")
     assert (result.exit_code, result.stdout) == (0, "removed ada\n")
     assert "in the file is in force again" in result.stderr
-    assert stored("ada") is None
+    assert stored_user("ada") is None
     assert users("list").stdout.split() == ["ada", "enabled", "file", "sub-ada"]
 
 
-def test_reset_factors(users: Users, valkey: Valkey) -> None:
-    """For a person who has lost the phone; and whoever gets the name next begins without any."""
-    record = b'{"authenticator":{"secret":"AAAA","added_at":1,"used_step":1},"recovery":["a","b"],'
-    record += b'"passkeys":[{"id":"c","public_key":"","sign_count":0,"name":"x","added_at":1}]}'
-    with valkey.client() as client:
-        client.hset("df:factors", "sub-ada", record)
-        client.hset("df:passkeys", "c", "sub-ada")
-    result = users("reset-factors", "ada")
-    assert result.exit_code == 0
-    assert "passkeys: 1, an authenticator app, recovery codes: 2" in result.stdout
-    with valkey.client() as client:
-        assert not client.exists("df:factors", "df:passkeys")
-    assert "passkeys: 0, no authenticator app" in users("reset-factors", "ada").stdout
-    assert "there is no user eve" in users("reset-factors", "eve").stderr
-
-
-def test_remove_takes_the_factors(users: Users, stored: Stored, valkey: Valkey) -> None:
+def test_remove_takes_the_factors(users: Users, stored_user: StoredUser, valkey: Valkey) -> None:
     users("add", "bob", "--password-stdin", given=PASSWORD)
-    bob = stored("bob")
+    bob = stored_user("bob")
     assert bob is not None
     with valkey.client() as client:
         client.hset("df:factors", bob.sub, b"{}")
@@ -317,7 +176,7 @@ LATER = b'{"v": 2, "username": "bob"}'
 
 @pytest.mark.parametrize("record", [DAMAGED, LATER])
 def test_a_record_that_cannot_be_read(
-    users: Users, stored: Stored, valkey: Valkey, record: bytes
+    users: Users, stored_user: StoredUser, valkey: Valkey, record: bytes
 ) -> None:
     """The others are listed, this one is named, and can be removed by its name."""
     for name in ("bob", "carol"):
@@ -340,7 +199,7 @@ def test_a_record_that_cannot_be_read(
         assert set(client.hvals("df:subjects")) == {b"carol"}
     assert users("list").exit_code == 0
     assert users("add", "bob", "--password-stdin", given=PASSWORD).exit_code == 0
-    assert stored("bob") is not None
+    assert stored_user("bob") is not None
 
 
 def test_the_copy_of_a_user_of_the_file_cannot_be_read(users: Users, valkey: Valkey) -> None:
@@ -381,8 +240,8 @@ def test_the_data_directory_cannot_be_made(tmp_path: Path) -> None:
     assert "server.data_dir" in line
 
 
-def test_a_name_in_every_spelling(users: Users, stored: Stored) -> None:
-    """RFC 8265: it is stored prepared, and found however it is typed."""
+def test_a_name_in_every_spelling(users: Users, stored_user: StoredUser) -> None:
+    """RFC 8265: it is stored_user prepared, and found however it is typed."""
     result = users("add", "JOSE\u0301", "--password-stdin", given=PASSWORD)
     assert (result.exit_code, result.stdout) == (0, "added jos\u00e9\n")
     for command in ("disable", "enable"):
@@ -390,59 +249,18 @@ def test_a_name_in_every_spelling(users: Users, stored: Stored) -> None:
     result = users("add", "Jos\u00e9", "--password-stdin", given=PASSWORD)
     assert (result.exit_code, "already" in result.stderr) == (1, True)
     assert "already" in users("add", "ADA", "--password-stdin", given=PASSWORD).stderr
-    assert stored("jos\u00e9") is not None
+    assert stored_user("jos\u00e9") is not None
 
 
 @pytest.mark.parametrize("name", ["ad\u200ba", "a\u202eb", "\u2028", "\ufb01n"])
-def test_a_name_that_can_be_none(users: Users, stored: Stored, name: str) -> None:
+def test_a_name_that_can_be_none(users: Users, stored_user: StoredUser, name: str) -> None:
     result = users("add", name, "--password-stdin", given=PASSWORD)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "username: got" in result.stderr
-    assert stored(name) is None
+    assert stored_user(name) is None
 
 
-def test_a_name_for_people_that_lies(users: Users, stored: Stored) -> None:
+def test_a_name_for_people_that_lies(users: Users, stored_user: StoredUser) -> None:
     result = users("add", "bob", "--name", "\u202ebob", "--password-stdin", given=PASSWORD)
     assert (result.exit_code, "--name: got" in result.stderr) == (1, True)
-    assert stored("bob") is None
-
-
-def test_link(users: Users, stored: Stored) -> None:
-    """A person of a provider signs in as a user who was there before."""
-    result = users("link", "ada", "acme", "248289761001")
-    assert (result.exit_code, result.stdout) == (0, "linked ada\n")
-    account = stored("ada")
-    assert account is not None
-    assert account.sub == "sub-ada"
-    assert account.upstream == (UpstreamSubject("https://sso.example.com", "248289761001"),)
-    assert users("link", "ada", "acme", "248289761001").exit_code == 0
-    users("add", "bob", "--password-stdin", given=PASSWORD)
-    result = users("link", "bob", "acme", "248289761001")
-    assert (result.exit_code, "has the account ada already" in result.stderr) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (("ada", "other", "1"), "the file has no provider"),
-        (("nobody", "acme", "1"), "there is no user nobody"),
-        (("ada", "acme", ""), "subject: expected"),
-        (("ada", "acme", "a\nb"), "subject: expected"),
-        (("ada", "acme", "x" * 256), "subject: expected"),
-    ],
-)
-def test_link_that_cannot_be(users: Users, arguments: tuple[str, ...], problem: str) -> None:
-    result = users("link", *arguments)
-    assert (result.exit_code, problem in result.stderr) == (1, True)
-    assert "hush" not in result.output
-
-
-def test_a_user_who_only_signs_in_elsewhere(users: Users, stored: Stored) -> None:
-    assert users("add", "eve", "--no-password").stdout == "added eve\n"
-    assert users("link", "eve", "acme", "7").stdout == "linked eve\n"
-    account = stored("eve")
-    assert account is not None
-    assert account.password_hash == ""
-    assert len(account.upstream) == 1
-    result = users("add", "mallory", "--no-password", "--password-stdin", given=PASSWORD)
-    assert (result.exit_code, "exclude each other" in result.stderr) == (1, True)
+    assert stored_user("bob") is None
