@@ -241,7 +241,7 @@ def test_the_data_directory_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_name_in_every_spelling(users: Users, stored_user: StoredUser) -> None:
-    """RFC 8265: it is stored_user prepared, and found however it is typed."""
+    """RFC 8265: it is stored prepared, and found however it is typed."""
     result = users("add", "JOSE\u0301", "--password-stdin", given=PASSWORD)
     assert (result.exit_code, result.stdout) == (0, "added jos\u00e9\n")
     for command in ("disable", "enable"):
