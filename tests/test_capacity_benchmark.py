@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity.bench import verdict
+from benchmarks.capacity.bench import FleetUsage, verdict, waking_us
 from benchmarks.capacity.document import LOAD, OPERATIONS, costs_text, operation_tables
 from benchmarks.capacity.journey import Measured
 from benchmarks.capacity.pace import gossip_costs
@@ -16,6 +16,7 @@ from benchmarks.meter import Usage
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 from deviceflow.capacity.costs import read
+from deviceflow.capacity.work import spent_waking
 from deviceflow.fleet.result import Machine
 
 IDLE = Usage(1, 4_000, 30, 1_000, 6, 300, 0)
@@ -45,6 +46,20 @@ def test_a_fleet_that_keeps_its_worker_busy_wakes_it_up_seldom() -> None:
         predicted({"poll": 68_000}, found, IDLE, 1, wake_us).server_us for wake_us in (0, 50)
     )
     assert 0 < waking - awake < 0.02 * 68_000 * 50
+
+
+def test_the_cost_of_waking_up_is_found_in_what_polls_cost_at_a_rate() -> None:
+    needed, waking = 3_000 * 15e-6, 3_000 * 40e-6
+    poll_us = (needed + spent_waking(needed, waking)) / 3_000 * 1e6
+    assert waking_us(3_000, 15, poll_us) == pytest.approx(40)
+
+
+def test_operations_between_others_cost_more() -> None:
+    counts, used = {"start": 10}, Usage(5, 5 * 4_000 + 10 * 750, 0, 0, 5 * 6 + 80, 0, 0)
+    fleet = FleetUsage(counts, used)
+    assert fleet.mixed({"start": START}, IDLE, wake_us=0) == pytest.approx(1.5)
+    ratios = fleet.ratios({"start": START.times(1.5)}, IDLE, wake_us=0)
+    assert list(ratios.values()) == [pytest.approx(1)] * 2
 
 
 def test_what_is_left_of_an_operation_if_the_worker_need_not_wake_up() -> None:

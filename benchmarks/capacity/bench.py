@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from statistics import median
+from statistics import fmean, median
 from typing import NamedTuple
 
 import uvloop
@@ -41,8 +41,8 @@ PEOPLE = 12
 STEPS = 9
 ATTEMPTS = 4
 SLICES, BURST = 3, 4_000
-QUIET, BUSIER = 3_000, 6_000
-"""Polls per second at random moments: to find the cost of waking up, and to predict with it."""
+QUIET, BETWEEN, BUSY = 3_000, 6_000, 9_000
+"""Polls per second at random moments: the cost of waking up is found at the outer two rates."""
 
 WITHIN = 0.2
 
@@ -58,12 +58,14 @@ class Round(NamedTuple):
     found: dict[str, Measured]
     idle: Usage
     wake_us: float
+    mixed: float
     proxy: dict[str, float]
     ratios: dict[str, float]
 
     def tables(self) -> dict[str, dict[str, float]]:
         """Return the costs as tables of costs.toml."""
         workers = {
+            "mixed": self.mixed,
             "wake_us": self.wake_us,
             "decision_us": self.found["decision"].usage.server_us,
             "decision_wakes": self.found["decision"].wakes,
@@ -85,6 +87,37 @@ class Slice(NamedTuple):
 
     wake_us: float
     ratio: float
+
+
+def waking_us(rate: float, awake_us: float, poll_us: float) -> float:
+    """Return the cost of waking up, in us: `spent_waking` the other way round.
+
+    `poll_us`: what a poll costs at `rate`; `awake_us`: what it costs a worker that is awake.
+    """
+    return (poll_us - awake_us) / (1 - rate * poll_us * US)
+
+
+class FleetUsage(NamedTuple):
+    """What a small fleet has done, and what it has used."""
+
+    counts: Mapping[str, int]
+    used: Usage
+
+    def mixed(self, found: Mapping[str, Measured], idle: Usage, wake_us: float) -> float:
+        """Return how many times as much it used as the same operations, each among its kind."""
+        wanted = predicted(self.counts, found, idle, self.used.seconds, wake_us)
+        idle_us = idle.server_us * self.used.seconds
+        return (self.used.server_us - idle_us) / (wanted.server_us - idle_us)
+
+    def ratios(
+        self, found: Mapping[str, Measured], idle: Usage, wake_us: float
+    ) -> dict[str, float]:
+        """Return the ratios of what the model predicts to what it used."""
+        wanted = predicted(self.counts, found, idle, self.used.seconds, wake_us)
+        return {
+            CPU: wanted.server_us / self.used.server_us,
+            COMMANDS: wanted.commands / self.used.commands,
+        }
 
 
 class Bench:
@@ -136,37 +169,40 @@ class Bench:
             now("polls at random moments")
             of_polls = [await self._at_random(journey) for _ in range(SLICES)]
             now("a small fleet")
-            fleets = [await self._small_fleet(journey, person)]
+            first = await self._small_fleet(journey, person, DEVICES, LOGINS)
             await journey.run(now)
-            # Before and after, so that a machine that gets slower or faster does no harm.
-            now("a small fleet")
-            fleets.append(await self._small_fleet(journey, person))
+            now("another small fleet")
+            second = await self._small_fleet(journey, person, DEVICES // 2, 2 * LOGINS)
             for browser in journey.browsers:
                 browser.close()
         wake_us, idle = median(each.wake_us for each in of_polls), journey.idle
         found = {name: each.awake(wake_us) for name, each in journey.found.items()}
-        cpu, commands = 0.0, 0.0
-        for fleet, used in fleets:
-            wanted = predicted(fleet.counts, found, idle, used.seconds, wake_us)
-            cpu += wanted.server_us / used.server_us / len(fleets)
-            commands += wanted.commands / used.commands / len(fleets)
+        mixed = first.mixed(found, idle, wake_us)
+        ratios = second.ratios(
+            {name: each.times(mixed) for name, each in found.items()}, idle, wake_us * mixed
+        )
         of_poll = median(each.ratio for each in of_polls)
-        ratios = {CPU_PER_POLL: of_poll, CPU: cpu, COMMANDS: commands}
-        return Round(found, idle, wake_us, {}, ratios)
+        ratios[CPU_PER_POLL] = of_poll
+        return Round(found, idle, wake_us, mixed, {}, ratios)
 
     async def _at_random(self, journey: Journey) -> Slice:
-        """Find the cost of waking up at one rate of polls, and hold it against another rate."""
+        """Find the cost of waking up at two rates of polls, and predict with it a third one."""
         awake_us = await journey.burst(self._codes, BURST)
-        quiet = await journey.at_random(self._codes[:DEVICES], QUIET)
-        wake_us = (quiet.server_us - awake_us) / quiet.wakes
-        busier = await journey.at_random(self._codes[:DEVICES], BUSIER)
-        needed, waking = (BUSIER * each * US for each in (awake_us, wake_us))
-        model_us = (needed + spent_waking(needed, waking)) / (BUSIER * US)
-        return Slice(wake_us, model_us / busier.server_us)
+        us = {
+            rate: (await journey.at_random(self._codes[:DEVICES], rate)).server_us
+            for rate in (QUIET, BETWEEN, BUSY)
+        }
+        wake_us = fmean(waking_us(rate, awake_us, us[rate]) for rate in (QUIET, BUSY))
+        needed, waking = (BETWEEN * each * US for each in (awake_us, wake_us))
+        model_us = (needed + spent_waking(needed, waking)) / (BETWEEN * US)
+        return Slice(wake_us, model_us / us[BETWEEN])
 
-    async def _small_fleet(self, journey: Journey, person: Person) -> tuple[SmallFleet, Usage]:
+    async def _small_fleet(
+        self, journey: Journey, person: Person, devices: int, logins: int
+    ) -> FleetUsage:
         fleet = SmallFleet(self._server.port, self._meter, person, journey.browsers)
-        return fleet, await fleet.run(self._codes[:DEVICES])
+        used = await fleet.run(self._codes[:devices], logins)
+        return FleetUsage(fleet.counts, used)
 
     def _proxy(self) -> dict[str, float]:
         """Measure nginx in front of the server."""
@@ -214,12 +250,16 @@ def run(run: Run, *, writes_costs: bool = False) -> Result:
 
 
 def _lowest(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
-    """Return the tables of costs with the lowest figure of all rounds."""
+    """Return the tables of costs with the lowest figure of all rounds, where that makes sense."""
     tables = [each.tables() for each in rounds]
-    return {
+    lowest = {
         name: {key: min(table[name][key] for table in tables) for key in rows}
         for name, rows in tables[0].items()
     }
+    # Of a difference and of a ratio, the lowest would be the one with the greatest error.
+    lowest["workers"]["wake_us"] = median(each.wake_us for each in rounds)
+    lowest["workers"]["mixed"] = median(each.mixed for each in rounds)
+    return lowest
 
 
 def _result(run: Run, rounds: Sequence[Round], memory: float) -> Result:

@@ -77,11 +77,13 @@ class Proxy(Section, frozen=True, kw_only=True):
 class Workers(Section, frozen=True, kw_only=True):
     """What workers cost beside requests.
 
-    `wake_us`: a worker that slept wakes up. `decision_us`, `decision_wakes`: each worker hears of
-    each decision. `idle_us`: a worker without requests, each second. `told_us`, `heard_us`: a
-    report of the pace, to and from other hosts.
+    `mixed`: how many times as much operations cost between those of other kinds as among their own,
+    whose code and data are in the caches. `wake_us`: a worker that slept wakes up. `decision_us`,
+    `decision_wakes`: each worker hears of each decision. `idle_us`: a worker without requests, each
+    second. `told_us`, `heard_us`: a report of the pace, to and from other hosts.
     """
 
+    mixed: Figure
     wake_us: Figure
     decision_us: Figure
     decision_wakes: Figure
@@ -127,6 +129,21 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     proxy: Proxy
     workers: Workers
     memory: Memory
+
+    def mixed(self) -> "Costs":
+        """Return what the same operations cost a worker that does all of them in turn."""
+        times = self.workers.mixed
+        operations = {
+            name: msgspec.structs.replace(each, server_us=each.server_us * times)
+            for name, each in msgspec.structs.asdict(self.operations).items()
+        }
+        workers = msgspec.structs.replace(
+            self.workers,
+            mixed=1.0,
+            wake_us=self.workers.wake_us * times,
+            decision_us=self.workers.decision_us * times,
+        )
+        return msgspec.structs.replace(self, operations=Operations(**operations), workers=workers)
 
 
 def read(own: Path | None = None) -> Costs:

@@ -16,6 +16,7 @@ from deviceflow.capacity.store import store_part
 def plan(fleet: Fleet, costs: Costs) -> Plan:
     """Return what carries `fleet`. May raise CapacityError."""
     fleet.check()
+    costs = costs.mixed()
     loads = (peak(fleet), power_cut(fleet))
     proxy_work = max(work.proxy_cores(fleet, load, costs)[0] for load in loads)
     is_shared = fleet.proxies == "shared" and fleet.tls != "none"

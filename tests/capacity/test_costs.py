@@ -45,3 +45,15 @@ def test_costs_that_make_no_sense_are_refused(tmp_path: Path, text: str, words: 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CapacityError, match="No such file"):
         read(tmp_path / "none.toml")
+
+
+def test_operations_of_a_worker_that_does_all_of_them_cost_more() -> None:
+    costs = read()
+    mixed, times = costs.mixed(), costs.workers.mixed
+    assert times > 1
+    assert mixed.operations.start.server_us == pytest.approx(
+        costs.operations.start.server_us * times
+    )
+    assert mixed.workers.wake_us == pytest.approx(costs.workers.wake_us * times)
+    assert mixed.operations.start.store_us == costs.operations.start.store_us
+    assert mixed.mixed() == mixed

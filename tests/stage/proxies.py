@@ -77,7 +77,7 @@ class Proxy:
 
     @contextmanager
     def running(self, places: Places, *, affinity: bool = False) -> Iterator[None]:
-        """It listens on its port as soon as the block begins."""
+        """It listens on its ports as soon as the block begins."""
         command = self._filled(self.run, self.write(places, affinity=affinity))
         log = places.folder / "proxy.log"
         with (
@@ -87,7 +87,7 @@ class Proxy:
             ) as process,
         ):
             try:
-                until_outside(lambda: process.poll() is not None or _listens(places.port))
+                until_outside(lambda: process.poll() is not None or _is_open(places))
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 yield
             finally:
@@ -123,6 +123,10 @@ def make_certificate(folder: Path) -> Path:
     # HAProxy reads the key from the same file; the others skip it there.
     (folder / "login.pem").write_text(certificate.read_text() + key.read_text(), encoding="utf-8")
     return certificate
+
+
+def _is_open(places: Places) -> bool:
+    return _listens(places.port) and _listens(places.plain_port)
 
 
 def _listens(port: int) -> bool:
