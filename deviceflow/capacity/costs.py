@@ -131,11 +131,15 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     memory: Memory
 
     def mixed(self) -> "Costs":
-        """Return what the same operations cost a worker that does all of them in turn."""
+        """Return what the same operations cost a worker that does all of them in turn.
+
+        A password stays as it is: nearly all of it is one long computation, out of every cache.
+        """
         times = self.workers.mixed
         operations = {
             name: msgspec.structs.replace(each, server_us=each.server_us * times)
             for name, each in msgspec.structs.asdict(self.operations).items()
+            if name != "password"
         }
         workers = msgspec.structs.replace(
             self.workers,
@@ -143,7 +147,9 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             wake_us=self.workers.wake_us * times,
             decision_us=self.workers.decision_us * times,
         )
-        return msgspec.structs.replace(self, operations=Operations(**operations), workers=workers)
+        return msgspec.structs.replace(
+            self, operations=msgspec.structs.replace(self.operations, **operations), workers=workers
+        )
 
 
 def read(own: Path | None = None) -> Costs:

@@ -56,4 +56,5 @@ def test_operations_of_a_worker_that_does_all_of_them_cost_more() -> None:
     )
     assert mixed.workers.wake_us == pytest.approx(costs.workers.wake_us * times)
     assert mixed.operations.start.store_us == costs.operations.start.store_us
+    assert mixed.operations.password == costs.operations.password
     assert mixed.mixed() == mixed
