@@ -181,15 +181,14 @@ class Bench:
         ratios = second.ratios(
             {name: each.times(mixed) for name, each in found.items()}, idle, wake_us * mixed
         )
-        of_poll = median(each.ratio for each in of_polls)
-        ratios[CPU_PER_POLL] = of_poll
+        ratios[CPU_PER_POLL] = median(each.ratio for each in of_polls)
         return Round(found, idle, wake_us, mixed, {}, ratios)
 
     async def _at_random(self, journey: Journey) -> Slice:
         """Find the cost of waking up at two rates of polls, and predict with it a third one."""
         awake_us = await journey.burst(self._codes, BURST)
         us = {
-            rate: (await journey.at_random(self._codes[:DEVICES], rate)).server_us
+            rate: await journey.at_random(self._codes[:DEVICES], rate)
             for rate in (QUIET, BETWEEN, BUSY)
         }
         wake_us = fmean(waking_us(rate, awake_us, us[rate]) for rate in (QUIET, BUSY))

@@ -69,13 +69,6 @@ class Measured(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, usage=usage)
 
 
-class OfPoll(NamedTuple):
-    """What a poll costs the server among others, in us, and how often it wakes up for one."""
-
-    server_us: float
-    wakes: float
-
-
 class Journey:
     """Measures one kind of operation after the other.
 
@@ -100,7 +93,7 @@ class Journey:
         now("pages")
         user_codes = [grant["user_code"] for grant in grants[: counts.approvals]]
         await self._measure("approval", len(user_codes), self._on_pages(user_codes))
-        self._are_alone("approval")
+        self._note_wakes("approval", self.found["approval"].usage)
         now("decisions, redemptions, refreshes")
         await self._tokens(grants[counts.approvals :])
 
@@ -116,7 +109,7 @@ class Journey:
         self.idle = used.times(1 / used.seconds)
         self.browsers = [Browser(self._port) for _ in range(self._counts.people)]
         await self._measure("password", len(self.browsers), self._sign_in())
-        self._are_alone("password")
+        self._note_wakes("password", self.found["password"].usage)
 
     async def burst(self, codes: Sequence[str], polls: int) -> float:
         """Return the server's CPU time of a poll, in us, while polls come as fast as they can."""
@@ -124,10 +117,9 @@ class Journey:
         requests = [start + codes[i % len(codes)].encode() for i in range(polls)]
         before = self._meter.read()
         _check_pending(await send_all(self._port, requests))
-        used = self._meter.since(before)
-        return (used.server_us - self.idle.server_us * used.seconds) / polls
+        return self._mean_since(before, polls).server_us
 
-    async def at_random(self, codes: Sequence[str], rate: float) -> OfPoll:
+    async def at_random(self, codes: Sequence[str], rate: float) -> float:
         """Return the same while `rate` polls come in a second, at random moments.
 
         May raise BenchmarkError.
@@ -136,9 +128,12 @@ class Journey:
             await asyncio.sleep(SETTLE_S)
             before, answered = self._meter.read(), polls.answered
             await asyncio.sleep(RANDOM_S)
-            used, many = self._meter.since(before), polls.answered - answered
-        own = used.minus(self.idle.times(used.seconds)).times(1 / many)
-        return OfPoll(own.server_us, own.wakes)
+            return self._mean_since(before, polls.answered - answered).server_us
+
+    def _mean_since(self, before: Usage, many: int) -> Usage:
+        """Return what one of `many` operations used since then, beside what an idle server does."""
+        used = self._meter.since(before)
+        return used.minus(self.idle.times(used.seconds)).times(1 / many)
 
     async def _warm_up(self) -> None:
         """Do everything once, so that nothing is done for the first time later."""
@@ -152,22 +147,17 @@ class Journey:
         """Measure `many` operations, which return their bytes, and note the mean of one."""
         before = self._meter.read()
         size = await doing
-        used = self._meter.since(before)
-        mean = used.minus(self.idle.times(used.seconds)).times(1 / many)
-        self.found[name] = Measured(mean, size / many)
+        self.found[name] = Measured(self._mean_since(before, many), size / many)
 
     async def _one_by_one(self, name: str, many: int, doing: Awaitable[Any]) -> None:
         """Note how often a worker wakes up for one of `many` operations that come one by one."""
         before = self._meter.read()
         await doing
-        used = self._meter.since(before)
-        own = used.minus(self.idle.times(used.seconds)).times(1 / many)
-        self.found[name] = msgspec.structs.replace(self.found[name], wakes=max(0.0, own.wakes))
+        self._note_wakes(name, self._mean_since(before, many))
 
-    def _are_alone(self, name: str) -> None:
-        """Note that the operations of a kind were done one by one."""
-        measured = self.found[name]
-        self.found[name] = msgspec.structs.replace(measured, wakes=max(0.0, measured.usage.wakes))
+    def _note_wakes(self, name: str, alone: Usage) -> None:
+        """Note how often a worker woke up for an operation that was `alone`."""
+        self.found[name] = msgspec.structs.replace(self.found[name], wakes=max(0.0, alone.wakes))
 
     async def _send(
         self, name: str, requests: Sequence[bytes], sending: Awaitable[list[Answer]]

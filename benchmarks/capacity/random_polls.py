@@ -28,7 +28,7 @@ LOOK_S = 0.01
 
 
 class RandomPolls:
-    """Polls that are being sent. Close it with `close`."""
+    """Polls that are being sent. Make it with `open`, which also ends it."""
 
     def __init__(self, port: int, codes: Sequence[str], rate: float) -> None:
         apart = get_context("spawn")

@@ -46,10 +46,13 @@ def _pairs(rates: dict[str, float], costs: Costs) -> list[tuple[float, Operation
 
 def poll_us(fleet: Fleet, costs: Costs) -> float:
     """Return what a poll costs a worker. A proxy keeps its connections, whatever devices do."""
-    kept = costs.operations.poll.server_us
-    if fleet.tls != "none":
-        return kept
-    return fleet.kept * kept + (1 - fleet.kept) * costs.operations.poll_connecting.server_us
+    at, connecting = costs.operations, connecting_share(fleet)
+    return (1 - connecting) * at.poll.server_us + connecting * at.poll_connecting.server_us
+
+
+def connecting_share(fleet: Fleet) -> float:
+    """Return the part of the polls that reach a worker over a connection of their own."""
+    return 1 - fleet.kept if fleet.tls == "none" else 0.0
 
 
 def worker_share(load: Load, costs: Costs) -> float:
@@ -68,8 +71,8 @@ def spent_waking(work: float, waking: float) -> float:
 
 def request_waking(fleet: Fleet, load: Load, costs: Costs) -> float:
     """Return the cores that requests cost beside their work, if workers sleep before each event."""
-    kept, connecting = costs.operations.poll.wakes, costs.operations.poll_connecting.wakes
-    more = (1 - fleet.kept) * (connecting - kept) if fleet.tls == "none" else 0.0
+    at = costs.operations
+    more = connecting_share(fleet) * (at.poll_connecting.wakes - at.poll.wakes)
     wakes = sum(rate * operation.wakes for rate, operation in _pairs(_rates(load), costs))
     return (wakes + load.polls * more) * costs.workers.wake_us * US
 

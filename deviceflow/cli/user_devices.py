@@ -1,7 +1,6 @@
 """`deviceflow users devices`, `revoke` and `sign-out`: what a person is connected with."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from datetime import UTC, datetime
 
 import click
@@ -9,9 +8,8 @@ import msgspec
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.options import fail
-from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
-from deviceflow.cli.user_records import existing_user, username_argument
+from deviceflow.cli.user_records import existing_user, username_argument, with_users
 from deviceflow.config import Settings
 from deviceflow.store.accounts import Account
 from deviceflow.store.connection import Connection
@@ -98,12 +96,11 @@ def sign_out_user(settings: Settings, username: str) -> None:
 def _with_access(
     settings: Settings, username: str, command: AccessCommand, *, changes: bool
 ) -> None:
-    async def connected(connection: Connection) -> None:
-        with closing(Users(connection, settings.users)) as store:
-            account = await existing_user(store, username)
-            await command(await UserAccess.open(settings, connection, store), account)
+    async def with_their_access(connection: Connection, store: Users) -> None:
+        account = await existing_user(store, username)
+        await command(await UserAccess.open(settings, connection, store), account)
 
-    with_store(settings, connected, changes=changes)
+    with_users(settings, with_their_access, changes=changes)
 
 
 def _record(device: ConnectedDevice) -> dict[str, object]:

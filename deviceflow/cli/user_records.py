@@ -17,7 +17,7 @@ from deviceflow.store.users import Users
 
 _TRIES = 5
 
-UsersCommand = Callable[[Users], Awaitable[None]]
+UsersCommand = Callable[[Connection, Users], Awaitable[None]]
 ChangingCommand = Callable[[Users, UserAccess], Awaitable[None]]
 
 
@@ -33,19 +33,18 @@ username_argument = click.argument("username", callback=decoded)
 def with_access(settings: Settings, command: ChangingCommand) -> None:
     """Run a command that also ends what a person is connected with."""
 
-    async def connected(connection: Connection) -> None:
-        with closing(Users(connection, settings.users)) as store:
-            await command(store, await UserAccess.open(settings, connection, store))
+    async def with_their_access(connection: Connection, store: Users) -> None:
+        await command(store, await UserAccess.open(settings, connection, store))
 
-    with_store(settings, connected, changes=True)
+    with_users(settings, with_their_access, changes=True)
 
 
 def with_users(settings: Settings, command: UsersCommand, *, changes: bool) -> None:
-    """Run a command with the users of the store. `changes`: whether it writes."""
+    """Run a command with the store and the users in it. `changes`: whether it writes."""
 
     async def connected(connection: Connection) -> None:
         with closing(Users(connection, settings.users)) as store:
-            await command(store)
+            await command(connection, store)
 
     with_store(settings, connected, changes=changes)
 

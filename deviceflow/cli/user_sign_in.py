@@ -1,14 +1,11 @@
 """`deviceflow users passwd`, `link` and `reset-factors`: how a person signs in."""
 
-from contextlib import closing
-
 import click
 
 from deviceflow.audit.events import SecurityEvent
 from deviceflow.cli.auditing import record_command
 from deviceflow.cli.options import fail
 from deviceflow.cli.password_prompt import ask_password
-from deviceflow.cli.store_access import with_store
 from deviceflow.cli.user_access import UserAccess
 from deviceflow.cli.user_records import (
     change_user,
@@ -16,6 +13,7 @@ from deviceflow.cli.user_records import (
     existing_user,
     username_argument,
     with_access,
+    with_users,
 )
 from deviceflow.config import Settings
 from deviceflow.config.reading import shown
@@ -70,20 +68,19 @@ def link_user(settings: Settings, username: str, upstream: str, subject: str) ->
         fail(f"subject: expected 1 to {MAX_SUBJECT} characters, as in the provider's ID tokens")
     whose = UpstreamSubject(issuers[upstream], subject)
 
-    async def link(connection: Connection) -> None:
-        with closing(Users(connection, settings.users)) as store:
-            account = await existing_user(store, username)
-            try:
-                await Links(connection, store).link(whose, account)
-            except LinkTakenError as error:
-                fail(f"this person has the account {error.username} already; remove that one first")
+    async def link(connection: Connection, store: Users) -> None:
+        account = await existing_user(store, username)
+        try:
+            await Links(connection, store).link(whose, account)
+        except LinkTakenError as error:
+            fail(f"this person has the account {error.username} already; remove that one first")
         click.echo(f"linked {account.username}")
         reason = f"linked to {upstream}"
         await record_command(
             settings, SecurityEvent.ACCOUNT_CHANGED, sub=account.sub, reason=reason
         )
 
-    with_store(settings, link, changes=True)
+    with_users(settings, link, changes=True)
 
 
 @click.command(name="reset-factors")
@@ -96,12 +93,11 @@ def reset_factors(settings: Settings, username: str) -> None:
     that it is this person who asks. Devices stay connected (`users revoke --all`).
     """
 
-    async def reset(connection: Connection) -> None:
-        with closing(Users(connection, settings.users)) as store:
-            account = await existing_user(store, username)
-            removed = await remove_factors(connection, account.sub)
-            access = await UserAccess.open(settings, connection, store)
-            signed_out = await access.sign_out(account)
+    async def reset(connection: Connection, store: Users) -> None:
+        account = await existing_user(store, username)
+        removed = await remove_factors(connection, account.sub)
+        access = await UserAccess.open(settings, connection, store)
+        signed_out = await access.sign_out(account)
         app = "an authenticator app" if removed.authenticator else "no authenticator app"
         click.echo(
             f"removed from {account.username}: passkeys: {len(removed.passkeys)}, {app},"
@@ -110,4 +106,4 @@ def reset_factors(settings: Settings, username: str) -> None:
         click.echo(signed_out, err=True)
         await access.record(SecurityEvent.FACTOR_REMOVED, sub=account.sub, subject="all")
 
-    with_store(settings, reset, changes=True)
+    with_users(settings, reset, changes=True)

@@ -30,6 +30,7 @@ from deviceflow.core.precis import prepare_username
 from deviceflow.device.summary import lifetime
 from deviceflow.store.account_marks import EVERYTHING
 from deviceflow.store.accounts import Account
+from deviceflow.store.connection import Connection
 from deviceflow.store.users import Users
 
 _AGAIN = "The user of that name in the file is in force again, with the password in the file."
@@ -74,7 +75,7 @@ def add_user(
     _check("--name", DisplayName | None, name)
     _check("--email", Email | None, email)
 
-    async def add(store: Users) -> None:
+    async def add(_: Connection, store: Users) -> None:
         await _refuse_existing(store, username)
         password = "" if no_password else ask_password(stdin=password_stdin)
         # Typing takes time. Another operator may have added the name meanwhile.
@@ -104,7 +105,7 @@ def list_users(settings: Settings, as_json: bool) -> None:
     Users whose records cannot be read are named on standard error, and the exit status is 1.
     """
 
-    async def print_users(store: Users) -> None:
+    async def print_users(_: Connection, store: Users) -> None:
         accounts, unreadable = await store.all()
         if as_json:
             records = [_without_hash(account) for account in accounts]

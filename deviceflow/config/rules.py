@@ -1,11 +1,11 @@
 """The rules for settings, by the section that each is about, and the rules between sections."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_network
 
 from deviceflow.config.reading import Finding, Rules, shown
 from deviceflow.config.section_rules import (
     audit_rules,
+    believed_proxies_rules,
     client_rules,
     device_rules,
     keys_rules,
@@ -99,12 +99,8 @@ def _trusted_header_rules(settings: Settings) -> Iterator[Finding]:
         wrong = f"got {shown(header)}, which means something else"
         yield "sign_in.trusted_header", wrong, "a header of its own"
     right = "only the proxies that authenticate people and write sign_in.trusted_header"
-    if not server.proxies:
-        yield "server.trusted_proxies", "missing", right
-    for i, network in enumerate(server.proxies):
-        if ip_network(network).prefixlen == 0:
-            wrong = f"got {shown(network)}, so everybody could say to be any person"
-            yield f"server.trusted_proxies[{i}]", wrong, right
+    for path, wrong, right_one in believed_proxies_rules(server, right, "any person"):
+        yield f"server.{path}", wrong, right_one
 
 
 def _resources_rules(settings: Settings) -> Iterator[Finding]:

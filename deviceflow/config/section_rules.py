@@ -113,11 +113,19 @@ def server_rules(server: Server) -> Iterator[Finding]:
     if server.client_certificate_header is None:
         return
     right = "only the proxies that verify the certificates of client_certificate_header"
+    yield from believed_proxies_rules(server, right, "any client")
+
+
+def believed_proxies_rules(server: Server, right: str, whom: str) -> Iterator[Finding]:
+    """Check that there are proxies to believe, and that not everybody is one.
+
+    `right`: which they may be. `whom`: as whom a proxy can send a request.
+    """
     if not server.proxies:
         yield "trusted_proxies", "missing", right
     for i, network in enumerate(server.proxies):
         if ip_network(network).prefixlen == 0:
-            wrong = f"got {shown(network)}, so everybody could say to be any client"
+            wrong = f"got {shown(network)}, so everybody could say to be {whom}"
             yield f"trusted_proxies[{i}]", wrong, right
 
 

@@ -1,6 +1,8 @@
 """Fixtures for the commands."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -11,6 +13,11 @@ from deviceflow.core.client import Client
 from deviceflow.store.accounts import Account
 from tests.stage.commands import Clients, Stored, StoredUser, Users
 from tests.stage.valkey import Valkey
+
+T = TypeVar("T")
+
+Run = Callable[[tuple[str, ...], str | bytes | None], Result]
+"""Runs a command with arguments and a standard input."""
 
 FILE = """
 [scopes]
@@ -32,32 +39,38 @@ scopes = ["openid"]
 """
 
 
+def command_at(valkey: Valkey, config: Path, group: str, text: str) -> Run:
+    """Empty the store, write the settings, and return what runs a group of commands there."""
+    with valkey.client() as client:
+        client.flushall()
+    config.write_text(text, encoding="utf-8")
+
+    def run(arguments: tuple[str, ...], given: str | bytes | None) -> Result:
+        places = [group, "--config", str(config), "--redis-url", valkey.url]
+        return CliRunner().invoke(main, [*places, *arguments], input=given)
+
+    return run
+
+
+def read_record(valkey: Valkey, key: str, field: str, kind: type[T]) -> T | None:
+    """Read a record from the store."""
+    with valkey.client() as client:
+        record = client.hget(key, field)
+    assert record is None or isinstance(record, bytes)
+    return msgspec.json.decode(record, type=kind) if record else None
+
+
 @pytest.fixture
 def clients(valkey: Valkey, tmp_path: Path) -> Clients:
     """Return a function that runs `deviceflow clients`."""
-    with valkey.client() as client:
-        client.flushall()
-    config = tmp_path / "deviceflow.toml"
-    config.write_text(FILE, encoding="utf-8")
-
-    def run(*arguments: str, stdin: str | None = None) -> Result:
-        places = ["clients", "--config", str(config), "--redis-url", valkey.url]
-        return CliRunner().invoke(main, [*places, *arguments], input=stdin)
-
-    return run
+    run = command_at(valkey, tmp_path / "deviceflow.toml", "clients", FILE)
+    return lambda *arguments, stdin=None: run(arguments, stdin)
 
 
 @pytest.fixture
 def stored(valkey: Valkey) -> Stored:
     """Return a function that reads a client from the store."""
-
-    def read(client_id: str) -> Client | None:
-        with valkey.client() as client:
-            record = client.hget("df:clients", client_id)
-        assert record is None or isinstance(record, bytes)
-        return msgspec.json.decode(record, type=Client) if record else None
-
-    return read
+    return lambda client_id: read_record(valkey, "df:clients", client_id, Client)
 
 
 USERS_FILE = """
@@ -78,26 +91,11 @@ client_secret = "hush"
 @pytest.fixture
 def users(valkey: Valkey, tmp_path: Path) -> Users:
     """Return a function that runs `deviceflow users`. `given`: its standard input."""
-    with valkey.client() as client:
-        client.flushall()
-    config = tmp_path / "deviceflow.toml"
-    config.write_text(USERS_FILE, encoding="utf-8")
-
-    def run(*arguments: str, given: str | bytes = "") -> Result:
-        places = ["users", "--config", str(config), "--redis-url", valkey.url]
-        return CliRunner().invoke(main, [*places, *arguments], input=given)
-
-    return run
+    run = command_at(valkey, tmp_path / "deviceflow.toml", "users", USERS_FILE)
+    return lambda *arguments, given="": run(arguments, given)
 
 
 @pytest.fixture
 def stored_user(valkey: Valkey) -> StoredUser:
     """Return a function that reads an account from the store."""
-
-    def read(username: str) -> Account | None:
-        with valkey.client() as client:
-            record = client.hget("df:users", username)
-        assert record is None or isinstance(record, bytes)
-        return msgspec.json.decode(record, type=Account) if record else None
-
-    return read
+    return lambda username: read_record(valkey, "df:users", username, Account)

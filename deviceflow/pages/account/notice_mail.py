@@ -46,7 +46,7 @@ class NoticeMails:
 
 
 def notice_language(languages: Languages, notice: Notice) -> str:
-    """Return the tag of the language in which a person is told, and in which the link opens."""
+    """Return the tag of the language of a notice, and of the page that its link opens."""
     # The settings may have changed since the approval.
     return lookup([notice.language], [*languages.offered]) or languages.default.tag
 
