@@ -58,7 +58,9 @@ resources = ["{API}"]
 client_id = "brief"
 name = "Living-room TV, in a hurry"
 scopes = {scopes}
-lifetime_s = 2
+# Polls come after 3 s and 6 s. At the end, no library can give up and ask at the same moment.
+lifetime_s = 5
+interval_s = 3
 
 [[clients]]
 client_id = "bound"
