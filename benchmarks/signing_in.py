@@ -20,7 +20,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 import uvloop
-from argon2 import PasswordHasher
 
 from benchmarks.grants import issue_many
 from benchmarks.measure import percentile
@@ -31,6 +30,7 @@ from benchmarks.results import Result, Series, make_section
 from benchmarks.run import Run
 from benchmarks.servers import Competitor, Place, deviceflow
 from benchmarks.stores import store
+from deviceflow.store.passwords import HASHER
 
 CALM, WAVE = "polls alone", "polls beside 200 sign-ins"
 PEOPLE = 200
@@ -118,7 +118,7 @@ def _name(number: int) -> str:
 
 def accounts(count: int) -> str:
     """Return the settings of so many people. All have PASSWORD."""
-    hashed = PasswordHasher().hash(PASSWORD)
+    hashed = HASHER.hash(PASSWORD)
     return "".join(
         f'[[users]]\nusername = "{_name(number)}"\npassword_hash = "{hashed}"\n'
         for number in range(count)

@@ -1,7 +1,7 @@
 """The queue for hashing passwords: whose turn is next, and which work is dropped.
 
-A check takes a tenth of a second of a core and 64 MiB. So each worker makes few at a time, in
-threads with a low priority, and the others wait:
+A check takes a seventh of a second of a core and 64 MiB. So each worker makes one at a time, in a
+thread with a low priority, and the others wait:
 
 - Senders take turns. A stranger who sends a hundred passwords from one address has one turn in each
   round, as every sender has. All addresses of one network share one turn, and take it in turns.
@@ -21,13 +21,11 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-HASHING_THREADS = 2
-
 HASHING_NICENESS = 10
-"""Of the hashing threads, where the event loop has 0 (setpriority(2))."""
+"""Of the hashing thread, where the event loop has 0 (setpriority(2))."""
 
 MOST_WAITING = 256
-"""A class of pupils who sign in at the bell are fewer, and wait for 13 s at the most."""
+"""The pupils of a school who sign in at the bell are fewer, and one core needs 40 s for them."""
 
 T = TypeVar("T")
 
@@ -71,41 +69,43 @@ _Lines = dict[str, deque[_Job]]
 
 
 class HashingQueue:
-    """Runs work for senders in a few threads. `pool`: where it runs; None makes one."""
+    """Runs work for senders, one at a time. `pool`: where it runs; None makes a thread."""
 
     def __init__(self, pool: Executor | None = None) -> None:
+        # One thread: a second one may displace it while it has the interpreter's lock, and then
+        # the event loop waits for both, for a whole slice of the kernel's (docs/performance.md).
         self._pool = pool or ThreadPoolExecutor(
-            HASHING_THREADS, thread_name_prefix="argon2", initializer=_let_polls_go_first
+            1, thread_name_prefix="argon2", initializer=_let_polls_go_first
         )
-        self._running = 0
+        self._is_busy = False
         # By network, and in each by sender, both in the order of their turns.
         self._networks: dict[str, _Lines] = {}
 
     @property
     def waiting(self) -> int:
-        """How many wait for a thread."""
+        """How many wait for their turn."""
         return sum(map(_waiting_in, self._networks.values()))
 
     async def run(self, sender: Sender, work: Callable[[], T]) -> T:
-        """Run `work` in a thread when it is the sender's turn.
+        """Run `work` in the thread when it is the sender's turn.
 
         Raises HashingBusy if too many wait, SenderGone if the sender has gone by then.
         """
         job = _Job(sender, work, asyncio.get_running_loop().create_future())
-        if self._running < HASHING_THREADS:
+        if self._is_busy:
+            self._wait(job)
+        else:
             # No job waits. A sender that has closed its end may still read the answer.
             self._begin(job)
-        else:
-            self._wait(job)
         result: T = await job.done
         return result
 
     def close(self) -> None:
-        """End the threads."""
+        """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, job: _Job) -> None:
-        self._running += 1
+        self._is_busy = True
         running = asyncio.wrap_future(self._pool.submit(job.work))
         running.add_done_callback(partial(self._finish, job))
 
@@ -118,7 +118,7 @@ class HashingQueue:
             self._refuse_one()
 
     def _finish(self, job: _Job, ended: "Future[Any]") -> None:
-        self._running -= 1
+        self._is_busy = False
         if ended.cancelled():
             job.done.cancel()
         elif (error := ended.exception()) is not None:

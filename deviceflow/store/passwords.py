@@ -1,6 +1,6 @@
 """Passwords: made into Argon2id hashes, and checked against those of accounts.
 
-Checking one takes a tenth of a second and 64 MiB, so it happens in a small pool of threads
+Checking one takes a seventh of a second and 64 MiB, so it happens in a thread of its own
 (`hashing`), never on the event loop.
 
 Passwords are taken in every spelling (`core.precis`). A hash of a password as it was typed goes on
@@ -18,13 +18,20 @@ from deviceflow.store.accounts import Account
 from deviceflow.store.hashing import ANYBODY, HashingQueue, Sender
 from deviceflow.store.password_costs import PasswordCosts, cost_of_hash
 
+HASHER = PasswordHasher(parallelism=1)
+"""Makes the hashes, from 64 MiB in three passes.
+
+In one lane: the library starts a thread for each lane twelve times in a check, and polls wait
+until those have had their turns (docs/performance.md).
+"""
+
 
 class Passwords:
-    """Hashes and checks passwords in threads. `costs`: what checking one costs for accounts."""
+    """Hashes and checks passwords in a thread. `costs`: what checking one costs for accounts."""
 
     def __init__(self, costs: PasswordCosts) -> None:
         self.queue = HashingQueue()
-        self._hasher = PasswordHasher()
+        self._hasher = HASHER
         self._costs = costs
 
     async def hash(self, password: str) -> str:
@@ -58,7 +65,7 @@ class Passwords:
         return self._hasher.check_needs_rehash(password_hash) or prepared != password
 
     def close(self) -> None:
-        """End the threads."""
+        """End the thread."""
         self.queue.close()
 
     def _right_one(self, expected: str, tried: Sequence[str], *, may_match: bool) -> str | None:

@@ -230,7 +230,7 @@ class Users:
         return await self._passwords.hash(password)
 
     def close(self) -> None:
-        """End the threads that check passwords."""
+        """End the thread that checks passwords."""
         self._passwords.close()
 
     async def _first_of(self, names: Sequence[str]) -> Account | None:

@@ -28,7 +28,7 @@ from tests.stage.valkey import Valkey
 WORKERS = 2
 HOSTS = 2
 LOOPBACK = "127.0.0.1"
-NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
+NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
 READY_S = 2.0
 RECOVERY_S = 180.0
 LOOK_S = 0.2

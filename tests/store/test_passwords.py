@@ -160,3 +160,15 @@ async def test_a_user_of_the_file_stays_as_the_file_has_it(each_store: Store) ->
     assert found is not None
     assert found.source == "file"
     users.close()
+
+
+async def test_a_hash_of_several_lanes_becomes_one_of_one(each_store: Store) -> None:
+    """Each lane is a thread, and polls wait for the turns of all."""
+    users = Users(each_store.connection)
+    lanes = PasswordHasher(time_cost=1, memory_cost=32, parallelism=4).hash("correct horse")
+    await users.put(msgspec.structs.replace(ADA_ACCOUNT, password_hash=lanes))
+    assert await users.verify("ada", "correct horse") is not None
+    stored = await users.find("ada")
+    assert stored is not None
+    assert stored.password_hash.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
+    users.close()
