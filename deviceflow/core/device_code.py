@@ -23,7 +23,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct as Layout
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from deviceflow.core import base64url
 
@@ -43,7 +44,7 @@ _LAST = frozenset(b"AEIMQUYcgkosw048")
 _URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
 
 
-class DeviceCode(NamedTuple):
+class DeviceCode(Struct, frozen=True, gc=False):
     """The contents of a device code: `expires_at` in s since the epoch, `interval` in s.
 
     `client_id`: of the client that it was issued to.
@@ -75,18 +76,33 @@ class DeviceCodeKey:
         self._tag = blake2b(digest_size=16, key=secret, person=b"df-code-tag")
         self._mask = blake2b(digest_size=16, key=secret, person=b"df-code-mask")
 
-    def tag(self, payload: bytes, client_id: bytes) -> bytes:
-        """Return the keyed hash of `payload` and `client_id`, 16 bytes."""
+    def seal(self, grant_id: int, expires_at: int, interval: int, client_id: bytes) -> bytes:
+        """Return a masked payload and its tag, 32 bytes."""
+        rest = ((expires_at << 16 | interval) << 8 | self.key_id) << 8 | _VERSION
         state = self._tag.copy()
-        state.update(payload + client_id)
-        return state.digest()
-
-    def stream(self, tag: bytes) -> tuple[int, int]:
-        """Return the keystream of `tag`: two 64-bit numbers to XOR with the payload."""
+        state.update(_HALVES.pack(grant_id, rest) + client_id)
+        tag = state.digest()
         state = self._mask.copy()
         state.update(tag)
         high, low = _HALVES.unpack(state.digest())
-        return high, low
+        return _SEALED.pack(grant_id ^ high, rest ^ low, tag)
+
+    def open(self, sealed: bytes, client_id: bytes) -> DeviceCode | None:
+        """Return the contents of 32 bytes that `seal` made for this client, or None."""
+        masked_id, masked_rest, tag = _SEALED.unpack(sealed)
+        state = self._mask.copy()
+        state.update(tag)
+        high, low = _HALVES.unpack(state.digest())
+        grant_id, rest = masked_id ^ high, masked_rest ^ low
+        state = self._tag.copy()
+        state.update(_HALVES.pack(grant_id, rest) + client_id)
+        if not compare_digest(state.digest(), tag):
+            return None
+        # A grant that the store has lost can no longer be approved. Its code counts as expired, so
+        # the device starts again and does not wait in vain. A key that was replaced, perhaps
+        # because it leaked, makes no code that outlives its time.
+        expires_at = rest >> 32 if self.until is None else min(rest >> 32, self.until)
+        return DeviceCode(grant_id, expires_at, rest >> 16 & 0xFFFF, self.key_id, client_id)
 
 
 class DeviceCodes:
@@ -109,11 +125,7 @@ class DeviceCodes:
         key = self.keys[0]
         if key.key_id != self.sealing:
             key = next((key for key in self.keys if key.key_id == self.sealing), key)
-        rest = ((expires_at << 16 | interval) << 8 | key.key_id) << 8 | _VERSION
-        tag = key.tag(_HALVES.pack(grant_id, rest), client_id.encode())
-        high, low = key.stream(tag)
-        sealed = _SEALED.pack(grant_id ^ high, rest ^ low, tag)
-        return base64url.encode(sealed)
+        return base64url.encode(key.seal(grant_id, expires_at, interval, client_id.encode()))
 
     def open(self, code: bytes, client_id: bytes) -> DeviceCode | None:
         """Return the contents of `code`, or None if it was not issued to this client."""
@@ -123,17 +135,9 @@ class DeviceCodes:
             sealed = a2b_base64(code.translate(_URLSAFE) + b"=", strict_mode=True)
         except Base64Error:
             return None
-        masked_id, masked_rest, tag = _SEALED.unpack(sealed)
         # The key id is behind the mask, so the keys are tried in turn. The newest comes first.
         for key in self.keys:
-            high, low = key.stream(tag)
-            grant_id, rest = masked_id ^ high, masked_rest ^ low
-            if compare_digest(key.tag(_HALVES.pack(grant_id, rest), client_id), tag):
-                # A grant that the store has lost can no longer be approved. Its code counts as
-                # expired, so the device starts again and does not wait in vain. A key that was
-                # replaced, perhaps because it leaked, makes no code that outlives its time.
-                ends_at = rest >> 32
-                expires_at = ends_at if key.until is None else min(ends_at, key.until)
-                interval, key_id = rest >> 16 & 0xFFFF, rest >> 8 & 0xFF
-                return DeviceCode(grant_id, expires_at, interval, key_id, client_id)
+            opened = key.open(sealed, client_id)
+            if opened is not None:
+                return opened
         return None

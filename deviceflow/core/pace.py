@@ -149,7 +149,7 @@ class PaceTable:
         """Judge a poll. Return 0 if it is in time, else the interval (s) now in force."""
         index = slot % self._size
         entry = self._entries[index]
-        mark = fingerprint(grant_id)
+        mark = grant_id & _FINGERPRINT or 1
         now_ms &= _CLOCK
         # Most polls are in time. This is `judge` for them, without its calls. It leaves the rare
         # case of a clock reading from the past (a negative time) to `judge`.

@@ -32,9 +32,15 @@ class Mirror:
     def __len__(self) -> int:
         return len(self._states)
 
-    def state_of(self, grant_id: int) -> State | None:
-        """Return the state of an unexpired grant; None for a hint: ask the store."""
-        return self._states.get(grant_id, PENDING)
+    def state_of(self, grant_id: int, client_id: bytes = b"") -> State | None:
+        """Return the state of an unexpired grant; None for a hint: ask the store.
+
+        `client_id`: of its client, so that a cancellation of all of the client's grants counts.
+        """
+        state = self._states.get(grant_id, PENDING)
+        if state is PENDING and grant_id < self.cancelled_below.get(client_id, 0):
+            return State.CANCELLED
+        return state
 
     def learn(self, grant_id: int, state: State | None, expires_at: int) -> None:
         """Note a decision and call its watchers. None is a hint, and replaces no decision."""

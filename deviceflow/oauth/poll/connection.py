@@ -172,8 +172,9 @@ class LaneConnection(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Let the lane read `data`, which begins or goes on with a request of its own."""
-        kept, self._kept = self._kept, b""
-        whole = kept + data if kept else data
+        kept, whole = self._kept, data
+        if kept:
+            self._kept, whole = b"", kept + data
         result = self._door.take(whole)
         if isinstance(result, LaneAnswer):
             self._send(result)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from deviceflow.core.client import Client
 from deviceflow.core.clients import Clients
 from deviceflow.core.clock import Clock
@@ -40,7 +42,7 @@ REMEMBERED_SHAPES = 1024
 _NAME_LENGTH = len(DEVICE_CODE)
 
 
-class PollShape(NamedTuple):
+class PollShape(Struct, frozen=True, gc=False):
     """All that a poll says beside its device code, and the hold that it gets while pending."""
 
     client_id: bytes
@@ -55,7 +57,7 @@ class LaneAnswer(NamedTuple):
     close: bool
 
 
-class _Kind(NamedTuple):
+class _Kind(Struct, frozen=True, gc=False):
     """All that distinguishes an answer: `interval` of slow_down, `preference` (s) of a hold."""
 
     answer: PollAnswer
@@ -203,7 +205,7 @@ class Lane:
         self._shapes[data[:code_at] + data[end:]] = shape
 
     def _answer(self, verdict: Verdict, shape: PollShape) -> LaneResult:
-        answer, code, interval = verdict
+        answer, code = verdict.answer, verdict.code
         if answer is None:
             return None
         if answer is AUTHORIZATION_PENDING and shape.hold.seconds and code is not None:
@@ -213,7 +215,7 @@ class Lane:
             self._counts_by_client[answer][shape.client_id] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
-        return self._ready(_Kind(answer, interval, shape.close))
+        return self._ready(_Kind(answer, verdict.interval, shape.close))
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""

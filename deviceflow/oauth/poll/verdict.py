@@ -9,15 +9,13 @@ The lane and the ordinary handler both judge here, and both build the answer wit
 they cannot disagree.
 """
 
-from typing import NamedTuple
-
 from aiohttp import web
+from msgspec import Struct
 
 from deviceflow.core.clock import Clock, SteadyClock
 from deviceflow.core.device_code import NONCE_BITS, DeviceCode, DeviceCodes
 from deviceflow.core.errors import OAuthError
 from deviceflow.core.grant import (
-    ACCESS_DENIED,
     AUTHORIZATION_PENDING,
     PENDING,
     POLL_ANSWERS,
@@ -38,7 +36,7 @@ DESCRIPTIONS = {
 """The `error_description` of each answer."""
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """`answer` is None if the store has to be asked; `interval` (s) comes with slow_down."""
 
     answer: PollAnswer | None
@@ -74,12 +72,10 @@ class PollJudge:
             return _INVALID
         if self._clock() >= code.expires_at:
             return _EXPIRED
-        state = self._mirror.state_of(code.grant_id)
+        state = self._mirror.state_of(code.grant_id, client_id)
         if state is not PENDING:
             # The pace never delays a decided grant.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
-        if self._mirror.is_cancelled(client_id, code.grant_id):
-            return Verdict(ACCESS_DENIED, code)
         return self.keep_pace(code)
 
     def keep_pace(self, code: DeviceCode) -> Verdict:
