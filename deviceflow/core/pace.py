@@ -38,7 +38,9 @@ _CLOCK_BITS = 38
 _CLOCK = (1 << _CLOCK_BITS) - 1
 _INTERVAL_BITS = 10
 _INTERVAL = (1 << _INTERVAL_BITS) - 1
+_FINGERPRINT_AT = _CLOCK_BITS + _INTERVAL_BITS
 _FINGERPRINT = (1 << 16) - 1
+_ALL_BUT_CLOCK = ~_CLOCK
 _MIN_ALLOWANCE_MS = 250
 
 
@@ -107,9 +109,7 @@ def pack(mark: int, interval: int, now_ms: int) -> int:
 
 def unpack(entry: int) -> Entry:
     """Take an entry apart."""
-    return Entry(
-        entry >> (_CLOCK_BITS + _INTERVAL_BITS), entry >> _CLOCK_BITS & _INTERVAL, entry & _CLOCK
-    )
+    return Entry(entry >> _FINGERPRINT_AT, entry >> _CLOCK_BITS & _INTERVAL, entry & _CLOCK)
 
 
 class PaceTable:
@@ -153,13 +153,13 @@ class PaceTable:
         now_ms &= _CLOCK
         # Most polls are in time. This is `judge` for them, without its calls. It leaves the rare
         # case of a clock reading from the past (a negative time) to `judge`.
-        if entry >> _CLOCK_BITS + _INTERVAL_BITS == mark:
+        if entry >> _FINGERPRINT_AT == mark:
             elapsed = now_ms - (entry & _CLOCK)
             in_force = entry >> _CLOCK_BITS & _INTERVAL
             if elapsed >= self._surely_in_time[in_force] or (
                 elapsed >= self._earliest[in_force] and not self._demand.slows(in_force, grant_id)
             ):
-                self._entries[index] = entry & ~_CLOCK | now_ms
+                self._entries[index] = entry & _ALL_BUT_CLOCK | now_ms
                 return 0
         judged = judge(entry, mark, now_ms, interval, self._max_interval)
         if not judged.slow_down and self._demand.interval_ms:

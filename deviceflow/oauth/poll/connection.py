@@ -177,7 +177,10 @@ class LaneConnection(asyncio.Protocol):
             self._kept, whole = b"", kept + data
         result = self._door.take(whole)
         if isinstance(result, LaneAnswer):
-            self._send(result)
+            # This is `_send`, without its call: most polls end here.
+            self.transport.write(result.data)
+            if result.close:
+                self.transport.close()
         elif result is None:
             self._take_otherwise(kept, data)
         elif isinstance(result, IncompleteRequest):

@@ -50,7 +50,7 @@ class PollShape(Struct, frozen=True, gc=False):
     hold: Hold
 
 
-class LaneAnswer(NamedTuple):
+class LaneAnswer(Struct, frozen=True, gc=False):
     """An answer in bytes; with `close`, the connection ends after it."""
 
     data: bytes
@@ -208,11 +208,11 @@ class Lane:
         answer, code = verdict.answer, verdict.code
         if answer is None:
             return None
-        if answer is AUTHORIZATION_PENDING and shape.hold.seconds and code is not None:
-            return WaitingPoll(code, shape.hold, shape.close)
-        self._counts[answer] += 1
         if answer is not AUTHORIZATION_PENDING:
             self._counts_by_client[answer][shape.client_id] += 1
+        elif shape.hold.seconds and code is not None:
+            return WaitingPoll(code, shape.hold, shape.close)
+        self._counts[answer] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
         return self._ready(_Kind(answer, verdict.interval, shape.close))
