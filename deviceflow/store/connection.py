@@ -136,8 +136,11 @@ class Connection:
         return max(self._turns.longest_wait_s, self._trips.longest_wait_s)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self.shape.close()
+        """End the round trips that are under way, and close all connections."""
+        await self._trips.close()
+        if self is self._main:
+            await self.aside.close()
+            await self.shape.close()
 
     async def drop(self) -> None:
         """Give up the connections that are not in use: they lead to the wrong server."""

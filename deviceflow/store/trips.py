@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from deviceflow.store.errors import own_copy
 from deviceflow.store.shapes import Command, RunTrip
+from deviceflow.tasks import end
 
 LINES = 2
 """How many trips of a connection may be on their way. A large answer holds up one of them only."""
@@ -73,6 +74,16 @@ class Trips:
         if not self._unanswered:
             return 0.0
         return asyncio.get_running_loop().time() - self._unanswered[0].since
+
+    async def close(self) -> None:
+        """End the trips that are under way. Whoever still waits for one is cancelled.
+
+        A trip goes on when its callers have gone. One that is still connecting would leave its
+        connection open behind the end of all others.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        await end(*self._lines)
 
     async def _travel(self) -> None:
         """Make trips until no caller waits."""

@@ -179,3 +179,16 @@ async def test_nobody_waits_longer_than_allowed() -> None:
     server.end(LINES)
     assert await again == [10]
     assert server.sent[-1] == [10]
+
+
+async def test_closing_ends_the_trips_of_callers_that_have_gone() -> None:
+    server = Server()
+    gone, waits = server.call(1), server.call(2)
+    await server.begin(1)
+    gone.cancel()
+    await asyncio.wait([gone])
+    await server.trips.close()
+    assert not server.trips._lines
+    assert server._ends[0].cancelled(), "nothing goes on behind it"
+    await asyncio.wait([waits])
+    assert waits.cancelled()
