@@ -38,6 +38,7 @@ class Mirror:
         `client_id`: of its client, so that a cancellation of all of the client's grants counts.
         """
         state = self._states.get(grant_id, PENDING)
+        # This is `is_cancelled`, without its call: each poll comes here.
         if state is PENDING and grant_id < self.cancelled_below.get(client_id, 0):
             return State.CANCELLED
         return state

@@ -30,6 +30,18 @@ def test_pending_is_the_absence_of_a_decision(mirror: Mirror) -> None:
     assert len(mirror) == 0
 
 
+def test_what_was_cancelled_with_its_client_is_cancelled(mirror: Mirror) -> None:
+    mirror.learn(3, State.APPROVED, NOW + LIFETIME_S)
+    mirror.learn(4, None, NOW + LIFETIME_S)
+    mirror.adopt_cancellations({b"tv": 10})
+    assert mirror.state_of(9, b"tv") is State.CANCELLED
+    assert mirror.is_cancelled(b"tv", 9)
+    assert mirror.state_of(10, b"tv") is State.PENDING, "it began after the cancellation"
+    assert mirror.state_of(9, b"printer") is State.PENDING
+    assert mirror.state_of(3, b"tv") is State.APPROVED, "what was decided before stays"
+    assert mirror.state_of(4, b"tv") is None, "the store knows more"
+
+
 def test_a_hint_means_ask(mirror: Mirror) -> None:
     mirror.learn(7, None, NOW + 60)
     assert mirror.state_of(7) is None
