@@ -76,7 +76,7 @@ class Trips:
         return asyncio.get_running_loop().time() - self._unanswered[0].since
 
     async def close(self) -> None:
-        """End the trips that are under way. Whoever still waits for one is cancelled.
+        """End the trips that are under way. A caller that still waits for one is cancelled.
 
         A trip goes on when its callers have gone. One that is still connecting would leave its
         connection open behind the end of all others.
