@@ -40,7 +40,6 @@ _INTERVAL_BITS = 10
 _INTERVAL = (1 << _INTERVAL_BITS) - 1
 _FINGERPRINT_AT = _CLOCK_BITS + _INTERVAL_BITS
 _FINGERPRINT = (1 << 16) - 1
-_ALL_BUT_CLOCK = ~_CLOCK
 _MIN_ALLOWANCE_MS = 250
 
 
@@ -159,7 +158,8 @@ class PaceTable:
             if elapsed >= self._surely_in_time[in_force] or (
                 elapsed >= self._earliest[in_force] and not self._demand.slows(in_force, grant_id)
             ):
-                self._entries[index] = entry & _ALL_BUT_CLOCK | now_ms
+                # The last poll is in the lowest bits, so that this makes it `now_ms`.
+                self._entries[index] = entry + elapsed
                 return 0
         judged = judge(entry, mark, now_ms, interval, self._max_interval)
         if not judged.slow_down and self._demand.interval_ms:

@@ -57,13 +57,8 @@ class LaneAnswer(Struct, frozen=True, gc=False):
     close: bool
 
 
-class _Kind(Struct, frozen=True, gc=False):
-    """All that distinguishes an answer: `interval` of slow_down, `preference` (s) of a hold."""
-
-    answer: PollAnswer
-    interval: int
-    close: bool
-    preference: int = 0
+_Kind = tuple[PollAnswer, int, bool, int]
+"""All that distinguishes an answer: its code, the interval of slow_down, close, the held s."""
 
 
 class WaitingPoll(NamedTuple):
@@ -128,7 +123,7 @@ class Lane:
         self._enabled_by_default = enabled_by_default
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[_Kind, LaneAnswer] = {}
-        self._second = 0
+        self._prebuilt_from = self._prebuilt_until = 0.0
         self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
@@ -151,25 +146,27 @@ class Lane:
     ) -> LaneAnswer:
         """Answer a poll that was to be held; `hold` if it was."""
         self._counts[answer] += 1
-        return self._ready(_Kind(answer, interval, close, hold.preference))
+        return self._ready((answer, interval, close, hold.preference))
 
     def _ready(self, kind: _Kind) -> LaneAnswer:
         """Return an answer of this kind, built once a second at most."""
-        second = int(self._clock())
-        if second != self._second:
-            # The Date header changes with the second, in either direction.
-            self._prebuilt.clear()
-            self._second = second
-        prebuilt = self._prebuilt.get(kind)
-        if prebuilt is None:
-            prebuilt = self._prebuilt[kind] = self._build(kind)
-        return prebuilt
+        # The Date header changes with the second, in either direction.
+        if not self._prebuilt_from <= self._clock() < self._prebuilt_until:
+            self._forget_prebuilt()
+        return self._prebuilt.get(kind) or self._build(kind)
+
+    def _forget_prebuilt(self) -> None:
+        self._prebuilt.clear()
+        self._prebuilt_from = float(int(self._clock()))
+        self._prebuilt_until = self._prebuilt_from + 1
 
     def _build(self, kind: _Kind) -> LaneAnswer:
-        response = answer_poll(Verdict(kind.answer, interval=kind.interval))
-        response.headers.update(preference_applied(kind.preference))
-        data = wire(response, self._clock(), self._headers, close=kind.close)
-        return LaneAnswer(data, kind.close)
+        answer, interval, close, preference = kind
+        response = answer_poll(Verdict(answer, interval=interval))
+        response.headers.update(preference_applied(preference))
+        data = wire(response, self._clock(), self._headers, close=close)
+        built = self._prebuilt[kind] = LaneAnswer(data, close)
+        return built
 
     def _read(self, data: bytes, code_at: int) -> LaneResult:
         """Read a request of an unknown shape; `code_at`: where its first device code begins."""
@@ -215,7 +212,7 @@ class Lane:
         self._counts[answer] += 1
         if self._held_grants and code is not None:
             self._held.end_older(code.grant_id)
-        return self._ready(_Kind(answer, verdict.interval, shape.close))
+        return self._ready((answer, verdict.interval, shape.close, 0))
 
     def _note_clients(self) -> None:
         """Serve the clients that need no proof and whose names need no decoding."""
