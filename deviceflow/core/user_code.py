@@ -75,14 +75,24 @@ def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int])
 
     One draw is one call of the system; one for each character would take six times as long.
     """
-    size, characters = len(form.alphabet), []
-    number = randbelow(size**length)
-    for _ in range(length):
-        number, digit = divmod(number, size)
-        characters.append(form.alphabet[digit])
-    return "".join(characters)
+    pairs = _pairs(form.alphabet)
+    number = randbelow(len(form.alphabet) ** length)
+    parts = []
+    for _ in range(length // 2):
+        number, pair = divmod(number, len(pairs))
+        parts.append(pairs[pair])
+    # What is left is less than the size of the alphabet, and 0 for an even length.
+    return "".join(parts) + (form.alphabet[number] if length % 2 else "")
 
 
+@lru_cache(maxsize=32)
+def _pairs(alphabet: str) -> tuple[str, ...]:
+    """Return all pairs of characters: of each two, the first changes faster."""
+    return tuple(first + second for second in alphabet for first in alphabet)
+
+
+# The grants of one round trip have the same count.
+@lru_cache(maxsize=32)
 def length_for(form: UserCodeFormat, live_grants: int, wrong_codes_per_day: float = 0) -> int:
     """Return the length of a new code while `live_grants` wait, the new one among them.
 

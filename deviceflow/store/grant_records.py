@@ -99,10 +99,14 @@ _FIELDS = {
 }
 
 
+_FIELDS_BY_MEMBER = {member: field for field, member in _FIELDS.items()}
+_NAMES = tuple(_FIELDS_BY_MEMBER[member] for member in GrantRequest.__struct_fields__)
+
+
 def request_fields(request: GrantRequest) -> dict[str, Value]:
     """Return the fields of a new grant, as the scripts store them; an empty value has none."""
-    values = {field: getattr(request, name) for field, name in _FIELDS.items()}
-    return {field: value for field, value in values.items() if value}
+    values = zip(_NAMES, msgspec.structs.astuple(request), strict=True)
+    return {name: value for name, value in values if value}
 
 
 def read_grant(grant_id: int, stored: dict[bytes, bytes]) -> Grant:
