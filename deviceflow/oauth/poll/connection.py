@@ -91,10 +91,26 @@ class LaneConnection(asyncio.Protocol):
         self.quiet = 0
         if self._aiohttp is not None and not self._is_between_requests(self._aiohttp):
             self._give(data)
-        elif self._held is not None or self._later is not None:
+            return
+        if self._held is not None or self._later is not None:
             self._keep_for_later(data)
+            return
+        # It begins a request of its own, or goes on with one.
+        kept, whole = self._kept, data
+        if kept:
+            self._kept, whole = b"", kept + data
+        result = self._door.take(whole)
+        if isinstance(result, LaneAnswer):
+            # This is `_send`, without its call: most polls end here.
+            self.transport.write(result.data)
+            if result.close:
+                self.transport.close()
+        elif result is None:
+            self._take_otherwise(kept, data)
+        elif isinstance(result, IncompleteRequest):
+            self._kept = whole
         else:
-            self._take(data)
+            self._hold(result, whole)
 
     def eof_received(self) -> bool:
         """Answer what is whole: the client sends no more, but may still read (RFC 9112 9.6).
@@ -169,24 +185,6 @@ class LaneConnection(asyncio.Protocol):
         # given to it, so those bytes made no request. (A future is replaced after each request;
         # on a new connection there is none before the first bytes, so it cannot be compared.)
         return aiohttp.waits and (not aiohttp.has_served or aiohttp.waiter is self._given_waiter)
-
-    def _take(self, data: bytes) -> None:
-        """Let the lane read `data`, which begins or goes on with a request of its own."""
-        kept, whole = self._kept, data
-        if kept:
-            self._kept, whole = b"", kept + data
-        result = self._door.take(whole)
-        if isinstance(result, LaneAnswer):
-            # This is `_send`, without its call: most polls end here.
-            self.transport.write(result.data)
-            if result.close:
-                self.transport.close()
-        elif result is None:
-            self._take_otherwise(kept, data)
-        elif isinstance(result, IncompleteRequest):
-            self._kept = whole
-        else:
-            self._hold(result, whole)
 
     def _take_otherwise(self, kept: bytes, data: bytes) -> None:
         """Let the other lane read what is no poll; what it leaves is aiohttp's."""
