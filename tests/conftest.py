@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio of Python 3.11 leaves those with TLS, redis-py those to a primary that is asked for
     anew. On one server without TLS, a connection that is left open fails the test.
     """
+    config.pluginmanager.import_plugin("tests.stage.left_open")
     if os.environ.get("DEVICEFLOW_STORE") in {"tls", "sentinel"}:
         config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
