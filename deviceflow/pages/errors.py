@@ -20,7 +20,7 @@ from deviceflow.store.hashing import HashingBusy
 RETRY_AFTER_S = 5
 """When to try again after the store could not be reached, seconds."""
 
-RETRY_AFTER_BUSY_S = 20
+RETRY_AFTER_BUSY_S = 40
 """When to try again if too many people sign in: those who wait now are through by then, s."""
 
 log = structlog.get_logger()

@@ -211,7 +211,7 @@ async def test_too_many_others_are_signing_in(browser: Browser, store: Store) ->
     """503 with a time to come back; the attempt was no guess, the code and the name are kept."""
     store.users.hinders = HashingBusy()
     answer = await browser.sign_in()
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "20")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "40")
     assert "Many people are signing in" in browser.text
     assert store.limits.keys("sign-in.account") == set()
     store.users.hinders = None
