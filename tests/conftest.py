@@ -51,7 +51,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let connections that broke be left to the garbage collector, with TLS and Sentinels.
+    """Fail a run that leaves something open, except what broke with TLS and Sentinels.
 
     asyncio of Python 3.11 leaves those with TLS, redis-py those to a primary that is asked for
     anew. On one server without TLS, a connection that is left open fails the test.

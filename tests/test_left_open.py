@@ -1,14 +1,15 @@
-"""A connection that a test leaves open fails the run, though no test of it."""
+"""A connection that a test leaves open fails the run, even if every test passes."""
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES_A_SERVER = """
+TEST_FILE = """
 import asyncio
 import uvloop
 
@@ -22,11 +23,18 @@ def test_it():
 """
 
 
+def filters() -> str:
+    """Those of the runs of this project."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: list[str] = settings["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    return "\n".join(f"    {each}" for each in found)
+
+
 def run_of(folder: Path, leave: str, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_one.py").write_text(LEAVES_A_SERVER.format(leave=leave), encoding="utf-8")
+    (folder / "test_one.py").write_text(TEST_FILE.format(leave=leave), encoding="utf-8")
     settings = ("-c", str(folder / "pytest.ini"), "-p", "tests.stage.left_open")
     (folder / "pytest.ini").write_text(
-        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = default\n",
+        f"[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings =\n{filters()}\n",
         encoding="utf-8",
     )
     return subprocess.run(
@@ -53,3 +61,7 @@ def test_a_run_that_leaves_nothing_open_passes(tmp_path: Path) -> None:
     done = run_of(tmp_path, "await asyncio.sleep(0)")
     assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
     assert "left open" not in done.stdout
+
+
+def test_the_runs_of_this_project_have_the_plugin(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.pluginmanager.has_plugin("tests.stage.left_open")

@@ -150,15 +150,16 @@ class PaceTable:
         entry = self._entries[index]
         mark = grant_id & _FINGERPRINT or 1
         now_ms &= _CLOCK
-        # Most polls are in time. This is `judge` for them, without its calls. It leaves the rare
-        # case of a clock reading from the past (a negative time) to `judge`.
+        # Most polls are in time. This is `judge` for them, without its calls. A clock reading from
+        # the past (a negative time) is too early here, and left to `judge`.
         if entry >> _FINGERPRINT_AT == mark:
             elapsed = now_ms - (entry & _CLOCK)
             in_force = entry >> _CLOCK_BITS & _INTERVAL
             if elapsed >= self._surely_in_time[in_force] or (
                 elapsed >= self._earliest[in_force] and not self._demand.slows(in_force, grant_id)
             ):
-                # The last poll is in the lowest bits, so that this makes it `now_ms`.
+                # The last poll is in the lowest bits, and `now_ms` fits there: the sum puts it in
+                # its place, and carries nothing.
                 self._entries[index] = entry + elapsed
                 return 0
         judged = judge(entry, mark, now_ms, interval, self._max_interval)

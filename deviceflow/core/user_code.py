@@ -73,25 +73,17 @@ class UserCodeFormat(msgspec.Struct, frozen=True, kw_only=True):
 def generate(form: UserCodeFormat, length: int, randbelow: Callable[[int], int]) -> str:
     """Make a code of `length` characters, without dashes. `randbelow(n)` draws 0 to n-1.
 
-    One draw is one call of the system; one for each character would take six times as long.
+    There is one draw for the whole code: one for each character takes several times as long.
     """
-    pairs = _pairs(form.alphabet)
-    number = randbelow(len(form.alphabet) ** length)
-    parts = []
-    for _ in range(length // 2):
-        number, pair = divmod(number, len(pairs))
-        parts.append(pairs[pair])
-    # What is left is less than the size of the alphabet, and 0 for an even length.
-    return "".join(parts) + (form.alphabet[number] if length % 2 else "")
+    size, characters = len(form.alphabet), []
+    number = randbelow(size**length)
+    for _ in range(length):
+        number, digit = divmod(number, size)
+        characters.append(form.alphabet[digit])
+    return "".join(characters)
 
 
-@lru_cache(maxsize=32)
-def _pairs(alphabet: str) -> tuple[str, ...]:
-    """Return all pairs of characters: of each two, the first changes faster."""
-    return tuple(first + second for second in alphabet for first in alphabet)
-
-
-# The grants of one round trip have the same count.
+# All grants of one round trip ask with the same arguments.
 @lru_cache(maxsize=32)
 def length_for(form: UserCodeFormat, live_grants: int, wrong_codes_per_day: float = 0) -> int:
     """Return the length of a new code while `live_grants` wait, the new one among them.

@@ -1,15 +1,16 @@
 """Pace: polls that are too fast, and devices that obey slow_down (RFC 8628 3.5)."""
 
 import mmap
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.load_interval import SLOW_DOWN_S, Demand, IntervalBounds, LoadInterval
-from deviceflow.core.pace import MAX_INTERVAL_S, PaceTable, fingerprint, judge
+from deviceflow.core.pace import MAX_INTERVAL_S, PaceTable, fingerprint, judge, pack
 
 NOW_MS = 1_800_000_000_000
 CAP = 60
@@ -123,6 +124,19 @@ def test_the_clock_may_run_over() -> None:
 @given(st.integers(0, (1 << 64) - 1))
 def test_a_fingerprint_is_never_that_of_an_unused_entry(grant_id: int) -> None:
     assert 0 < fingerprint(grant_id) < 1 << 16
+
+
+@given(st.integers(0, MAX_INTERVAL_S), st.integers(0, 1 << 40), st.integers(-1000, 1_200_000))
+@example(interval=0, last_ms=1 << 38, after_ms=-100)
+@example(interval=MAX_INTERVAL_S, last_ms=(1 << 38) - 1, after_ms=MAX_INTERVAL_S * 1000)
+def test_the_table_keeps_what_the_rule_says(interval: int, last_ms: int, after_ms: int) -> None:
+    """The table judges most polls by itself, with less work than `judge`."""
+    memory, now_ms = bytearray(8), max(0, last_ms + after_ms)
+    entry = pack(MARK, interval, last_ms)
+    memory[:] = entry.to_bytes(8, sys.byteorder)
+    slow_down = PaceTable(memoryview(memory), CAP).judge(MARK, 0, now_ms, interval)
+    kept = int.from_bytes(memory, sys.byteorder)
+    assert (kept, slow_down) == judge(entry, MARK, now_ms, interval, CAP)
 
 
 @given(

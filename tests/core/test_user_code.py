@@ -58,17 +58,18 @@ def test_a_code_has_only_characters_of_its_alphabet(
     assert set(code) <= set(form.alphabet)
 
 
-def test_every_code_is_drawn_alike() -> None:
+@pytest.mark.parametrize(("alphabet", "length"), [(LETTERS, 3), ("BCDF", 4), (NUMERIC, 1)])
+def test_every_code_is_drawn_alike(alphabet: str, length: int) -> None:
     """8628-5.1-a: the code has the entropy that its length promises."""
-    form = UserCodeFormat()
-    draws = iter(range(len(LETTERS) ** 3))
+    form, number = UserCodeFormat(alphabet=alphabet), len(alphabet) ** length
+    draws = iter(range(number))
 
     def draw(below: int) -> int:
-        assert below == len(LETTERS) ** 3
+        assert below == number
         return next(draws)
 
-    codes = {generate(form, 3, draw) for _ in range(len(LETTERS) ** 3)}
-    assert codes == {"".join(code) for code in itertools.product(LETTERS, repeat=3)}
+    codes = {generate(form, length, draw) for _ in range(number)}
+    assert codes == {"".join(code) for code in itertools.product(alphabet, repeat=length)}
 
 
 @given(typed_codes())

@@ -28,7 +28,7 @@ class LeftOpen:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let the run fail."""
+        """Fail the run if something was left open."""
         if self._found and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -41,5 +41,5 @@ class LeftOpen:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin."""
+    """Register the plugin."""
     config.pluginmanager.register(LeftOpen())

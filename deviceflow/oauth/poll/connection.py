@@ -95,7 +95,7 @@ class LaneConnection(asyncio.Protocol):
         if self._held is not None or self._later is not None:
             self._keep_for_later(data)
             return
-        # It begins a request of its own, or goes on with one.
+        # `data` begins a request, or goes on with the one in `_kept`.
         kept, whole = self._kept, data
         if kept:
             self._kept, whole = b"", kept + data

@@ -57,8 +57,9 @@ class LaneAnswer(Struct, frozen=True, gc=False):
     close: bool
 
 
-_Kind = tuple[PollAnswer, int, bool, int]
-"""All that distinguishes an answer: its code, the interval of slow_down, close, the held s."""
+_AnswerKind = tuple[PollAnswer, int, bool, int]
+"""What distinguishes an answer: its code, the interval of slow_down (s), whether the connection
+ends after it, and the seconds of `Preference-Applied` (0 without that header)."""
 
 
 class WaitingPoll(NamedTuple):
@@ -122,7 +123,7 @@ class Lane:
         self._reads_no_origin = reads_no_origin
         self._enabled_by_default = enabled_by_default
         self._shapes: dict[bytes, PollShape] = {}
-        self._prebuilt: dict[_Kind, LaneAnswer] = {}
+        self._prebuilt: dict[_AnswerKind, LaneAnswer] = {}
         self._prebuilt_from = self._prebuilt_until = 0.0
         self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
@@ -148,19 +149,19 @@ class Lane:
         self._counts[answer] += 1
         return self._ready((answer, interval, close, hold.preference))
 
-    def _ready(self, kind: _Kind) -> LaneAnswer:
+    def _ready(self, kind: _AnswerKind) -> LaneAnswer:
         """Return an answer of this kind, built once a second at most."""
         # The Date header changes with the second, in either direction.
         if not self._prebuilt_from <= self._clock() < self._prebuilt_until:
-            self._forget_prebuilt()
+            self._begin_second()
         return self._prebuilt.get(kind) or self._build(kind)
 
-    def _forget_prebuilt(self) -> None:
+    def _begin_second(self) -> None:
         self._prebuilt.clear()
         self._prebuilt_from = float(int(self._clock()))
         self._prebuilt_until = self._prebuilt_from + 1
 
-    def _build(self, kind: _Kind) -> LaneAnswer:
+    def _build(self, kind: _AnswerKind) -> LaneAnswer:
         answer, interval, close, preference = kind
         response = answer_poll(Verdict(answer, interval=interval))
         response.headers.update(preference_applied(preference))

@@ -76,11 +76,7 @@ class PollJudge:
         if state is not PENDING:
             # The pace never delays a decided grant.
             return Verdict(POLL_ANSWERS[state] if state else None, code)
-        # This is `keep_pace`, without its call: most polls end here.
-        interval = self._pace.judge(
-            code.grant_id, code.grant_id >> NONCE_BITS, int(self._steady() * 1000), code.interval
-        )
-        return Verdict(SLOW_DOWN if interval else AUTHORIZATION_PENDING, code, interval)
+        return self.keep_pace(code)
 
     def keep_pace(self, code: DeviceCode) -> Verdict:
         """Judge a poll of a pending grant by its pace alone."""
