@@ -96,6 +96,13 @@ async def subscribed(connection: Connection, count: int = 1) -> None:
             await asyncio.sleep(0.002)
 
 
+async def unsubscribed(connection: Connection) -> None:
+    """Wait until no worker listens: the store sees the end of a connection some time after it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await connection.subscribers(keyspace.CHANNEL):  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
 class Stopwatch:
     """The time in s that this process had to run, since the block began.
 

@@ -20,7 +20,7 @@ from deviceflow.store.owner import (
 from tests.stage.shapes import not_on
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey
-from tests.stage.waiting import subscribed
+from tests.stage.waiting import subscribed, unsubscribed
 
 REAL, STAGE = "https://login.example.com", "https://stage.example.com"
 
@@ -64,6 +64,7 @@ async def test_a_store_is_moved_while_no_server_runs(store: Store) -> None:
         await subscribed(store.connection)
         with pytest.raises(StoreSetupError, match="a server is running on this store"):
             await move_to_issuer(store.connection, STAGE)
+    await unsubscribed(store.connection)
     assert await move_to_issuer(store.connection, STAGE) == REAL
     assert not await note_issuer(store.connection, STAGE)
     with pytest.raises(ForeignStoreError):
