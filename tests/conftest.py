@@ -53,8 +53,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 def pytest_configure(config: pytest.Config) -> None:
     """Fail a run that leaves something open, except what broke with TLS and Sentinels.
 
-    asyncio of Python 3.11 leaves those with TLS, redis-py those to a primary that is asked for
-    anew. On one server without TLS, a connection that is left open fails the test.
+    asyncio of Python 3.11 leaves broken connections with TLS open, and redis-py those to a primary
+    that is asked for anew. On one server without TLS, such a connection fails the test.
     """
     config.pluginmanager.import_plugin("tests.stage.left_open")
     if os.environ.get("DEVICEFLOW_STORE") in {"tls", "sentinel"}:

@@ -91,15 +91,17 @@ async def next_catch_up(feed: Feed) -> None:
 
 async def subscribed(connection: Connection, count: int = 1) -> None:
     """Wait until so many workers listen on the channel."""
-    async with asyncio.timeout(PATIENCE_S):
-        while (await connection.command("PUBSUB", "NUMSUB", keyspace.CHANNEL))[1] < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
+    await _listened_to(connection, lambda listeners: listeners >= count)
 
 
 async def unsubscribed(connection: Connection) -> None:
     """Wait until no worker listens: the store sees the end of a connection some time after it."""
+    await _listened_to(connection, lambda listeners: listeners == 0)
+
+
+async def _listened_to(connection: Connection, is_so: Callable[[int], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while await connection.subscribers(keyspace.CHANNEL):  # noqa: ASYNC110
+        while not is_so(await connection.subscribers(keyspace.CHANNEL)):  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
 

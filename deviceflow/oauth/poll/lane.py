@@ -124,7 +124,7 @@ class Lane:
         self._enabled_by_default = enabled_by_default
         self._shapes: dict[bytes, PollShape] = {}
         self._prebuilt: dict[_AnswerKind, LaneAnswer] = {}
-        self._prebuilt_from = self._prebuilt_until = 0.0
+        self._second = 0.0
         self._counts, self._counts_by_client = counts or PollCounts.none()
         clients.on_change(self._note_clients, self._note_client)
         self._note_clients()
@@ -151,15 +151,12 @@ class Lane:
 
     def _ready(self, kind: _AnswerKind) -> LaneAnswer:
         """Return an answer of this kind, built once a second at most."""
-        # The Date header changes with the second, in either direction.
-        if not self._prebuilt_from <= self._clock() < self._prebuilt_until:
-            self._begin_second()
+        now = self._clock()
+        if not 0 <= now - self._second < 1:
+            # The Date header changes with the second, in either direction.
+            self._prebuilt.clear()
+            self._second = now // 1
         return self._prebuilt.get(kind) or self._build(kind)
-
-    def _begin_second(self) -> None:
-        self._prebuilt.clear()
-        self._prebuilt_from = float(int(self._clock()))
-        self._prebuilt_until = self._prebuilt_from + 1
 
     def _build(self, kind: _AnswerKind) -> LaneAnswer:
         answer, interval, close, preference = kind

@@ -21,15 +21,15 @@ class WrittenAnswers:
         self._headers = headers
         # The head of an answer with codes, by whether the connection ends after it.
         self._heads: dict[bool, bytes] = {}
-        self._second = 0
+        self._second = 0.0
 
     def codes(self, body: bytes, request_id: str, *, close: bool) -> bytes:
         """Write a message in JSON, the answer of a start."""
-        second = int(self._clock())
-        if second != self._second:
+        now = self._clock()
+        if not 0 <= now - self._second < 1:
             # The Date header changes with the second, in either direction.
             self._heads.clear()
-            self._second = second
+            self._second = now // 1
         head = self._heads.get(close)
         if head is None:
             head = self._heads[close] = self._head(close=close)

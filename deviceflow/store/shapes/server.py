@@ -131,8 +131,7 @@ class ServerShape:
                 answers.append(error)
         try:
             async with asyncio.timeout(self._trip_s):
-                # In one piece: to gather hundreds of pieces costs more than to copy them.
-                await connection.send_packed_command(b"".join(packed))
+                await connection.send_packed_command(packed)
                 for place, command in enumerate(commands):
                     if answers[place] is None:
                         answers[place] = await self._answer(connection, str(command[0]))
