@@ -13,6 +13,8 @@ A test that uses `valkey`, itself or through another fixture, is followed by a l
 each must have a TTL, unless `deviceflow/store/keyspace.py` calls it permanent.
 """
 
+import asyncio
+import gc
 import os
 import sys
 import time
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 from deviceflow.store.connection import Connection
@@ -73,6 +76,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 SLOW = ("process", "install", "interop", "browser", "histories")
 """Folders whose files take minutes. They come first, so that none of them is left for the end."""
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run a test on the loop that workers run on, unless it replaces parts of asyncio's own."""
+    if item.get_closest_marker("asyncios_loop"):
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave out the tests themselves: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -95,6 +95,7 @@ async def opened(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Serve
         await until(lambda: not server.open)
 
 
+@pytest.mark.asyncios_loop
 async def test_of_several_addresses_one_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened() as (_, sender):
         port = sender.connection._network.address(to_token=True).port

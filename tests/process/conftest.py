@@ -90,12 +90,17 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def make_program(folder: Path, user_tables: str, notes: Notes) -> Iterator[MakeProgram]:
-    """Starts servers, ends them, and looks for secrets in what they leave behind."""
+    """Starts servers, ends them, and looks for secrets in what they leave behind.
+
+    `below`: a folder of its own for a server that runs beside another one.
+    """
     made: list[Program] = []
 
-    def make(*options: str, variables: dict[str, str] | None = None) -> Program:
-        (folder / "deviceflow.toml").write_text(CONFIG + user_tables, encoding="utf-8")
-        program = Program(folder, options, notes)
+    def make(*options: str, variables: dict[str, str] | None = None, below: str = "") -> Program:
+        place = folder / below
+        place.mkdir(exist_ok=True)
+        (place / "deviceflow.toml").write_text(CONFIG + user_tables, encoding="utf-8")
+        program = Program(place, options, notes)
         program.variables = variables or {}
         made.append(program)
         program.start()

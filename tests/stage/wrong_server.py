@@ -72,6 +72,7 @@ class WrongServer:
     old_tokens: dict[str, OneGrant] = field(default_factory=dict)
     access_tokens: dict[str, OneGrant] = field(default_factory=dict)
     last_poll: float | None = None
+    seen_from: dict[object, set[str]] = field(default_factory=dict)
     count: int = 0
     wrong_codes: int = 0
     can_guess: ClassVar = True
@@ -361,7 +362,8 @@ class WrongServer:
             last, self.last_poll = self.last_poll, now
         if self.has("pace by connection"):
             assert request.transport is not None
-            seen: set[str] = request.transport.__dict__.setdefault("seen", set())
+            peer = request.transport.get_extra_info("peername")
+            seen = self.seen_from.setdefault(peer, set())
             last = last if grant.device_code in seen else None
             seen.add(grant.device_code)
         if self.has("no free poll") and last is None:

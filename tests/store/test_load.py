@@ -121,6 +121,7 @@ async def test_without_the_limit_a_full_store_stops_nothing(
 
 
 @not_on("cluster", why="callers share no trips there")
+@pytest.mark.asyncios_loop
 async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Clock) -> None:
     """While every trip for starts is held up, a decision makes its own."""
     connection = Connection.open(valkey.url, most=4)
@@ -147,6 +148,7 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
 
 
 @not_on("cluster", why="callers share no trips there")
+@pytest.mark.asyncios_loop
 async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
     valkey: Valkey, clock: Clock
 ) -> None:

@@ -142,6 +142,7 @@ async def test_a_caller_that_gives_up_before_a_trip_sends_nothing() -> None:
     await asyncio.gather(*calls, stays)
 
 
+@pytest.mark.asyncios_loop
 async def test_the_longest_wait_is_that_of_one_caller() -> None:
     server = Server()
     with mock.patch("time.monotonic", return_value=100.0) as clock:

@@ -21,6 +21,9 @@ RunTrip = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 CLIENT_NAME = "deviceflow"
 
+DRIVER = DriverInfo()
+"""What connections say about their library. redis-py would read its version anew for each one."""
+
 SUBSCRIPTIONS = 2
 """Connections beside those for commands: one for each channel that a worker hears."""
 
@@ -89,8 +92,7 @@ def connection_options(url: StoreUrl, limits: ConnectionLimits) -> dict[str, Any
         "socket_connect_timeout": limits.connect_s,
         "health_check_interval": 15,
         "client_name": CLIENT_NAME,
-        # Else redis-py reads its version from a file for each new connection.
-        "driver_info": DriverInfo(),
+        "driver_info": DRIVER,
     }
 
 
@@ -103,7 +105,7 @@ def sentinel_options(login: Login, limits: ConnectionLimits) -> dict[str, Any]:
         "socket_connect_timeout": limits.connect_s,
         # Skip a Sentinel that is away: with redis-py's own retry, that would take seconds.
         "retry": Retry(NoBackoff(), 0),
-        "driver_info": DriverInfo(),
+        "driver_info": DRIVER,
     }
 
 

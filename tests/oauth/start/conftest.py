@@ -1,12 +1,10 @@
 """Two workers over one store: one with its lanes, one without. And starts as bytes."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import msgspec
 import pytest
-import uvloop
 
 from deviceflow.config import GrantLimits
 from deviceflow.core.client import Client
@@ -28,12 +26,6 @@ class Pair(NamedTuple):
 
     with_lane: Served
     without: Served
-
-
-@pytest.fixture
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on."""
-    return uvloop.new_event_loop
 
 
 @pytest.fixture
