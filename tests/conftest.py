@@ -78,15 +78,6 @@ SLOW = ("process", "install", "interop", "browser", "histories")
 """Folders whose files take minutes. They come first, so that none of them is left for the end."""
 
 
-def pytest_asyncio_loop_factories(
-    item: pytest.Item,
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run a test on the loop that workers run on, unless it replaces parts of asyncio's own."""
-    if item.get_closest_marker("asyncios_loop"):
-        return {"asyncio": asyncio.new_event_loop}
-    return {"uvloop": uvloop.new_event_loop}
-
-
 def pytest_collection_finish() -> None:
     """Let the collector of garbage leave out the tests themselves: they stay until the end."""
     gc.collect()
@@ -141,6 +132,16 @@ def pytest_terminal_summary(
 def uses_store_of_this_run(item: pytest.Item) -> bool:
     """Whether a test has a store of the shape that DEVICEFLOW_STORE names, by its fixtures."""
     return not {"valkey", "start_store"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that workers run on, for all coroutines of the tests.
+
+    It overrides a fixture of pytest-asyncio. The hook for this purpose would begin a new loop with
+    every test also where tests share one, and with it a new browser.
+    """
+    return uvloop.new_event_loop
 
 
 @pytest.fixture(scope="session")

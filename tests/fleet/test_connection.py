@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -95,7 +96,6 @@ async def opened(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Serve
         await until(lambda: not server.open)
 
 
-@pytest.mark.asyncios_loop
 async def test_of_several_addresses_one_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened() as (_, sender):
         port = sender.connection._network.address(to_token=True).port
@@ -103,7 +103,8 @@ async def test_of_several_addresses_one_that_listens(monkeypatch: pytest.MonkeyP
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
             for host in ("127.0.0.2", "127.0.0.1")
         ]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        resolver = mock.AsyncMock(return_value=found)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver)
         assert (await resolve(urlsplit(f"http://tv.example:{port}/token"))).host == "127.0.0.1"
 
 

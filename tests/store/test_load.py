@@ -1,7 +1,6 @@
 """How much the store has to do, and what that stops."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
@@ -121,7 +120,6 @@ async def test_without_the_limit_a_full_store_stops_nothing(
 
 
 @not_on("cluster", why="callers share no trips there")
-@pytest.mark.asyncios_loop
 async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Clock) -> None:
     """While every trip for starts is held up, a decision makes its own."""
     connection = Connection.open(valkey.url, most=4)
@@ -138,7 +136,8 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
             assert not start.done()
             waited = connection.aside.longest_wait_s
             assert waited > 0
-            with mock.patch("time.monotonic", return_value=time.monotonic() + LONGEST_WAIT_S):
+            loop = asyncio.get_running_loop()
+            with mock.patch.object(loop, "time", return_value=loop.time() + LONGEST_WAIT_S):
                 pressed = load.state
         assert await start
         assert pressed == "slow"
@@ -148,17 +147,17 @@ async def test_starts_that_wait_hold_up_nothing_else(valkey: Valkey, clock: Cloc
 
 
 @not_on("cluster", why="callers share no trips there")
-@pytest.mark.asyncios_loop
 async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
     valkey: Valkey, clock: Clock
 ) -> None:
     connection = Connection.open(valkey.url)
     pressure = StoreLoad(connection=connection, full_at=0.8, steady=clock)
     states: list[LoadState] = []
-    later_s, monotonic, run = 0.0, time.monotonic, connection.aside._run
+    loop = asyncio.get_running_loop()
+    later_s, real, run = 0.0, loop.time, connection.aside._run
 
     def now() -> float:
-        return monotonic() + later_s
+        return real() + later_s
 
     async def slow(commands: Sequence[Command]) -> list[Any]:
         nonlocal later_s
@@ -170,7 +169,7 @@ async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
         store = Store(connection, await Installation.open(connection), clock)
         with (
             mock.patch.object(connection.aside._trips, "_run", slow),
-            mock.patch("time.monotonic", now),
+            mock.patch.object(loop, "time", now),
         ):
             await store.grants.issue(store.request(), UserCodeFormat(), 600, 5)
         assert len(states) >= 2

@@ -142,10 +142,9 @@ async def test_a_caller_that_gives_up_before_a_trip_sends_nothing() -> None:
     await asyncio.gather(*calls, stays)
 
 
-@pytest.mark.asyncios_loop
 async def test_the_longest_wait_is_that_of_one_caller() -> None:
     server = Server()
-    with mock.patch("time.monotonic", return_value=100.0) as clock:
+    with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
         assert server.trips.longest_wait_s == 0
         first = server.call(1)
         await server.begin(1)
