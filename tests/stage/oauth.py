@@ -38,7 +38,7 @@ from deviceflow.store.sessions import Sessions
 from deviceflow.store.slots import Slots
 from deviceflow.store.users import Users
 from tests.stage.audited import SeenSecrets
-from tests.stage.clock import Clock
+from tests.stage.clock import Clock, standing_still
 from tests.stage.described import Description
 from tests.stage.valkey import admin_of, open_connection
 from tests.stage.waiting import PATIENCE_S, until
@@ -345,6 +345,7 @@ class Stage:
             steady=self.clock,
             admin_tokens=admin_tokens,
         )
+        apps.parts.load.steady = standing_still
         public, admin = [TestClient(TestServer(app)) for app in (apps.public, apps.admin)]
         for client in (public, admin):
             await self._stack.enter_async_context(client)

@@ -33,6 +33,7 @@ from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
 from deviceflow.store.opening import connect
 from deviceflow.worker import open_runner, serving
+from tests.stage.clock import standing_still
 from tests.stage.oauth import Stage
 from tests.stage.valkey import open_connection
 from tests.stage.waiting import PATIENCE_S, turns_until
@@ -316,6 +317,7 @@ async def serve(
         clock=stage.clock,
         steady=stage.clock,
     )
+    apps.parts.load.steady = standing_still
     apps.public.add_routes(routes)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.settimeout(0)

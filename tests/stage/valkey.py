@@ -24,6 +24,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.connection import Connection
 from deviceflow.store.failures import translated
 from deviceflow.store.rights import COMMANDS
+from deviceflow.store.shapes.shape import DRIVER
 from tests.stage.hash_slots import KEYLESS
 from tests.stage.ports import free_port
 from tests.stage.waiting import PATIENCE_S, until_outside
@@ -92,7 +93,7 @@ class Valkey:
 
     def client(self) -> Redis:
         """A plain client, for looking at what is stored. Close it."""
-        return Redis(unix_socket_path=str(self.socket_path), password=self._password)
+        return Redis(**self._place())
 
     def writable(self) -> "Sequence[Valkey]":
         """The servers that take the writes: this one."""
@@ -111,7 +112,14 @@ class Valkey:
 
     def admin(self) -> AsyncRedis:
         """A client of its own, for coroutines. Close it."""
-        return AsyncRedis(unix_socket_path=str(self.socket_path), password=self._password)
+        return AsyncRedis(**self._place())
+
+    def _place(self) -> dict[str, Any]:
+        return {
+            "unix_socket_path": str(self.socket_path),
+            "password": self._password,
+            "driver_info": DRIVER,
+        }
 
     def __enter__(self) -> Self:
         self.start()

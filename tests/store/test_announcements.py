@@ -75,6 +75,7 @@ async def test_a_user_without_the_channel_loses_nothing(
             async with other.fed():
                 assert await store.grants.decide(decided, Event.CANCEL, ADA) is Outcome.CHANGED
                 await until(lambda: other.mirror.state_of(decided.id) is None)
+                await until(lambda: sum("subscription" in log["event"] for log in logs) == 4)
     events = [log["event"] for log in logs if log["event"] != "store.reachable"]
     assert sorted(events) == ["store.push_refused", *["store.subscription_refused"] * 4]
     assert "secret" not in str(logs)
