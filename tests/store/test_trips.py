@@ -175,7 +175,7 @@ async def test_nobody_waits_longer_than_allowed() -> None:
             await call
     server.within_s = 60.0
     again = server.call(10)
-    # The fifth caller may have begun a trip, if a line was free before its time was over.
+    # The caller of 9 may have begun a trip, if a line was free before its time was over.
     await turns_until(lambda: [10] in server.sent)
     server.end(server.sent.index([10]))
     assert await again == [10]
