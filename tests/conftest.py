@@ -54,11 +54,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fail a run that leaves something open, except what broke with TLS and Sentinels.
+    """Fail a run that leaves something open. Runs with TLS or Sentinels are exempt.
 
-    Broken connections with TLS wait for the other end to close them, longer than a loop lasts, and
-    redis-py leaves those open to a primary that is asked for anew. On one server without TLS, such
-    a connection fails the run.
+    Broken connections with TLS outlive their loop. redis-py leaves old connections to a primary
+    open.
     """
     if os.environ.get("DEVICEFLOW_STORE") in {"tls", "sentinel"}:
         config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -81,12 +80,6 @@ SLOW = ("process", "install", "interop", "browser", "histories")
 """Folders whose files take minutes. They come first, so that none of them is left for the end."""
 
 
-def pytest_collection_finish() -> None:
-    """Let the collector of garbage leave out the tests themselves: they stay until the end."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the slow files begin first (`--no-loadscope-reorder` keeps this order).
 
@@ -104,6 +97,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return SLOW.index(folder) if folder in SLOW else len(SLOW)
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at the tests themselves: they stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 LEFT_OUT = pytest.StashKey[int]()
@@ -139,10 +138,10 @@ def uses_store_of_this_run(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that workers run on, for all coroutines of the tests.
+    """The loop that workers run on, for the tests and fixtures that are coroutines.
 
     It overrides a fixture of pytest-asyncio. The hook for this purpose would begin a new loop with
-    every test also where tests share one, and with it a new browser.
+    each test, so tests could not share a browser.
     """
     return uvloop.new_event_loop
 

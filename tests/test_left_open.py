@@ -1,11 +1,13 @@
 """A connection that a test leaves open fails the run, even if every test passes."""
 
+import asyncio
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import uvloop
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,3 +67,8 @@ def test_a_run_that_leaves_nothing_open_passes(tmp_path: Path) -> None:
 
 def test_the_runs_of_this_project_have_the_plugin(pytestconfig: pytest.Config) -> None:
     assert pytestconfig.pluginmanager.has_plugin("tests.stage.left_open")
+
+
+async def test_tests_run_on_uvloop() -> None:
+    """Else nothing here would count what they leave open."""
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)

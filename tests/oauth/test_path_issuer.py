@@ -8,12 +8,9 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from deviceflow.app import build
 from deviceflow.config import Registration, Settings, User
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.pages.demo import Demo
-from deviceflow.start import prepare
-from deviceflow.store.opening import connect
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.oauth import People, Stage, Worker
@@ -117,15 +114,8 @@ async def test_the_pages(stage: Stage) -> None:
 
 async def test_the_demo(stage: Stage) -> None:
     """Every address in the demo's page and its script is below the path."""
-    apps = build(
-        stage.settings,
-        connect(stage.settings, stage.url),
-        await prepare(stage.settings, stage.url),
-        stage.pace,
-        clock=stage.clock,
-        steady=stage.clock,
-        demo=Demo("tv-app", "demo", "television"),
-    )
+    demo = Demo("tv-app", "demo", "television")
+    apps = await stage.build(stage.settings, stage.pace, demo=demo)
     async with TestClient(TestServer(apps.public)) as client:
         async with client.get(f"{BASE}/demo") as response:
             _, page = await _checked(response)

@@ -109,6 +109,7 @@ def make_program(folder: Path, user_tables: str, notes: Notes) -> Iterator[MakeP
     yield make
     for program in made:
         program.end()
+    for program in made:
         logged = "\n".join([json.dumps(event) for event in program.log] + program.stray)
         assert notes.found_in(logged) == set(), "a secret was logged"
         assert program.stray == [], "something that is no event was written to standard error"

@@ -15,8 +15,9 @@ class Clock:
 
 
 def standing_still() -> float:
-    """What times the looks at the store's load: a test's clock may jump during two of them.
+    """The clock for looks at the store's load.
 
-    Then the store would seem slow, and new grants would be refused.
+    A test's clock may jump during two looks. Then the store would seem slow, and new grants would
+    be refused.
     """
     return 0.0

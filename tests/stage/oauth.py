@@ -19,13 +19,14 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from redis.asyncio import Redis
 
 from deviceflow.admin.tokens import AdminTokens
-from deviceflow.app import build
+from deviceflow.app import Apps, build
 from deviceflow.config import Settings
 from deviceflow.core.claims import Subject
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, Outcome, State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
+from deviceflow.pages.demo import Demo
 from deviceflow.parts import Parts
 from deviceflow.start import prepare
 from deviceflow.store.device_index import DeviceIndex
@@ -331,21 +332,33 @@ class Stage:
             found = [each.secrets.found_in(worker.parts.audit.recent) for each in self.workers]
             assert set().union(*found) == set(), "a secret is in the audit"
 
-    async def start_worker(
-        self, settings: Settings | None = None, *, admin_tokens: AdminTokens | None = None
-    ) -> Worker:
-        """Another worker, which shares nothing with the others but the store and the pace."""
-        settings = settings or self.settings
+    async def build(
+        self,
+        settings: Settings,
+        pace: memoryview,
+        *,
+        admin_tokens: AdminTokens | None = None,
+        demo: Demo | None = None,
+    ) -> Apps:
+        """Make what a worker serves, on this stage's store and clock."""
         apps = build(
             settings,
             open_connection(self.url, partial(connect, settings)),
             await prepare(settings, self.url),
-            self.pace,
+            pace,
             clock=self.clock,
             steady=self.clock,
             admin_tokens=admin_tokens,
+            demo=demo,
         )
         apps.parts.load.steady = standing_still
+        return apps
+
+    async def start_worker(
+        self, settings: Settings | None = None, *, admin_tokens: AdminTokens | None = None
+    ) -> Worker:
+        """Another worker, which shares nothing with the others but the store and the pace."""
+        apps = await self.build(settings or self.settings, self.pace, admin_tokens=admin_tokens)
         public, admin = [TestClient(TestServer(app)) for app in (apps.public, apps.admin)]
         for client in (public, admin):
             await self._stack.enter_async_context(client)

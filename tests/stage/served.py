@@ -9,14 +9,13 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
 import msgspec
 from aiohttp import web
 
-from deviceflow.app import Apps, build
+from deviceflow.app import Apps
 from deviceflow.core.device_code import NONCE_BITS
 from deviceflow.core.grant import State
 from deviceflow.core.messages import DEVICE_CODE_GRANT
@@ -26,16 +25,12 @@ from deviceflow.oauth.poll.connection import LaneConnection
 from deviceflow.oauth.poll.door import Door
 from deviceflow.oauth.poll.lane import LaneAnswer, LaneResult, WaitingPoll
 from deviceflow.oauth.poll.later import IncompleteRequest, LaterAnswer
-from deviceflow.start import prepare
 from deviceflow.store.feed import Feed
 from deviceflow.store.grant_records import Grant, GrantRequest
 from deviceflow.store.grants import Grants
 from deviceflow.store.mirror import Mirror
-from deviceflow.store.opening import connect
 from deviceflow.worker import open_runner, serving
-from tests.stage.clock import standing_still
 from tests.stage.oauth import Stage
-from tests.stage.valkey import open_connection
 from tests.stage.waiting import PATIENCE_S, turns_until
 
 PACE_BYTES = 8 * 4096
@@ -309,15 +304,7 @@ async def serve(
         server=replace(stage.settings.server, lane=lane, **(server or {})),
         device=replace(stage.settings.device, **(device or {})),
     )
-    apps = build(
-        settings,
-        open_connection(stage.url, partial(connect, settings)),
-        await prepare(settings, stage.url),
-        memoryview(bytearray(PACE_BYTES)),
-        clock=stage.clock,
-        steady=stage.clock,
-    )
-    apps.parts.load.steady = standing_still
+    apps = await stage.build(settings, memoryview(bytearray(PACE_BYTES)))
     apps.public.add_routes(routes)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.settimeout(0)

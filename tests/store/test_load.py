@@ -154,10 +154,10 @@ async def test_a_start_takes_several_trips_and_none_of_them_may_take_too_long(
     pressure = StoreLoad(connection=connection, full_at=0.8, steady=clock)
     states: list[LoadState] = []
     loop = asyncio.get_running_loop()
-    later_s, real, run = 0.0, loop.time, connection.aside._run
+    began, later_s, run = loop.time(), 0.0, connection.aside._run
 
     def now() -> float:
-        return real() + later_s
+        return began + later_s
 
     async def slow(commands: Sequence[Command]) -> list[Any]:
         nonlocal later_s

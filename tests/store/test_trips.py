@@ -18,14 +18,19 @@ class Server:
     def __init__(self) -> None:
         self.sent: list[list[Any]] = []
         self._ends: list[asyncio.Future[None]] = []
-        self.within_s = 60.0
-        self.trips = Trips(self._run, lambda: self.within_s)
+        self.within_s = self.trip_within_s = 60.0
+        self.trips = Trips(self._run, self._limit)
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         self.sent.append([command[1] for command in commands])
         self._ends.append(asyncio.get_running_loop().create_future())
         await self._ends[-1]
         return [command[1] for command in commands]
+
+    def _limit(self) -> float:
+        """That of a trip, or that of a caller."""
+        is_trip = asyncio.current_task() in self.trips._lines
+        return self.trip_within_s if is_trip else self.within_s
 
     def call(self, *keys: int) -> asyncio.Task[list[Any]]:
         return asyncio.create_task(self.trips.run([("GET", key) for key in keys]))
@@ -162,9 +167,9 @@ async def test_the_longest_wait_is_that_of_one_caller() -> None:
 
 
 async def test_nobody_waits_longer_than_allowed() -> None:
-    """Neither behind a trip that hangs nor in it; and the lines are free again."""
+    """Neither behind a trip that hangs nor in it; whoever gave up behind it sends nothing."""
     server = Server()
-    server.within_s = 0.01
+    server.within_s = 0.2
     calls = []
     for number in range(LINES):
         calls.append(server.call(number))
@@ -175,11 +180,30 @@ async def test_nobody_waits_longer_than_allowed() -> None:
             await call
     server.within_s = 60.0
     again = server.call(10)
-    # The caller of 9 may have begun a trip, if a line was free before its time was over.
-    await turns_until(lambda: [10] in server.sent)
-    server.end(server.sent.index([10]))
+    server.end(0)
+    await server.begin(LINES + 1)
+    server.end(LINES)
     assert await again == [10]
-    assert server.sent[-1] == [10]
+    assert server.sent == [*([number] for number in range(LINES)), [10]]
+    for trip in range(1, LINES):
+        server.end(trip)
+
+
+async def test_a_trip_that_hangs_frees_its_line() -> None:
+    server = Server()
+    server.trip_within_s = 0.01
+    calls = []
+    for number in range(LINES):
+        calls.append(server.call(number))
+        await server.begin(number + 1)
+    for call in calls:
+        with pytest.raises(TimeoutError):
+            await call
+    server.trip_within_s = 60.0
+    again = server.call(10)
+    await server.begin(LINES + 1)
+    server.end(LINES)
+    assert await again == [10]
 
 
 async def test_closing_ends_the_trips_of_callers_that_have_gone() -> None:
