@@ -35,6 +35,14 @@ class Server:
     def call(self, *keys: int) -> asyncio.Task[list[Any]]:
         return asyncio.create_task(self.trips.run([("GET", key) for key in keys]))
 
+    async def fill_lines(self) -> list[asyncio.Task[list[Any]]]:
+        """Begin as many trips as may go on at the same time, of one caller each: 0, 1 and so on."""
+        calls = []
+        for number in range(LINES):
+            calls.append(self.call(number))
+            await self.begin(number + 1)
+        return calls
+
     def end(self, trip: int, error: BaseException | None = None) -> None:
         if error is None:
             self._ends[trip].set_result(None)
@@ -56,10 +64,7 @@ async def test_callers_of_the_same_moment_travel_together() -> None:
 
 async def test_further_callers_wait_while_all_lines_are_busy() -> None:
     server = Server()
-    calls = []
-    for number in range(LINES):
-        calls.append(server.call(number))
-        await server.begin(number + 1)
+    calls = await server.fill_lines()
     calls += [server.call(number) for number in range(LINES, LINES + 3)]
     for _ in range(5):
         await asyncio.sleep(0)
@@ -130,10 +135,7 @@ async def test_a_failure_is_that_of_one_trip_and_each_caller_has_its_own() -> No
 
 async def test_a_caller_that_gives_up_before_a_trip_sends_nothing() -> None:
     server = Server()
-    calls = []
-    for number in range(LINES):
-        calls.append(server.call(number))
-        await server.begin(number + 1)
+    calls = await server.fill_lines()
     gone, stays = server.call(8), server.call(9)
     await asyncio.sleep(0)
     gone.cancel()
@@ -170,10 +172,7 @@ async def test_nobody_waits_longer_than_allowed() -> None:
     """Neither behind a trip that hangs nor in it; whoever gave up behind it sends nothing."""
     server = Server()
     server.within_s = 0.2
-    calls = []
-    for number in range(LINES):
-        calls.append(server.call(number))
-        await server.begin(number + 1)
+    calls = await server.fill_lines()
     calls.append(server.call(9))
     for call in calls:
         with pytest.raises(TimeoutError):
@@ -192,10 +191,7 @@ async def test_nobody_waits_longer_than_allowed() -> None:
 async def test_a_trip_that_hangs_frees_its_line() -> None:
     server = Server()
     server.trip_within_s = 0.01
-    calls = []
-    for number in range(LINES):
-        calls.append(server.call(number))
-        await server.begin(number + 1)
+    calls = await server.fill_lines()
     for call in calls:
         with pytest.raises(TimeoutError):
             await call
