@@ -132,8 +132,16 @@ def pytest_terminal_summary(
 
 
 def uses_store_of_this_run(item: pytest.Item) -> bool:
-    """Whether a test has a store of the shape that DEVICEFLOW_STORE names, by its fixtures."""
-    return not {"valkey", "start_store"}.isdisjoint(getattr(item, "fixturenames", ()))
+    """Whether a test has a store of the shape that DEVICEFLOW_STORE names, by its fixtures.
+
+    A test of `each_store` (tests/store/conftest.py) that runs on fakeredis has not.
+    """
+    if not isinstance(item, pytest.Function):
+        return False
+    chosen = item.callspec.params if hasattr(item, "callspec") else {}
+    return chosen.get("each_store") != "fakeredis" and not {"valkey", "start_store"}.isdisjoint(
+        item.fixturenames
+    )
 
 
 @pytest.fixture(scope="session")
