@@ -193,6 +193,7 @@ async def test_back_after_another_account_leads_to_sign_in_with_the_code(
     tv = television(site)
     await ask(page, site, tv.user_code)
     await press(page, "Use another account")
+    await expect_heading(page, "Sign in")  # a page that is on its way has no "back"
     await page.go_back()
     await expect_heading(page, "Sign in")
     await sign_in(page, "bob")
