@@ -134,7 +134,7 @@ def pytest_terminal_summary(
 def uses_store_of_this_run(item: pytest.Item) -> bool:
     """Whether a test has a store of the shape that DEVICEFLOW_STORE names, by its fixtures.
 
-    A test of `each_store` (tests/store/conftest.py) that runs on fakeredis has not.
+    `each_store` (tests/store/conftest.py) gives half of its tests fakeredis instead.
     """
     if not isinstance(item, pytest.Function):
         return False

@@ -169,7 +169,7 @@ async def test_the_longest_wait_is_that_of_one_caller() -> None:
 
 
 async def test_nobody_waits_longer_than_allowed() -> None:
-    """Neither behind a trip that hangs nor in it; whoever gave up behind it sends nothing."""
+    """A caller gives up in a trip that hangs, and behind it. What waited behind it is not sent."""
     server = Server()
     server.within_s = 0.2
     calls = await server.fill_lines()
