@@ -24,6 +24,8 @@ PATIENCE_S = 60.0
 
 _TURN_S = 0.005
 
+_FEW_TURNS = 100
+
 T = TypeVar("T")
 
 
@@ -47,10 +49,15 @@ async def in_time(awaitable: Awaitable[T], within_s: float) -> T:
 
 
 async def turns_until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until `condition` holds: without a pause, for it takes a few turns."""
+    """Let the loop turn until `condition` holds: at first without a pause, for it takes few turns.
+
+    What takes many turns waits for a clock, and needs no core meanwhile.
+    """
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110, it may take a single turn
-            await asyncio.sleep(0)
+        turns = 0
+        while not condition():
+            await asyncio.sleep(0 if turns < _FEW_TURNS else _TURN_S)
+            turns += 1
 
 
 def until_outside(condition: Callable[[], object]) -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, State
+from deviceflow.oauth.poll import aiohttp_protocol
 from tests.stage.clock import Clock
 from tests.stage.oauth import Stage
 from tests.stage.served import METADATA, Issued, Mint, Served, issue, poll, post, serve
@@ -528,6 +529,12 @@ def _quiet() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     logging.getLogger("aiohttp.server").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an oversized head, the server listens on for seconds, or until the client hangs up."""
+    monkeypatch.setattr(aiohttp_protocol, "LINGER_S", 0.05)
 
 
 @pytest.fixture
