@@ -7,9 +7,9 @@ hosts are away for five minutes, or the store is; the interval is fixed, or foll
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from rich.console import Console
 
 from benchmarks.plots import BAD, INK, OURS, drawing
@@ -20,6 +20,9 @@ from benchmarks.tables import markdown, number, show
 from deviceflow.capacity import fleet as model
 from deviceflow.capacity.costs import read
 from deviceflow.capacity.plan import plan
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIZES = (1e6, 1e7, 1e8)
 WAITING = (0.1, 1.0)
@@ -105,7 +108,7 @@ def draw(path: Path, courses: Courses, title: str) -> None:
 
 
 def _lines(
-    axis: Axes,
+    axis: "Axes",
     title: str,
     away: Away,
     figure: str,

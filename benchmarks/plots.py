@@ -5,18 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from benchmarks.results import Result, Section, Series
 from benchmarks.tables import number
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from benchmarks.holding_fleets import Row
 
 OURS, OURS_LIGHT, THEIRS, THEIRS_LIGHT = "#1f6feb", "#9cc3f8", "#6e7781", "#b9c0c7"
@@ -61,21 +55,25 @@ def colour(competitor: str) -> str:
 
 
 @contextmanager
-def drawing(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+def drawing(
+    path: Path, rows: int, columns: int, size: tuple[float, float]
+) -> Iterator[list["Axes"]]:
     """Give the axes of one picture, and write it to `path` as SVG at the end."""
+    # Half a second, which a measurement and its tests need not wait for.
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(
             rows, columns, figsize=size, squeeze=False, layout="constrained"
         )
         yield list(axes.flat)
-        _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    # Without the date, the same figures give the same file.
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+        # Without the date, the same figures give the same file.
+        figure.savefig(path, format="svg", metadata={"Date": None})
+        plt.close(figure)
 
 
 def polling(result: Result, folder: Path) -> None:
@@ -88,7 +86,7 @@ def polling(result: Result, folder: Path) -> None:
             bars(axis, section)
 
 
-def bars(axis: Axes, section: Section) -> None:
+def bars(axis: "Axes", section: Section) -> None:
     """Draw a bar for each competitor's median, and a line from its slowest to its fastest round."""
     for place, series in enumerate(section.series):
         measured = series.spread

@@ -6,14 +6,17 @@ that is spread over the new grants, too. The costs of requests are measured; the
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
 from rich.console import Console
 
 from benchmarks.plots import BAD, OURS, OURS_LIGHT, drawing
 from benchmarks.simulation.power_cut import Costs, Habits, PowerCut, Second
 from benchmarks.simulation.workers import Pace
 from benchmarks.tables import number, show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DEVICES = 1_000_000
 CORES = 4.0
@@ -83,7 +86,7 @@ def draw(path: Path, courses: dict[str, list[Second]], title: str) -> None:
         axes[0].figure.suptitle(title, x=0.01, ha="left", fontsize=10)
 
 
-def _lines(axis: Axes, title: str, courses: dict[str, list[Second]], figure: str) -> None:
+def _lines(axis: "Axes", title: str, courses: dict[str, list[Second]], figure: str) -> None:
     colours = {pace.name: colour for pace, colour in PACES.items()}
     for name, course in courses.items():
         axis.plot(

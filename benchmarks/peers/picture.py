@@ -1,14 +1,16 @@
 """One picture of a run: CPU per poll and per start, and polls per second, of all servers."""
 
 from pathlib import Path
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from benchmarks import plots
 from benchmarks.measure import spread
 from benchmarks.peers import page
 from benchmarks.results import Result
 from benchmarks.tables import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PANELS = (
     ("kept", "server_us", "CPU of the server per poll, connections kept, us"),
@@ -40,7 +42,7 @@ def medians(result: Result, kind: str, what: str) -> dict[str, float]:
     return found | {page.OURS: spread(ours).median} if ours else {}
 
 
-def _panel(axis: Axes, values: dict[str, float], title: str) -> None:
+def _panel(axis: "Axes", values: dict[str, float], title: str) -> None:
     for place, (name, value) in enumerate(values.items()):
         axis.barh(place, value, color=plots.colour(name), height=0.68)
         axis.annotate(

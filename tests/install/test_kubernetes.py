@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from kubernetes_validate.utils import ValidationError, validate
 
 from deviceflow.cli.check import check
 from deviceflow.config import Server, load
 from tests.stage.checkout import ROOT
+from tests.stage.kubernetes import fault_of
 
 FOLDER = ROOT / "config" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
@@ -32,14 +32,13 @@ POD = RESOURCES["deployment.yaml"]["spec"]["template"]
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("file", RESOURCES)
 def test_its_schema(file: str, version: str) -> None:
-    validate(RESOURCES[file], version, strict=True)
+    assert fault_of(RESOURCES[file], version) is None
 
 
 def test_a_field_that_does_not_exist_is_seen() -> None:
     """The check above can fail."""
     wrong = RESOURCES["service.yaml"] | {"spec": {"selectors": {}}}
-    with pytest.raises(ValidationError):
-        validate(wrong, VERSIONS[-1], strict=True)
+    assert "selectors" in str(fault_of(wrong, VERSIONS[-1]))
 
 
 def test_every_file_is_applied() -> None:
