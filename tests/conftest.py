@@ -71,13 +71,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run the files that somebody names in this process, all else in one more than there are cores.
+    """Run the files that somebody names in this process, all else in two more than there are cores.
 
     Many tests wait for a server, so a core has time for another one.
     """
     if all(".py" in argument for argument in config.args):
         return 0
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 SLOW = ("process", "install", "interop", "browser", "histories")

@@ -1,7 +1,8 @@
 """A store of every shape, for the tests that do not care which one it is.
 
 DEVICEFLOW_STORE chooses: `single` (the default), `acl` (a user with the rights of
-config/redis.acl), `tls` (with a client certificate), `sentinel` or `cluster` (three primaries).
+config/redis.acl), `tls` (the same user, and a client certificate), `sentinel` or `cluster` (three
+primaries).
 Each has what `Valkey` has: it starts, stops, is killed and gets signals as a whole.
 """
 
@@ -33,6 +34,7 @@ SHAPE = os.environ.get("DEVICEFLOW_STORE", "single")
 PASSWORD = "a password of the tests"
 SENTINEL_PASSWORD = "a password of the Sentinel"
 SERVICE = "store"
+USER = "deviceflow:secret"
 ACL_FILE = Path(__file__).parents[2] / "config" / "redis.acl"
 SLOTS = 16_384
 
@@ -268,11 +270,11 @@ class WithAcl(Valkey):
         acl = self.folder / "users.acl"
         acl.write_text("\n".join(users) + "\n", encoding="utf-8")
         self.config["aclfile"] = str(acl)
-        self.url = self.url.replace("unix://", "unix://deviceflow:secret@")
+        self.url = self.url.replace("unix://", f"unix://{USER}@")
 
 
-class WithTls(Valkey):
-    """One server behind TLS, which asks for a client certificate."""
+class WithTls(WithAcl):
+    """The same behind TLS, which asks for a client certificate."""
 
     def __init__(self, config: Mapping[str, str] | None = None) -> None:
         super().__init__(config)
@@ -281,7 +283,7 @@ class WithTls(Valkey):
         self._no_authorities.touch()
         self._front = TlsFront(self.socket_path, certificates)
         self._running = ExitStack()
-        self.url = f"rediss://127.0.0.1:{self._front.port}?{certificates.options}"
+        self.url = f"rediss://{USER}@127.0.0.1:{self._front.port}?{certificates.options}"
 
     def __enter__(self) -> Self:
         self._running.enter_context(self._front.open())

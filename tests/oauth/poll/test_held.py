@@ -547,8 +547,8 @@ async def test_two_thousand_without_a_task_each(stage: Stage) -> None:
         for peer, grant_id in zip(peers, ids, strict=True):
             await peer.send(way.poll(mint.code(grant_id), PREFER % 30))
         assert len(served.apps.polls.held) == count
-        # One task announces them all.
-        assert len(asyncio.all_tasks()) <= tasks + 1
+        # One task announces them all. A few of the worker's own come and go.
+        assert len(asyncio.all_tasks()) < tasks + count // 100
         assert served.made == 0
         for grant_id in ids:
             served.mirror.learn(grant_id, State.DENIED, int(stage.clock()) + 600)
