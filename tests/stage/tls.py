@@ -40,10 +40,14 @@ class Certificates:
 
 
 class TlsFront:
-    """A port of 127.0.0.1 with TLS, which leads to the Unix socket `target`."""
+    """A port of 127.0.0.1 with TLS, which leads to the Unix socket `target`.
+
+    `carried`: how many connections are open here.
+    """
 
     def __init__(self, target: Path, certificates: Certificates) -> None:
         self.port = free_port()
+        self.carried = 0
         self._target = target
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._context.load_cert_chain(certificates.server)
@@ -83,14 +87,20 @@ class TlsFront:
         except OSError:
             to_client.close()
             return
+        self.carried += 1
         ways = [
             asyncio.create_task(_pass_on(*way)) for way in ((client, to_store), (store, to_client))
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        for writer in (to_client, to_store):
-            writer.close()
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            for writer in (to_client, to_store):
+                writer.close()
+            with suppress(OSError):
+                await to_client.wait_closed()
+            self.carried -= 1
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

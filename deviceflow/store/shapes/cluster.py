@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode, PipelineCommand
 from redis.exceptions import (
@@ -28,6 +28,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.store_url import StoreUrl
+from deviceflow.store.shapes.connections import connections_with
 from deviceflow.store.shapes.shape import (
     KEYS_AT_ONCE,
     SUBSCRIPTIONS,
@@ -36,7 +37,6 @@ from deviceflow.store.shapes.shape import (
     RunTrip,
     Value,
     connection_options,
-    tls_options,
 )
 
 REDIRECTIONS = 8
@@ -64,8 +64,7 @@ class ClusterShape:
     @classmethod
     def at(cls, url: StoreUrl, limits: ConnectionLimits) -> Self:
         """Return the shape of a URL that names some nodes of a Cluster."""
-        tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
-        options = connection_options(url, limits) | tls
+        options = connection_options(url, limits)
         client = RedisCluster(
             startup_nodes=[ClusterNode(*endpoint) for endpoint in url.endpoints],
             # Without one shard, the grants of the others go on.
@@ -73,7 +72,13 @@ class ClusterShape:
             max_connections=limits.connections + SUBSCRIPTIONS,
             **options,
         )
-        return cls(client, options, limits.retries)
+        # RedisCluster takes no class of connections, but it hands these options to all nodes.
+        kind, own = connections_with(url.tls)
+        client.connection_kwargs.update(own, connection_class=kind)
+        for node in client.startup_nodes:
+            node.connection_class = kind
+            node.connection_kwargs.update(own)
+        return cls(client, options | own | {"connection_class": kind}, limits.retries)
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over one connection, in one round trip; return their answers."""
@@ -124,10 +129,8 @@ class ClusterShape:
         node = self.client.get_node_from_key(channel)
         if node is None:
             raise ClusterDownError("no node serves the channel")
-        async with (
-            Redis(host=node.host, port=int(node.port), **self._options) as client,
-            client.pubsub() as pubsub,
-        ):
+        pool = ConnectionPool(host=node.host, port=int(node.port), **self._options)
+        async with Redis.from_pool(pool) as client, client.pubsub() as pubsub:
             if self._is_sharded:
                 await pubsub.ssubscribe(channel)
             else:

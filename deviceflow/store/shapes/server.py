@@ -8,12 +8,9 @@ from typing import Any
 
 from hiredis import pack_command
 from redis.asyncio import (
-    Connection,
     ConnectionPool,
     Redis,
     Sentinel,
-    SSLConnection,
-    UnixDomainSocketConnection,
 )
 from redis.asyncio.client import PubSub
 from redis.asyncio.connection import AbstractConnection
@@ -23,6 +20,12 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deviceflow.core.store_url import StoreUrl
+from deviceflow.store.shapes.connections import (
+    PrimaryConnection,
+    PrimaryTlsConnection,
+    SocketConnection,
+    connections_with,
+)
 from deviceflow.store.shapes.shape import (
     KEYS_AT_ONCE,
     SUBSCRIPTIONS,
@@ -32,7 +35,6 @@ from deviceflow.store.shapes.shape import (
     Value,
     connection_options,
     sentinel_options,
-    tls_options,
 )
 
 
@@ -155,20 +157,20 @@ class ServerShape:
 
 def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names one server."""
-    address: dict[str, Any]
+    kind: Any
+    options: dict[str, Any]
     if url.socket_path:
-        kind: Any = UnixDomainSocketConnection
-        address = {"path": url.socket_path}
+        kind, options = SocketConnection, {"path": url.socket_path}
     else:
-        kind = Connection if url.tls is None else SSLConnection
+        kind, options = connections_with(url.tls)
         (endpoint,) = url.endpoints
-        address = {"host": endpoint.host, "port": endpoint.port} | tls_options(url.tls)
+        options |= {"host": endpoint.host, "port": endpoint.port}
     pool = ConnectionPool(
         connection_class=kind,
         max_connections=limits.connections + SUBSCRIPTIONS,
         db=url.db,
         retry=_retry(limits),
-        **address,
+        **options,
         **connection_options(url, limits),
     )
     return ServerShape(Redis.from_pool(pool), db=url.db, trip_s=limits.command_s)
@@ -176,18 +178,26 @@ def at_server(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
 
 def behind_sentinels(url: StoreUrl, limits: ConnectionLimits) -> ServerShape:
     """Return the shape of a URL that names Sentinels."""
-    tls = {"ssl": True} | tls_options(url.tls) if url.tls else {}
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]
-        list(url.endpoints),
-        sentinel_kwargs=sentinel_options(url.sentinel_login, limits) | tls,
-    )
+    kind, options = connections_with(url.tls)
+    sentinels = Sentinel([])  # type: ignore[no-untyped-call]
+    # Made here, because `Sentinel` takes no class of connections.
+    for endpoint in url.endpoints:
+        pool = ConnectionPool(
+            connection_class=kind,
+            host=endpoint.host,
+            port=endpoint.port,
+            **options,
+            **sentinel_options(url.sentinel_login, limits),
+        )
+        sentinels.sentinels.append(Redis.from_pool(pool))
     client = sentinels.master_for(
         url.service,
+        connection_class=PrimaryTlsConnection if url.tls else PrimaryConnection,
         max_connections=limits.connections + SUBSCRIPTIONS,
         db=url.db,
         retry=_retry(limits),
+        **options,
         **connection_options(url, limits),
-        **tls,
     )
     return ServerShape(client, sentinels, db=url.db, trip_s=limits.command_s)
 

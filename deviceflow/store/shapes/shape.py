@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 
-from deviceflow.core.store_url import Login, StoreUrl, Tls
+from deviceflow.core.store_url import Login, StoreUrl
 
 Value = str | bytes | int
 """What a command can consist of."""
@@ -106,16 +106,4 @@ def sentinel_options(login: Login, limits: ConnectionLimits) -> dict[str, Any]:
         # Skip a Sentinel that is away: with redis-py's own retry, that would take seconds.
         "retry": Retry(NoBackoff(), 0),
         "driver_info": DRIVER,
-    }
-
-
-def tls_options(tls: Tls | None) -> dict[str, Any]:
-    """Return what a TLS connection needs, nothing for a plain one."""
-    if tls is None:
-        return {}
-    return {
-        "ssl_ca_certs": tls.ca_certs,
-        "ssl_certfile": tls.certfile,
-        "ssl_keyfile": tls.keyfile,
-        "ssl_check_hostname": tls.check_hostname,
     }

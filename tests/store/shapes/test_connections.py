@@ -1,0 +1,184 @@
+"""Connections that break, and TLS to a store of each shape: by one context and its own CAs only."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from deviceflow.core.store_url import StoreUrl, Tls
+from deviceflow.store.shapes import ConnectionLimits, Shape, connections, opened
+from deviceflow.store.shapes.connections import CONTEXT_KEPT_S, SharedContext
+from tests.stage.clock import Clock
+from tests.stage.shapes import PASSWORD, SERVICE, Cluster, Sentinels
+from tests.stage.tls import Certificates, TlsFront
+from tests.stage.valkey import Valkey
+from tests.stage.waiting import PATIENCE_S, until
+
+LIMITS = ConnectionLimits(PATIENCE_S, PATIENCE_S, retries=0, connections=8)
+CHANNEL = "a channel"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@pytest.fixture
+def fronts() -> Iterator[ExitStack]:
+    """Where a test opens its fronts."""
+    with ExitStack() as open_fronts:
+        yield open_fronts
+
+
+async def close(shape: Shape, *fronts: TlsFront) -> None:
+    """Close its connections, and wait until TLS has said so."""
+    await shape.close()
+    await until(lambda: not any(front.carried for front in fronts))
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[ssl.SSLContext]:
+    """The contexts that were made."""
+    contexts: list[ssl.SSLContext] = []
+    make = connections._context
+
+    def note(how: Tls) -> ssl.SSLContext:
+        contexts.append(make(how))
+        return contexts[-1]
+
+    monkeypatch.setattr(connections, "_context", note)
+    return contexts
+
+
+async def use(shape: Shape) -> None:
+    """Use all the connections that it has, and hear a message."""
+    keys = [f"key-{number}" for number in range(LIMITS.connections)]
+    await asyncio.gather(*(shape.run([("SET", key, "x")]) for key in keys))
+    assert await asyncio.gather(*(shape.run([("GET", key)]) for key in keys)) == [[b"x"]] * 8
+    async with shape.subscription(CHANNEL) as heard:
+        assert (await heard.get_message(timeout=PATIENCE_S))["type"].endswith("subscribe")
+        await shape.publish(shape.run, CHANNEL, "hello")
+        assert (await heard.get_message(timeout=PATIENCE_S))["data"] == b"hello"
+
+
+@pytest.mark.parametrize("over", ["Unix socket", "TCP", "TLS"])
+async def test_a_connection_that_was_closed_is_a_broken_one(
+    certificates: Certificates, fronts: ExitStack, over: str
+) -> None:
+    """uvloop, on which workers and tests run, raises an error of its own for a write to it."""
+    with Valkey(tcp=True) as server:
+        front = TlsFront(server.socket_path, certificates)
+        fronts.enter_context(front.open())
+        url = {
+            "Unix socket": server.url,
+            "TCP": f"redis://127.0.0.1:{server.port}",
+            "TLS": f"rediss://127.0.0.1:{front.port}?{certificates.options}",
+        }[over]
+        shape: Any = opened(StoreUrl.parse(url), LIMITS)
+        broken = await shape.client.connection_pool.get_connection()
+        broken._writer.transport.abort()
+        await until(broken._reader.at_eof)
+        with pytest.raises(RedisConnectionError):
+            await broken.send_command("PING", check_health=False)
+        await shape.client.connection_pool.release(broken)
+        assert await shape.run([("PING",)]) == [True]
+        await close(shape, front)
+
+
+async def test_one_server(
+    certificates: Certificates, fronts: ExitStack, made: list[ssl.SSLContext]
+) -> None:
+    with Valkey() as server:
+        front = TlsFront(server.socket_path, certificates)
+        fronts.enter_context(front.open())
+        url = f"rediss://127.0.0.1:{front.port}?{certificates.options}"
+        shape = opened(StoreUrl.parse(url), LIMITS)
+        await use(shape)
+        await close(shape, front)
+    assert len(made) == 1
+
+
+async def test_a_cluster(
+    certificates: Certificates, fronts: ExitStack, made: list[ssl.SSLContext]
+) -> None:
+    """Its nodes tell the ports at which they speak TLS."""
+    cluster = Cluster()
+    at_nodes = [TlsFront(server.socket_path, certificates) for server in cluster.servers]
+    for server, front in zip(cluster.servers, at_nodes, strict=True):
+        fronts.enter_context(front.open())
+        server.config["cluster-announce-port"] = str(front.port)
+    nodes = ",".join(f"127.0.0.1:{front.port}" for front in at_nodes)
+    with cluster:
+        url = StoreUrl.parse(f"rediss+cluster://{nodes}?{certificates.options}")
+        shape = opened(url, LIMITS)
+        await use(shape)
+        assert len(await shape.everywhere("PING")) == len(at_nodes)
+        await close(shape, *at_nodes)
+    assert len(made) == 1
+
+
+async def test_a_primary_that_sentinels_name(
+    certificates: Certificates, fronts: ExitStack, made: list[ssl.SSLContext]
+) -> None:
+    """The Sentinel of the test speaks no TLS to its primary, so it knows another port of it."""
+    with Sentinels(replicas=0) as running:
+        at_sentinel = TlsFront(running._sentinel.socket_path, certificates)
+        at_primary = TlsFront(running.servers[0].socket_path, certificates)
+        for front in (at_sentinel, at_primary):
+            fronts.enter_context(front.open())
+        query = running.url.partition("?")[2]
+        url = StoreUrl.parse(
+            f"rediss+sentinel://:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{at_sentinel.port}"
+            f"/{SERVICE}/0?{query}&{certificates.options}"
+        )
+        shape: Any = opened(url, LIMITS)
+        discover = shape._sentinels.discover_master
+
+        async def behind_its_front(service: str) -> tuple[str, int]:
+            named = await discover(service)
+            assert named[1] == running.servers[0].port
+            return "127.0.0.1", at_primary.port
+
+        shape._sentinels.discover_master = behind_its_front
+        await use(shape)
+        await close(shape, at_sentinel, at_primary)
+    assert len(made) == 1
+
+
+def test_the_authorities_of_the_file_and_no_others(certificates: Certificates) -> None:
+    context = SharedContext(Tls(ca_certs=str(certificates.ca))).get()
+    assert len(context.get_ca_certs()) == 1
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_the_authorities_of_the_system(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
+    context = SharedContext(Tls(check_hostname=False)).get()
+    assert len(context.get_ca_certs()) == 1
+    assert not context.check_hostname
+
+
+def test_a_certificate_that_was_renewed(certificates: Certificates, clock: Clock) -> None:
+    """It is used within a minute, and a file that is gone is an error of that connection."""
+    shared = SharedContext(
+        Tls(ca_certs=str(certificates.ca), certfile=str(certificates.client)), clock
+    )
+    first = shared.get()
+    certificates.client.unlink()
+    clock.advance(CONTEXT_KEPT_S - 0.1)
+    assert shared.get() is first
+    clock.advance(0.1)
+    with pytest.raises(FileNotFoundError):
+        shared.get()
+    Certificates(certificates.ca.parent)
+    renewed = shared.get()
+    assert renewed is not first
+    assert renewed.get_ca_certs() != first.get_ca_certs()
