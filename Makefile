@@ -17,7 +17,7 @@ help: ## list the targets
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into .venv (once; ten seconds to a minute) ..."
 	@$(PYTHON) -m venv .venv
-	@{ $(PIP) 'uv>=0.12' && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev]'; } 2>/dev/null \
+	@{ $(PIP) 'uv>=0.12' && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'; } 2>/dev/null \
 		|| $(PIP) --editable '.[dev]'
 	@touch $@
 

@@ -80,8 +80,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return (os.cpu_count() or 1) + 2
 
 
-SLOW = ("process", "install", "interop", "browser", "histories")
-"""Folders whose files take minutes. They come first, so that none of them is left for the end."""
+SLOW = ("process", "install", "interop", "browser", "histories", "test_benchmarks.py")
+"""What takes long by one file. It comes first, so that none of it is left for the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -97,8 +97,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tests = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
-        folder = item.path.relative_to(tests).parts[0]
-        return SLOW.index(folder) if folder in SLOW else len(SLOW)
+        place = item.path.relative_to(tests).parts[0]
+        return SLOW.index(place) if place in SLOW else len(SLOW)
 
     items.sort(key=rank)
 

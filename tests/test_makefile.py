@@ -1,4 +1,4 @@
-"""What `make` would run."""
+"""What `make` would run, and the parts of `.ci/run`."""
 
 import shutil
 import subprocess
@@ -44,3 +44,18 @@ def test_clean_removes_the_demo_and_no_data() -> None:
     words = planned("clean").split()
     assert ".demo" in words
     assert "deviceflow-data" not in words
+
+
+@pytest.mark.parametrize("wrong", [("--without", "tests"), ("--without",), ("fuzz",)])
+def test_a_part_of_ci_that_does_not_exist(wrong: tuple[str, ...]) -> None:
+    """It says which there are, and runs nothing."""
+    done = subprocess.run(
+        ["/bin/bash", str(ROOT / ".ci" / "run"), *wrong],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    parts = [line.split()[0] for line in done.stderr.splitlines()[1:]]
+    assert parts == ["fuzz", "browser", "clients", "shapes"]
