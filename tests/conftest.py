@@ -81,7 +81,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 SLOW = ("process", "install", "interop", "browser", "histories", "test_benchmarks.py")
-"""What takes long by one file. It comes first, so that none of it is left for the end."""
+"""Folders and files that take minutes. They come first, so that none is left for the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -212,10 +212,11 @@ class Peer:
     async def settle(self) -> None:
         """Wait until the server does nothing any more before more bytes arrive."""
         quiet = 0
-        while quiet < QUIET_TURNS:
-            await turns_until(lambda: self.at_server.is_settled)
-            await asyncio.sleep(0)
-            quiet = quiet + 1 if self.at_server.is_settled else 0
+        async with asyncio.timeout(PATIENCE_S):
+            while quiet < QUIET_TURNS:
+                await turns_until(lambda: self.at_server.is_settled)
+                await asyncio.sleep(0)
+                quiet = quiet + 1 if self.at_server.is_settled else 0
 
     async def answer(self) -> Reply:
         """The next whole answer."""

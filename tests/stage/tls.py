@@ -71,7 +71,7 @@ class TlsFront:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(
-            self._carry, "127.0.0.1", self.port, ssl=self._context
+            self._carry, "127.0.0.1", self.port, ssl=self._context, ssl_shutdown_timeout=1
         )
 
     async def _end(self) -> None:

@@ -129,6 +129,7 @@ class ClusterShape:
         node = self.client.get_node_from_key(channel)
         if node is None:
             raise ClusterDownError("no node serves the channel")
+        # No retries: after a failure the subscriber begins anew, at the node of the slot by then.
         pool = ConnectionPool(host=node.host, port=int(node.port), **self._options)
         async with Redis.from_pool(pool) as client, client.pubsub() as pubsub:
             if self._is_sharded:

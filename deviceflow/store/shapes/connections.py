@@ -3,7 +3,7 @@
 - **One TLS context for a store.** redis-py makes one for each connection. Each time, that reads the
   certificates of all the system's CAs, for 20 ms of CPU time, in which a worker answers no poll;
   and it trusts these CAs beside those of `ssl_ca_certs`.
-- **A connection that is closed is a broken one.** uvloop raises RuntimeError for a write to it,
+- **A connection that is closed counts as broken.** uvloop raises RuntimeError for a write to it,
   where asyncio's own loop writes into the void. redis-py repeats commands for broken connections.
 """
 
@@ -19,15 +19,18 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deviceflow.core.store_url import Tls
 
+_CLOSED = "Connection closed by server."
+"""redis-py's own words, which `store/causes.py` knows."""
+
 CONTEXT_KEPT_S = 60.0
-"""How long a context is used for new connections, in s: then its files are read again."""
+"""How long a context is used for new connections, in s. Then its files are read again."""
 
 
 class SharedContext(RedisSSLContext):
     """The context of all connections with TLS to one store.
 
-    A certificate that is renewed on disk is used within `CONTEXT_KEPT_S`, without a restart. `get`
-    raises OSError for a file that cannot be read, and `ssl.SSLError` for one that is no PEM.
+    New connections use renewed files after `CONTEXT_KEPT_S` at most. `get` may raise OSError for a
+    file that cannot be read, and `ssl.SSLError` for one that is not PEM.
     """
 
     def __init__(self, tls: Tls, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,8 +56,8 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-class _Breakable:
-    """A part of a connection: a write to a closed one raises redis-py's ConnectionError."""
+class _BreaksWhenClosed:
+    """Mixin: a write to a closed connection raises redis-py's ConnectionError."""
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, redis-py's
         try:
@@ -62,18 +65,18 @@ class _Breakable:
         except RuntimeError as error:
             if "handler is closed" not in str(error):
                 raise
-            raise RedisConnectionError("the connection was closed") from error
+            raise RedisConnectionError(_CLOSED) from error
 
 
-class PlainConnection(_Breakable, Connection):
+class PlainConnection(_BreaksWhenClosed, Connection):
     """A connection over TCP."""
 
 
-class SocketConnection(_Breakable, UnixDomainSocketConnection):
+class SocketConnection(_BreaksWhenClosed, UnixDomainSocketConnection):
     """A connection over a Unix socket."""
 
 
-class TlsConnection(_Breakable, SSLConnection):
+class TlsConnection(_BreaksWhenClosed, SSLConnection):
     """A connection over TCP with TLS, and with the context that it is given."""
 
     def __init__(self, *, shared_context: SharedContext, **options: Any) -> None:  # noqa: ANN401, redis-py's
@@ -90,7 +93,7 @@ class PrimaryTlsConnection(SentinelManagedConnection, TlsConnection):
 
 
 def connections_with(tls: Tls | None) -> tuple[type[Connection], dict[str, Any]]:
-    """Return the class of connections over TCP, and the options of its own.
+    """Return the class of connections over TCP, and its own options.
 
     All connections that are made with these options share their context.
     """
