@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from deviceflow.core.store_url import StoreUrl, Tls
 from deviceflow.store.causes import CLOSED, cause_of
 from deviceflow.store.shapes import ConnectionLimits, Shape, connections, opened
-from deviceflow.store.shapes.connections import CONTEXT_KEPT_S, SharedContext, SocketConnection
+from deviceflow.store.shapes.connections import CONTEXT_KEPT_S, PlainConnection, SharedContext
 from tests.stage.clock import Clock
 from tests.stage.shapes import PASSWORD, SERVICE, Cluster, Sentinels
 from tests.stage.tls import Certificates, TlsFront
@@ -86,11 +86,12 @@ async def test_a_connection_that_was_closed_counts_as_broken(over: str) -> None:
 async def test_a_connection_that_closes_during_the_greeting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The command is sent again, over a new connection."""
-    with Valkey() as server:
-        shape: Any = opened(StoreUrl.parse(server.url), LIMITS._replace(retries=1))
-        greet = SocketConnection.on_connect_check_health
-        greeted: list[SocketConnection] = []
+    """Its command is sent again, over a new connection."""
+    with Cluster() as cluster:
+        shape = opened(StoreUrl.parse(cluster.url), LIMITS._replace(retries=1))
+        await shape.everywhere("PING")
+        greet = PlainConnection.on_connect_check_health
+        greeted: list[PlainConnection] = []
 
         async def close_first(self: Any, **how: Any) -> None:  # noqa: ANN401, redis-py's
             greeted.append(self)
@@ -99,8 +100,8 @@ async def test_a_connection_that_closes_during_the_greeting(
                 await until(self._reader.at_eof)
             await greet(self, **how)
 
-        monkeypatch.setattr(SocketConnection, "on_connect_check_health", close_first)
-        assert await shape.run([("PING",)]) == [True]
+        monkeypatch.setattr(PlainConnection, "on_connect_check_health", close_first)
+        await use(shape)
         assert len(greeted) > 1
         await shape.close()
 
