@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import structlog
@@ -101,8 +101,19 @@ def _exit(number: int, _: FrameType | None) -> NoReturn:
 
 
 async def _connected(settings: Settings, url: str, command: StoreCommand) -> None:
+    asyncio.get_running_loop().set_exception_handler(_report)
     connection = connect(settings, url)
     try:
         await command(connection)
     finally:
         await connection.close()
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what no task takes care of, except the exit by a signal.
+
+    The signal comes while any task runs. The exit ends the loop, and asyncio would print it as that
+    task's exception, too.
+    """
+    if not isinstance(context.get("exception"), SystemExit):
+        loop.default_exception_handler(context)

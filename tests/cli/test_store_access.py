@@ -1,5 +1,8 @@
 """The store of a command, and the messages about it."""
 
+import asyncio
+import gc
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,6 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deviceflow.__main__ import main
+from deviceflow.cli.store_access import with_store
+from deviceflow.config import load
+from deviceflow.store.connection import Connection
 from deviceflow.store.embedded import EmbeddedValkey
 from tests.cli.conftest import FILE
 from tests.stage.program import COMMAND, environment
@@ -114,3 +120,36 @@ def test_a_command_that_is_ended_ends_its_store(config: Path, number: signal.Sig
         assert process.stderr is not None
         assert b"Traceback" not in process.stderr.read()
     assert not store.is_served()
+
+
+def test_a_signal_that_comes_while_another_task_runs(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The command ends by it, and nobody reads of an exception."""
+
+    async def end() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def command(_: Connection) -> None:
+        await asyncio.gather(end(), asyncio.Event().wait())
+
+    with pytest.raises(SystemExit) as ended:
+        with_store(load(config, environ={}), command, changes=True)
+    assert ended.value.code == 128 + signal.SIGTERM
+    del ended  # its traceback keeps the task
+    gc.collect()
+    assert caplog.records == []
+
+
+def test_a_task_that_fails_is_reported(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def command(_: Connection) -> None:
+        await asyncio.wait([asyncio.create_task(fail())])
+        gc.collect()
+
+    with_store(load(config, environ={}), command, changes=True)
+    assert [record.getMessage().splitlines()[0] for record in caplog.records] == [
+        "Task exception was never retrieved"
+    ]
