@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run the files that somebody names in this process, all else in two more than there are cores.
+    """Run named files in this process, and all else in two processes more than there are cores.
 
     Many tests wait for a server, so a core has time for another one.
     """

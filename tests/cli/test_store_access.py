@@ -125,7 +125,7 @@ def test_a_command_that_is_ended_ends_its_store(config: Path, number: signal.Sig
 def test_a_signal_that_comes_while_another_task_runs(
     config: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The command ends by it, and nobody reads of an exception."""
+    """The signal ends the command, and no exception is printed."""
 
     async def end() -> None:
         os.kill(os.getpid(), signal.SIGTERM)

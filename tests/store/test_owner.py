@@ -73,7 +73,7 @@ async def test_a_store_is_moved_while_no_server_runs(store: Store) -> None:
 
 @not_on("cluster", why="it has one database")
 @not_on("sentinel", why="the URL of the test names one server")
-@not_on("acl", "tls", why="config/redis.acl lets nobody choose a database")
+@not_on("acl", "tls", why="the user of config/redis.acl may not choose a database")
 async def test_two_databases_of_a_server_are_two_stores(valkey: Valkey, store: Store) -> None:
     """They share no key, and do not hear each other: a channel is of the whole server."""
     assert StoreUrl.parse(valkey.url).db == 0

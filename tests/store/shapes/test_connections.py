@@ -15,7 +15,7 @@ from deviceflow.store.causes import CLOSED, cause_of
 from deviceflow.store.shapes import ConnectionLimits, Shape, connections, opened
 from deviceflow.store.shapes.connections import CONTEXT_KEPT_S, PlainConnection, SharedContext
 from tests.stage.clock import Clock
-from tests.stage.shapes import PASSWORD, SERVICE, Cluster, Sentinels
+from tests.stage.shapes import Cluster, Sentinels
 from tests.stage.tls import Certificates, TlsFront
 from tests.stage.valkey import Valkey
 from tests.stage.waiting import PATIENCE_S, until
@@ -148,12 +148,9 @@ async def test_a_primary_that_sentinels_name(
         at_primary = TlsFront(running.servers[0].socket_path, certificates)
         for front in (at_sentinel, at_primary):
             fronts.enter_context(front.open())
-        query = running.url.partition("?")[2]
-        url = StoreUrl.parse(
-            f"rediss+sentinel://:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{at_sentinel.port}"
-            f"/{SERVICE}/0?{query}&{certificates.options}"
-        )
-        shape: Any = opened(url, LIMITS)
+        place = running.url.replace(f":{running.sentinel_port}/", f":{at_sentinel.port}/")
+        url = f"{place.replace('redis+', 'rediss+')}&{certificates.options}"
+        shape: Any = opened(StoreUrl.parse(url), LIMITS)
         discover = shape._sentinels.discover_master
 
         async def behind_its_front(service: str) -> tuple[str, int]:
