@@ -1,7 +1,8 @@
 """What the tests of every folder share: a real store, its secrets, and a clock that a test sets.
 
 `valkey`        one real store for each process of the run, nothing on disk: a server on a Unix
-                socket, or what DEVICEFLOW_STORE says (tests/stage/shapes.py)
+                socket, in which deviceflow may do what config/redis.acl says; or what
+                DEVICEFLOW_STORE says (tests/stage/shapes.py)
 `connection`    a Connection to it, after a FLUSHALL; it is closed at the end
 `start_store`   starts another one, which a test may configure, stop and kill
 `start_valkey`  starts another one that is a single server, whatever DEVICEFLOW_STORE says

@@ -1,8 +1,8 @@
 """A store of every shape, for the tests that do not care which one it is.
 
-DEVICEFLOW_STORE chooses: `single` (the default), `acl` (a user with the rights of
-config/redis.acl), `tls` (the same user, and a client certificate), `sentinel` or `cluster` (three
-primaries).
+DEVICEFLOW_STORE chooses: `single` (the default: one server, in which deviceflow's user has the
+rights of config/redis.acl), `tls` (the same behind TLS, with a client certificate), `sentinel` or
+`cluster` (three primaries).
 Each has what `Valkey` has: it starts, stops, is killed and gets signals as a whole.
 """
 
@@ -297,8 +297,7 @@ class WithTls(WithAcl):
 
 
 KINDS: dict[str, Any] = {
-    "single": Valkey,
-    "acl": WithAcl,
+    "single": WithAcl,
     "tls": WithTls,
     # On a busy machine, a switch that no test asked for would fail the tests after it.
     "sentinel": partial(Sentinels, patience_ms=60_000),

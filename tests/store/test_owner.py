@@ -1,12 +1,12 @@
 """The issuer that a store belongs to."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from deviceflow.core.store_url import StoreUrl
 from deviceflow.store import keyspace
-from deviceflow.store.connection import Connection
 from deviceflow.store.errors import StoreSetupError
 from deviceflow.store.installation import Installation
 from deviceflow.store.owner import (
@@ -17,9 +17,9 @@ from deviceflow.store.owner import (
     note_issuer,
     noted_issuer,
 )
-from tests.stage.shapes import not_on
+from tests.stage.clock import Clock
 from tests.stage.store import Store
-from tests.stage.valkey import Valkey
+from tests.stage.valkey import Valkey, open_connection
 from tests.stage.waiting import subscribed, unsubscribed
 
 REAL, STAGE = "https://login.example.com", "https://stage.example.com"
@@ -71,13 +71,14 @@ async def test_a_store_is_moved_while_no_server_runs(store: Store) -> None:
         await note_issuer(store.connection, REAL)
 
 
-@not_on("cluster", why="it has one database")
-@not_on("sentinel", why="the URL of the test names one server")
-@not_on("acl", "tls", why="the user of config/redis.acl may not choose a database")
-async def test_two_databases_of_a_server_are_two_stores(valkey: Valkey, store: Store) -> None:
+async def test_two_databases_of_a_server_are_two_stores(
+    start_valkey: Callable[..., Valkey], clock: Clock
+) -> None:
     """They share no key, and do not hear each other: a channel is of the whole server."""
-    assert StoreUrl.parse(valkey.url).db == 0
-    other = Connection.open(f"{valkey.url}{'&' if '?' in valkey.url else '?'}db=1")
+    url = start_valkey().url
+    assert StoreUrl.parse(url).db == 0
+    connection, other = open_connection(url), open_connection(f"{url}?db=1")
+    store = Store(connection, await Installation.open(connection), clock)
     await note_issuer(store.connection, REAL)
     await Installation.open(other)
     assert await note_issuer(other, STAGE)
@@ -91,5 +92,5 @@ async def test_two_databases_of_a_server_are_two_stores(valkey: Valkey, store: S
             await other.publish(keyspace.CHANNEL, "own")
             message = await heard.get_message(timeout=5)
     assert message["data"] == b"own"
-    await other.command("DEL", keyspace.INSTALLATION)
+    await connection.close()
     await other.close()
