@@ -74,11 +74,15 @@ def previous_release() -> Iterator[Path]:
 
 
 @pytest.fixture
+def valkey(start_valkey: Callable[..., Valkey]) -> Valkey:
+    """Its user may do everything: the previous release came without config/redis.acl."""
+    return start_valkey()
+
+
+@pytest.fixture
 def pair(
     make_program: MakeProgram, notes: Notes, valkey: Valkey, previous_release: Path
 ) -> Iterator[Pair]:
-    with valkey.client() as client:
-        client.flushall()
     options = ("--workers", "2", "--redis-url", valkey.url)
     with TemporaryDirectory(prefix="df-") as name:
         now = make_program(*options, variables=ONE_ISSUER)
