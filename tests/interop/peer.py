@@ -76,12 +76,15 @@ AUTHLIB = Library(
     HERE / "authlib_requests/client.py",
     (sys.executable, str(HERE / "authlib_requests/client.py")),
 )
+JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""It runs for seconds, too short for the best code to be worth its making."""
+
 SPRING_SECURITY = Library(
     "Spring Security",
     "java",
     HERE / "spring_security/target/classes",
     (
-        "java",
+        *JAVA,
         "-cp",
         f"{HERE}/spring_security/target/classes:{HERE}/spring_security/target/dependency/*",
         "Peer",
@@ -104,7 +107,7 @@ JAVA_NIMBUS = Library(
     "java",
     HERE / "java_nimbus/target/classes",
     (
-        "java",
+        *JAVA,
         "-cp",
         f"{HERE}/java_nimbus/target/classes:{HERE}/java_nimbus/target/dependency/*",
         "Peer",
