@@ -23,16 +23,19 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from deviceflow.store import passwords
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
 from tests.stage.receiver import Receiver
 from tests.stage.shapes import store_of_this_run
+from tests.stage.users import CHEAP
 from tests.stage.valkey import Valkey, empty, endless_keys, open_connection
 
 # Some images of CI forbid bytecode. Without it, each of the hundreds of servers that the tests
@@ -173,6 +176,13 @@ def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     each test, so tests could not share a browser.
     """
     return uvloop.new_event_loop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_cost_nothing() -> Iterator[None]:
+    """Hashes of the server in this process are made in no time. Those of a program are real."""
+    with mock.patch.object(passwords, "HASHER", CHEAP):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from deviceflow.config import User
+from deviceflow.store.passwords import HASHER
 from deviceflow.store.users import Users
 from tests.stage.store import Store
 from tests.stage.users import ADA_ACCOUNT, CHEAP
@@ -163,8 +164,9 @@ async def test_a_user_of_the_file_stays_as_the_file_has_it(each_store: Store) ->
 
 
 async def test_a_hash_of_several_lanes_becomes_one_of_one(each_store: Store) -> None:
-    """Each lane is a thread, and polls wait for the turns of all."""
+    """Each lane is a thread, and polls wait for the turns of all. The hash has its real cost."""
     users = Users(each_store.connection)
+    users._passwords._hasher = HASHER
     lanes = PasswordHasher(time_cost=1, memory_cost=32, parallelism=4).hash("correct horse")
     await users.put(msgspec.structs.replace(ADA_ACCOUNT, password_hash=lanes))
     assert await users.verify("ada", "correct horse") is not None
