@@ -5,9 +5,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
-SHAPED_TESTS := tests/oauth/test_store_away.py tests/oauth/token/test_device_code.py
+SHAPED_TESTS := tests/oauth/test_store_away.py
 # A Cluster decides for each command where it goes. TLS and Sentinels only decide how a connection is made.
-shape-cluster: SHAPED_TESTS += tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py)
+shape-cluster: SHAPED_TESTS += tests/oauth/token/test_device_code.py tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py)
 shape-tls shape-sentinel: SHAPED_TESTS += $(addprefix tests/store/test_,announcements.py connection.py failures.py feed.py feed_stress.py installation.py kept_keys.py load.py log_reader.py outage.py owner.py pace_sharing.py retries.py scripts.py shared_trips.py snapshot.py trips.py turns.py)
 .PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format helm pictures clean
 

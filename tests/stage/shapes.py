@@ -312,6 +312,14 @@ def store_of_this_run(config: Mapping[str, str] | None = None) -> Any:  # noqa: 
     return KINDS[SHAPE](config)
 
 
+def many(number: int) -> int:
+    """A large number for a test: a fifth of it in a run with a store of another shape.
+
+    How costs grow does not depend on the shape.
+    """
+    return number if SHAPE == "single" else number // 5
+
+
 def not_on(*shapes: str, why: str) -> pytest.MarkDecorator:
     """Skip a test in a run with a store of one of `shapes`."""
     return pytest.mark.skipif(SHAPE in shapes, reason=f"not on {SHAPE}: {why}")

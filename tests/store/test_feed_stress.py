@@ -14,7 +14,7 @@ from deviceflow.store.errors import StoreUnavailable
 from deviceflow.store.log_reader import PAGE
 from deviceflow.tasks import end
 from tests.stage.clock import Clock
-from tests.stage.shapes import not_on
+from tests.stage.shapes import many, not_on
 from tests.stage.store import LIFETIME_S, Store, log
 from tests.stage.valkey import Valkey, open_connection
 from tests.stage.waiting import next_catch_up, subscribed, until
@@ -22,7 +22,7 @@ from tests.stage.waiting import next_catch_up, subscribed, until
 MakeStore = Callable[[], Awaitable[Store]]
 
 DECISIONS = 2000
-LOGGED = 100_000
+LOGGED = many(100_000)
 
 
 async def log_and_push(store: Store, numbers: Iterable[int], *, pushed: bool = True) -> None:
