@@ -27,6 +27,7 @@ from unittest import mock
 
 import pytest
 import uvloop
+from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
 from deviceflow.store import passwords
@@ -241,6 +242,16 @@ async def receiver() -> AsyncIterator[Receiver]:
 def clock() -> Clock:
     """A clock that starts at the real time: the scripts in the store go by the store's own."""
     return Clock(float(int(time.time())))
+
+
+@pytest.fixture(autouse=True)
+def _applications_end() -> Iterator[None]:
+    """Let go of an application after its test: aiohttp keeps the last thousand handlers.
+
+    Otherwise a process of the run has gigabytes and thousands of open files in the end.
+    """
+    yield
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,9 @@ class ForkedProcess:
         self.send_signal(signal.SIGTERM)
 
     def _has_answer(self, timeout: float | None) -> bool:
-        return bool(select.select([self._answers], [], [], timeout)[0])
+        poll = select.poll()
+        poll.register(self._answers, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
 
     def _answer(self) -> int:
         text = self._answers.recv(_LONGEST_ANSWER)
