@@ -181,7 +181,6 @@ BY_FEATURE = {
     "store/scripts/transfer.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/values.py": "store/test_scripts.py",  # and where what they do is tested
     "store/scripts/lua.py": "store/test_scripts.py",  # the scripts as they are run
-    "store/survey.py": "cli/test_serve.py",  # by what a start says
     "supervisor/auditing.py": "process/test_audit.py",  # in the file
     "supervisor/changes.py": "process/test_change.py",  # in processes
     "supervisor/handover.py": "process/test_change.py",  # from one program to the next

@@ -24,6 +24,7 @@ class ServerReport(NamedTuple):
     role: str
     replicas: int
     is_persistent: bool | None
+    appendfsync: str | None
     eviction: str | None
     maxmemory: int | None
 
@@ -35,11 +36,12 @@ class ServerReport(NamedTuple):
     def lines(self) -> list[str]:
         """Describe the server for people, a line each."""
         is_kept = {None: "not told", True: "yes", False: "no"}[self.is_persistent]
+        synced = f", appendfsync {self.appendfsync}" if self.appendfsync else ""
         limit = {None: "not told", 0: "no limit"}.get(self.maxmemory, f"{self.maxmemory} bytes")
         return [
             f"version: {self.software} {self.version_text}, {self.mode}",
             f"role: {self.role}, {self.replicas} replicas",
-            f"keeps its data on disk: {is_kept}",
+            f"keeps its data on disk: {is_kept}{synced}",
             f"maxmemory: {limit}, policy {self.eviction or 'not told'}",
         ]
 
@@ -64,6 +66,8 @@ class StoreReport(NamedTuple):
         for server in self.servers:
             where = f"at {server.address}: " if server.address else ""
             findings += [where + fault for fault in _faults(server, is_embedded=is_embedded)]
+            if not confirming and server.appendfsync in {"everysec", "no"}:
+                findings.append(f"{where}{_synced_late(server.appendfsync)}")
             if 0 < confirming < server.replicas:
                 findings.append(f"{where}{_too_few(server.replicas, confirming)}")
         return findings
@@ -76,9 +80,11 @@ async def survey(connection: Connection, clock: Clock) -> StoreReport:
     """
     try:
         infos = await connection.everywhere("INFO")
-        saves = await _save_rules(connection)
+        saves = await _setting(connection, "save")
+        syncs = await _setting(connection, "appendfsync")
         servers = tuple(
-            _report(address, info, saves.get(address)) for address, info in infos.items()
+            _report(address, info, saves.get(address), syncs.get(address))
+            for address, info in infos.items()
         )
         for server in servers:
             if server.mode == "cluster" and not server.address:
@@ -98,18 +104,20 @@ async def survey(connection: Connection, clock: Clock) -> StoreReport:
         raise StoreSetupError(cause_of(error)) from error
 
 
-async def _save_rules(connection: Connection) -> dict[str, bytes]:
-    """Return when each server saves a snapshot, as far as it tells."""
+async def _setting(connection: Connection, name: str) -> dict[str, str]:
+    """Return a setting of each server, as far as it tells."""
     try:
-        answers = await connection.everywhere("CONFIG", "GET", "save")
+        answers = await connection.everywhere("CONFIG", "GET", name)
     except (ResponseError, StoreUnavailable):
         # Managed services forbid CONFIG.
         return {}
-    return {address: _value(answer) for address, answer in answers.items()}
+    return {address: _value(answer, name) for address, answer in answers.items()}
 
 
-def _value(answer: dict[bytes, bytes] | list[bytes]) -> bytes:
-    return answer.get(b"save", b"") if isinstance(answer, dict) else b"".join(answer[1:2])
+def _value(answer: dict[bytes, bytes] | list[bytes], name: str) -> str:
+    if isinstance(answer, dict):
+        return answer.get(name.encode(), b"").decode()
+    return b"".join(answer[1:2]).decode()
 
 
 async def _skew(connection: Connection, clock: Clock) -> float:
@@ -119,7 +127,9 @@ async def _skew(connection: Connection, clock: Clock) -> float:
     return float(seconds) + float(microseconds) / 1e6 - halfway
 
 
-def _report(address: str, info: dict[str, Any], saves: bytes | None) -> ServerReport:
+def _report(
+    address: str, info: dict[str, Any], saves: str | None, syncs: str | None
+) -> ServerReport:
     valkey = info.get("valkey_version")
     maxmemory = info.get("maxmemory")
     is_saved = None if saves is None else bool(saves)
@@ -131,6 +141,7 @@ def _report(address: str, info: dict[str, Any], saves: bytes | None) -> ServerRe
         role="primary" if info.get("role") == "master" else "replica",
         replicas=int(info.get("connected_slaves", 0)),
         is_persistent=True if info.get("aof_enabled") else is_saved,
+        appendfsync=syncs if info.get("aof_enabled") else None,
         eviction=info.get("maxmemory_policy"),
         maxmemory=None if maxmemory is None else int(maxmemory),
     )
@@ -148,6 +159,14 @@ def _too_few(replicas: int, confirming: int) -> str:
     )
 
 
+def _synced_late(appendfsync: str) -> str:
+    """Say what is lost although it was acknowledged (docs/decisions/0060)."""
+    return (
+        f"appendfsync is {appendfsync}; if the store dies, decisions of its last seconds can be "
+        "lost. With appendfsync always, none is"
+    )
+
+
 def _faults(server: ServerReport, *, is_embedded: bool) -> list[str]:
     faults = []
     if server.role == "replica":
@@ -158,7 +177,8 @@ def _faults(server: ServerReport, *, is_embedded: bool) -> list[str]:
         )
     if server.is_persistent is False:
         faults.append(
-            "it keeps nothing on disk; with appendonly yes, a restart loses no key and no sign-in"
+            "it keeps nothing on disk; with appendonly yes and appendfsync always, a restart loses "
+            "no key, no decision and no sign-in"
         )
     if server.maxmemory == 0 and not is_embedded:
         faults.append(

@@ -37,7 +37,8 @@ RIGHT_TIME = "+0s"
 SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
 STORES = (SINGLE, SENTINEL, CLUSTER)
 
-DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+"""With `everysec`, a store on a busy disk acknowledges what it has not written."""
 
 REPLICAS = {SENTINEL: 2, CLUSTER: 1}
 """How many replicas must have a decision (docs/decisions/0032)."""

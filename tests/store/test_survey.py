@@ -1,0 +1,57 @@
+"""What the store says of itself, and what of that an operator is warned of."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from deviceflow.store.survey import StoreReport, survey
+from tests.stage.valkey import Valkey, open_connection
+
+LATE = "With appendfsync always, none is"
+
+StartValkey = Callable[..., Valkey]
+
+
+async def report_of(server: Valkey) -> StoreReport:
+    connection = open_connection(server.url)
+    try:
+        return await survey(connection, time.time)
+    finally:
+        await connection.close()
+
+
+async def test_a_store_that_is_as_it_should_be(start_valkey: StartValkey) -> None:
+    config = {"appendonly": "yes", "appendfsync": "always", "maxmemory": "100mb"}
+    report = await report_of(start_valkey(config))
+    assert report.findings() == []
+    (server,) = report.servers
+    assert "keeps its data on disk: yes, appendfsync always" in server.lines()
+
+
+@pytest.mark.parametrize("appendfsync", ["everysec", "no"])
+async def test_a_store_that_acknowledges_what_it_has_not_written(
+    start_valkey: StartValkey, appendfsync: str
+) -> None:
+    """It is a risk where no replica has the decision, too."""
+    config = {"appendonly": "yes", "appendfsync": appendfsync, "maxmemory": "100mb"}
+    report = await report_of(start_valkey(config))
+    (finding,) = report.findings()
+    assert finding.startswith(f"appendfsync is {appendfsync};")
+    assert finding.endswith(LATE)
+    assert report.findings(confirming=1) == []
+
+
+async def test_a_store_that_keeps_nothing_has_nothing_to_write(start_valkey: StartValkey) -> None:
+    report = await report_of(start_valkey({"appendfsync": "everysec", "maxmemory": "100mb"}))
+    (finding,) = report.findings()
+    assert finding.startswith("it keeps nothing on disk")
+    assert "with appendonly yes and appendfsync always" in finding
+
+
+async def test_a_store_that_does_not_tell(start_valkey: StartValkey) -> None:
+    """Managed services forbid CONFIG. Then no more is said than is known."""
+    config = {"appendonly": "yes", "maxmemory": "100mb", "rename-command": 'CONFIG ""'}
+    report = await report_of(start_valkey(config))
+    assert report.findings() == []
+    assert "keeps its data on disk: yes" in report.servers[0].lines()
