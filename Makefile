@@ -8,7 +8,7 @@ PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,event
 SHAPED_TESTS := tests/oauth/test_store_away.py
 # A Cluster decides for each command where it goes. TLS and Sentinels only decide how a connection is made.
 shape-cluster: SHAPED_TESTS += tests/oauth/token/test_device_code.py tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py)
-shape-tls shape-sentinel: SHAPED_TESTS += $(addprefix tests/store/test_,announcements.py connection.py failures.py feed.py feed_stress.py installation.py kept_keys.py load.py log_reader.py outage.py owner.py pace_sharing.py retries.py scripts.py shared_trips.py snapshot.py trips.py turns.py)
+shape-tls shape-sentinel: SHAPED_TESTS += $(addprefix tests/store/test_,announcements.py connection.py failures.py feed.py feed_stress.py installation.py load.py log_reader.py outage.py owner.py pace_sharing.py retries.py snapshot.py)
 .PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format helm pictures clean
 
 help: ## list the targets
@@ -41,7 +41,7 @@ quick: lint ## lint, types, import contracts and the tests that need no store, i
 test: setup ## run the tests
 	@$(BIN)/pytest
 
-shapes: setup ## run the tests of the store with a store of every other shape: TLS, Sentinel, Cluster (JOBS=3)
+shapes: setup ## run the tests of the store on a Cluster, and those of its connections with TLS and with Sentinels (JOBS=3)
 	@$(MAKE) --no-print-directory --jobs=$(or $(JOBS),3) --output-sync=target $(addprefix shape-,tls sentinel cluster)
 
 shape-%:

@@ -168,7 +168,7 @@ BY_FEATURE = {
     "store/grant_records.py": "store/test_grants.py",  # by the grants that have them
     "store/decision_log.py": "store/test_grants.py",  # with the decisions, and test_feed.py
     "store/rights.py": "store/test_causes.py",  # by the rights that are missing
-    "store/shapes/__init__.py": "store/test_shapes.py",  # every test runs on each of them
+    "store/shapes/__init__.py": "store/test_shapes.py",  # and `make shapes`
     "store/shapes/server.py": "store/test_shapes.py",
     "store/shapes/shape.py": "store/test_shapes.py",
     "store/subscriber.py": "store/test_announcements.py",  # by what is heard, and test_feed.py

@@ -24,6 +24,7 @@ class ServerReport(NamedTuple):
     role: str
     replicas: int
     is_persistent: bool | None
+    has_log: bool
     appendfsync: str | None
     eviction: str | None
     maxmemory: int | None
@@ -66,8 +67,8 @@ class StoreReport(NamedTuple):
         for server in self.servers:
             where = f"at {server.address}: " if server.address else ""
             findings += [where + fault for fault in _faults(server, is_embedded=is_embedded)]
-            if not confirming and server.appendfsync in {"everysec", "no"}:
-                findings.append(f"{where}{_synced_late(server.appendfsync)}")
+            if not confirming and (risk := _written_late(server)):
+                findings.append(where + risk)
             if 0 < confirming < server.replicas:
                 findings.append(f"{where}{_too_few(server.replicas, confirming)}")
         return findings
@@ -141,6 +142,7 @@ def _report(
         role="primary" if info.get("role") == "master" else "replica",
         replicas=int(info.get("connected_slaves", 0)),
         is_persistent=True if info.get("aof_enabled") else is_saved,
+        has_log=bool(info.get("aof_enabled")),
         appendfsync=syncs if info.get("aof_enabled") else None,
         eviction=info.get("maxmemory_policy"),
         maxmemory=None if maxmemory is None else int(maxmemory),
@@ -159,12 +161,15 @@ def _too_few(replicas: int, confirming: int) -> str:
     )
 
 
-def _synced_late(appendfsync: str) -> str:
-    """Say what is lost although it was acknowledged (docs/decisions/0060)."""
-    return (
-        f"appendfsync is {appendfsync}; if the store dies, decisions of its last seconds can be "
-        "lost. With appendfsync always, none is"
-    )
+def _written_late(server: ServerReport) -> str | None:
+    """Say what a store can lose although it has acknowledged it (docs/decisions/0060)."""
+    remedy = "can be lost. With appendonly yes and appendfsync always, none is lost"
+    if server.appendfsync in {"everysec", "no"}:
+        late = f"appendfsync is {server.appendfsync}; if the store or its machine fails"
+        return f"{late}, acknowledged decisions {remedy}"
+    if server.is_persistent and not server.has_log:
+        return f"it keeps snapshots only; if it fails, the decisions since the last one {remedy}"
+    return None
 
 
 def _faults(server: ServerReport, *, is_embedded: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""A person with 10,000 devices: a page costs what it costs with 20, and all of them can be ended.
+"""A person with thousands of devices: a page costs what one of 20 costs, and all can be ended.
 
 What is counted are the commands that the store answers, so a busy machine changes nothing.
 """

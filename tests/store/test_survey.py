@@ -8,7 +8,7 @@ import pytest
 from deviceflow.store.survey import StoreReport, survey
 from tests.stage.valkey import Valkey, open_connection
 
-LATE = "With appendfsync always, none is"
+REMEDY = "With appendonly yes and appendfsync always, none is lost"
 
 StartValkey = Callable[..., Valkey]
 
@@ -38,7 +38,16 @@ async def test_a_store_that_acknowledges_what_it_has_not_written(
     report = await report_of(start_valkey(config))
     (finding,) = report.findings()
     assert finding.startswith(f"appendfsync is {appendfsync};")
-    assert finding.endswith(LATE)
+    assert finding.endswith(REMEDY)
+    assert report.findings(confirming=1) == []
+
+
+async def test_a_store_that_keeps_snapshots_only(start_valkey: StartValkey) -> None:
+    """As Redis does when nobody has changed its settings."""
+    report = await report_of(start_valkey({"save": "3600 1", "maxmemory": "100mb"}))
+    (finding,) = report.findings()
+    assert finding.startswith("it keeps snapshots only;")
+    assert finding.endswith(REMEDY)
     assert report.findings(confirming=1) == []
 
 
