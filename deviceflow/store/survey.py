@@ -134,6 +134,7 @@ def _report(
     valkey = info.get("valkey_version")
     maxmemory = info.get("maxmemory")
     is_saved = None if saves is None else bool(saves)
+    has_log = bool(info.get("aof_enabled"))
     return ServerReport(
         address=address,
         software="Valkey" if valkey else "Redis",
@@ -141,9 +142,9 @@ def _report(
         mode=str(info.get("redis_mode") or info.get("server_mode") or "standalone"),
         role="primary" if info.get("role") == "master" else "replica",
         replicas=int(info.get("connected_slaves", 0)),
-        is_persistent=True if info.get("aof_enabled") else is_saved,
-        has_log=bool(info.get("aof_enabled")),
-        appendfsync=syncs if info.get("aof_enabled") else None,
+        is_persistent=True if has_log else is_saved,
+        has_log=has_log,
+        appendfsync=syncs if has_log else None,
         eviction=info.get("maxmemory_policy"),
         maxmemory=None if maxmemory is None else int(maxmemory),
     )

@@ -23,7 +23,7 @@ from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.hash_slots import mixed_slots
 from tests.stage.store import Store
-from tests.stage.users import CHEAP, FILE_USERS
+from tests.stage.users import FILE_USERS
 from tests.stage.valkey import Valkey, empty, open_connection, staged
 
 
@@ -58,7 +58,6 @@ async def each_store(
 @pytest.fixture
 def users(each_store: Store) -> Iterator[Users]:
     users = Users(each_store.connection, FILE_USERS)
-    users._passwords._hasher = CHEAP
     yield users
     users.close()
 

@@ -50,7 +50,7 @@ type Device = CoreClient<
 >;
 type Failure = Box<dyn std::error::Error>;
 
-/// The library's own HTTP client has a hundred more packages to compile than this one.
+/// The library's own HTTP client has many more packages to compile than this one.
 struct Http(ureq::Agent);
 
 impl Http {
