@@ -45,7 +45,7 @@ shapes: setup ## run the tests of the store on a Cluster, and those of its conne
 	@$(MAKE) --no-print-directory --jobs=$(or $(JOBS),3) --output-sync=target $(addprefix shape-,tls sentinel cluster)
 
 shape-%:
-	@echo "-- $*"; DEVICEFLOW_STORE=$* HYPOTHESIS_PROFILE=shapes $(BIN)/pytest --quiet --numprocesses=0 -p no:cacheprovider $(SHAPED_TESTS)
+	@echo "-- $*"; DEVICEFLOW_STORE=$* HYPOTHESIS_PROFILE=few $(BIN)/pytest --quiet --numprocesses=0 -p no:cacheprovider $(SHAPED_TESTS)
 
 check: lint ## lint, types, import contracts and tests
 	@$(BIN)/pytest

@@ -5,6 +5,7 @@ A replacement has the name of the template that it replaces. It may extend the o
 """
 
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import jinja2
@@ -15,19 +16,18 @@ ORIGINAL = "original"
 
 
 class _CodeInMemory(jinja2.BytecodeCache):
-    """The code of templates that were compiled before; jinja2 compares their texts."""
+    """The code of templates that were compiled before, by name and checksum of the text."""
 
     def __init__(self) -> None:
-        self._codes: dict[str, bytes] = {}
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fill the bucket, if its template was compiled before."""
-        if code := self._codes.get(bucket.key):
-            bucket.bytecode_from_string(code)
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep the code."""
-        self._codes[bucket.key] = bucket.bytecode_to_string()
+        self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
 JINJA: dict[str, Any] = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deviceflow.config import Pages, Settings
 from deviceflow.pages.languages import read_languages
 from deviceflow.pages.texts import language
+from tests.stage.examples import at_most
 from tests.stage.pages import COOKIE, Browser, MakeApp, OpenBrowser, Store, check_headers
 
 CODE, SHOWN = "WDJBMJHT", "WDJB-MJHT"
@@ -98,7 +99,9 @@ async def test_what_names_no_language_is_ignored(browser: Browser, asked: str) -
     assert "script>" not in browser.page
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=at_most(50)
+)
 @given(st.text(max_size=40), st.text(max_size=20))
 async def test_nothing_of_the_address_is_repeated(
     browser: Browser, asked: str, choice: str

@@ -1,4 +1,4 @@
-"""How many examples a state machine of hypothesis runs."""
+"""How many examples a test with random input runs, where the number of its profile is too much."""
 
 from hypothesis import settings
 

@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +28,6 @@ CLIENT_ID = "deviceflow"
 CLIENT_SECRET = "a secret: 100% & more"
 SUBJECT = "248289761001"
 KEY = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
-RSA_KEY = RSAKey.generate_key(2048, {"alg": "RS256", "use": "sig"}, auto_kid=True)
 ED_KEY = OKPKey.generate_key("Ed25519", {"alg": "EdDSA", "use": "sig"}, auto_kid=True)
 FOREIGN_KEY = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
 ALGORITHMS = ["ES256", "RS256", "EdDSA"]
@@ -35,6 +35,12 @@ GONE = object()
 """The value of a claim or a member that is left out."""
 
 Key = ECKey | RSAKey | OKPKey
+
+
+@cache
+def rsa_key() -> RSAKey:
+    """A key of RSA; it takes long to make, so a process that needs none makes none."""
+    return RSAKey.generate_key(2048, {"alg": "RS256", "use": "sig"}, auto_kid=True)
 
 
 class _AnyHeader(JWSRegistry):

@@ -14,11 +14,11 @@ from deviceflow.config import Upstream
 from deviceflow.core.assertion import TYPE
 from deviceflow.upstream.credential import Credential
 from deviceflow.upstream.errors import Cause, UpstreamError
+from tests.stage.provider import Key
 from tests.upstream.test_metadata import ISSUER, read
 
 NOW = 1_793_887_400
 EC = ECKey.generate_key("P-256", private=True, auto_kid=True)
-RSA = RSAKey.generate_key(2048, private=True)
 ED = OKPKey.generate_key("Ed25519", {"alg": "Ed25519", "kid": "own"}, private=True)
 
 
@@ -67,9 +67,11 @@ def test_a_secret_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     own.check()
 
 
-@pytest.mark.parametrize("key", [EC, RSA, ED], ids=["EC", "RSA", "Ed25519"])
+@pytest.mark.parametrize("kty", ["EC", "RSA", "OKP"])
 @pytest.mark.parametrize("is_pem", [True, False], ids=["PEM", "JWK"])
-def test_a_private_key(tmp_path: Path, key: ECKey | RSAKey | OKPKey, *, is_pem: bool) -> None:
+def test_a_private_key(tmp_path: Path, kty: str, *, is_pem: bool) -> None:
+    ready: dict[str, Key] = {"EC": EC, "OKP": ED}
+    key = ready.get(kty) or RSAKey.generate_key(2048, private=True)
     file = tmp_path / "key"
     file.write_bytes(
         key.as_pem(private=True) if is_pem else json.dumps(key.as_dict(private=True)).encode()

@@ -17,10 +17,9 @@ from tests.stage.provider import (
     FOREIGN_KEY,
     GONE,
     KEY,
-    RSA_KEY,
     SUBJECT,
-    Key,
     Lies,
+    rsa_key,
 )
 
 
@@ -145,11 +144,11 @@ async def test_an_algorithm_that_is_not_announced(
     """RS256 is good in general, but this provider says that it signs with ES256 only."""
     site.provider.lies = Lies(metadata={"id_token_signing_alg_values_supported": ["ES256"]})
     await person.leave("BCDF-GHJK")
-    site.provider.published = [KEY, RSA_KEY]
+    site.provider.published = [KEY, rsa_key()]
     secret = OctKey.import_key(CLIENT_SECRET)
     header = {"alg": algorithm, "kid": KEY.kid}
     if algorithm == "RS256":
-        site.provider.key = RSA_KEY
+        site.provider.key = rsa_key()
     elif algorithm == "HS256":
         token = jwt.encode(header, {"sub": "1"}, secret, algorithms=["HS256"])
         site.provider.lies = Lies(id_token=token)
@@ -163,13 +162,14 @@ async def test_an_algorithm_that_the_settings_do_not_allow(open_site: OpenSite) 
     person = site.person()
     await person.leave("BCDF-GHJK")
     await check_refusal(site, person, "bad_id_token")
-    site.provider.key, site.provider.published = RSA_KEY, [RSA_KEY]
+    site.provider.key, site.provider.published = rsa_key(), [rsa_key()]
     site.stage.clock.now += 60
     assert (await person.sign_in_upstream()).status == 303
 
 
-@pytest.mark.parametrize("key", [RSA_KEY, ED_KEY], ids=["RS256", "EdDSA"])
-async def test_other_algorithms(site: Site, key: Key) -> None:
+@pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])
+async def test_other_algorithms(site: Site, algorithm: str) -> None:
+    key = rsa_key() if algorithm == "RS256" else ED_KEY
     site.provider.key, site.provider.published = key, [key]
     assert (await site.person().sign_in_upstream()).status == 303
 
@@ -177,7 +177,7 @@ async def test_other_algorithms(site: Site, key: Key) -> None:
 async def test_a_new_key_is_found(site: Site) -> None:
     """A provider that changes its key needs no restart here."""
     await site.person().sign_in_upstream()
-    site.provider.key, site.provider.published = RSA_KEY, [KEY, RSA_KEY]
+    site.provider.key, site.provider.published = rsa_key(), [KEY, rsa_key()]
     site.stage.clock.now += 60
     assert (await site.person().sign_in_upstream()).status == 303
     assert len(site.provider.requests("/jwks")) == 2
@@ -193,7 +193,7 @@ async def test_made_up_key_ids_cost_few_requests(site: Site) -> None:
 
 async def test_a_key_without_an_id(site: Site) -> None:
     site.provider.lies = Lies(header={"kid": GONE})
-    site.provider.published = [RSA_KEY, KEY]
+    site.provider.published = [rsa_key(), KEY]
     assert (await site.person().sign_in_upstream()).status == 303
 
 
