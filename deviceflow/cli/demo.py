@@ -12,7 +12,7 @@ from deviceflow.config import Log, Settings, User
 from deviceflow.core.client import Client
 from deviceflow.ops import logging
 from deviceflow.pages.demo import Demo
-from deviceflow.store.passwords import HASHER
+from deviceflow.store import passwords
 from deviceflow.supervisor.errors import StartError
 from deviceflow.supervisor.server import Supervisor
 
@@ -62,7 +62,7 @@ def demo(port: int, admin_port: int, data_dir: str) -> None:
 
 
 def _for_demo(settings: Settings) -> Settings:
-    user = User(username=USERNAME, password_hash=HASHER.hash(PASSWORD), name="Demo Person")
+    user = User(username=USERNAME, password_hash=passwords.HASHER.hash(PASSWORD), name="Demo Person")
     device = msgspec.structs.replace(settings.device, max_held=DEVICES)
     return msgspec.structs.replace(
         settings, clients=(CLIENT,), users=(user,), device=device, log=Log(level="warning")

@@ -1,0 +1,37 @@
+"""Ports for servers of the tests: no two processes of a run get the same one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.stage import ports
+from tests.stage.checkout import ROOT
+from tests.stage.waiting import PATIENCE_S
+
+FIRST, LAST = 31_800, 31_900
+
+OTHER = f"""
+from tests.stage import ports
+
+ports.FIRST, ports.LAST = {FIRST}, {LAST}
+print(*(ports.free_port() for _ in range(30)))
+"""
+
+
+def test_another_process_gets_other_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody listens on them yet."""
+    monkeypatch.setattr(ports, "FIRST", FIRST)
+    monkeypatch.setattr(ports, "LAST", LAST)
+    ours = {str(ports.free_port()) for _ in range(40)}
+    theirs = subprocess.run(
+        [sys.executable, "-c", OTHER],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=PATIENCE_S,
+    ).stdout.split()
+    assert len(ours) == 40
+    assert len(set(theirs)) == 30
+    assert ours.isdisjoint(theirs)
