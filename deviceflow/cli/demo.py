@@ -62,7 +62,8 @@ def demo(port: int, admin_port: int, data_dir: str) -> None:
 
 
 def _for_demo(settings: Settings) -> Settings:
-    user = User(username=USERNAME, password_hash=passwords.HASHER.hash(PASSWORD), name="Demo Person")
+    password_hash = passwords.HASHER.hash(PASSWORD)
+    user = User(username=USERNAME, password_hash=password_hash, name="Demo Person")
     device = msgspec.structs.replace(settings.device, max_held=DEVICES)
     return msgspec.structs.replace(
         settings, clients=(CLIENT,), users=(user,), device=device, log=Log(level="warning")
