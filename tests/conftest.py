@@ -87,8 +87,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return (os.cpu_count() or 1) + 4
 
 
-SLOW = ("interop", "process", "install", "browser", "histories", "test_benchmarks.py")
-"""Folders and files that take minutes, most of them with waiting; the longest first."""
+SLOW = (
+    *("interop", "process", "install", "browser", "histories", "test_benchmarks.py"),
+    *("test_durability.py", "test_shapes.py", "test_failover.py", "test_left_open.py"),
+)
+"""Folders and files that take long, most of it with waiting; the longest first."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -113,8 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def rank(file: Path) -> int:
     """The place of a slow file among its like; that of a quick one comes after them all."""
-    part = file.relative_to(Path(__file__).parent).parts[0]
-    return SLOW.index(part) if part in SLOW else len(SLOW)
+    parts = file.relative_to(Path(__file__).parent).parts
+    return next((place for place, name in enumerate(SLOW) if name in parts), len(SLOW))
 
 
 def spread(slow: list[Path], quick: list[Path]) -> Iterator[Path]:
