@@ -6,8 +6,9 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --cu
 .DEFAULT_GOAL := help
 PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,events.py layout.py names.py readme.py)
 SHAPED_TESTS := tests/oauth/test_store_away.py
-# A Cluster decides for each command where it goes. TLS and Sentinels only decide how a connection is made.
-shape-cluster: SHAPED_TESTS += tests/oauth/token/test_device_code.py tests/store $(addprefix --ignore=tests/store/test_,causes.py durability.py embedded.py failover.py shapes.py)
+# A Cluster decides for each command where it goes, not what a script does (decision 0059). TLS and
+# Sentinels only decide how a connection is made.
+shape-cluster: SHAPED_TESTS += tests/oauth/token/test_device_code.py tests/store $(addprefix --ignore=tests/store/test_,causes.py devices_machine.py durability.py embedded.py failover.py families_machine.py grants_machine.py many_devices.py redemptions_machine.py shapes.py)
 shape-tls shape-sentinel: SHAPED_TESTS += $(addprefix tests/store/test_,announcements.py connection.py failures.py feed.py feed_stress.py installation.py load.py log_reader.py outage.py owner.py pace_sharing.py retries.py snapshot.py)
 .PHONY: help setup demo lint quick test shapes check coverage hooks fuzz fuzz-readers texts histories interop interop-tools bench bench-quick bench-tools lock sbom dist format helm pictures clean
 

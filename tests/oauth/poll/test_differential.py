@@ -29,7 +29,9 @@ from tests.stage.oauth import Stage
 from tests.stage.served import METADATA, Issued, Mint, Served, issue, poll, post, serve
 from tests.stage.waiting import turns_until
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
+EVERYWHERE = settings().max_examples
+# A run that wants a few examples of each rule gets a few here, too.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 250 if EVERYWHERE >= 60 else EVERYWHERE))
 
 # Clients whose names mean something else once they are decoded.
 ODD_CLIENTS = tuple(
