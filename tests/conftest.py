@@ -137,15 +137,17 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable(
-    report: pytest.CollectReport | pytest.TestReport,
+    config: pytest.Config, report: pytest.CollectReport | pytest.TestReport
 ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Send less about a test that passed: nobody reads what it logged, or its keywords.
+    """Send less about a test that passed: no keywords, and what it logged for `-rP` and `-rA` only.
 
     The reports of a process of the run travel to the one that prints them, three for each test.
     """
     sent = yield
     if sent and isinstance(report, pytest.TestReport) and report.passed:
-        sent |= {"keywords": {}, "sections": []}
+        sent["keywords"] = {}
+        if {"A", "P"}.isdisjoint(config.getoption("reportchars")):
+            sent["sections"] = []
     return sent
 
 

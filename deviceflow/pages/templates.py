@@ -16,18 +16,20 @@ ORIGINAL = "original"
 
 
 class _CodeInMemory(jinja2.BytecodeCache):
-    """The code of templates that were compiled before, by name and checksum of the text."""
+    """The code of templates that were compiled before, with the checksums of their texts."""
 
     def __init__(self) -> None:
-        self._codes: dict[tuple[str, str], CodeType | None] = {}
+        self._codes: dict[str, tuple[str, CodeType | None]] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket, if its template was compiled before."""
-        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+        """Fill the bucket, if its template was compiled before and has not changed since."""
+        checksum, code = self._codes.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep the code."""
-        self._codes[bucket.key, bucket.checksum] = bucket.code
+        self._codes[bucket.key] = bucket.checksum, bucket.code
 
 
 JINJA: dict[str, Any] = {
