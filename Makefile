@@ -110,7 +110,7 @@ sbom: setup ## install the pinned packages apart, check their hashes, and list t
 	@rm -rf build/locked
 	@$(BIN)/uv venv --quiet --python $(BIN)/python build/locked
 	@$(BIN)/uv pip install --quiet --python build/locked --require-hashes --only-binary :all: --requirement requirements.lock
-	@$(BIN)/cyclonedx-py environment --no-validate --pyproject pyproject.toml --output-reproducible --output-file build/deviceflow.cdx.json build/locked
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/deviceflow.cdx.json build/locked
 	@$(BIN)/python -c 'import json, pathlib, deviceflow; path = pathlib.Path("build/deviceflow.cdx.json"); bom = json.loads(path.read_text()); \
 		bom["metadata"]["component"]["version"] = deviceflow.__version__; path.write_text(json.dumps(bom, indent=2) + "\n")'
 	@rm -rf build/locked

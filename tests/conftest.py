@@ -34,6 +34,7 @@ from deviceflow.store import passwords
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
+from tests.stage.examples import FEW
 from tests.stage.receiver import Receiver
 from tests.stage.shapes import store_of_this_run
 from tests.stage.users import CHEAP
@@ -58,7 +59,7 @@ settings.register_profile(
 )
 # To find what breaks a rule is for the other profiles. A few examples show that the rule is kept:
 # for a store of another shape, and for a first result (`.ci/run --without fuzz`).
-settings.register_profile("few", parent=settings.get_profile("quick"), max_examples=15)
+settings.register_profile("few", parent=settings.get_profile("quick"), max_examples=FEW)
 settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "quick"))
 
@@ -139,14 +140,15 @@ def pytest_collection_finish() -> None:
 def pytest_report_to_serializable(
     config: pytest.Config, report: pytest.CollectReport | pytest.TestReport
 ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Send less about a test that passed: no keywords, and what it logged for `-rP` and `-rA` only.
+    """Send less about a test that passed: no keywords, and its output only if somebody reads it.
 
     The reports of a process of the run travel to the one that prints them, three for each test.
     """
     sent = yield
     if sent and isinstance(report, pytest.TestReport) and report.passed:
         sent["keywords"] = {}
-        if {"A", "P"}.isdisjoint(config.getoption("reportchars")):
+        shown = not {"A", "P"}.isdisjoint(config.getoption("reportchars"))
+        if not shown and not config.getoption("xmlpath"):
             sent["sections"] = []
     return sent
 
@@ -202,7 +204,7 @@ def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _passwords_cost_nothing() -> Iterator[None]:
-    """Hashes of the server in this process are made in no time. Those of a program are real."""
+    """Make hashes of the server in this process in no time. Those of a fresh program are real."""
     with mock.patch.object(passwords, "HASHER", CHEAP):
         yield
 

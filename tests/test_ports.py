@@ -9,13 +9,13 @@ from tests.stage import ports
 from tests.stage.checkout import ROOT
 from tests.stage.waiting import PATIENCE_S
 
-FIRST, LAST = 31_800, 31_900
+FIRST, LAST = 31_000, 32_000
 
 OTHER = f"""
 from tests.stage import ports
 
 ports.FIRST, ports.LAST = {FIRST}, {LAST}
-print(*(ports.free_port() for _ in range(30)))
+print(*(ports.free_port() for _ in range(100)))
 """
 
 
@@ -23,7 +23,7 @@ def test_another_process_gets_other_ports(monkeypatch: pytest.MonkeyPatch) -> No
     """Though nobody listens on them yet."""
     monkeypatch.setattr(ports, "FIRST", FIRST)
     monkeypatch.setattr(ports, "LAST", LAST)
-    ours = {str(ports.free_port()) for _ in range(40)}
+    ours = {str(ports.free_port()) for _ in range(150)}
     theirs = subprocess.run(
         [sys.executable, "-c", OTHER],
         capture_output=True,
@@ -32,6 +32,6 @@ def test_another_process_gets_other_ports(monkeypatch: pytest.MonkeyPatch) -> No
         cwd=ROOT,
         timeout=PATIENCE_S,
     ).stdout.split()
-    assert len(ours) == 40
-    assert len(set(theirs)) == 30
+    assert len(ours) == 150
+    assert len(set(theirs)) == 100
     assert ours.isdisjoint(theirs)

@@ -11,7 +11,7 @@ from deviceflow.capacity.hosts import waking_share
 from deviceflow.capacity.parts import Plan
 from deviceflow.capacity.plan import plan
 from deviceflow.capacity.work import decision_waking, request_work, worker_share
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 
 COSTS = read()
 
@@ -34,7 +34,7 @@ fleets = st.builds(
     spare=st.integers(0, 3),
     proxies=st.sampled_from(["shared", "own"]),
 )
-some = settings(max_examples=at_most(60), deadline=None)
+some = settings(max_examples=unless_few(60), deadline=None)
 
 
 def of(**fields: object) -> Plan:

@@ -26,7 +26,7 @@ from deviceflow.core.client import Client
 from deviceflow.core.resources import ProtectedResource
 from deviceflow.core.user_code import NUMERIC, UserCodeFormat
 from tests.config.documents import CLIENT, DIGEST, ISSUER, USER, problems, read
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 
 
 def test_without_anything_all_is_default() -> None:
@@ -604,7 +604,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("config") / "deviceflow.toml"
 
 
-@settings(max_examples=at_most(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=unless_few(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=DOCUMENTS)
 @example(document={"server": {"port": 1}, "clients": [{"client_id": "a", "name": "b"}]})
 @example(document={"device": {"user_code": {"alphabet": []}}})
@@ -615,7 +615,7 @@ def test_no_document_raises_anything_else(document: dict[str, Any], file: Path) 
     tried(text.encode(), file)
 
 
-@settings(max_examples=at_most(100), deadline=None)
+@settings(max_examples=unless_few(100), deadline=None)
 @given(
     content=st.binary(max_size=60)
     | st.text("abc[]{}=\"'#.,\n 019-:T\\", max_size=60).map(str.encode)

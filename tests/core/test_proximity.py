@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deviceflow.core.proximity import Distance, FarAnswer, Whereabouts, answer_to, is_within
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 
 DISTANCES: tuple[Distance, ...] = ("address", "network", "country")
 ANSWERS: tuple[FarAnswer, ...] = ("show", "retype", "step_up", "refuse")
@@ -25,7 +25,7 @@ ADDRESSES = st.sampled_from(
 PLACES = st.builds(Whereabouts, ADDRESSES, st.sampled_from(["", "DE", "FR"]))
 
 
-@settings(max_examples=at_most(200))
+@settings(max_examples=unless_few(200))
 @given(device=PLACES, person=PLACES)
 def test_what_is_near_is_near_at_every_greater_distance(
     device: Whereabouts, person: Whereabouts
@@ -37,7 +37,7 @@ def test_what_is_near_is_near_at_every_greater_distance(
     assert (near[0] is None) is (near[1] is None)
 
 
-@settings(max_examples=at_most(100))
+@settings(max_examples=unless_few(100))
 @given(device=PLACES, person=PLACES, distance=st.sampled_from(DISTANCES))
 def test_it_is_the_same_from_both_ends(
     device: Whereabouts, person: Whereabouts, distance: Distance

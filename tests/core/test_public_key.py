@@ -26,7 +26,7 @@ def _public(key: ECKey | OKPKey | RSAKey) -> Jwk:
 
 
 def _rsa(bits: int) -> Jwk:
-    """A public key whose factors nobody knows: to find real ones takes a while."""
+    """A public key of that length, not of two primes: to find those takes a while."""
     return {"kty": "RSA", "n": _number((1 << bits) - 1), "e": "AQAB"}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deviceflow.config import Pages, Settings
 from deviceflow.pages.languages import read_languages
 from deviceflow.pages.texts import language
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 from tests.stage.pages import COOKIE, Browser, MakeApp, OpenBrowser, Store, check_headers
 
 CODE, SHOWN = "WDJBMJHT", "WDJB-MJHT"
@@ -100,7 +100,7 @@ async def test_what_names_no_language_is_ignored(browser: Browser, asked: str) -
 
 
 @hypothesis_settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=at_most(50)
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=unless_few(50)
 )
 @given(st.text(max_size=40), st.text(max_size=20))
 async def test_nothing_of_the_address_is_repeated(

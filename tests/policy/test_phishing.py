@@ -10,7 +10,7 @@ from deviceflow.config import Device, Phishing, Settings
 from deviceflow.core.client import Client
 from deviceflow.core.clients import Clients
 from deviceflow.policy.phishing import STEP_UP_AGE_S, CodeLinks, rules_of
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 
 TV = Client(client_id="tv", name="TV")
 NETWORKS = st.one_of(
@@ -47,7 +47,7 @@ def _settings(general: dict[str, Any]) -> Settings:
     return Settings(device=device, phishing=Phishing(**rest))
 
 
-@settings(max_examples=at_most(60))
+@settings(max_examples=unless_few(60))
 @given(own=OWN, general=OWN)
 def test_what_a_client_says_itself_replaces_what_all_have(
     own: dict[str, Any], general: dict[str, Any]
@@ -66,7 +66,7 @@ def test_without_any_rule_everybody_may_do_everything() -> None:
         assert rules.may_approve(address)
 
 
-@settings(max_examples=at_most(60))
+@settings(max_examples=unless_few(60))
 @given(networks=st.lists(NETWORKS, min_size=1, max_size=3).map(tuple), address=st.ip_addresses())
 def test_an_address_is_allowed_if_it_is_in_a_network(
     networks: tuple[str, ...], address: IPv4Address | IPv6Address
@@ -90,7 +90,7 @@ def test_what_is_no_address_is_in_no_network() -> None:
     assert not only_four.may_approve("::ffff:198.51.100.9")
 
 
-@settings(max_examples=at_most(40))
+@settings(max_examples=unless_few(40))
 @given(own=OWN)
 def test_a_step_up_never_asks_for_less(own: dict[str, Any]) -> None:
     rules = rules_of(Client(client_id="tv", name="TV", **own), Settings())

@@ -20,21 +20,21 @@ _KEPT = 200
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, and no other process was given."""
+    """Return a port of 127.0.0.1 that nobody listens on, and no other process of the tests has."""
     while True:
         port = FIRST + secrets.randbelow(LAST - FIRST)
-        if port not in _given and _is_free(port):
+        if port not in _given and _keep(port):
             _given.append(port)
             if len(_given) > _KEPT:
                 fcntl.lockf(_locks(), fcntl.LOCK_UN, 1, _given.popleft())
             return port
 
 
-def _is_free(port: int) -> bool:
+def _keep(port: int) -> bool:
     """Keep the port from other processes of the tests; return whether it can be used."""
     try:
         fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # another process has it
         return False
     with socket.socket() as probe:
         try:

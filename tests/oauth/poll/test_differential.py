@@ -25,13 +25,12 @@ from deviceflow.core.client import Client
 from deviceflow.core.grant import Event, State
 from deviceflow.oauth.poll import aiohttp_protocol
 from tests.stage.clock import Clock
+from tests.stage.examples import unless_few
 from tests.stage.oauth import Stage
 from tests.stage.served import METADATA, Issued, Mint, Served, issue, poll, post, serve
 from tests.stage.waiting import turns_until
 
-EVERYWHERE = settings().max_examples
-# A run that wants a few examples of each rule gets a few here, too.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 250 if EVERYWHERE >= 60 else EVERYWHERE))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", unless_few(250)))
 
 # Clients whose names mean something else once they are decoded.
 ODD_CLIENTS = tuple(
