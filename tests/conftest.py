@@ -140,7 +140,7 @@ def pytest_collection_finish() -> None:
 def pytest_report_to_serializable(
     config: pytest.Config, report: pytest.CollectReport | pytest.TestReport
 ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Send less about a test that passed: no keywords, and its output only if somebody reads it.
+    """Shorten reports of tests that passed: no keywords, and no output that nobody reads.
 
     The reports of a process of the run travel to the one that prints them, three for each test.
     """

@@ -20,7 +20,7 @@ print(*(ports.free_port() for _ in range(100)))
 
 
 def test_another_process_gets_other_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though nobody listens on them yet."""
+    """A port is taken as soon as it is given, before a server listens on it."""
     monkeypatch.setattr(ports, "FIRST", FIRST)
     monkeypatch.setattr(ports, "LAST", LAST)
     ours = {str(ports.free_port()) for _ in range(150)}

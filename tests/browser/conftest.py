@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 from playwright.async_api import Browser, Page, async_playwright, expect
 from pytest_asyncio import is_async_test
 
@@ -28,6 +27,7 @@ from tests.stage.pictures import write_picture
 from tests.stage.places import write_places
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
+from tests.stage.users import CHEAP
 from tests.stage.waiting import PATIENCE_S
 from tests.stage.wire import PASSWORD
 
@@ -182,7 +182,7 @@ def network(request: pytest.FixtureRequest) -> str:
 @contextmanager
 def running_site(pages: str = "") -> Iterator[Program]:
     """The server, until the block ends. `pages`: more lines of that section."""
-    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    hashed = CHEAP.hash(PASSWORD)
     people = {"ada": "Ada Lovelace", "bob": "Bob", "eve": "Eve", LONG_NAME: LONG_NAME.title()}
     users = "".join(
         f'\n[[users]]\nusername = "{username}"\nname = "{name}"\npassword_hash = "{hashed}"\n'

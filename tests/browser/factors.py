@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from argon2 import PasswordHasher
 from playwright.async_api import CDPSession, Page, expect
 
 from tests.browser.walking import expect_heading, press, sign_in
 from tests.stage.factors import App
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
+from tests.stage.users import CHEAP
 from tests.stage.wire import PASSWORD
 
 PEOPLE = (
@@ -82,7 +82,7 @@ AUTHENTICATOR = {
 @contextmanager
 def site_with_a_name(more: str = "") -> Iterator[Program]:
     """The server, until the block ends; `url` is its issuer. `more`: settings."""
-    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    hashed = CHEAP.hash(PASSWORD)
     users = "".join(
         f'\n[[users]]\nusername = "{name}"\nname = "{name.title()}"\npassword_hash = "{hashed}"\n'
         for name in PEOPLE

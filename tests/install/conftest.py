@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from argon2 import PasswordHasher
 
 from tests.stage.hosts import Host
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
 from tests.stage.proxies import PROXIES, Places, Proxy, make_certificate
 from tests.stage.tools import tool
+from tests.stage.users import CHEAP
 from tests.stage.valkey import Valkey
 from tests.stage.wire import PASSWORD
 
@@ -44,7 +44,7 @@ def places(folder: Path) -> Places:
 @pytest.fixture(scope="module")
 def hosts(places: Places) -> Iterator[tuple[Host, Host]]:
     """Both run, with one store."""
-    password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    password_hash = CHEAP.hash(PASSWORD)
     user = f'\n[[users]]\nusername = "ada"\npassword_hash = "{password_hash}"\n'
     with Valkey() as store:
         made = []

@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from argon2 import PasswordHasher
 from joserfc.jwk import ECKey
 
 from tests.interop.peer import Library, Peer
 from tests.interop.site import Play, Site
 from tests.stage.ports import free_port
 from tests.stage.program import Notes, Program
+from tests.stage.users import CHEAP
 from tests.stage.wire import PASSWORD
 
 SCOPE = "openid profile offline_access"
@@ -26,7 +26,7 @@ PRIVATE_KEY = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_k
 
 def settings(issuer: str) -> str:
     """One client for each way to authenticate. Passwords are checked in no time."""
-    password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    password_hash = CHEAP.hash(PASSWORD)
     digest = sha256(SECRET.encode()).hexdigest()
     members = PRIVATE_KEY.as_dict(private=False)
     key = ", ".join(f'{name} = "{members[name]}"' for name in ("kty", "crv", "x", "y", "kid"))

@@ -18,6 +18,7 @@ from deviceflow.audit.verification import Verification
 from tests.stage import warm
 from tests.stage.process import Command, MakeProgram, NewBrowser, NewDevice
 from tests.stage.program import Notes, Program, environment
+from tests.stage.users import CHEAP
 from tests.stage.wire import PASSWORD, Browser, Device
 
 CLIENT_SECRET = "s3cret of the console"
@@ -62,7 +63,7 @@ secret_sha256 = "{sha256(CLIENT_SECRET.encode()).hexdigest()}"
 @pytest.fixture(scope="session")
 def user_tables() -> str:
     """Ada and Bob, whose passwords are checked in no time, and Sloth, with whom it takes long."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    quick = CHEAP.hash(PASSWORD)
     hashes = {
         "ada": quick,
         "bob": quick,

@@ -4,7 +4,6 @@ import fcntl
 import os
 import secrets
 import socket
-from collections import deque
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,19 +13,15 @@ from typing import IO
 # meanwhile; and not the next one, which another run beside this one would choose as well.
 FIRST, LAST = 10_000, 32_000
 
-_given: deque[int] = deque()
-_KEPT = 200
-"""How many ports a process keeps from the others. Of older ones, all are in use or given up."""
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, and no other process of the tests has."""
+    """Return a port that no server on 127.0.0.1 has, and that no process of the tests was given."""
     while True:
         port = FIRST + secrets.randbelow(LAST - FIRST)
         if port not in _given and _keep(port):
-            _given.append(port)
-            if len(_given) > _KEPT:
-                fcntl.lockf(_locks(), fcntl.LOCK_UN, 1, _given.popleft())
+            _given.add(port)
             return port
 
 

@@ -25,7 +25,7 @@ from deviceflow.store.families import Family, RefreshToken
 from deviceflow.store.grant_records import Grant, Redemption
 from deviceflow.store.new_grants import KEPT_AFTER_EXPIRY_MS
 from tests.stage.clock import Clock
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 from tests.stage.machine import StoreMachine
 from tests.stage.store import ADA, BOB, IDLE_S, LIFETIME_S, Store
 from tests.stage.valkey import Valkey
@@ -200,5 +200,5 @@ def test_what_is_listed_is_what_lives(valkey: Valkey, clock: Clock) -> None:
 
     run_state_machine_as_test(
         make,  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=at_most(80), stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=unless_few(80), stateful_step_count=40, deadline=None),
     )

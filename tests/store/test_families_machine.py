@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from deviceflow.store.families import SAME_SUCCESSOR_S, Family, RefreshToken
 from deviceflow.store.installation import Installation
 from tests.stage.clock import Clock
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 from tests.stage.machine import StoreMachine
 from tests.stage.store import Store
 from tests.stage.valkey import Valkey, open_connection
@@ -120,7 +120,7 @@ def test_no_honest_device_is_stranded(valkey: Valkey, clock: Clock) -> None:
 
     run_state_machine_as_test(
         make,  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=at_most(80), stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=unless_few(80), stateful_step_count=40, deadline=None),
     )
 
 

@@ -26,7 +26,7 @@ from deviceflow.store import keyspace
 from deviceflow.store.client_cancellations import ClientCancellations
 from deviceflow.store.grant_records import Grant
 from tests.stage.clock import Clock
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 from tests.stage.machine import StoreMachine
 from tests.stage.valkey import Valkey
 
@@ -191,5 +191,5 @@ class GrantLife(StoreMachine):
 def test_the_script_does_what_the_table_says(valkey: Valkey, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: GrantLife(valkey, clock),  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=at_most(80), stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=unless_few(80), stateful_step_count=30, deadline=None),
     )

@@ -1,6 +1,5 @@
 """What checking a password costs for a name that nobody has."""
 
-from argon2 import PasswordHasher
 from msgspec.structs import replace
 
 from deviceflow.store.accounts import Account
@@ -14,8 +13,8 @@ from deviceflow.store.password_costs import (
 from deviceflow.store.users import Users
 from tests.stage.clock import Clock
 from tests.stage.store import Store
+from tests.stage.users import CHEAP
 
-HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 OLD, USUAL, NEW = (HashCost(8, time_cost, 1, 16, 32) for time_cost in (3, 2, 1))
 ADA = Account(username="ada", sub="sub-ada", password_hash="")
 
@@ -51,7 +50,7 @@ async def test_all_workers_give_a_name_the_same_cost(each_store: Store) -> None:
     ]
     names = [f"name{number}" for number in range(400)]
     first, second = [
-        [cost_of_hash(await worker.decoy(name, HASHER)) for name in names] for worker in workers
+        [cost_of_hash(await worker.decoy(name, CHEAP)) for name in names] for worker in workers
     ]
     assert first == second
     # By the binomial distribution, one installation in 10^8 is outside of this.
@@ -64,9 +63,9 @@ async def test_what_accounts_have_is_looked_up_now_and_then(
 ) -> None:
     users = Users(each_store.connection)
     costs = PasswordCosts(each_store.connection, (), each_store.installation.name, clock)
-    assert cost_of_hash(await costs.decoy("nobody", HASHER)) == NEW
+    assert cost_of_hash(await costs.decoy("nobody", CHEAP)) == NEW
     await users.put(replace(ADA, password_hash=OLD.hash()))
     users.close()
-    assert cost_of_hash(await costs.decoy("nobody", HASHER)) == NEW
+    assert cost_of_hash(await costs.decoy("nobody", CHEAP)) == NEW
     clock.advance(BELIEVED_S)
-    assert cost_of_hash(await costs.decoy("nobody", HASHER)) == OLD
+    assert cost_of_hash(await costs.decoy("nobody", CHEAP)) == OLD

@@ -20,7 +20,7 @@ from deviceflow.core.grant import Outcome, State
 from deviceflow.store import keyspace
 from deviceflow.store.redemptions import RedeemedTokens
 from tests.stage.clock import Clock
-from tests.stage.examples import at_most
+from tests.stage.examples import unless_few
 from tests.stage.machine import StoreMachine
 from tests.stage.valkey import Valkey
 
@@ -104,5 +104,5 @@ class CodeLife(StoreMachine):
 def test_a_code_has_one_set_of_tokens(valkey: Valkey, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: CodeLife(valkey, clock),  # type: ignore[arg-type]  # any factory will do
-        settings=settings(max_examples=at_most(60), stateful_step_count=15, deadline=None),
+        settings=settings(max_examples=unless_few(60), stateful_step_count=15, deadline=None),
     )

@@ -9,15 +9,13 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 from unittest import mock
 
-from argon2 import PasswordHasher
-
 from deviceflow.config import Settings, User
 from tests.stage.clock import Clock
 from tests.stage.oauth import CLIENTS, ISSUER, Stage
 from tests.stage.pages import Browser
+from tests.stage.users import HASH
 from tests.stage.valkey import Valkey
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
 OF_ONE_ANSWER = {"Date", "X-Request-ID"}
 
 
@@ -46,7 +44,7 @@ async def fail_to_sign_in(browser: Browser, name: str) -> Seen:
 async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes_for_the_same_work(
     valkey: Valkey, clock: Clock
 ) -> None:
-    users = (User(username="ada", password_hash=CHEAP),)
+    users = (User(username="ada", password_hash=HASH),)
     settings = Settings(issuer=ISSUER, clients=CLIENTS, users=users)
     async with AsyncExitStack() as stack:
         stage = await Stage(valkey.url, settings, clock, stack).open()
@@ -59,7 +57,7 @@ async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes_for_the_s
         assert of_ada.statuses == (303, 403)
         assert "NAME" in of_ada.page
         work = [cost(call.args[0]) for call in matches.call_args_list]
-        assert work == [cost(CHEAP)] * 2, "a hash for each, with the parameters that accounts have"
+        assert work == [cost(HASH)] * 2, "a hash for each, with the parameters that accounts have"
 
 
 def cost(password_hash: str) -> str:
