@@ -36,6 +36,7 @@ MAX_INTERVAL_S = (1 << 10) - 1
 
 _CLOCK_BITS = 38
 _CLOCK = (1 << _CLOCK_BITS) - 1
+_LONGEST_AGE_MS = _CLOCK >> 1
 _INTERVAL_BITS = 10
 _INTERVAL = (1 << _INTERVAL_BITS) - 1
 _FINGERPRINT_AT = _CLOCK_BITS + _INTERVAL_BITS
@@ -61,7 +62,7 @@ class Entry(NamedTuple):
         """Return how long ago the last poll was, in ms. A poll in the future counts as now."""
         # Of a poll in the future, the difference modulo 2**38 is huge.
         elapsed = (now_ms - self.polled_ms) & _CLOCK
-        return 0 if elapsed > _CLOCK >> 1 else elapsed
+        return 0 if elapsed > _LONGEST_AGE_MS else elapsed
 
 
 def fingerprint(grant_id: int) -> int:
@@ -151,12 +152,14 @@ class PaceTable:
         mark = grant_id & _FINGERPRINT or 1
         now_ms &= _CLOCK
         # Most polls are in time. This is `judge` for them, without its calls. A clock reading from
-        # the past (a negative time) is too early here, unless the interval is 0.
+        # the past (a negative time, or a huge one where the clock ran over) is too early here,
+        # unless the interval is 0.
         if entry >> _FINGERPRINT_AT == mark:
             elapsed = now_ms - (entry & _CLOCK)
             in_force = entry >> _CLOCK_BITS & _INTERVAL
-            if elapsed >= self._surely_in_time[in_force] or (
-                elapsed >= self._earliest[in_force] and not self._demand.slows(in_force, grant_id)
+            if self._surely_in_time[in_force] <= elapsed <= _LONGEST_AGE_MS or (
+                self._earliest[in_force] <= elapsed <= _LONGEST_AGE_MS
+                and not self._demand.slows(in_force, grant_id)
             ):
                 # The last poll is in the lowest bits, and `now_ms` fits there: the sum puts it in
                 # its place, and carries nothing.

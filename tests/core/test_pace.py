@@ -128,6 +128,7 @@ def test_a_fingerprint_is_never_that_of_an_unused_entry(grant_id: int) -> None:
 
 @given(st.integers(0, MAX_INTERVAL_S), st.integers(0, 1 << 40), st.integers(-1000, 1_200_000))
 @example(interval=0, last_ms=1 << 38, after_ms=-100)
+@example(interval=5, last_ms=1 << 38, after_ms=-4)
 @example(interval=MAX_INTERVAL_S, last_ms=(1 << 38) - 1, after_ms=MAX_INTERVAL_S * 1000)
 def test_the_table_keeps_what_the_rule_says(interval: int, last_ms: int, after_ms: int) -> None:
     """The table judges most polls by itself, with less work than `judge`."""
