@@ -27,6 +27,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import structlog
 import uvloop
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
@@ -34,6 +35,7 @@ from hypothesis import HealthCheck, settings
 from deviceflow.store import passwords
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
+from tests.stage import warm
 from tests.stage.clock import Clock
 from tests.stage.examples import FEW
 from tests.stage.receiver import Receiver
@@ -49,6 +51,17 @@ sys.dont_write_bytecode = False
 # Each test makes a worker with all its parts, and almost none of that is garbage in cycles. To look
 # for it after every 700 new objects, as usual, costs a seventh of the time.
 gc.set_threshold(50_000, 20, 10)
+
+# Of an exception that is logged, a test shows the plain traceback. The one with colours and all
+# local values takes long to draw.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 # How fast the machine is says nothing about an example.
 settings.register_profile(
@@ -222,6 +235,13 @@ def _passwords_cost_nothing() -> Iterator[None]:
     """Make hashes of the server in this process in no time. Those of a fresh program are real."""
     with mock.patch.object(passwords, "HASHER", CHEAP):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _share_an_interpreter(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let the processes of this run share the interpreter that is forked."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        warm.share(tmp_path_factory.getbasetemp().parent)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from tests.stage.pictures import write_picture
 from tests.stage.places import PLACES, write_places
 from tests.stage.process import Command, MakeProgram, NewBrowser
 from tests.stage.program import Program
+from tests.stage.waiting import until_outside
 from tests.stage.wire import Browser, fetch, request_of
 
 IN_A_ROW = 24
@@ -65,6 +66,7 @@ def test_places(program: Program, reload: Reload, browser: NewBrowser) -> None:
     for _ in range(IN_A_ROW // 4):
         assert "near Paris, France" in question(program, person)
 
+    until_outside(lambda: len(program.workers) == 2)  # those before the reload have ended
     file.write_bytes(b"broken")
     workers = program.workers
     ended = reload()

@@ -1,8 +1,9 @@
 """An interpreter that has imported all commands of deviceflow, and forks a process for each start.
 
 A script of its own: it imports nothing of the tests, and may run in the checkout of another
-version. `tests/stage/warm.py` is the other end of the socket that is its descriptor 0. Each message
-there is a start as JSON (`arguments`, `variables` and `folder`), with the descriptors of the new
+version. Its descriptor 0 is a socket at which it listens for processes of the tests
+(`tests/stage/warm.py`), and it ends when none of them is connected any more. Each message from one
+is a start as JSON (`arguments`, `variables` and `folder`), with the descriptors of the new
 process's standard streams, and one for answers: its id, and its exit status when it has ended.
 """
 
@@ -28,40 +29,52 @@ LONGEST_START = 1 << 20
 STREAMS = (0, 1, 2)
 
 
-def serve(starts: socket.socket) -> dict[str, Any]:
-    """Fork a process for each start, until the other end is closed. Return in the new process."""
+def serve(listening: socket.socket) -> dict[str, Any]:
+    """Fork a process for each start, until nobody is connected. Return in the new process."""
+    connected: list[socket.socket] = []
     answers: dict[int, int] = {}
     awake, waker = socket.socketpair()
     waker.settimeout(0)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     while True:
-        readable, _, _ = select([starts, awake], [], [])
+        readable, _, _ = select([listening, awake, *connected], [], [])
         if awake in readable:
             awake.recv(4096)
             answer_ends(answers)
-        if starts not in readable:
-            continue
-        text, descriptors, _, _ = socket.recv_fds(starts, LONGEST_START, len(STREAMS) + 1)
-        if not text:
+        for starts in [each for each in connected if each in readable]:
+            text, descriptors, _, _ = socket.recv_fds(starts, LONGEST_START, len(STREAMS) + 1)
+            if not text:
+                connected.remove(starts)
+                starts.close()
+            elif not fork(descriptors, answers):
+                for each in (listening, awake, waker, *connected):
+                    each.close()
+                return dict(json.loads(text))
+        if listening in readable:
+            connected.append(listening.accept()[0])
+        elif not connected:
             os._exit(0)
-        *streams, answer = descriptors
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            awake.close()
-            waker.close()
-            for descriptor in (*answers.values(), answer):
-                os.close(descriptor)
-            for number, descriptor in zip(STREAMS, streams, strict=True):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
-            return dict(json.loads(text))
+
+
+def fork(descriptors: list[int], answers: dict[int, int]) -> int:
+    """Fork a process with these standard streams; its id, and 0 in the new one."""
+    *streams, answer = descriptors
+    pid = os.fork()
+    if pid:
         answers[pid] = answer
         say(answer, pid)
         for descriptor in streams:
             os.close(descriptor)
+        return pid
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for descriptor in (*answers.values(), answer):
+        os.close(descriptor)
+    for number, descriptor in zip(STREAMS, streams, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    return 0
 
 
 def answer_ends(answers: dict[int, int]) -> None:
@@ -145,10 +158,7 @@ def main() -> None:
     read_pages()
     gc.collect()
     gc.freeze()
-    starts = socket.socket(fileno=os.dup(0))
-    start = serve(starts)
-    starts.close()
-    become(start)
+    become(serve(socket.socket(fileno=os.dup(0))))
 
 
 if __name__ == "__main__":

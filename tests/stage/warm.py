@@ -1,9 +1,9 @@
 """Processes of `python -m deviceflow` that need not import the package: they are forked.
 
 A start spends nine tenths of its CPU time on imports, and the tests start hundreds of servers and
-commands. So each process of the run keeps an interpreter that has imported everything
-(`tests/stage/forking.py`) and forks it. A forked process has its own arguments, variables, folder
-and standard streams, as any other has; an upgrade replaces it by a fresh one.
+commands. So the processes of a run share an interpreter that has imported everything
+(`tests/stage/forking.py`) and that forks itself for them. A forked process has its own arguments,
+variables, folder and standard streams, as any other has; an upgrade replaces it by a fresh one.
 
 Where an interpreter or a library reads a variable at its start (`READ_AT_START`), a fresh one is
 started. So it is in the tests of the demo, of the documents, of the histories and of what is
@@ -11,6 +11,7 @@ installed: they start `deviceflow` as users do.
 """
 
 import atexit
+import fcntl
 import json
 import os
 import select
@@ -19,9 +20,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 from tests.stage.waiting import PATIENCE_S
@@ -85,21 +88,50 @@ class ForkedProcess:
         self._answers.close()
 
 
+_shared: list[Path] = []
+
+
+def share(folder: Path) -> None:
+    """Share an interpreter with the processes that share `folder`, in place of one's own."""
+    _shared[:] = [folder]
+
+
 @cache
 def _interpreter(checkout: Path | None) -> socket.socket:
-    """Start the interpreter of a version; it ends when this process does. The way to it."""
-    own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    """Connect to the interpreter of a version. It ends when nobody is connected any more."""
+    version = sha256(str(checkout).encode()).hexdigest()[:8]
+    with ExitStack() as until_connected:
+        if _shared:
+            folder = _shared[0]
+            lock = until_connected.enter_context((folder / "interpreter.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        else:
+            folder = Path(until_connected.enter_context(TemporaryDirectory(prefix="df-")))
+        place = folder / f"interpreter-{version}"
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect(str(place))
+        except (FileNotFoundError, ConnectionRefusedError):
+            place.unlink(missing_ok=True)
+            _start_interpreter(place, checkout, connection)
+    atexit.register(connection.close)
+    return connection
+
+
+def _start_interpreter(place: Path, checkout: Path | None, connection: socket.socket) -> None:
+    """Start one that listens at `place`, and connect to it."""
     script = Path(__file__).with_name("forking.py")
-    place = {"PYTHONPATH": str(checkout)} if checkout else {}
-    with other:
+    variables = {"PYTHONPATH": str(checkout)} if checkout else {}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(place))
+        listening.listen()
+        connection.connect(str(place))
         os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", str(script)],
-            os.environ | place,
-            file_actions=[(os.POSIX_SPAWN_DUP2, other.fileno(), 0)],
+            os.environ | variables,
+            file_actions=[(os.POSIX_SPAWN_DUP2, listening.fileno(), 0)],
         )
-    atexit.register(own.close)
-    return own
 
 
 def fork(

@@ -526,9 +526,10 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 def _quiet() -> Iterator[None]:
     """Of broken requests nobody wants to read."""
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     logging.getLogger("aiohttp.server").setLevel(logging.NOTSET)
 
 

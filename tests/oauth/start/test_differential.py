@@ -139,9 +139,10 @@ class Told(NamedTuple):
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     """Of broken requests nobody wants to read."""
+    before = structlog.get_config()
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     logging.getLogger("aiohttp.server").setLevel(logging.NOTSET)
 
 
