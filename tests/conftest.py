@@ -32,7 +32,7 @@ import uvloop
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
-from deviceflow.store import passwords
+from deviceflow.store import archive, passwords
 from deviceflow.store.connection import Connection
 from deviceflow.store.installation import Installation
 from tests.stage import warm
@@ -232,8 +232,14 @@ def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _passwords_cost_nothing() -> Iterator[None]:
-    """Make hashes of the server in this process in no time. Those of a fresh program are real."""
-    with mock.patch.object(passwords, "HASHER", CHEAP):
+    """Make hashes in this process in no time, and keys from passphrases.
+
+    Those of a fresh program are real.
+    """
+    with (
+        mock.patch.object(passwords, "HASHER", CHEAP),
+        mock.patch.object(archive, "_key", lambda passphrase, _: (passphrase.encode() * 32)[:32]),
+    ):
         yield
 
 

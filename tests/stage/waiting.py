@@ -61,11 +61,15 @@ async def turns_until(condition: Callable[[], object]) -> None:
 
 
 def until_outside(condition: Callable[[], object]) -> None:
-    """Wait for another process, which has no way to announce what it does."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait for another process, which has no way to announce what it does.
+
+    To look costs both processes time. So who waits long looks less often.
+    """
+    deadline, pause_s = time.monotonic() + PATIENCE_S, 0.01
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, 0.05)
 
 
 async def decision(mirror: Mirror, grant_id: int, within_s: float = PATIENCE_S) -> State:

@@ -1,7 +1,6 @@
 """The file of an export: nothing of it can be read, changed or cut without the passphrase."""
 
 import secrets
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -21,14 +20,6 @@ RECORDS = [
     StoredKey("df:slots", "string", 0, b"7"),
     StoredKey("df:decisions:{feed}", "stream", 5, [b"1-0", [b"g", b"\xff\x00"]]),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    """Argon2id costs a tenth of a second on purpose; one test has the real ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_key", lambda passphrase, _: (passphrase.encode() * 32)[:32])
-        yield
 
 
 def written(records: list[StoredKey], passphrase: str = PASSPHRASE) -> bytes:
@@ -62,6 +53,7 @@ def test_several_chunks() -> None:
 
 
 def test_the_key_depends_on_passphrase_and_salt() -> None:
+    """The real one: those of the other tests cost nothing."""
     made = {REAL_KEY(passphrase, salt) for passphrase in "pq" for salt in (b"s" * 16, b"t" * 16)}
     assert {len(key) for key in made} == {32}
     assert len(made) == 4

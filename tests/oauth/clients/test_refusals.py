@@ -27,6 +27,9 @@ from tests.stage.proving import (
 
 Log = list[dict[str, Any]]
 
+REQUEST = make_mocked_request("POST", "/")
+"""Of whatever kind: only its address is noted."""
+
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
@@ -42,7 +45,7 @@ def refusals(clock: Clock) -> RefusalLog:
 def refuse(refusals: RefusalLog, client_id: str = "tv", reason: str = "is unknown") -> Log:
     """The lines for one refusal."""
     with capture_logs() as logs:
-        refusals.note(make_mocked_request("POST", "/"), client_id, reason, known=False)
+        refusals.note(REQUEST, client_id, reason, known=False)
     return [dict(line) for line in logs]
 
 
@@ -168,10 +171,9 @@ def test_once_in_a_while(refusals: RefusalLog, clock: Clock) -> None:
 
 
 def test_ever_new_names_fill_no_log_and_no_memory(refusals: RefusalLog) -> None:
-    request = make_mocked_request("POST", "/")
     with capture_logs() as lines:
         for number in range(5000):
-            refusals.note(request, f"guess-{number}", "is unknown", known=False)
+            refusals.note(REQUEST, f"guess-{number}", "is unknown", known=False)
     assert len(lines) == KINDS_PER_WINDOW + 4
     assert (lines[-1]["client_id"], lines[-1]["times"]) == (OTHERS[0], 1000)
     assert len(refusals._thinned._times) == KINDS_PER_WINDOW + 1
