@@ -34,15 +34,15 @@ def filters() -> str:
 
 def run_of(folder: Path, leave: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_one.py").write_text(TEST_FILE.format(leave=leave), encoding="utf-8")
-    settings = ("-c", str(folder / "pytest.ini"), "-p", "tests.stage.left_open")
+    plugins = ("-p", "xdist.plugin", "-p", "tests.stage.left_open")
+    settings = ("-c", str(folder / "pytest.ini"), *plugins)
     (folder / "pytest.ini").write_text(
-        f"[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings =\n{filters()}\n",
-        encoding="utf-8",
+        f"[pytest]\nfilterwarnings =\n{filters()}\n", encoding="utf-8"
     )
     return subprocess.run(
         [sys.executable, "-m", "pytest", *settings, *options, "test_one.py"],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
