@@ -152,8 +152,8 @@ class PaceTable:
         mark = grant_id & _FINGERPRINT or 1
         now_ms &= _CLOCK
         # Most polls are in time. This is `judge` for them, without its calls. A clock reading from
-        # the past (a negative time, or a huge one where the clock ran over) is too early here,
-        # unless the interval is 0.
+        # the past gives a negative time, or a huge one where the clock ran over: `judge` has them,
+        # but for a few milliseconds where the interval is 0.
         if entry >> _FINGERPRINT_AT == mark:
             elapsed = now_ms - (entry & _CLOCK)
             in_force = entry >> _CLOCK_BITS & _INTERVAL

@@ -63,7 +63,7 @@ SLOW_HASH = (
     "$argon2id$v=19$m=65536,t=12,p=1$FH11KdFflFjIFxdO5/eYPg"
     "$HFuH5lKEM209BcdbDhW82voG9sHXCWkbWAgp3MGGEH4"
 )
-"""That of PASSWORD, with 12 passes over 64 MiB: to make it takes as long as to check it."""
+"""The hash of PASSWORD, with 12 passes over 64 MiB. To make it takes as long as to check it."""
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,18 @@
 
 import signal
 import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from tests.stage import warm
-from tests.stage.program import environment
-from tests.stage.waiting import PATIENCE_S
+from tests.stage.program import environment, is_running
+from tests.stage.waiting import PATIENCE_S, until_outside
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,66 @@ def test_standard_input(folder: Path) -> None:
 def test_a_variable_that_an_interpreter_reads_needs_a_fresh_one() -> None:
     assert warm.needs_fresh(environment() | {"LD_PRELOAD": "/lib/libfaketime.so"})
     assert not warm.needs_fresh(environment() | {"DEVICEFLOW_ISSUER": "https://login.example"})
+
+
+SHARING = """
+import os, pathlib, signal, sys
+from tests.stage import warm
+from tests.stage.program import environment
+warm.share(pathlib.Path(sys.argv[1]))
+process = warm.start(["login", "--issuer", "http://127.0.0.1:9"], environment())
+print(pathlib.Path(f"/proc/{process.pid}/stat").read_text().split()[3], flush=True)
+process.send_signal(signal.SIGKILL)
+process.wait()
+sys.stdin.read()
+"""
+
+
+def test_processes_that_share_an_interpreter(tmp_path: Path) -> None:
+    """It ends after the last of them, and the next one starts another."""
+    command = [sys.executable, "-c", SHARING, str(tmp_path)]
+    interpreters = []
+    for _ in range(2):
+        with ExitStack() as stack:
+            sharing = [
+                stack.enter_context(
+                    subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT)
+                )
+                for _ in range(2)
+            ]
+            (interpreter,) = {int(each.stdout.readline()) for each in sharing if each.stdout}
+        interpreters.append(interpreter)
+        until_outside(lambda: not is_running(interpreters[-1]))
+    assert len(set(interpreters)) == 2
+
+
+ENDING = """
+from tests.stage import forking
+def end():
+    {end}
+{how}
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["pass", "raise SystemExit", "raise SystemExit(3)", "raise SystemExit('why')", "1 / 0"],
+)
+def test_an_end_as_that_of_a_fresh_one(end: str) -> None:
+    """Its status, and what it says."""
+    ways = "forking.program.main = end; forking.run_command()", "end()"
+    forked, fresh = (
+        subprocess.run(
+            [sys.executable, "-c", ENDING.format(end=end, how=how)],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        for how in ways
+    )
+    assert forked.returncode == fresh.returncode
+    assert forked.stderr.splitlines()[-1:] == fresh.stderr.splitlines()[-1:]
 
 
 def test_a_signal_is_its_end() -> None:

@@ -11,10 +11,12 @@ import atexit
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from select import select
 from typing import Any
 
@@ -53,7 +55,9 @@ def serve(listening: socket.socket) -> dict[str, Any]:
                 return dict(json.loads(text))
         if listening in readable:
             connected.append(listening.accept()[0])
+            connected[-1].send(b"1")  # without it, a process knows that this one was about to end
         elif not connected:
+            shutil.rmtree(Path(listening.getsockname()).parent)
             os._exit(0)
 
 
@@ -90,7 +94,7 @@ def answer_ends(answers: dict[int, int]) -> None:
 
 def say(answer: int, number: int) -> None:
     """Answer, if somebody still listens."""
-    with suppress(BrokenPipeError):
+    with suppress(ConnectionError):
         os.write(answer, b"%d" % number)
 
 
@@ -110,8 +114,8 @@ def run_command() -> None:
     """Run the command, and end without taking the interpreter apart.
 
     To take it apart touches all its memory, which is shared with this process until then: most of
-    the time of a short command. What else ends at exit has ended before: threads, and what the
-    command registered with `atexit`.
+    the time of a short command. Threads have ended before, and what the command registered with
+    `atexit` has been called; not what was registered before the fork.
     """
     status = 1  # of an exception that nothing catches
 

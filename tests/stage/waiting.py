@@ -63,7 +63,7 @@ async def turns_until(condition: Callable[[], object]) -> None:
 def until_outside(condition: Callable[[], object]) -> None:
     """Wait for another process, which has no way to announce what it does.
 
-    To look costs both processes time. So who waits long looks less often.
+    Each look costs both processes time. So a long wait looks less often.
     """
     deadline, pause_s = time.monotonic() + PATIENCE_S, 0.01
     while not condition():

@@ -1,7 +1,7 @@
 """Processes of `python -m deviceflow` that need not import the package: they are forked.
 
 A start spends nine tenths of its CPU time on imports, and the tests start hundreds of servers and
-commands. So the processes of a run share an interpreter that has imported everything
+commands. So the workers of a run share an interpreter that has imported everything
 (`tests/stage/forking.py`) and that forks itself for them. A forked process has its own arguments,
 variables, folder and standard streams, as any other has; an upgrade replaces it by a fresh one.
 
@@ -20,11 +20,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
 from typing import IO
 
 from tests.stage.waiting import PATIENCE_S
@@ -88,6 +88,8 @@ class ForkedProcess:
         self._answers.close()
 
 
+_started_with = {name: text for name, text in os.environ.items() if name.startswith(READ_AT_START)}
+
 _shared: list[Path] = []
 
 
@@ -99,29 +101,45 @@ def share(folder: Path) -> None:
 @cache
 def _interpreter(checkout: Path | None) -> socket.socket:
     """Connect to the interpreter of a version. It ends when nobody is connected any more."""
-    version = sha256(str(checkout).encode()).hexdigest()[:8]
-    with ExitStack() as until_connected:
-        if _shared:
-            folder = _shared[0]
-            lock = until_connected.enter_context((folder / "interpreter.lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        else:
-            folder = Path(until_connected.enter_context(TemporaryDirectory(prefix="df-")))
-        place = folder / f"interpreter-{version}"
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            connection.connect(str(place))
-        except (FileNotFoundError, ConnectionRefusedError):
-            place.unlink(missing_ok=True)
-            _start_interpreter(place, checkout, connection)
+    if _shared:
+        kind = repr((checkout, sorted(_started_with.items())))
+        note = _shared[0] / f"interpreter-{sha256(kind.encode()).hexdigest()[:8]}"
+        with note.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            connection = _connect(Path(file.read()))
+            if connection is None:
+                file.truncate(0)
+                place, connection = _start_interpreter(checkout)
+                file.write(str(place))
+    else:
+        _, connection = _start_interpreter(checkout)
     atexit.register(connection.close)
     return connection
 
 
-def _start_interpreter(place: Path, checkout: Path | None, connection: socket.socket) -> None:
-    """Start one that listens at `place`, and connect to it."""
+def _connect(place: Path) -> socket.socket | None:
+    """Connect to the interpreter that listens at `place`, if one does, and is not about to end."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with suppress(OSError):
+        connection.connect(str(place))
+        if connection.recv(1):
+            return connection
+    connection.close()
+    return None
+
+
+def _start_interpreter(checkout: Path | None) -> tuple[Path, socket.socket]:
+    """Start one, and connect to it. Return where it listens, too.
+
+    A socket's path may have 104 characters at most, so it is not in a folder of pytest's. The
+    interpreter removes it.
+    """
+    place = Path(mkdtemp(prefix="df-")) / "interpreter"
     script = Path(__file__).with_name("forking.py")
-    variables = {"PYTHONPATH": str(checkout)} if checkout else {}
+    others = {name: text for name, text in os.environ.items() if not name.startswith(READ_AT_START)}
+    version = {"PYTHONPATH": str(checkout)} if checkout else {}
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(str(place))
         listening.listen()
@@ -129,9 +147,11 @@ def _start_interpreter(place: Path, checkout: Path | None, connection: socket.so
         os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", str(script)],
-            os.environ | variables,
+            others | _started_with | version,
             file_actions=[(os.POSIX_SPAWN_DUP2, listening.fileno(), 0)],
         )
+    assert connection.recv(1), "the interpreter has ended"
+    return place, connection
 
 
 def fork(
@@ -221,7 +241,7 @@ def run(
 def needs_fresh(variables: Mapping[str, str]) -> bool:
     """Whether a forked process would not notice one of `variables`."""
     return any(
-        os.environ.get(name) != text
+        _started_with.get(name) != text
         for name, text in variables.items()
         if name.startswith(READ_AT_START)
     )
