@@ -8,7 +8,7 @@ PURE_TESTS := tests/core tests/config tests/device $(addprefix tests/test_,event
 SHAPED_TESTS := tests/oauth/test_store_away.py
 # A Cluster decides for each command where it goes, not what a script does (decision 0059). TLS and
 # Sentinels only decide how a connection is made.
-shape-cluster: SHAPED_TESTS += tests/store $(addprefix --ignore=tests/store/test_,causes.py devices_machine.py durability.py embedded.py families_machine.py failover.py grants_machine.py many_devices.py redemptions_machine.py shapes.py)
+shape-cluster: SHAPED_TESTS += tests/store $(addprefix --ignore=tests/store/test_,causes.py devices_machine.py durability.py embedded.py failover.py families_machine.py grants_machine.py many_devices.py redemptions_machine.py shapes.py)
 # A redemption changes keys in several hash slots, one after the other.
 shape-cluster: SHAPED_TESTS += $(addprefix tests/oauth/token/test_device_code.py::test_,sixty_at_once_make_one_family redeem_and_cancel_race a_cancellation_between_the_two_steps_of_a_redemption a_late_approval_revives_nothing a_decision_whose_message_was_lost a_worker_that_starts_after_the_decision an_approval_that_is_gone_at_the_redemption)
 shape-tls shape-sentinel: SHAPED_TESTS += $(addprefix tests/store/test_,announcements.py connection.py failures.py feed.py feed_stress.py installation.py load.py log_reader.py outage.py owner.py pace_sharing.py retries.py snapshot.py)

@@ -170,7 +170,7 @@ def pytest_report_to_serializable(
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let a worker of the run end without taking apart all that it made: that takes half a second.
 
-    What was registered with `atexit` since then has been called before. Nobody reads its status.
+    `atexit` calls what was registered later first. Nobody reads the status of a worker.
     """
     if hasattr(session.config, "workerinput"):
         atexit.register(os._exit, 0)

@@ -11,10 +11,9 @@ from subprocess import PIPE
 import pytest
 
 from tests.stage import warm
+from tests.stage.checkout import ROOT
 from tests.stage.program import environment, is_running
 from tests.stage.waiting import PATIENCE_S, until_outside
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

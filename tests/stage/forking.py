@@ -32,7 +32,7 @@ STREAMS = (0, 1, 2)
 
 
 def serve(listening: socket.socket) -> dict[str, Any]:
-    """Fork a process for each start, until nobody is connected. Return in the new process."""
+    """Fork a process for each start, while one is connected. Return in the new process."""
     connected: list[socket.socket] = []
     answers: dict[int, int] = {}
     awake, waker = socket.socketpair()

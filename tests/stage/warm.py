@@ -90,7 +90,7 @@ class ForkedProcess:
 
 _started_with = {name: text for name, text in os.environ.items() if name.startswith(READ_AT_START)}
 
-_shared: list[Path] = []
+_shared: list[Path] = []  # the folder, if there is one
 
 
 def share(folder: Path) -> None:
@@ -100,10 +100,10 @@ def share(folder: Path) -> None:
 
 @cache
 def _interpreter(checkout: Path | None) -> socket.socket:
-    """Connect to the interpreter of a version. It ends when nobody is connected any more."""
+    """Connect to the interpreter of a version. It ends with the last process that is connected."""
     if _shared:
-        kind = repr((checkout, sorted(_started_with.items())))
-        note = _shared[0] / f"interpreter-{sha256(kind.encode()).hexdigest()[:8]}"
+        version = sha256(str(checkout).encode()).hexdigest()[:8]
+        note = _shared[0] / f"interpreter-{version}"
         with note.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
